@@ -1,0 +1,1 @@
+"""The face space: the project's own head, and fitting it to any mesh."""

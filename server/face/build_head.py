@@ -1,0 +1,346 @@
+"""Compute the project's own head from ICT-FaceKit light: `python -m server.face.build_head --ict ict_facekit.npz`.
+
+The input holds `neutral` (V, 3) in centimetres with Y up, `faces` quads padded with -1, `exp_names` and `exp` offsets,
+`identity` modes of unit weight. The result (assets/head.npz) is described by `server.face.head.Head`.
+"""
+
+import argparse
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
+
+from ..arkit import CHANNELS
+from . import head as h
+from .head import ASSET, MATERIALS
+from .simplify import simplify
+
+# Vertex ranges and landmarks of the ICT-FaceKit topology.
+SKIN_END, BAG, SOCKETS = 14062, slice(11248, 13294), slice(13294, 14062)
+GUMS, TEETH, EYE_LEFT, EYE_RIGHT = slice(14062, 17039), slice(17039, 21451), slice(21451, 22221), slice(23021, 23791)
+LOWER_TEETH = 19247  # teeth from this vertex on are in the lower jaw
+HEAD_AND_NECK = 9409  # skin from this vertex on is outside the face
+LANDMARKS = np.array("""
+    1225 1888 1052 367 1719 1722 2199 1447 966 3661 4390 3927 3924 2608 3272 4088 3443 268 493 1914 2044 1401
+    3615 4240 4114 2734 2509 978 4527 4942 4857 1140 2075 1147 4269 3360 1507 1542 1537 1528 1518 1511 3742 3751
+    3756 3721 3725 3732 5708 5695 2081 0 4275 6200 6213 6346 6461 5518 5957 5841 5702 5711 5533 6216 6207 6470
+    5517 5966""".split(), dtype=int)
+OUTER_LIP = [*range(48, 60), 48]
+UPPER_SEAM, LOWER_SEAM = [60, 61, 62, 63, 64], [64, 65, 66, 67, 60]
+LIDS = [36, 37, 38, 39, 40, 41, 36], [42, 43, 44, 45, 46, 47, 42]
+
+SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4300, 650, 900
+IDENTITIES = 50
+POSES = ["jawOpen", "mouthPucker", "mouthFunnel", "mouthRollLower", "mouthShrugUpper"]  # sampled when simplifying
+PAIRED_POSES = ["mouthSmile", "eyeBlink", "mouthUpperUp"]
+
+# The eyeball is built anew: rings of vertices at these angles (degrees) from the pole that looks out.
+EYE_RINGS, EYE_SEGMENTS, PUPIL_RINGS, IRIS_RINGS = (4, 10, 17, 24.5, 27, 36, 50, 68, 90, 115, 145), 24, 2, 4
+EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel value 1
+
+
+class Ict:
+    """The input in this project's conventions (metres, Z up, facing -Y) and channel order."""
+
+    def __init__(self, path):
+        with np.load(path, allow_pickle=False) as z:
+            turn = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]) / 100  # x, y, z -> x, -z, y, in metres
+            self.vertices = z["neutral"].astype(float) @ turn
+            names = [str(n) for n in z["exp_names"]]
+            offsets = z["exp"].astype(float) @ turn
+            self.identity = z["identity"].astype(float) @ turn
+            quads = z["faces"]
+        self.triangles = np.concatenate([quads[:, :3], quads[quads[:, 3] >= 0][:, [0, 2, 3]]])
+        named = dict(zip(names, offsets, strict=True))
+        self.basis = np.zeros((len(CHANNELS), *self.vertices.shape))
+        for k, channel in enumerate(CHANNELS):
+            parts = [channel.replace("Left", "_L").replace("Right", "_R"), channel, channel + "_L", channel + "_R"]
+            self.basis[k] = sum(named[p] for p in parts if p in named)
+
+    def part(self, vertices: slice):
+        """Triangles of a range of vertices, numbered from its start."""
+        inside = ((self.triangles >= vertices.start) & (self.triangles < vertices.stop)).all(1)
+        return self.triangles[inside] - vertices.start
+
+    def edges(self):
+        t = self.triangles
+        edges = np.unique(np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1), axis=0)
+        length = np.linalg.norm(self.vertices[edges[:, 0]] - self.vertices[edges[:, 1]], axis=1)
+        return sparse.csr_matrix((length, edges.T), shape=(len(self.vertices),) * 2)
+
+
+def path_along(graph, points):
+    """Vertices of the shortest edge paths through the given vertices."""
+    found = []
+    for start, end in zip(points[:-1], points[1:], strict=True):
+        _, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+        while end != start:
+            found.append(end)
+            end = before[end]
+        found.append(start)
+    return np.unique(found)
+
+
+def nearest_seed(graph, seeds):
+    """Index of the seed set nearest along the edges, and the distance, for every vertex."""
+    distance = np.stack([dijkstra(graph, directed=False, indices=s, min_only=True) for s in seeds])
+    return distance.argmin(0), distance.min(0)
+
+
+def skin_regions(ict, graph):
+    """Region and mouth side of every input vertex, and the border loops that simplification must keep."""
+    count = len(ict.vertices)
+    loops = [path_along(graph, LANDMARKS[p]) for p in (OUTER_LIP, UPPER_SEAM, LOWER_SEAM, *LIDS)]
+    region, side = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+
+    corners = LANDMARKS[[48, 54, 60, 64]]
+    upper = np.union1d(loops[1], LANDMARKS[49:54])
+    lower = np.union1d(loops[2], LANDMARKS[55:60])
+    label, distance = nearest_seed(graph, [np.setdiff1d(upper, corners), np.setdiff1d(lower, corners)])
+    near = (distance < 0.03) & (np.arange(count) < SKIN_END)
+    side[near] = np.where(label[near] == 0, 1, -1)
+
+    skin = np.arange(count) < HEAD_AND_NECK
+    inside = skin & inside_polygon(ict.vertices[:, [0, 2]], ict.vertices[LANDMARKS[48:60]][:, [0, 2]]) & near
+    inside[loops[0]] = True
+    region[inside] = np.where(side[inside] > 0, h.LIP_UPPER, h.LIP_LOWER)
+    region[BAG], region[SOCKETS] = h.MOUTH_BAG, h.SOCKET
+    blink = np.linalg.norm(ict.basis[[CHANNELS.index("eyeBlinkLeft"), CHANNELS.index("eyeBlinkRight")]], axis=2).sum(0)
+    eye_line = ict.vertices[LANDMARKS[36:48], 2].mean()
+    lids = skin & (blink > 0.0015)
+    region[lids] = np.where(ict.vertices[lids, 2] > eye_line, h.LID_UPPER, h.LID_LOWER)
+    region[(np.arange(count) >= HEAD_AND_NECK) & (np.arange(count) < BAG.start)] = h.NECK
+    return region, side, loops
+
+
+def inside_polygon(points, polygon):
+    """Even-odd rule."""
+    inside = np.zeros(len(points), dtype=bool)
+    for (ax, ay), (bx, by) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        crosses = (ay > points[:, 1]) != (by > points[:, 1])
+        inside ^= crosses & (points[:, 0] < ax + (points[:, 1] - ay) / (by - ay + 1e-12) * (bx - ax))
+    return inside
+
+
+def mouth_inside_parts(ict, graph):
+    """Part of every vertex of the gums and teeth: the tongue grows from its ridge, the gums from around the teeth."""
+    part = np.full(len(ict.vertices), h.SKIN)
+    part[TEETH.start : LOWER_TEETH], part[LOWER_TEETH : TEETH.stop] = h.TEETH_UPPER, h.TEETH_LOWER
+    v = ict.vertices
+    gums = np.arange(GUMS.start, GUMS.stop)
+    moves = np.linalg.norm(ict.basis[CHANNELS.index("jawOpen")][gums], axis=1) > 0.004
+    middle = np.abs(v[gums, 0]) < 0.0015
+    # The middle of the tongue, seen from the side: its upper face, and its underside behind the tip.
+    depth, height = -v[gums, 1], v[gums, 2]
+    ridge = middle & moves & (depth < 0.097) & (height > -0.042)
+    underside = middle & moves & (depth > 0.064) & (depth < 0.095) & (np.abs(height + 0.0485 - 0.17 * (depth - 0.062))
+                                                                        < 0.0022)
+    to_teeth = cKDTree(v[LOWER_TEETH : TEETH.stop]).query(v[gums])[0]
+    to_upper = cKDTree(v[TEETH.start : LOWER_TEETH]).query(v[gums])[0]
+    seeds = [gums[ridge | underside], gums[moves & (to_teeth < 0.002)], gums[~moves & (to_upper < 0.002)]]
+    label, _ = nearest_seed(graph, seeds)
+    part[gums] = np.array([h.TONGUE, h.GUMS_LOWER, h.GUMS_UPPER])[label[gums]]
+    return part
+
+
+def tongue_out(vertices, part):
+    """The tongue slides forward over the lower lip, its root stays: the input has no such shape."""
+    tongue = part == h.TONGUE
+    forward = -vertices[:, 1]
+    reach = np.clip((forward - 0.035) / (0.098 - 0.035), 0, 1)
+    reach = np.where(tongue, reach * reach * (3 - 2 * reach), 0)
+    middle = vertices[tongue, 2].mean()
+    offset = np.zeros_like(vertices)
+    offset[:, 1] = -0.028 * reach
+    offset[:, 2] = 0.006 * reach - 0.35 * (vertices[:, 2] - middle) * reach
+    offset[:, 0] = -0.15 * vertices[:, 0] * reach
+    return offset
+
+
+def meet_lips(vertices, triangles, posed, upper, lower, rest_share, fixed):
+    """(V, 3) correction that brings the lips of `posed` to `rest_share` of their distance in `vertices`.
+
+    upper, lower: vertices along the inner lips. Each lip goes half of the way; the correction spreads over the mesh as
+    a harmonic function that ends at the `fixed` vertices.
+    """
+    upper, lower = (s[np.argsort(vertices[s, 0])] for s in (upper, lower))
+
+    def along(points, of, x):
+        return np.stack([np.interp(x, vertices[of, 0], points[of, k]) for k in range(3)], axis=1)
+
+    correction = np.zeros_like(vertices)
+    for own, other in ((upper, lower), (lower, upper)):
+        x = vertices[own, 0]
+        wanted = (vertices[own] - along(vertices, other, x)) * rest_share
+        correction[own] = (wanted - (posed[own] - along(posed, other, x))) / 2
+    fixed = fixed.copy()
+    fixed[np.union1d(upper, lower)] = True
+    free = ~fixed
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    weight = 1 / np.maximum(np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1), 1e-5)
+    graph = sparse.csr_matrix((weight, edges.T), shape=(len(vertices),) * 2)
+    graph = graph + graph.T
+    laplacian = (sparse.diags(np.asarray(graph.sum(1)).ravel() + 1e-9) - graph).tocsr()
+    correction[free] = spsolve(laplacian[free][:, free].tocsc(), -(laplacian[free][:, fixed] @ correction[fixed]))
+    return correction
+
+
+def close_lips(vertices, triangles, basis, region, side, upper, lower):
+    """Neutral lips that touch, and mouthClose such that jawOpen + mouthClose brings them back to where they touch.
+
+    The input leaves a slit of 0.8 mm at rest, and its mouthClose overshoots: the lips would cross by 5 to 8 mm.
+    """
+    bag = region == h.MOUTH_BAG
+    vertices = vertices + meet_lips(vertices, triangles, vertices, upper, lower, 0.1, (side == 0) & ~bag)
+    close = CHANNELS.index("mouthClose")
+    size = np.linalg.norm(basis[close], axis=1)
+    posed = vertices + basis[CHANNELS.index("jawOpen")] + basis[close]
+    still = (size < 0.06 * size.max()) & ~bag
+    basis[close] += meet_lips(vertices, triangles, posed, upper, lower, 1.0, still)
+    return vertices, basis
+
+
+def eyeball(ict, shell: slice, sign):
+    """A low-poly eyeball (rings around the gaze axis) with the shapes and identity modes of the input's outer shell."""
+    source = ict.vertices[shell]
+    centre = (source.max(0) + source.min(0)) / 2
+    ray = source - centre
+    radius = np.linalg.norm(ray, axis=1)
+    angle = np.degrees(np.arccos(np.clip(-ray[:, 1] / radius, -1, 1)))
+    order = np.argsort(angle)
+    profile = np.convolve(np.pad(radius[order], 12, mode="edge"), np.ones(25) / 25, mode="valid")
+    rings = np.radians(EYE_RINGS)[:, None]
+    turn = np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False)[None, :]
+    unit = np.stack([np.sin(rings) * np.cos(turn), -np.cos(rings) + 0 * turn, np.sin(rings) * np.sin(turn)], axis=-1)
+    unit = np.concatenate([[[0, -1, 0]], unit.reshape(-1, 3), [[0, 1, 0]]])
+    at = np.degrees(np.arccos(np.clip(-unit[:, 1], -1, 1)))
+    offset = unit * np.interp(at, angle[order], profile)[:, None]
+    vertices = centre + offset
+
+    # Identity moves and scales the ball: least squares of mode = a + s * ray over the shell.
+    modes = ict.identity[:, shell]
+    move = modes.mean(1)
+    centred = source - source.mean(0)
+    scale = ((modes - move[:, None]) * centred).sum((1, 2)) / (centred**2).sum()
+    modes = move[:, None] + scale[:, None, None] * (vertices - source.mean(0))
+
+    basis = np.zeros((len(CHANNELS), *vertices.shape))
+    name = "Left" if sign > 0 else "Right"
+    for way, degrees in EYE_TURN.items():
+        pitch = {"Up": -degrees, "Down": degrees}.get(way, 0)
+        yaw = {"In": -sign * degrees, "Out": sign * degrees}.get(way, 0)
+        basis[CHANNELS.index(f"eyeLook{way}{name}")] = offset @ rotation(pitch, yaw).T - offset
+    return vertices, ring_triangles(len(EYE_RINGS), EYE_SEGMENTS), basis, modes, centre
+
+
+def rotation(pitch, yaw):
+    """About +X (positive looks down for a face along -Y), then about Z (positive turns towards +X). Degrees."""
+    p, y = np.radians([pitch, yaw])
+    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    about_z = np.array([[np.cos(y), -np.sin(y), 0], [np.sin(y), np.cos(y), 0], [0, 0, 1]])
+    return about_z @ about_x
+
+
+def ring_triangles(rings, segments):
+    """Triangles of pole, rings x segments, pole; ring after ring from the first pole, outward normals."""
+    a = np.arange(segments)
+    b = (a + 1) % segments
+    last = rings * segments + 1
+    fans = [np.stack([np.zeros_like(a), 1 + a, 1 + b], 1)]
+    for r in range(rings - 1):
+        i, j = 1 + r * segments, 1 + (r + 1) * segments
+        fans += [np.stack([i + a, j + a, j + b], 1), np.stack([i + a, j + b, i + b], 1)]
+    i = 1 + (rings - 1) * segments
+    fans.append(np.stack([i + a, np.full_like(a, last), i + b], 1))
+    return np.concatenate(fans)
+
+
+def build(ict: Ict) -> dict:
+    graph = ict.edges()
+    region, side, loops = skin_regions(ict, graph)
+    part = mouth_inside_parts(ict, graph)
+    poses = [np.zeros_like(ict.vertices)] + [ict.basis[CHANNELS.index(p)] for p in POSES]
+    poses += [ict.basis[CHANNELS.index(p + "Left")] + ict.basis[CHANNELS.index(p + "Right")] for p in PAIRED_POSES]
+    poses = ict.vertices + np.stack(poses)
+
+    locked = np.zeros(len(ict.vertices), dtype=bool)
+    locked[LANDMARKS] = True
+    for loop in loops:
+        locked[loop] = True
+    importance = np.ones(len(ict.vertices))
+    for r, weight in ((h.NECK, 0.15), (h.MOUTH_BAG, 0.05), (h.SOCKET, 0.02), (h.LIP_UPPER, 12), (h.LIP_LOWER, 12),
+                      (h.LID_UPPER, 6), (h.LID_LOWER, 6)):
+        importance[region == r] = weight
+    near_mouth = (side != 0) & (region == h.FACE)
+    importance[near_mouth] = 4
+
+    skin_piece = slice(0, SKIN_END)
+    pieces = []
+    for piece, target in ((skin_piece, SKIN_TARGET), (GUMS, GUMS_TARGET), (TEETH, TEETH_TARGET)):
+        kept, triangles = simplify(poses[:, piece], ict.part(piece), target, importance[piece], locked[piece])
+        pieces.append((kept + piece.start, triangles))
+        print(f"vertices {piece.start}-{piece.stop}: {piece.stop - piece.start} -> {len(kept)}")
+    kept = np.concatenate([k for k, _ in pieces])
+    starts = np.cumsum([0] + [len(k) for k, _ in pieces])
+    triangles = np.concatenate([t + s for (_, t), s in zip(pieces, starts, strict=False)])
+
+    vertices, basis, modes = ict.vertices[kept], ict.basis[:, kept], ict.identity[:, kept]
+    new = np.full(len(ict.vertices), -1)
+    new[kept] = np.arange(len(kept))
+    part, region, side = part[kept], region[kept], side[kept]
+    upper, lower = new[loops[1]], new[loops[2]]
+    vertices, basis = close_lips(vertices, triangles, basis, region, side, upper[upper >= 0], lower[lower >= 0])
+    basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part)
+
+    centres = []
+    for shell, sign, label in ((EYE_LEFT, 1, h.EYE_LEFT), (EYE_RIGHT, -1, h.EYE_RIGHT)):
+        ball, faces, look, move, centre = eyeball(ict, shell, sign)
+        triangles = np.concatenate([triangles, faces + len(vertices)])
+        vertices = np.concatenate([vertices, ball])
+        basis, modes = np.concatenate([basis, look], axis=1), np.concatenate([modes, move], axis=1)
+        part = np.append(part, np.full(len(ball), label))
+        region, side = np.append(region, np.zeros(len(ball), int)), np.append(side, np.zeros(len(ball), int))
+        centres.append(centre)
+
+    flat = modes.reshape(len(modes), -1)
+    _, size, directions = np.linalg.svd(flat, full_matrices=False)
+    modes = (size[:IDENTITIES, None] * directions[:IDENTITIES]).reshape(IDENTITIES, -1, 3)
+    print(f"{IDENTITIES} identity modes keep {(size[:IDENTITIES] ** 2).sum() / (size ** 2).sum():.4f} of the variance")
+    return dict(
+        vertices=vertices.astype(np.float32), faces=triangles.astype(np.int32), basis=basis.astype(np.float16),
+        identity_modes=modes.astype(np.float16), landmark_vertices=new[LANDMARKS].astype(np.int32),
+        part=part.astype(np.int8), region=region.astype(np.int8), mouth_side=side.astype(np.int8),
+        material=materials(part, region, triangles), eye_centres=np.array(centres, dtype=np.float32),
+    )
+
+
+def materials(part, region, triangles):
+    """Index into MATERIALS for every triangle."""
+    name = MATERIALS.index
+    of_part = {h.TEETH_UPPER: "teeth", h.TEETH_LOWER: "teeth", h.GUMS_UPPER: "gums", h.GUMS_LOWER: "gums",
+               h.TONGUE: "tongue", h.EYE_LEFT: "sclera", h.EYE_RIGHT: "sclera", h.SKIN: "skin"}
+    corner_parts = part[triangles]
+    material = np.array([name(of_part[p]) for p in range(len(h.PARTS))])[np.median(corner_parts, axis=1).astype(int)]
+    corner_regions = region[triangles]
+    lips = (corner_regions == h.LIP_UPPER) | (corner_regions == h.LIP_LOWER)
+    material[lips.all(1)] = name("lips")
+    material[(corner_regions == h.MOUTH_BAG).any(1)] = name("mouth")
+    for label in (h.EYE_LEFT, h.EYE_RIGHT):
+        first = np.flatnonzero(part == label)[0]
+        inner = corner_parts[:, 0] == label
+        furthest = np.where(inner, (triangles - first).max(1), 10**6)
+        material[furthest <= IRIS_RINGS * EYE_SEGMENTS] = name("iris")
+        material[furthest <= PUPIL_RINGS * EYE_SEGMENTS] = name("pupil")
+    return material.astype(np.int8)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ict", required=True, help="ict_facekit.npz")
+    arguments = parser.parse_args()
+    arrays = build(Ict(arguments.ict))
+    ASSET.parent.mkdir(exist_ok=True)
+    np.savez_compressed(ASSET, **arrays)
+    print(f"{ASSET}: {len(arrays['vertices'])} vertices, {ASSET.stat().st_size / 1e6:.1f} MB")
