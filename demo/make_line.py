@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", type=Path, help="a voice of kokoro-js: 510 x 256 float32")
     parser.add_argument("--speed", type=float, default=1.0)
-    parser.add_argument("--out", type=Path, default=ASSETS / "demo_line", help="without suffix: .flac and .json are added")
+    parser.add_argument("--out", type=Path, default=ASSETS / "demo_line", help="without its suffix")
     args = parser.parse_args()
 
     reader = Hibari()
