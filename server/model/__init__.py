@@ -1,0 +1,7 @@
+"""LSF-Animation (arXiv 2510.21864), written from the paper's description; docs/architecture.md shows its place."""
+
+from .config import BackboneConfig, LSFConfig
+from .inference import synthesize
+from .lsf import LSF, Output
+
+__all__ = ["BackboneConfig", "LSF", "LSFConfig", "Output", "synthesize"]

@@ -1,0 +1,106 @@
+"""SIE-Encoder: speech features and a face's identity become the motion and the emotion stream.
+
+LSF-Animation (arXiv 2510.21864): neither emotion nor speaker is labelled; the first is heard, the second is read off
+the neutral mesh. B clips, F motion frames, T = fold · F feature frames.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from .config import LSFConfig
+from .layers import ConvEmbedding, sinusoids
+
+LONGEST = 1500  # frames; positions start anywhere below it while training
+
+
+class FeatureNorm(nn.Module):
+    """Standardises backbone features and projects them on principal components: (B, T, C) -> (B, T, components).
+
+    Hidden states of speech encoders have a few channels a hundred times louder than the rest. `fit` sets the buffers
+    from training data; as made, the features pass unchanged (with components, their first ones).
+    """
+
+    def __init__(self, size: int, components: int, noise: float):
+        super().__init__()
+        self.noise = noise
+        self.size = components or size
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+        self.register_buffer("projection", torch.eye(size, components) if components else None)
+
+    @torch.no_grad()
+    def fit(self, features: Tensor, whiten: bool = True) -> None:
+        """features (N, C) of as many frames as there are. Whitened components have unit variance each, others share the
+        scale of the largest."""
+        self.mean.copy_(features.mean(0))
+        self.scale.copy_(features.std(0).clamp_min(1e-5))
+        if self.projection is None:
+            return
+        x = ((features - self.mean) / self.scale).double()
+        values, vectors = torch.linalg.eigh(x.T @ x / len(x))  # ascending
+        values, vectors = values.flip(0)[: self.size], vectors.flip(1)[:, : self.size]
+        deviation = values.clamp_min(1e-8).sqrt()
+        self.projection.copy_(vectors / (deviation if whiten else deviation[0]))
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = (features - self.mean) / self.scale
+        if self.projection is not None:
+            x = x @ self.projection
+        return x + self.noise * torch.randn_like(x) if self.training and self.noise else x
+
+
+class StreamEmbedding(nn.Module):
+    """Folded features (B, F, fold · C) -> stream (B, F, width) and the clip's mean embedding (B, width).
+
+    The mean is taken before the norm: after an instance norm it would be the same for every clip.
+    """
+
+    def __init__(self, size: int, width: int, kernel: int, norm: str):
+        super().__init__()
+        self.width = width
+        self.linear = nn.Linear(size, width)
+        self.embed = ConvEmbedding(width, kernel, norm)
+
+    def forward(self, folded: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        x = self.embed.activate(self.linear(folded), mask)
+        own = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
+        mean = (x * own[..., None]).sum(1) / own.sum(1, keepdim=True)
+        # Clips of three seconds train a model that hears windows of twenty: positions start at random, so that all of
+        # them are known.
+        frames = x.shape[1]
+        start = torch.randint(max(1, LONGEST - frames), (len(x), 1), device=x.device) if self.training else 0
+        positions = torch.arange(frames, device=x.device)[None] + start
+        return self.embed.linear(self.embed.norm(x, mask)) + sinusoids(positions, self.width), mean
+
+
+class IdentityEmbedding(nn.Module):
+    """Identity coefficients of the neutral mesh (B, I) -> what both streams are multiplied with (B, width)."""
+
+    def __init__(self, size: int, styles: int, width: int):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(size, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, styles), nn.Softmax(-1)
+        )
+        self.project = nn.Linear(styles, width, bias=False)
+        # The softmax sums to one, so weights about one begin with streams that are left as they are.
+        nn.init.normal_(self.project.weight, 1.0, 0.02)
+
+    def forward(self, identity: Tensor) -> Tensor:
+        return self.project(self.mlp(identity))
+
+
+class SIEEncoder(nn.Module):
+    """(motion features (B, F, fold · Cm), emotion features (B, F, fold · Ce), identity (B, I)), all standardised
+    -> emotion stream, motion stream (B, F, width) and the clip's emotion embedding (B, width)"""
+
+    def __init__(self, config: LSFConfig, motion_size: int, emotion_size: int):
+        super().__init__()
+        self.motion = StreamEmbedding(motion_size, config.width, config.kernel, config.stream_norm)
+        self.emotion = StreamEmbedding(emotion_size, config.width, config.kernel, config.stream_norm)
+        self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, config.width)
+
+    def forward(self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None):
+        motion, _ = self.motion(motion, mask)
+        emotion, felt = self.emotion(emotion, mask)
+        who = self.identity(identity)[:, None]
+        return emotion * who, motion * who, felt
