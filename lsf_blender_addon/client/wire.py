@@ -1,0 +1,15 @@
+"""The one place that knows where `server` lies: inside the add-on's folder in the zip, beside it in the source tree."""
+
+from pathlib import Path
+
+try:
+    from ..server import wire
+except ImportError:
+    from server import wire
+
+# The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
+SERVER_PARENT = Path(wire.__file__).resolve().parent.parent
+
+PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
+
+__all__ = ["PROTOCOL", "SERVER_PARENT", "Reader", "WireError", "write_message"]

@@ -1,0 +1,96 @@
+"""The command line: `python -m server` (message loop), `python -m server generate …`, `python -m server fit …`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from . import audio, face_cache, meshes, serve
+from .engine import Engine, Result, Settings
+from .errors import LSFError
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser("python -m server", description="Speech to face. Without a command: the message loop "
+                                  "on stdin and stdout that docs/protocol.md describes.")
+    common = argparse.ArgumentParser(add_help=False)
+    for p in (top, common):  # SUPPRESS: a command's default must not undo what stood before the command
+        p.add_argument("--checkpoint", metavar="FOLDER", default=argparse.SUPPRESS,
+                       help="the model (default: the one that ships)")
+        p.add_argument("--device", default=argparse.SUPPRESS, help="torch device, cpu or cuda (default: cpu)")
+        p.add_argument("--cache", metavar="FOLDER", default=argparse.SUPPRESS, help="where fitted faces are kept; "
+                       '"off" keeps none (default: the user\'s cache folder, or LSF_CACHE_DIR)')
+    commands = top.add_subparsers(dest="command")
+    generate = commands.add_parser("generate", parents=[common], help="animate a head: one .npz for each sound file")
+    generate.add_argument("audio", nargs="+", type=Path, help="sound files: anything libsndfile reads")
+    generate.add_argument("--mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y (default: our own head)")
+    generate.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results are DIR/<stem>.npz")
+    generate.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
+    generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
+    generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0")
+    fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
+    fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
+    fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit code: 0, or 2 if anything failed. Every failure is one sentence on stderr."""
+    args = parser().parse_args(arguments)
+    checkpoint, device = getattr(args, "checkpoint", None), getattr(args, "device", "cpu")
+    cache = getattr(args, "cache", None)
+    cache_folder = None if cache == "off" else Path(cache) if cache else face_cache.default_folder()
+    if args.command is None:
+        serve.main(checkpoint, device, cache_folder)
+    try:
+        run = _generate if args.command == "generate" else _fit
+        return run(args, checkpoint, device, cache_folder)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        return _fail(error)
+
+
+def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
+    outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
+    if len(set(outputs)) < len(outputs):
+        raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
+    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed)
+    mesh = meshes.load(args.mesh) if args.mesh else None
+    engine = Engine(checkpoint, device, cache_folder)
+    args.out.mkdir(parents=True, exist_ok=True)
+    code = 0
+    for path, output in zip(args.audio, outputs, strict=True):
+        try:
+            result = engine.generate(*audio.load(path), mesh, settings)
+            save(output, result)
+            print(f"{output}  {len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s")
+        except Exception as error:  # the other files still get their result
+            code = _fail(error, path.name)
+    return code
+
+
+def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
+    from .engine import prepare_face
+    mesh = meshes.load(args.mesh)
+    face = prepare_face(mesh, face_cache.FaceCache(cache_folder))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(args.out, channels=np.array(face.channels), basis=face.basis, landmarks68=face.landmarks68,
+             report=np.array(json.dumps(face.report)))
+    print(f"{args.out}  {len(face.channels)} channels on {len(mesh.vertices)} vertices")
+    return 0
+
+
+def save(path: Path, result: Result) -> None:
+    """Write the .npz of one result; its keys are a contract with everything that reads them."""
+    np.savez(path, fps=result.fps, t0=result.t0, channels=np.array(result.face.channels), motion=result.motion,
+             basis=result.face.basis, vertices=result.mesh.vertices, faces=result.mesh.faces,
+             landmarks68=result.face.landmark_vertices, seconds=np.array(json.dumps(result.seconds)))
+
+
+def _fail(error: Exception, about: str = "") -> int:
+    _, sentence = serve.explain(error)
+    print(f"{about}: {sentence}" if about else sentence, file=sys.stderr)
+    return 2

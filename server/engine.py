@@ -1,0 +1,196 @@
+"""The engine behind the message loop and the command line: speech and a neutral mesh in, curves and a basis out."""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import audio, face_cache
+from .errors import Cancelled, LSFError
+from .meshes import Mesh
+
+DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
+MAX_FPS, MAX_TEMPERATURE = 240, 2.0
+MAX_CURVE_BYTES = 1 << 30
+
+Report = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an artist may choose. Checked when made: LSFError("bad_settings", …)."""
+
+    fps: float | None = None  # frames per second of the result; None: the model's own
+    t0: float = 0.0  # seconds of the audio at which frame 0 lies; may be negative
+    temperature: float = 0.0  # 0 is the most likely take, the same every time; higher is livelier
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
+            raise LSFError("bad_settings", f"The frame rate must be 1 to {MAX_FPS} fps, not {self.fps}.")
+        if not abs(self.t0) <= audio.MAX_SECONDS:
+            raise LSFError("bad_settings", f"Frame 0 cannot lie at {self.t0} s.")
+        if not 0 <= self.temperature <= MAX_TEMPERATURE:
+            raise LSFError("bad_settings", f"The temperature must be 0 to {MAX_TEMPERATURE}, not {self.temperature}.")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise LSFError("bad_settings", f"The seed must be a whole number from 0 to 4294967295, not {self.seed}.")
+
+
+@dataclass
+class Result:
+    """offset[f] = Σ_k motion[f, k] · face.basis[k], at t0 + f / fps seconds of the audio, in the mesh's own units."""
+
+    fps: float
+    t0: float
+    motion: np.ndarray  # (F, K) float32
+    face: "FaceSpace"  # noqa: F821  channels, basis (K, V, 3), landmarks68 (68, 3), landmark_vertices (68,), report
+    mesh: Mesh
+    seconds: dict[str, float]  # wall time of each stage
+
+
+class Engine:
+    """Owns the model and the face cache. One job at a time; not thread-safe.
+
+    `checkpoint` is a folder with config.json and model.safetensors (None: the one that ships), `device` a torch
+    device, `cache_folder` where fitted faces are kept (None: in memory only).
+    """
+
+    def __init__(self, checkpoint: str | Path | None = None, device: str = "cpu",
+                 cache_folder: Path | None = None):
+        import torch
+
+        from .model import LSF
+        folder = Path(checkpoint or DEFAULT_CHECKPOINT)
+        if not (folder / "config.json").is_file():
+            raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise LSFError("no_device", 'Torch finds no CUDA device here: use the device "cpu".')
+        self.model = LSF.from_pretrained(folder).to(device).eval()
+        self._faces = face_cache.FaceCache(cache_folder)
+
+    def generate(self, samples: np.ndarray, rate: float, mesh: Mesh | None = None, settings: Settings | None = None,
+                 report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False,
+                 landmarks: np.ndarray | None = None) -> Result:
+        """Animate `mesh` (None: the project's own head) to the speech in `samples` (N,) or (N, C) at `rate` Hz.
+
+        `landmarks` (68, 3) in the mesh's units, if the caller knows them. Raises LSFError and Cancelled.
+        """
+        from .model import synthesize
+        settings = settings or Settings()
+        fps = float(settings.fps or self.model.config.fps)
+        seconds, clock = {}, _Clock(cancelled)
+        report(0.0, "Listening")
+        speech = audio.to_mono_16k(samples, rate)
+        count = frame_count(len(speech) / audio.RATE, fps, settings.t0)
+        if count * len(self.model.config.channels) * 4 > MAX_CURVE_BYTES:
+            raise LSFError("long_audio", f"{count} frames are too many: cut the audio, or lower the frame rate.")
+        seconds["audio"] = clock.lap()
+        report(0.02, "Finding the face")
+        if mesh is None:
+            mesh, face = default_head()
+        else:
+            face = self.prepare_face(mesh, landmarks, _part(report, 0.02, 0.3), cancelled)
+        seconds["face"] = clock.lap()
+        if tuple(face.channels) != tuple(self.model.config.channels):
+            raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
+        curves = synthesize(self.model, speech, face.identity, settings.temperature, settings.seed,
+                            _part(report, 0.3, 0.98), cancelled)
+        seconds["model"] = clock.lap()
+        report(0.98, "Timing the frames")
+        motion = resample_motion(curves, self.model.config.fps, fps, settings.t0, count)
+        seconds["timing"] = clock.lap()
+        return Result(fps, float(settings.t0), motion, face, mesh, seconds)
+
+    def prepare_face(self, mesh: Mesh, landmarks: np.ndarray | None = None,
+                     report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):
+        """Return the FaceSpace of a mesh, from the cache if it was fitted before. Raises LSFError("no_face", …)."""
+        return prepare_face(mesh, self._faces, landmarks, report, cancelled)
+
+
+def prepare_face(mesh: Mesh, faces: face_cache.FaceCache, landmarks: np.ndarray | None = None,
+                 report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):
+    """Fit a face, or take it from `faces`; needs no model. See Engine.prepare_face."""
+    from .face import fit
+    landmarks = _checked_landmarks(landmarks)
+    key = face_cache.key(mesh, landmarks)
+    face = faces.get(key, len(mesh.vertices))
+    if face is None:
+        report(0.0, "Fitting the face")
+        face = fit(mesh.vertices, mesh.triangles, landmarks)
+        faces.put(key, face)
+    if cancelled():
+        raise Cancelled
+    return face
+
+
+def available(checkpoint: str | Path | None = None) -> list[dict]:
+    """What `hello` says of the models of this server: name, motion space and rate, without loading them."""
+    folder = Path(checkpoint or DEFAULT_CHECKPOINT)
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        return [{"name": folder.name, "motion_space": config.get("motion_space"), "fps": config.get("fps")}]
+    except (OSError, ValueError, AttributeError):
+        return []
+
+
+def frame_count(duration: float, fps: float, t0: float) -> int:
+    """Frames from t0 to the last one that is not later than `duration` seconds; at least one."""
+    return max(1, math.floor((duration - t0) * fps + 1e-6) + 1)
+
+
+def resample_motion(curves: np.ndarray, model_fps: float, fps: float, t0: float, count: int) -> np.ndarray:
+    """(F, K) curves at i / model_fps seconds to (count, K) float32 at t0 + i / fps.
+
+    Monotone cubic interpolation (PCHIP, Fritsch and Carlson 1980): smooth, exact on the model's own frames, and it
+    never leaves the range of its neighbours, so lips that meet do not pass through each other. Before the first and
+    after the last frame the curves hold their value.
+    """
+    if len(curves) == 1:
+        return np.repeat(curves, count, 0).astype(np.float32)
+    from scipy.interpolate import PchipInterpolator
+    curve = PchipInterpolator(np.arange(len(curves)) / model_fps, curves, axis=0)
+    times = np.clip(t0 + np.arange(count) / fps, 0, (len(curves) - 1) / model_fps)
+    motion = np.empty((count, curves.shape[1]), np.float32)
+    for start in range(0, count, 4096):
+        motion[start: start + 4096] = curve(times[start: start + 4096])
+    return motion
+
+
+def default_head():
+    """Return the project's own head as (Mesh, FaceSpace): nothing to fit, its identity is the average."""
+    from .face import FaceSpace, load_head
+    head = load_head()
+    face = FaceSpace(channels=head.channels, basis=head.basis, landmarks68=head.landmarks68,
+                     landmark_vertices=head.landmark_vertices, identity=np.zeros(50, np.float32), report={})
+    return Mesh(head.vertices, head.triangles), face
+
+
+def _checked_landmarks(landmarks: np.ndarray | None) -> np.ndarray | None:
+    if landmarks is None:
+        return None
+    landmarks = np.asarray(landmarks)
+    if landmarks.shape != (68, 3) or landmarks.dtype.kind != "f" or not np.isfinite(landmarks).all():
+        raise LSFError("bad_landmarks", "The landmarks must be 68 points (68, 3) with finite coordinates.")
+    return landmarks.astype(np.float32)
+
+
+def _part(report: Report, low: float, high: float) -> Report:
+    return lambda fraction, text: report(low + (high - low) * fraction, text)
+
+
+class _Clock:
+    """Wall time of each stage, and a place to stop between two of them."""
+
+    def __init__(self, cancelled: Callable[[], bool]):
+        self._cancelled, self._last = cancelled, time.perf_counter()
+
+    def lap(self) -> float:
+        if self._cancelled():
+            raise Cancelled
+        now = time.perf_counter()
+        lap, self._last = now - self._last, now
+        return round(lap, 4)
