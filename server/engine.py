@@ -61,12 +61,12 @@ class Engine:
 
     def __init__(self, checkpoint: str | Path | None = None, device: str = "cpu",
                  cache_folder: Path | None = None):
-        import torch
-
-        from .model import LSF
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
+        import torch
+
+        from .model import LSF
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise LSFError("no_device", 'Torch finds no CUDA device here: use the device "cpu".')
         self.model = LSF.from_pretrained(folder).to(device).eval()
