@@ -1,0 +1,201 @@
+"""Fit the canonical head to a mesh: similarity and identity first, then a smooth non-rigid refinement.
+
+Everything here lives in the head's frame (metres, Z up, facing -Y): the mesh is brought there by a similarity.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
+
+from . import head as h
+from .geometry import edges_of, laplacian, sample_surface, similarity
+from .labels import mouth_sides
+from .raster import vertex_normals
+
+JAW = np.arange(17)
+IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances in units of NOISE
+NOISE = 0.002  # metres: what a landmark or a surface point is expected to miss by
+# Non-rigid iterations: stiffness, landmark weight, and how far (metres) a surface point may be.
+SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.2, 0.02), (20, 0.8, 0.015), (10, 0.5, 0.012), (6, 0.3, 0.01),
+            (4, 0.2, 0.008))
+LEAST_COSINE = 0.6  # between normals of points that may correspond
+SAMPLE_SPACING = 0.002
+
+
+@dataclass
+class Target:
+    """The user's mesh in the head's frame, with a search tree over points of its surface near the face."""
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    normals: np.ndarray
+    side: np.ndarray  # (V,) mouth side as in Head.mouth_side, 0 until known
+    skin: np.ndarray  # (T,) bool: triangles of the piece that carries the face
+
+    def sample(self, centre, reach):
+        corners = self.vertices[self.triangles]
+        near = self.skin & (np.linalg.norm(corners.mean(1) - centre, axis=1) < reach)
+        triangles = self.triangles[near]
+        owner, weight = sample_surface(self.vertices, triangles, SAMPLE_SPACING)
+        mix = lambda values: (values[triangles[owner]] * weight[..., None]).sum(1)  # noqa: E731
+        self.points, normals = mix(self.vertices), mix(self.normals)
+        self.point_normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        self.owner, self.weight, self.kept_triangles = owner, weight, triangles
+        self.tree = cKDTree(self.points)
+
+    def closest(self, points, normals, reach, side=None, neighbours=8):
+        """Index of the best surface point for each given point (nearest among those with a like normal), -1 if none."""
+        distance, index = self.tree.query(points, k=neighbours, distance_upper_bound=reach)
+        found = index < len(self.points)
+        index = np.where(found, index, 0)
+        cosine = (self.point_normals[index] * normals[:, None]).sum(-1)
+        usable = found & (cosine > LEAST_COSINE)
+        if side is not None:
+            point_side = np.sign(self.side[self.kept_triangles[self.owner]].sum(1))
+            usable &= point_side[index] * side[:, None] >= 0
+        score = np.where(usable, distance + 0.004 * (1 - cosine), np.inf)
+        best = score.argmin(1)
+        rows = np.arange(len(points))
+        return np.where(np.isfinite(score[rows, best]), index[rows, best], -1)
+
+
+@dataclass
+class Registration:
+    """The head fitted to the mesh. mesh = scale * head_frame @ rotation.T + shift."""
+
+    scale: float
+    rotation: np.ndarray
+    shift: np.ndarray
+    identity: np.ndarray  # (50,)
+    fitted: np.ndarray  # (Vh, 3) the whole head, parts included, in the head's frame
+    target: Target
+    residual: float  # metres: mean distance of the identity fit to the surface over the inner face
+    unmatched: float  # share of the inner face without a counterpart on the surface
+
+    def to_mesh(self, points):
+        return self.scale * points @ self.rotation.T + self.shift
+
+    def to_head(self, points):
+        return (points - self.shift) @ self.rotation / self.scale
+
+
+def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration:
+    """vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face."""
+    weight = np.ones(68)
+    weight[JAW] = 0.15
+    scale, rotation, shift = similarity(head.landmarks68, landmarks, weight)
+    identity = np.zeros(len(head.identity_modes))
+    shape = head.vertices
+    normals = vertex_normals(vertices, triangles)
+    inner = inner_face(head)
+    target, residual, unmatched = None, np.inf, 1.0
+    for iteration in range(5):
+        points = (vertices - shift) @ rotation / scale
+        marks = (landmarks - shift) @ rotation / scale
+        target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
+        target.sample(shape[inner].mean(0), 0.16)
+        own_normals = vertex_normals(shape, head.faces)
+        if iteration == 0 and inverted(target, shape[inner], own_normals[inner]):
+            normals = -normals
+            target.normals, target.point_normals = -target.normals, -target.point_normals
+        match = target.closest(shape[inner], own_normals[inner], 0.03)
+        good = match >= 0
+        used, goal, direction = inner[good], target.points[match[good]], target.point_normals[match[good]]
+        residual = float(np.abs(((goal - shape[used]) * direction).sum(1)).mean()) if good.any() else np.inf
+        unmatched = float(1 - good.mean())
+        identity = solve_identity(head, shape, marks, weight, used, goal, direction)
+        shape = head.with_identity(identity)
+        # A similarity step from the new shape to what it should match.
+        source = np.concatenate([shape[head.landmark_vertices], shape[used]])
+        aim = np.concatenate([marks, goal])
+        share = np.concatenate([weight, np.full(len(used), 40 / max(len(used), 1))])
+        small, turn, move = similarity(source, aim, share)
+        scale, shift, rotation = scale * small, scale * rotation @ move + shift, rotation @ turn
+    points, marks = (vertices - shift) @ rotation / scale, (landmarks - shift) @ rotation / scale
+    target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
+    target.sample(shape[inner].mean(0), 0.22)
+    fitted = refine(head, shape, marks, target)
+    return Registration(scale, rotation, shift, identity, fitted, target, residual, unmatched)
+
+
+def inner_face(head):
+    """Skin of the face without inner mouth, sockets, skull and neck."""
+    near = np.linalg.norm(head.vertices - head.landmarks68[17:].mean(0), axis=1) < 0.085
+    return np.flatnonzero(near & (head.part == h.SKIN) & ~np.isin(head.region, (h.MOUTH_BAG, h.SOCKET)))
+
+
+def inverted(target, points, normals):
+    """Do the mesh's normals point inwards?"""
+    _, index = target.tree.query(points)
+    return np.median((target.point_normals[index] * normals).sum(1)) < 0
+
+
+def solve_identity(head, shape, marks, mark_weight, used, goal, direction):
+    """Ridge regression of the identity coefficients on landmarks and point-to-plane distances."""
+    modes = head.identity_modes.astype(float)
+    count = len(modes)
+    rows = [modes[:, head.landmark_vertices].reshape(count, -1).T * np.repeat(mark_weight, 3)[:, None] ** 0.5]
+    wanted = [((marks - head.landmarks68) * mark_weight[:, None] ** 0.5).ravel()]
+    if len(used):
+        weight = (60 / len(used)) ** 0.5
+        rows.append(np.einsum("kvi,vi->vk", modes[:, used], direction) * weight)
+        wanted.append(((goal - head.vertices[used]) * direction).sum(1) * weight)
+    a, b = np.concatenate(rows) / NOISE, np.concatenate(wanted) / NOISE
+    return np.linalg.solve(a.T @ a + IDENTITY_PRIOR * np.eye(count), a.T @ b)
+
+
+def refine(head, shape, marks, target):
+    """Laplacian non-rigid ICP of the skin; the other parts follow the skin around them. Returns all vertices."""
+    skin = np.flatnonzero(head.part == h.SKIN)  # a prefix of the vertices
+    faces = head.faces[(head.faces < len(skin)).all(1)]
+    region, side = head.region[skin], head.mouth_side[skin]
+    edges = edges_of(faces)
+    smooth = laplacian(edges, len(skin))
+    bending = (smooth.T @ smooth).tocsc()
+    matched = ~np.isin(region, (h.MOUTH_BAG, h.SOCKET))
+    confidence = np.where(region == h.NECK, 0.3, 1.0)
+    mark_rows = head.landmark_vertices
+    mark_weight = np.ones(68)
+    mark_weight[JAW] = 0.1
+    fitted = shape[skin].copy()
+    for step, (stiffness, mark_strength, reach) in enumerate(SCHEDULE):
+        if step == 2:
+            target.side = mouth_sides(target, head, fitted)
+        normals = vertex_normals(fitted, faces)
+        candidates = np.flatnonzero(matched)
+        match = target.closest(fitted[candidates], normals[candidates], reach, side[candidates] if step >= 2 else None)
+        used, goal = candidates[match >= 0], target.points[match[match >= 0]]
+        direction = target.point_normals[match[match >= 0]]
+        # Mostly along the target's normal, so that the surface may slide.
+        slide = fitted[used] + 0.95 * direction * ((goal - fitted[used]) * direction).sum(1, keepdims=True)
+        goal = slide + 0.05 * (goal - slide)
+        weight = np.zeros(len(skin))
+        weight[used] = confidence[used]
+        aim = np.zeros_like(fitted)
+        aim[used] = goal * confidence[used, None]
+        np.add.at(weight, mark_rows, mark_strength * 4 * mark_weight)
+        np.add.at(aim, mark_rows, marks * (mark_strength * 4 * mark_weight)[:, None])
+        system = sparse.diags(weight + 1e-4) + stiffness * bending
+        right = aim + 1e-4 * shape[skin] + stiffness * (bending @ shape[skin])
+        fitted = splu(system.tocsc()).solve(right)
+    target.side = mouth_sides(target, head, fitted)
+    return carry_parts(head, shape, skin, fitted)
+
+
+def carry_parts(head, shape, skin, fitted):
+    """Eyes as rigid balls, teeth, gums and tongue as one piece, by a similarity from the skin around them."""
+    whole = shape.astype(float).copy()
+    whole[skin] = fitted
+    region = head.region[skin]
+    rims = {h.EYE_LEFT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] > 0),
+            h.EYE_RIGHT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] < 0)}
+    mouth = np.isin(region, (h.LIP_UPPER, h.LIP_LOWER)) | (np.abs(head.mouth_side[skin]) > 0) & (region == h.FACE)
+    for part in range(1, len(h.PARTS)):
+        around = rims.get(part, mouth)
+        scale, rotation, shift = similarity(shape[skin][around], fitted[around])
+        members = head.part == part
+        whole[members] = scale * shape[members] @ rotation.T + shift
+    return whole

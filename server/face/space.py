@@ -1,0 +1,166 @@
+"""The face space of a mesh: 52 shapes on its own vertices, 68 landmarks, identity coefficients."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..arkit import CHANNELS
+from ..errors import LSFError
+from . import head as h
+from . import parts
+from .registration import register
+from .transfer import carry_skin, local_shapes
+
+LEAST_FACE_VERTICES = 200
+WORST_RESIDUAL = 0.0035  # metres on a head of ordinary size, mean over the face after the identity fit
+MOST_UNMATCHED = 0.35
+REACH = 0.24  # metres around the middle of the face: nothing beyond can move
+FLIP_CHECKS = {"jawOpen": ("jawOpen",), "mouthPucker": ("mouthPucker",),
+               "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"), "mouthClose": ("jawOpen", "mouthClose")}
+
+
+@dataclass(frozen=True)
+class FaceSpace:
+    """offset[f] = sum over k of motion[f, k] * basis[k], in the mesh's own units and vertex order."""
+
+    channels: tuple[str, ...]  # K names, server.arkit.CHANNELS
+    basis: np.ndarray  # (K, V, 3) float32
+    landmarks68: np.ndarray  # (68, 3) float32, on the surface
+    landmark_vertices: np.ndarray  # (68,) int32, the nearest vertices
+    identity: np.ndarray  # (50,) float32, standard normal over the population
+    report: dict
+
+
+def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | None = None) -> FaceSpace:
+    """Find the face on a neutral mesh and give it the 52 ARKit shapes.
+
+    vertices (V, 3) in any unit, Z up and facing -Y unless the landmarks say otherwise; triangles (T, 3) int; landmarks
+    (68, 3) in the same units as placed by an artist, or None to find them. Raises LSFError with a sentence.
+    """
+    began = time.perf_counter()
+    vertices, triangles = check(vertices, triangles)
+    found = None
+    if landmarks is None:
+        from .landmarks import find_landmarks  # torch is only needed here
+
+        found = find_landmarks(vertices, triangles)
+        landmarks = found.points
+    landmarks = check_landmarks(landmarks)
+    head = h.load_head()
+    piece = parts.split(vertices, triangles)
+    skin_piece = parts.main_piece(vertices, triangles, piece, landmarks)
+    skin = piece[triangles[:, 0]] == skin_piece
+    registration = register(vertices, triangles, landmarks, skin, head)
+    refuse_bad_fit(registration, found)
+
+    basis = build_basis(registration, head, piece, skin_piece)
+    points, nearest = settle_landmarks(registration, head, found is None, landmarks)
+    scale = registration.scale
+    report = {
+        "residual_mm": round(registration.residual * 1000, 3),
+        "unmatched": round(registration.unmatched, 3),
+        "scale": float(scale),
+        "flipped": count_flips(registration.target, basis),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+    if found is not None:
+        report["confidence"] = [round(float(c), 3) for c in found.confidence]
+    basis = (scale * basis.reshape(-1, 3) @ registration.rotation.T).reshape(basis.shape)
+    return FaceSpace(CHANNELS, basis.astype(np.float32), points.astype(np.float32), nearest.astype(np.int32),
+                     registration.identity.astype(np.float32), report)
+
+
+def check(vertices, triangles):
+    """Arrays of the right kind, or a sentence."""
+    vertices, triangles = np.asarray(vertices, dtype=float), np.asarray(triangles)
+    if vertices.ndim != 2 or vertices.shape[1:] != (3,) or triangles.ndim != 2 or triangles.shape[1:] != (3,):
+        raise LSFError("bad_mesh", "The mesh must have vertices (V, 3) and triangles (T, 3).")
+    if not len(vertices) or not len(triangles):
+        raise LSFError("empty_mesh", "The mesh has no faces: select the character's head and try again.")
+    if triangles.dtype.kind not in "iu" or triangles.min() < 0 or triangles.max() >= len(vertices):
+        raise LSFError("bad_mesh", "The mesh's triangles point to vertices that do not exist.")
+    if not np.isfinite(vertices).all():
+        raise LSFError("not_finite", "The mesh has vertices that are not finite numbers: remove or repair them.")
+    if not np.ptp(vertices[np.unique(triangles)], axis=0).max() > 0:
+        raise LSFError("no_face", "All vertices of the mesh are at one point: select the character's head.")
+    return vertices, triangles.astype(int)
+
+
+def check_landmarks(landmarks):
+    landmarks = np.asarray(landmarks, dtype=float)
+    if landmarks.shape != (68, 3) or not np.isfinite(landmarks).all():
+        raise LSFError("bad_landmarks", "The landmarks must be 68 finite points: reset them and place them again.")
+    if np.ptp(landmarks, axis=0).max() <= 0:
+        raise LSFError("bad_landmarks", "All landmarks lie at one point: reset them and place them again.")
+    return landmarks
+
+
+def refuse_bad_fit(registration, found):
+    vertices = registration.target.vertices
+    centre = registration.fitted[registration_inner()].mean(0)
+    inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < 0.12
+    if registration.residual > WORST_RESIDUAL or registration.unmatched > MOST_UNMATCHED:
+        raise LSFError("no_face", "No face was found on this mesh: select the character's head, facing -Y with Z up, "
+                                  "or place the landmarks by hand.")
+    if inside.sum() < LEAST_FACE_VERTICES:
+        raise LSFError("too_coarse", f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "
+                                     "the mesh (apply a Subdivision modifier) and try again.")
+
+
+def registration_inner():
+    return h.load_head().landmark_vertices[17:]
+
+
+def build_basis(registration, head, piece, skin_piece):
+    """(52, V, 3) in the head's frame."""
+    shapes = local_shapes(registration, head)
+    target = registration.target
+    used = np.zeros(len(target.vertices), dtype=bool)
+    used[np.unique(target.triangles)] = True
+    middle = registration.fitted[head.landmark_vertices].mean(0)
+    used &= np.linalg.norm(target.vertices - middle, axis=1) < REACH
+    kinds = parts.classify(registration, head, piece, skin_piece)
+    follows = np.zeros(len(target.vertices), dtype=bool)
+    for p, kind in kinds.items():
+        if kind in (parts.SKIN, parts.FOLLOW):
+            follows |= piece == p
+    basis = carry_skin(registration, head, shapes, np.flatnonzero(follows & used))
+    for p, kind in kinds.items():
+        if kind in h.PARTS[1:]:
+            members = np.flatnonzero((piece == p) & used)
+            basis[:, members] = parts.carry_part(registration, head, shapes, kind, members)
+    return basis
+
+
+def settle_landmarks(registration, head, given, landmarks):
+    """Landmarks in mesh units on the surface, and the vertex nearest to each on the right side of the mouth."""
+    target = registration.target
+    own = registration.fitted[head.landmark_vertices]
+    wanted = registration.to_head(landmarks) if given else own
+    skin = np.unique(target.triangles[target.skin])
+    points, nearest = wanted.copy(), np.zeros(68, int)
+    for k in range(68):
+        side = head.mouth_side[head.landmark_vertices[k]]
+        allowed = skin[target.side[skin] * side >= 0] if k >= 48 else skin
+        gap = np.linalg.norm(target.vertices[allowed] - wanted[k], axis=1)
+        nearest[k] = allowed[gap.argmin()]
+    if not given:
+        distance, index = cKDTree(target.points).query(wanted)
+        points = np.where((distance < 0.01)[:, None], target.points[index], wanted)
+    return registration.to_mesh(points), nearest
+
+
+def count_flips(target, basis):
+    """Share of the moving triangles whose normal turns by more than 90 degrees at full strength of some poses."""
+    moves = np.abs(basis).max((0, 2)) > 1e-4
+    triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
+    normal = lambda v: np.cross(v[triangles[:, 1]] - v[triangles[:, 0]],  # noqa: E731
+                                v[triangles[:, 2]] - v[triangles[:, 0]])
+    before = normal(target.vertices)
+    flips = {}
+    for name, pose in FLIP_CHECKS.items():
+        after = normal(target.vertices + sum(basis[CHANNELS.index(c)] for c in pose))
+        flips[name] = round(float(((before * after).sum(1) < 0).mean()), 4) if len(triangles) else 0.0
+    return flips

@@ -1,0 +1,113 @@
+"""Carry the head's shapes over to a registered mesh: every vertex gets a place on the fitted head."""
+
+import numpy as np
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from . import head as h
+from .geometry import adjacency, closest_on_triangles, edges_of, sample_surface, smoothstep
+from .raster import vertex_normals
+from .registration import Registration
+
+SAMPLE_SPACING = 0.0015
+NEIGHBOURS = 24
+NORMAL_PENALTY = 0.012  # metres that opposite normals count
+FADE = 0.012, 0.04  # metres from the fitted skin between which a vertex stops following it
+FRAME_RADIUS = 0.022  # metres: over this distance the fit's local turn and scale are averaged
+SMOOTHING = 2  # passes over the mesh's edges
+
+
+def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
+    """(52, Vh, 3) the head's shapes turned and scaled as the fit turned and scaled the skin around each vertex."""
+    skin = np.flatnonzero((head.part == h.SKIN) & (head.region != h.MOUTH_BAG) & (head.region != h.SOCKET))
+    anchors = skin[_spread(head.vertices[skin], 0.018)]
+    source, target = head.vertices[skin], registration.fitted[skin]
+    frames = np.stack([_frame(source, target, head.vertices[a]) for a in anchors])  # (A, 3, 3)
+    gap, near = cKDTree(head.vertices[anchors]).query(head.vertices, k=6)
+    weight = np.exp(-((gap - gap[:, :1]) ** 2) / (2 * 0.015**2))
+    frame = np.einsum("vk,vkij->vij", weight / weight.sum(1, keepdims=True), frames[near])
+    return np.einsum("vij,cvj->cvi", frame, head.basis)
+
+
+def _spread(points, spacing):
+    """Indices of a subset at most about `spacing` apart: one point of every occupied cell."""
+    _, first = np.unique(np.floor(points / spacing).astype(int), axis=0, return_index=True)
+    return first
+
+
+def _frame(source, target, at):
+    """Rotation times scale that maps the neighbourhood of `at`, a weighted Procrustes fit."""
+    weight = np.exp(-((source - at) ** 2).sum(1) / (2 * FRAME_RADIUS**2))
+    near = weight > 0.02
+    weight, source, target = weight[near], source[near], target[near]
+    weight = weight / weight.sum()
+    a, b = source - weight @ source, target - weight @ target
+    u, size, vt = np.linalg.svd((b * weight[:, None]).T @ a)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    scale = (size * sign).sum() / (weight @ (a**2).sum(1))
+    return np.clip(scale, 0.5, 2.0) * (u * sign) @ vt
+
+
+def place_skin(registration: Registration, head: h.Head, vertices: np.ndarray):
+    """Places of some target vertices on the fitted skin: triangle corners (N, 3), weights (N, 3), distance (N,)."""
+    target, fitted = registration.target, registration.fitted
+    skin_faces = head.faces[(head.part[head.faces] == h.SKIN).all(1)]
+    normals = vertex_normals(fitted, skin_faces)
+    owner, weight = sample_surface(fitted, skin_faces, SAMPLE_SPACING, most=4)
+    mix = lambda values: (values[skin_faces[owner]] * weight[..., None]).sum(1)  # noqa: E731
+    sample_normals = mix(normals)
+    sample_normals /= np.maximum(np.linalg.norm(sample_normals, axis=1, keepdims=True), 1e-12)
+    samples = mix(fitted)
+    side = np.sign(head.mouth_side[skin_faces].sum(1))[owner]
+    best_score = np.full(len(vertices), np.inf)
+    best = np.zeros(len(vertices), int)
+    own_side = target.side[vertices]
+    # One search tree per mouth side, so that the other lip never crowds out the own one.
+    for mouth in (0, 1, -1):
+        allowed = np.flatnonzero(side * mouth >= 0) if mouth else np.arange(len(samples))
+        rows = np.flatnonzero(own_side == mouth)
+        if not len(rows):
+            continue
+        neighbours = min(NEIGHBOURS, len(allowed))
+        distance, index = cKDTree(samples[allowed]).query(target.vertices[vertices[rows]], k=neighbours)
+        index = allowed[index]
+        cosine = (sample_normals[index] * target.normals[vertices[rows], None]).sum(-1)
+        score = distance + NORMAL_PENALTY * (1 - cosine) / 2
+        pick = score.argmin(1)
+        best[rows] = index[np.arange(len(rows)), pick]
+        best_score[rows] = score[np.arange(len(rows)), pick]
+    corners = skin_faces[owner[best]]
+    weights = closest_on_triangles(target.vertices[vertices], fitted[corners])
+    nearest = (fitted[corners] * weights[..., None]).sum(1)
+    return corners, weights, np.linalg.norm(nearest - target.vertices[vertices], axis=1)
+
+
+def carry_skin(registration: Registration, head: h.Head, shapes: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """(52, V, 3) offsets in the head's frame; only `vertices` move. shapes (52, Vh, 3) from local_shapes."""
+    count = len(registration.target.vertices)
+    basis = np.zeros((len(shapes), count, 3))
+    corners, weights, distance = place_skin(registration, head, vertices)
+    rows = np.repeat(np.arange(len(vertices)), 3)
+    matrix = sparse.csr_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(vertices), len(head.vertices)))
+    flat = matrix @ shapes.transpose(1, 0, 2).reshape(len(head.vertices), -1)
+    flat *= 1 - smoothstep(distance, *FADE)[:, None]
+    flat = _smooth(registration.target, vertices, flat)
+    basis[:, vertices] = flat.reshape(len(vertices), len(shapes), 3).transpose(1, 0, 2)
+    return basis
+
+
+def _smooth(target, vertices, values):
+    """A few passes of averaging along the edges, never across the mouth; weak where edges are long."""
+    index = np.full(len(target.vertices), -1)
+    index[vertices] = np.arange(len(vertices))
+    edges = edges_of(target.triangles)
+    edges = edges[(index[edges] >= 0).all(1)]
+    edges = edges[target.side[edges].prod(1) >= 0]
+    length = np.linalg.norm(target.vertices[edges[:, 0]] - target.vertices[edges[:, 1]], axis=1)
+    graph = adjacency(index[edges], len(vertices), np.exp(-((length / 0.004) ** 2)))
+    total = np.asarray(graph.sum(1)).ravel()
+    share = 0.5 * total / (total + 0.5)  # of the neighbours' mean
+    average = sparse.diags(share / np.maximum(total, 1e-9)) @ graph + sparse.diags(1 - share)
+    for _ in range(SMOOTHING):
+        values = average @ values
+    return values
