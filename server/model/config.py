@@ -22,8 +22,8 @@ def bad(sentence: str) -> LSFError:
 
 def positive(config, *names: str) -> None:
     for name in names:
-        if getattr(config, name) < 1:
-            raise bad(f"{name} must be at least 1.")
+        if not 1 <= getattr(config, name) <= 1 << 14:
+            raise bad(f"{name} must be between 1 and {1 << 14}.")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class BackboneConfig:
     heads: int = 8
     mlp: int = 2048
     mels: int = 80  # whisper only
-    positions: int = 1000  # whisper only: the longest window in 50 Hz frames (1000 = 20 s)
+    positions: int = 1000  # the longest window that it hears, in 50 Hz frames (1000 = 20 s)
     conv: int = 512  # hubert and wav2vec2 only: channels of the waveform convolutions
     trainable: bool = False
     frozen_layers: int = 2  # of a trainable one: the lowest layers (and all below them) stay as they are
@@ -117,27 +117,29 @@ class LSFConfig:
         if not self.channels or len(set(self.channels)) != len(self.channels):
             raise bad("channels must be a list of different names.")
         for name in ("motion_layers", "emotion_layers"):
-            if not getattr(self, name) or min(getattr(self, name)) < 1:
-                raise bad(f"{name} must list layers from 1 up.")
+            if not getattr(self, name) or min(getattr(self, name)) < 1 or max(getattr(self, name)) > 48:
+                raise bad(f"{name} must list layers between 1 and 48.")
         positive(self, "fps", "fold", "identity_size", "identity_styles", "width", "mlp", "heads", "kernel",
                  "fusion_tokens", "direct_kernel", "direct_width", "codes", "code_size", "codes_per_frame",
                  "prior_width", "prior_mlp", "prior_heads")
         for name in ("motion_components", "emotion_components", "fusion_span", "emotions", "residual_stages",
                      "prior_layers", "prior_span", "feature_noise", "dropout", "take_smoothing", "commitment"):
-            if getattr(self, name) < 0:
-                raise bad(f"{name} must not be negative.")
+            if not 0 <= getattr(self, name) <= 1 << 14:
+                raise bad(f"{name} must be between 0 and {1 << 14}.")
         if self.fps * self.fold != 50:
             raise bad("fps times fold must be 50, the rate of the speech features.")
         if self.kernel % 2 == 0 or self.direct_kernel % 2 == 0:
             raise bad("kernels must be odd.")
-        if self.fusion_blocks < 2:
-            raise bad("fusion_blocks must be at least 2: the first fuses, the last reads the result.")
+        if not 2 <= self.fusion_blocks <= 48:
+            raise bad("fusion_blocks must be between 2 and 48: the first fuses, the last reads the result.")
         if self.width % (4 * self.heads):
             raise bad("width must be a multiple of 4 × heads.")
         if self.prior_width % (2 * self.prior_heads):
             raise bad("prior_width must be a multiple of 2 × prior_heads.")
         if not self.direct_path and self.width != self.latent:
             raise bad("without a direct path, width must be codes_per_frame × code_size.")
+        if max(self.prior_layers, self.residual_stages, len(self.direct_path)) > 48:
+            raise bad("prior_layers, residual_stages and direct_path end at 48.")
         if self.dropout >= 1:
             raise bad("dropout must be below 1.")
 

@@ -4,19 +4,37 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..errors import Cancelled
+from ..errors import Cancelled, LSFError
 from .lsf import LSF
 from .motion_prior import take_noise
 
 WINDOW, OVERLAP = 20.0, 4.0  # seconds
 
 
-def windows(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
-    """(first, end) of the windows over `frames`; neighbours share `overlap` frames, the last may be shorter."""
-    step = window - overlap
-    starts = range(0, max(1, frames - overlap), step)
+def plan_windows(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
+    """(first, end) of windows over `frames`; neighbours share `overlap` frames, and the last may be shorter."""
+    starts = range(0, max(1, frames - overlap), window - overlap)
     return [(start, min(start + window, frames)) for start in starts]
+
+
+def prepare(model: LSF, audio: np.ndarray, identity: np.ndarray | None) -> tuple[Tensor, Tensor | None]:
+    """Samples (N,) and identity (1, I) on the model's device."""
+    device = model.motion_mean.device
+    samples = torch.as_tensor(np.ascontiguousarray(audio, dtype=np.float32), device=device)
+    if samples.dim() != 1:
+        raise LSFError("bad_audio", "The model hears one channel of sound; mix the channels down first.")
+    if identity is None:
+        return samples, None
+    who = torch.as_tensor(np.asarray(identity, dtype=np.float32), device=device)
+    if who.shape != (model.config.identity_size,) or not who.isfinite().all():
+        raise LSFError(
+            "bad_identity",
+            f"This model describes a face by {model.config.identity_size} finite numbers, and this face came with "
+            f"{who.numel()}; fit the face again, or choose the checkpoint that belongs to it.",
+        )
+    return samples, who[None]
 
 
 @torch.inference_mode()
@@ -25,35 +43,44 @@ def synthesize(
     report: Callable[[float, str], None] | None = None, cancelled: Callable[[], bool] | None = None,
     window: float = WINDOW, overlap: float = OVERLAP,
 ) -> np.ndarray:
-    """Speech (N,) float32 at 16 kHz and identity coefficients (I,) -> curves (F, K) float32 at `model.config.fps`,
-    F = round(seconds · fps), at least 1. Raises `Cancelled` between two windows.
+    """Speech (N,) at 16 kHz and identity coefficients (I,; None: the average face) -> curves (F, K) float32 at
+    `model.config.fps`, F = round(seconds · fps), at least 1. Raises `Cancelled` between two windows.
 
     Temperature 0 is deterministic; above it, every `seed` is another take. `window` and `overlap` are in seconds.
     """
     config = model.config
-    device = model.motion_mean.device
-    samples = torch.as_tensor(np.ascontiguousarray(audio, dtype=np.float32), device=device)
-    who = None if identity is None else torch.as_tensor(identity, dtype=torch.float32, device=device)[None]
+    samples, who = prepare(model, audio, identity)
     frames = model.frames_of(len(samples))
     size = min(round(window * config.fps), model.longest)
     shared = min(round(overlap * config.fps), size // 2)
+    # Weight of the later of two windows where they overlap: it rises from 0 to 1, as each knows little at its ends.
+    rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
+    result = np.empty((frames, len(config.channels)), np.float32)
+    plan = plan_windows(frames, size, shared)
     level = model.survey(samples)
-    result = np.zeros((frames, len(config.channels)), np.float32)
-    plan = windows(frames, size, shared)
     for number, (first, end) in enumerate(plan):
         if cancelled is not None and cancelled():
             raise Cancelled
         if report is not None:
             report(number / len(plan), f"Listening: {first // config.fps} of {frames // config.fps} s")
         motion, emotion = model.hear(samples, first, end - first, level)
-        noise = take_noise(config, seed, first, end - first).to(device) if temperature > 0 else None
+        noise = take_noise(config, seed, first, end - first).to(motion.device) if temperature > 0 else None
         curves = model(motion[None], emotion[None], who, None, temperature, noise).motion[0].cpu().numpy()
-        if number:  # fade from the window before into this one
-            fade = min(shared, len(curves))
-            rise = np.sin(np.linspace(0, np.pi / 2, fade + 2, dtype=np.float32)[1:-1, None]) ** 2
-            result[first:first + fade] = (1 - rise) * result[first:first + fade] + rise * curves[:fade]
-            curves, first = curves[fade:], first + fade
+        if number:
+            curves[:shared] = (1 - rise) * result[first:first + shared] + rise * curves[:shared]
         result[first:end] = curves
     if report is not None:
         report(1.0, "Speech heard")
     return result
+
+
+@torch.inference_mode()
+def emotion_embedding(model: LSF, audio: np.ndarray) -> np.ndarray:
+    """What the emotion stream hears in speech (N,) at 16 kHz: its mean over the clip (width,), before identity."""
+    samples, _ = prepare(model, audio, None)
+    level, frames = model.survey(samples), model.frames_of(len(samples))
+    total = 0
+    for first, end in plan_windows(frames, min(round(WINDOW * model.config.fps), model.longest), 0):
+        motion, emotion = model.hear(samples, first, end - first, level)
+        total = total + model.predict(motion[None], emotion[None])[1][0] * ((end - first) / frames)
+    return total.cpu().numpy()

@@ -40,7 +40,8 @@ def prior_loss(model: LSF, motion: Tensor, mask: Tensor | None = None,
 
 def predictor_loss(model: LSF, output: Output, motion: Tensor, mask: Tensor | None = None,
                    weight: Tensor | None = None) -> dict[str, Tensor]:
-    """Second stage, the prior frozen: `output` of the model against motion (B, F, K) in the channels' own units.
+    """Second stage: `output` of the model against motion (B, F, K) in the channels' own units. Freeze the prior first:
+    `model.prior.requires_grad_(False)`, and after each `model.train()` `model.prior.eval()`.
 
     Paper: L1(codes of the prediction, codes of the truth) + 0.15 · L1(expression) + 0.1 · L1(jaw). The codes are
     compared as vectors and their gradient passes straight through to z: the latent is regressed, no code classified.

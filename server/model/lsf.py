@@ -155,8 +155,8 @@ class LSF(nn.Module):
     # Files
 
     def save_pretrained(self, folder: str | Path, half: bool = True) -> None:
-        """Write config.json and model.safetensors. `half` stores every matrix in half precision (a weight changes by less
-        than 0.05 %); without it only the frozen backbones are, which were published so."""
+        """Write config.json and model.safetensors. `half` stores every matrix in half precision (a weight changes by
+        less than 0.05 %); without it only the frozen backbones are."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         frozen = {name for name, weight in self.named_parameters() if "_backbone." in name and not weight.requires_grad}
@@ -179,8 +179,8 @@ class LSF(nn.Module):
             raise broken(folder, f"{name} is missing.") from error
         except (OSError, UnicodeDecodeError, SafetensorError) as error:
             raise broken(folder, "its files cannot be read.") from error
-        model = cls(config)
-        wanted = model.state_dict()
+        with torch.device("meta"):  # shapes without memory, so that wrong ones cost nothing
+            wanted = cls(config).state_dict()
         missing, unknown = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
         if missing or unknown:
             raise broken(folder, f"its weights and its config.json do not belong together ({(missing + unknown)[0]}).")
@@ -188,6 +188,9 @@ class LSF(nn.Module):
             if value.shape != wanted[name].shape:
                 shapes = f"{tuple(value.shape)} instead of {tuple(wanted[name].shape)}"
                 raise broken(folder, f"{name} has shape {shapes}.")
+            if not value.isfinite().all():
+                raise broken(folder, f"{name} holds numbers that are not finite.")
+        model = cls(config)
         model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()})
         return model.eval()
 

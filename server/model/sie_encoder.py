@@ -30,14 +30,17 @@ class FeatureNorm(nn.Module):
 
     @torch.no_grad()
     def fit(self, features: Tensor, whiten: bool = True) -> None:
-        """features (N, C) of as many frames as there are. Whitened components have unit variance each, others share the
-        scale of the largest."""
+        """Set the buffers from features (N, C). Whitened components have unit variance each; otherwise they
+        keep their proportions and the largest has unit variance."""
         self.mean.copy_(features.mean(0))
         self.scale.copy_(features.std(0).clamp_min(1e-5))
         if self.projection is None:
             return
-        x = ((features - self.mean) / self.scale).double()
-        values, vectors = torch.linalg.eigh(x.T @ x / len(x))  # ascending
+        correlation = 0
+        for part in features.split(1 << 14):
+            x = ((part - self.mean) / self.scale).double()
+            correlation = correlation + x.T @ x / len(features)
+        values, vectors = torch.linalg.eigh(correlation)  # ascending
         values, vectors = values.flip(0)[: self.size], vectors.flip(1)[:, : self.size]
         deviation = values.clamp_min(1e-8).sqrt()
         self.projection.copy_(vectors / (deviation if whiten else deviation[0]))

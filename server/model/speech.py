@@ -92,7 +92,9 @@ class WhisperBackbone(nn.Module):
         x = F.gelu(self.conv2(x)).transpose(1, 2) + self.embed_positions.weight[:count]
         states = []
         for layer in self.layers:
-            x = layer(x, attention_mask=None)
+            # transformers 4 asks for a head mask and may answer with a tuple; 5 ignores the one and drops the other.
+            x = layer(x, attention_mask=None, layer_head_mask=None)
+            x = x[0] if isinstance(x, tuple) else x
             states.append(x[0])
         return states
 
@@ -103,20 +105,17 @@ class Wav2Vec2ClassBackbone(nn.Module):
     A trainable one keeps its convolutions, feature projection and lowest layers, as the paper says; others are frozen.
     """
 
-    CLASSES = {
-        "hubert": (transformers.HubertConfig, transformers.HubertModel),
-        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
-    }
+    FAMILIES = {"hubert": "Hubert", "wav2vec2": "Wav2Vec2"}
 
     def __init__(self, config: BackboneConfig, layers: int):
         super().__init__()
-        make, model = self.CLASSES[config.kind]
-        settings = make(
+        family = self.FAMILIES[config.kind]
+        settings = getattr(transformers, f"{family}Config")(
             hidden_size=config.hidden, num_attention_heads=config.heads, intermediate_size=config.mlp,
             num_hidden_layers=layers, conv_dim=(config.conv,) * 7, mask_time_prob=0.0, mask_feature_prob=0.0,
             layerdrop=0.0,
         )
-        self.model = model(settings)
+        self.model = getattr(transformers, f"{family}Model")(settings)
         self.longest = config.positions
         self.trainable = config.trainable
         frozen = [self.model]
