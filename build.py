@@ -229,7 +229,7 @@ def run_in_blender(script: str, *arguments: str) -> None:
     """Run demo/`script` in the main environment, with a Blender user folder that is thrown away afterwards."""
     check_libraries()
     with tempfile.TemporaryDirectory(prefix="lsf-blender-") as user:
-        variables = child_environment(BLENDER_USER_RESOURCES=user)
+        variables = child_environment(BLENDER_USER_RESOURCES=user, LSF_CACHE_DIR=user)
         done = subprocess.run([environment(MAIN), ROOT / "demo" / script, *arguments], env=variables)
     if done.returncode:
         sys.exit(done.returncode)

@@ -1,0 +1,153 @@
+"""Speed and memory, printed as a table: the server as the add-on speaks to it, and the writing of curves in Blender.
+
+    python3 build.py bench [--mesh MESH] [--repeats N] [--quick]
+
+Each figure is the median of several runs after a warm-up, with the lowest and the highest. Nothing here is a test.
+"""
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import bpy
+import numpy as np
+import soundfile
+
+from lsf_blender_addon import compat
+from lsf_blender_addon.client.process import ServerProcess
+from lsf_blender_addon.scene import actions
+from server.arkit import CHANNELS
+from server.face import load_head
+from server.meshes import load
+
+LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" / "demo_line.flac"
+
+
+def row(name: str, seconds: list[float], note: str = "") -> None:
+    print(f"{name:<44}{median(seconds):9.3f}{min(seconds):9.3f}{max(seconds):9.3f}   {note}", flush=True)
+
+
+def timed(work, repeats: int) -> list[float]:
+    """Seconds of each of `repeats` calls of work(i), after one that is not counted."""
+    seconds = []
+    for i in range(repeats + 1):
+        start = time.perf_counter()
+        work(i)
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+class Server:
+    """The server's process, spoken to without threads."""
+
+    def __init__(self, log: Path):
+        start = time.perf_counter()
+        self.process, self.jobs = ServerProcess(sys.executable, log), 0
+        self.process.greet()
+        self.greeted = time.perf_counter() - start
+        self._wait({"ready"})
+        self.ready = time.perf_counter() - start
+
+    def _wait(self, kinds: set[str]) -> tuple[dict, dict]:
+        while True:
+            header, arrays = self.process.receive()
+            if header["type"] == "error":
+                sys.exit(f"The server refuses: {header['message']}")
+            if header["type"] in kinds:
+                return header, arrays
+
+    def ask(self, kind: str, header: dict, arrays: dict) -> tuple[dict, dict]:
+        self.jobs += 1
+        self.process.send({"type": kind, "job": str(self.jobs), **header}, arrays)
+        return self._wait({"result"})
+
+    def peak_megabytes(self) -> float | None:
+        """The most memory it ever held, where the system tells (Linux)."""
+        try:
+            status = Path(f"/proc/{self.process._process.pid}/status").read_text()
+        except OSError:
+            return None
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def finer(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split each triangle in four at the middles of its edges: about four times the vertices."""
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
+    edges, side_edge = np.unique(sides, axis=0, return_inverse=True)
+    a, b, c = triangles.T
+    ab, bc, ca = (len(vertices) + side_edge.reshape(-1, 3)).T
+    split = np.stack([a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca], 1).reshape(-1, 3)
+    return np.concatenate([vertices, vertices[edges].mean(1)]), split.astype(np.int32)
+
+
+def bench_start(folder: Path, repeats: int) -> None:
+    started = []
+    for _ in range(repeats + 1):
+        started.append(Server(folder / "server.log"))
+        started[-1].process.kill()
+    row("server: start to its first answer", [server.greeted for server in started[1:]])
+    row("server: start to ready, model loaded", [server.ready for server in started[1:]])
+
+
+def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
+    line, rate = soundfile.read(LINE, dtype="float32")
+    server = Server(folder / "server.log")
+    for length in lengths:
+        audio = np.resize(line, length * rate)
+        seconds = timed(lambda i, audio=audio: server.ask("generate", {"rate": rate}, {"audio": audio}), repeats)
+        peak = server.peak_megabytes()
+        memory = f", server's peak memory so far {peak:.0f} MB" if peak else ""
+        row(f"{length} s of speech, whole request", seconds, f"{median(seconds) / length:.3f} x real time{memory}")
+    server.process.kill()
+
+
+def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
+    server, heads = Server(folder / "server.log"), []
+    for i in range(repeats + 1):
+        if mesh:
+            given = load(mesh)
+            vertices, triangles = given.vertices * (1 + 1e-4 * i), given.triangles  # another size: not in the cache
+        else:
+            head, person = load_head(), np.random.default_rng(i).standard_normal(10)
+            vertices, triangles = finer(head.with_identity(person), head.triangles)
+        heads.append({"vertices": vertices.astype(np.float32), "triangles": triangles.astype(np.int32)})
+    count = f"{len(heads[0]['vertices'])} vertices"
+    row(f"fit of a head of {count}, cold", timed(lambda i: server.ask("prepare_face", {}, heads[i]), repeats))
+    row("the same from the cache", timed(lambda i: server.ask("prepare_face", {}, heads[-1]), repeats))
+    if peak := server.peak_megabytes():
+        print(f"{'server: peak memory with these heads':<44}{peak:9.0f} MB")
+    server.process.kill()
+
+
+def bench_curves(repeats: int) -> None:
+    motion = np.random.default_rng(0).random((18000, len(CHANNELS)), np.float32)
+    action = []
+
+    def write(i: int) -> None:
+        action.append(bpy.data.actions.new("bench"))
+        actions.fill(compat.new_fcurves(action[-1]), 1, list(CHANNELS), motion)
+
+    row("write 52 curves x 18000 frames into Blender", timed(write, repeats))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mesh", type=Path, help="fit this head instead of finer ones made from the project's own")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="without the 10 minutes of speech")
+    args = parser.parse_args()
+    load_average = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"Blender {bpy.app.version_string}, {os.cpu_count()} cores{load_average}, {args.repeats} runs each")
+    print(f"{'':<44}{'seconds':>9}{'least':>9}{'most':>9}")
+    with tempfile.TemporaryDirectory() as folder:
+        bench_start(Path(folder), args.repeats)
+        bench_speech(Path(folder), args.repeats, [10, 60] if args.quick else [10, 60, 600])
+        bench_fit(Path(folder), args.repeats, args.mesh)
+    bench_curves(args.repeats)
+
+
+if __name__ == "__main__":
+    main()
