@@ -56,8 +56,8 @@ class Ict:
         named = dict(zip(names, offsets, strict=True))
         self.basis = np.zeros((len(CHANNELS), *self.vertices.shape))
         for k, channel in enumerate(CHANNELS):
-            parts = [channel.replace("Left", "_L").replace("Right", "_R"), channel, channel + "_L", channel + "_R"]
-            self.basis[k] = sum(named[p] for p in parts if p in named)
+            sides = {channel, channel.replace("Left", "_L").replace("Right", "_R"), channel + "_L", channel + "_R"}
+            self.basis[k] = sum(named[name] for name in sides if name in named)
 
     def part(self, vertices: slice):
         """Triangles of a range of vertices, numbered from its start."""

@@ -13,7 +13,7 @@ from . import parts
 from .registration import register
 from .transfer import carry_skin, local_shapes
 
-LEAST_FACE_VERTICES = 200
+LEAST_FACE_VERTICES = 120
 WORST_RESIDUAL = 0.0035  # metres on a head of ordinary size, mean over the face after the identity fit
 MOST_UNMATCHED = 0.35
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
