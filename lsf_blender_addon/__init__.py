@@ -1,0 +1,46 @@
+"""LSF for Blender: a line of speech and a head in, shape keys and F-curves out. See docs/architecture.md."""
+
+import bpy
+
+from . import environment, panels, preferences, properties, session
+from .operators import add_head, cancel, cancel_environment, generate, make_environment, open_log
+
+CLASSES = (
+    properties.LSF_PG_settings,
+    preferences.LSF_preferences,
+    generate.LSF_OT_generate,
+    cancel.LSF_OT_cancel,
+    add_head.LSF_OT_add_head,
+    make_environment.LSF_OT_make_environment,
+    cancel_environment.LSF_OT_cancel_environment,
+    open_log.LSF_OT_open_log,
+    panels.LSF_PT_view3d,
+    panels.LSF_PT_view3d_take,
+    panels.LSF_PT_sequencer,
+    panels.LSF_PT_sequencer_take,
+)
+
+
+@bpy.app.handlers.persistent
+def _on_load(*_arguments) -> None:
+    session.drop("The generation was dropped, as another file was opened")
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.lsf = bpy.props.PointerProperty(type=properties.LSF_PG_settings)
+    bpy.types.VIEW3D_MT_mesh_add.append(add_head.draw_menu)
+    bpy.app.handlers.load_pre.append(_on_load)
+
+
+def unregister() -> None:
+    session.stop()
+    environment.stop()
+    if bpy.app.timers.is_registered(make_environment.watch):
+        bpy.app.timers.unregister(make_environment.watch)
+    bpy.app.handlers.load_pre.remove(_on_load)
+    bpy.types.VIEW3D_MT_mesh_add.remove(add_head.draw_menu)
+    del bpy.types.Scene.lsf
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,98 @@
+"""Every difference between Blender 4.2 and 5.2, found by feature test; nothing else in the add-on asks for versions."""
+
+from typing import NamedTuple
+
+import bpy
+
+# Sequencer
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose sequencer is shown: since 5.0 it may differ from the active scene."""
+    return getattr(context, "sequencer_scene", None) or context.scene
+
+
+def all_strips(editor: bpy.types.SequenceEditor) -> list:
+    """Every strip, those inside metas too."""
+    return list(editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all)
+
+
+def strips_of(parent) -> list:
+    """The strips directly inside an editor or a meta strip."""
+    return list(parent.strips if hasattr(parent, "strips") else parent.sequences)
+
+
+class StripTimes(NamedTuple):
+    """Of a strip, in frames of its scene."""
+
+    content_start: float  # where the untrimmed content would start
+    left: float  # handles
+    right: float
+    content_length: float
+    skipped: float  # frames of the content that are cut away before content_start ("hold offset")
+    left_trim: float  # from content_start to the left handle
+    right_trim: float  # from the right handle to the content's end
+
+
+def strip_times(strip) -> StripTimes:
+    if hasattr(strip, "content_start"):
+        return StripTimes(strip.content_start, strip.left_handle, strip.right_handle, strip.content_duration,
+                          strip.content_trim_start, strip.left_handle_offset, strip.right_handle_offset)
+    return StripTimes(strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.frame_duration,
+                      strip.animation_offset_start, strip.frame_offset_start, strip.frame_offset_end)
+
+
+def sound_offset(strip) -> float:
+    """Seconds that the sound is delayed inside its strip (since 4.4)."""
+    return getattr(strip, "sound_offset", 0.0)
+
+
+def retiming_key_count(strip) -> int:
+    """Keys of a retimed strip; 4.2 does not tell for sound strips, there only the length gives it away."""
+    return len(strip.retiming_keys) if hasattr(strip, "retiming_keys") else 0
+
+
+# Actions: since 4.4 an Action has slots; since 5.0 only these
+
+
+def has_slots() -> bool:
+    return "slots" in bpy.types.Action.bl_rna.properties
+
+
+def new_fcurves(action: bpy.types.Action):
+    """Empty the Action, and return the collection to put F-curves for a Key (shape keys) data-block in."""
+    if not has_slots():
+        action.id_root = "KEY"
+        action.fcurves.clear()
+        return action.fcurves
+    slot = key_slot(action) or action.slots.new(id_type="KEY", name="LSF")
+    layer = action.layers[0] if len(action.layers) else action.layers.new("LSF")
+    strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
+    fcurves = strip.channelbag(slot, ensure=True).fcurves
+    fcurves.clear()
+    return fcurves
+
+
+def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
+    """The F-curves of an Action, whatever it animates."""
+    if not has_slots():
+        return list(action.fcurves)
+    return [fcurve for layer in action.layers for strip in layer.strips for bag in strip.channelbags
+            for fcurve in bag.fcurves]
+
+
+def key_slot(action: bpy.types.Action):
+    """The slot for shape keys, or None."""
+    return next((slot for slot in action.slots if slot.target_id_type in {"KEY", "UNSPECIFIED"}), None)
+
+
+def assign(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    """Make the Action the active one of shape keys."""
+    data.action = action
+    assign_slot(data, action)
+
+
+def assign_slot(user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action) -> None:
+    """Tell a user of the Action to play its slot for shape keys."""
+    if has_slots():
+        user.action_slot = key_slot(action)

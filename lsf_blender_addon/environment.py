@@ -1,0 +1,68 @@
+"""Where the server's Python is: the private environment that a button makes, or another one that was chosen."""
+
+import os
+from pathlib import Path
+
+import bpy
+
+from .client.environment import Installation, is_complete, python_of
+
+NO_PYTHON = "Install the server's packages first: Edit > Preferences > Add-ons > LSF Speech Animation"
+
+installation: Installation | None = None  # the one at work, or the last
+
+
+def user_folder() -> Path:
+    """The add-on's own folder, which survives its updates."""
+    try:
+        return Path(bpy.utils.extension_path_user(__package__, create=True))
+    except ValueError:  # not installed as an extension: run from the source tree
+        return Path(bpy.utils.user_resource("CONFIG", path="lsf_animation", create=True))
+
+
+def environment_folder() -> Path:
+    return user_folder() / "env"
+
+
+def install_log() -> Path:
+    return user_folder() / "install.log"
+
+
+def server_log() -> Path:
+    return user_folder() / "server.log"
+
+
+def add_on_preferences() -> bpy.types.AddonPreferences | None:
+    addon = bpy.context.preferences.addons.get(__package__)
+    return addon.preferences if addon else None
+
+
+def server_python() -> Path | None:
+    """LSF_SERVER_PYTHON (for tests and farms), or the Python in the preferences, or that of the environment."""
+    if chosen := os.environ.get("LSF_SERVER_PYTHON"):
+        return Path(chosen)
+    preferences = add_on_preferences()
+    if preferences and preferences.python:
+        return Path(bpy.path.abspath(preferences.python))
+    folder = environment_folder()
+    return python_of(folder) if is_complete(folder) else None
+
+
+def install(wheels: str) -> Installation:
+    """Begin to make the environment in a thread."""
+    global installation
+    installation = Installation(environment_folder(), install_log(), wheels=bpy.path.abspath(wheels) or None)
+    return installation
+
+
+def installing() -> bool:
+    return installation is not None and installation.running
+
+
+def stop() -> None:
+    """Cancel an installation at work and forget it."""
+    global installation
+    if installing():
+        installation.cancel()
+        installation.join(2.0)
+    installation = None

@@ -1,0 +1,5 @@
+"""The add-on's own errors for people."""
+
+
+class Refusal(Exception):
+    """Something the artist can mend; the message is one sentence that says what to do."""

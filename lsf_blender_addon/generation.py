@@ -1,0 +1,81 @@
+"""One press of Generate, from the sound of a strip to the server's result. Touches no Blender data."""
+
+import tempfile
+import threading
+import time
+
+from .client.jobs import Client, Job, State
+from .errors import Refusal
+from .scene import audio
+from .scene.meshes import RestMesh
+from .scene.strips import Line
+
+
+class Generation:
+    """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
+
+    `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
+    """
+
+    def __init__(self, client: Client, rest: RestMesh, line: Line, temperature: float, seed: int):
+        self.rest, self.line = rest, line
+        self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
+        self.job: Job | None = None
+        self.started = time.monotonic()
+        self._client = client
+        self._settings = {"fps": line.fps, "t0": line.t0, "temperature": temperature, "seed": seed}
+        self._cancelled = False
+        self._refusal = ""
+        self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
+        self._reader = threading.Thread(target=self._submit, name="lsf-sound", daemon=True)
+        self._reader.start()
+
+    @property
+    def seconds(self) -> float:
+        """Since the button was pressed."""
+        return time.monotonic() - self.started
+
+    def cancel(self) -> None:
+        """Ask for the end; `poll` sees it within a second."""
+        if not self._cancelled and not self.state.ended:
+            self._cancelled, self.text = True, "Cancelling"
+            if self.job is not None:
+                self._client.cancel(self.job)
+
+    def poll(self) -> State:
+        """Take what has happened since; returns at once."""
+        if self.state.ended:
+            return self.state
+        self._client.drain()  # the job's own fields say all of it
+        if self.job is None:
+            if self._refusal:
+                self._end(State.FAILED, self._refusal)
+            elif self._cancelled:  # nothing was sent yet; the thread sees the flag when the sound is read
+                self._end(State.CANCELLED)
+            return self.state
+        job = self.job
+        if job.state.ended:
+            self._end(State.CANCELLED if self._cancelled else job.state, job.error)
+        elif not self._cancelled:
+            self.state, self.fraction, self.text = job.state, job.fraction, job.text
+        return self.state
+
+    def _end(self, state: State, error: str = "") -> None:
+        self.state, self.error = state, error
+        if not self._reader.is_alive():
+            self._folder.cleanup()
+
+    def _submit(self) -> None:
+        try:
+            header, arrays = audio.request(self.line, self._folder.name)
+        except Refusal as refusal:
+            self._refusal = str(refusal)
+            return
+        except Exception as error:  # a decoder's own error must not leave the job waiting for ever
+            self._refusal = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
+            return
+        if not self._cancelled:
+            mesh = {"vertices": self.rest.vertices, "triangles": self.rest.triangles}
+            self.job = self._client.submit("generate", {**header, "settings": self._settings}, arrays | mesh)
+            if self._cancelled:  # pressed in between
+                self._client.cancel(self.job)

@@ -1,0 +1,24 @@
+"""Cancel the installation of the server's environment."""
+
+import bpy
+
+from .. import environment
+
+
+class LSF_OT_cancel_environment(bpy.types.Operator):
+    """Stop the installation. What was installed earlier has to be installed again"""
+
+    bl_idname = "lsf.cancel_environment"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if not environment.installing():
+            cls.poll_message_set("No installation is at work.")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        environment.installation.cancel()
+        return {"FINISHED"}

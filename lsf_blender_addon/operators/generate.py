@@ -1,0 +1,158 @@
+"""Generate: from the chosen head and strip to shape keys and an Action, without blocking Blender."""
+
+import time
+
+import bpy
+import numpy as np
+
+from .. import compat, properties, session
+from ..client.jobs import State
+from ..environment import NO_PYTHON, server_python
+from ..errors import Refusal
+from ..generation import Generation
+from ..scene import actions, meshes, shape_keys, strips
+
+TICK = 0.1  # seconds between two looks at the job
+
+
+class LSF_OT_generate(bpy.types.Operator):
+    """Animate the head to the speech in the strip, with shape keys and an Action of their own. What you made stays"""
+
+    bl_idname = "lsf.generate"
+    bl_label = "Generate"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        try:
+            if session.generation is not None:
+                raise Refusal("A generation is at work: wait for it, or cancel it")
+            _choose(context)
+        except Refusal as refusal:
+            cls.poll_message_set(f"{refusal}.")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, _event) -> set[str]:
+        """From the panel: start, and watch from a timer."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        generation = session.generation
+        if generation is None:  # another file was loaded, or the add-on is going
+            self._stop_timer(context)
+            return {"CANCELLED"}
+        if event.type == "ESC" and event.value == "PRESS":
+            generation.cancel()
+            session.redraw()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        state = generation.poll()
+        if state is State.DONE and _is_edited(generation):
+            generation.text = "Done: go to Object Mode to get the animation"
+            state = State.RUNNING
+        session.redraw()
+        if not state.ended:
+            return {"PASS_THROUGH"}
+        self._stop_timer(context)
+        return self._finish(context)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator: its window is closed, or another file is opened."""
+        self._stop_timer(context)
+        session.drop("The generation was dropped with its window")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From a script or in background mode: wait for the result."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        while not session.generation.poll().ended:
+            time.sleep(0.01)
+        return self._finish(context)
+
+    def _start(self, context: bpy.types.Context) -> bool:
+        settings = context.scene.lsf
+        try:
+            head, scene, strip = _choose(context)
+            line = strips.read_line(scene, strip)
+            rest = meshes.read_rest(context, head)
+            actions.check(head.data)
+            session.generation = Generation(session.client(), rest, line, settings.temperature, settings.seed)
+        except Refusal as refusal:
+            return self._refuse(str(refusal))
+        session.say("")
+        return True
+
+    def _finish(self, context: bpy.types.Context) -> set[str]:
+        """Take the result over, or say why there is none."""
+        generation, session.generation = session.generation, None
+        if generation.state is State.CANCELLED:
+            session.say("Cancelled: nothing was changed")
+            self.report({"INFO"}, session.message)
+            return {"CANCELLED"}
+        if generation.state is State.FAILED:
+            self._refuse(generation.error)
+            return {"CANCELLED"}
+        try:
+            text = _write(context, generation)
+        except Refusal as refusal:
+            self._refuse(str(refusal))
+            return {"CANCELLED"}
+        session.say(text)
+        self.report({"INFO"}, text)
+        return {"FINISHED"}
+
+    def _refuse(self, sentence: str) -> bool:
+        sentence = sentence.rstrip(".") + "."
+        session.say(sentence, is_error=True)
+        self.report({"WARNING"} if bpy.app.background else {"ERROR"}, sentence)
+        return False
+
+    def _stop_timer(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+
+
+def _choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, object]:
+    """Head, scene of the sequencer, sound strip. Raises Refusal where something is missing; quick enough for poll."""
+    if server_python() is None:
+        raise Refusal(NO_PYTHON)
+    head = properties.head_of(context)
+    meshes.check(head)
+    scene = compat.sequencer_scene(context)
+    return head, scene, strips.find_strip(scene, context.scene.lsf.strip)
+
+
+def _is_edited(generation: Generation) -> bool:
+    head = bpy.data.objects.get(generation.rest.object)
+    return head is not None and head.mode != "OBJECT"
+
+
+def _write(context: bpy.types.Context, generation: Generation) -> str:
+    """Plan, then write everything at once; the text for the result line. Raises Refusal before the first change."""
+    line, rest, result = generation.line, generation.rest, generation.job
+    head = bpy.data.objects.get(rest.object)
+    if head is None or not head.users_scene:
+        raise Refusal(f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again')
+    scene = bpy.data.scenes.get(line.scene)
+    if scene is None or abs(strips.scene_fps(scene) - line.fps) > 1e-6:
+        raise Refusal("The scene or its frame rate was changed while the animation was made: press Generate again")
+    meshes.check(head)
+    actions.check(head.data)
+    motion = np.ascontiguousarray(result.arrays["motion"][:line.frames])
+    plan = shape_keys.plan(head, rest, result.header["channels"], motion, result.arrays["basis"],
+                           actions.driven_keys(head.data))
+    shape_keys.write(head, plan, motion)
+    action = actions.write(head.data, line, plan.names, motion[:, plan.animated])
+    text = f"{len(motion)} frames, {generation.seconds:.1f} s"
+    if head.data.shape_keys.animation_data.action != action:
+        text += ", on an NLA track"
+    if plan.kept:
+        text += f"; {len(plan.kept)} of your own keys animated"
+    if plan.driven:
+        text += f"; left out, as drivers move them: {', '.join(plan.driven)}"
+    return text

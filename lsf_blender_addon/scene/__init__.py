@@ -1,0 +1,1 @@
+"""Reads and writes Blender data: strips, meshes, shape keys, Actions."""

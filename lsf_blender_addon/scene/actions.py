@@ -1,0 +1,129 @@
+"""The generated curves: an Action of their own, marked, that plays without taking the place of the artist's.
+
+Where it plays:
+- Shape keys without animation get the Action as their active one, ready for the Graph Editor.
+- If the artist's Action is active there, or NLA tracks exist, the generated one becomes a strip on an NLA track "LSF"
+  above these. Theirs stays active, so Blender plays it on top: on a key that both animate, the artist's curve wins.
+- Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
+
+A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
+the curves inside its Action, and leaves everything else as it is.
+"""
+
+import bpy
+import numpy as np
+
+from .. import compat
+from ..errors import Refusal
+from .strips import Line
+
+MARK = "lsf_generated"  # custom property on the Action: {"name": …, "strip": …, "scene": …}
+TRACK = "LSF"
+
+
+def check(mesh: bpy.types.Mesh) -> None:
+    """Raise Refusal if these shape keys can take no Action now."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    if data is None:
+        return
+    if data.use_tweak_mode:
+        raise Refusal("Leave the NLA's tweak mode first (Tab in the NLA editor)")
+    if not data.use_nla and (data.nla_tracks or _is_theirs(data.action)):
+        raise Refusal("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
+
+
+def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
+    """Names of the keys whose value has a driver, which would overrule a curve."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    drivers = {driver.data_path for driver in data.drivers} if data else set()
+    return {key.name for key in mesh.shape_keys.key_blocks if value_path(key.name) in drivers} if drivers else set()
+
+
+def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray) -> bpy.types.Action:
+    """Write motion (F, len(names)), one value a scene frame from line.first_frame on, and make it play."""
+    data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
+    action = _existing(data, line) or bpy.data.actions.new(f"LSF · {line.strip}")
+    fill(compat.new_fcurves(action), line.first_frame, names, motion)
+    action[MARK] = {"name": action.name, "strip": line.strip, "scene": line.scene}
+    _place(data, action)
+    mesh.shape_keys.update_tag()
+    return action
+
+
+def fill(fcurves, first_frame: int, names: list[str], motion: np.ndarray) -> None:
+    """Add one F-curve per key name with the values of its column of motion (F, K), a key on every frame."""
+    count = len(motion)
+    co = np.empty((count, 2), np.float32)
+    co[:, 0] = first_frame + np.arange(count)
+    for k, name in enumerate(names):
+        fcurve = fcurves.new(value_path(name))
+        fcurve.keyframe_points.add(count)  # Bézier keys with clamped automatic handles
+        co[:, 1] = motion[:, k]
+        fcurve.keyframe_points.foreach_set("co", co.ravel())
+        fcurve.update()
+
+
+def value_path(name: str) -> str:
+    return f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
+
+
+def is_generated(action: bpy.types.Action | None) -> bool:
+    """Whether this Action was generated, and neither renamed nor copied since."""
+    mark = action.get(MARK) if action else None
+    return mark is not None and mark.get("name") == action.name
+
+
+def _is_theirs(action: bpy.types.Action | None) -> bool:
+    return action is not None and not is_generated(action)
+
+
+def _existing(data: bpy.types.AnimData, line: Line) -> bpy.types.Action | None:
+    """The Action that was generated for the same strip on these keys."""
+    strips = [strip for track in data.nla_tracks for strip in track.strips]
+    for action in [data.action, *(strip.action for strip in strips)]:
+        if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (line.strip, line.scene):
+            return action
+    return None
+
+
+def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    """Make the Action play; see the module's docstring."""
+    if data.action == action:
+        compat.assign(data, action)
+        return
+    if any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
+        return  # the artist has put it on a track of their own
+    _take_off(data, action)
+    if data.action is None and not data.nla_tracks:
+        compat.assign(data, action)
+        return
+    if is_generated(data.action):
+        earlier, data.action = data.action, None
+        _push(data, earlier)
+    _push(data, action)
+
+
+def _is_ours(track: bpy.types.NlaTrack) -> bool:
+    return track.name.startswith(TRACK) and all(is_generated(strip.action) for strip in track.strips)
+
+
+def _take_off(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    for track in data.nla_tracks:
+        if _is_ours(track):
+            for strip in [strip for strip in track.strips if strip.action == action]:
+                track.strips.remove(strip)
+
+
+def _push(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    """Put the Action on the first track of ours with room at its frames, or on a new one."""
+    start, end = action.curve_frame_range
+    for track in data.nla_tracks:
+        if _is_ours(track) and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips):
+            break
+    else:
+        track = data.nla_tracks.new()
+        track.name = TRACK
+    strip = track.strips.new(action.name, int(start), action)
+    compat.assign_slot(strip, action)
+    strip.extrapolation = "NOTHING"
+    strip.blend_type = "REPLACE"

@@ -1,0 +1,106 @@
+"""The head as the artist sees it at rest: read once, never changed."""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..errors import Refusal
+
+# Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
+# caches and simulations are left out: they pose, and at rest they do nothing.
+SHAPING = {"CAST", "CORRECTIVE_SMOOTH", "CURVE", "DISPLACE", "HOOK", "LAPLACIANDEFORM", "LAPLACIANSMOOTH", "LATTICE",
+           "MESH_DEFORM", "SHRINKWRAP", "SIMPLE_DEFORM", "SMOOTH", "SURFACE_DEFORM", "WARP"}
+
+
+@dataclass(frozen=True)
+class RestMesh:
+    """A mesh turned and scaled as its object is. Holds no reference to Blender data, so that a thread may use it."""
+
+    object: str
+    vertices: np.ndarray  # (V, 3) float32, world axes and scale, around the object's origin
+    triangles: np.ndarray  # (T, 3) int32
+    to_local: np.ndarray  # (3, 3) float64: offset_local = offset @ to_local
+
+
+def check(obj: bpy.types.Object | None) -> None:
+    """Raise Refusal if shape keys cannot be added to this object."""
+    if obj is None or obj.type != "MESH":
+        raise Refusal("Select the head: a mesh object")
+    mesh = obj.data
+    if obj.library or mesh.library or mesh.override_library:
+        raise Refusal(f'"{obj.name}" is linked from another file: make its mesh local first '
+                      "(Object > Relations > Make Local)")
+    if mesh.users - mesh.use_fake_user > 1:
+        raise Refusal(f'The mesh of "{obj.name}" is shared with other objects: make it a single user first '
+                      "(Object > Relations > Make Single User > Object & Data)")
+    if obj.mode != "OBJECT":
+        raise Refusal(f'Go to Object Mode first: "{obj.name}" is being edited')
+    if mesh.shape_keys is not None and not mesh.shape_keys.use_relative:
+        raise Refusal(f'"{obj.name}" has absolute shape keys: turn on Relative in its shape key settings')
+    if not len(mesh.polygons):
+        raise Refusal(f'"{obj.name}" has no faces: select a head with a surface')
+    if any(m.type == "MIRROR" and m.show_viewport for m in obj.modifiers):
+        raise Refusal(f'"{obj.name}" holds half a head and a Mirror modifier: apply the modifier first')
+
+
+def read_rest(context: bpy.types.Context, obj: bpy.types.Object) -> RestMesh:
+    """Base of the shape keys, bent by the modifiers that shape it, turned and scaled as the object is.
+
+    Modifiers that change the number of vertices are passed over: shape keys live on the base vertices. Raises Refusal.
+    """
+    check(obj)
+    local = _shaped(context, obj) if any(_shapes(m) for m in obj.modifiers) else None
+    if local is None:
+        local = base_vertices(obj.data)
+    matrix = np.array(obj.matrix_world, np.float64)[:3, :3]
+    if abs(np.linalg.det(matrix)) < 1e-12 or not np.isfinite(matrix).all():
+        raise Refusal(f'"{obj.name}" is scaled to nothing: give it a scale')
+    triangles = read_triangles(obj.data)
+    if np.linalg.det(matrix) < 0:  # mirrored: keep the normals outside
+        triangles = triangles[:, ::-1]
+    vertices = (local @ matrix.T).astype(np.float32)
+    return RestMesh(obj.name, vertices, np.ascontiguousarray(triangles), np.linalg.inv(matrix).T)
+
+
+def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(V, 3) float32: the Basis key, or the vertices of a mesh without keys; in the object's own space."""
+    points = mesh.shape_keys.reference_key.data if mesh.shape_keys else mesh.vertices
+    flat = np.empty(len(points) * 3, np.float32)
+    points.foreach_get("co", flat)
+    return flat.reshape(-1, 3)
+
+
+def read_triangles(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(T, 3) int32."""
+    flat = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+    mesh.loop_triangles.foreach_get("vertices", flat)
+    return flat.reshape(-1, 3)
+
+
+def _shapes(modifier: bpy.types.Modifier) -> bool:
+    return modifier.show_viewport and modifier.type in SHAPING
+
+
+def _shaped(context: bpy.types.Context, obj: bpy.types.Object) -> np.ndarray | None:
+    """(V, 3) after the shaping modifiers, evaluated on a copy in a scene of its own; None if the count changed."""
+    scene = bpy.data.scenes.new("LSF rest")
+    copy = obj.copy()
+    mesh = copy.data = obj.data.copy()
+    try:
+        copy.shape_key_clear()
+        mesh.vertices.foreach_set("co", base_vertices(obj.data).ravel())
+        copy.animation_data_clear()
+        for modifier in list(copy.modifiers):
+            if not _shapes(modifier):
+                copy.modifiers.remove(modifier)
+        copy.parent, copy.matrix_world = None, obj.matrix_world
+        scene.collection.objects.link(copy)
+        depsgraph = scene.view_layers[0].depsgraph
+        depsgraph.update()
+        evaluated = copy.evaluated_get(depsgraph).data
+        return base_vertices(evaluated) if len(evaluated.vertices) == len(mesh.vertices) else None
+    finally:
+        bpy.data.objects.remove(copy)
+        bpy.data.meshes.remove(mesh)
+        bpy.data.scenes.remove(scene)

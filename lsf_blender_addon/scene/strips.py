@@ -1,0 +1,115 @@
+"""Sound strips of the sequencer: which there are, and what exactly each of them plays."""
+
+import math
+import os
+from dataclasses import dataclass
+
+import bpy
+
+from .. import compat
+from ..errors import Refusal
+
+
+@dataclass(frozen=True)
+class Line:
+    """The sound that one strip plays, and where. Holds no reference to Blender data, so that a thread may use it."""
+
+    strip: str
+    scene: str
+    path: str  # the file, or the name of a packed one
+    packed: bytes | None  # contents of a packed file
+    fps: float
+    first_frame: int  # of the scene, at which the strip is heard first
+    frames: int  # how many scene frames the strip is heard
+    start: float  # seconds into the file at which `audio` is to be read; never negative
+    duration: float  # seconds to read
+    t0: float  # seconds of the read audio at which first_frame lies; negative where the strip begins with silence
+
+
+def scene_fps(scene: bpy.types.Scene) -> float:
+    return scene.render.fps / scene.render.fps_base
+
+
+def sound_strips(scene: bpy.types.Scene) -> list:
+    """All sound strips, muted or not, in metas too, in the order in which they are heard."""
+    if scene.sequence_editor is None:
+        return []
+    strips = [strip for strip in compat.all_strips(scene.sequence_editor) if strip.type == "SOUND"]
+    return sorted(strips, key=lambda strip: (compat.strip_times(strip).left, strip.channel, strip.name))
+
+
+def find_strip(scene: bpy.types.Scene, name: str):
+    """The sound strip of this name; without a name the active one, or the only one. Raises Refusal."""
+    strips = sound_strips(scene)
+    if not strips:
+        raise Refusal(f'Add a sound strip with the line of speech to the sequencer of scene "{scene.name}"')
+    if name:
+        for strip in strips:
+            if strip.name == name:
+                return strip
+        raise Refusal(f'There is no sound strip "{name}" any more: pick another one')
+    active = scene.sequence_editor.active_strip
+    if active is not None and active.type == "SOUND":
+        return active
+    if len(strips) == 1:
+        return strips[0]
+    raise Refusal("Pick the sound strip to speak, or make it the active one in the sequencer")
+
+
+def read_line(scene: bpy.types.Scene, strip) -> Line:
+    """What `strip` plays, as Blender mixes it: handles, offsets and metas considered, volume and mute not.
+
+    Raises Refusal if it plays nothing, its file is missing, or it is retimed.
+    """
+    times = compat.strip_times(strip)
+    _refuse_retimed(strip, times)
+    left, right = _heard(scene, strip, times)
+    fps = scene_fps(scene)
+    first, end = math.ceil(left - 1e-4), math.ceil(right - 1e-4)
+    # Seconds of the file that are heard at `first` and `end`; see tests/…/test_strips.py for the proof by mixdown.
+    begin = (first - times.content_start + times.skipped) / fps - compat.sound_offset(strip)
+    finish = (end - times.content_start + times.skipped) / fps - compat.sound_offset(strip)
+    if end <= first or finish <= 0:
+        raise Refusal(f'The strip "{strip.name}" plays no sound between its handles: drag them over the speech')
+    start = max(0.0, begin)
+    path, packed = _file(strip)
+    return Line(strip.name, scene.name, path, packed, fps, first, end - first, start, finish - start, begin - start)
+
+
+def _heard(scene, strip, times: compat.StripTimes) -> tuple[float, float]:
+    """Handles of the strip, narrowed by the metas that it lies in."""
+    left, right = times.left, times.right
+    for meta in _parents(scene.sequence_editor, strip.name) or ():
+        outer = compat.strip_times(meta)
+        left, right = max(left, outer.left), min(right, outer.right)
+    return left, right
+
+
+def _parents(parent, name: str) -> list | None:
+    """The metas around the strip of this name, outermost first; None if it is not inside `parent`."""
+    for strip in compat.strips_of(parent):
+        if strip.name == name:
+            return []
+        if strip.type == "META" and (inner := _parents(strip, name)) is not None:
+            return [strip, *inner]
+    return None
+
+
+def _refuse_retimed(strip, times: compat.StripTimes) -> None:
+    # The API does not tell how retiming keys map to the content, but a strip at its own speed has this length.
+    length = times.content_length - times.left_trim - times.right_trim
+    if compat.retiming_key_count(strip) or abs((times.right - times.left) - length) > 1.5:
+        raise Refusal(f'The speed of strip "{strip.name}" was changed: render it to a sound file '
+                      "(Render > Render Audio) and use that, or reset its retiming")
+
+
+def _file(strip) -> tuple[str, bytes | None]:
+    sound = strip.sound
+    if sound is None:
+        raise Refusal(f'The strip "{strip.name}" has lost its sound: pick another strip')
+    if sound.packed_file is not None:
+        return os.path.basename(bpy.path.abspath(sound.filepath)) or sound.name, bytes(sound.packed_file.data)
+    path = os.path.normpath(bpy.path.abspath(sound.filepath, library=sound.library))
+    if not os.path.isfile(path):
+        raise Refusal(f'The sound file "{path}" is missing: use File > External Data > Find Missing Files')
+    return path, None

@@ -1,0 +1,67 @@
+"""What lives as long as the add-on is on: the client with its server, the running generation, the last result's line.
+
+Kept outside Blender's data, so that undo and file loading do not touch it.
+"""
+
+from pathlib import Path
+
+import bpy
+
+from . import environment
+from .client.jobs import Client
+from .errors import Refusal
+from .generation import Generation
+
+_client: Client | None = None
+generation: Generation | None = None
+message = ""  # what became of the last run
+failed = False  # whether that message is an error
+
+
+def client() -> Client:
+    """The client for the Python that the preferences name; another one if they changed. Raises Refusal without one."""
+    global _client
+    python = environment.server_python()
+    if python is None:
+        raise Refusal(environment.NO_PYTHON)
+    if _client is not None and Path(_client.python) != python:
+        _client.stop()
+        _client = None
+    if _client is None:
+        _client = Client(python, environment.server_log())
+    return _client
+
+
+def say(text: str, is_error: bool = False) -> None:
+    """Set the result line of the panel."""
+    global message, failed
+    message, failed = text, is_error
+    redraw()
+
+
+def redraw() -> None:
+    """Draw the sidebars again, in which the panels are, and the preferences."""
+    for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES"}:
+                for region in area.regions:
+                    if region.type in {"UI", "WINDOW"} and (region.type == "UI") != (area.type == "PREFERENCES"):
+                        region.tag_redraw()
+
+
+def drop(reason: str) -> None:
+    """Cancel the generation at work, if there is one, and say why."""
+    global generation
+    if generation is not None:
+        generation.cancel()
+        generation = None
+        say(reason, is_error=True)
+
+
+def stop() -> None:
+    """End the server and forget everything."""
+    global _client
+    drop("The generation was dropped, as the server was stopped")
+    if _client is not None:
+        _client.stop()
+    _client = None
