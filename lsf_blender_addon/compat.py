@@ -52,6 +52,14 @@ def retiming_key_count(strip) -> int:
     return len(strip.retiming_keys) if hasattr(strip, "retiming_keys") else 0
 
 
+# Shape keys
+
+
+def unkeyed_value() -> float:
+    """What the NLA sets a shape key to where no strip covers the frame: 1 instead of 0 in 5.0."""
+    return bpy.types.ShapeKey.bl_rna.properties["value"].default
+
+
 # Actions: since 4.4 an Action has slots; since 5.0 only these
 
 

@@ -151,8 +151,14 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
     text = f"{len(motion)} frames, {generation.seconds:.1f} s"
     if head.data.shape_keys.animation_data.action != action:
         text += ", on an NLA track"
+    if overruled := actions.overruled(head.data, plan.names):
+        text += f"; your own Action decides over {_listed(overruled)}"
     if plan.kept:
         text += f"; {len(plan.kept)} of your own keys animated"
     if plan.driven:
-        text += f"; left out, as drivers move them: {', '.join(plan.driven)}"
+        text += f"; left out, as drivers move them: {_listed(plan.driven)}"
     return text
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -18,7 +18,7 @@ from ..errors import Refusal
 from .strips import Line
 
 MARK = "lsf_generated"  # custom property on the Action: {"name": …, "strip": …, "scene": …}
-TRACK = "LSF"
+TRACK, REST = "LSF", "LSF rest"
 
 
 def check(mesh: bpy.types.Mesh) -> None:
@@ -48,6 +48,13 @@ def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray
     _place(data, action)
     mesh.shape_keys.update_tag()
     return action
+
+
+def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
+    """Those of the keys that the artist's own active Action animates, too, and so decides."""
+    active = mesh.shape_keys.animation_data.action
+    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} if _is_theirs(active) else set()
+    return [name for name in names if value_path(name) in theirs]
 
 
 def fill(fcurves, first_frame: int, names: list[str], motion: np.ndarray) -> None:
@@ -97,10 +104,14 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     if data.action is None and not data.nla_tracks:
         compat.assign(data, action)
         return
+    if compat.unkeyed_value() != 0 and not any(track.name == REST for track in data.nla_tracks):
+        data.nla_tracks.new().name = REST  # below the others
     if is_generated(data.action):
         earlier, data.action = data.action, None
         _push(data, earlier)
     _push(data, action)
+    if compat.unkeyed_value() != 0:
+        _rest(data)
 
 
 def _is_ours(track: bpy.types.NlaTrack) -> bool:
@@ -118,7 +129,8 @@ def _push(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Put the Action on the first track of ours with room at its frames, or on a new one."""
     start, end = action.curve_frame_range
     for track in data.nla_tracks:
-        if _is_ours(track) and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips):
+        if (_is_ours(track) and track.name != REST
+                and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips)):
             break
     else:
         track = data.nla_tracks.new()
@@ -127,3 +139,19 @@ def _push(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     compat.assign_slot(strip, action)
     strip.extrapolation = "NOTHING"
     strip.blend_type = "REPLACE"
+
+
+def _rest(data: bpy.types.AnimData) -> None:
+    """Hold all generated curves at 0 wherever no generated strip plays: a strip of zeros under the others."""
+    paths = {fcurve.data_path for track in data.nla_tracks if _is_ours(track) for strip in track.strips
+             for fcurve in compat.fcurves_of(strip.action)}
+    track = next(track for track in data.nla_tracks if track.name == REST)
+    action = track.strips[0].action if track.strips else bpy.data.actions.new("LSF · rest")
+    fcurves = compat.new_fcurves(action)
+    for path in sorted(paths):
+        fcurves.new(path).keyframe_points.insert(0, 0.0)
+    action[MARK] = {"name": action.name, "strip": "", "scene": ""}
+    if not track.strips:
+        strip = track.strips.new(action.name, 0, action)
+        compat.assign_slot(strip, action)
+        strip.extrapolation, strip.blend_type = "HOLD", "REPLACE"

@@ -94,6 +94,7 @@ def _shaped(context: bpy.types.Context, obj: bpy.types.Object) -> np.ndarray | N
         for modifier in list(copy.modifiers):
             if not _shapes(modifier):
                 copy.modifiers.remove(modifier)
+        copy.constraints.clear()
         copy.parent, copy.matrix_world = None, obj.matrix_world
         scene.collection.objects.link(copy)
         depsgraph = scene.view_layers[0].depsgraph

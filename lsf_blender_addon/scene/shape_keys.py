@@ -62,6 +62,7 @@ def plan(obj: bpy.types.Object, rest: RestMesh, channels: list[str], motion: np.
 def write(obj: bpy.types.Object, plan: KeyPlan, motion: np.ndarray) -> None:
     """Add or replace the generated keys; motion (F, K) tells how far their sliders must reach."""
     mesh = obj.data
+    active = obj.active_shape_key_index
     if mesh.shape_keys is None:
         obj.shape_key_add(name="Basis", from_mix=False)
     blocks = mesh.shape_keys.key_blocks
@@ -79,6 +80,7 @@ def write(obj: bpy.types.Object, plan: KeyPlan, motion: np.ndarray) -> None:
         key.slider_min = max(-MAX_SLIDER, min(key.slider_min, float(low)))
         key.slider_max = min(MAX_SLIDER, max(key.slider_max, float(high)))
         marks[name] = fingerprint(coordinates - base)
+    obj.active_shape_key_index = active
     mesh.shape_keys[MARK] = marks
     mesh.update_tag()
 
