@@ -2,9 +2,9 @@
 
     python -m server.training.articulation --data DATA --work WORK
 
-It labels speech that has phones but no face (synthetic voices, read speech), with the coarticulation, lag and amplitude
-of a real speaker. What GRID's 51 words lack or blur is set by rule afterwards (RULES): what the lips must do for a sound
-is textbook knowledge, when and how they get there is learned.
+It labels speech that has phones but no face (synthetic voices, read speech), with the coarticulation, lag and
+amplitude of a real speaker. What GRID's 51 words lack or blur is set by rule afterwards (RULES): what the lips must do
+for a sound is textbook knowledge, when and how they get there is learned.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .. import arkit
-from . import FPS, corpora, lips
+from . import corpora, lips
 from .phonetics import FEATURES, Phone, phone_frames, presence
 
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "mouthDimple", "mouthStretch",
@@ -29,7 +29,7 @@ EPOCHS, BATCH, RATE, SEED = 60, 25, 3e-3, 1
 
 @dataclass
 class Rule:
-    """While one of `phones` lasts: the aperture, in metres, lies in `aperture`; channels have at least these weights."""
+    """While one of `phones` lasts, the aperture in metres lies in `aperture`, channels have at least these weights."""
 
     phones: str  # IPA, space-separated
     ramp: float  # seconds to reach it
@@ -87,7 +87,7 @@ def curves_of(mouth: Tensor) -> Tensor:
 
 
 def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phone], int]]) -> list[np.ndarray]:
-    """(phones, frames) of clips -> their (frames, 52) curves: learned, corrected by RULES, solved for the mesh's lips."""
+    """(phones, frames) of clips -> (frames, 52) curves: learned, corrected by RULES, solved for the mesh's lips."""
     with torch.no_grad():
         planned = [plan(model, head, phones, frames) for phones, frames in clips]
     curves, aperture, width = (torch.cat(part) for part in zip(*planned, strict=True))

@@ -18,7 +18,8 @@ POSES = {  # both sides alike; action units in the comments
     "angry": {"browDown": 0.8, "eyeSquint": 0.35, "eyeWide": 0.25, "noseSneer": 0.25, "mouthPress": 0.2,
               "mouthFrown": 0.1},  # 4, 5, 7, 23
     "sad": {"browInnerUp": 0.75, "browDown": 0.15, "mouthFrown": 0.5, "eyeBlink": 0.12},  # 1, 4, 15
-    "fearful": {"browInnerUp": 0.7, "browOuterUp": 0.4, "browDown": 0.15, "eyeWide": 0.7, "mouthStretch": 0.25},  # 1+2+4+5+20
+    "fearful": {"browInnerUp": 0.7, "browOuterUp": 0.4, "browDown": 0.15, "eyeWide": 0.7,
+                "mouthStretch": 0.25},  # 1, 2, 4, 5, 20
     "disgusted": {"noseSneer": 0.8, "browDown": 0.35, "eyeSquint": 0.3, "cheekSquint": 0.25, "mouthFrown": 0.25,
                   "mouthUpperUp": 0.15},  # 9, 10, 15
     "bored": {"eyeBlink": 0.25, "mouthFrown": 0.2, "browOuterUp": 0.15},  # 43, 15
@@ -31,7 +32,7 @@ COLUMNS = {name: [i for i, c in enumerate(arkit.CHANNELS) if c in (name, f"{name
 
 
 def prosody(audio: np.ndarray, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """16 kHz audio -> loudness in dB, pitch in semitones above the clip's median (0 where unvoiced), speaking 0/1; (F,)."""
+    """Loudness in dB, pitch in semitones above the clip's median (0 where unvoiced), speaking 0/1; each (frames,)."""
     hop, window = RATE // FPS, 1024
     padded = np.pad(audio.astype(np.float32), (window // 2, window + frames * hop))
     chunks = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop][:frames]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import arkit
+from ..face.head import load_head
 
 CHANNELS = arkit.CHANNELS
 POINTS = (62, 66, 48, 54)
@@ -46,11 +47,9 @@ class Lips(torch.nn.Module):
 
 def of_head() -> Lips:
     """The lips of the project's own neutral head."""
-    from ..face import load_head
-
     head = load_head()
-    points, basis = head.landmark_points(POINTS)
-    return Lips(torch.as_tensor(points), torch.as_tensor(basis))
+    vertices = head.landmark_vertices[list(POINTS)]
+    return Lips(torch.tensor(head.vertices[vertices]), torch.tensor(head.basis[:, vertices]))
 
 
 def retarget(lips: Lips, curves: Tensor, aperture: Tensor, width: Tensor | None = None, steps: int = 300,

@@ -1,7 +1,10 @@
 """Target curves of every clip: `python -m server.training.targets CORPUS... --data DATA --work WORK`.
 
-Tracked clips are cleaned and moved onto the mesh, clips with phones are labelled by the articulation model. The result,
-WORK/targets/CORPUS.npz, holds one (F, 52) float32 array per clip name, at 25 fps.
+WORK/targets/CORPUS.npz             lips: tracked clips are cleaned and moved onto the mesh, clips with phones are
+                                    labelled by the articulation model
+WORK/targets/CORPUS_expression.npz  brows, lids, cheeks, nose and mouth corners, made from the voice (expression.py)
+
+Each holds one (F, 52) float32 array per clip name, at 25 fps. A corpus without lips (emodb) has the second alone.
 """
 
 import argparse
@@ -12,7 +15,8 @@ import soundfile
 import torch
 
 from .. import arkit
-from . import FPS, corpora, lips
+from . import FPS, articulation, corpora, lips
+from .expression import expression
 
 NAMES = arkit.CHANNELS
 PARTNER = [NAMES.index(c.replace("Left", "#").replace("Right", "Left").replace("#", "Right"))
@@ -55,30 +59,36 @@ def frame_count(clip: corpora.Clip) -> int:
     return int(info.frames / info.samplerate * FPS)
 
 
+def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, np.ndarray]:
+    if corpus == "grid":
+        return tracked_targets(clips, head)
+    if corpus == "facegood":
+        return {c.name: c.curves for c in clips}
+    if corpus == "emodb":
+        return {}
+    model = articulation.load(work / "articulation.safetensors")
+    curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
+    return {c.name: part for c, part in zip(clips, curves, strict=True)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="+", choices=["grid", "facegood", "kokoro", "ljspeech"])
+    parser.add_argument("corpora", nargs="+", choices=["grid", "facegood", "kokoro", "ljspeech", "emodb"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()
-    from . import articulation
-
     head = lips.of_head()
     (args.work / "targets").mkdir(parents=True, exist_ok=True)
     for corpus in args.corpora:
         clips = corpora.read(corpus, args.data)
-        if corpus == "grid":
-            targets = tracked_targets(clips, head)
-        elif corpus == "facegood":
-            targets = {c.name: c.curves for c in clips}
-        else:
-            model = articulation.load(args.work / "articulation.safetensors")
-            curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
-            targets = {c.name: part for c, part in zip(clips, curves, strict=True)}
-        np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
-        apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])
-        print(f"{corpus}: {len(targets)} clips, aperture in mm at 5, 50, 95 %: "
-              f"{1e3 * np.percentile(apertures, [5, 50, 95])}")
+        made = {c.name: expression(soundfile.read(str(c.audio))[0], c.emotion, frame_count(c)) for c in clips}
+        np.savez(args.work / "targets" / f"{corpus}_expression.npz", **made)
+        targets = mouth_targets(corpus, clips, head, args.work)
+        if targets:
+            np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
+            apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])
+            print(f"{corpus}: {len(targets)} clips, aperture in mm at 5, 50, 95 %: "
+                  f"{1e3 * np.percentile(apertures, [5, 50, 95])}", flush=True)
 
 
 if __name__ == "__main__":

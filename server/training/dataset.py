@@ -1,0 +1,117 @@
+"""Training samples: random crops of the cached features with the curves that belong to them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import arkit
+from ..model.config import EMOTIONS
+from . import corpora
+
+# Channels of the upper face and the nose: never driven by articulation.
+UPPER = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
+
+
+def load_targets(work: Path, corpus: str) -> dict[str, tuple[np.ndarray, bool]]:
+    """Curves (F, 52) of every clip, speech and expression together, and whether the lips are known."""
+    made = np.load(work / "targets" / f"{corpus}_expression.npz")
+    path = work / "targets" / f"{corpus}.npz"
+    mouths = np.load(path) if path.exists() else {}
+    targets = {}
+    for name in made.files:
+        curves = made[name].copy()
+        if name in mouths:
+            mouth = mouths[name]
+            frames = min(len(mouth), len(curves))
+            curves = curves[:frames]
+            mouth = mouth[:frames].copy()
+            mouth[:, UPPER] = 0
+            curves = np.clip(curves + mouth, 0, 1)
+        targets[name] = curves, name in mouths
+    return targets
+
+
+@dataclass
+class Stretch:
+    """Clips heard in one go. features (F, C) float16, curves (F, 52), known (F,) lips known, emotion class or -1."""
+
+    corpus: str
+    features: np.ndarray
+    curves: np.ndarray
+    known: np.ndarray
+    emotion: int
+    name: str
+
+
+def stretched(curves: np.ndarray, first: int, frames: int, speed: float) -> np.ndarray:
+    """Frames first… of curves that are played `speed` times as fast: (frames, K)."""
+    at = (first + np.arange(frames)) * speed
+    low = np.clip(np.floor(at).astype(int), 0, len(curves) - 1)
+    high = np.clip(low + 1, 0, len(curves) - 1)
+    part = (at - np.floor(at))[:, None].astype(np.float32)
+    return (1 - part) * curves[low] + part * curves[high]
+
+
+def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[Stretch]:
+    """Stretches of one corpus; parts of other splits are cut out."""
+    clips = {c.name: c for c in corpora.read(corpus, data)}
+    targets = load_targets(work, corpus)
+    out = []
+    for copy in copies:
+        path = work / "features" / f"{corpus}_{copy}"
+        features = np.load(path.with_suffix(".npy"), mmap_mode="r")
+        for entry in json.loads(path.with_suffix(".json").read_text()):
+            at, run = entry["start"], []
+            for part in [*entry["parts"], None]:
+                keep = part is not None and clips[part["name"]].split == split
+                if not keep and run:
+                    out.append(join(corpus, features[at - sum(p["frames"] for p in run):at], run, targets, clips))
+                    run = []
+                if keep:
+                    run.append(part)
+                at += part["frames"] if part else 0
+    return out
+
+
+def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict, clips: dict) -> Stretch:
+    curves = np.concatenate([stretched(targets[p["name"]][0], p["first"], p["frames"], p["speed"]) for p in run])
+    known = np.repeat([targets[p["name"]][1] for p in run], [p["frames"] for p in run])
+    emotion = clips[run[0]["name"]].emotion
+    return Stretch(corpus, features, curves, known, EMOTIONS.index(emotion) if emotion else -1, run[0]["name"])
+
+
+class Sampler:
+    """Batches of crops. `shares` says how much of a batch comes from which corpus; lengths vary from batch to batch."""
+
+    def __init__(self, stretches: list[Stretch], shares: dict[str, float], batch: int, seed: int):
+        self.groups = {c: [s for s in stretches if s.corpus == c] for c in shares}
+        self.shares, self.batch = shares, batch
+        self.rng = np.random.default_rng(seed)
+        # A stretch is drawn in proportion to its length, so that every frame is seen equally often.
+        self.chances = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
+
+    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """features (B, F, C), curves (B, F, 52), known (B, F), emotion (B,), mask (B, F)"""
+        frames = int(self.rng.choice([50, 75, 100, 150]))
+        names = list(self.shares)
+        corpora_drawn = self.rng.choice(names, self.batch * 75 // frames + 1, p=np.array(list(self.shares.values())))
+        rows = []
+        for corpus in corpora_drawn:
+            chances = self.chances[corpus]
+            stretch = self.groups[corpus][self.rng.choice(len(chances), p=chances / chances.sum())]
+            first = int(self.rng.integers(0, max(1, len(stretch.curves) - frames + 1)))
+            last = min(first + frames, len(stretch.curves))
+            rows.append((np.asarray(stretch.features[first:last], np.float32), stretch.curves[first:last],
+                         stretch.known[first:last], stretch.emotion))
+        mask = torch.zeros(len(rows), frames, dtype=torch.bool)
+        features = torch.zeros(len(rows), frames, rows[0][0].shape[1])
+        curves = torch.zeros(len(rows), frames, len(arkit.CHANNELS))
+        known = torch.zeros(len(rows), frames, dtype=torch.bool)
+        for i, (f, c, k, _) in enumerate(rows):
+            mask[i, :len(f)] = True
+            features[i, :len(f)], curves[i, :len(c)], known[i, :len(k)] = map(torch.from_numpy, (f, c, k))
+        return features, curves, known & mask, torch.tensor([r[3] for r in rows]), mask

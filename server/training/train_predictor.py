@@ -1,0 +1,181 @@
+"""Second stage: speech to the frozen prior's latent.
+
+    python -m server.training.train_predictor --data DATA --work WORK --whisper WHISPER --out CHECKPOINT
+
+The latent is regressed and passes straight through the codes; the loss is taken on it, on the decoded curves and, above
+all, on the lips of the mesh. Emotion labels are used for an auxiliary class loss on the emotion embedding; inference
+needs none. A running mean of the weights is what is measured and kept; the best one on clips and voices kept out is
+written to --out. Resumes from WORK/predictor at any time.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..model import LSF
+from ..model.sie_encoder import FeatureNorm
+from . import dataset, features, lips, train_prior
+
+CONFIG = replace(train_prior.CONFIG, feature_noise=0.1, dropout=0.2, direct_width=192)
+STEPS, BATCH, SEED = 2500, 24, 1  # BATCH clips of 3 s
+RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
+SHARES = {"grid": 0.4, "kokoro": 0.22, "facegood": 0.15, "emodb": 0.18, "ljspeech": 0.05}
+COPIES = {"grid": [0, 1, 2, 3, 4], "kokoro": [0, 1, 2], "facegood": [0, 1, 2, 3, 4], "emodb": [0, 1, 2, 3, 4],
+          "ljspeech": [0, 1, 2]}
+CODES, CURVES, LIPS, EMOTION = 0.3, 1.0, 1.0, 0.1  # weights of the losses
+EVERY = 250
+
+
+def with_features_given(model: LSF) -> LSF:
+    """Take already projected features: the frontend's norms give way to ones that only add noise."""
+    for name in ("motion_norm", "emotion_norm"):
+        setattr(model, name, FeatureNorm(getattr(model, name).size, 0, CONFIG.feature_noise))
+    return model
+
+
+def forward(model: LSF, folded: Tensor, mask: Tensor | None = None, identity: Tensor | None = None):
+    """Folded features (B, F, fold · (motion + emotion components)) -> Output"""
+    size = CONFIG.fold * CONFIG.motion_components
+    motion, emotion = (x.unflatten(2, (CONFIG.fold, -1)).flatten(1, 2) for x in (folded[..., :size], folded[..., size:]))
+    return model(motion, emotion, identity, mask)
+
+
+def loss_of(model: LSF, head: lips.Lips, batch, weights: Tensor) -> dict[str, Tensor]:
+    folded, curves, known, emotion, mask = batch
+    identity = torch.randn(len(folded), CONFIG.identity_size) * (torch.rand(len(folded), 1) < 0.7)
+    output = forward(model, folded, mask, identity)
+    target = model.standardise(curves)
+    with torch.no_grad():
+        truth = model.prior.quantiser(model.prior.encode(target, mask), mask).latent
+    error = weights * (output.standardised - target).abs()
+    upper = list(dataset.UPPER)
+    motion = error.sum(-1)[known].sum() + error[..., upper].sum(-1)[mask & ~known].sum()
+    raw = output.standardised * model.motion_scale + model.motion_mean
+    losses = {
+        "codes": (output.z - truth).abs()[known].mean(),
+        "curves": motion / mask.sum(),
+        "lips": train_prior.lip_loss(head, raw[known], curves[known]).mean(),
+        "emotion": F.cross_entropy(output.emotion_logits, emotion, ignore_index=-1) if (emotion >= 0).any()
+        else output.z.new_zeros(()),
+    }
+    total = CODES * losses["codes"] + CURVES * losses["curves"] + LIPS * losses["lips"]
+    return {"loss": total + EMOTION * losses["emotion"]} | losses
+
+
+@torch.no_grad()
+def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.Stretch]]) -> dict[str, float]:
+    """Median r of the aperture on the mesh for clips and voices kept out; share of emotions recognised."""
+    model.eval()
+    report = {}
+    for corpus, several in sets.items():
+        scores = []
+        for s in several:
+            output = forward(model, torch.from_numpy(np.asarray(s.features, np.float32))[None])
+            if corpus == "emodb":
+                scores.append(float(output.emotion_logits.argmax() == s.emotion))
+                continue
+            got = head(output.motion[0])[:, 0].numpy()
+            wanted = head(torch.from_numpy(s.curves))[:, 0].numpy()
+            if corpus == "grid":  # between the first and last opening: silence is easy
+                moving = np.flatnonzero(wanted > 0.002)
+                got, wanted = got[moving[0]:moving[-1] + 1], wanted[moving[0]:moving[-1] + 1]
+            if wanted.std() > 1e-4:
+                scores.append(np.corrcoef(got, wanted)[0, 1])
+        report[corpus] = float(np.mean(scores) if corpus == "emodb" else np.median(scores))
+    return report
+
+
+def copies(work: Path, corpus: str) -> list[int]:
+    """Those copies of a corpus whose features were made."""
+    return [k for k in COPIES[corpus] if (work / "features" / f"{corpus}_{k}.json").exists()]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--whisper", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the finished checkpoint")
+    parser.add_argument("--without", nargs="*", default=[], help="corpora to leave out (leave-one-set-out tests)")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--seed", type=int, default=SEED)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    head = lips.of_head()
+    shares = {c: s for c, s in SHARES.items() if c not in args.without}
+    shares = {c: s / sum(shares.values()) for c, s in shares.items()}
+    train = [s for c in shares for s in dataset.load(args.work, args.data, c, copies(args.work, c), "train")]
+    held = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in SHARES if c != "ljspeech"}
+    sampler = dataset.Sampler(train, shares, BATCH, args.seed)
+    model = with_features_given(LSF(CONFIG))
+    train_prior.load_prior(model, args.work / "prior")
+    model.prior.requires_grad_(False)
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    mean = {n: p.detach().clone() for n, p in trained.items()}
+    optimizer = torch.optim.AdamW(trained.values(), RATE, betas=(0.9, 0.98), weight_decay=DECAY)
+    weights = train_prior.channel_weights()
+    state = args.work / ("predictor" + "".join(f"_without_{c}" for c in args.without) + f"_{args.seed}")
+    step, best = 0, -1.0
+    if (state / "progress.json").exists():
+        progress = json.loads((state / "progress.json").read_text())
+        step, best = progress["step"], progress["best"]
+        model.load_state_dict(load_file(state / "model.safetensors"), strict=False)
+        mean = load_file(state / "mean.safetensors")
+        optimizer.load_state_dict(torch.load(state / "optimizer.pt", weights_only=True))
+        sampler.rng = np.random.default_rng([args.seed, step])
+    state.mkdir(exist_ok=True)
+    began, running = time.time(), {}
+    while step < args.steps:
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1, (step + 1) / 100) * (0.03 + 0.97 * np.cos(np.pi / 2 * step / args.steps) ** 2)
+        model.train()
+        model.prior.eval()
+        losses = loss_of(model, head, sampler.draw(), weights)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        optimizer.step()
+        step += 1
+        memory = min(MEAN, step / (step + 10))
+        for name, parameter in trained.items():
+            mean[name].lerp_(parameter.detach(), 1 - memory)
+        running = {k: 0.98 * running.get(k, v.item()) + 0.02 * v.item() for k, v in losses.items()}
+        if step % EVERY and step != args.steps:
+            continue
+        live = {n: p.detach().clone() for n, p in trained.items()}
+        model.load_state_dict(mean, strict=False)
+        scores = validate(model, head, held)
+        score = scores["grid"] + 0.5 * scores["facegood"] + 0.5 * scores["kokoro"] + 0.1 * scores["emodb"]
+        print(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in running.items()) + " | kept out: "
+              + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()) + f" | {time.time() - began:.0f} s", flush=True)
+        if score > best:
+            best = score
+            save_file({k: v.contiguous() for k, v in mean.items()}, state / "best.safetensors")
+        model.load_state_dict(live, strict=False)
+        save_file({k: v.contiguous() for k, v in live.items()}, state / "model.safetensors")
+        save_file({k: v.contiguous() for k, v in mean.items()}, state / "mean.safetensors")
+        torch.save(optimizer.state_dict(), state / "optimizer.pt")
+        (state / "progress.json").write_text(json.dumps({"step": step, "best": best}))
+    assemble(args.work, args.whisper, state / "best.safetensors").save_pretrained(args.out)
+
+
+def assemble(work: Path, whisper: Path, trained: Path) -> LSF:
+    """The whole model: backbone, frontend, prior and the trained predictor."""
+    model = LSF(CONFIG).eval()
+    model.motion_backbone.load_encoder(load_file(whisper / "model.safetensors"))
+    features.load_frontend(model, work / "frontend.safetensors")
+    train_prior.load_prior(model, work / "prior")
+    model.load_state_dict(load_file(trained), strict=False)
+    return model
+
+
+if __name__ == "__main__":
+    main()
