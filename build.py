@@ -227,7 +227,6 @@ def package(folder: Path = ROOT / "dist") -> Path:
 
 def run_in_blender(script: str, *arguments: str) -> None:
     """Run demo/`script` in the main environment, with a Blender user folder that is thrown away afterwards."""
-    check_libraries()
     with tempfile.TemporaryDirectory(prefix="lsf-blender-") as user:
         variables = child_environment(BLENDER_USER_RESOURCES=user, LSF_CACHE_DIR=user)
         done = subprocess.run([environment(MAIN), ROOT / "demo" / script, *arguments], env=variables)
@@ -236,6 +235,7 @@ def run_in_blender(script: str, *arguments: str) -> None:
 
 
 def demo(arguments: list[str]) -> None:
+    check_libraries()
     start = time.monotonic()
     environment(MAIN)
     made = time.monotonic()
@@ -246,6 +246,7 @@ def demo(arguments: list[str]) -> None:
 
 
 def bench(arguments: list[str]) -> None:
+    check_libraries()
     run_in_blender("bench.py", *arguments)
 
 
@@ -260,7 +261,8 @@ def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
     report = ROOT / "build" / f"tests-{name}.xml"
     report.unlink(missing_ok=True)
     command = [environment(name), "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider", *arguments]
-    code = subprocess.run(command, cwd=ROOT, env=child_environment()).returncode
+    with tempfile.TemporaryDirectory(prefix="lsf-faces-") as faces:
+        code = subprocess.run(command, cwd=ROOT, env=child_environment(LSF_CACHE_DIR=faces)).returncode
     if not report.exists():
         return 0, 1, 0
     total, failed, skipped = 0, 0, 0
