@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 
 import build
+import server
+from lsf_blender_addon.client.environment import REQUIREMENTS
 
 ROOT = Path(build.__file__).parent
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 posix = pytest.mark.skipif(os.name == "nt", reason="shell scripts stand in for programs")
+
+
+def test_all_parts_are_of_one_version():
+    versions = toml("pyproject.toml")["project"]["version"], toml("lsf_blender_addon/blender_manifest.toml")["version"]
+    assert versions == (server.__version__, server.__version__)
 
 
 def script(path: Path, text: str) -> Path:
@@ -21,10 +28,14 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
+def toml(path: str) -> dict:
+    return tomllib.loads((ROOT / path).read_text(encoding="utf-8"))
+
+
 def test_requirements_are_those_of_pyproject():
-    with open(ROOT / "pyproject.toml", "rb") as file:
-        declared = tomllib.load(file)["project"]["dependencies"]
+    declared = toml("pyproject.toml")["project"]["dependencies"]
     assert set(declared) <= set(build.requirements(build.MAIN))
+    assert set(declared) == set(REQUIREMENTS)  # what the button in the preferences installs
     assert build.requirements("bpy-4.2") == ["bpy==4.2.*", "pytest"]
 
 
