@@ -34,17 +34,28 @@ CODES, CURVES, LIPS, EMOTION = 0.3, 1.0, 1.0, 0.1  # weights of the losses
 EVERY = 250
 
 
-def with_features_given(model: LSF) -> LSF:
-    """Take already projected features: the frontend's norms give way to ones that only add noise."""
-    for name in ("motion_norm", "emotion_norm"):
-        setattr(model, name, FeatureNorm(getattr(model, name).size, 0, CONFIG.feature_noise))
+NORMS = ("motion_norm", "emotion_norm")
+
+
+def with_features_given(model: LSF, stretches: list[dataset.Stretch]) -> LSF:
+    """Take already projected features: the frontend's norms give way to ones that half-whiten them and add noise.
+
+    Principal components as they are differ by a factor of 40 in size, so that weight decay and noise would silence the
+    small ones; whitened ones make all of them equally loud, which fits the one tracked speaker's voice.
+    """
+    rows = torch.from_numpy(np.concatenate([s.features[::7] for s in stretches[::5]]).astype(np.float32))
+    motion, emotion = rows.tensor_split((CONFIG.fold * CONFIG.motion_components,), -1)
+    for name, part in zip(NORMS, (motion, emotion), strict=True):
+        norm = FeatureNorm(getattr(model, name).size, 0, CONFIG.feature_noise)
+        norm.scale.copy_(part.unflatten(-1, (CONFIG.fold, -1)).flatten(0, 1).std(0).sqrt() * 0.5)
+        setattr(model, name, norm)
     return model
 
 
 def forward(model: LSF, folded: Tensor, mask: Tensor | None = None, identity: Tensor | None = None):
     """Folded features (B, F, fold · (motion + emotion components)) -> Output"""
-    size = CONFIG.fold * CONFIG.motion_components
-    motion, emotion = (x.unflatten(2, (CONFIG.fold, -1)).flatten(1, 2) for x in (folded[..., :size], folded[..., size:]))
+    motion, emotion = folded.tensor_split((CONFIG.fold * CONFIG.motion_components,), -1)
+    motion, emotion = (x.unflatten(2, (CONFIG.fold, -1)).flatten(1, 2) for x in (motion, emotion))
     return model(motion, emotion, identity, mask)
 
 
@@ -115,7 +126,7 @@ def main() -> None:
     train = [s for c in shares for s in dataset.load(args.work, args.data, c, copies(args.work, c), "train")]
     held = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in SHARES if c != "ljspeech"}
     sampler = dataset.Sampler(train, shares, BATCH, args.seed)
-    model = with_features_given(LSF(CONFIG))
+    model = with_features_given(LSF(CONFIG), train)
     train_prior.load_prior(model, args.work / "prior")
     model.prior.requires_grad_(False)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -158,7 +169,8 @@ def main() -> None:
               + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()) + f" | {time.time() - began:.0f} s", flush=True)
         if score > best:
             best = score
-            save_file({k: v.contiguous() for k, v in mean.items()}, state / "best.safetensors")
+            scales = {f"{name}.scale": model.get_buffer(f"{name}.scale") for name in NORMS}
+            save_file({k: v.contiguous() for k, v in (mean | scales).items()}, state / "best.safetensors")
         model.load_state_dict(live, strict=False)
         save_file({k: v.contiguous() for k, v in live.items()}, state / "model.safetensors")
         save_file({k: v.contiguous() for k, v in mean.items()}, state / "mean.safetensors")
@@ -173,7 +185,10 @@ def assemble(work: Path, whisper: Path, trained: Path) -> LSF:
     model.motion_backbone.load_encoder(load_file(whisper / "model.safetensors"))
     features.load_frontend(model, work / "frontend.safetensors")
     train_prior.load_prior(model, work / "prior")
-    model.load_state_dict(load_file(trained), strict=False)
+    state = load_file(trained)
+    for name in NORMS:
+        model.get_buffer(f"{name}.projection").div_(state.pop(f"{name}.scale"))
+    model.load_state_dict(state, strict=False)
     return model
 
 

@@ -1,0 +1,150 @@
+"""One table for a checkpoint: `python -m server.training.evaluate CHECKPOINT --data DATA [--work WORK] [--json FILE]`.
+
+Everything goes through the complete path: audio, backbone, SIE-Encoder, HIFB, codes, decoder, curves, basis of the
+project's head; lips are measured on the moving mesh. Only clips of the test split, which no training step saw. --work
+adds what needs targets: FACEGOOD is read from the data, phone labels of synthetic voices and GRID's curves from WORK.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from .. import arkit
+from ..face.head import LIP_LOWER, LIP_UPPER, SKIN, load_head
+from ..model import LSF, emotion_embedding, synthesize
+from . import corpora, lips, metrics
+
+JAW = arkit.CHANNELS.index("jawOpen")
+FACE = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eyeSquint", "eyeWide", "eyeBlink", "cheek",
+                                                                 "nose", "mouthSmile", "mouthFrown"))]
+TAKES, TEMPERATURE = 10, 0.2
+
+
+class Speaker:
+    """A checkpoint that speaks, with the seconds it took."""
+
+    def __init__(self, checkpoint: Path):
+        self.model, self.head = LSF.from_pretrained(checkpoint), lips.of_head()
+        self.heard, self.spent = 0.0, 0.0
+
+    def say(self, clip: corpora.Clip, **options) -> np.ndarray:
+        """(F, K) curves"""
+        audio = soundfile.read(str(clip.audio), dtype="float32")[0]
+        began = time.perf_counter()
+        curves = synthesize(self.model, audio, **options)
+        self.spent += time.perf_counter() - began
+        self.heard += len(audio) / 16000
+        return curves
+
+    def lips(self, curves: np.ndarray) -> np.ndarray:
+        """(F, 2) aperture and width on the mesh, in metres"""
+        return self.head(torch.from_numpy(curves)).numpy()
+
+
+def tests(data: Path, corpus: str) -> list[corpora.Clip]:
+    return [c for c in corpora.read(corpus, data) if c.split == "test"]
+
+
+def grid_scores(speaker: Speaker, data: Path) -> dict[str, float]:
+    clips = tests(data, "grid")
+    return metrics.lip_scores([(c.lips, speaker.lips(speaker.say(c)), c.phones) for c in clips])
+
+
+def voice_scores(speaker: Speaker, data: Path, limit: int = 60) -> dict[str, float]:
+    """Synthetic voices kept out: do the lips meet on p/b/m and nowhere else, do they round, do they rest?"""
+    outcomes = {"met": [], "parted": [], "rest": [], "rounding": []}
+    pucker = [arkit.CHANNELS.index(c) for c in ("mouthPucker", "mouthFunnel")]
+    for clip in tests(data, "kokoro")[:limit]:
+        curves = speaker.say(clip)
+        aperture = speaker.lips(curves)[:, 0]
+        found = metrics.phone_tests(aperture, clip.phones)
+        outcomes["met"] += found["met"]
+        outcomes["parted"] += found["parted"]
+        opening = np.percentile(aperture, 95)
+        times = np.arange(len(aperture)) / speaker.model.config.fps
+        silent = times < metrics.speech_span(clip.phones)[0] - 0.2
+        outcomes["rest"] += list(aperture[silent] <= 0.03 * opening)
+        rounded = [curves[int(round((a + b) / 2 * 25)) % len(curves), pucker].sum() for s, a, b in clip.phones
+                   if s in {"u", "oʊ", "w", "ʃ"}]
+        outcomes["rounding"] += list(np.array(rounded) > np.median(curves[:, pucker].sum(1)))
+    return {k: float(np.mean(v)) for k, v in outcomes.items()}
+
+
+def jaw_scores(speaker: Speaker, data: Path) -> dict[str, float]:
+    """FACEGOOD's captured jaw against the predicted aperture, 10 s at a time, and the same for log energy."""
+    predicted, energy = [], []
+    for clip in tests(data, "facegood"):
+        audio = soundfile.read(str(clip.audio), dtype="float32")[0]
+        aperture = speaker.lips(speaker.say(clip))[:, 0]
+        frames = min(len(aperture), len(clip.curves), len(audio) // 640)
+        loud = np.log(np.square(audio[:frames * 640]).reshape(frames, 640).mean(1) + 1e-7)
+        for first in range(0, frames - 249, 250):
+            part = slice(first, first + 250)
+            if clip.curves[part, JAW].std() > 1e-3:
+                predicted.append(metrics.pearson(aperture[part], clip.curves[part, JAW]))
+                energy.append(metrics.pearson(loud[part], clip.curves[part, JAW]))
+    return {"jaw_r": float(np.median(predicted)), "log_energy_r": float(np.median(energy))}
+
+
+def emotion_scores(speaker: Speaker, data: Path) -> dict[str, float]:
+    """Linear probes trained on the training speakers' clips, scored on speakers kept out."""
+    rows = {"train": ([], [], []), "test": ([], [], [])}
+    for clip in corpora.read("emodb", data):
+        if clip.split != "valid":
+            curves = speaker.say(clip)[:, FACE]
+            audio = soundfile.read(str(clip.audio), dtype="float32")[0]
+            embedding, generated, labels = rows[clip.split]
+            embedding.append(emotion_embedding(speaker.model, audio))
+            generated.append(np.concatenate([curves.mean(0), curves.std(0)]))
+            labels.append(clip.emotion)
+    (e, g, y), (e2, g2, y2) = rows["train"], rows["test"]
+    return {"embedding": metrics.probe(np.array(e), y, np.array(e2), y2),
+            "curves": metrics.probe(np.array(g), y, np.array(g2), y2),
+            "most_frequent": max(y2.count(c) for c in set(y2)) / len(y2)}
+
+
+def vertex_scores(speaker: Speaker, data: Path, work: Path, limit: int = 20) -> dict[str, float]:
+    """The paper's figures on GRID's test clips against their curves on the mesh."""
+    head, targets = load_head(), np.load(work / "targets" / "grid.npz")
+    lip = np.flatnonzero((head.part == SKIN) & ((head.region == LIP_UPPER) | (head.region == LIP_LOWER)))
+    eyes = head.vertices[head.landmark_vertices[36], 2]
+    upper = np.flatnonzero((head.part == SKIN) & (head.vertices[:, 2] > eyes) & (head.vertices[:, 1] < -0.03))
+    rows = []
+    for clip in tests(data, "grid")[:limit]:
+        truth = targets[clip.name]
+        takes = [speaker.say(clip)] + [speaker.say(clip, temperature=TEMPERATURE, seed=s) for s in range(TAKES)]
+        frames = min(len(truth), len(takes[0]))
+        takes = np.stack([t[:frames] for t in takes])
+        rows.append(metrics.vertex_scores(truth[:frames], takes, head.basis, lip, upper))
+    return {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--only", nargs="*", default=["grid", "voices", "jaw", "emotion", "vertices"])
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    speaker = Speaker(args.checkpoint)
+    steps = {"grid": grid_scores, "voices": voice_scores, "jaw": jaw_scores, "emotion": emotion_scores}
+    report = {name: steps[name](speaker, args.data) for name in args.only if name in steps}
+    report["speed"] = {"real_time_factor": speaker.spent / speaker.heard, "threads": torch.get_num_threads()}
+    if args.work and "vertices" in args.only:
+        report["vertices"] = vertex_scores(speaker, args.data, args.work)
+    size = sum(p.stat().st_size for p in args.checkpoint.iterdir() if p.is_file())
+    report["size"] = {"megabytes": size / 1e6, "parameters_m": sum(p.numel() for p in speaker.model.parameters()) / 1e6}
+    for part, figures in report.items():
+        print(f"{part:9}" + "  ".join(f"{k} {v:.4g}" for k, v in figures.items()), flush=True)
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
