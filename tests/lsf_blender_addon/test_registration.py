@@ -1,0 +1,51 @@
+"""The package as Blender sees it: manifest, registration, version differences."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+
+import lsf_blender_addon
+from server import __version__
+
+ROOT = Path(lsf_blender_addon.__file__).parent
+
+
+def test_registers_and_unregisters_twice(blank):
+    for _ in range(2):
+        lsf_blender_addon.register()
+        assert bpy.context.scene.lsf.temperature == 0
+        assert hasattr(bpy.types, "LSF_PT_view3d") and hasattr(bpy.types, "LSF_PT_sequencer")
+        lsf_blender_addon.unregister()
+        assert not hasattr(bpy.types.Scene, "lsf") and not hasattr(bpy.types, "LSF_PT_view3d")
+        assert not hasattr(bpy.types, "LSF_OT_generate")
+    assert lsf_blender_addon._on_load not in bpy.app.handlers.load_pre
+
+
+def test_every_class_is_registered():
+    """A class that is forgotten in CLASSES would only be missed by the artist."""
+    names = set()
+    for path in ROOT.rglob("*.py"):
+        names |= set(re.findall(r"^class (LSF_\w+)\(.*bpy\.types\.", path.read_text("utf-8"), re.M))
+    assert names == {cls.__name__ for cls in lsf_blender_addon.CLASSES}
+
+
+def test_manifest_is_valid_for_blender():
+    tool, = Path(bpy.utils.system_resource("SCRIPTS")).rglob("blender_ext.py")
+    done = subprocess.run([sys.executable, str(tool), "validate", str(ROOT)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_manifest_has_the_version_of_the_server():
+    manifest = (ROOT / "blender_manifest.toml").read_text("utf-8")
+    assert re.search(r'^version = "(.*)"', manifest, re.M)[1] == __version__
+
+
+def test_only_compat_asks_for_differences():
+    """Old and new names of Blender's API stay in one file."""
+    for path in ROOT.rglob("*.py"):
+        if path.name != "compat.py":
+            assert not re.search(r"app\.version\b|sequences_all|strips_all|channelbag|frame_final_|left_handle",
+                                 path.read_text("utf-8")), path
