@@ -143,7 +143,7 @@ def _unpack(prefix: bytes) -> tuple[bytes, int, int]:
 def _packed(name: str, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind == "f":
-        return array.astype("<f4", order="C")
+        return array.astype("<f4", order="C", copy=False)
     if array.dtype.kind in "iub":
         packed = array.astype("<i4", order="C")
         if np.array_equal(packed, array):

@@ -180,17 +180,15 @@ class _PipProgress:
         self._report, self._packages = report, 0
 
     def __call__(self, line: str) -> None:
-        words = line.split()
-        if words[:1] == ["Collecting"]:
+        word, _, rest = line.strip().partition(" ")
+        if word in ("Collecting", "Processing"):  # "Processing": a wheel of a local folder
             self._packages += 1
-        elif words[:1] == ["Downloading"]:
-            line = "Downloading " + words[1].rsplit("/", 1)[-1] + " " + " ".join(words[2:])
         elif line.startswith("Installing collected packages"):
             self._report(0.75, "Unpacking the packages (this takes a minute or two)")
             return
-        else:
+        elif word != "Downloading":
             return
-        self._report(0.05 + 0.7 * self._packages / (self._packages + 15), line.strip())
+        self._report(0.05 + 0.7 * self._packages / (self._packages + 15), f"{word} {rest.rsplit('/', 1)[-1]}")
 
 
 def _clear(folder: Path) -> None:

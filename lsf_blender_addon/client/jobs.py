@@ -107,13 +107,13 @@ class Client:
         A job that was cancelled in time for this call ends as cancelled, whatever the server still made of it.
         """
         events: list[Event] = []
-        while len(events) < max_events:
+        for _ in range(max_events):
             try:
                 event = self._events.get_nowait()
             except queue.Empty:
                 break
-            if event.kind == "progress" and events and events[-1].kind == "progress" and events[-1].job is event.job:
-                events.pop()
+            if event.kind == "progress":
+                events = [e for e in events if e.kind != "progress" or e.job is not event.job]
             if event.kind in ("done", "failed") and event.job.cancelling:
                 event.job.state, event.job.arrays = State.CANCELLED, {}
                 event = Event("cancelled", event.job)

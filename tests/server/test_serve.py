@@ -1,0 +1,378 @@
+"""The message loop: in this process with an engine under the test's control, and as the real `python -m server`."""
+
+import io
+import os
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from server import serve, wire
+from server.errors import Cancelled, LSFError
+
+ROOT = Path(__file__).resolve().parents[2]
+TETRAHEDRON = {"vertices": np.eye(4, 3, dtype=np.float32),
+               "triangles": np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.int32)}
+SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
+
+
+class ControlledEngine:
+    """Does what the test tells it: works until `go` is set or the job is cancelled; or raises."""
+
+    def __init__(self):
+        self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
+
+    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks):
+        self.runs.append(settings)
+        self.started.set()
+        for step in range(10_000):
+            report(step / 10_000, "Working")
+            if cancelled():
+                raise Cancelled
+            if self.go.wait(0.005):
+                break
+        if self.error:
+            raise self.error
+        face = SimpleNamespace(channels=("jawOpen",), basis=np.zeros((1, 4, 3), np.float32), report={},
+                               landmarks68=np.zeros((68, 3), np.float32), landmark_vertices=np.zeros(68, np.int32))
+        return SimpleNamespace(fps=settings.fps, t0=settings.t0, motion=np.ones((5, 1), np.float32), face=face,
+                               mesh=mesh, seconds={"model": 0.1})
+
+
+class Peer:
+    """The client's end of a Server that runs in a thread."""
+
+    def __init__(self, engine, make_engine=None):
+        down, up = os.pipe(), os.pipe()
+        self.engine = engine
+        self.sink, self.reader = os.fdopen(down[1], "wb"), wire.Reader(os.fdopen(up[0], "rb"))
+        source, sink = os.fdopen(down[0], "rb"), os.fdopen(up[1], "wb")
+        server = serve.Server(source, sink, make_engine or (lambda: engine), [], "cpu")
+        self.thread = threading.Thread(target=server.run, daemon=True)
+        self.thread.start()
+
+    def send(self, header, arrays=None):
+        wire.write_message(self.sink, header, arrays)
+
+    def generate(self, job, **header):
+        self.send({"type": "generate", "job": job, "rate": 16000, "settings": {"fps": 30}} | header,
+                  {"audio": SPEECH} | TETRAHEDRON)
+
+    def receive(self, *skipped):
+        while True:
+            header, arrays = self.reader.read()
+            if header["type"] not in skipped:
+                return header | {"payload": arrays}
+
+    def greet(self):
+        self.send({"type": "hello", "protocol": wire.PROTOCOL})
+        assert self.receive()["type"] == "hello" and self.receive()["type"] == "ready"
+        return self
+
+
+@pytest.fixture
+def peer():
+    peer = Peer(ControlledEngine()).greet()
+    yield peer
+    peer.engine.go.set()
+    peer.sink.close()
+    peer.thread.join(10)
+    assert not peer.thread.is_alive()
+
+
+def test_a_job_reports_and_gives_its_result(peer):
+    peer.generate("a", settings={"fps": 24, "t0": 0.5, "temperature": 1, "seed": 7})
+    first = peer.receive()
+    assert (first["type"], first["job"], first["text"]) == ("progress", "a", "Working")
+    peer.engine.go.set()
+    result = peer.receive("progress")
+    assert (result["type"], result["job"], result["fps"], result["t0"]) == ("result", "a", 24, 0.5)
+    assert result["payload"]["motion"].shape == (5, 1) and "vertices" not in result["payload"]
+    assert peer.engine.runs[0].seed == 7
+
+
+def test_ping_is_answered_while_a_job_runs(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.send({"type": "ping"})
+    assert peer.receive("progress")["type"] == "pong"
+
+
+def test_cancel_ends_the_running_job_and_the_next_one_runs(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.send({"type": "cancel", "job": "a"})
+    assert peer.receive("progress")["type"] == "cancelled"
+    peer.engine.go.set()
+    peer.generate("b")
+    assert peer.receive("progress")["type"] == "result"
+
+
+def test_cancel_of_a_waiting_job_is_answered_at_once_and_it_never_runs(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.generate("b")
+    peer.send({"type": "cancel", "job": "b"})
+    assert peer.receive("progress")["job"] == "b"
+    peer.engine.go.set()
+    assert peer.receive("progress")["job"] == "a"
+    peer.generate("b")  # its id is free again
+    assert peer.receive("progress")["type"] == "result"
+    assert len(peer.engine.runs) == 2
+
+
+def test_progress_is_throttled_and_never_goes_back(monkeypatch):
+    sink, now = io.BytesIO(), iter(np.arange(1000) * 0.01)
+    monkeypatch.setattr(serve.time, "monotonic", lambda: next(now) + 100)
+    report = serve.Server(io.BytesIO(), sink, ControlledEngine, [], "cpu")._reporter(serve.Job({"job": "a"}, {}))
+    for fraction in (*np.linspace(0, 0.9, 500), *np.linspace(0.5, 2, 500)):
+        report(fraction, "")
+    reader, sent = wire.Reader(io.BytesIO(sink.getvalue())), []
+    with pytest.raises(EOFError):
+        while True:
+            sent.append(reader.read()[0]["fraction"])
+    assert 80 <= len(sent) <= 101 and sent == sorted(sent) and sent[0] == 0 and sent[-1] == 1
+
+
+@pytest.mark.parametrize("error, code", [
+    (LSFError("no_face", "There is no face."), "no_face"), (ValueError("surprise"), "internal"),
+    (MemoryError(), "out_of_memory"), (ModuleNotFoundError("No module named 'x'", name="x"), "missing_package"),
+])
+def test_whatever_a_job_raises_is_an_error_message_and_the_server_lives(peer, error, code):
+    peer.engine.error = error
+    peer.engine.go.set()
+    peer.generate("a")
+    reply = peer.receive("progress")
+    assert (reply["type"], reply["job"], reply["code"]) == ("error", "a", code)
+    assert reply["message"].endswith(".")
+    peer.engine.error = None
+    peer.generate("b")
+    assert peer.receive("progress")["type"] == "result"
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
+    engine, failures = ControlledEngine(), [LSFError("no_model", "There is no model."), LSFError("no_model", "None.")]
+
+    def make_engine():
+        if failures:
+            raise failures.pop()
+        return engine
+    peer = Peer(engine, make_engine)
+    peer.send({"type": "hello", "protocol": wire.PROTOCOL})
+    assert peer.receive()["type"] == "hello"
+    reply = peer.receive()
+    assert reply["code"] == "no_model" and "job" not in reply
+    peer.generate("a")
+    assert peer.receive()["job"] == "a"
+    engine.go.set()
+    peer.generate("b")
+    assert peer.receive("progress")["type"] == "result"
+    peer.sink.close()
+
+
+@pytest.mark.parametrize("header, arrays, code", [
+    ({"type": "dance"}, {}, "unknown_message"),
+    ({}, {}, "unknown_message"),
+    ({"type": ["x"] * 1000}, {}, "unknown_message"),
+    ({"type": "cancel", "job": "nobody"}, {}, "unknown_job"),
+    ({"type": "generate"}, {}, "bad_request"),
+    ({"type": "generate", "job": 5}, {}, "bad_request"),
+    ({"type": "generate", "job": "x" * 65}, {}, "bad_request"),
+    ({"type": "generate", "job": "j"}, {}, "bad_request"),
+    ({"type": "generate", "job": "j", "audio_file": "a.wav", "rate": 16000}, {"audio": SPEECH}, "bad_request"),
+    ({"type": "generate", "job": "j"}, {"audio": SPEECH}, "bad_request"),
+    ({"type": "generate", "job": "j", "rate": "16000"}, {"audio": SPEECH}, "bad_request"),
+    ({"type": "generate", "job": "j", "rate": 16000}, {"audio": np.ones(9, np.int32)}, "bad_audio"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": []}, {"audio": SPEECH}, "bad_request"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": 0}}, {"audio": SPEECH}, "bad_settings"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": True}}, {"audio": SPEECH}, "bad_request"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": 1.5}}, {"audio": SPEECH}, "bad_settings"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": -1}}, {"audio": SPEECH}, "bad_settings"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"temperature": 9}}, {"audio": SPEECH},
+     "bad_settings"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e30}}, {"audio": SPEECH}, "bad_settings"),
+    ({"type": "generate", "job": "j", "audio_file": "/no/such/file.wav"}, {}, "no_file"),
+    ({"type": "generate", "job": "j", "audio_file": os.devnull}, {}, "no_file"),
+    ({"type": "generate", "job": "j", "audio_file": 3}, {}, "bad_request"),
+    ({"type": "generate", "job": "j", "rate": 16000},
+     {"audio": SPEECH, "vertices": TETRAHEDRON["vertices"]}, "bad_mesh"),
+    ({"type": "generate", "job": "j", "rate": 16000},
+     {"audio": SPEECH, "vertices": np.full((4, 3), np.nan, np.float32), "triangles": TETRAHEDRON["triangles"]},
+     "bad_mesh"),
+    ({"type": "prepare_face", "job": "j"}, {}, "bad_request"),
+    ({"type": "prepare_face", "job": "j"},
+     {"vertices": np.zeros((0, 3), np.float32), "triangles": np.zeros((0, 3), np.int32)}, "empty_mesh"),
+    ({"type": "prepare_face", "job": "j"},
+     {"vertices": np.zeros((4, 2), np.float32), "triangles": TETRAHEDRON["triangles"]}, "bad_mesh"),
+    ({"type": "prepare_face", "job": "j"},
+     {"vertices": TETRAHEDRON["vertices"], "triangles": np.array([[0, 1, 4]], np.int32)}, "bad_mesh"),
+])
+def test_bad_requests_get_a_code_and_a_sentence_and_the_server_lives(peer, header, arrays, code):
+    peer.engine.go.set()
+    peer.send(header, arrays)
+    reply = peer.receive("progress")
+    assert (reply["type"], reply["code"]) == ("error", code)
+    assert reply["message"].endswith(".") and len(reply["message"]) < 300
+    peer.send({"type": "ping"})
+    assert peer.receive()["type"] == "pong"
+
+
+def test_a_second_job_of_the_same_name_is_refused(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.generate("a")
+    assert peer.receive("progress")["code"] == "duplicate_job"
+
+
+def test_the_queue_has_an_end(peer, monkeypatch):
+    monkeypatch.setattr(serve, "MAX_JOBS", 2)
+    for job in "abc":
+        peer.generate(job)
+    reply = peer.receive("progress")
+    assert (reply["job"], reply["code"]) == ("c", "busy")
+
+
+# The real process
+
+class Process:
+    """`python -m server` with its pipes; every read has a time limit after which the process is killed."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "-m", "server", "--cache", "off", *map(str, arguments)]
+        self.popen = subprocess.Popen(command, cwd=ROOT,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.watchdog = threading.Timer(120, self.popen.kill)
+        self.watchdog.start()
+        self.reader = wire.Reader(self.popen.stdout)
+
+    def send(self, header, arrays=None):
+        wire.write_message(self.popen.stdin, header, arrays)
+
+    def write(self, data):
+        self.popen.stdin.write(data)
+        self.popen.stdin.flush()
+
+    def receive(self, *skipped):
+        while True:
+            header, arrays = self.reader.read()
+            if header["type"] not in skipped:
+                return header | {"payload": arrays}
+
+    def greet(self):
+        self.send({"type": "hello", "protocol": wire.PROTOCOL})
+        return self.receive()
+
+    def end(self):
+        """Close stdin, return everything still said, the exit code and the log."""
+        if self.popen.stdin.closed:
+            self.popen.stdin = None
+        out, log = self.popen.communicate()
+        self.watchdog.cancel()
+        return out, self.popen.returncode, log.decode()
+
+
+@pytest.fixture
+def process(small_checkpoint):
+    process = Process("--checkpoint", small_checkpoint)
+    yield process
+    process.popen.kill()
+    process.end()
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A server without a model: enough for everything before the engine, and started much sooner."""
+    process = Process("--checkpoint", tmp_path)
+    yield process
+    process.popen.kill()
+    process.end()
+
+
+def test_hello_ready_ping_shutdown(process, small_checkpoint):
+    hello = process.greet()
+    assert hello["protocol"] == wire.PROTOCOL and hello["device"] == "cpu"
+    assert hello["models"] == [{"name": small_checkpoint.name, "motion_space": "arkit", "fps": 25}]
+    process.send({"type": "ping"})
+    assert process.receive("ready")["type"] == "pong"
+    process.send({"type": "shutdown"})
+    out, code, log = process.end()
+    assert code == 0 and "Traceback" not in log
+
+
+def test_version_mismatch_and_no_hello_are_told_and_can_be_mended(bare):
+    bare.send({"type": "ping"})
+    assert bare.receive()["code"] == "no_hello"
+    bare.send({"type": "hello", "protocol": 999})
+    reply = bare.receive()
+    assert reply["code"] == "version_mismatch" and "install" in reply["message"]
+    assert bare.greet()["type"] == "hello"
+
+
+def test_the_process_ends_with_its_stdin_even_at_work(process):
+    process.greet()
+    process.send({"type": "generate", "job": "long", "rate": 16000}, {"audio": np.tile(SPEECH, 600)})
+    _, code, _ = process.end()
+    assert code == 0
+
+
+def test_cancel_while_the_model_loads_or_works(process):
+    process.greet()
+    process.send({"type": "generate", "job": "long", "rate": 16000}, {"audio": np.tile(SPEECH, 600)})
+    process.send({"type": "cancel", "job": "long"})
+    assert process.receive("ready", "progress")["type"] == "cancelled"
+    process.send({"type": "ping"})
+    assert process.receive("ready")["type"] == "pong"
+
+
+def test_truncated_frame_is_told_before_the_end(bare):
+    bare.greet()
+    assert bare.receive()["code"] == "no_model"
+    frame = io.BytesIO()
+    wire.write_message(frame, {"type": "generate", "job": "j", "rate": 16000}, {"audio": SPEECH})
+    bare.write(frame.getvalue()[:-100])
+    bare.popen.stdin.close()
+    assert bare.receive()["code"] == "truncated_frame"
+
+
+def test_damaged_frames_are_answered_and_the_server_lives(bare):
+    bare.greet()
+    assert bare.receive()["code"] == "no_model"
+    for junk, code in ((b"GET / HTTP/1.1\r\n\r\n", "bad_magic"),
+                       (wire.PREFIX.pack(wire.MAGIC, 2**31, 5), "frame_too_large"),
+                       (wire.PREFIX.pack(wire.MAGIC, 3, 4) + b"{,}abcd", "bad_header")):
+        bare.write(junk)
+        bare.send({"type": "ping"})
+        assert bare.receive()["code"] == code
+        assert bare.receive()["type"] == "pong"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_damage_is_survived_or_ends_in_a_clean_exit(tmp_path, seed):
+    pick, stream = random.Random(seed), io.BytesIO()
+    for header, arrays in (({"type": "hello", "protocol": wire.PROTOCOL}, {}), ({"type": "ping"}, {}),
+                           ({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH} | TETRAHEDRON),
+                           ({"type": "prepare_face", "job": "b"}, TETRAHEDRON), ({"type": "cancel", "job": "b"}, {})):
+        wire.write_message(stream, header, arrays)
+    data = bytearray(stream.getvalue() * 3)
+    for _ in range(pick.choice((1, 5, 500))):
+        data[pick.randrange(len(data))] ^= 1 << pick.randrange(8)
+    process = Process("--checkpoint", tmp_path)
+    process.write(data[pick.choice((0, 7)): pick.choice((len(data), pick.randrange(len(data))))])
+    out, code, log = process.end()
+    assert code == 0 and "Traceback" not in log.split("Unexpected error")[0]
+    reader = wire.Reader(io.BytesIO(out))
+    with pytest.raises(EOFError):  # everything that was said is well-formed
+        while True:
+            reader.read()
+
+
+def test_prints_of_libraries_cannot_reach_the_protocol():
+    code = ("import os, sys; from server import serve; source, sink = serve.claim_stdio(); print('noise'); "
+            "os.system('echo more noise'); sink.write(b'clean'); sink.flush()")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, input=b"")
+    assert done.stdout == b"clean" and b"noise" in done.stderr and b"more noise" in done.stderr
