@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from ..arkit import CHANNELS
 from . import head as h
 from .head import ASSET, MATERIALS
+from .labels import CLEARLY, REACH
 from .simplify import simplify
 
 # Vertex ranges and landmarks of the ICT-FaceKit topology.
@@ -41,6 +42,12 @@ EYE_RINGS, EYE_SEGMENTS, PUPIL_RINGS, IRIS_RINGS = (4, 10, 17, 24.5, 27, 36, 50,
 EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel value 1
 
 
+# Strength of shapes that the input makes about twice too strong or too weak compared with what artists make.
+STRENGTH = {"mouthRollLower": 0.55, "mouthShrugLower": 0.5, "mouthPressLeft": 2.2, "mouthPressRight": 2.2,
+            "noseSneerLeft": 0.6, "noseSneerRight": 0.6, "browInnerUp": 0.8, "cheekPuff": 0.7,
+            "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
+
+
 class Ict:
     """The input in this project's conventions (metres, Z up, facing -Y) and channel order."""
 
@@ -57,7 +64,7 @@ class Ict:
         self.basis = np.zeros((len(CHANNELS), *self.vertices.shape))
         for k, channel in enumerate(CHANNELS):
             sides = {channel, channel.replace("Left", "_L").replace("Right", "_R"), channel + "_L", channel + "_R"}
-            self.basis[k] = sum(named[name] for name in sides if name in named)
+            self.basis[k] = sum(named[name] for name in sides if name in named) * STRENGTH.get(channel, 1.0)
 
     def part(self, vertices: slice):
         """Triangles of a range of vertices, numbered from its start."""
@@ -83,14 +90,13 @@ def path_along(graph, points):
     return np.unique(found)
 
 
-def nearest_seed(graph, seeds):
-    """Index of the seed set nearest along the edges, and the distance, for every vertex."""
-    distance = np.stack([dijkstra(graph, directed=False, indices=s, min_only=True) for s in seeds])
-    return distance.argmin(0), distance.min(0)
+def seed_distances(graph, seeds):
+    """(S, V) distance along the edges from each of S seed sets."""
+    return np.stack([dijkstra(graph, directed=False, indices=s, min_only=True) for s in seeds])
 
 
 def skin_regions(ict, graph):
-    """Region and mouth side of every input vertex, and the border loops that simplification must keep."""
+    """Region, mouth side and nearness to the mouth of every input vertex, and the border loops to keep."""
     count = len(ict.vertices)
     loops = [path_along(graph, LANDMARKS[p]) for p in (OUTER_LIP, UPPER_SEAM, LOWER_SEAM, *LIDS)]
     region, side = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
@@ -98,21 +104,23 @@ def skin_regions(ict, graph):
     corners = LANDMARKS[[48, 54, 60, 64]]
     upper = np.union1d(loops[1], LANDMARKS[49:54])
     lower = np.union1d(loops[2], LANDMARKS[55:60])
-    label, distance = nearest_seed(graph, [np.setdiff1d(upper, corners), np.setdiff1d(lower, corners)])
-    near = (distance < 0.03) & (np.arange(count) < SKIN_END)
-    side[near] = np.where(label[near] == 0, 1, -1)
+    distance = seed_distances(graph, [np.setdiff1d(upper, corners), np.setdiff1d(lower, corners)])
+    near = (distance.min(0) < REACH) & (np.arange(count) < SKIN_END)
+    clear = near & (distance.min(0) < CLEARLY * distance.max(0))
+    above = distance[0] < distance[1]
+    side[clear] = np.where(above[clear], 1, -1)
 
     skin = np.arange(count) < HEAD_AND_NECK
     inside = skin & inside_polygon(ict.vertices[:, [0, 2]], ict.vertices[LANDMARKS[48:60]][:, [0, 2]]) & near
     inside[loops[0]] = True
-    region[inside] = np.where(side[inside] > 0, h.LIP_UPPER, h.LIP_LOWER)
+    region[inside] = np.where(above[inside], h.LIP_UPPER, h.LIP_LOWER)
     region[BAG], region[SOCKETS] = h.MOUTH_BAG, h.SOCKET
     blink = np.linalg.norm(ict.basis[[CHANNELS.index("eyeBlinkLeft"), CHANNELS.index("eyeBlinkRight")]], axis=2).sum(0)
     eye_line = ict.vertices[LANDMARKS[36:48], 2].mean()
     lids = skin & (blink > 0.0015)
     region[lids] = np.where(ict.vertices[lids, 2] > eye_line, h.LID_UPPER, h.LID_LOWER)
     region[(np.arange(count) >= HEAD_AND_NECK) & (np.arange(count) < BAG.start)] = h.NECK
-    return region, side, loops
+    return region, side, near, loops
 
 
 def inside_polygon(points, polygon):
@@ -140,7 +148,7 @@ def mouth_inside_parts(ict, graph):
     to_teeth = cKDTree(v[LOWER_TEETH : TEETH.stop]).query(v[gums])[0]
     to_upper = cKDTree(v[TEETH.start : LOWER_TEETH]).query(v[gums])[0]
     seeds = [gums[ridge | underside], gums[moves & (to_teeth < 0.002)], gums[~moves & (to_upper < 0.002)]]
-    label, _ = nearest_seed(graph, seeds)
+    label = seed_distances(graph, seeds).argmin(0)
     part[gums] = np.array([h.TONGUE, h.GUMS_LOWER, h.GUMS_UPPER])[label[gums]]
     return part
 
@@ -187,13 +195,12 @@ def meet_lips(vertices, triangles, posed, upper, lower, rest_share, fixed):
     return correction
 
 
-def close_lips(vertices, triangles, basis, region, side, upper, lower):
+def close_lips(vertices, triangles, basis, near_mouth, bag, upper, lower):
     """Neutral lips that touch, and mouthClose such that jawOpen + mouthClose brings them back to where they touch.
 
     The input leaves a slit of 0.8 mm at rest, and its mouthClose overshoots: the lips would cross by 5 to 8 mm.
     """
-    bag = region == h.MOUTH_BAG
-    vertices = vertices + meet_lips(vertices, triangles, vertices, upper, lower, 0.1, (side == 0) & ~bag)
+    vertices = vertices + meet_lips(vertices, triangles, vertices, upper, lower, 0.1, ~near_mouth & ~bag)
     close = CHANNELS.index("mouthClose")
     size = np.linalg.norm(basis[close], axis=1)
     posed = vertices + basis[CHANNELS.index("jawOpen")] + basis[close]
@@ -259,7 +266,7 @@ def ring_triangles(rings, segments):
 
 def build(ict: Ict) -> dict:
     graph = ict.edges()
-    region, side, loops = skin_regions(ict, graph)
+    region, side, near_mouth, loops = skin_regions(ict, graph)
     part = mouth_inside_parts(ict, graph)
     poses = [np.zeros_like(ict.vertices)] + [ict.basis[CHANNELS.index(p)] for p in POSES]
     poses += [ict.basis[CHANNELS.index(p + "Left")] + ict.basis[CHANNELS.index(p + "Right")] for p in PAIRED_POSES]
@@ -273,8 +280,7 @@ def build(ict: Ict) -> dict:
     for r, weight in ((h.NECK, 0.15), (h.MOUTH_BAG, 0.05), (h.SOCKET, 0.02), (h.LIP_UPPER, 12), (h.LIP_LOWER, 12),
                       (h.LID_UPPER, 6), (h.LID_LOWER, 6)):
         importance[region == r] = weight
-    near_mouth = (side != 0) & (region == h.FACE)
-    importance[near_mouth] = 4
+    importance[near_mouth & (region == h.FACE)] = 4
 
     skin_piece = slice(0, SKIN_END)
     pieces = []
@@ -291,7 +297,8 @@ def build(ict: Ict) -> dict:
     new[kept] = np.arange(len(kept))
     part, region, side = part[kept], region[kept], side[kept]
     upper, lower = new[loops[1]], new[loops[2]]
-    vertices, basis = close_lips(vertices, triangles, basis, region, side, upper[upper >= 0], lower[lower >= 0])
+    vertices, basis = close_lips(vertices, triangles, basis, near_mouth[kept], region == h.MOUTH_BAG,
+                                 upper[upper >= 0], lower[lower >= 0])
     basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part)
 
     centres = []

@@ -10,11 +10,12 @@ from .geometry import adjacency, edges_of
 from .raster import vertex_normals
 
 SEED_DISTANCE, SEED_COSINE = 0.008, 0.5  # a seed lies this near to the outside of a fitted lip and faces the same way
-REACH = 0.045  # metres along the surface
+REACH = 0.03  # metres along the surface
+CLEARLY = 0.6  # the nearer lip must be nearer than this share of the way to the other one: corners belong to none
 
 
 def mouth_sides(target, head: h.Head, fitted_skin: np.ndarray) -> np.ndarray:
-    """(V,) +1 for vertices of the target nearer (along edges) to the upper lip, -1 to the lower, 0 far from both."""
+    """(V,) +1 for vertices of the target nearer (along edges) to the upper lip, -1 to the lower, 0 elsewhere."""
     count = len(fitted_skin)
     normals = vertex_normals(fitted_skin, head.faces[(head.faces < count).all(1)])
     centre = fitted_skin[head.landmark_vertices[48:68]].mean(0)
@@ -39,7 +40,8 @@ def mouth_sides(target, head: h.Head, fitted_skin: np.ndarray) -> np.ndarray:
         distances.append(_geodesic(graph, clear, gaps[own][clear]))
     upper, lower = distances
     side = np.where(upper < lower, 1, -1)
-    side[np.minimum(upper, lower) > REACH] = 0
+    nearer, farther = np.minimum(upper, lower), np.maximum(upper, lower)
+    side[(nearer > REACH) | (nearer > CLEARLY * farther)] = 0
     sides = np.zeros(len(target.vertices), int)
     sides[near] = side
     return sides

@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 from . import head as h
 from .geometry import components, edges_of, similarity
 
-SKIN, FOLLOW, STILL = "skin", "follow the skin", "still"
+SKIN, FOLLOW, STILL, MOUTH = "skin", "follow the skin", "still", "several mouth parts in one"
 EYE_ROUNDNESS = 0.25  # spread of the radius, as a share of it, that still is a ball
 
 
@@ -49,8 +49,10 @@ def classify(registration, head: h.Head, piece: np.ndarray, skin_piece: int) -> 
         if eye:
             kinds[p] = h.PARTS[eye]
         elif _in_mouth(lips, mouth_depth, members, centre, extent):
-            gap = {k: tree.query(members)[0].mean() for k, tree in inside.items()}
-            kinds[p] = h.PARTS[min(gap, key=gap.get)]
+            gaps = np.stack([tree.query(members)[0] for tree in inside.values()])
+            jaw = np.bincount(gaps.argmin(0), minlength=len(inside)) / len(members)
+            upper = jaw[[0, 2]].sum()  # upper teeth and gums
+            kinds[p] = h.PARTS[list(inside)[gaps.mean(1).argmin()]] if not 0.25 < upper < 0.75 else MOUTH
     return kinds
 
 
@@ -83,8 +85,10 @@ def sphere_centre(points):
 def carry_part(registration, head: h.Head, shapes: np.ndarray, name: str, members: np.ndarray) -> np.ndarray:
     """(52, N, 3) offsets of one piece's vertices `members`, as the rule of its kind says, in the head's frame."""
     points = registration.target.vertices[members]
-    part = h.PARTS.index(name)
-    model = np.flatnonzero(head.part == part)
+    if name == MOUTH:
+        model = np.flatnonzero(head.part >= h.TEETH_UPPER)
+    else:
+        model = np.flatnonzero(head.part == h.PARTS.index(name))
     moves = np.zeros((len(shapes), len(members), 3))
     moving = np.flatnonzero(np.abs(shapes[:, model]).max((1, 2)) > 1e-6)
     if name.startswith("eye"):
@@ -93,7 +97,7 @@ def carry_part(registration, head: h.Head, shapes: np.ndarray, name: str, member
         for c in moving:  # the same turn about the piece's own centre
             _, rotation, _ = similarity(ball, ball + head.basis[c, model])
             moves[c] = (points - centre) @ rotation.T - (points - centre)
-    elif name == "tongue":
+    elif name in ("tongue", MOUTH):
         gap, near = cKDTree(registration.fitted[model]).query(points, k=4)
         weight = 1 / (gap + 1e-3)
         weight /= weight.sum(1, keepdims=True)

@@ -11,14 +11,16 @@ from ..errors import LSFError
 from . import head as h
 from . import parts
 from .registration import register
-from .transfer import carry_skin, local_shapes
+from .transfer import carry_skin, local_shapes, triangle_normals
 
 LEAST_FACE_VERTICES = 120
 WORST_RESIDUAL = 0.0035  # metres on a head of ordinary size, mean over the face after the identity fit
 MOST_UNMATCHED = 0.35
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
-FLIP_CHECKS = {"jawOpen": ("jawOpen",), "mouthPucker": ("mouthPucker",),
-               "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"), "mouthClose": ("jawOpen", "mouthClose")}
+# Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
+POSES = {name: tuple(CHANNELS.index(c) for c in channels) for name, channels in {
+    "jawOpen": ("jawOpen",), "mouthPucker": ("mouthPucker",), "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
+    "mouthClose": ("jawOpen", "mouthClose")}.items()}
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def build_basis(registration, head, piece, skin_piece):
             follows |= piece == p
     basis = carry_skin(registration, head, shapes, np.flatnonzero(follows & used))
     for p, kind in kinds.items():
-        if kind in h.PARTS[1:]:
+        if kind in (*h.PARTS[1:], parts.MOUTH):
             members = np.flatnonzero((piece == p) & used)
             basis[:, members] = parts.carry_part(registration, head, shapes, kind, members)
     return basis
@@ -156,11 +158,9 @@ def count_flips(target, basis):
     """Share of the moving triangles whose normal turns by more than 90 degrees at full strength of some poses."""
     moves = np.abs(basis).max((0, 2)) > 1e-4
     triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
-    normal = lambda v: np.cross(v[triangles[:, 1]] - v[triangles[:, 0]],  # noqa: E731
-                                v[triangles[:, 2]] - v[triangles[:, 0]])
-    before = normal(target.vertices)
+    before = triangle_normals(target.vertices, triangles)
     flips = {}
-    for name, pose in FLIP_CHECKS.items():
-        after = normal(target.vertices + sum(basis[CHANNELS.index(c)] for c in pose))
+    for name, pose in POSES.items():
+        after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles)
         flips[name] = round(float(((before * after).sum(1) < 0).mean()), 4) if len(triangles) else 0.0
     return flips

@@ -7,6 +7,7 @@ Everything is resumable: views already rendered are kept, each network goes on f
 """
 
 import argparse
+import math
 import time
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def train(task, folder: Path, count: int, steps: int, batch: int):
     for step in range(start, steps):
         generator = torch.Generator().manual_seed(step)
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * min(1, (step + 1) / 50) * (0.5 + 0.5 * np.cos(np.pi * step / steps)) + 1e-6
+            group["lr"] = 2e-3 * min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-6
         pick = torch.randint(held_out, count, (batch,), generator=generator).sort().values.numpy()
         image, target = crop(*to_torch(images, points, pick), task, generator)
         net.train()

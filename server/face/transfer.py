@@ -97,12 +97,11 @@ def carry_skin(registration: Registration, head: h.Head, shapes: np.ndarray, ver
 
 
 def _smooth(target, vertices, values):
-    """A few passes of averaging along the edges, never across the mouth; weak where edges are long."""
+    """A few passes of averaging along the edges (lips that only touch share none); weak where edges are long."""
     index = np.full(len(target.vertices), -1)
     index[vertices] = np.arange(len(vertices))
     edges = edges_of(target.triangles)
     edges = edges[(index[edges] >= 0).all(1)]
-    edges = edges[target.side[edges].prod(1) >= 0]
     length = np.linalg.norm(target.vertices[edges[:, 0]] - target.vertices[edges[:, 1]], axis=1)
     graph = adjacency(index[edges], len(vertices), np.exp(-((length / 0.004) ** 2)))
     total = np.asarray(graph.sum(1)).ravel()
@@ -111,3 +110,9 @@ def _smooth(target, vertices, values):
     for _ in range(SMOOTHING):
         values = average @ values
     return values
+
+
+def triangle_normals(vertices, triangles):
+    """Not normalised: twice the area long."""
+    a, b, c = vertices[triangles].transpose(1, 0, 2)
+    return np.cross(b - a, c - a)

@@ -1,0 +1,180 @@
+"""Find the 68 landmarks on a mesh from its shape alone: networks that look at it from the front, at several zooms.
+
+The mesh is rendered (normals and depth) in windows of many sizes below its top; a coordinate network predicts the
+landmarks in each; the window follows its own prediction a few times. The window whose predictions agree best under
+zoom is the face. A second network looks at the mouth. Predictions are lifted to the surface through the depth buffer.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from ..errors import LSFError
+from .network import LandmarkNet, to_image
+from .raster import render, vertex_normals
+
+WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
+FACE_PIXELS, MOUTH_PIXELS, LIFT_PIXELS = 128, 96, 384
+MOUTH = np.arange(48, 68)
+WINDOW_STEP = 1.3  # between the sizes of the first windows
+SMALLEST_WINDOW = 0.07  # of the mesh's height
+FOLLOW_ZOOM = 1.6  # window side over the landmarks' extent while it follows the face
+FINAL_ZOOMS = (1.35, 1.6, 1.9)
+MOUTH_ZOOMS = (1.5, 1.9)
+WORST_SPREAD = 0.05  # mean disagreement under zoom, as a share of the face's extent, that still is a face
+SURE = 0.01  # disagreement at which a landmark's confidence has fallen to 1/e ... of the face's extent
+
+# Rotations that bring a mesh to Z up, facing -Y: as it is, turned about Z, and from Y up facing +Z or others.
+TURN_Z = [np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) for c, s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+FROM_Y_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+ORIENTATIONS = [*TURN_Z, *(turn @ FROM_Y_UP for turn in TURN_Z)]
+
+
+@dataclass
+class Found:
+    points: np.ndarray  # (68, 3) in mesh units
+    confidence: np.ndarray  # (68,) 0..1
+    spread: float  # disagreement under zoom, share of the face's extent
+    rotation: np.ndarray  # (3, 3) that brought the mesh upright
+
+
+@cache
+def networks() -> dict[str, LandmarkNet]:
+    tensors = load_file(WEIGHTS)
+    nets = {}
+    for name, count in (("face", 68), ("mouth", len(MOUTH))):
+        net = LandmarkNet(count)
+        own = {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name + ".")}
+        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+        nets[name] = net.eval()
+    return nets
+
+
+class Looker:
+    """Renders one upright mesh and asks the networks about it."""
+
+    def __init__(self, vertices, triangles):
+        self.vertices, self.triangles = vertices, triangles
+        self.normals = vertex_normals(vertices, triangles)
+        corners = vertices[triangles][:, :, [0, 2]]
+        self.low, self.high = corners.min(1), corners.max(1)
+
+    def view(self, centre, size, pixels):
+        near = ((self.high > centre - size / 2) & (self.low < centre + size / 2)).all(1)
+        return render(self.vertices, self.triangles[near], self.normals, centre, size, pixels)
+
+    @torch.no_grad()
+    def ask(self, name, windows):
+        """Landmarks (N, L, 2) in x, z of the mesh for N windows (centre, size)."""
+        pixels = FACE_PIXELS if name == "face" else MOUTH_PIXELS
+        images = torch.stack([to_image(self.view(c, s, pixels)) for c, s in windows])
+        found, _ = networks()[name](images)
+        centres, sizes = np.array([c for c, _ in windows]), np.array([s for _, s in windows])
+        return centres[:, None] + found.numpy().astype(float) * (0.5, -0.5) * sizes[:, None, None]
+
+    def first_windows(self):
+        """Squares of growing size that hang from the top of the mesh over its middle there."""
+        used = self.vertices[np.unique(self.triangles)]
+        top, height = used[:, 2].max(), np.ptp(used[:, 2])
+        widest = 1.5 * max(height, min(np.ptp(used[:, 0]), height))
+        size, windows = SMALLEST_WINDOW * height, []
+        while size < widest:
+            slab = used[used[:, 2] > top - size, 0]
+            middle = (np.percentile(slab, 2) + np.percentile(slab, 98)) / 2
+            windows.append((np.array([middle, top - 0.5 * size + 0.02 * size]), size))
+            size *= WINDOW_STEP
+        return windows
+
+    def search(self):
+        """The best landmarks (68, 2) in x, z, their spread (68,) as a share of the extent, and the mean spread."""
+        points = self.ask("face", self.first_windows())
+        extents = _extent(points)
+        for _ in range(3):
+            points = self.ask("face", [(_centre(p), FOLLOW_ZOOM * e) for p, e in zip(points, extents, strict=True)])
+            before, extents = extents, np.clip(_extent(points), 0.5 * extents, 2 * extents)
+        del before
+        keep = _distinct(points, extents)
+        best = None
+        for k in keep:
+            several = self.ask("face", [(_centre(points[k]), zoom * extents[k]) for zoom in FINAL_ZOOMS])
+            spread = np.linalg.norm(several - several.mean(0), axis=-1).mean(0) / extents[k]
+            if best is None or spread.mean() < best[2]:
+                best = several.mean(0), spread, spread.mean()
+        return best
+
+    def look_at_mouth(self, points):
+        extent = _extent(points[MOUTH])
+        for _ in range(2):
+            centre = _centre(points[MOUTH])
+            several = self.ask("mouth", [(centre, zoom * extent) for zoom in MOUTH_ZOOMS])
+            points = points.copy()
+            points[MOUTH] = several.mean(0)
+        return points, np.linalg.norm(several - several.mean(0), axis=-1).mean(0)
+
+    def lift(self, points):
+        """(68, 3): the surface under each landmark; near gaps and silhouettes the nearer part of the surroundings."""
+        extent, centre = _extent(points), _centre(points)
+        view = self.view(centre, 1.3 * extent, LIFT_PIXELS)
+        pixel = view.to_pixels(points).astype(int)
+        lifted = np.empty((68, 3))
+        for k, (column, row) in enumerate(pixel):
+            depth = np.array([])
+            radius = 3
+            while not len(depth) and radius < LIFT_PIXELS:
+                rows, columns = (slice(max(at - radius, 0), at + radius + 1) for at in (row, column))
+                depth = view.depth[rows, columns]
+                depth = depth[np.isfinite(depth)]
+                radius *= 2
+            if not len(depth):
+                raise no_face()
+            lifted[k] = points[k, 0], np.percentile(depth, 25), points[k, 1]
+        return lifted
+
+
+def _extent(points):
+    """Larger side of the bounding box of (..., L, 2) points."""
+    return np.ptp(points, axis=-2).max(-1)
+
+
+def _centre(points):
+    return (points.min(0) + points.max(0)) / 2
+
+
+def _distinct(points, extents):
+    """Windows that converged to the same place count once; at most six, those with plausible sizes."""
+    chosen = []
+    for k in range(len(points)):
+        if extents[k] <= 0 or not np.isfinite(extents[k]):
+            continue
+        same = any(np.linalg.norm(points[k] - points[j], axis=-1).mean() < 0.03 * extents[j] for j in chosen)
+        if not same:
+            chosen.append(k)
+    return chosen
+
+
+def no_face():
+    return LSFError("no_face", "No face was found on this mesh: select the character's head, facing -Y with Z up, "
+                               "or place the landmarks by hand.")
+
+
+def find_landmarks(vertices: np.ndarray, triangles: np.ndarray) -> Found:
+    """vertices (V, 3) in any unit, triangles (T, 3). Raises LSFError("no_face")."""
+    best = None
+    for rotation in ORIENTATIONS:
+        looker = Looker(vertices @ rotation.T, triangles)
+        result = looker.search()
+        if result is not None and (best is None or result[2] < best[1][2]):
+            best = looker, result, rotation
+        if best is not None and best[1][2] < 0.3 * WORST_SPREAD:
+            break
+    if best is None or best[1][2] > WORST_SPREAD:
+        raise no_face()
+    looker, (points, spread, mean), rotation = best
+    points, mouth_spread = looker.look_at_mouth(points)
+    spread = spread.copy()
+    spread[MOUTH] = mouth_spread / _extent(points)
+    return Found(looker.lift(points) @ rotation, np.exp(-spread / SURE), float(mean), rotation)
