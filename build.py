@@ -258,46 +258,42 @@ def server(arguments: list[str]) -> None:
 
 def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
     """(passed, failed, skipped) of pytest in environment `name`, which also streams its output."""
-    report = ROOT / "build" / f"tests-{name}.xml"
-    report.unlink(missing_ok=True)
-    command = [environment(name), "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider", *arguments]
-    with tempfile.TemporaryDirectory(prefix="lsf-faces-") as faces:
-        code = subprocess.run(command, cwd=ROOT, env=child_environment(LSF_CACHE_DIR=faces)).returncode
-    if not report.exists():
-        return 0, 1, 0
-    total, failed, skipped = 0, 0, 0
-    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
-        total += int(suite.get("tests"))
-        failed += int(suite.get("failures")) + int(suite.get("errors"))
-        skipped += int(suite.get("skipped"))
-    passed = total - failed - skipped
-    if code not in (0, 5) and not failed:  # it crashed after its report, or could not run what was asked
+    with tempfile.TemporaryDirectory(prefix="lsf-tests-") as folder:
+        report = Path(folder) / "report.xml"
+        command = [environment(name), "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
+        variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"))
+        code = subprocess.run([*command, *arguments], cwd=ROOT, env=variables).returncode
+        suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
+    count = {key: sum(int(suite.get(key)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
+    failed = count["failures"] + count["errors"]
+    passed = count["tests"] - failed - count["skipped"]
+    if code not in (0, 5) and not failed:  # 5: nothing was selected; else it crashed, or was asked for the impossible
         say(f"{name}: pytest ended with exit code {code}")
         failed = 1
-    return passed, failed, skipped
+    return passed, failed, count["skipped"]
 
 
 def test(arguments: list[str]) -> None:
     check_libraries()
-    unit = "--unit" in arguments
+    unit = ["-m", "not slow", "--ignore=tests/e2e"] if "--unit" in arguments else []
     arguments = [argument for argument in arguments if argument != "--unit"]
-    named = any((ROOT / argument.split("::")[0]).exists() for argument in arguments)  # paths of the user's own choice
-    runs = {MAIN: ([] if named else ["tests"]) + (["-m", "not slow", "--ignore=tests/e2e"] if unit else [])}
-    absent = []
-    for name, version in BLENDERS.items() if not (unit or named) else ():
-        if find_python(version) is None:
-            absent.append(f"{name} (no Python {version})")
-        elif name != MAIN:
-            runs[name] = ["tests/lsf_blender_addon"]
-    counts = {}
-    for name, what in runs.items():
+    if any((ROOT / argument.split("::")[0]).exists() for argument in arguments):  # the user names the tests
+        runs = [(MAIN, unit)]
+    else:  # the server's apart from Blender's: torch and bpy never share a process
+        runs = [(MAIN, ["tests/server", *unit]), (MAIN, ["tests", "--ignore=tests/server", *unit])]
+        for name, version in BLENDERS.items() if not unit else ():
+            if find_python(version) is None:
+                say(f"No Python {version} here: tests on {name} are left out.")
+            elif name != MAIN:
+                runs.append((name, ["tests/lsf_blender_addon"]))
+    rows = []
+    for name, what in runs:
         environment(name)
-        say(f"\n== {name}: {' '.join([*what, *arguments])}")
-        counts[name] = run_pytest(name, [*what, *arguments])
-    say("\n" + "\n".join(f"{name}: {p} passed, {f} failed, {s} skipped" for name, (p, f, s) in counts.items()))
-    if absent:
-        say("not run: " + ", ".join(absent))
-    passed, failed, skipped = (sum(column) for column in zip(*counts.values(), strict=True))
+        title = " ".join([name + ":", *what, *arguments])
+        say(f"\n== {title}")
+        rows.append((*run_pytest(name, [*what, *arguments]), title))
+    say("\n" + "\n".join(f"{p:5} passed {f:3} failed {s:3} skipped   {title}" for p, f, s, title in rows))
+    passed, failed, skipped = (sum(row[i] for row in rows) for i in range(3))
     say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     sys.exit(1 if failed or not passed else 0)
 
