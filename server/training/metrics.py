@@ -1,7 +1,8 @@
 """What is measured: lips against tracked lips, the paper's distances in vertex space, a linear probe for emotion.
 
 Lip figures: Pearson r of the inner-lip aperture and of the mouth width at one lag for all, over whole clips and between
-the first and last phone (silence is easy), closures and openings by phone. Vertex figures follow LSF-Animation (arXiv 2510.21864): MVE, LVE, FDD, MEE, CE, diversity.
+the first and last phone (silence is easy), closures and openings by phone. Vertex figures: MVE, LVE, FDD, MEE, CE and
+diversity of LSF-Animation (arXiv 2510.21864).
 """
 
 import numpy as np

@@ -25,7 +25,7 @@ from ..model.sie_encoder import FeatureNorm
 from . import dataset, features, lips, train_prior
 
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.1, dropout=0.2, direct_width=192)
-STEPS, BATCH, SEED = 2500, 24, 1  # BATCH clips of 3 s
+STEPS, BATCH, SEED = 2000, 16, 1  # BATCH clips of 3 s
 RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
 SHARES = {"grid": 0.4, "kokoro": 0.22, "facegood": 0.15, "emodb": 0.18, "ljspeech": 0.05}
 COPIES = {"grid": [0, 1, 2, 3, 4], "kokoro": [0, 1, 2], "facegood": [0, 1, 2, 3, 4], "emodb": [0, 1, 2, 3, 4],
@@ -146,7 +146,7 @@ def main() -> None:
     began, running = time.time(), {}
     while step < args.steps:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 100) * (0.03 + 0.97 * np.cos(np.pi / 2 * step / args.steps) ** 2)
+            group["lr"] = RATE * train_prior.warmed_cosine(step, args.steps)
         model.train()
         model.prior.eval()
         losses = loss_of(model, head, sampler.draw(), weights)

@@ -7,6 +7,7 @@ codes can say all of it. Resumes from WORK/prior.pt.safetensors at any time.
 import argparse
 import dataclasses
 import json
+import math
 import time
 from pathlib import Path
 
@@ -69,6 +70,11 @@ def draw(motion: dict, rng: np.random.Generator, batch: int = BATCH) -> torch.Te
     return torch.from_numpy(np.stack(rows))
 
 
+def warmed_cosine(step: int, steps: int) -> float:
+    """Share of the learning rate: up within 100 steps, then half a cosine down to 2 %."""
+    return min(1.0, (step + 1) / 100) * (0.02 + 0.98 * math.cos(math.pi / 2 * step / steps) ** 2)
+
+
 def lip_loss(head: lips.Lips, curves: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Error of aperture and width on the mesh, (…) per frame. Near closure the aperture counts more."""
     got, wanted = head(curves), head(target)
@@ -101,8 +107,8 @@ def main() -> None:
         rng = np.random.default_rng([SEED, step])
     weights, began = channel_weights(), time.time()
     while step < args.steps:
-        for group in optimizer.param_groups:  # warm up, then a half cosine
-            group["lr"] = RATE * min(1, (step + 1) / 100) * (0.02 + 0.98 * np.cos(np.pi / 2 * step / args.steps) ** 2)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * warmed_cosine(step, args.steps)
         model.prior.train()
         batch = draw(motion, rng)
         target = model.standardise(batch)
