@@ -65,7 +65,7 @@ def synthesize(
             report(number / len(plan), f"Listening: {first // config.fps} of {frames // config.fps} s")
         motion, emotion = model.hear(samples, first, end - first, level)
         noise = take_noise(config, seed, first, end - first).to(motion.device) if temperature > 0 else None
-        curves = model(motion[None], emotion[None], who, None, temperature, noise).motion[0].cpu().numpy()
+        curves = model(motion[None], emotion[None], who, None, first, temperature, noise).motion[0].cpu().numpy()
         if number:
             curves[:shared] = (1 - rise) * result[first:first + shared] + rise * curves[:shared]
         result[first:end] = curves
@@ -82,5 +82,5 @@ def emotion_embedding(model: LSF, audio: np.ndarray) -> np.ndarray:
     total = 0
     for first, end in plan_windows(frames, min(round(WINDOW * model.config.fps), model.longest), 0):
         motion, emotion = model.hear(samples, first, end - first, level)
-        total = total + model.predict(motion[None], emotion[None])[1][0] * ((end - first) / frames)
+        total = total + model.predict(motion[None], emotion[None], first=first)[1][0] * ((end - first) / frames)
     return total.cpu().numpy()

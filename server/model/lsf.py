@@ -128,25 +128,26 @@ class LSF(nn.Module):
         return motion.clamp(0, 1) if self.config.clamp else motion
 
     def predict(self, motion_features: Tensor, emotion_features: Tensor, identity: Tensor | None = None,
-                mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+                mask: Tensor | None = None, first: int = 0) -> tuple[Tensor, Tensor]:
         """Features (B, T, Cm), (B, T, Ce) and identity (B, I; None: the average face) -> z (B, F, L) and the emotion
-        embedding (B, width)."""
+        embedding (B, width). `first` is the place of the first frame in its clip."""
         fold = self.config.fold
         motion = self.motion_norm(motion_features).unflatten(1, (-1, fold)).flatten(2)  # (B, F, fold · C)
         emotion = self.emotion_norm(emotion_features).unflatten(1, (-1, fold)).flatten(2)
         if identity is None:
             identity = motion.new_zeros(len(motion), self.config.identity_size)
-        emotion_stream, motion_stream, felt = self.sie_encoder(motion, emotion, identity, mask)
+        emotion_stream, motion_stream, felt = self.sie_encoder(motion, emotion, identity, mask, first)
         z = self.to_latent(self.hifb(emotion_stream, motion_stream, mask))
         if self.config.direct_path:
             z = self.direct(motion, mask) + self.residual_gate * z
         return z, felt
 
     def forward(self, motion_features: Tensor, emotion_features: Tensor, identity: Tensor | None = None,
-                mask: Tensor | None = None, temperature: float = 0.0, noise: Tensor | None = None) -> Output:
+                mask: Tensor | None = None, first: int = 0, temperature: float = 0.0,
+                noise: Tensor | None = None) -> Output:
         """Features (B, T, Cm), (B, T, Ce), identity (B, I) -> curves (B, F, K) and all between. Sampling at a
         temperature above 0 takes `take_noise`."""
-        z, felt = self.predict(motion_features, emotion_features, identity, mask)
+        z, felt = self.predict(motion_features, emotion_features, identity, mask, first)
         quantised = self.prior.quantiser(z, mask, temperature, noise)
         standardised = self.prior.decode(quantised.latent, mask)
         logits = self.emotion_head(felt) if self.emotion_head is not None else None

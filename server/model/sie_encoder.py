@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from .config import LSFConfig
 from .layers import ConvEmbedding, sinusoids
 
-LONGEST = 1500  # frames; positions start anywhere below it while training
+LONGEST = 2000  # positions that training sees
+WRAP = 1500  # a window that begins this many frames into its clip, or twice as many …, counts from 0 again
 
 
 class FeatureNorm(nn.Module):
@@ -64,14 +65,15 @@ class StreamEmbedding(nn.Module):
         self.linear = nn.Linear(size, width)
         self.embed = ConvEmbedding(width, kernel, norm)
 
-    def forward(self, folded: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, folded: Tensor, mask: Tensor | None, first: int = 0) -> tuple[Tensor, Tensor]:
         x = self.embed.activate(self.linear(folded), mask)
         own = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
         mean = (x * own[..., None]).sum(1) / own.sum(1, keepdim=True)
-        # Clips of three seconds train a model that hears windows of twenty: positions start at random, so that all of
-        # them are known.
-        frames = x.shape[1]
-        start = torch.randint(max(1, LONGEST - frames), (len(x), 1), device=x.device) if self.training else 0
+        # Positions count from the clip's beginning, so that overlapping windows agree. Clips of three seconds train a
+        # model that hears minutes: there they start at random, so that all of them are known.
+        frames, start = x.shape[1], first % WRAP
+        if self.training:
+            start = torch.randint(max(1, LONGEST - frames), (len(x), 1), device=x.device)
         positions = torch.arange(frames, device=x.device)[None] + start
         return self.embed.linear(self.embed.norm(x, mask)) + sinusoids(positions, self.width), mean
 
@@ -94,7 +96,8 @@ class IdentityEmbedding(nn.Module):
 
 class SIEEncoder(nn.Module):
     """(motion features (B, F, fold · Cm), emotion features (B, F, fold · Ce), identity (B, I)), all standardised
-    -> emotion stream, motion stream (B, F, width) and the clip's emotion embedding (B, width)"""
+    -> emotion stream, motion stream (B, F, width) and the clip's emotion embedding (B, width). `first` is the place of
+    the first frame in its clip."""
 
     def __init__(self, config: LSFConfig, motion_size: int, emotion_size: int):
         super().__init__()
@@ -102,8 +105,8 @@ class SIEEncoder(nn.Module):
         self.emotion = StreamEmbedding(emotion_size, config.width, config.kernel, config.stream_norm)
         self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, config.width)
 
-    def forward(self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None):
-        motion, _ = self.motion(motion, mask)
-        emotion, felt = self.emotion(emotion, mask)
+    def forward(self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None, first: int = 0):
+        motion, _ = self.motion(motion, mask, first)
+        emotion, felt = self.emotion(emotion, mask, first)
         who = self.identity(identity)[:, None]
         return emotion * who, motion * who, felt

@@ -18,6 +18,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoderLayer
 
 from ..errors import LSFError
 from .config import BackboneConfig
+from .layers import sinusoids
 
 RATE = 16000
 STEP = 320  # samples of one 50 Hz frame
@@ -27,7 +28,8 @@ PIECE = 60 * RATE  # samples that `survey` looks at in one go
 def stretch(audio: Tensor, first: int, last: int) -> Tensor:
     """audio[first:last] (last - first,) with zeros wherever the clip has no samples."""
     inside = audio[max(first, 0):max(last, 0)]
-    return F.pad(inside, (max(0, -first), max(0, last - max(len(audio), first, 0))))
+    before = min(max(-first, 0), last - first)
+    return F.pad(inside, (before, last - first - before - len(inside)))
 
 
 class LogMel(nn.Module):
@@ -68,6 +70,7 @@ class WhisperBackbone(nn.Module):
         self.embed_positions = nn.Embedding(config.positions, config.hidden)
         self.layers = nn.ModuleList(WhisperEncoderLayer(settings) for _ in range(layers))
         self.requires_grad_(False)
+        self.embed_positions.weight.copy_(sinusoids(torch.arange(config.positions), config.hidden))
         self.longest = config.positions
 
     def train(self, mode: bool = True):

@@ -1,0 +1,148 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from server.errors import Cancelled, LSFError
+from server.model import emotion_embedding, synthesize
+from server.model.inference import plan_windows
+from server.model.motion_prior import take_noise
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("frames", [1, 99, 100, 101, 500, 501, 900, 901, 15000])
+def test_windows_cover_every_frame_once_but_for_the_overlap(frames):
+    plan = plan_windows(frames, 500, 100)
+    assert plan[0][0] == 0 and plan[-1][1] == frames
+    for (_, end), (start, next_end) in zip(plan, plan[1:], strict=False):
+        assert end - start == 100 and next_end > end
+    assert all(end - start <= 500 for start, end in plan)
+
+
+@pytest.mark.parametrize("samples, frames", [(0, 1), (1, 1), (800, 1), (961, 2), (16000, 25), (100000, 156)])
+def test_length(model, samples, frames):
+    curves = synthesize(model, np.zeros(samples, np.float32))
+    assert curves.shape == (frames, 5) and curves.dtype == np.float32 and np.isfinite(curves).all()
+
+
+@pytest.mark.parametrize("norm", ["layer", "instance"])
+def test_short_speech_at_every_temperature(make, speech_like, norm):
+    model = make(stream_norm=norm, prior_norm=norm)
+    for temperature in (0.0, 0.2, 5.0):
+        assert np.isfinite(synthesize(model, speech_like(0.05), np.ones(6), temperature, seed=1)).all()
+
+
+@pytest.fixture(scope="module")
+def settled(make, speech_like):
+    """A random model that behaves as a trained one in three ways: it does not listen much to where in a window a sound
+    is, its features are standardised, and its codes lie where speech lands."""
+    model = make(clamp=False, take_smoothing=1.0, codes=64)
+    with torch.no_grad():
+        model.residual_gate.fill_(0.3)
+        model.motion_backbone.embed_positions.weight.mul_(0.01)
+        motion, emotion = model.hear(torch.from_numpy(speech_like(30, seed=3)))
+        model.motion_norm.fit(motion, whiten=False)
+        model.emotion_norm.fit(emotion)
+        z, _ = model.predict(motion[None], emotion[None])
+        for _ in range(30):
+            model.prior.quantiser(z, learn=True)
+    return model
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.2])
+def test_windowed_equals_unwindowed(settled, speech_like, temperature):
+    """30 s in one piece and in windows of 20 s that share 4 s: the same curves, but for what far context changes."""
+    speech = speech_like(30)
+    whole = synthesize(settled, speech, temperature=temperature, seed=5, window=30)
+    parts = synthesize(settled, speech, temperature=temperature, seed=5)
+    assert not np.array_equal(parts, whole)
+    assert np.corrcoef(parts.ravel(), whole.ravel())[0, 1] > 0.95
+    assert np.abs(parts - whole).mean() < 0.2 * whole.std()
+    # No seam: the steps from frame to frame are no larger than in one piece.
+    assert np.abs(np.diff(parts, axis=0)).max() < 1.2 * np.abs(np.diff(whole, axis=0)).max()
+
+
+def test_where_windows_overlap_a_take_makes_the_same_choices(settled, speech_like):
+    speech = torch.from_numpy(speech_like(30))
+    chosen = []
+    for first in (0, 200):
+        motion, emotion = settled.hear(speech, first, 500)
+        noise = take_noise(settled.config, 5, first, 500)
+        with torch.no_grad():
+            found = settled(motion[None], emotion[None], first=first, temperature=5.0, noise=noise)
+        chosen.append(found.quantised.codes[0, 250 - first:450 - first])
+    assert (chosen[0] == chosen[1]).float().mean() > 0.9
+
+
+def test_takes(model, speech_like):
+    speech = speech_like(2)
+    assert np.array_equal(synthesize(model, speech), synthesize(model, speech, seed=9))
+    first, again, other = (synthesize(model, speech, temperature=0.2, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+def test_report_and_cancel_between_windows(make, speech_like):
+    model, seen = make(), []
+    synthesize(model, speech_like(40), report=lambda fraction, text: seen.append((fraction, text)))
+    assert [fraction for fraction, _ in seen] == pytest.approx([0, 1 / 3, 2 / 3, 1]) and all(text for _, text in seen)
+    seen.clear()
+    with pytest.raises(Cancelled):
+        synthesize(model, speech_like(40), report=lambda *a: seen.append(a), cancelled=lambda: len(seen) == 2)
+    assert len(seen) == 2
+
+
+def test_a_face_of_another_model_is_refused(model, speech_like):
+    for identity in (np.zeros(7), np.zeros((1, 6)), np.full(6, np.nan)):
+        with pytest.raises(LSFError) as raised:
+            synthesize(model, speech_like(0.2), identity)
+        assert raised.value.code == "bad_identity"
+    with pytest.raises(LSFError):
+        synthesize(model, np.zeros((100, 2), np.float32))
+
+
+def test_the_mouth_moves_with_the_sound(settled, speech_like):
+    """A pause of two seconds moves what follows it by exactly its own length."""
+    speech = speech_like(3)
+    early = synthesize(settled, speech)
+    later = synthesize(settled, np.concatenate((np.zeros(32000, np.float32), speech)))
+    r = [np.corrcoef(early[10:65].ravel(), later[60 + lag:115 + lag].ravel())[0, 1] for lag in range(-6, 7)]
+    assert np.argmax(r) == 6 and r[6] > 0.7
+
+
+def test_emotion_embedding(model, speech_like):
+    calm, loud = emotion_embedding(model, speech_like(3)), emotion_embedding(model, speech_like(3, seed=1)[::-1].copy())
+    assert calm.shape == (32,) and np.abs(calm - loud).max() > 1e-3
+    assert np.array_equal(calm, emotion_embedding(model, speech_like(3)))
+    assert emotion_embedding(model, speech_like(65)).shape == (32,)
+
+
+MEASURE = """
+import json, resource, sys
+import numpy as np
+from server.model import LSF, synthesize
+model = LSF.from_pretrained(sys.argv[1])
+minutes, windows = int(sys.argv[2]), []
+hear = model.hear
+model.hear = lambda audio, first, frames, level: windows.append(frames) or hear(audio, first, frames, level)
+speech = 0.1 * np.random.default_rng(0).standard_normal(minutes * 60 * 16000, dtype=np.float32)
+curves = synthesize(model, speech, temperature=0.2)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps({"frames": len(curves), "heard": sum(windows), "longest": max(windows), "peak": peak}))
+"""
+
+
+def test_ten_minutes_take_the_memory_of_one_and_ten_times_the_work(make, tmp_path):
+    make().save_pretrained(tmp_path)
+    one, ten = (
+        json.loads(subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path), minutes], cwd=ROOT, check=True,
+                                  capture_output=True, text=True, env={"OMP_NUM_THREADS": "1"}).stdout)
+        for minutes in ("1", "10")
+    )
+    assert (one["frames"], ten["frames"]) == (1500, 15000)
+    assert ten["heard"] <= 11 * one["heard"] and ten["longest"] == one["longest"] == 500
+    assert ten["peak"] < 1.3 * one["peak"]
