@@ -1,0 +1,121 @@
+"""Readers, on small data made here in the layout of each corpus."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from server import arkit
+from server.training import corpora, phonetics
+
+RNG = np.random.default_rng(0)
+
+
+def sound(path, seconds=1.0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.1 * RNG.standard_normal(int(16000 * seconds)), 16000)
+
+
+def test_grid_skips_the_trackers_neutral_column_and_keeps_names(tmp_path):
+    folder = tmp_path / "grid_s1"
+    channels = ["_neutral", "jawOpen", "browDownLeft"]
+    index, tracks = {}, {"channels": np.array(channels), "fps": 25}
+    for i in range(120):
+        name = f"clip{i:03}"
+        sound(folder / f"{name}.flac")
+        index[name] = {"words": [], "phones": [["SIL", 0, 0.2], ["AA1", 0.2, 0.6], ["B", 0.6, 1]]}
+        tracks[f"{name}/blendshapes"] = np.tile([9, 0.5, 0.25], (25, 1)).astype(np.float16)
+        tracks[f"{name}/aperture"] = tracks[f"{name}/width"] = np.full(25, 0.1, np.float16)
+    (folder / "index.json").write_text(json.dumps(index))
+    np.savez(folder / "tracks.npz", **tracks)
+    clips = corpora.read("grid", tmp_path)
+    assert clips[0].curves.shape == (25, 52) and clips[0].lips.shape == (25, 2)
+    assert clips[0].curves[0, arkit.CHANNELS.index("jawOpen")] == 0.5
+    assert clips[0].curves[0, arkit.CHANNELS.index("browDownLeft")] == 0.25
+    assert clips[0].curves.sum(1).max() == 0.75, "the neutral column must not land in any channel"
+    assert clips[0].phones == [("", 0, 0.2), ("ɑ", 0.2, 0.6), ("b", 0.6, 1)]
+    assert [sum(c.split == s for c in clips) for s in ("test", "valid", "train")] == [60, 40, 20]
+
+
+def test_facegood_opens_the_jaw_with_mouth_stretch_and_comes_out_at_25_fps(tmp_path):
+    folder = tmp_path / "facegood"
+    names = [n for gains in corpora.FACEGOOD.values() for n in gains]
+    sound(folder / "a.flac", 2)
+    weights = np.zeros((60, len(names)), np.float32)
+    weights[:, names.index("mouth_stretch_c")] = np.linspace(0, 0.6, 60)
+    np.savez(folder / "a.npz", weights=weights)
+    (folder / "channels.json").write_text(json.dumps(names))
+    (clip,) = corpora.read("facegood", tmp_path)
+    jaw = clip.curves[:, corpora.INDEX["jawOpen"]]
+    assert len(jaw) == 50
+    np.testing.assert_allclose(jaw, np.interp(np.arange(50) / 25, np.arange(60) / 30, weights.sum(1)), atol=1e-6)
+
+
+def test_kokoro_gives_the_pause_swallowed_by_the_last_phone_back(tmp_path):
+    folder = tmp_path / "kokoro_en"
+    folder.mkdir()
+    entry = {"file": "0.ogg", "voice": "v", "phones": [["sil", 0, 0.2, 0], ["A", 0.2, 0.5, 1], ["k", 0.5, 1.2, 0],
+                                                       ["sil", 1.2, 1.4, 0]]}
+    (folder / "index.jsonl").write_text(json.dumps(entry) + "\n")
+    (clip,) = corpora.read("kokoro", tmp_path)
+    assert clip.phones == [("", 0, 0.2), ("eɪ", 0.2, 0.5), ("k", 0.5, 0.7), ("", 0.7, 1.4)]
+
+
+def test_ljspeech_reads_the_phone_tier(tmp_path):
+    folder = tmp_path / "ljspeech_mfa"
+    folder.mkdir()
+    tier = 'name = "{}"\n xmin = 0\n xmax = 1\n intervals: size = 2\n xmin = 0\n xmax = 0.5\n text = "{}"\n' \
+           ' xmin = 0.5\n xmax = 1\n text = ""\n'
+    (folder / "x.TextGrid").write_text(tier.format("words", "ah") + tier.format("phones", "AH0"))
+    (clip,) = corpora.read("ljspeech", tmp_path)
+    assert clip.phones == [("ʌ", 0, 0.5), ("", 0.5, 1)]
+
+
+def test_emodb_reads_speaker_and_emotion_from_the_name(tmp_path):
+    for name in ("03a01Fa", "15a02Wb"):
+        sound(tmp_path / "emodb" / f"{name}.flac")
+    happy, angry = corpora.read("emodb", tmp_path)
+    assert (happy.emotion, happy.speaker, happy.split) == ("happy", "03", "train")
+    assert (angry.emotion, angry.split) == ("angry", "test")
+
+
+@pytest.mark.parametrize("form", ["npz", "npy"])
+def test_mead3d_is_split_by_subject(tmp_path, form):
+    folder = tmp_path / "3DMEAD"
+    folder.mkdir()
+    expression, jaw = RNG.standard_normal((30, 50)), RNG.standard_normal((30, 3))
+    for subject in range(20):
+        for number in range(2):
+            stem = folder / f"M{subject:03}_happy_3_{number:03}"
+            sound(stem.with_suffix(".wav"), 1.2)
+            if form == "npz":
+                np.savez(stem.with_suffix(".npz"), exp=expression, jaw=jaw)
+            else:
+                np.save(stem.with_suffix(".npy"), np.concatenate([expression, jaw], 1))
+    clips = corpora.read("mead3d", tmp_path)
+    assert len(clips) == 40 and clips[0].emotion == "happy"
+    np.testing.assert_allclose(clips[0].curves, np.concatenate([expression, jaw], 1), rtol=1e-6)
+    subjects = {s: {c.speaker for c in clips if c.split == s} for s in ("train", "valid", "test")}
+    assert [len(subjects[s]) for s in ("train", "valid", "test")] == [14, 3, 3]
+    assert not subjects["train"] & subjects["test"]
+
+
+def test_both_alphabets_meet_in_the_same_features():
+    arpabet = phonetics.to_ipa([("SH", 0, 1), ("OW1", 1, 2), ("SIL", 2, 3)], phonetics.ARPABET)
+    kokoro = phonetics.to_ipa([("ʃ", 0, 1, 0), ("O", 1, 2, 1), ("sil", 2, 3, 0)], phonetics.KOKORO)
+    assert arpabet == kokoro == [("ʃ", 0, 1), ("oʊ", 1, 2), ("", 2, 3)]
+    assert not (phonetics.vector("ʃ") == phonetics.vector("")).all()
+
+
+def test_every_phone_of_both_alphabets_has_features():
+    for alphabet in (phonetics.ARPABET, phonetics.KOKORO):
+        for ipa in alphabet.values():
+            assert phonetics.vector(ipa)[0, phonetics.COLUMN["silence"]] == 0, ipa
+
+
+def test_a_diphthong_moves_and_a_monophthong_does_not():
+    height = phonetics.COLUMN["height"]
+    moving = phonetics.phone_frames([("aɪ", 0, 0.4)], 10)[:, 0, height]
+    still = phonetics.phone_frames([("i", 0, 0.4)], 10)[1:, 0, height]
+    assert moving[2] < moving[-1] and np.ptp(still) == 0
