@@ -9,11 +9,11 @@ import argparse
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
-from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from . import head as h
+from .closing import close_all, meet
 from .head import ASSET, MATERIALS
 from .labels import CLEARLY, REACH
 from .simplify import simplify
@@ -29,8 +29,9 @@ LANDMARKS = np.array("""
     3756 3721 3725 3732 5708 5695 2081 0 4275 6200 6213 6346 6461 5518 5957 5841 5702 5711 5533 6216 6207 6470
     5517 5966""".split(), dtype=int)
 OUTER_LIP = [*range(48, 60), 48]
-UPPER_SEAM, LOWER_SEAM = [60, 61, 62, 63, 64], [64, 65, 66, 67, 60]
-LIDS = [36, 37, 38, 39, 40, 41, 36], [42, 43, 44, 45, 46, 47, 42]
+BORDERS = {"upper_lip": [60, 61, 62, 63, 64], "lower_lip": [64, 65, 66, 67, 60],
+           "upper_lid_left": [42, 43, 44, 45], "lower_lid_left": [45, 46, 47, 42],
+           "upper_lid_right": [36, 37, 38, 39], "lower_lid_right": [39, 40, 41, 36]}
 
 SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4300, 650, 900
 IDENTITIES = 50
@@ -98,12 +99,13 @@ def seed_distances(graph, seeds):
 def skin_regions(ict, graph):
     """Region, mouth side and nearness to the mouth of every input vertex, and the border loops to keep."""
     count = len(ict.vertices)
-    loops = [path_along(graph, LANDMARKS[p]) for p in (OUTER_LIP, UPPER_SEAM, LOWER_SEAM, *LIDS)]
+    outline = path_along(graph, LANDMARKS[OUTER_LIP])
+    borders = {name: path_along(graph, LANDMARKS[points]) for name, points in BORDERS.items()}
     region, side = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
 
     corners = LANDMARKS[[48, 54, 60, 64]]
-    upper = np.union1d(loops[1], LANDMARKS[49:54])
-    lower = np.union1d(loops[2], LANDMARKS[55:60])
+    upper = np.union1d(borders["upper_lip"], LANDMARKS[49:54])
+    lower = np.union1d(borders["lower_lip"], LANDMARKS[55:60])
     distance = seed_distances(graph, [np.setdiff1d(upper, corners), np.setdiff1d(lower, corners)])
     near = (distance.min(0) < REACH) & (np.arange(count) < SKIN_END)
     clear = near & (distance.min(0) < CLEARLY * distance.max(0))
@@ -112,7 +114,7 @@ def skin_regions(ict, graph):
 
     skin = np.arange(count) < HEAD_AND_NECK
     inside = skin & inside_polygon(ict.vertices[:, [0, 2]], ict.vertices[LANDMARKS[48:60]][:, [0, 2]]) & near
-    inside[loops[0]] = True
+    inside[outline] = True
     region[inside] = np.where(above[inside], h.LIP_UPPER, h.LIP_LOWER)
     region[BAG], region[SOCKETS] = h.MOUTH_BAG, h.SOCKET
     blink = np.linalg.norm(ict.basis[[CHANNELS.index("eyeBlinkLeft"), CHANNELS.index("eyeBlinkRight")]], axis=2).sum(0)
@@ -120,7 +122,7 @@ def skin_regions(ict, graph):
     lids = skin & (blink > 0.0015)
     region[lids] = np.where(ict.vertices[lids, 2] > eye_line, h.LID_UPPER, h.LID_LOWER)
     region[(np.arange(count) >= HEAD_AND_NECK) & (np.arange(count) < BAG.start)] = h.NECK
-    return region, side, near, loops
+    return region, side, near, outline, borders
 
 
 def inside_polygon(points, polygon):
@@ -165,48 +167,6 @@ def tongue_out(vertices, part):
     offset[:, 2] = 0.006 * reach - 0.35 * (vertices[:, 2] - middle) * reach
     offset[:, 0] = -0.15 * vertices[:, 0] * reach
     return offset
-
-
-def meet_lips(vertices, triangles, posed, upper, lower, rest_share, fixed):
-    """(V, 3) correction that brings the lips of `posed` to `rest_share` of their distance in `vertices`.
-
-    upper, lower: vertices along the inner lips. Each lip goes half of the way; the correction spreads over the mesh as
-    a harmonic function that ends at the `fixed` vertices.
-    """
-    upper, lower = (s[np.argsort(vertices[s, 0])] for s in (upper, lower))
-
-    def along(points, of, x):
-        return np.stack([np.interp(x, vertices[of, 0], points[of, k]) for k in range(3)], axis=1)
-
-    correction = np.zeros_like(vertices)
-    for own, other in ((upper, lower), (lower, upper)):
-        x = vertices[own, 0]
-        wanted = (vertices[own] - along(vertices, other, x)) * rest_share
-        correction[own] = (wanted - (posed[own] - along(posed, other, x))) / 2
-    fixed = fixed.copy()
-    fixed[np.union1d(upper, lower)] = True
-    free = ~fixed
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    weight = 1 / np.maximum(np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1), 1e-5)
-    graph = sparse.csr_matrix((weight, edges.T), shape=(len(vertices),) * 2)
-    graph = graph + graph.T
-    laplacian = (sparse.diags(np.asarray(graph.sum(1)).ravel() + 1e-9) - graph).tocsr()
-    correction[free] = spsolve(laplacian[free][:, free].tocsc(), -(laplacian[free][:, fixed] @ correction[fixed]))
-    return correction
-
-
-def close_lips(vertices, triangles, basis, near_mouth, bag, upper, lower):
-    """Neutral lips that touch, and mouthClose such that jawOpen + mouthClose brings them back to where they touch.
-
-    The input leaves a slit of 0.8 mm at rest, and its mouthClose overshoots: the lips would cross by 5 to 8 mm.
-    """
-    vertices = vertices + meet_lips(vertices, triangles, vertices, upper, lower, 0.1, ~near_mouth & ~bag)
-    close = CHANNELS.index("mouthClose")
-    size = np.linalg.norm(basis[close], axis=1)
-    posed = vertices + basis[CHANNELS.index("jawOpen")] + basis[close]
-    still = (size < 0.06 * size.max()) & ~bag
-    basis[close] += meet_lips(vertices, triangles, posed, upper, lower, 1.0, still)
-    return vertices, basis
 
 
 def eyeball(ict, shell: slice, sign):
@@ -266,7 +226,7 @@ def ring_triangles(rings, segments):
 
 def build(ict: Ict) -> dict:
     graph = ict.edges()
-    region, side, near_mouth, loops = skin_regions(ict, graph)
+    region, side, near_mouth, outline, borders = skin_regions(ict, graph)
     part = mouth_inside_parts(ict, graph)
     poses = [np.zeros_like(ict.vertices)] + [ict.basis[CHANNELS.index(p)] for p in POSES]
     poses += [ict.basis[CHANNELS.index(p + "Left")] + ict.basis[CHANNELS.index(p + "Right")] for p in PAIRED_POSES]
@@ -274,8 +234,8 @@ def build(ict: Ict) -> dict:
 
     locked = np.zeros(len(ict.vertices), dtype=bool)
     locked[LANDMARKS] = True
-    for loop in loops:
-        locked[loop] = True
+    for border in (outline, *borders.values()):
+        locked[border] = True
     importance = np.ones(len(ict.vertices))
     for r, weight in ((h.NECK, 0.15), (h.MOUTH_BAG, 0.05), (h.SOCKET, 0.02), (h.LIP_UPPER, 12), (h.LIP_LOWER, 12),
                       (h.LID_UPPER, 6), (h.LID_LOWER, 6)):
@@ -296,9 +256,15 @@ def build(ict: Ict) -> dict:
     new = np.full(len(ict.vertices), -1)
     new[kept] = np.arange(len(kept))
     part, region, side = part[kept], region[kept], side[kept]
-    upper, lower = new[loops[1]], new[loops[2]]
-    vertices, basis = close_lips(vertices, triangles, basis, near_mouth[kept], region == h.MOUTH_BAG,
-                                 upper[upper >= 0], lower[lower >= 0])
+    borders = {name: new[border] for name, border in borders.items()}
+    bag = region == h.MOUTH_BAG
+    # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.
+    upper, lower = borders["upper_lip"], borders["lower_lip"]
+    vertices = vertices + meet(vertices, triangles, vertices, upper, lower, 0.1, 0.5, ~near_mouth[kept] & ~bag)
+    basis = close_all(vertices, triangles, basis, borders, bag)
+    seam = np.zeros(len(vertices), dtype=int)
+    for bit, name in enumerate(h.SEAMS):
+        seam[borders[name]] |= 1 << bit
     basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part)
 
     centres = []
@@ -308,7 +274,7 @@ def build(ict: Ict) -> dict:
         vertices = np.concatenate([vertices, ball])
         basis, modes = np.concatenate([basis, look], axis=1), np.concatenate([modes, move], axis=1)
         part = np.append(part, np.full(len(ball), label))
-        region, side = np.append(region, np.zeros(len(ball), int)), np.append(side, np.zeros(len(ball), int))
+        region, side, seam = (np.append(labels, np.zeros(len(ball), int)) for labels in (region, side, seam))
         centres.append(centre)
 
     flat = modes.reshape(len(modes), -1)
@@ -319,6 +285,7 @@ def build(ict: Ict) -> dict:
         vertices=vertices.astype(np.float32), faces=triangles.astype(np.int32), basis=basis.astype(np.float16),
         identity_modes=modes.astype(np.float16), landmark_vertices=new[LANDMARKS].astype(np.int32),
         part=part.astype(np.int8), region=region.astype(np.int8), mouth_side=side.astype(np.int8),
+        seam=seam.astype(np.int8),
         material=materials(part, region, triangles), eye_centres=np.array(centres, dtype=np.float32),
     )
 

@@ -20,6 +20,9 @@ PARTS = ("skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums_up
 # Vertex `region`: where on the skin; everything else is FACE.
 FACE, LIP_UPPER, LIP_LOWER, MOUTH_BAG, LID_UPPER, LID_LOWER, SOCKET, NECK = range(8)
 
+# Vertex `seam`: bit k is set on the border SEAMS[k].
+SEAMS = ("upper_lip", "lower_lip", "upper_lid_left", "lower_lid_left", "upper_lid_right", "lower_lid_right")
+
 # Face `material`: for colouring.
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth")
 
@@ -36,6 +39,7 @@ class Head:
     part: np.ndarray  # (V,) index into PARTS
     region: np.ndarray  # (V,) FACE, LIP_UPPER, ...
     mouth_side: np.ndarray  # (V,) +1 on the upper side of the mouth, -1 on the lower, 0 far from it
+    seam: np.ndarray  # (V,) bits: on which of SEAMS
     material: np.ndarray  # (F,) index into MATERIALS
     eye_centres: np.ndarray  # (2, 3) metres, left and right
     channels: tuple[str, ...] = CHANNELS

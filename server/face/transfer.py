@@ -5,6 +5,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from . import head as h
+from .closing import close_all, head_seams
 from .geometry import adjacency, closest_on_triangles, edges_of, sample_surface, smoothstep
 from .raster import vertex_normals
 from .registration import Registration
@@ -18,7 +19,7 @@ SMOOTHING = 2  # passes over the mesh's edges
 
 
 def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
-    """(52, Vh, 3) the head's shapes turned and scaled as the fit turned and scaled the skin around each vertex."""
+    """(52, Vh, 3) the head's shapes turned and scaled as the fit did the skin around, with lips and lids that meet."""
     skin = np.flatnonzero((head.part == h.SKIN) & (head.region != h.MOUTH_BAG) & (head.region != h.SOCKET))
     anchors = skin[_spread(head.vertices[skin], 0.018)]
     source, target = head.vertices[skin], registration.fitted[skin]
@@ -26,7 +27,8 @@ def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
     gap, near = cKDTree(head.vertices[anchors]).query(head.vertices, k=6)
     weight = np.exp(-((gap - gap[:, :1]) ** 2) / (2 * 0.015**2))
     frame = np.einsum("vk,vkij->vij", weight / weight.sum(1, keepdims=True), frames[near])
-    return np.einsum("vij,cvj->cvi", frame, head.basis)
+    shapes = np.einsum("vij,cvj->cvi", frame, head.basis)
+    return close_all(registration.fitted, head.faces, shapes, head_seams(head), head.region == h.MOUTH_BAG)
 
 
 def _spread(points, spacing):

@@ -1,0 +1,126 @@
+"""Fitting with landmarks given: shapes come through, lips stay apart, units and order are kept, nonsense is refused."""
+
+import numpy as np
+import pytest
+
+from server.arkit import CHANNELS
+from server.errors import LSFError
+from server.face import fit, load_head
+from server.face import head as h
+from server.face.synthetic import ellipsoid
+
+
+def row(channel):
+    return CHANNELS.index(channel)
+
+
+@pytest.fixture(scope="module")
+def person():
+    """Another identity of the project's head, without the loose parts: vertices, triangles, landmarks."""
+    head = load_head()
+    vertices = head.with_identity(np.random.default_rng(5).normal(size=50)).astype(float)
+    triangles = head.faces[(head.part[head.faces] == h.SKIN).all(1)]
+    return vertices, triangles, vertices[head.landmark_vertices]
+
+
+@pytest.fixture(scope="module")
+def fitted(person):
+    return fit(*person)
+
+
+def cosine(a, b):
+    return float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
+
+
+def test_own_head_comes_through():
+    head = load_head()
+    space = fit(head.vertices, head.faces, head.landmarks68)
+    for channel in CHANNELS:
+        assert cosine(space.basis[row(channel)], head.basis[row(channel)]) > 0.985, channel
+    assert np.abs(space.identity).max() < 0.2
+    np.testing.assert_allclose(space.landmarks68, head.landmarks68, atol=1e-3)
+    jaw = np.linalg.norm(space.basis[row("jawOpen")], axis=1)
+    assert jaw[head.part == h.TEETH_UPPER].max() < 0.001 and jaw[head.part == h.TEETH_LOWER].min() > 0.01
+
+
+def test_shapes_of_another_person(person, fitted):
+    head = load_head()
+    skin = head.part == h.SKIN
+    for channel in ("jawOpen", "mouthPucker", "mouthSmileLeft", "mouthClose", "eyeBlinkRight", "browInnerUp"):
+        have, want = fitted.basis[row(channel)][skin], head.basis[row(channel)][skin]
+        assert cosine(have, want) > 0.97, channel
+        assert 0.8 < np.linalg.norm(have) / np.linalg.norm(want) < 1.25, channel
+    assert fitted.basis.dtype == np.float32 and fitted.channels == CHANNELS
+    assert (fitted.landmark_vertices == head.landmark_vertices).mean() > 0.9
+
+
+def test_lips_follow_their_own_jaw_and_meet(person, fitted):
+    head, vertices = load_head(), person[0]
+    upper, lower = head.landmark_vertices[[61, 62, 63]], head.landmark_vertices[[67, 66, 65]]
+    jaw = fitted.basis[row("jawOpen")]
+    assert np.linalg.norm(jaw[upper], axis=1).max() < 0.25 * np.linalg.norm(jaw[lower], axis=1).min()
+    closed = vertices + jaw + fitted.basis[row("mouthClose")]
+    assert np.abs(closed[upper, 2] - closed[lower, 2]).max() < 0.002
+    outer_upper = (head.region == h.LIP_UPPER) & (head.mouth_side > 0)
+    outer_lower = (head.region == h.LIP_LOWER) & (head.mouth_side < 0)
+    reach = np.percentile(np.linalg.norm(jaw, axis=1), 99.5)
+    assert (np.linalg.norm(jaw[outer_upper], axis=1) < 0.5 * reach).all()
+    assert (np.linalg.norm(jaw[outer_lower], axis=1) > 0.3 * reach).all()
+
+
+def test_neck_and_skull_stay_still(person, fitted):
+    head = load_head()
+    still = (head.part == h.SKIN) & (np.linalg.norm(head.basis, axis=2).max(0) < 1e-5)
+    assert still.sum() > 200
+    assert np.abs(fitted.basis[:, still]).max() < 0.002
+
+
+def test_vertex_order_is_kept(person, fitted):
+    vertices, triangles, landmarks = person
+    order = np.random.default_rng(1).permutation(len(vertices))
+    back = np.argsort(order)
+    space = fit(vertices[order], back[triangles], landmarks)
+    np.testing.assert_allclose(space.basis, fitted.basis[:, order], atol=2e-4)
+
+
+def test_units_rotation_and_place(person, fitted):
+    """Centimetres, elsewhere, turned: the basis turns and scales with the mesh."""
+    vertices, triangles, landmarks = person
+    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
+    move = lambda p: 100 * p @ turn.T + (300, -20, 50)  # noqa: E731
+    space = fit(move(vertices), triangles, move(landmarks))
+    np.testing.assert_allclose(space.basis, 100 * fitted.basis @ turn.T, atol=0.03)
+    np.testing.assert_allclose(space.landmarks68, move(fitted.landmarks68.astype(float)), atol=0.03)
+
+
+def test_noise_changes_little(person, fitted):
+    vertices, triangles, landmarks = person
+    noisy = vertices + np.random.default_rng(2).normal(0, 0.0002, vertices.shape)
+    space = fit(noisy, triangles, landmarks)
+    assert cosine(space.basis[row("jawOpen")], fitted.basis[row("jawOpen")]) > 0.985
+
+
+@pytest.mark.parametrize("change, code", [
+    (lambda v, t, m: (v[:0], t[:0], m), "empty_mesh"),
+    (lambda v, t, m: (v, t[:0], m), "empty_mesh"),
+    (lambda v, t, m: (np.where(np.arange(v.size).reshape(v.shape) == 7, np.nan, v), t, m), "not_finite"),
+    (lambda v, t, m: (v, t + len(v), m), "bad_mesh"),
+    (lambda v, t, m: (v[:, :2], t, m), "bad_mesh"),
+    (lambda v, t, m: (v * 0, t, m), "no_face"),
+    (lambda v, t, m: (v, t, m[:5]), "bad_landmarks"),
+    (lambda v, t, m: (v, t, m * np.nan), "bad_landmarks"),
+])
+def test_nonsense_is_refused_with_a_sentence(person, change, code):
+    with pytest.raises(LSFError) as caught:
+        fit(*change(*person))
+    assert caught.value.code == code
+    assert len(str(caught.value).split()) > 5 and str(caught.value).endswith(".")
+
+
+def test_sphere_with_landmarks_is_refused(person):
+    points, triangles = ellipsoid(np.zeros(3), np.full(3, 0.1), 40, 60)
+    landmarks = person[2] - person[2].mean(0)
+    landmarks = 0.1 * landmarks / np.linalg.norm(landmarks, axis=1, keepdims=True)
+    with pytest.raises(LSFError) as caught:
+        fit(points, triangles, landmarks)
+    assert caught.value.code in ("no_face", "too_coarse")
