@@ -136,12 +136,15 @@ class Wav2Vec2ClassBackbone(nn.Module):
         folder = Path(folder)
         if not (folder / "model.safetensors").is_file():
             raise LSFError("bad_backbone", f"{folder} has no model.safetensors; give the folder of a downloaded model.")
-        loaded, report = type(self.model).from_pretrained(
-            folder, config=self.model.config, local_files_only=True, use_safetensors=True, output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
-        if report["missing_keys"] or report["mismatched_keys"]:
-            raise LSFError("bad_backbone", f"The model in {folder} has other sizes than this configuration's backbone.")
+        other = LSFError("bad_backbone", f"The model in {folder} is not of this configuration's kind and sizes.")
+        try:
+            loaded, report = type(self.model).from_pretrained(
+                folder, config=self.model.config, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise other from error
+        if report["missing_keys"]:
+            raise other
         self.model.load_state_dict(loaded.state_dict())
 
     def survey(self, audio: Tensor) -> Tensor:
