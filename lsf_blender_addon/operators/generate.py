@@ -80,7 +80,7 @@ class LSF_OT_generate(bpy.types.Operator):
         try:
             head, scene, strip = _choose(context)
             line = strips.read_line(scene, strip)
-            rest = meshes.read_rest(context, head)
+            rest = meshes.read_rest(head)
             actions.check(head.data)
             session.generation = Generation(session.client(), rest, line, settings.temperature, settings.seed)
         except Refusal as refusal:

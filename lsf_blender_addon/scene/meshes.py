@@ -44,13 +44,13 @@ def check(obj: bpy.types.Object | None) -> None:
         raise Refusal(f'"{obj.name}" holds half a head and a Mirror modifier: apply the modifier first')
 
 
-def read_rest(context: bpy.types.Context, obj: bpy.types.Object) -> RestMesh:
+def read_rest(obj: bpy.types.Object) -> RestMesh:
     """Base of the shape keys, bent by the modifiers that shape it, turned and scaled as the object is.
 
     Modifiers that change the number of vertices are passed over: shape keys live on the base vertices. Raises Refusal.
     """
     check(obj)
-    local = _shaped(context, obj) if any(_shapes(m) for m in obj.modifiers) else None
+    local = _shaped(obj) if any(_shapes(m) for m in obj.modifiers) else None
     if local is None:
         local = base_vertices(obj.data)
     matrix = np.array(obj.matrix_world, np.float64)[:3, :3]
@@ -65,7 +65,10 @@ def read_rest(context: bpy.types.Context, obj: bpy.types.Object) -> RestMesh:
 
 def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
     """(V, 3) float32: the Basis key, or the vertices of a mesh without keys; in the object's own space."""
-    points = mesh.shape_keys.reference_key.data if mesh.shape_keys else mesh.vertices
+    return _coordinates(mesh.shape_keys.reference_key.data if mesh.shape_keys else mesh.vertices)
+
+
+def _coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
     flat = np.empty(len(points) * 3, np.float32)
     points.foreach_get("co", flat)
     return flat.reshape(-1, 3)
@@ -82,26 +85,24 @@ def _shapes(modifier: bpy.types.Modifier) -> bool:
     return modifier.show_viewport and modifier.type in SHAPING
 
 
-def _shaped(context: bpy.types.Context, obj: bpy.types.Object) -> np.ndarray | None:
+def _shaped(obj: bpy.types.Object) -> np.ndarray | None:
     """(V, 3) after the shaping modifiers, evaluated on a copy in a scene of its own; None if the count changed."""
     scene = bpy.data.scenes.new("LSF rest")
     copy = obj.copy()
-    mesh = copy.data = obj.data.copy()
+    copy.data = obj.data.copy()
     try:
-        copy.shape_key_clear()
-        mesh.vertices.foreach_set("co", base_vertices(obj.data).ravel())
+        copy.show_only_shape_key, copy.active_shape_key_index = True, 0  # the Basis, if there is one
         copy.animation_data_clear()
+        copy.constraints.clear()
         for modifier in list(copy.modifiers):
             if not _shapes(modifier):
                 copy.modifiers.remove(modifier)
-        copy.constraints.clear()
         copy.parent, copy.matrix_world = None, obj.matrix_world
         scene.collection.objects.link(copy)
-        depsgraph = scene.view_layers[0].depsgraph
-        depsgraph.update()
-        evaluated = copy.evaluated_get(depsgraph).data
-        return base_vertices(evaluated) if len(evaluated.vertices) == len(mesh.vertices) else None
+        layer = scene.view_layers[0]
+        layer.update()
+        evaluated = copy.evaluated_get(layer.depsgraph).data
+        return _coordinates(evaluated.vertices) if len(evaluated.vertices) == len(copy.data.vertices) else None
     finally:
-        bpy.data.objects.remove(copy)
-        bpy.data.meshes.remove(mesh)
-        bpy.data.scenes.remove(scene)
+        # All at once: a copied mesh's Key outlives the mesh otherwise, and cannot be removed after it.
+        bpy.data.batch_remove([block for block in (copy, copy.data, copy.data.shape_keys, scene) if block])

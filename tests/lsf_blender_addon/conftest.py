@@ -105,7 +105,7 @@ def dump():
 
 VOLATILE = {"rna_type", "session_uid", "is_evaluated", "tag", "original", "users", "preview", "is_runtime_data",
             "id_properties_ensure", "bl_system_properties_get", "active_shape_key", "shape_keys", "name_full",
-            "asset_data", "library_weak_reference", "points"}
+            "asset_data", "library_weak_reference", "points", "storage_type"}
 ARRAYS = {"vertices": ("co", 3), "data": ("co", 3), "loop_triangles": ("vertices", 3)}
 
 
