@@ -1,6 +1,8 @@
 """Sound in: any file soundfile knows, any rate and channel count, to mono float32 at 16 kHz."""
 
+import math
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -11,13 +13,14 @@ RATE = 16000
 MIN_SECONDS, MAX_SECONDS = 0.1, 4 * 3600.0
 MIN_RATE, MAX_RATE = 1000, 768000
 SILENCE = 1e-4  # peak; -80 dBFS, far below the noise floor of any recorded voice
+LONG_SECONDS = 600.0  # files longer than this are resampled while they are read
 _BLOCK = 30  # seconds of sound that are held at the file's own rate and channel count
 
 
 def load(path: str | os.PathLike, start: float = 0.0, duration: float | None = None) -> tuple[np.ndarray, int]:
     """Read `duration` seconds (None: to the end) from `start` seconds on: mono (N,) float32, and the rate in Hz.
 
-    Reads blockwise, and long files at 16 kHz at once, so that hours of 8-channel sound stay small in memory.
+    Reads in blocks, and long sound comes at 16 kHz, so that hours of many channels stay small in memory.
     """
     if not os.path.isfile(path):
         raise LSFError("no_file", f'There is no sound file "{path}": check the path of the strip\'s sound.')
@@ -32,22 +35,35 @@ def load(path: str | os.PathLike, start: float = 0.0, duration: float | None = N
             length = file.frames - first if duration is None else min(round(duration * rate), file.frames - first)
             _check_length(length, rate)
             file.seek(first)
-            return _read(file, length), rate
+            if length > LONG_SECONDS * rate:
+                return _read_at_16k(file, length), RATE
+            blocks = list(_mono_blocks(file, length, _BLOCK * rate))
+            return (np.concatenate(blocks) if blocks else np.empty(0, np.float32)), rate
     except soundfile.SoundFileError as error:
         raise LSFError("bad_audio", f'The sound file "{os.path.basename(path)}" cannot be read ({error}): '
                        "convert it to .wav or .flac.") from error
 
 
-def _read(file, length: int) -> np.ndarray:
-    mono = np.empty(length, np.float32)
-    done = 0
-    while done < length:
-        block = file.read(min(_BLOCK * file.samplerate, length - done), dtype="float32", always_2d=True)
-        if not len(block):
-            break  # a compressed file may promise more frames than it holds
-        mono[done: done + len(block)] = block.mean(1)
-        done += len(block)
-    return mono[:done]
+def _mono_blocks(file, length: int, size: int) -> Iterator[np.ndarray]:
+    """Yield the next `length` samples, `size` at a time; fewer if the file holds less than it says."""
+    while length > 0 and len(block := file.read(min(size, length), dtype="float32", always_2d=True)):
+        length -= len(block)
+        yield block.mean(1)
+
+
+def _read_at_16k(file, length: int) -> np.ndarray:
+    """Read and resample in blocks, each with `pad` samples before and after it that the filter needs."""
+    ratio = _ratio(file.samplerate)
+    pad = ratio.denominator * math.ceil(file.samplerate / 50 / ratio.denominator)
+    size = ratio.denominator * math.ceil(_BLOCK * file.samplerate / ratio.denominator)
+    held, results = np.zeros(pad, np.float32), []
+    for block in _mono_blocks(file, length, size):
+        held = np.concatenate([held, block])
+        if len(block) == size:  # a shorter one is the last
+            results.append(resample(held, file.samplerate)[int(pad * ratio): int((len(held) - pad) * ratio)])
+            held = held[-2 * pad:]
+    results.append(resample(held, file.samplerate)[int(pad * ratio):])
+    return np.concatenate(results)
 
 
 def to_mono_16k(samples: np.ndarray, rate: float) -> np.ndarray:
@@ -70,8 +86,12 @@ def resample(mono: np.ndarray, rate: float) -> np.ndarray:
     if rate == RATE:
         return mono
     from scipy.signal import resample_poly
-    ratio = Fraction(RATE / rate).limit_denominator(2000)
+    ratio = _ratio(rate)
     return resample_poly(mono, ratio.numerator, ratio.denominator).astype(np.float32, copy=False)
+
+
+def _ratio(rate: float) -> Fraction:
+    return Fraction(RATE / rate).limit_denominator(2000)
 
 
 def _check_rate(rate: float) -> None:

@@ -208,7 +208,8 @@ def explain(error: Exception) -> tuple[str, str]:
                                    "preferences, or choose a Python that has the packages.")
     if isinstance(error, MemoryError):
         return "out_of_memory", "The computer ran out of memory: close other programs, or use shorter audio."
-    return "internal", f"Something unexpected went wrong ({type(error).__name__}: {error}): report it with the log."
+    reason = (str(error).splitlines() or [""])[0][:120]
+    return "internal", f"Something unexpected went wrong ({type(error).__name__}: {reason}): report it with the log."
 
 
 def _generate(engine: Engine, job: Job, report) -> tuple[dict, wire.Arrays]:

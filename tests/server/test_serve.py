@@ -140,7 +140,7 @@ def test_progress_is_throttled_and_never_goes_back(monkeypatch):
 
 
 @pytest.mark.parametrize("error, code", [
-    (LSFError("no_face", "There is no face."), "no_face"), (ValueError("surprise"), "internal"),
+    (LSFError("no_face", "There is no face."), "no_face"), (ValueError("surprise\n" * 999), "internal"),
     (MemoryError(), "out_of_memory"), (ModuleNotFoundError("No module named 'x'", name="x"), "missing_package"),
 ])
 def test_whatever_a_job_raises_is_an_error_message_and_the_server_lives(peer, error, code):
@@ -149,7 +149,7 @@ def test_whatever_a_job_raises_is_an_error_message_and_the_server_lives(peer, er
     peer.generate("a")
     reply = peer.receive("progress")
     assert (reply["type"], reply["job"], reply["code"]) == ("error", "a", code)
-    assert reply["message"].endswith(".")
+    assert reply["message"].endswith(".") and len(reply["message"]) < 200 and "\n" not in reply["message"]
     peer.engine.error = None
     peer.generate("b")
     assert peer.receive("progress")["type"] == "result"

@@ -41,16 +41,12 @@ def test_the_requirements_are_those_of_pyproject():
     assert list(environment.REQUIREMENTS) == project["dependencies"]
 
 
-def test_failed_attempts_say_why_and_the_next_one_succeeds(tmp_path, wheels):
+def test_a_failed_attempt_says_why_and_the_next_one_succeeds(tmp_path, wheels):
     steps, folder, log = [], tmp_path / "env", tmp_path / "install.log"
 
     def make():
         steps.clear()
         return environment.make(folder, log, lambda *step: steps.append(step), lambda: False, wheels=wheels)
-    (wheels / "transformers-5.0.0-py3-none-any.whl").unlink()
-    with pytest.raises(EnvironmentFailed, match="No package transformers.* fits"):
-        make()
-    wheel(wheels, "transformers", "5.0.0")
     wheel(wheels, "torch", "2.13.0", "raise ImportError('DLL load failed while importing _C')")
     with pytest.raises(EnvironmentFailed, match="Visual C"):
         make()

@@ -1,0 +1,119 @@
+"""The command line: the files it writes are contracts, its errors are sentences, its exit codes are honest."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from server import cli, face
+from server.arkit import CHANNELS
+from server.face import load_head
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """Two voiced tones that come and go, and a file of silence."""
+    times = np.arange(24000) / 24000
+    for name, hertz in (("one", 140), ("two", 220)):
+        tone = 0.3 * np.sin(2 * np.pi * hertz * times) * np.abs(np.sin(2 * np.pi * 3 * times))
+        soundfile.write(tmp_path / f"{name}.wav", tone, 24000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(24000), 24000)
+    return tmp_path
+
+
+@pytest.fixture
+def mesh(tmp_path):
+    """Our own head as an .npz whose polygons are padded, so that its faces and the triangles differ."""
+    head = load_head()
+    faces = np.pad(head.faces, ((0, 0), (0, 1)), constant_values=-1)
+    np.savez(tmp_path / "head.npz", vertices=head.vertices, faces=faces)
+    return tmp_path / "head.npz"
+
+
+@pytest.fixture
+def given_landmarks(monkeypatch):
+    """Our own head's landmarks in place of the search for them: the rest of the fit is real."""
+    real = face.fit
+    monkeypatch.setattr(face, "fit", lambda v, t, landmarks=None: real(v, t, load_head().landmarks68))
+
+
+def run(checkpoint, *arguments):
+    return cli.main([*map(str, arguments), "--checkpoint", str(checkpoint), "--cache", "off"])
+
+
+def test_generate_writes_one_file_for_each_sound(sounds, small_checkpoint, capsys):
+    out = sounds / "new" / "folder"
+    assert run(small_checkpoint, "generate", sounds / "one.wav", sounds / "two.wav", "--out", out, "--fps", 30) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["one.npz", "two.npz"]
+    head = load_head()
+    with np.load(out / "one.npz", allow_pickle=False) as z:
+        assert float(z["fps"]) == 30 and float(z["t0"]) == 0 and tuple(z["channels"]) == CHANNELS
+        assert z["motion"].shape == (31, 52) and z["basis"].shape == (52, len(head.vertices), 3)
+        np.testing.assert_array_equal(z["vertices"], head.vertices)
+        np.testing.assert_array_equal(z["faces"], head.faces)
+        np.testing.assert_array_equal(z["landmarks68"], head.landmark_vertices)
+        assert {"audio", "face", "model", "timing"} == set(json.loads(str(z["seconds"])))
+    assert "31 frames at 30 fps" in capsys.readouterr().out
+
+
+def test_generate_keeps_the_faces_of_the_mesh(sounds, mesh, small_checkpoint, given_landmarks):
+    assert run(small_checkpoint, "generate", sounds / "one.wav", "--mesh", mesh, "--out", sounds) == 0
+    with np.load(sounds / "one.npz") as z, np.load(mesh) as m:
+        np.testing.assert_array_equal(z["faces"], m["faces"])
+        np.testing.assert_array_equal(z["vertices"], m["vertices"])
+
+
+def test_a_bad_file_does_not_cost_the_others_theirs(sounds, small_checkpoint, capsys):
+    files = [sounds / n for n in ("silent.wav", "one.wav", "nowhere.wav", "two.wav")]
+    assert run(small_checkpoint, "generate", *files, "--out", sounds / "out") == 2
+    assert sorted(p.name for p in (sounds / "out").iterdir()) == ["one.npz", "two.npz"]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("silent.wav: ") and "nowhere.wav" in lines[1]
+
+
+def test_takes_differ_by_seed_only_above_temperature_zero(sounds, small_checkpoint):
+    def motion(*options):
+        assert run(small_checkpoint, "generate", sounds / "one.wav", "--out", sounds, *options) == 0
+        with np.load(sounds / "one.npz") as z:
+            return z["motion"]
+    np.testing.assert_array_equal(motion(), motion("--seed", 5))
+    assert np.abs(motion("--temperature", 1, "--seed", 1) - motion("--temperature", 1, "--seed", 2)).max() > 1e-4
+
+
+def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
+    assert cli.main(["--cache", "off", "fit", str(mesh), "--out", str(tmp_path / "deep" / "fit.npz")]) == 0
+    with np.load(tmp_path / "deep" / "fit.npz", allow_pickle=False) as z:
+        assert set(z) == {"channels", "basis", "landmarks68", "report"}
+        assert tuple(z["channels"]) == CHANNELS and z["basis"].shape == (52, len(load_head().vertices), 3)
+        assert z["landmarks68"].shape == (68, 3) and isinstance(json.loads(str(z["report"])), dict)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["generate", "a/x.wav", "b/x.flac", "--out", "o"], "same name"),
+    (["generate", "x.wav", "--out", "o", "--mesh", "nowhere.obj"], "no mesh file"),
+    (["generate", "x.wav", "--out", "o", "--mesh", "x.blend"], "use .obj"),
+    (["generate", "x.wav", "--out", "o", "--fps", "0"], "frame rate"),
+    (["generate", "x.wav", "--out", "o", "--temperature", "nan"], "temperature"),
+    (["generate", "x.wav", "--out", "o", "--seed", "-3"], "seed"),
+    (["generate", "x.wav", "--out", "o", "--checkpoint", "nowhere"], "no model"),
+    (["fit", "nowhere.ply", "--out", "o.npz"], "no mesh file"),
+])
+def test_errors_are_one_sentence_on_stderr_and_code_2(arguments, words, capsys):
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and len(captured.err.splitlines()) == 1
+    assert words in captured.err and captured.err.endswith(".\n")
+
+
+def test_the_module_runs_as_a_program(sounds, small_checkpoint):
+    command = [sys.executable, "-m", "server", "--cache", "off", "--checkpoint", small_checkpoint,
+               "generate", sounds / "one.wav", sounds / "silent.wav", "--out", sounds]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and (sounds / "one.npz").exists() and "silent" in done.stderr
+    assert subprocess.run([sys.executable, "-m", "server", "--help"], cwd=ROOT, capture_output=True).returncode == 0

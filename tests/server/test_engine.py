@@ -1,0 +1,253 @@
+"""The engine with the real face space and a tiny LSF: what comes out, its timing, and the face cache."""
+
+import numpy as np
+import pytest
+
+from server import engine as engine_module
+from server import face_cache
+from server.arkit import CHANNELS
+from server.engine import Engine, Settings, frame_count, resample_motion
+from server.errors import Cancelled, LSFError
+from server.face import load_head
+from server.meshes import Mesh
+
+SPEECH = (0.3 * np.sin(np.arange(32000) / 16000 * 2 * np.pi * 200)).astype(np.float32)
+SPEECH *= np.abs(np.sin(np.arange(32000) / 16000 * 2 * np.pi * 3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def engine(small_checkpoint):
+    return Engine(small_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def head():
+    """Our own head in decimetres with its vertices in another order, and its landmarks."""
+    own = load_head()
+    order = np.random.default_rng(0).permutation(len(own.vertices))
+    place = np.argsort(order)
+    return Mesh(own.vertices[order] * 10, place[own.triangles].astype(np.int32)), own.landmarks68 * 10
+
+
+def test_the_default_head_talks(engine):
+    result = engine.generate(SPEECH, 16000)
+    own = load_head()
+    assert result.motion.shape == (51, 52) and result.motion.dtype == np.float32 and result.fps == 25
+    assert result.face.channels == CHANNELS and result.face.basis.shape == (52, len(own.vertices), 3)
+    np.testing.assert_array_equal(result.mesh.vertices, own.vertices)
+    assert set(result.seconds) == {"audio", "face", "model", "timing"} and min(result.seconds.values()) >= 0
+
+
+def test_temperature_zero_repeats_itself_and_seeds_are_takes(engine):
+    def take(temperature, seed):
+        return engine.generate(SPEECH, 16000, None, Settings(temperature=temperature, seed=seed)).motion
+    np.testing.assert_array_equal(take(0, 0), take(0, 1))
+    np.testing.assert_array_equal(take(1, 3), take(1, 3))
+    assert np.abs(take(1, 3) - take(1, 4)).max() > 1e-4
+
+
+def test_any_rate_and_channel_count_of_the_sound_give_the_same_motion(engine):
+    stereo48k = np.repeat(np.interp(np.arange(96000) / 3, np.arange(32000), SPEECH).astype(np.float32)[:, None], 2, 1)
+    a, b = engine.generate(SPEECH, 16000).motion, engine.generate(stereo48k, 48000).motion
+    assert a.shape == b.shape and np.abs(a - b).max() < 0.05
+
+
+def test_frames_lie_where_the_settings_say(engine):
+    model = engine.generate(SPEECH, 16000).motion[:50]  # frame 50 of the reply lies after the model's last
+    shifted = engine.generate(SPEECH, 16000, None, Settings(fps=25, t0=0.4)).motion
+    np.testing.assert_allclose(shifted[:40], model[10:50], atol=1e-6)
+    assert len(shifted) == 41
+    early = engine.generate(SPEECH, 16000, None, Settings(fps=50, t0=-0.2)).motion
+    np.testing.assert_allclose(early[10:110:2], model, atol=1e-6)
+    np.testing.assert_array_equal(early[:10], np.repeat(early[10:11], 10, 0))
+
+
+def test_a_mesh_is_fitted_in_its_own_units_and_order(engine, head):
+    mesh, landmarks = head
+    result = engine.generate(SPEECH, 16000, mesh, landmarks=landmarks)
+    own, order = load_head(), np.random.default_rng(0).permutation(len(mesh.vertices))
+    jaw, expected = result.face.basis[17], 10 * own.basis[17][order]
+    moving = np.linalg.norm(expected, axis=1) > 0.02
+    lengths = np.linalg.norm(jaw, axis=1) * np.linalg.norm(expected, axis=1)
+    cosine = (jaw * expected).sum(1) / lengths.clip(1e-9)
+    assert np.median(cosine[moving]) > 0.95
+    assert np.abs(result.mesh.vertices[result.face.landmark_vertices] - landmarks).max() < 0.3
+
+
+@pytest.mark.parametrize("samples, mesh, code", [
+    (np.zeros(16000, np.float32), None, "silent_audio"), (SPEECH[:800], None, "short_audio"),
+])
+def test_errors_of_the_sound(engine, samples, mesh, code):
+    with pytest.raises(LSFError) as error:
+        engine.generate(samples, 16000, mesh)
+    assert error.value.code == code
+
+
+def test_landmarks_of_wrong_shape_or_not_finite(engine, head):
+    for landmarks in (np.zeros((67, 3)), np.zeros((68, 3), int), np.full((68, 3), np.nan)):
+        with pytest.raises(LSFError) as error:
+            engine.prepare_face(head[0], landmarks)
+        assert error.value.code == "bad_landmarks"
+
+
+def test_too_many_frames_are_refused_before_any_work(engine, monkeypatch):
+    monkeypatch.setattr(engine_module, "MAX_CURVE_BYTES", 52 * 4 * 100)
+    with pytest.raises(LSFError) as error:
+        engine.generate(SPEECH, 16000, None, Settings(fps=60))
+    assert error.value.code == "long_audio"
+
+
+def test_cancel_and_progress(engine):
+    with pytest.raises(Cancelled):
+        engine.generate(SPEECH, 16000, cancelled=lambda: True)
+    steps = []
+    engine.generate(SPEECH, 16000, report=lambda fraction, text: steps.append((fraction, text)))
+    fractions = [fraction for fraction, _ in steps]
+    assert fractions == sorted(fractions) and 0 <= fractions[0] and fractions[-1] <= 1
+    assert all(text for _, text in steps)
+
+
+def test_a_checkpoint_that_is_not_there_or_damaged(tmp_path, small_checkpoint):
+    with pytest.raises(LSFError) as error:
+        Engine(tmp_path)
+    assert error.value.code == "no_model"
+    (tmp_path / "config.json").write_bytes((small_checkpoint / "config.json").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes((small_checkpoint / "model.safetensors").read_bytes()[:500])
+    with pytest.raises(LSFError):
+        Engine(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(LSFError):
+        Engine(tmp_path)
+    assert engine_module.available(tmp_path) == [{"name": tmp_path.name, "motion_space": None, "fps": None}]
+    assert engine_module.available(tmp_path / "nowhere") == []
+
+
+# Timing of frames
+
+@pytest.mark.parametrize("duration, fps, t0, count", [
+    (2, 25, 0, 51), (2, 24, 0, 49), (2, 29.97, 0, 60), (2, 60, 0, 121), (2, 25, 0.04, 50), (2, 25, -1, 76),
+    (0.1, 1, 0, 1), (1, 25, 5, 1), (1 / 3, 3, 0, 2),
+])
+def test_frame_count(duration, fps, t0, count):
+    assert frame_count(duration, fps, t0) == count
+    assert count == 1 or t0 + (count - 1) / fps <= duration + 1e-6 < t0 + count / fps + 1e-6
+
+
+def test_resampling_is_exact_on_the_models_frames_and_never_overshoots():
+    curves = np.random.default_rng(0).random((100, 3)).astype(np.float32)
+    np.testing.assert_allclose(resample_motion(curves, 25, 25, 0, 100), curves, atol=1e-6)
+    fine = resample_motion(curves, 25, 500, 0, 1981)
+    np.testing.assert_allclose(fine[::20], curves, atol=1e-6)
+    low, high = np.minimum(curves[:-1], curves[1:]), np.maximum(curves[:-1], curves[1:])
+    between = fine[:-1].reshape(99, 20, 3)
+    assert (between >= low[:, None] - 1e-6).all() and (between <= high[:, None] + 1e-6).all()
+
+
+def test_resampling_holds_the_ends_and_a_single_frame():
+    curves = np.array([[0.25], [0.75]], np.float32)
+    held = resample_motion(curves, 25, 25, -0.08, 6)[:, 0]
+    np.testing.assert_allclose(held, [0.25, 0.25, 0.25, 0.75, 0.75, 0.75])
+    assert (resample_motion(curves[:1], 25, 60, 0, 7) == 0.25).all()
+
+
+def test_resampling_of_a_slow_wave_follows_it():
+    times = np.arange(250) / 25
+    wave = np.sin(2 * np.pi * times)[:, None].astype(np.float32)
+    out = resample_motion(wave, 25, 29.97, 0.013, 290)[:, 0]
+    np.testing.assert_allclose(out, np.sin(2 * np.pi * (0.013 + np.arange(290) / 29.97)), atol=0.02)
+
+
+# The face cache
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Counts the fits and makes them instant; everything else of the cache is real."""
+    from server import face
+    own, calls = load_head(), []
+
+    def fit(vertices, triangles, landmarks=None):
+        calls.append(len(vertices))
+        basis = np.zeros((52, len(vertices), 3), np.float32)
+        basis[17] = len(calls)
+        return face.FaceSpace(CHANNELS, basis, own.landmarks68, own.landmark_vertices, np.ones(50, np.float32),
+                              {"n": len(calls)})
+    monkeypatch.setattr(face, "fit", fit)
+    return calls
+
+
+def same(a, b):
+    assert a.channels == b.channels and a.report == b.report
+    for name in ("basis", "landmarks68", "landmark_vertices", "identity"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_a_face_is_fitted_once_and_survives_the_process(tmp_path, head, fits):
+    mesh, landmarks = head
+    first = engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path / "faces"))
+    again = engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path / "faces"))
+    assert len(fits) == 1
+    same(first, again)
+    assert [p.suffix for p in (tmp_path / "faces").iterdir()] == [".safetensors"]
+    memory = face_cache.FaceCache(None)
+    engine_module.prepare_face(mesh, memory)
+    engine_module.prepare_face(mesh, memory)
+    assert len(fits) == 2
+
+
+def test_what_goes_into_the_fit_goes_into_the_key(head, monkeypatch):
+    mesh, landmarks = head
+    moved, flipped = mesh.vertices.copy(), mesh.triangles.copy()
+    moved[100] += 1e-4
+    flipped[5] = flipped[5][::-1]
+    keys = [face_cache.key(*a) for a in ((mesh, None), (mesh, landmarks), (mesh, landmarks + 0.001),
+                                         (Mesh(moved, mesh.triangles), None), (Mesh(mesh.vertices, flipped), None))]
+    assert face_cache.key(Mesh(mesh.vertices.copy(), mesh.triangles.copy()), None) == keys[0]
+    monkeypatch.setattr(face_cache, "_fit_digest", lambda: b"another version of server/face")
+    assert len({*keys, face_cache.key(mesh, None)}) == 6
+
+
+def test_a_damaged_file_is_fitted_anew(tmp_path, head, fits):
+    mesh, _ = head
+
+    def prepare():
+        return engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path))
+    good = prepare()
+    path = next(tmp_path.iterdir())
+    data = path.read_bytes()
+    small = face_cache.FaceCache(tmp_path)
+    for damage in (b"", data[:1000], b"\xff" * len(data), data[:8] + b" " + data[9:]):
+        path.write_bytes(damage)
+        count = len(fits)
+        prepare()
+        assert len(fits) == count + 1
+    other = Mesh(mesh.vertices[:500], np.array([[0, 1, 2]], np.int32))
+    small._save(face_cache.key(mesh, None), engine_module.prepare_face(other, face_cache.FaceCache(None)))
+    assert prepare().basis.shape == good.basis.shape  # of another mesh: not believed
+    bad = engine_module.prepare_face(mesh, face_cache.FaceCache(None))
+    bad.basis[0, 0, 0] = np.nan
+    small._save(face_cache.key(mesh, None), bad)
+    assert np.isfinite(prepare().basis).all()
+
+
+def test_the_folder_stays_under_its_limit_and_keeps_the_newest(tmp_path, fits):
+    one = 52 * 500 * 12 + 20_000
+    cache = face_cache.FaceCache(tmp_path, max_bytes=3 * one)
+    for seed in range(6):
+        vertices = np.random.default_rng(seed).random((500, 3)).astype(np.float32)
+        last = Mesh(vertices, np.array([[0, 1, 2]], np.int32))
+        engine_module.prepare_face(last, cache)
+    assert 1 <= len(list(tmp_path.iterdir())) <= 3
+    assert (tmp_path / f"{face_cache.key(last, None)}.safetensors").exists()
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_the_cache(tmp_path, head, fits):
+    (tmp_path / "file").touch()
+    cache = face_cache.FaceCache(tmp_path / "file" / "faces")
+    assert engine_module.prepare_face(head[0], cache).report == {"n": 1}
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.setenv("LSF_CACHE_DIR", str(tmp_path))
+    assert face_cache.default_folder() == tmp_path
+    monkeypatch.delenv("LSF_CACHE_DIR")
+    assert face_cache.default_folder().name == "faces"
