@@ -126,6 +126,12 @@ def emodb(folder: Path) -> Iterator[Clip]:
         yield Clip("emodb", path.stem, speaker, path, split.get(speaker, "train"), emotion=EMOTIONS[path.stem[5]])
 
 
+def quiet(folder: Path) -> Iterator[Clip]:
+    """Sound without speech (quiet.py); the face rests. Every eighth clip for testing, the next for early stopping."""
+    for i, path in enumerate(sorted(folder.glob("*.flac"))):
+        yield Clip("quiet", path.stem, "quiet", path, {0: "test", 1: "valid"}.get(i % 8, "train"), phones=[])
+
+
 def mead3d(folder: Path) -> Iterator[Clip]:
     """The paper's 3DMEAD layout: SUBJECT_EMOTION_LEVEL_NUMBER.wav and .npz, FLAME `exp` (F, 50), `jaw` (F, 3), 25 fps.
 
@@ -148,7 +154,8 @@ def mead3d(folder: Path) -> Iterator[Clip]:
 
 
 READERS = {"grid": ("grid_s1", grid), "facegood": ("facegood", facegood), "kokoro": ("kokoro_en", kokoro),
-           "ljspeech": ("ljspeech_mfa", ljspeech), "emodb": ("emodb", emodb), "mead3d": ("3DMEAD", mead3d)}
+           "ljspeech": ("ljspeech_mfa", ljspeech), "emodb": ("emodb", emodb), "quiet": ("quiet", quiet),
+           "mead3d": ("3DMEAD", mead3d)}
 
 
 def read(corpus: str, data: Path) -> list[Clip]:

@@ -66,6 +66,8 @@ def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work:
         return {c.name: c.curves for c in clips}
     if corpus == "emodb":
         return {}
+    if corpus == "quiet":
+        return {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) for c in clips}
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
     return {c.name: part for c, part in zip(clips, curves, strict=True)}
@@ -73,7 +75,7 @@ def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="+", choices=["grid", "facegood", "kokoro", "ljspeech", "emodb"])
+    parser.add_argument("corpora", nargs="+", choices=["grid", "facegood", "kokoro", "ljspeech", "emodb", "quiet"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()
@@ -81,7 +83,8 @@ def main() -> None:
     (args.work / "targets").mkdir(parents=True, exist_ok=True)
     for corpus in args.corpora:
         clips = corpora.read(corpus, args.data)
-        made = {c.name: expression(soundfile.read(str(c.audio))[0], c.emotion, frame_count(c)) for c in clips}
+        made = {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) if corpus == "quiet" else
+                expression(soundfile.read(str(c.audio))[0], c.emotion, frame_count(c)) for c in clips}
         np.savez(args.work / "targets" / f"{corpus}_expression.npz", **made)
         targets = mouth_targets(corpus, clips, head, args.work)
         if targets:
