@@ -31,7 +31,9 @@ class Quantiser(nn.Module):
     Running means rather than gradients: they need no learning rate of their own, and dead codes show in their counts.
     """
 
-    DECAY, DEAD = 0.99, 0.03  # DEAD: a code chosen less often than this (running count per update) is reseeded
+    # A code that is chosen less often than DEAD (running count per update) is reseeded. New ones begin just above it:
+    # while the encoder still moves, codes left behind are taken back after some seventy updates.
+    DECAY, DEAD, NEW = 0.99, 0.03, 0.06
 
     def __init__(self, config: LSFConfig):
         super().__init__()
@@ -74,8 +76,8 @@ class Quantiser(nn.Module):
         """Begin a codebook with vectors out of the first batch."""
         vectors = (rest if mask is None else rest[mask]).reshape(-1, self.size)
         self.codebook[stage] = draw(vectors, len(self.codebook[stage]))
-        self.counts[stage] = 1.0
-        self.sums[stage] = self.codebook[stage]
+        self.counts[stage] = self.NEW
+        self.sums[stage] = self.NEW * self.codebook[stage]
 
     @torch.no_grad()
     def learn(self, stage: int, rest: Tensor, codes: Tensor, mask: Tensor | None) -> None:
@@ -87,8 +89,8 @@ class Quantiser(nn.Module):
         total.mul_(self.DECAY).index_add_(0, codes, vectors * (1 - self.DECAY))
         dead = count < self.DEAD
         if dead.any():
-            count[dead] = 1.0
-            total[dead] = draw(vectors, int(dead.sum()))
+            count[dead] = self.NEW
+            total[dead] = self.NEW * draw(vectors, int(dead.sum()))
         self.codebook[stage] = total / count[:, None]
 
 
