@@ -33,7 +33,7 @@ BORDERS = {"upper_lip": [60, 61, 62, 63, 64], "lower_lip": [64, 65, 66, 67, 60],
            "upper_lid_left": [42, 43, 44, 45], "lower_lid_left": [45, 46, 47, 42],
            "upper_lid_right": [36, 37, 38, 39], "lower_lid_right": [39, 40, 41, 36]}
 
-SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4300, 650, 900
+SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4800, 650, 900
 IDENTITIES = 50
 POSES = ["jawOpen", "mouthPucker", "mouthFunnel", "mouthRollLower", "mouthShrugUpper"]  # sampled when simplifying
 PAIRED_POSES = ["mouthSmile", "eyeBlink", "mouthUpperUp"]
@@ -241,6 +241,8 @@ def build(ict: Ict) -> dict:
                       (h.LID_UPPER, 6), (h.LID_LOWER, 6)):
         importance[region == r] = weight
     importance[near_mouth & (region == h.FACE)] = 4
+    bends = np.linalg.norm(poses - ict.vertices, axis=2).max(0) > 0.0005
+    importance[bends] = np.maximum(importance[bends], 0.8)
 
     skin_piece = slice(0, SKIN_END)
     pieces = []

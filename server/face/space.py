@@ -11,7 +11,7 @@ from ..errors import LSFError
 from . import head as h
 from . import parts
 from .registration import register
-from .transfer import carry_skin, local_shapes, triangle_normals
+from .transfer import carry_skin, local_shapes, triangle_normals, untangle
 
 LEAST_FACE_VERTICES = 120
 WORST_RESIDUAL = 0.0035  # metres on a head of ordinary size, mean over the face after the identity fit
@@ -129,6 +129,7 @@ def build_basis(registration, head, piece, skin_piece):
         if kind in (parts.SKIN, parts.FOLLOW):
             follows |= piece == p
     basis = carry_skin(registration, head, shapes, np.flatnonzero(follows & used))
+    basis = untangle(target, basis, POSES.values())
     for p, kind in kinds.items():
         if kind in (*h.PARTS[1:], parts.MOUTH):
             members = np.flatnonzero((piece == p) & used)

@@ -15,7 +15,7 @@ NEIGHBOURS = 24
 NORMAL_PENALTY = 0.012  # metres that opposite normals count
 FADE = 0.012, 0.04  # metres from the fitted skin between which a vertex stops following it
 FRAME_RADIUS = 0.022  # metres: over this distance the fit's local turn and scale are averaged
-SMOOTHING = 2  # passes over the mesh's edges
+UNTANGLE_ROUNDS = 4
 
 
 def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
@@ -93,25 +93,51 @@ def carry_skin(registration: Registration, head: h.Head, shapes: np.ndarray, ver
     matrix = sparse.csr_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(vertices), len(head.vertices)))
     flat = matrix @ shapes.transpose(1, 0, 2).reshape(len(head.vertices), -1)
     flat *= 1 - smoothstep(distance, *FADE)[:, None]
-    flat = _smooth(registration.target, vertices, flat)
     basis[:, vertices] = flat.reshape(len(vertices), len(shapes), 3).transpose(1, 0, 2)
     return basis
 
 
-def _smooth(target, vertices, values):
-    """A few passes of averaging along the edges (lips that only touch share none); weak where edges are long."""
-    index = np.full(len(target.vertices), -1)
-    index[vertices] = np.arange(len(vertices))
-    edges = edges_of(target.triangles)
-    edges = edges[(index[edges] >= 0).all(1)]
-    length = np.linalg.norm(target.vertices[edges[:, 0]] - target.vertices[edges[:, 1]], axis=1)
-    graph = adjacency(index[edges], len(vertices), np.exp(-((length / 0.004) ** 2)))
-    total = np.asarray(graph.sum(1)).ravel()
-    share = 0.5 * total / (total + 0.5)  # of the neighbours' mean
-    average = sparse.diags(share / np.maximum(total, 1e-9)) @ graph + sparse.diags(1 - share)
-    for _ in range(SMOOTHING):
-        values = average @ values
-    return values
+def untangle(target, basis: np.ndarray, poses) -> np.ndarray:
+    """Replace the offsets around triangles that turn over by what their surroundings say (a local affine fit).
+
+    basis (52, V, 3) in the head's frame, changed in place; poses: tuples of rows of basis, added at full strength.
+    """
+    moves = np.abs(basis).max((0, 2)) > 1e-4
+    triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
+    graph = adjacency(edges_of(triangles), len(target.vertices))
+    before = triangle_normals(target.vertices, triangles)
+    for _ in range(UNTANGLE_ROUNDS):
+        turned = np.zeros(len(triangles), dtype=bool)
+        for pose in poses:
+            after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles)
+            turned |= (before * after).sum(1) < 0
+        ring = np.unique(triangles[turned])
+        if not len(ring):
+            break
+        basis[:, ring] = _affine_average(target.vertices, graph, basis, ring)
+    return basis
+
+
+def _affine_average(points, graph, basis, ring, most=24):
+    """(52, N, 3) value at each of the `ring` vertices of an affine fit to the offsets within two edges of it."""
+    rows = (graph[ring] @ graph + graph[ring]).tocsr()
+    neighbours = np.full((len(ring), most), -1)
+    for i in range(len(ring)):
+        near = rows.indices[rows.indptr[i] : rows.indptr[i + 1]]
+        gap = ((points[near] - points[ring[i]]) ** 2).sum(1)
+        near = near[np.argsort(gap)[:most]]
+        neighbours[i, : len(near)] = near
+    there = neighbours >= 0
+    step = points[neighbours] - points[ring][:, None]  # (N, M, 3)
+    gap = (step**2).sum(-1)
+    scale = np.where(there, gap, 0).sum(1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1) + 1e-18
+    weight = np.where(there, np.exp(-gap / scale), 0)
+    design = np.concatenate([np.ones((*step.shape[:2], 1)), step / np.sqrt(scale)[..., None]], axis=-1)
+    normal = np.einsum("nm,nmi,nmj->nij", weight, design, design) + 1e-3 * np.eye(4) * weight.sum(1)[:, None, None]
+    first = np.linalg.inv(normal)[:, 0]  # the row that gives the value at the vertex itself
+    share = np.einsum("ni,nmi,nm->nm", first, design, weight)
+    share /= share.sum(1, keepdims=True)
+    return np.einsum("nm,cnmk->cnk", share, basis[:, neighbours])
 
 
 def triangle_normals(vertices, triangles):
