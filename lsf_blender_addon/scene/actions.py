@@ -104,6 +104,7 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     if data.action is None and not data.nla_tracks:
         compat.assign(data, action)
         return
+    active_track = data.nla_tracks.active
     if compat.unkeyed_value() != 0 and not any(track.name == REST for track in data.nla_tracks):
         data.nla_tracks.new().name = REST  # below the others
     if is_generated(data.action):
@@ -112,6 +113,8 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     _push(data, action)
     if compat.unkeyed_value() != 0:
         _rest(data)
+    if active_track is not None:
+        data.nla_tracks.active = active_track
 
 
 def _is_ours(track: bpy.types.NlaTrack) -> bool:

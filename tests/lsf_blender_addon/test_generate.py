@@ -1,0 +1,203 @@
+"""The Generate operator from button to keys, with a client that answers at once. tests/e2e has the real server."""
+
+import bpy
+import numpy as np
+import pytest
+
+from lsf_blender_addon.client.jobs import Job, State
+from lsf_blender_addon.scene import meshes
+from server.arkit import CHANNELS
+
+FPS = (30, 1.001)
+
+
+class Client:
+    """Answers as the server would: 52 curves for the frames asked for, a basis on the mesh that was sent."""
+
+    python = "/nowhere/python"
+
+    def __init__(self, state=State.DONE):
+        self.state, self.jobs, self.cancelled = state, [], []
+
+    def submit(self, kind, request, arrays) -> Job:
+        job = Job(str(len(self.jobs)), kind, request, arrays)
+        count = int((4 + 1e-6 - request["settings"]["t0"]) * request["settings"]["fps"]) + 1
+        rng = np.random.default_rng(len(self.jobs))
+        job.header = {"channels": list(CHANNELS)}
+        job.arrays = {"motion": rng.random((count, 52)).astype(np.float32),
+                      "basis": rng.normal(0, 0.01, (52, len(arrays["vertices"]), 3)).astype(np.float32)}
+        job.arrays["motion"][:, CHANNELS.index("tongueOut")] = 0
+        job.error = "The server has a headache: give it a rest" if self.state is State.FAILED else ""
+        job.state = self.state
+        self.jobs.append(job)
+        return job
+
+    def drain(self):
+        return []
+
+    def cancel(self, job):
+        self.cancelled.append(job)
+        job.state = State.CANCELLED
+
+    def stop(self):
+        pass
+
+
+@pytest.fixture
+def scene(addon, add_strip, clicks, monkeypatch):
+    """A head, a strip of four seconds at frame 25, and a client."""
+    add_strip(clicks, fps=FPS)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    scene = bpy.context.scene
+    use(addon, monkeypatch, Client())
+    return scene
+
+
+def use(addon, monkeypatch, client) -> Client:
+    monkeypatch.setattr(addon.session, "client", lambda: client)
+    return client
+
+
+def snapshot(dump) -> list:
+    """Everything in the file that could be changed by mistake."""
+    kinds = ("actions", "meshes", "objects", "shape_keys", "sounds")
+    counts = {p.identifier: len(getattr(bpy.data, p.identifier)) for p in bpy.data.bl_rna.properties
+              if p.type == "COLLECTION"}
+    return [counts, *([dump(block) for block in getattr(bpy.data, kind)] for kind in kinds)]
+
+
+def test_from_button_to_curves(scene, addon):
+    assert bpy.ops.lsf.generate.poll()
+    assert bpy.ops.lsf.generate() == {"FINISHED"}
+    keys = bpy.context.object.data.shape_keys
+    assert [key.name for key in keys.key_blocks[1:]] == [name for name in CHANNELS if name != "tongueOut"]
+    assert keys.animation_data.action.name == "LSF · line"
+    assert tuple(keys.animation_data.action.curve_frame_range) == (25, 25 + 119), "120 frames under the strip"
+    assert addon.session.message.startswith("120 frames, ") and not addon.session.failed
+
+
+def test_request(scene, addon, monkeypatch, clicks):
+    client = use(addon, monkeypatch, Client())
+    scene.lsf.temperature, scene.lsf.seed = 0.5, 7
+    bpy.ops.lsf.generate()
+    job, = client.jobs
+    assert job.request["audio_file"] == str(clicks) and job.request["start"] == 0
+    assert job.request["duration"] == pytest.approx(120 * 1.001 / 30)
+    assert job.request["settings"] == {"fps": pytest.approx(30 / 1.001), "t0": 0, "temperature": 0.5, "seed": 7}
+    np.testing.assert_array_equal(job.request_arrays["vertices"], meshes.base_vertices(bpy.context.object.data))
+
+
+def test_a_second_run_replaces_only_what_was_generated(scene, dump):
+    bpy.ops.lsf.generate()
+    head = bpy.context.object
+    theirs = head.shape_key_add(name="wart")
+    theirs.data[0].co.z += 1
+    theirs.keyframe_insert("value", frame=3)  # by hand, inside the generated Action
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.view_layer.objects.active = head
+    names = [key.name for key in head.data.shape_keys.key_blocks]
+    others = dump(theirs), dump(bpy.data.objects["Cube"]), len(bpy.data.actions), len(bpy.data.meshes)
+    before = [key.data[20].co.copy() for key in head.data.shape_keys.key_blocks]
+    bpy.ops.lsf.generate()
+    assert [key.name for key in head.data.shape_keys.key_blocks] == names
+    assert (dump(theirs), dump(bpy.data.objects["Cube"]), len(bpy.data.actions), len(bpy.data.meshes)) == others
+    after = [key.data[20].co.copy() for key in head.data.shape_keys.key_blocks]
+    assert before[0] == after[0] and before[1] != after[1]
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_without_a_result_nothing_changes(scene, addon, monkeypatch, dump, state):
+    use(addon, monkeypatch, Client(state))
+    bpy.context.view_layer.update()
+    before = snapshot(dump)
+    assert bpy.ops.lsf.generate() == {"CANCELLED"}
+    assert snapshot(dump) == before
+    assert addon.session.generation is None
+    if state is State.FAILED:
+        assert addon.session.message == "The server has a headache: give it a rest." and addon.session.failed
+    else:
+        assert addon.session.message == "Cancelled: nothing was changed"
+
+
+def test_every_disabled_button_says_why(addon, add_strip, clicks, monkeypatch):
+    def reason() -> str:
+        with pytest.raises(RuntimeError) as error:
+            bpy.ops.lsf.generate()
+        assert not bpy.ops.lsf.generate.poll()
+        return str(error.value)
+
+    assert "Select the head" in reason()
+    bpy.ops.lsf.add_head()
+    head = bpy.context.object
+    assert "Add a sound strip" in reason()
+    add_strip(clicks)
+    bpy.context.scene.lsf.head = head
+    bpy.context.scene.lsf.strip = "gone"
+    assert 'no sound strip "gone"' in reason()
+    bpy.context.scene.lsf.strip = ""
+    assert bpy.ops.lsf.generate.poll()
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+    assert "Install the server's packages first" in reason()
+
+
+def started(addon, client):
+    """A generation that has its result, as the modal operator sees it."""
+    from lsf_blender_addon.generation import Generation
+    from lsf_blender_addon.scene import strips
+    scene = bpy.context.scene
+    line = strips.read_line(scene, strips.find_strip(scene, ""))
+    generation = Generation(client, meshes.read_rest(bpy.context.object), line, 0.0, 0)
+    generation._reader.join()
+    return generation
+
+
+@pytest.mark.parametrize(("change", "sentence"), [
+    ("delete", "is gone or was renamed"), ("rename", "is gone or was renamed"), ("remodel", "got other vertices"),
+    ("frame rate", "frame rate was changed"),
+])
+def test_changes_during_the_job(scene, addon, dump, change, sentence):
+    from lsf_blender_addon.errors import Refusal
+    from lsf_blender_addon.operators import generate
+    generation = started(addon, Client())
+    assert generation.poll() is State.DONE
+    head = bpy.context.object
+    if change == "delete":
+        bpy.data.objects.remove(head)
+    elif change == "rename":
+        head.name = "other"
+    elif change == "remodel":
+        head.data.vertices.add(1)
+    else:
+        scene.render.fps = 50
+    before = snapshot(dump)
+    with pytest.raises(Refusal, match=sentence):
+        generate._write(bpy.context, generation)
+    assert snapshot(dump) == before
+
+
+def test_another_file_drops_the_job(scene, addon):
+    client = Client(State.RUNNING)
+    addon.session.generation = started(addon, client)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    assert addon.session.generation is None and client.cancelled == client.jobs
+    assert "another file" in addon.session.message
+
+
+def test_cancel_ends_the_job(scene, addon):
+    client = Client(State.RUNNING)
+    assert not bpy.ops.lsf.cancel.poll()
+    addon.session.generation = started(addon, client)
+    assert addon.session.generation.poll() is State.RUNNING and not bpy.ops.lsf.generate.poll()
+    bpy.ops.lsf.cancel()
+    assert addon.session.generation.poll() is State.CANCELLED and client.cancelled == client.jobs
+
+
+def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
+    from lsf_blender_addon.scene import audio
+
+    def broken(line, folder):
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(audio, "request", broken)
+    generation = started(addon, Client())
+    assert generation.poll() is State.FAILED and "disk on fire" in generation.error
