@@ -108,10 +108,16 @@ def test_a_face_of_another_model_is_refused(model, speech_like):
 def test_the_mouth_moves_with_the_sound(settled, speech_like):
     """A pause of two seconds moves what follows it by exactly its own length."""
     speech = speech_like(3)
-    early = synthesize(settled, speech)
-    later = synthesize(settled, np.concatenate((np.zeros(32000, np.float32), speech)))
-    r = [np.corrcoef(early[10:65].ravel(), later[60 + lag:115 + lag].ravel())[0, 1] for lag in range(-6, 7)]
-    assert np.argmax(r) == 6 and r[6] > 0.7
+    early, later = (
+        settled.predict(*(features[None] for features in settled.hear(torch.from_numpy(audio))))[0][0].detach()
+        for audio in (speech, np.concatenate((np.zeros(32000, np.float32), speech)))
+    )
+
+    def moving(z):  # random attention adds a constant that depends on all of the clip
+        return (z - z.mean(0)).flatten()
+
+    r = [np.corrcoef(moving(early[10:65]), moving(later[60 + lag:115 + lag]))[0, 1] for lag in range(-6, 7)]
+    assert np.argmax(r) == 6 and r[6] > 0.1 + max(r[:5] + r[8:])
 
 
 def test_emotion_embedding(model, speech_like):

@@ -112,6 +112,13 @@ def test_the_predictor_learns_through_a_frozen_prior(make):
     assert all(torch.equal(value, before[name]) for name, value in model.prior.state_dict().items())
 
 
+def test_more_than_a_window_is_not_heard_in_one_go(model):
+    audio = torch.zeros(40 * 16000)
+    assert model.hear(audio, 200, model.longest)[0].shape == (1500, 64)
+    with pytest.raises(ValueError, match="windows"):
+        model.hear(audio)
+
+
 def test_the_fused_stream_starts_silent_beside_a_direct_path(make):
     model = make()
     model.residual_gate.data.zero_()

@@ -5,7 +5,7 @@ import transformers
 
 from server.errors import LSFError
 from server.model import BackboneConfig
-from server.model.speech import LogMel, Wav2Vec2ClassBackbone, WhisperBackbone, stretch
+from server.model.speech import LogMel, Wav2Vec2ClassBackbone, WhisperBackbone, make_backbone, stretch
 
 SMALL = dict(hidden=32, heads=4, mlp=48, mels=80)
 
@@ -119,6 +119,19 @@ def test_backbone_from_a_folder(tmp_path):
         with pytest.raises(LSFError) as raised:
             model.load_folder(folder)
         assert raised.value.code == "bad_backbone"
+
+
+@pytest.mark.parametrize("kind", ["whisper", "hubert"])
+def test_a_sound_is_heard_in_the_frame_of_its_time(kind):
+    torch.manual_seed(0)
+    backbone = make_backbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), 2).eval()
+    audio = 0.1 * torch.randn(32000)
+    other = audio.clone()
+    other[16000 - 200:16000 + 200] = 0.1 * torch.randn(400)
+    level = backbone.survey(audio)
+    for first in (0, 31):
+        change = (backbone(other, level, first, 60)[0] - backbone(audio, level, first, 60)[0]).abs().sum(-1)
+        assert abs(first + int(change.argmax()) - 50) <= 1
 
 
 def test_mel_frame_is_centred_on_its_time():
