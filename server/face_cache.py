@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -127,6 +128,9 @@ class FaceCache:
             return None
 
     def _evict(self) -> None:
+        for path in self._folder.glob("*.part"):  # of a process that was killed while it wrote
+            if path.stat().st_mtime < time.time() - 3600:
+                path.unlink(missing_ok=True)
         files = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in self._folder.glob("*.safetensors")),
                        reverse=True)
         total = 0

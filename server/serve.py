@@ -74,7 +74,7 @@ class Server:
                     self._error(error.header, error.code, str(error))
                     if error.code == "truncated_frame":
                         break
-        except (EOFError, BrokenPipeError):
+        except (EOFError, OSError):  # OSError: nobody reads the replies any more
             log.info("The client has gone.")
         with self._lock:
             for job in self._active.values():
@@ -135,22 +135,24 @@ class Server:
 
     def _work(self) -> None:
         while True:
-            job = self._queue.get()
-            if job is None:
-                self._load()
-                continue
-            with self._lock:
-                if job.cancelled.is_set():
-                    continue
-                self._running = job
-            header, arrays = self._run(job)
-            with self._lock:  # before the reply, so that the client may use the id again
-                del self._active[job.id]
-                self._running = None
-            try:
-                self._send(header, arrays)
-            except wire.WireError as error:
-                self._error(job.header, error.code, str(error))
+            self._take(self._queue.get())
+
+    def _take(self, job: Job | None) -> None:
+        if job is None:
+            self._load()
+            return
+        with self._lock:
+            if job.cancelled.is_set():
+                return
+            self._running = job
+        header, arrays = self._run(job)
+        with self._lock:  # before the reply, so that the client may use the id again
+            del self._active[job.id]
+            self._running = None
+        try:
+            self._send(header, arrays)
+        except wire.WireError as error:
+            self._error(job.header, error.code, str(error))
 
     def _load(self) -> None:
         started = time.perf_counter()

@@ -1,18 +1,37 @@
 """Fixtures that several packages' tests share."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SMALL_CHECKPOINT = """
+import sys, torch
+from server.model import LSF, BackboneConfig, LSFConfig
+torch.manual_seed(0)
+config = LSFConfig(motion_backbone=BackboneConfig(hidden=32, heads=2, mlp=64), motion_layers=(1,), emotion_layers=(1,),
+                   motion_components=0, emotion_components=0, width=32, mlp=32, heads=2, direct_width=16, codes=16,
+                   code_size=16, prior_width=32, prior_mlp=32, prior_heads=2)
+LSF(config).save_pretrained(sys.argv[1])
+"""
 
 
 @pytest.fixture(scope="session")
-def small_checkpoint(tmp_path_factory):
-    """A folder with a tiny, randomly initialised LSF: the real classes, loaded and run in no time."""
-    import torch
+def server_python() -> str:
+    """A Python that has the server's packages: this one, where the environment names no other."""
+    return os.environ.get("LSF_SERVER_PYTHON") or sys.executable
 
-    from server.model import LSF, BackboneConfig, LSFConfig
-    torch.manual_seed(0)
-    config = LSFConfig(motion_backbone=BackboneConfig(hidden=32, heads=2, mlp=64), motion_layers=(1,),
-                       emotion_layers=(1,), motion_components=0, emotion_components=0, width=32, mlp=32, heads=2,
-                       direct_width=16, codes=16, code_size=16, prior_width=32, prior_mlp=32, prior_heads=2)
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory, server_python) -> Path:
+    """A folder with a tiny, randomly initialised LSF: the real classes, loaded and run in no time.
+
+    Made in a process of its own, because torch must not share one with bpy.
+    """
     folder = tmp_path_factory.mktemp("checkpoint")
-    LSF(config).save_pretrained(folder)
+    subprocess.run([server_python, "-c", SMALL_CHECKPOINT, folder], cwd=ROOT, check=True)
     return folder

@@ -63,10 +63,14 @@ class ServerProcess:
                               "another one, or press Install in the add-on's preferences.") from error
         atexit.register(self.kill)
         self._reader = Reader(self._process.stdout)
+        self._timed_out = False
 
     def greet(self, seconds: float = HANDSHAKE_SECONDS) -> dict:
         """Exchange `hello`s and return the server's; ServerError if it is of another version or says nothing."""
-        watchdog = threading.Timer(seconds, self._process.kill)
+        def give_up():
+            self._timed_out = True
+            self._process.kill()
+        watchdog = threading.Timer(seconds, give_up)
         watchdog.daemon = True
         watchdog.start()
         try:
@@ -111,10 +115,14 @@ class ServerProcess:
             code = self._process.wait(1)
         except subprocess.TimeoutExpired:
             code = None
+        if self._timed_out:
+            return "The server did not answer: try again, or press Install again in the add-on's preferences."
         tail = self._log_tail()
         for pattern, sentence in ADVICE:
             if pattern in tail:
                 return sentence
+        if code == -9:  # SIGKILL, and nobody here sent it (kill() leaves nobody who would ask)
+            return "The system ended the server, as a rule for want of memory: close other programs, then try again."
         if not tail.strip():
             return f"The server stopped without a word (exit code {code}): try again, or press Install in Preferences."
         return f"The server stopped unexpectedly (exit code {code}): try again; its log is {self.log_path}."

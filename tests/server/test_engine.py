@@ -1,5 +1,8 @@
 """The engine with the real face space and a tiny LSF: what comes out, its timing, and the face cache."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 
@@ -232,11 +235,15 @@ def test_a_damaged_file_is_fitted_anew(tmp_path, head, fits):
 def test_the_folder_stays_under_its_limit_and_keeps_the_newest(tmp_path, fits):
     one = 52 * 500 * 12 + 20_000
     cache = face_cache.FaceCache(tmp_path, max_bytes=3 * one)
+    for name, age in (("old.part", 7200), ("new.part", 0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     for seed in range(6):
         vertices = np.random.default_rng(seed).random((500, 3)).astype(np.float32)
         last = Mesh(vertices, np.array([[0, 1, 2]], np.int32))
         engine_module.prepare_face(last, cache)
-    assert 1 <= len(list(tmp_path.iterdir())) <= 3
+    assert 1 <= len(list(tmp_path.glob("*.safetensors"))) <= 3
+    assert [p.name for p in tmp_path.glob("*.part")] == ["new.part"]
     assert (tmp_path / f"{face_cache.key(last, None)}.safetensors").exists()
 
 

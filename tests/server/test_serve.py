@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -376,3 +377,10 @@ def test_prints_of_libraries_cannot_reach_the_protocol():
             "os.system('echo more noise'); sink.write(b'clean'); sink.flush()")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, input=b"")
     assert done.stdout == b"clean" and b"noise" in done.stderr and b"more noise" in done.stderr
+
+
+def test_the_protocol_document_lists_every_error_code():
+    document = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+    sources = [p for p in (ROOT / "server").rglob("*.py") if "training" not in p.parts]
+    codes = {code for p in sources for code in re.findall(r'(?:LSFError|WireError)\(\s*"(\w+)"', p.read_text("utf-8"))}
+    assert len(codes) > 20 and [code for code in sorted(codes) if f"`{code}`" not in document] == []

@@ -59,9 +59,9 @@ def connect(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory, small_checkpoint):
+def real(tmp_path_factory, small_checkpoint, server_python):
     log = tmp_path_factory.mktemp("real") / "server.log"
-    client = Client(sys.executable, log, ["--checkpoint", str(small_checkpoint), "--cache", "off"])
+    client = Client(server_python, log, ["--checkpoint", str(small_checkpoint), "--cache", "off"])
     client.seen = []
     yield client
     stop(client)
@@ -165,6 +165,13 @@ reader.read()
     assert "The server was started again." in [e.text for e in client.seen if e.kind == "server"]
 
 
+def test_a_server_that_the_system_kills_is_told_apart(connect, fake_python):
+    client = connect(fake_python("reader.read(); os.kill(os.getpid(), 9)"))
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert "memory" in job.error
+
+
 @pytest.mark.parametrize("words, advice", [
     ("ModuleNotFoundError: No module named 'torch'", "press Install"),
     ("ModuleNotFoundError: No module named 'server'", "reinstall"),
@@ -199,7 +206,7 @@ send({"type": "error", "code": "version_mismatch", "message": "Install the same 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path, fake_python):
     silent = ServerProcess(fake_python("import time; time.sleep(1000)", greeting=""), tmp_path / "log")
-    with pytest.raises(ServerError, match="stopped"):
+    with pytest.raises(ServerError, match="did not answer"):
         silent.greet(seconds=0.2)
 
 
@@ -239,12 +246,12 @@ def test_stop_ends_the_process_and_its_jobs(connect, fake_python):
     assert not alive(pid) and [job.state for job in jobs] == [State.CANCELLED] * 2
 
 
-def test_the_server_does_not_outlive_a_client_that_is_killed(tmp_path, small_checkpoint):
-    arguments = f"sys.executable, {str(tmp_path / 'log')!r}, ['--checkpoint', {str(small_checkpoint)!r}]"
-    code = ("import sys, time; from lsf_blender_addon.client.process import ServerProcess; "
+def test_the_server_does_not_outlive_a_client_that_is_killed(tmp_path, server_python):
+    arguments = f"{server_python!r}, {str(tmp_path / 'log')!r}"
+    code = ("import time; from lsf_blender_addon.client.process import ServerProcess; "
             f"s = ServerProcess({arguments}); s.greet(); print(s._process.pid, flush=True); time.sleep(1000)")
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=wire.SERVER_PARENT, stdout=subprocess.PIPE, text=True)
-    pid = int(parent.stdout.readline())
+    pid = next(int(line) for line in parent.stdout if line.strip().isdigit())  # Blender prints lines of its own
     assert alive(pid)
     parent.kill()
     parent.communicate()
@@ -280,17 +287,18 @@ def test_the_log_is_kept_until_it_is_too_long(tmp_path, fake_python, monkeypatch
     assert log.read_text() == "line\n"
 
 
-def test_the_layout_of_the_zip_is_found(tmp_path):
+def test_the_layout_of_the_zip_is_found_and_needs_no_bpy(tmp_path):
     """In the zip the server lies inside the add-on's folder."""
     addon = tmp_path / "bl_ext" / "lsf"
     addon.mkdir(parents=True)
     (addon / "__init__.py").touch()
     for name, source in (("client", Path(process_module.__file__).parent), ("server", wire.SERVER_PARENT / "server")):
         os.symlink(source, addon / name)
-    code = "from bl_ext.lsf.client import process, wire; print(wire.SERVER_PARENT.name, wire.wire.__name__)"
+    code = ("import sys; from bl_ext.lsf.client import environment, jobs, wire; "
+            "print(wire.wire.__name__, 'bpy' in sys.modules)")
     done = subprocess.run([sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(tmp_path)},
                           capture_output=True, text=True)
-    assert done.stdout.split()[1:] == ["bl_ext.lsf.server.wire"], done.stderr
+    assert done.stdout.split() == ["bl_ext.lsf.server.wire", "False"], done.stderr
 
 
 def test_a_server_that_reads_nothing_cannot_hold_up_a_cancel(connect, fake_python):
