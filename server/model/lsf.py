@@ -103,7 +103,7 @@ class LSF(nn.Module):
         config = self.config
         frames = self.frames_of(len(audio)) - first if frames is None else frames
         if frames > self.longest:
-            raise ValueError(f"{frames} frames are more than the {self.longest} that can be heard in one go; use windows")
+            raise ValueError(f"{frames} frames are more than can be heard in one go ({self.longest}); use windows")
         level = level or self.survey(audio)
         span = first * config.fold, frames * config.fold
         states = self.motion_backbone(audio, level[0], *span)
