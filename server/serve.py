@@ -15,12 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
-from . import __version__, audio, wire
-from .engine import Engine, Settings, available
+from . import __version__, requests, wire
+from .engine import Engine, available
 from .errors import Cancelled, LSFError
-from .meshes import Mesh
+from .requests import job_id, shown
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +90,14 @@ class Server:
             self._send({"type": "pong"})
         elif kind == "cancel":
             self._cancel(header)
-        elif kind in ("generate", "prepare_face"):
+        elif isinstance(kind, str) and kind in requests.RUN:
             self._enqueue(header, arrays)
         else:
-            raise LSFError("unknown_message", f"The server knows no message of type {_shown(kind)}.")
+            raise LSFError("unknown_message", f"The server knows no message of type {shown(kind)}.")
 
     def _hello(self, header: dict) -> None:
         if header.get("protocol") != wire.PROTOCOL:
-            raise LSFError("version_mismatch", f"The client speaks protocol {_shown(header.get('protocol'))}, this "
+            raise LSFError("version_mismatch", f"The client speaks protocol {shown(header.get('protocol'))}, this "
                            f"server {wire.PROTOCOL}: install add-on and server from the same release.")
         self._send({"type": "hello", "protocol": wire.PROTOCOL, "version": __version__, "device": self._device,
                     "models": self._models, "python": platform.python_version()})
@@ -108,11 +106,11 @@ class Server:
             self._queue.put(None)
 
     def _enqueue(self, header: dict, arrays: wire.Arrays) -> None:
-        _job_id(header)
+        job_id(header)
         job = Job(header, arrays)
         with self._lock:
             if job.id in self._active:
-                raise LSFError("duplicate_job", f"A job {_shown(job.id)} is at work already.")
+                raise LSFError("duplicate_job", f"A job {shown(job.id)} is at work already.")
             if (len(self._active) >= MAX_JOBS
                     or sum(j.bytes for j in self._active.values()) + job.bytes > MAX_QUEUED_BYTES):
                 raise LSFError("busy", "Too many jobs are waiting: send this one again when some are done.")
@@ -121,9 +119,9 @@ class Server:
 
     def _cancel(self, header: dict) -> None:
         with self._lock:
-            job = self._active.get(_job_id(header))
+            job = self._active.get(job_id(header))
             if job is None:
-                raise LSFError("unknown_job", f"There is no job {_shown(header['job'])} to cancel: it may have ended.")
+                raise LSFError("unknown_job", f"There is no job {shown(header['job'])} to cancel: it may have ended.")
             job.cancelled.set()
             waiting = job is not self._running
             if waiting:
@@ -139,7 +137,11 @@ class Server:
 
     def _take(self, job: Job | None) -> None:
         if job is None:
-            self._load()
+            try:
+                self._load()
+            except Exception as error:
+                code, sentence = explain(error)
+                self._send({"type": "error", "code": code, "message": sentence})
             return
         with self._lock:
             if job.cancelled.is_set():
@@ -155,20 +157,17 @@ class Server:
             self._error(job.header, error.code, str(error))
 
     def _load(self) -> None:
-        started = time.perf_counter()
-        try:
+        if self._engine is None:
+            started = time.perf_counter()
             self._engine = self._make_engine()
             self._send({"type": "ready", "device": self._device, "seconds": round(time.perf_counter() - started, 4)})
-        except Exception as error:
-            code, sentence = explain(error)
-            self._send({"type": "error", "code": code, "message": sentence})
 
     def _run(self, job: Job) -> tuple[dict, wire.Arrays]:
         """Return the one message that ends the job."""
         try:
-            if self._engine is None:
-                self._engine = self._make_engine()
-            header, arrays = RUN[job.header["type"]](self._engine, job, self._reporter(job))
+            self._load()
+            header, arrays = requests.RUN[job.header["type"]](
+                self._engine, job.header, job.arrays, self._reporter(job), job.cancelled.is_set)
             return {"type": "result", "job": job.id, **header}, arrays
         except Cancelled:
             return {"type": "cancelled", "job": job.id}, {}
@@ -212,78 +211,6 @@ def explain(error: Exception) -> tuple[str, str]:
         return "out_of_memory", "The computer ran out of memory: close other programs, or use shorter audio."
     reason = (str(error).splitlines() or [""])[0][:120]
     return "internal", f"Something unexpected went wrong ({type(error).__name__}: {reason}): report it with the log."
-
-
-def _generate(engine: Engine, job: Job, report) -> tuple[dict, wire.Arrays]:
-    header, arrays = job.header, job.arrays
-    if ("audio" in arrays) == ("audio_file" in header):
-        raise LSFError("bad_request", 'A generate message needs either the array "audio" or the field "audio_file".')
-    if "audio" in arrays:
-        samples, rate = arrays["audio"], _number(header, "rate")
-        if samples.dtype != np.float32:
-            raise LSFError("bad_audio", "The audio must be float32.")
-    else:
-        if not isinstance(header["audio_file"], str):
-            raise LSFError("bad_request", "audio_file must be a path.")
-        report(0.0, "Reading the sound")
-        start, duration = _number(header, "start", 0.0), _number(header, "duration", None)
-        samples, rate = audio.load(header["audio_file"], start, duration)
-    given = header.get("settings", {})
-    if not isinstance(given, dict):
-        raise LSFError("bad_request", "settings must be an object.")
-    settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
-                        temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0))
-    result = engine.generate(samples, rate, _mesh(arrays), settings, report, job.cancelled.is_set,
-                             landmarks=arrays.get("landmarks68"))
-    face = {"basis": result.face.basis, "landmarks68": result.face.landmarks68,
-            "landmark_vertices": result.face.landmark_vertices}
-    shape = {} if "vertices" in arrays else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
-    return ({"fps": result.fps, "t0": result.t0, "channels": list(result.face.channels), "seconds": result.seconds,
-             "report": result.face.report}, {"motion": result.motion, **face, **shape})
-
-
-def _prepare_face(engine: Engine, job: Job, report) -> tuple[dict, wire.Arrays]:
-    mesh = _mesh(job.arrays)
-    if mesh is None:
-        raise LSFError("bad_request", 'A prepare_face message needs the arrays "vertices" and "triangles".')
-    started = time.perf_counter()
-    face = engine.prepare_face(mesh, job.arrays.get("landmarks68"), report, job.cancelled.is_set)
-    seconds = {"face": round(time.perf_counter() - started, 4)}
-    return ({"channels": list(face.channels), "report": face.report, "seconds": seconds},
-            {"basis": face.basis, "landmarks68": face.landmarks68, "landmark_vertices": face.landmark_vertices})
-
-
-RUN = {"generate": _generate, "prepare_face": _prepare_face}
-
-
-def _mesh(arrays: wire.Arrays) -> Mesh | None:
-    if "vertices" not in arrays and "triangles" not in arrays:
-        return None
-    if "vertices" not in arrays or "triangles" not in arrays:
-        raise LSFError("bad_mesh", 'A mesh needs both arrays, "vertices" and "triangles".')
-    return Mesh(arrays["vertices"], arrays["triangles"])
-
-
-def _number(fields: dict, name: str, *default):
-    value = fields.get(name, *default)
-    if default and value == default[0]:
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise LSFError("bad_request", f"{name} must be a number, not {_shown(value)}.")
-    return value
-
-
-def _job_id(header: dict) -> str:
-    job = header.get("job")
-    if not isinstance(job, str) or not 0 < len(job) <= 64:
-        raise LSFError("bad_request", "job must be a text of 1 to 64 characters.")
-    return job
-
-
-def _shown(value: object) -> str:
-    """A value of a stranger's message, short enough for a sentence."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:40] + "…"
 
 
 def claim_stdio() -> tuple[BinaryIO, BinaryIO]:

@@ -1,0 +1,85 @@
+"""What a client may ask for: the fields of a request, checked, and the fields of its result. See docs/protocol.md."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from . import audio, wire
+from .engine import Engine, Report, Settings
+from .errors import LSFError
+from .meshes import Mesh
+
+Reply = tuple[dict, wire.Arrays]
+Cancelled = Callable[[], bool]
+
+
+def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+    if ("audio" in arrays) == ("audio_file" in header):
+        raise LSFError("bad_request", 'A generate message needs either the array "audio" or the field "audio_file".')
+    if "audio" in arrays:
+        samples, rate = arrays["audio"], _number(header, "rate")
+        if samples.dtype != np.float32:
+            raise LSFError("bad_audio", "The audio must be float32.")
+    else:
+        if not isinstance(header["audio_file"], str):
+            raise LSFError("bad_request", "audio_file must be a path.")
+        report(0.0, "Reading the sound")
+        start, duration = _number(header, "start", 0.0), _number(header, "duration", None)
+        samples, rate = audio.load(header["audio_file"], start, duration)
+    given = header.get("settings", {})
+    if not isinstance(given, dict):
+        raise LSFError("bad_request", "settings must be an object.")
+    settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
+                        temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0))
+    result = engine.generate(samples, rate, _mesh(arrays), settings, report, cancelled,
+                             landmarks=arrays.get("landmarks68"))
+    face = {"basis": result.face.basis, "landmarks68": result.face.landmarks68,
+            "landmark_vertices": result.face.landmark_vertices}
+    shape = {} if "vertices" in arrays else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
+    return ({"fps": result.fps, "t0": result.t0, "channels": list(result.face.channels), "seconds": result.seconds,
+             "report": result.face.report}, {"motion": result.motion, **face, **shape})
+
+
+def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+    mesh = _mesh(arrays)
+    if mesh is None:
+        raise LSFError("bad_request", 'A prepare_face message needs the arrays "vertices" and "triangles".')
+    started = time.perf_counter()
+    face = engine.prepare_face(mesh, arrays.get("landmarks68"), report, cancelled)
+    seconds = {"face": round(time.perf_counter() - started, 4)}
+    return ({"channels": list(face.channels), "report": face.report, "seconds": seconds},
+            {"basis": face.basis, "landmarks68": face.landmarks68, "landmark_vertices": face.landmark_vertices})
+
+
+RUN = {"generate": generate, "prepare_face": prepare_face}
+
+
+def _mesh(arrays: wire.Arrays) -> Mesh | None:
+    if "vertices" not in arrays and "triangles" not in arrays:
+        return None
+    if "vertices" not in arrays or "triangles" not in arrays:
+        raise LSFError("bad_mesh", 'A mesh needs both arrays, "vertices" and "triangles".')
+    return Mesh(arrays["vertices"], arrays["triangles"])
+
+
+def _number(fields: dict, name: str, *default: float | None):
+    value = fields.get(name)
+    if value is None and default:
+        return default[0]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**53:
+        raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
+    return value
+
+
+def job_id(header: dict) -> str:
+    job = header.get("job")
+    if not isinstance(job, str) or not 0 < len(job) <= 64:
+        raise LSFError("bad_request", "job must be a text of 1 to 64 characters.")
+    return job
+
+
+def shown(value: object) -> str:
+    """A value of a stranger's message, short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:40] + "…"
