@@ -7,7 +7,7 @@ import bpy
 
 from .client.environment import Installation, is_complete, python_of
 
-NO_PYTHON = "Install the server's packages first: Edit > Preferences > Add-ons > LSF Speech Animation"
+NO_PYTHON = "Install the server's packages in the add-on's preferences first"
 
 installation: Installation | None = None  # the one at work, or the last
 

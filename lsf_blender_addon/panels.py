@@ -6,6 +6,7 @@ import bpy
 
 from . import compat, environment, properties, session
 from .errors import Refusal
+from .operators import generate
 from .scene import strips
 
 PIXELS_PER_LETTER = 7  # of the interface's font, about
@@ -23,23 +24,24 @@ class _MainPanel(_Panel):
         layout = self.layout
         settings = context.scene.lsf
         if environment.server_python() is None:
-            _wrapped(layout, context, "The server's packages are missing.", "INFO")
-            layout.operator("preferences.addon_show", text="Open Preferences").module = __package__
+            layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = __package__
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         active = properties.head_of(context)
         column.prop(settings, "head", text="Head", placeholder=active.name if active and active.type == "MESH" else "")
         column.prop(settings, "strip", text="Strip", icon="SOUND", placeholder=_default_strip(context))
         generation = session.generation
+        row = layout.row(align=True)
+        row.scale_y = 1.4
         if generation is None:
-            row = layout.row()
-            row.scale_y = 1.4
             row.operator("lsf.generate", icon="PLAY")
         else:
-            row = layout.row(align=True)
             row.progress(factor=generation.fraction, text=generation.text)
             row.operator("lsf.cancel", text="", icon="X")
-        if session.message:
+        reason = generate.why_not(context) if generation is None else ""
+        if reason:
+            _wrapped(layout, context, reason, "INFO")
+        elif session.message:
             _wrapped(layout, context, session.message, "ERROR" if session.failed else "CHECKMARK")
 
 

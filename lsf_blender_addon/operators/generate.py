@@ -24,14 +24,10 @@ class LSF_OT_generate(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        try:
-            if session.generation is not None:
-                raise Refusal("A generation is at work: wait for it, or cancel it")
-            _choose(context)
-        except Refusal as refusal:
-            cls.poll_message_set(f"{refusal}.")
-            return False
-        return True
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         """From the panel: start, and watch from a timer."""
@@ -54,7 +50,7 @@ class LSF_OT_generate(bpy.types.Operator):
             return {"PASS_THROUGH"}
         state = generation.poll()
         if state is State.DONE and _is_edited(generation):
-            generation.text = "Done: go to Object Mode to get the animation"
+            generation.fraction, generation.text = 1.0, "Waiting for Object Mode"
             state = State.RUNNING
         session.redraw()
         if not state.ended:
@@ -115,6 +111,17 @@ class LSF_OT_generate(bpy.types.Operator):
 
     def _stop_timer(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """A sentence that says why Generate is disabled; empty if it is not."""
+    if session.generation is not None:
+        return "A generation is at work: wait for it, or cancel it."
+    try:
+        _choose(context)
+    except Refusal as refusal:
+        return f"{refusal}."
+    return ""
 
 
 def _choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, object]:

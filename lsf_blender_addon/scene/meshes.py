@@ -65,10 +65,11 @@ def read_rest(obj: bpy.types.Object) -> RestMesh:
 
 def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
     """(V, 3) float32: the Basis key, or the vertices of a mesh without keys; in the object's own space."""
-    return _coordinates(mesh.shape_keys.reference_key.data if mesh.shape_keys else mesh.vertices)
+    return coordinates(mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices)
 
 
-def _coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
+def coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
+    """(N, 3) float32 of vertices, or of the points of a shape key."""
     flat = np.empty(len(points) * 3, np.float32)
     points.foreach_get("co", flat)
     return flat.reshape(-1, 3)
@@ -102,7 +103,7 @@ def _shaped(obj: bpy.types.Object) -> np.ndarray | None:
         layer = scene.view_layers[0]
         layer.update()
         evaluated = copy.evaluated_get(layer.depsgraph).data
-        return _coordinates(evaluated.vertices) if len(evaluated.vertices) == len(copy.data.vertices) else None
+        return coordinates(evaluated.vertices) if len(evaluated.vertices) == len(copy.data.vertices) else None
     finally:
         # All at once: a copied mesh's Key outlives the mesh otherwise, and cannot be removed after it.
         bpy.data.batch_remove([block for block in (copy, copy.data, copy.data.shape_keys, scene) if block])

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from ..errors import Refusal
-from .meshes import RestMesh, base_vertices
+from .meshes import RestMesh, base_vertices, coordinates
 
 MARK = "lsf_generated"  # custom property on the Key: {key name: fingerprint}
 MOVES = 1e-3  # a channel that never exceeds this value moves nothing that one could see
@@ -70,16 +70,16 @@ def write(obj: bpy.types.Object, plan: KeyPlan, motion: np.ndarray) -> None:
     reach = {name: (motion[:, k].min(), motion[:, k].max()) for name, k in zip(plan.names, plan.animated, strict=True)}
     # ID properties come back without order or type guarantees: rebuild the mark.
     marks = {name: list(values) for name, values in _marks(mesh).items() if name in blocks}
-    for name, coordinates in plan.shapes.items():
+    for name, shape in plan.shapes.items():
         key = blocks.get(name)
         if key is None:
             key = obj.shape_key_add(name=name, from_mix=False)
             key.value = 0.0  # 5.0 starts at 1
-        key.data.foreach_set("co", coordinates.ravel())
+        key.points.foreach_set("co", shape.ravel())
         low, high = reach.get(name, (0.0, 1.0))
         key.slider_min = max(-MAX_SLIDER, min(key.slider_min, float(low)))
         key.slider_max = min(MAX_SLIDER, max(key.slider_max, float(high)))
-        marks[name] = fingerprint(coordinates - base)
+        marks[name] = fingerprint(shape - base)
     obj.active_shape_key_index = active
     mesh.shape_keys[MARK] = marks
     mesh.update_tag()
@@ -95,19 +95,16 @@ def generated_keys(mesh: bpy.types.Mesh) -> set[str]:
         key = mesh.shape_keys.key_blocks.get(name)
         if key is None:
             continue
-        coordinates = np.empty(base.size, np.float32)
-        key.data.foreach_get("co", coordinates)
-        now, stored = fingerprint(coordinates.reshape(-1, 3) - base), np.array(stored)
-        if len(stored) == len(now) and np.allclose(now, stored, rtol=0, atol=1e-4 * max(abs(stored[-1]), 1e-9)):
+        now = fingerprint(coordinates(key.points) - base)
+        if len(stored) == len(now) and np.abs(np.subtract(now, stored)).max() < 1e-4 * max(stored[-1], 1e-9):
             names.add(name)
     return names
 
 
 def fingerprint(offsets: np.ndarray) -> list[float]:
     """A few numbers that change when offsets (V, 3) do, and hardly when the whole mesh is edited with its keys."""
-    offsets = offsets.astype(np.float64)
-    weights = 1 + np.sin(np.arange(len(offsets)) * 12.9898)  # fixed, and different for every vertex
-    return [*(weights @ offsets), float(np.abs(offsets).sum())]
+    weights = 1 + np.sin(np.arange(len(offsets), dtype=np.float32))  # fixed, and different for every vertex
+    return [*(weights @ offsets).tolist(), float(np.abs(offsets).sum())]
 
 
 def _marks(mesh: bpy.types.Mesh) -> dict:

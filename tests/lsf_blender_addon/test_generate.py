@@ -137,7 +137,7 @@ def test_every_disabled_button_says_why(addon, add_strip, clicks, monkeypatch):
     bpy.context.scene.lsf.strip = ""
     assert bpy.ops.lsf.generate.poll()
     monkeypatch.delenv("LSF_SERVER_PYTHON")
-    assert "Install the server's packages first" in reason()
+    assert "Install the server's packages" in reason()
 
 
 def started(addon, client):

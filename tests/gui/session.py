@@ -1,0 +1,289 @@
+"""What an artist does in a window, step by step from a timer, with a stopwatch beside it. Started by run.py."""
+
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+OUT = Path(os.environ["LSF_GUI_OUT"])
+BLOCK = 0.05  # seconds that a running job may hold Blender's main thread
+
+measured, failures = {}, []
+handler_seconds: list[float] = []  # of every call of the operator's modal()
+
+
+def check(holds: bool, sentence: str) -> None:
+    if not holds:
+        failures.append(sentence)
+
+
+def window_override(area_type: str = "VIEW_3D", region_type: str = "WINDOW"):
+    window = bpy.context.window_manager.windows[0]
+    area = next(area for area in window.screen.areas if area.type == area_type)
+    region = next(region for region in area.regions if region.type == region_type)
+    return bpy.context.temp_override(window=window, area=area, region=region)
+
+
+def shot(name: str):
+    """Ask run.py for a screenshot, and wait for it."""
+    yield 0.4  # drawn by then
+    request = OUT / f"{name}.request"
+    request.touch()
+    while request.exists():
+        yield 0.05
+
+
+def press_generate() -> None:
+    with window_override():
+        bpy.ops.lsf.generate("INVOKE_DEFAULT")
+
+
+def press_escape() -> None:
+    window = bpy.context.window_manager.windows[0]
+    window.event_simulate(type="ESC", value="PRESS", x=700, y=500)
+    window.event_simulate(type="ESC", value="RELEASE", x=700, y=500)
+
+
+def until(condition, seconds: float = 120.0):
+    """Wait; returns how long it took."""
+    start = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - start > seconds:
+            raise TimeoutError(f"waited {seconds} s for {condition.__name__}")
+        yield 0.005
+    return time.perf_counter() - start
+
+
+def add_on():
+    import sys
+    return next(module for name, module in sys.modules.items() if name.endswith(".lsf_animation"))
+
+
+def idle() -> bool:
+    return add_on().session.generation is None
+
+
+def at_work() -> bool:
+    generation = add_on().session.generation
+    return generation is not None and generation.fraction > 0
+
+
+def curves() -> int:
+    keys = head().data.shape_keys
+    return len(keys.key_blocks) if keys else 0
+
+
+def head() -> bpy.types.Object:
+    return bpy.data.objects["LSF Head"]
+
+
+class Stopwatch:
+    """The longest time between two ticks of a 2 ms timer: how long the window stood still."""
+
+    def __enter__(self):
+        self.longest, self._last, self._on = 0.0, time.perf_counter(), True
+        bpy.app.timers.register(self._tick)
+        return self
+
+    def _tick(self):
+        now = time.perf_counter()
+        self.longest, self._last = max(self.longest, now - self._last), now
+        return 0.002 if self._on else None
+
+    def __exit__(self, *_):
+        self._on = False
+
+
+def prepare():
+    bpy.ops.extensions.package_install_files(filepath=os.environ["LSF_GUI_ZIP"], repo="user_default",
+                                             enable_on_install=True)
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    yield 0.2
+    with window_override():
+        bpy.ops.lsf.add_head()
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_selected()
+    scene = bpy.context.scene
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], 1, 25)
+    scene.frame_end = 200
+    window = bpy.context.window_manager.windows[0]
+    timeline = next(area for area in window.screen.areas if area.type == "DOPESHEET_EDITOR")
+    timeline.type = "SEQUENCE_EDITOR"
+    with bpy.context.temp_override(window=window):
+        bpy.ops.screen.area_move(x=timeline.x + 100, y=timeline.y + timeline.height, delta=220)
+    if hasattr(bpy.context.workspace, "sequencer_scene"):
+        bpy.context.workspace.sequencer_scene = scene
+    yield 0.3
+    for area in window.screen.areas:
+        if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+            area.spaces.active.show_region_ui = True
+    yield 0.3
+    with window_override("SEQUENCE_EDITOR"):
+        bpy.ops.sequencer.view_all()
+    for area in window.screen.areas:
+        for region in area.regions:
+            if region.type == "UI" and area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+                region.active_panel_category = "LSF"
+    bpy.ops.ed.undo_push(message="prepared")
+    stopwatch(add_on())
+
+
+def stopwatch(addon) -> None:
+    """Time every call of the operator's modal()."""
+    operator = addon.operators.generate.LSF_OT_generate
+    original = operator.modal
+
+    def timed(self, context, event):
+        start = time.perf_counter()
+        try:
+            return original(self, context, event)
+        finally:
+            handler_seconds.append(time.perf_counter() - start)
+
+    operator.modal = timed
+
+
+def steps():
+    yield from prepare()
+    yield from shot("1_ready")
+    session = add_on().session
+
+    with Stopwatch() as still:
+        yield 2.0
+    measured["longest standstill of an idle window, ms"] = round(1000 * still.longest, 1)
+
+    # Generate: progress is seen, the window lives, the result plays
+    start = time.perf_counter()
+    press_generate()
+    measured["Generate returns after, ms"] = round(1000 * (time.perf_counter() - start), 1)
+    check(not idle(), "Generate did not start")
+    with Stopwatch() as still:
+        yield from until(at_work)
+        yield from shot("2_at_work")
+        handler_seconds.clear()
+        seconds = yield from until(idle)
+    if handler_seconds:
+        measured["modal() at work, longest, ms"] = round(1000 * max(handler_seconds[:-1], default=0), 2)
+        measured["modal() that writes the result, ms"] = round(1000 * handler_seconds[-1], 1)
+        check(max(handler_seconds[:-1], default=0) < BLOCK, "a tick of the operator took longer than 50 ms")
+    measured["longest standstill at work, result included, ms"] = round(1000 * still.longest, 1)
+    measured["the rest of the first job, s"] = round(seconds, 2)
+    measured["result"] = session.message
+    check(curves() > 10 and not session.failed, f"no result: {session.message}")
+    bpy.context.scene.frame_set(60)
+    yield from shot("3_done")
+
+    # Undo takes everything away in one step, redo brings it back
+    count = curves()
+    with window_override():
+        bpy.ops.ed.undo()
+    yield 0.3
+    check(curves() == 0 and not bpy.data.actions, "undo left something of the result")
+    with window_override():
+        bpy.ops.ed.redo()
+    yield 0.3
+    check(curves() == count and len(bpy.data.actions) >= 1, "redo did not bring the result back")
+
+    # Esc
+    action = head().data.shape_keys.animation_data.action
+    keys = [tuple(point.co) for layer in action.layers for strip in layer.strips for bag in strip.channelbags
+            for curve in bag.fcurves for point in curve.keyframe_points]
+    press_generate()
+    yield from until(at_work)
+    press_escape()
+    measured["Esc to the end of the job, s"] = round((yield from until(idle)), 3)
+    check(measured["Esc to the end of the job, s"] < 1, "Esc took longer than a second")
+    check("Cancelled" in session.message, f"after Esc the panel says {session.message!r}")
+    after = [tuple(point.co) for layer in action.layers for strip in layer.strips for bag in strip.channelbags
+             for curve in bag.fcurves for point in curve.keyframe_points]
+    check(after == keys, "Esc changed the curves")
+    yield from shot("4_cancelled")
+
+    # The Cancel button, and the same button again at once
+    press_generate()
+    yield from until(at_work)
+    with window_override():
+        bpy.ops.lsf.cancel("INVOKE_DEFAULT")
+    measured["Cancel to the end of the job, s"] = round((yield from until(idle)), 3)
+    check(measured["Cancel to the end of the job, s"] < 1, "Cancel took longer than a second")
+    press_generate()
+    check(not idle(), "Generate did not start again after Cancel")
+    yield from until(idle)
+    check(not session.failed, f"Generate after Cancel: {session.message}")
+
+    # Undo while a job is at work
+    with window_override():
+        bpy.ops.transform.translate(value=(0, 0, 0.01))
+        bpy.ops.ed.undo_push(message="moved")
+    press_generate()
+    yield from until(at_work)
+    with window_override():
+        if bpy.ops.ed.undo.poll():
+            bpy.ops.ed.undo()
+    yield from until(idle)
+    measured["undo during a job"] = session.message
+    check(not session.failed, f"undo during a job: {session.message}")
+
+    # Edit Mode during a job: the result waits for Object Mode
+    press_generate()
+    yield from until(at_work)
+    with window_override():
+        bpy.context.view_layer.objects.active = head()
+        bpy.ops.object.mode_set(mode="EDIT")
+    yield from until(lambda: session.generation.text == "Waiting for Object Mode")
+    yield from shot("5_waits_for_object_mode")
+    with window_override():
+        bpy.ops.object.mode_set(mode="OBJECT")
+    yield from until(idle)
+    check(not session.failed, f"after Edit Mode: {session.message}")
+
+    # A refusal, and a disabled button
+    bpy.context.scene.sequence_editor.active_strip = None
+    bpy.context.scene.lsf.strip = "line"
+    head().name = "LSF Head 2"
+    bpy.data.objects["LSF Head 2"].modifiers.new("Mirror", "MIRROR")
+    yield from shot("6_disabled")
+    bpy.data.objects["LSF Head 2"].modifiers.clear()
+    bpy.data.objects["LSF Head 2"].name = "LSF Head"
+
+    # Preferences
+    with window_override():
+        bpy.ops.preferences.addon_show(module=add_on().__name__)
+    yield from shot("7_preferences")
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
+        bpy.ops.wm.window_close()
+    yield 0.5
+
+    # Another file during a job
+    press_generate()
+    yield from until(at_work)
+    bpy.ops.wm.read_homefile(use_factory_startup=False)
+    yield 0.5
+    check(idle(), "the job outlived its file")
+    measured["another file during a job"] = session.message
+    bpy.ops.preferences.addon_disable(module=add_on().__name__)
+
+
+bpy.context.preferences.view.show_splash = False
+running = steps()
+
+
+def advance() -> float | None:
+    try:
+        return next(running) or 0.0
+    except StopIteration:
+        pass
+    except Exception:
+        failures.append(traceback.format_exc())
+    (OUT / "results.json").write_text(json.dumps({"measured": measured, "failures": failures}, indent=1))
+    bpy.ops.wm.quit_blender()
+    return None
+
+
+bpy.app.timers.register(advance, first_interval=1.0, persistent=True)

@@ -1,0 +1,60 @@
+"""Which Python the server gets, and the buttons of the preferences."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import bpy
+import pytest
+
+from lsf_blender_addon import environment
+from lsf_blender_addon.client import environment as maker
+
+
+@pytest.fixture
+def preferences(addon, monkeypatch):
+    """The add-on's preferences, which Blender has for enabled add-ons only."""
+    chosen = SimpleNamespace(python="", wheels="")
+    monkeypatch.setattr(environment, "add_on_preferences", lambda: chosen)
+    return chosen
+
+
+def test_the_choice_of_the_python(preferences, monkeypatch, tmp_path):
+    assert environment.server_python() == Path("/nowhere/python"), "LSF_SERVER_PYTHON comes first"
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+    assert environment.server_python() is None
+    preferences.python = str(tmp_path / "python")
+    assert environment.server_python() == tmp_path / "python"
+    preferences.python = ""
+    monkeypatch.setattr(environment, "is_complete", lambda folder: folder == tmp_path / "env")
+    assert environment.server_python() == maker.python_of(tmp_path / "env")
+
+
+def test_install_needs_the_network_or_wheels(preferences):
+    if bpy.app.online_access:
+        pytest.skip("online access is allowed here")
+    assert not bpy.ops.lsf.make_environment.poll()
+    with pytest.raises(RuntimeError, match="Allow online access first"):
+        bpy.ops.lsf.make_environment()
+    preferences.wheels = "/wheels"
+    assert bpy.ops.lsf.make_environment.poll()
+
+
+def test_a_failed_installation_says_why(preferences, tmp_path):
+    preferences.wheels = str(tmp_path / "no such folder")
+    assert bpy.ops.lsf.make_environment() == {"CANCELLED"}
+    assert "There is no wheel folder" in environment.installation.error
+    assert not environment.installing() and environment.server_log() == tmp_path / "server.log"
+
+
+def test_cancelling_an_installation(preferences, tmp_path):
+    (tmp_path / "wheels").mkdir()
+    assert not bpy.ops.lsf.cancel_environment.poll()
+    installation = environment.install(str(tmp_path / "wheels"))
+    assert environment.installing() and not bpy.ops.lsf.make_environment.poll()
+    bpy.ops.lsf.cancel_environment()
+    installation.join(30)
+    assert installation.error == "Cancelled." and not maker.is_complete(environment.environment_folder())
+
+
+def test_a_log_that_is_not_there(addon):
+    assert bpy.ops.lsf.open_log(log="INSTALL") == {"CANCELLED"}
