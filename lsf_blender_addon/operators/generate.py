@@ -106,7 +106,7 @@ class LSF_OT_generate(bpy.types.Operator):
     def _refuse(self, sentence: str) -> bool:
         sentence = sentence.rstrip(".") + "."
         session.say(sentence, is_error=True)
-        self.report({"WARNING"} if bpy.app.background else {"ERROR"}, sentence)
+        self.report({"ERROR"}, sentence)  # in a script, this raises RuntimeError
         return False
 
     def _stop_timer(self, context: bpy.types.Context) -> None:
@@ -141,13 +141,11 @@ def _is_edited(generation: Generation) -> bool:
 
 def _write(context: bpy.types.Context, generation: Generation) -> str:
     """Plan, then write everything at once; the text for the result line. Raises Refusal before the first change."""
-    line, rest, result = generation.line, generation.rest, generation.job
+    rest, result = generation.rest, generation.job
     head = bpy.data.objects.get(rest.object)
     if head is None or not head.users_scene:
         raise Refusal(f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again')
-    scene = bpy.data.scenes.get(line.scene)
-    if scene is None or abs(strips.scene_fps(scene) - line.fps) > 1e-6:
-        raise Refusal("The scene or its frame rate was changed while the animation was made: press Generate again")
+    line = strips.where_it_is_now(generation.line)
     meshes.check(head)
     actions.check(head.data)
     motion = np.ascontiguousarray(result.arrays["motion"][:line.frames])

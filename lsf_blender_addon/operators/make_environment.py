@@ -36,7 +36,7 @@ class LSF_OT_make_environment(bpy.types.Operator):
         while installation.running:
             time.sleep(TICK)
         if installation.error:
-            self.report({"WARNING"}, installation.error)
+            self.report({"ERROR"}, installation.error)
         return {"CANCELLED"} if installation.error else {"FINISHED"}
 
 

@@ -12,7 +12,7 @@ from .strips import Line
 # What libsndfile reads. It seeks to the exact sample, runs in the server's process, and so never holds up Blender;
 # Audaspace holds Python's global lock while it decodes, and lands 1024 samples late after a seek in Ogg.
 SERVER_FORMATS = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
-CHUNK, OVERLAP = 15, 1  # whole seconds, so that seeks need no rounding; a chunk takes about 25 ms
+CHUNK, OVERLAP = 6, 1  # whole seconds, so that seeks need no rounding; a chunk takes about 10 ms
 
 
 def request(line: Line, folder: str) -> tuple[dict, dict[str, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 
@@ -74,6 +74,18 @@ def read_line(scene: bpy.types.Scene, strip) -> Line:
     start = max(0.0, begin)
     path, packed = _file(strip)
     return Line(strip.name, scene.name, path, packed, fps, first, end - first, start, finish - start, begin - start)
+
+
+def where_it_is_now(line: Line) -> Line:
+    """The line at the place to which its strip was moved since. Raises Refusal if the frame rate has changed."""
+    scene = bpy.data.scenes.get(line.scene)
+    if scene is None or abs(scene_fps(scene) - line.fps) > 1e-6:
+        raise Refusal("The scene or its frame rate was changed while the animation was made: press Generate again")
+    try:
+        now = read_line(scene, find_strip(scene, line.strip))
+    except Refusal:
+        return line
+    return now if now == replace(line, first_frame=now.first_frame) else line
 
 
 def _heard(scene, strip, times: compat.StripTimes) -> tuple[float, float]:

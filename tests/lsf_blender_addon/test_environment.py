@@ -41,8 +41,8 @@ def test_install_needs_the_network_or_wheels(preferences):
 
 def test_a_failed_installation_says_why(preferences, tmp_path):
     preferences.wheels = str(tmp_path / "no such folder")
-    assert bpy.ops.lsf.make_environment() == {"CANCELLED"}
-    assert "There is no wheel folder" in environment.installation.error
+    with pytest.raises(RuntimeError, match="There is no wheel folder"):
+        bpy.ops.lsf.make_environment()
     assert not environment.installing() and environment.server_log() == tmp_path / "server.log"
 
 

@@ -110,7 +110,11 @@ def test_without_a_result_nothing_changes(scene, addon, monkeypatch, dump, state
     use(addon, monkeypatch, Client(state))
     bpy.context.view_layer.update()
     before = snapshot(dump)
-    assert bpy.ops.lsf.generate() == {"CANCELLED"}
+    if state is State.FAILED:
+        with pytest.raises(RuntimeError, match="headache"):
+            bpy.ops.lsf.generate()
+    else:
+        assert bpy.ops.lsf.generate() == {"CANCELLED"}
     assert snapshot(dump) == before
     assert addon.session.generation is None
     if state is State.FAILED:
@@ -173,6 +177,20 @@ def test_changes_during_the_job(scene, addon, dump, change, sentence):
     with pytest.raises(Refusal, match=sentence):
         generate._write(bpy.context, generation)
     assert snapshot(dump) == before
+
+
+@pytest.mark.parametrize(("moved", "first"), [({"frame_start": 300}, 300), ({"frame_offset_start": 10}, 25)])
+def test_a_strip_that_moves_takes_its_animation_along(scene, addon, moved, first):
+    """One that is trimmed meanwhile does not: the animation is that of the sound at the time of pressing."""
+    from lsf_blender_addon.operators import generate
+    from lsf_blender_addon.scene import strips
+    generation = started(addon, Client())
+    generation.poll()
+    for name, value in moved.items():
+        setattr(strips.find_strip(scene, "line"), name, value)
+    generate._write(bpy.context, generation)
+    action = bpy.context.object.data.shape_keys.animation_data.action
+    assert tuple(action.curve_frame_range) == (first, first + 119)
 
 
 def test_another_file_drops_the_job(scene, addon):
