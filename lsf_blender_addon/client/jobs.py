@@ -140,9 +140,13 @@ class Client:
             word, *rest = self._inbox.get()
             if word == "stop":
                 break
-            getattr(self, f"_on_{word}")(*rest)
-            self._send_next()
-        for job in ([self._active] if self._active else []) + list(self._waiting):
+            try:
+                getattr(self, f"_on_{word}")(*rest)
+                self._send_next()
+            except Exception as error:  # a bug must not leave a job waiting for ever
+                for job in self._unended():
+                    self._fail(job, "internal", f"Something unexpected went wrong ({error}): please report it.")
+        for job in self._unended():
             self._end(job, State.CANCELLED, "cancelled")
         if self._process:
             self._process.kill()
@@ -158,7 +162,6 @@ class Client:
 
     def _on_cancel(self, job: Job) -> None:
         if job in self._waiting:
-            self._waiting.remove(job)
             self._end(job, State.CANCELLED, "cancelled")
         elif job is self._active:
             self._try_send({"type": "cancel", "job": job.id})
@@ -228,8 +231,11 @@ class Client:
         threading.Thread(target=self._read, args=(process,), name="lsf-client-reader", daemon=True).start()
 
     def _fail_waiting(self) -> None:
-        while self._waiting:
-            self._fail(self._waiting.popleft(), "no_server", self.notice)
+        for job in list(self._waiting):
+            self._fail(job, "no_server", self.notice)
+
+    def _unended(self) -> list[Job]:
+        return ([self._active] if self._active else []) + list(self._waiting)
 
     def _try_send(self, header: dict, arrays: dict | None = None) -> None:
         try:
@@ -245,6 +251,8 @@ class Client:
         job.request_arrays = {}
         if job is self._active:
             self._active = None
+        elif job in self._waiting:
+            self._waiting.remove(job)
         job.state = state
         self._events.put(Event(kind, job, job.error))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lsf_blender_addon.client import jobs, wire
 from lsf_blender_addon.client import process as process_module
-from lsf_blender_addon.client import wire
 from lsf_blender_addon.client.jobs import Client, State
 from lsf_blender_addon.client.process import ServerError, ServerProcess, clean_environment
 
@@ -181,10 +181,10 @@ def test_a_server_that_dies_at_its_start_gives_advice_and_is_not_started_for_eve
         connect, fake_python, tmp_path, words, advice):
     starts = tmp_path / "starts"
     client = connect(fake_python(f"import sys; open({str(starts)!r}, 'a').write('x'); sys.exit({words!r} or 1)", ""))
-    jobs = [client.submit("generate", {}, {}) for _ in range(3)]
-    wait(client, lambda: all(job.state.ended for job in jobs))
-    assert all(job.state is State.FAILED and advice in job.error for job in jobs), jobs[0].error
-    assert client.server == "failed" and len(starts.read_text()) <= len(jobs)
+    lost = [client.submit("generate", {}, {}) for _ in range(3)]
+    wait(client, lambda: all(job.state.ended for job in lost))
+    assert all(job.state is State.FAILED and advice in job.error for job in lost), lost[0].error
+    assert client.server == "failed" and len(starts.read_text()) <= len(lost)
 
 
 def test_a_python_that_does_not_exist(connect, tmp_path):
@@ -192,6 +192,17 @@ def test_a_python_that_does_not_exist(connect, tmp_path):
     job = client.submit("generate", {}, {})
     run(client, job)
     assert job.code == "no_server" and "choose" in job.error
+
+
+def test_a_bug_in_the_client_fails_the_jobs_and_leaves_it_usable(connect, fake_python, monkeypatch):
+    client = connect(fake_python('header, _ = reader.read(); send({"type": "result", "job": header["job"]})'))
+    with monkeypatch.context() as broken:
+        broken.setattr(jobs, "ServerProcess", lambda *_: 1 / 0)
+        lost = [client.submit("generate", {}, {}) for _ in range(2)]
+        wait(client, lambda: all(job.state is State.FAILED and "report" in job.error for job in lost))
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert job.state is State.DONE
 
 
 def test_a_server_of_another_version_is_refused_with_its_sentence(connect, fake_python):
@@ -239,11 +250,11 @@ reader.read()
 
 def test_stop_ends_the_process_and_its_jobs(connect, fake_python):
     client = connect(fake_python("time.sleep(1000)"))
-    jobs = [client.submit("generate", {}, {}) for _ in range(2)]
-    wait(client, lambda: jobs[0].state is State.RUNNING)
+    running, waiting = (client.submit("generate", {}, {}) for _ in range(2))
+    wait(client, lambda: running.state is State.RUNNING)
     pid = client._process._process.pid
     client.stop()
-    assert not alive(pid) and [job.state for job in jobs] == [State.CANCELLED] * 2
+    assert not alive(pid) and running.state is waiting.state is State.CANCELLED
 
 
 def test_the_server_does_not_outlive_a_client_that_is_killed(tmp_path, server_python):
