@@ -67,18 +67,15 @@ def has_slots() -> bool:
     return "slots" in bpy.types.Action.bl_rna.properties
 
 
-def new_fcurves(action: bpy.types.Action):
-    """Empty the Action, and return the collection to put F-curves for a Key (shape keys) data-block in."""
+def key_fcurves(action: bpy.types.Action):
+    """The Action's collection of F-curves for a Key (shape keys) data-block, made if it is not there."""
     if not has_slots():
         action.id_root = "KEY"
-        action.fcurves.clear()
         return action.fcurves
     slot = key_slot(action) or action.slots.new(id_type="KEY", name="LSF")
     layer = action.layers[0] if len(action.layers) else action.layers.new("LSF")
     strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
-    fcurves = strip.channelbag(slot, ensure=True).fcurves
-    fcurves.clear()
-    return fcurves
+    return strip.channelbag(slot, ensure=True).fcurves
 
 
 def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:

@@ -4,6 +4,8 @@ import tempfile
 import threading
 import time
 
+import numpy as np
+
 from .client.jobs import Client, Job, State
 from .errors import Refusal
 from .scene import audio
@@ -37,7 +39,9 @@ class Generation:
 
     def cancel(self) -> None:
         """Ask for the end; `poll` sees it within a second."""
-        if not self._cancelled and not self.state.ended:
+        if self.state is State.DONE:  # but nobody has taken the result yet
+            self.state = State.CANCELLED
+        elif not self._cancelled and not self.state.ended:
             self._cancelled, self.text = True, "Cancelling"
             if self.job is not None:
                 self._client.cancel(self.job)
@@ -54,11 +58,23 @@ class Generation:
                 self._end(State.CANCELLED)
             return self.state
         job = self.job
-        if job.state.ended:
-            self._end(State.CANCELLED if self._cancelled else job.state, job.error)
+        if self._cancelled and job.state.ended:
+            self._end(State.CANCELLED)
+        elif job.state is State.DONE and not self._is_whole(job):
+            self._end(State.FAILED, "The server's answer is damaged: try again, or reinstall the add-on")
+        elif job.state.ended:
+            self._end(job.state, job.error)
         elif not self._cancelled:
             self.state, self.fraction, self.text = job.state, job.fraction, job.text
         return self.state
+
+    def _is_whole(self, job: Job) -> bool:
+        """Whether the result is what the protocol promises: motion (F, K) and basis (K, V, 3), all finite."""
+        channels, motion, basis = job.header.get("channels"), job.arrays.get("motion"), job.arrays.get("basis")
+        return (isinstance(channels, list) and all(isinstance(channel, str) for channel in channels)
+                and motion is not None and motion.ndim == 2 and motion.shape[0] > 0 and motion.shape[1] == len(channels)
+                and basis is not None and basis.shape == (len(channels), len(self.rest.vertices), 3)
+                and bool(np.isfinite(motion).all() and np.isfinite(basis).all()))
 
     def _end(self, state: State, error: str = "") -> None:
         self.state, self.error = state, error

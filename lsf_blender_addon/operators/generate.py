@@ -77,7 +77,7 @@ class LSF_OT_generate(bpy.types.Operator):
             head, scene, strip = _choose(context)
             line = strips.read_line(scene, strip)
             rest = meshes.read_rest(head)
-            actions.check(head.data)
+            actions.check(head.data, line)
             session.generation = Generation(session.client(), rest, line, settings.temperature, settings.seed)
         except Refusal as refusal:
             return self._refuse(str(refusal))
@@ -147,7 +147,7 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
         raise Refusal(f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again')
     line = strips.where_it_is_now(generation.line)
     meshes.check(head)
-    actions.check(head.data)
+    actions.check(head.data, line)
     motion = np.ascontiguousarray(result.arrays["motion"][:line.frames])
     plan = shape_keys.plan(head, rest, result.header["channels"], motion, result.arrays["basis"],
                            actions.driven_keys(head.data))
@@ -157,7 +157,7 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
     if head.data.shape_keys.animation_data.action != action:
         text += ", on an NLA track"
     if overruled := actions.overruled(head.data, plan.names):
-        text += f"; your own Action decides over {_listed(overruled)}"
+        text += f"; your own curves decide over {_listed(overruled)}"
     if plan.kept:
         text += f"; {len(plan.kept)} of your own keys animated"
     if plan.driven:

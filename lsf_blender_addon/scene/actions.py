@@ -7,7 +7,7 @@ Where it plays:
 - Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
 
 A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
-the curves inside its Action, and leaves everything else as it is.
+the generated curves inside its Action; curves that the artist has added there stay.
 """
 
 import bpy
@@ -17,18 +17,19 @@ from .. import compat
 from ..errors import Refusal
 from .strips import Line
 
-MARK = "lsf_generated"  # custom property on the Action: {"name": …, "strip": …, "scene": …}
+MARK = "lsf_generated"  # custom property on the Action: its name, strip, scene, and the paths of generated curves
 TRACK, REST = "LSF", "LSF rest"
 
 
-def check(mesh: bpy.types.Mesh) -> None:
-    """Raise Refusal if these shape keys can take no Action now."""
+def check(mesh: bpy.types.Mesh, line: Line) -> None:
+    """Raise Refusal if these shape keys can take no Action for this line now."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     if data is None:
         return
     if data.use_tweak_mode:
         raise Refusal("Leave the NLA's tweak mode first (Tab in the NLA editor)")
-    if not data.use_nla and (data.nla_tracks or _is_theirs(data.action)):
+    at_once = data.action == _existing(data, line) if data.action else not data.nla_tracks
+    if not (at_once or data.use_nla):
         raise Refusal("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
 
 
@@ -43,17 +44,22 @@ def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray
     """Write motion (F, len(names)), one value a scene frame from line.first_frame on, and make it play."""
     data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
     action = _existing(data, line) or bpy.data.actions.new(f"LSF · {line.strip}")
-    fill(compat.new_fcurves(action), line.first_frame, names, motion)
-    action[MARK] = {"name": action.name, "strip": line.strip, "scene": line.scene}
+    fcurves = _cleared(action)
+    theirs = {fcurve.data_path for fcurve in fcurves}
+    columns = [k for k, name in enumerate(names) if value_path(name) not in theirs]
+    names = [names[k] for k in columns]
+    fill(fcurves, line.first_frame, names, motion[:, columns])
+    _mark(action, [value_path(name) for name in names], line.strip, line.scene)
     _place(data, action)
     mesh.shape_keys.update_tag()
     return action
 
 
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
-    """Those of the keys that the artist's own active Action animates, too, and so decides."""
+    """Those of the keys that the artist's own curves in the active Action animate, too, and so decide."""
     active = mesh.shape_keys.animation_data.action
-    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} if _is_theirs(active) else set()
+    generated = set(active[MARK]["paths"].split("\n")) if is_generated(active) else set()
+    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated if active else set()
     return [name for name in names if value_path(name) in theirs]
 
 
@@ -80,8 +86,17 @@ def is_generated(action: bpy.types.Action | None) -> bool:
     return mark is not None and mark.get("name") == action.name
 
 
-def _is_theirs(action: bpy.types.Action | None) -> bool:
-    return action is not None and not is_generated(action)
+def _mark(action: bpy.types.Action, paths: list[str], strip: str = "", scene: str = "") -> None:
+    action[MARK] = {"name": action.name, "strip": strip, "scene": scene, "paths": "\n".join(paths)}
+
+
+def _cleared(action: bpy.types.Action):
+    """The F-curves of the Action, after the generated ones are removed."""
+    fcurves = compat.key_fcurves(action)
+    generated = set(action[MARK]["paths"].split("\n")) if MARK in action else set()
+    for fcurve in [fcurve for fcurve in fcurves if fcurve.data_path in generated]:
+        fcurves.remove(fcurve)
+    return fcurves
 
 
 def _existing(data: bpy.types.AnimData, line: Line) -> bpy.types.Action | None:
@@ -118,7 +133,7 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 
 
 def _is_ours(track: bpy.types.NlaTrack) -> bool:
-    return track.name.startswith(TRACK) and all(is_generated(strip.action) for strip in track.strips)
+    return track.name.split(".")[0] in {TRACK, REST} and all(is_generated(strip.action) for strip in track.strips)
 
 
 def _take_off(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
@@ -150,10 +165,10 @@ def _rest(data: bpy.types.AnimData) -> None:
              for fcurve in compat.fcurves_of(strip.action)}
     track = next(track for track in data.nla_tracks if track.name == REST)
     action = track.strips[0].action if track.strips else bpy.data.actions.new("LSF · rest")
-    fcurves = compat.new_fcurves(action)
+    fcurves = _cleared(action)
     for path in sorted(paths):
         fcurves.new(path).keyframe_points.insert(0, 0.0)
-    action[MARK] = {"name": action.name, "strip": "", "scene": ""}
+    _mark(action, sorted(paths))
     if not track.strips:
         strip = track.strips.new(action.name, 0, action)
         compat.assign_slot(strip, action)

@@ -14,6 +14,7 @@ from .meshes import RestMesh, base_vertices, coordinates
 
 MARK = "lsf_generated"  # custom property on the Key: {key name: fingerprint}
 MOVES = 1e-3  # a channel that never exceeds this value moves nothing that one could see
+INVISIBLE = 0.02  # a curve that overshoots its slider by less is cut off without anybody seeing it
 MAX_SLIDER = 10.0  # Blender's own limit
 
 
@@ -77,8 +78,10 @@ def write(obj: bpy.types.Object, plan: KeyPlan, motion: np.ndarray) -> None:
             key.value = 0.0  # 5.0 starts at 1
         key.points.foreach_set("co", shape.ravel())
         low, high = reach.get(name, (0.0, 1.0))
-        key.slider_min = max(-MAX_SLIDER, min(key.slider_min, float(low)))
-        key.slider_max = min(MAX_SLIDER, max(key.slider_max, float(high)))
+        if low < key.slider_min - INVISIBLE:
+            key.slider_min = max(-MAX_SLIDER, float(low))
+        if high > key.slider_max + INVISIBLE:
+            key.slider_max = min(MAX_SLIDER, float(high))
         marks[name] = fingerprint(shape - base)
     obj.active_shape_key_index = active
     mesh.shape_keys[MARK] = marks

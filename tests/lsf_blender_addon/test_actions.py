@@ -178,15 +178,40 @@ def test_a_strip_on_the_artists_own_track_stays_where_it_is(head, dump):
     assert len(data.nla_tracks) == 1 and data.action is None and dump(track) == before
 
 
-def test_tweak_mode_is_refused(head):
+def test_an_nla_that_is_off_is_refused_where_it_is_needed(head):
     theirs = artists_action(head, assign=False)
     data = head.data.shape_keys.animation_data
     track = data.nla_tracks.new()
     track.strips.new("wave", 3, theirs)
-    actions.check(head.data)
+    actions.check(head.data, line())
     data.use_nla = False
     with pytest.raises(Refusal, match="turn it on"):
-        actions.check(head.data)
+        actions.check(head.data, line())
+
+
+def test_an_nla_that_is_off_does_not_matter_to_the_active_action(head):
+    actions.write(head.data, line(), NAMES, curves())
+    head.data.shape_keys.animation_data.use_nla = False
+    actions.check(head.data, line())
+    with pytest.raises(Refusal, match="turn it on"):
+        actions.check(head.data, line("another"))
+
+
+def test_curves_that_the_artist_adds_to_the_generated_action_stay(head, dump):
+    """Auto-keying puts them there, because it is the active one."""
+    action = actions.write(head.data, line(), NAMES[:1], curves()[:, :1])
+    keys = head.data.shape_keys.key_blocks
+    for name in ("mine", "mouthClose"):  # mouthClose moves in the second take only
+        keys[name].value = 0.7
+        keys[name].keyframe_insert("value", frame=12)
+    theirs = [curve for curve in compat.fcurves_of(action) if curve.data_path != actions.value_path("jawOpen")]
+    before = [dump(curve) for curve in theirs]
+    for seed in (1, 2):
+        assert actions.write(head.data, line(), NAMES, curves(seed=seed)) == action
+        now = compat.fcurves_of(action)
+        assert [dump(c) for c in now if c.data_path != actions.value_path("jawOpen")] == before and len(now) == 3
+        assert played(head, 30) == pytest.approx(curves(seed=seed)[5, 0], abs=1e-6)
+        assert actions.overruled(head.data, NAMES) == ["mouthClose"]
 
 
 def test_names_with_quotes(head):

@@ -210,6 +210,29 @@ def test_cancel_ends_the_job(scene, addon):
     assert addon.session.generation.poll() is State.CANCELLED and client.cancelled == client.jobs
 
 
+def test_cancel_while_the_result_waits_for_object_mode(scene, addon):
+    generation = started(addon, Client())
+    assert generation.poll() is State.DONE
+    generation.cancel()
+    assert generation.poll() is State.CANCELLED
+
+
+@pytest.mark.parametrize("damage", ["no basis", "NaN", "channels", "vertices"])
+def test_a_damaged_answer_is_refused(scene, addon, damage):
+    client = Client()
+    generation = started(addon, client)
+    job, = client.jobs
+    if damage == "no basis":
+        del job.arrays["basis"]
+    elif damage == "NaN":
+        job.arrays["motion"][3, 4] = np.nan
+    elif damage == "channels":
+        job.header["channels"].pop()
+    else:
+        job.arrays["basis"] = job.arrays["basis"][:, 1:]
+    assert generation.poll() is State.FAILED and "damaged" in generation.error
+
+
 def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
     from lsf_blender_addon.scene import audio
 
