@@ -68,8 +68,7 @@ def make_shot(sound: Path) -> bpy.types.Object:
     strips = scene.sequence_editor_create().strips
     strip = strips.new_sound("demo line", str(sound), channel=1, frame_start=START)
     scene.frame_start, scene.frame_end = START, int(strip.frame_final_end)
-    if bpy.ops.lsf.generate() != {"FINISHED"}:
-        sys.exit("Generate did not finish; its reason is above.")
+    bpy.ops.lsf.generate()  # raises with a sentence if it cannot
     return head
 
 
@@ -165,6 +164,7 @@ def main() -> None:
     light_and_camera(head)
     with step("save talking_head.blend", seconds):
         bpy.ops.file.pack_all()  # the sound lives in a user folder that goes away
+        bpy.context.preferences.filepaths.save_version = 0  # no .blend1 of an earlier demo
         bpy.ops.wm.save_as_mainfile(filepath=str(folder / "talking_head.blend"))
     if not args.blend_only:
         with step("render talking_head.mp4", seconds), output_to(log):
