@@ -104,7 +104,7 @@ class LSFConfig:
     prior_span: int = 25  # frames to either side that these attend to; 0 is the whole window
     prior_norm: str = "layer"
     commitment: float = 0.25
-    take_smoothing: float = 0.0  # frames over which the choices of a take (temperature > 0) hold together; paper: 0
+    take_smoothing: float = 3.0  # frames over which the choices of a take (temperature > 0) hold together; paper: 0
 
     def __post_init__(self):
         if self.motion_space not in ("arkit", "flame"):
@@ -157,7 +157,7 @@ class LSFConfig:
             motion_backbone=base, motion_layers=(12,), motion_components=0,
             emotion_backbone=dataclasses.replace(base, kind="wav2vec2", trainable=False), emotion_layers=(12,),
             emotion_components=0, identity_size=300, stream_norm="instance", fusion_blocks=12, emotions=0,
-            direct_path=(), prior_layers=6, prior_span=0, prior_norm="instance",
+            direct_path=(), prior_layers=6, prior_span=0, prior_norm="instance", take_smoothing=0.0,
         )
         return cls(**{**settings, **changes})
 

@@ -46,7 +46,8 @@ class Quantiser(nn.Module):
     def forward(self, z: Tensor, mask: Tensor | None = None, temperature: float = 0.0, noise: Tensor | None = None,
                 learn: bool = False) -> Quantised:
         """z (B, F, L) -> its codes. With a temperature, a code's chance is softmax(−distance / temperature), drawn with
-        `noise` (F, S, slots, codes) from a Gumbel distribution; each stage codes what the one before left over."""
+        `noise` (F, S, slots, codes) from a Gumbel distribution; each stage codes what the one before left over.
+        Distances are squared, in units of the codebook's spacing: a temperature means the same for every codebook."""
         rest = z.detach().unflatten(-1, (self.slots, self.size))
         total, chosen = torch.zeros_like(rest), []
         for stage in range(len(self.codebook)):
@@ -55,7 +56,7 @@ class Quantiser(nn.Module):
             book = self.codebook[stage]
             score = 2 * rest @ book.T - book.square().sum(-1)  # −squared distance + |rest|², the same for all codes
             if temperature > 0 and noise is not None:
-                score = score / temperature + noise[:, stage]
+                score = score / (temperature * spacing(book)) + noise[:, stage]
             codes = score.argmax(-1)  # (B, F, slots)
             if learn:
                 self.learn(stage, rest, codes, mask)
@@ -92,6 +93,11 @@ class Quantiser(nn.Module):
             count[dead] = self.NEW
             total[dead] = self.NEW * draw(vectors, int(dead.sum()))
         self.codebook[stage] = total / count[:, None]
+
+
+def spacing(book: Tensor) -> Tensor:
+    """Median squared distance of a code (N, C) to the code nearest to it, ()."""
+    return torch.cdist(book, book).fill_diagonal_(float("inf")).min(-1).values.square().median()
 
 
 def draw(vectors: Tensor, count: int) -> Tensor:

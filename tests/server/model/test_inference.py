@@ -136,7 +136,7 @@ minutes, windows = int(sys.argv[2]), []
 hear = model.hear
 model.hear = lambda audio, first, frames, level: windows.append(frames) or hear(audio, first, frames, level)
 speech = 0.1 * np.random.default_rng(0).standard_normal(minutes * 60 * 16000, dtype=np.float32)
-curves = synthesize(model, speech, temperature=0.2)
+curves = synthesize(model, speech)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"frames": len(curves), "heard": sum(windows), "longest": max(windows), "peak": peak}))
 """
