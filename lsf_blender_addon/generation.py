@@ -26,7 +26,6 @@ class Generation:
         self.started = time.monotonic()
         self._client = client
         self._settings = {"fps": line.fps, "t0": line.t0, "temperature": temperature, "seed": seed}
-        self._cancelled = False
         self._refusal = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
         self._reader = threading.Thread(target=self._submit, name="lsf-sound", daemon=True)
@@ -38,33 +37,27 @@ class Generation:
         return time.monotonic() - self.started
 
     def cancel(self) -> None:
-        """Ask for the end; `poll` sees it within a second."""
-        if self.state is State.DONE:  # but nobody has taken the result yet
-            self.state = State.CANCELLED
-        elif not self._cancelled and not self.state.ended:
-            self._cancelled, self.text = True, "Cancelling"
+        """End it, at once for Blender; the server lets go of the job, or is killed by the client, within a second."""
+        if self.state is State.DONE or not self.state.ended:  # a result that nobody has taken yet counts as well
+            self._end(State.CANCELLED)
             if self.job is not None:
                 self._client.cancel(self.job)
 
     def poll(self) -> State:
         """Take what has happened since; returns at once."""
-        if self.state.ended:
-            return self.state
         self._client.drain()  # the job's own fields say all of it
-        if self.job is None:
-            if self._refusal:
-                self._end(State.FAILED, self._refusal)
-            elif self._cancelled:  # nothing was sent yet; the thread sees the flag when the sound is read
-                self._end(State.CANCELLED)
-            return self.state
         job = self.job
-        if self._cancelled and job.state.ended:
-            self._end(State.CANCELLED)
+        if self.state.ended:
+            pass
+        elif self._refusal:
+            self._end(State.FAILED, self._refusal)
+        elif job is None:  # the sound is still being read
+            pass
         elif job.state is State.DONE and not self._is_whole(job):
             self._end(State.FAILED, "The server's answer is damaged: try again, or reinstall the add-on")
         elif job.state.ended:
             self._end(job.state, job.error)
-        elif not self._cancelled:
+        else:
             self.state, self.fraction, self.text = job.state, job.fraction, job.text
         return self.state
 
@@ -90,8 +83,8 @@ class Generation:
         except Exception as error:  # a decoder's own error must not leave the job waiting for ever
             self._refusal = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
             return
-        if not self._cancelled:
+        if not self.state.ended:
             mesh = {"vertices": self.rest.vertices, "triangles": self.rest.triangles}
             self.job = self._client.submit("generate", {**header, "settings": self._settings}, arrays | mesh)
-            if self._cancelled:  # pressed in between
+            if self.state is State.CANCELLED:  # in between
                 self._client.cancel(self.job)

@@ -67,8 +67,9 @@ def idle() -> bool:
 
 
 def at_work() -> bool:
+    """The job is with the server."""
     generation = add_on().session.generation
-    return generation is not None and generation.fraction > 0
+    return generation is not None and generation.job is not None and generation.state.value == "running"
 
 
 def curves() -> int:
