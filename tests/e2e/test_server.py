@@ -68,11 +68,10 @@ def of(job, vertices=None):
     return job.header["t0"] + np.arange(len(curve)) / job.header["fps"], curve
 
 
-def closed_share(times, curve):
-    """Share of p, b and m (± 40 ms) with an aperture below the 20th percentile of the speech."""
-    fine = np.arange(*SPEECH, 0.01)
-    low = np.percentile(np.interp(fine, times, curve), 20)
-    return np.mean([np.interp(np.arange(a - 0.04, b + 0.0401, 0.01), times, curve).min() < low for a, b in CLOSURES])
+def widest_closure(times, curve):
+    """The least closed of all p, b and m (± 40 ms), as a share of the aperture of the line's open vowels."""
+    at = lambda start, end: np.interp(np.arange(start, end, 0.01), times, curve)  # noqa: E731
+    return max(at(a - 0.04, b + 0.05).min() for a, b in CLOSURES) / np.percentile(at(*SPEECH), 95)
 
 
 def test_the_line_on_our_own_head(client):
@@ -80,7 +79,7 @@ def test_the_line_on_our_own_head(client):
     assert client.hello["models"][0]["motion_space"] == "arkit"
     assert tuple(job.header["channels"]) == CHANNELS
     assert np.isfinite(job.arrays["motion"]).all() and np.ptp(job.arrays["motion"][:, CHANNELS.index("jawOpen")]) > 0.1
-    assert closed_share(*of(job)) == 1.0
+    assert len(CLOSURES) == 10 and widest_closure(*of(job)) < 0.2
 
 
 @pytest.mark.parametrize("fps, t0", [(24, 0.0), (29.97, 0.01), (60, -0.5), (30, 1.0)])
@@ -104,7 +103,7 @@ def test_another_character_talks_in_its_own_units_and_order(client, character):
     job = generate(client, character)
     assert "vertices" not in job.arrays
     times, curve = of(job, character["vertices"])
-    assert closed_share(times, curve) >= 0.9 and 0.5 < np.ptp(curve) < 5  # centimetres
+    assert widest_closure(times, curve) < 0.25 and 0.5 < np.ptp(curve) < 5  # centimetres
     prepared = finish(client, client.submit("prepare_face", {}, character))
     np.testing.assert_array_equal(prepared.arrays["basis"], job.arrays["basis"])
 
@@ -112,7 +111,7 @@ def test_another_character_talks_in_its_own_units_and_order(client, character):
 def test_takes_above_temperature_zero_differ_and_still_close_the_lips(client):
     one, two = generate(client, temperature=0.7, seed=1), generate(client, temperature=0.7, seed=2)
     assert np.abs(one.arrays["motion"] - two.arrays["motion"]).max() > 0.01
-    assert min(closed_share(*of(one)), closed_share(*of(two))) >= 0.8
+    assert max(widest_closure(*of(one)), widest_closure(*of(two))) < 0.35
 
 
 def test_a_cube_is_refused_with_a_sentence_and_the_server_lives(client):
@@ -134,7 +133,7 @@ def test_cancel_of_a_long_line(client):
         time.sleep(0.01)
     client.cancel(job)
     finish(client, job, State.CANCELLED)
-    assert job.arrays == {} and 0 < job.fraction < 1
+    assert job.arrays == {} and job.fraction < 1
 
 
 def test_the_same_from_a_shell(client, character, server_python, tmp_path):
