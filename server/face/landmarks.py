@@ -25,8 +25,9 @@ SMALLEST_WINDOW = 0.07  # of the mesh's height
 FOLLOW_ZOOM = 1.6  # window side over the landmarks' extent while it follows the face
 FINAL_ZOOMS = (1.35, 1.6, 1.9)
 MOUTH_ZOOMS = (1.5, 1.9)
-WORST_SPREAD = 0.05  # mean disagreement under zoom, as a share of the face's extent, that still is a face
-SURE = 0.01  # disagreement at which a landmark's confidence has fallen to 1/e ... of the face's extent
+CLEAR_SPREAD = 0.006  # mean disagreement under zoom, as a share of the face's extent, of a face beyond doubt
+WORST_SPREAD = 0.02  # and of something that may still be one
+SURE = 0.01  # disagreement, as a share of the face's extent, at which a landmark's confidence has fallen to 1/e
 
 # Rotations that bring a mesh to Z up, facing -Y: as it is, turned about Z, and from Y up facing +Z or others.
 TURN_Z = [np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) for c, s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
@@ -47,8 +48,10 @@ def networks() -> dict[str, LandmarkNet]:
     tensors = load_file(WEIGHTS)
     nets = {}
     for name, count in (("face", 68), ("mouth", len(MOUTH))):
-        net = LandmarkNet(count)
         own = {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name + ".")}
+        if not own:
+            continue
+        net = LandmarkNet(count)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
         nets[name] = net.eval()
     return nets
@@ -79,7 +82,7 @@ class Looker:
     def first_windows(self):
         """Squares of growing size that hang from the top of the mesh over its middle there."""
         used = self.vertices[np.unique(self.triangles)]
-        top, height = used[:, 2].max(), np.ptp(used[:, 2])
+        top, height = used[:, 2].max(), max(np.ptp(used[:, 2]), 0.2 * np.ptp(used, axis=0).max())
         widest = 1.5 * max(height, min(np.ptp(used[:, 0]), height))
         size, windows = SMALLEST_WINDOW * height, []
         while size < widest:
@@ -95,8 +98,7 @@ class Looker:
         extents = _extent(points)
         for _ in range(3):
             points = self.ask("face", [(_centre(p), FOLLOW_ZOOM * e) for p, e in zip(points, extents, strict=True)])
-            before, extents = extents, np.clip(_extent(points), 0.5 * extents, 2 * extents)
-        del before
+            extents = np.clip(_extent(points), 0.5 * extents, 2 * extents)
         keep = _distinct(points, extents)
         best = None
         for k in keep:
@@ -169,12 +171,13 @@ def find_landmarks(vertices: np.ndarray, triangles: np.ndarray) -> Found:
         result = looker.search()
         if result is not None and (best is None or result[2] < best[1][2]):
             best = looker, result, rotation
-        if best is not None and best[1][2] < 0.3 * WORST_SPREAD:
+        if best is not None and best[1][2] < CLEAR_SPREAD:
             break
     if best is None or best[1][2] > WORST_SPREAD:
         raise no_face()
     looker, (points, spread, mean), rotation = best
-    points, mouth_spread = looker.look_at_mouth(points)
     spread = spread.copy()
-    spread[MOUTH] = mouth_spread / _extent(points)
+    if "mouth" in networks():
+        points, mouth_spread = looker.look_at_mouth(points)
+        spread[MOUTH] = mouth_spread / _extent(points)
     return Found(looker.lift(points) @ rotation, np.exp(-spread / SURE), float(mean), rotation)

@@ -17,7 +17,8 @@ from .raster import vertex_normals
 
 JAW = np.arange(17)
 IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances in units of NOISE
-NOISE = 0.002  # metres: what a landmark or a surface point is expected to miss by
+NOISE = 0.003  # metres: what a landmark or a surface point is expected to miss by
+OUTLIER = 0.01  # metres: a landmark that misses by more is hardly believed
 # Non-rigid iterations: stiffness, landmark weight, and how far (metres) a surface point may be.
 SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.2, 0.02), (20, 0.8, 0.015), (10, 0.5, 0.012), (6, 0.3, 0.01),
             (4, 0.2, 0.008))
@@ -84,9 +85,10 @@ class Registration:
 
 def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration:
     """vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face."""
-    weight = np.ones(68)
-    weight[JAW] = 0.15
-    scale, rotation, shift = similarity(head.landmarks68, landmarks, weight)
+    trust = np.ones(68)
+    trust[JAW] = 0.15
+    inner_marks = np.where(np.isin(np.arange(68), JAW), 1e-3, 1.0)
+    scale, rotation, shift = similarity(head.landmarks68, landmarks, inner_marks)
     identity = np.zeros(len(head.identity_modes))
     shape = head.vertices
     normals = vertex_normals(vertices, triangles)
@@ -98,6 +100,8 @@ def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration
         target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
         target.sample(shape[inner].mean(0), 0.16)
         own_normals = vertex_normals(shape, head.faces)
+        misses = np.linalg.norm(marks - shape[head.landmark_vertices], axis=1)
+        weight = trust / (1 + (misses / OUTLIER) ** 2) ** 2
         if iteration == 0 and inverted(target, shape[inner], own_normals[inner]):
             normals = -normals
             target.normals, target.point_normals = -target.normals, -target.point_normals
@@ -117,7 +121,7 @@ def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration
     points, marks = (vertices - shift) @ rotation / scale, (landmarks - shift) @ rotation / scale
     target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
     target.sample(shape[inner].mean(0), 0.22)
-    fitted = refine(head, shape, marks, target)
+    fitted = refine(head, shape, marks, weight, target)
     return Registration(scale, rotation, shift, identity, fitted, target, residual, unmatched)
 
 
@@ -147,7 +151,7 @@ def solve_identity(head, shape, marks, mark_weight, used, goal, direction):
     return np.linalg.solve(a.T @ a + IDENTITY_PRIOR * np.eye(count), a.T @ b)
 
 
-def refine(head, shape, marks, target):
+def refine(head, shape, marks, trust, target):
     """Laplacian non-rigid ICP of the skin; the other parts follow the skin around them. Returns all vertices."""
     skin = np.flatnonzero(head.part == h.SKIN)  # a prefix of the vertices
     faces = head.faces[(head.faces < len(skin)).all(1)]
@@ -158,8 +162,6 @@ def refine(head, shape, marks, target):
     matched = ~np.isin(region, (h.MOUTH_BAG, h.SOCKET))
     confidence = np.where(region == h.NECK, 0.3, 1.0)
     mark_rows = head.landmark_vertices
-    mark_weight = np.ones(68)
-    mark_weight[JAW] = 0.1
     fitted = shape[skin].copy()
     for step, (stiffness, mark_strength, reach) in enumerate(SCHEDULE):
         if step == 2:
@@ -176,8 +178,8 @@ def refine(head, shape, marks, target):
         weight[used] = confidence[used]
         aim = np.zeros_like(fitted)
         aim[used] = goal * confidence[used, None]
-        np.add.at(weight, mark_rows, mark_strength * 4 * mark_weight)
-        np.add.at(aim, mark_rows, marks * (mark_strength * 4 * mark_weight)[:, None])
+        np.add.at(weight, mark_rows, mark_strength * 4 * trust)
+        np.add.at(aim, mark_rows, marks * (mark_strength * 4 * trust)[:, None])
         system = sparse.diags(weight + 1e-4) + stiffness * bending
         right = aim + 1e-4 * shape[skin] + stiffness * (bending @ shape[skin])
         fitted = splu(system.tocsc()).solve(right)

@@ -14,8 +14,11 @@ from .registration import register
 from .transfer import carry_skin, local_shapes, triangle_normals, untangle
 
 LEAST_FACE_VERTICES = 120
-WORST_RESIDUAL = 0.0035  # metres on a head of ordinary size, mean over the face after the identity fit
-MOST_UNMATCHED = 0.35
+WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
+WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
+MOST_UNMATCHED = 0.5
+NO_FACE = ("No face was found on this mesh: select the character's head, facing -Y with Z up, or place the landmarks "
+           "by hand.")
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
 POSES = {name: tuple(CHANNELS.index(c) for c in channels) for name, channels in {
@@ -100,19 +103,18 @@ def check_landmarks(landmarks):
 
 
 def refuse_bad_fit(registration, found):
+    """No face where the head does not fit; where the landmarks were found, their spread counts as well."""
+    doubt = registration.residual / WORST_RESIDUAL
+    if found is not None:
+        doubt = 0.5 * doubt + 0.5 * found.spread / WORST_SPREAD
+    if doubt > 1 or registration.unmatched > MOST_UNMATCHED:
+        raise LSFError("no_face", NO_FACE)
     vertices = registration.target.vertices
-    centre = registration.fitted[registration_inner()].mean(0)
+    centre = registration.fitted[h.load_head().landmark_vertices[17:]].mean(0)
     inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < 0.12
-    if registration.residual > WORST_RESIDUAL or registration.unmatched > MOST_UNMATCHED:
-        raise LSFError("no_face", "No face was found on this mesh: select the character's head, facing -Y with Z up, "
-                                  "or place the landmarks by hand.")
     if inside.sum() < LEAST_FACE_VERTICES:
         raise LSFError("too_coarse", f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "
                                      "the mesh (apply a Subdivision modifier) and try again.")
-
-
-def registration_inner():
-    return h.load_head().landmark_vertices[17:]
 
 
 def build_basis(registration, head, piece, skin_piece):

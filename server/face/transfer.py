@@ -14,7 +14,7 @@ SAMPLE_SPACING = 0.0015
 NEIGHBOURS = 24
 NORMAL_PENALTY = 0.012  # metres that opposite normals count
 FADE = 0.012, 0.04  # metres from the fitted skin between which a vertex stops following it
-FRAME_RADIUS = 0.022  # metres: over this distance the fit's local turn and scale are averaged
+FRAME_RADIUS = 0.04  # metres: over this distance the fit's local turn and scale are averaged
 UNTANGLE_ROUNDS = 4
 
 
