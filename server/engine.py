@@ -64,8 +64,11 @@ class Engine:
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
+        import scipy.interpolate  # noqa: F401  with what else a job needs, so that the first one need not wait for it
+        import scipy.signal  # noqa: F401
         import torch
 
+        from . import face  # noqa: F401
         from .model import LSF
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise LSFError("no_device", 'Torch finds no CUDA device here: use the device "cpu".')
