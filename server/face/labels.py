@@ -10,6 +10,8 @@ from .geometry import adjacency, edges_of
 from .raster import vertex_normals
 
 SEED_DISTANCE, SEED_COSINE = 0.008, 0.5  # a seed lies this near to the outside of a fitted lip and faces the same way
+SEAM_CLEARANCE = 0.004  # nor so near to where the fitted lips meet: the fit may miss that by a lip's border
+LIP_SEAMS = 1 << h.SEAMS.index("upper_lip") | 1 << h.SEAMS.index("lower_lip")
 REACH = 0.03  # metres along the surface
 CLEARLY = 0.6  # the nearer lip must be nearer than this share of the way to the other one: corners belong to none
 
@@ -26,14 +28,17 @@ def mouth_sides(target, head: h.Head, fitted_skin: np.ndarray) -> np.ndarray:
     index[near] = np.arange(len(near))
     length = np.linalg.norm(target.vertices[edges[:, 0]] - target.vertices[edges[:, 1]], axis=1)
     graph = adjacency(index[edges], len(near), np.maximum(length, 1e-6))
+    seam = fitted_skin[np.flatnonzero(head.seam[:count] & LIP_SEAMS)]
+    aside = cKDTree(seam).query(target.vertices[near])[0] > SEAM_CLEARANCE
     gaps, seeds = [], []
     for side in (1, -1):
         lip = np.flatnonzero(_outer_lip(head, fitted_skin, side))
         gap, which = cKDTree(fitted_skin[lip]).query(target.vertices[near])
         gaps.append(gap)
-        seeds.append((gap < SEED_DISTANCE) & ((normals[lip][which] * target.normals[near]).sum(1) > SEED_COSINE))
+        cosine = (normals[lip][which] * target.normals[near]).sum(1)
+        seeds.append(aside & (gap < SEED_DISTANCE) & (cosine > SEED_COSINE))
     distances = []
-    for own, other in ((0, 1), (1, 0)):  # near the seam a seed would be a guess: only clear cases
+    for own, other in ((0, 1), (1, 0)):
         clear = np.flatnonzero(seeds[own] & (gaps[own] < 0.5 * gaps[other]))
         if not len(clear):
             return np.zeros(len(target.vertices), int)

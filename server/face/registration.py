@@ -18,10 +18,10 @@ from .raster import vertex_normals
 JAW = np.arange(17)
 IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances in units of NOISE
 NOISE = 0.003  # metres: what a landmark or a surface point is expected to miss by
-OUTLIER = 0.01  # metres: a landmark that misses by more is hardly believed
+OUTLIER = np.where(np.arange(68) < 17, 0.01, 0.025)  # metres: a landmark that misses by more is hardly believed
 # Non-rigid iterations: stiffness, landmark weight, and how far (metres) a surface point may be.
-SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.2, 0.02), (20, 0.8, 0.015), (10, 0.5, 0.012), (6, 0.3, 0.01),
-            (4, 0.2, 0.008))
+SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.5, 0.02), (20, 1.2, 0.015), (10, 1, 0.012), (6, 1, 0.01),
+            (4, 1, 0.008))
 LEAST_COSINE = 0.6  # between normals of points that may correspond
 SAMPLE_SPACING = 0.002
 

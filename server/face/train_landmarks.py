@@ -3,7 +3,7 @@
     python -m server.face.train_landmarks --work DIR          renders the views, then trains both networks
 
 Everything is resumable: views already rendered are kept, each network goes on from its last checkpoint in DIR. About
-40 minutes on one core. Result: assets/landmarks.safetensors with the tensors of both networks.
+50 minutes on one core. Result: assets/landmarks.safetensors with the tensors of both networks.
 """
 
 import argparse
@@ -103,6 +103,10 @@ def train(task, folder: Path, count: int, steps: int, batch: int):
         net.load_state_dict(state["net"])
         optimiser.load_state_dict(state["optimiser"])
         start = state["step"]
+    elif task != "face":  # looks at the same kind of picture: start from the face network's trunk
+        known = {k.removeprefix("face."): v.float() for k, v in load_file(WEIGHTS).items() if k.startswith("face.")}
+        own = net.state_dict()
+        net.load_state_dict({k: known[k] if known[k].shape == v.shape else v for k, v in own.items()})
     began = time.monotonic()
     for step in range(start, steps):
         generator = torch.Generator().manual_seed(step)
@@ -155,7 +159,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for views and checkpoints")
     parser.add_argument("--views", type=int, default=6000)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=1700)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--tasks", nargs="*", default=list(TASKS))
     arguments = parser.parse_args()
