@@ -38,6 +38,14 @@ class LSF_OT_generate(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            return self._tick(context, event)
+        except Exception:  # Blender ends the operator then; the panel must not wait for ever
+            self._stop_timer(context)
+            session.drop("Something went wrong: the details are in Blender's console (Window > Toggle System Console)")
+            raise
+
+    def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         generation = session.generation
         if generation is None:  # another file was loaded, or the add-on is going
             self._stop_timer(context)
