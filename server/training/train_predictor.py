@@ -27,11 +27,11 @@ from . import dataset, features, lips, train_prior
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.1, dropout=0.2, direct_width=192)
 STEPS, BATCH, SEED = 2000, 16, 1  # BATCH clips of 3 s
 RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
-SHARES = {"grid": 0.4, "kokoro": 0.22, "facegood": 0.15, "emodb": 0.15, "ljspeech": 0.05, "quiet": 0.03}
+SHARES = {"grid": 0.42, "kokoro": 0.20, "facegood": 0.15, "emodb": 0.15, "ljspeech": 0.05, "quiet": 0.03}
 COPIES = {"grid": [0, 1, 2, 3, 4], "kokoro": [0, 1, 2], "facegood": [0, 1, 2, 3, 4], "emodb": [0, 1, 2, 3, 4],
           "ljspeech": [0, 1, 2], "quiet": [0, 1]}
 CODES, CURVES, LIPS, EMOTION = 0.3, 1.0, 1.0, 0.1  # weights of the losses
-EVERY = 250
+EVERY = 150
 
 
 NORMS = ("motion_norm", "emotion_norm")

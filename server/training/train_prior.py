@@ -24,7 +24,7 @@ CONFIG = LSFConfig(motion_components=384, residual_stages=1, prior_layers=2)
 STEPS, BATCH, FRAMES, RATE, SEED = 2000, 12, 80, 4e-4, 1
 SHARES = {"grid": 0.35, "kokoro": 0.35, "facegood": 0.2, "ljspeech": 0.1}
 SMALLEST_SCALE = 0.05  # standard deviation below which a channel counts as still
-APERTURE, WIDTH = 0.15, 0.05  # loss per millimetre of error on the mesh
+APERTURE, WIDTH = 0.15, 0.1  # loss per millimetre of error on the mesh
 
 
 def channel_weights() -> torch.Tensor:
@@ -79,7 +79,7 @@ def lip_loss(head: lips.Lips, curves: torch.Tensor, target: torch.Tensor) -> tor
     """Error of aperture and width on the mesh, (…) per frame. Near closure the aperture counts more."""
     got, wanted = head(curves), head(target)
     error = 1e3 * (got - wanted).abs()
-    closeness = 1 + 2 * torch.exp(-1e3 * wanted[..., 0])
+    closeness = 1 + 3 * torch.exp(-1e3 * wanted[..., 0])
     return APERTURE * closeness * error[..., 0] + WIDTH * error[..., 1]
 
 
