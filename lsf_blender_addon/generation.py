@@ -19,13 +19,15 @@ class Generation:
     `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
     """
 
-    def __init__(self, client: Client, rest: RestMesh, line: Line, temperature: float, seed: int):
+    def __init__(self, client: Client, rest: RestMesh, line: Line, temperature: float, seed: int,
+                 blinks: bool):
         self.rest, self.line = rest, line
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
         self.job: Job | None = None
         self.started = time.monotonic()
         self._client = client
-        self._settings = {"fps": line.fps, "t0": line.t0, "temperature": temperature, "seed": seed}
+        self._settings = {"fps": line.fps, "t0": line.t0, "temperature": temperature, "seed": seed,
+                          "blinks": blinks}
         self._refusal = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
         self._reader = threading.Thread(target=self._submit, name="lsf-sound", daemon=True)

@@ -54,6 +54,7 @@ class _TakePanel(_Panel):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(context.scene.lsf, "temperature", slider=True)
         layout.prop(context.scene.lsf, "seed")
+        layout.prop(context.scene.lsf, "blinks")
 
 
 class LSF_PT_view3d(_MainPanel, bpy.types.Panel):

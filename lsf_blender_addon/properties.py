@@ -26,8 +26,12 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         name="Temperature", description="0 gives the most likely take, the same every time. More gives livelier, "
         "different takes", default=0.0, min=0.0, max=2.0, soft_max=1.0)
     seed: bpy.props.IntProperty(
-        name="Seed", description="Another number gives another take, where the temperature is above 0",
+        name="Seed", description="Another number gives another take, where the temperature is above 0, and other "
+        "blinks",
         default=0, min=0)
+    blinks: bpy.props.BoolProperty(
+        name="Blinks", description="Let the eyes blink at a natural rate, mostly where phrases end. Another seed gives "
+        "other blinks", default=True)
 
 
 def head_of(context: bpy.types.Context) -> bpy.types.Object | None:

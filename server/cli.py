@@ -29,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results are DIR/<stem>.npz")
     generate.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
     generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
-    generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0")
+    generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which blinks")
+    generate.add_argument("--blinks", action="store_true", help="let the eyes blink at a natural rate")
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
@@ -57,7 +58,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
-    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed)
+    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, blinks=args.blinks)
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,8 @@ def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, 
     if not isinstance(given, dict):
         raise LSFError("bad_request", "settings must be an object.")
     settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
-                        temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0))
+                        temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0),
+                        blinks=given.get("blinks", False))
     result = engine.generate(samples, rate, _mesh(arrays), settings, report, cancelled,
                              landmarks=arrays.get("landmarks68"))
     face = {"basis": result.face.basis, "landmarks68": result.face.landmarks68,

@@ -86,7 +86,8 @@ class LSF_OT_generate(bpy.types.Operator):
             line = strips.read_line(scene, strip)
             rest = meshes.read_rest(head)
             actions.check(head.data, line)
-            session.generation = Generation(session.client(), rest, line, settings.temperature, settings.seed)
+            session.generation = Generation(session.client(), rest, line, settings.temperature, settings.seed,
+                                            settings.blinks)
         except Refusal as refusal:
             return self._refuse(str(refusal))
         session.say("")

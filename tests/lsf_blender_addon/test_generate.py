@@ -83,7 +83,8 @@ def test_request(scene, addon, monkeypatch, clicks):
     job, = client.jobs
     assert job.request["audio_file"] == str(clicks) and job.request["start"] == 0
     assert job.request["duration"] == pytest.approx(120 * 1.001 / 30)
-    assert job.request["settings"] == {"fps": pytest.approx(30 / 1.001), "t0": 0, "temperature": 0.5, "seed": 7}
+    assert job.request["settings"] == {"fps": pytest.approx(30 / 1.001), "t0": 0, "temperature": 0.5, "seed": 7,
+                                       "blinks": True}
     np.testing.assert_array_equal(job.request_arrays["vertices"], meshes.base_vertices(bpy.context.object.data))
 
 
@@ -150,7 +151,7 @@ def started(addon, client):
     from lsf_blender_addon.scene import strips
     scene = bpy.context.scene
     line = strips.read_line(scene, strips.find_strip(scene, ""))
-    generation = Generation(client, meshes.read_rest(bpy.context.object), line, 0.0, 0)
+    generation = Generation(client, meshes.read_rest(bpy.context.object), line, 0.0, 0, True)
     generation._reader.join()
     return generation
 

@@ -49,6 +49,14 @@ def test_temperature_zero_repeats_itself_and_seeds_are_takes(engine):
     assert np.abs(take(1, 3) - take(1, 4)).max() > 1e-4
 
 
+def test_blinks_come_on_request_and_touch_nothing_else(engine):
+    speech = np.concatenate([SPEECH] * 6)  # 12 s
+    plain, blinking = (engine.generate(speech, 16000, None, Settings(blinks=b)).motion for b in (False, True))
+    changed = [CHANNELS[k] for k in np.flatnonzero(np.abs(blinking - plain).max(0) > 1e-6)]
+    assert changed == ["eyeBlinkLeft", "eyeBlinkRight"]
+    assert blinking[:, CHANNELS.index("eyeBlinkLeft")].max() == 1
+
+
 def test_any_rate_and_channel_count_of_the_sound_give_the_same_motion(engine):
     stereo48k = np.repeat(np.interp(np.arange(96000) / 3, np.arange(32000), SPEECH).astype(np.float32)[:, None], 2, 1)
     a, b = engine.generate(SPEECH, 16000).motion, engine.generate(stereo48k, 48000).motion
