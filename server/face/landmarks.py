@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from ..errors import LSFError
 from .network import LandmarkNet, to_image
 from .raster import render, vertex_normals
+from .refusals import no_face
 
 WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
 FACE_PIXELS, MOUTH_PIXELS, LIFT_PIXELS = 128, 96, 384
 MOUTH = np.arange(48, 68)
+NOSE_TIP, NOSE_SEARCH = 30, 0.07  # and how far it may be from its prediction, as a share of the face's extent
 WINDOW_STEP = 1.3  # between the sizes of the first windows
 SMALLEST_WINDOW = 0.07  # of the mesh's height
 FOLLOW_ZOOM = 1.6  # window side over the landmarks' extent while it follows the face
@@ -134,7 +135,18 @@ class Looker:
             if not len(depth):
                 raise no_face()
             lifted[k] = points[k, 0], np.percentile(depth, 25), points[k, 1]
+        reach = int(NOSE_SEARCH * extent / view.size * LIFT_PIXELS)
+        lifted[NOSE_TIP] = self._most_protruding(view, pixel[NOSE_TIP], reach)
         return lifted
+
+    def _most_protruding(self, view, pixel, radius):
+        """The surface point nearest to the viewer within `radius` pixels: noses differ most in where their tip is."""
+        (left, top), side = np.maximum(pixel - radius, 0), view.size / LIFT_PIXELS
+        depth = view.depth[top : pixel[1] + radius + 1, left : pixel[0] + radius + 1]
+        row, column = np.unravel_index(np.nanargmin(depth), depth.shape)
+        x = view.centre[0] + (left + column + 0.5) * side - view.size / 2
+        z = view.centre[1] - (top + row + 0.5) * side + view.size / 2
+        return x, depth[row, column], z
 
 
 def _extent(points):
@@ -156,11 +168,6 @@ def _distinct(points, extents):
         if not same:
             chosen.append(k)
     return chosen
-
-
-def no_face():
-    return LSFError("no_face", "No face was found on this mesh: select the character's head, facing -Y with Z up, "
-                               "or place the landmarks by hand.")
 
 
 def find_landmarks(vertices: np.ndarray, triangles: np.ndarray) -> Found:

@@ -37,54 +37,58 @@ def render(vertices, triangles, normals, centre, size, pixels) -> View:
     column = (vertices[:, 0] - centre[0]) * scale + pixels / 2
     row = pixels / 2 - (vertices[:, 2] - centre[1]) * scale
     corners = np.stack([column, row], axis=1)[triangles]  # (T, 3, 2)
-    low = np.ceil(corners.min(1) - 0.5).astype(int).clip(0, pixels)
-    high = np.floor(corners.max(1) - 0.5).astype(int).clip(-1, pixels - 1)
-    extent = (high - low).max(1) + 1
-    seen = (high >= low).all(1)
-    cells, owners, depths, weights = [], [], [], []
-    reach = 1
-    while seen.any():  # triangles in classes of doubling extent, each class in one array operation
-        chosen = np.flatnonzero(seen & (extent <= reach))
-        seen[chosen] = False
-        batch = max(1, 2_000_000 // reach**2)
-        for start in range(0, len(chosen), batch):
-            part = _cover(chosen[start : start + batch], corners, low, reach, pixels, vertices[:, 1], triangles)
-            for store, array in zip((cells, owners, depths, weights), part, strict=True):
-                store.append(array)
-        reach *= 2
+    cell, owner, weight = _cover(corners, pixels)
+    near = (vertices[:, 1][triangles[owner]] * weight).sum(1)
     triangle = np.full(pixels * pixels, -1)
     depth = np.full(pixels * pixels, np.nan)
     normal = np.zeros((pixels * pixels, 3))
-    if cells:
-        cell, owner, near, weight = (np.concatenate(a) for a in (cells, owners, depths, weights))
-        order = np.lexsort((near, cell))
-        first = order[np.diff(cell[order], prepend=-1) > 0]
-        cell, owner, weight = cell[first], owner[first], weight[first]
-        triangle[cell], depth[cell] = owner, near[first]
-        mixed = (normals[triangles[owner]] * weight[:, :, None]).sum(1)
-        mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
-        normal[cell] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-20)
+    order = np.lexsort((near, cell))
+    first = order[np.diff(cell[order], prepend=-1) > 0]
+    cell, owner, weight = cell[first], owner[first], weight[first]
+    triangle[cell], depth[cell] = owner, near[first]
+    mixed = (normals[triangles[owner]] * weight[:, :, None]).sum(1)
+    mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
+    normal[cell] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-20)
     shape = (pixels, pixels)
     return View(triangle.reshape(shape), depth.reshape(shape), normal.reshape(*shape, 3), np.asarray(centre), size)
 
 
-def _cover(chosen, corners, low, reach, pixels, y, triangles):
-    """Pixels (cell, triangle, depth, barycentric weights) that the chosen triangles cover, each within reach²."""
-    offset = np.stack(np.meshgrid(np.arange(reach), np.arange(reach)), axis=-1).reshape(1, -1, 2)
-    pixel = low[chosen][:, None] + offset  # (N, reach², 2)
-    point = pixel + 0.5
-    a, b, c = (corners[chosen][:, None, k] for k in range(3))
+def _cover(corners, pixels):
+    """Every pixel whose centre lies in a triangle: cell (N,), triangle (N,), barycentric weights (N, 3).
+
+    Scan lines: each triangle gives its rows, each row the span between its crossings with the edges.
+    """
+    top = np.ceil(corners[:, :, 1].min(1) - 0.5).clip(0, pixels).astype(int)
+    bottom = np.floor(corners[:, :, 1].max(1) - 0.5).clip(-1, pixels - 1).astype(int)
+    owner, line = _spread(top, bottom)
+    y = line + 0.5
+    left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
+    for k in range(3):
+        (ax, ay), (bx, by) = corners[owner, k].T, corners[owner, (k + 1) % 3].T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (y - ay) / (by - ay)
+            x = ax + share * (bx - ax)
+        crosses = (share >= 0) & (share <= 1)
+        left, right = np.where(crosses, np.minimum(left, x), left), np.where(crosses, np.maximum(right, x), right)
+    start = np.ceil(left - 0.5).clip(0, pixels).astype(int)
+    end = np.floor(right - 0.5).clip(-1, pixels - 1).astype(int)
+    span, column = _spread(start, end)
+    owner, line = owner[span], line[span]
+    point = np.column_stack([column, line]) + 0.5
+    a, b, c = corners[owner].transpose(1, 0, 2)
     area = _cross(b - a, c - a)
-    area = np.where(np.abs(area) < 1e-12, np.nan, area)
-    with np.errstate(invalid="ignore"):
-        weight = np.stack([_cross(c - b, point - b), _cross(a - c, point - c), _cross(b - a, point - a)], -1)
-        weight = weight / area[..., None]
-        inside = (weight >= -1e-9).all(-1) & (pixel < pixels).all(-1)
-    which, where = np.nonzero(inside)
-    weight = weight[which, where]
-    owner = chosen[which]
-    cell = pixel[which, where, 1] * pixels + pixel[which, where, 0]
-    return cell, owner, (y[triangles[owner]] * weight).sum(1), weight
+    solid = np.abs(area) > 1e-12
+    owner, line, column, area = owner[solid], line[solid], column[solid], area[solid]
+    a, b, c, point = a[solid], b[solid], c[solid], point[solid]
+    weight = np.stack([_cross(c - b, point - b), _cross(a - c, point - c), _cross(b - a, point - a)], -1)
+    return line * pixels + column, owner, weight / area[:, None]
+
+
+def _spread(first, last):
+    """For ranges first..last (inclusive, maybe empty): which range (N,), and each whole number in it (N,)."""
+    count = np.maximum(last - first + 1, 0)
+    which = np.repeat(np.arange(len(count)), count)
+    return which, np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + first[which]
 
 
 def _cross(a, b):

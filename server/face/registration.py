@@ -14,6 +14,7 @@ from . import head as h
 from .geometry import edges_of, laplacian, sample_surface, similarity
 from .labels import mouth_sides
 from .raster import vertex_normals
+from .refusals import no_face
 
 JAW = np.arange(17)
 IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances in units of NOISE
@@ -39,6 +40,8 @@ class Target:
     def sample(self, centre, reach):
         corners = self.vertices[self.triangles]
         near = self.skin & (np.linalg.norm(corners.mean(1) - centre, axis=1) < reach)
+        if not near.any():
+            raise no_face()
         triangles = self.triangles[near]
         owner, weight = sample_surface(self.vertices, triangles, SAMPLE_SPACING)
         mix = lambda values: (values[triangles[owner]] * weight[..., None]).sum(1)  # noqa: E731

@@ -10,6 +10,7 @@ from ..arkit import CHANNELS
 from ..errors import LSFError
 from . import head as h
 from . import parts
+from .refusals import no_face
 from .registration import register
 from .transfer import carry_skin, local_shapes, triangle_normals, untangle
 
@@ -17,8 +18,6 @@ LEAST_FACE_VERTICES = 120
 WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
 WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
 MOST_UNMATCHED = 0.5
-NO_FACE = ("No face was found on this mesh: select the character's head, facing -Y with Z up, or place the landmarks "
-           "by hand.")
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
 POSES = {name: tuple(CHANNELS.index(c) for c in channels) for name, channels in {
@@ -108,7 +107,7 @@ def refuse_bad_fit(registration, found):
     if found is not None:
         doubt = 0.5 * doubt + 0.5 * found.spread / WORST_SPREAD
     if doubt > 1 or registration.unmatched > MOST_UNMATCHED:
-        raise LSFError("no_face", NO_FACE)
+        raise no_face()
     vertices = registration.target.vertices
     centre = registration.fitted[h.load_head().landmark_vertices[17:]].mean(0)
     inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < 0.12
