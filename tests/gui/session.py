@@ -43,6 +43,13 @@ def press_generate() -> None:
         bpy.ops.lsf.generate("INVOKE_DEFAULT")
 
 
+def press_generate_for_a_while() -> None:
+    """The same for a head of another size, whose face has to be fitted first: seconds, in which things can happen."""
+    head().scale *= 1.001
+    bpy.context.view_layer.update()
+    press_generate()
+
+
 def press_escape() -> None:
     window = bpy.context.window_manager.windows[0]
     window.event_simulate(type="ESC", value="PRESS", x=700, y=500)
@@ -225,7 +232,7 @@ def steps():
     action = head().data.shape_keys.animation_data.action
     keys = [tuple(point.co) for layer in action.layers for strip in layer.strips for bag in strip.channelbags
             for curve in bag.fcurves for point in curve.keyframe_points]
-    press_generate()
+    press_generate_for_a_while()
     yield from until(at_work)
     press_escape()
     measured["Esc to the end of the job, s"] = round((yield from until(idle)), 3)
@@ -237,7 +244,7 @@ def steps():
     yield from shot("3_cancelled")
 
     # The Cancel button, and Generate again at once
-    press_generate()
+    press_generate_for_a_while()
     yield from until(at_work)
     with window_override():
         bpy.ops.lsf.cancel("INVOKE_DEFAULT")
@@ -258,7 +265,7 @@ def steps():
     with window_override():
         bpy.ops.transform.translate(value=(0, 0, 0.01))
         bpy.ops.ed.undo_push(message="moved")
-    press_generate()
+    press_generate_for_a_while()
     yield from until(at_work)
     with window_override():
         if bpy.ops.ed.undo.poll():
@@ -268,7 +275,7 @@ def steps():
     check(not session.failed, f"undo during a job: {session.message}")
 
     # Edit Mode during a job: the result waits for Object Mode
-    press_generate()
+    press_generate_for_a_while()
     yield from until(at_work)
     with window_override():
         bpy.context.view_layer.objects.active = head()
@@ -298,7 +305,7 @@ def steps():
     yield 0.5
 
     # Another file during a job
-    press_generate()
+    press_generate_for_a_while()
     yield from until(at_work)
     bpy.ops.wm.read_homefile(use_factory_startup=False)
     yield 0.5
