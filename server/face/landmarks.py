@@ -5,6 +5,7 @@ landmarks in each; the window follows its own prediction a few times. The window
 zoom is the face. A second network looks at the mouth. Predictions are lifted to the surface through the depth buffer.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,6 @@ from safetensors.torch import load_file
 
 from .network import LandmarkNet, to_image
 from .raster import render, vertex_normals
-from .refusals import no_face
 
 WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
 FACE_PIXELS, MOUTH_PIXELS, LIFT_PIXELS = 128, 96, 384
@@ -41,7 +41,6 @@ class Found:
     points: np.ndarray  # (68, 3) in mesh units
     confidence: np.ndarray  # (68,) 0..1
     spread: float  # disagreement under zoom, share of the face's extent
-    rotation: np.ndarray  # (3, 3) that brought the mesh upright
 
 
 @cache
@@ -50,8 +49,6 @@ def networks() -> dict[str, LandmarkNet]:
     nets = {}
     for name, count in (("face", 68), ("mouth", len(MOUTH))):
         own = {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name + ".")}
-        if not own:
-            continue
         net = LandmarkNet(count)
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
         nets[name] = net.eval()
@@ -94,19 +91,18 @@ class Looker:
         return windows
 
     def search(self):
-        """The best landmarks (68, 2) in x, z, their spread (68,) as a share of the extent, and the mean spread."""
+        """The best landmarks (68, 2) in x, z, and their spread (68,) as a share of the face's extent."""
         points = self.ask("face", self.first_windows())
         extents = _extent(points)
         for _ in range(3):
             points = self.ask("face", [(_centre(p), FOLLOW_ZOOM * e) for p, e in zip(points, extents, strict=True)])
             extents = np.clip(_extent(points), 0.5 * extents, 2 * extents)
-        keep = _distinct(points, extents)
-        best = None
-        for k in keep:
+        best = points[0], np.full(68, np.inf)
+        for k in _distinct(points, extents):
             several = self.ask("face", [(_centre(points[k]), zoom * extents[k]) for zoom in FINAL_ZOOMS])
             spread = np.linalg.norm(several - several.mean(0), axis=-1).mean(0) / extents[k]
-            if best is None or spread.mean() < best[2]:
-                best = several.mean(0), spread, spread.mean()
+            if spread.mean() < best[1].mean():
+                best = several.mean(0), spread
         return best
 
     def look_at_mouth(self, points):
@@ -119,7 +115,7 @@ class Looker:
         return points, np.linalg.norm(several - several.mean(0), axis=-1).mean(0)
 
     def lift(self, points):
-        """(68, 3): the surface under each landmark; near gaps and silhouettes the nearer part of the surroundings."""
+        """(68, 3): the surface under each landmark, near gaps the nearer part around it; None if there is none."""
         extent, centre = _extent(points), _centre(points)
         view = self.view(centre, 1.3 * extent, LIFT_PIXELS)
         pixel = view.to_pixels(points).astype(int)
@@ -133,7 +129,7 @@ class Looker:
                 depth = depth[np.isfinite(depth)]
                 radius *= 2
             if not len(depth):
-                raise no_face()
+                return None
             lifted[k] = points[k, 0], np.percentile(depth, 25), points[k, 1]
         reach = int(NOSE_SEARCH * extent / view.size * LIFT_PIXELS)
         lifted[NOSE_TIP] = self._most_protruding(view, pixel[NOSE_TIP], reach)
@@ -170,21 +166,30 @@ def _distinct(points, extents):
     return chosen
 
 
-def find_landmarks(vertices: np.ndarray, triangles: np.ndarray) -> Found:
-    """vertices (V, 3) in any unit, triangles (T, 3). Raises LSFError("no_face")."""
-    best = None
+def find_landmarks(vertices: np.ndarray, triangles: np.ndarray) -> Iterator[Found]:
+    """Candidates, the likeliest first: the caller takes the first one that the head fits to.
+
+    vertices (V, 3) in any unit, triangles (T, 3). The upright mesh facing -Y is looked at first; the other
+    orientations only if that finds no clear face or its candidate was not taken.
+    """
+    doubtful = []
     for rotation in ORIENTATIONS:
         looker = Looker(vertices @ rotation.T, triangles)
-        result = looker.search()
-        if result is not None and (best is None or result[2] < best[1][2]):
-            best = looker, result, rotation
-        if best is not None and best[1][2] < CLEAR_SPREAD:
-            break
-    if best is None or best[1][2] > WORST_SPREAD:
-        raise no_face()
-    looker, (points, spread, mean), rotation = best
+        points, spread = looker.search()
+        mean = float(spread.mean())
+        if mean < CLEAR_SPREAD:
+            yield from _finish(looker, points, spread, mean, rotation)
+        elif mean < WORST_SPREAD:
+            doubtful.append((mean, looker, points, spread, rotation))
+    for mean, looker, points, spread, rotation in sorted(doubtful, key=lambda candidate: candidate[0]):
+        yield from _finish(looker, points, spread, mean, rotation)
+
+
+def _finish(looker, points, spread, mean, rotation):
+    """The candidate with its mouth refined and its points in space; nothing if there is no surface under it."""
+    points, mouth_spread = looker.look_at_mouth(points)
     spread = spread.copy()
-    if "mouth" in networks():
-        points, mouth_spread = looker.look_at_mouth(points)
-        spread[MOUTH] = mouth_spread / _extent(points)
-    return Found(looker.lift(points) @ rotation, np.exp(-spread / SURE), float(mean), rotation)
+    spread[MOUTH] = mouth_spread / _extent(points)
+    lifted = looker.lift(points)
+    if lifted is not None:
+        yield Found(lifted @ rotation, np.exp(-spread / SURE), mean)

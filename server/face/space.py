@@ -45,19 +45,17 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
     """
     began = time.perf_counter()
     vertices, triangles = check(vertices, triangles)
-    found = None
-    if landmarks is None:
-        from .landmarks import find_landmarks  # torch is only needed here
-
-        found = find_landmarks(vertices, triangles)
-        landmarks = found.points
-    landmarks = check_landmarks(landmarks)
     head = h.load_head()
     piece = parts.split(vertices, triangles)
-    skin_piece = parts.main_piece(vertices, triangles, piece, landmarks)
-    skin = piece[triangles[:, 0]] == skin_piece
-    registration = register(vertices, triangles, landmarks, skin, head)
-    refuse_bad_fit(registration, found)
+    if landmarks is None:
+        found, skin_piece, registration = find_and_register(vertices, triangles, piece, head)
+        landmarks = found.points
+    else:
+        found, landmarks = None, check_landmarks(landmarks)
+        skin_piece, registration = register_piece(vertices, triangles, piece, landmarks, head)
+        if doubt(registration) > 1:
+            raise no_face()
+    refuse_coarse(registration, head)
 
     basis = build_basis(registration, head, piece, skin_piece)
     points, nearest = settle_landmarks(registration, head, found is None, landmarks)
@@ -101,15 +99,38 @@ def check_landmarks(landmarks):
     return landmarks
 
 
-def refuse_bad_fit(registration, found):
-    """No face where the head does not fit; where the landmarks were found, their spread counts as well."""
-    doubt = registration.residual / WORST_RESIDUAL
-    if found is not None:
-        doubt = 0.5 * doubt + 0.5 * found.spread / WORST_SPREAD
-    if doubt > 1 or registration.unmatched > MOST_UNMATCHED:
-        raise no_face()
+def register_piece(vertices, triangles, piece, landmarks, head):
+    """The piece of the mesh that carries the face, and the registration of the head to it."""
+    skin_piece = parts.main_piece(vertices, triangles, piece, landmarks)
+    return skin_piece, register(vertices, triangles, landmarks, piece[triangles[:, 0]] == skin_piece, head)
+
+
+def find_and_register(vertices, triangles, piece, head):
+    """The first candidate for a face that the head fits to."""
+    from .landmarks import find_landmarks  # torch is only needed here
+
+    for found in find_landmarks(vertices, triangles):
+        try:
+            skin_piece, registration = register_piece(vertices, triangles, piece, found.points, head)
+        except LSFError:
+            continue
+        if doubt(registration, found.spread) <= 1:
+            return found, skin_piece, registration
+    raise no_face()
+
+
+def doubt(registration, spread: float | None = None) -> float:
+    """Above 1 it is no face: the head does not fit, or (where the landmarks were found) they moved under zoom."""
+    misfit = registration.residual / WORST_RESIDUAL
+    if registration.unmatched > MOST_UNMATCHED:
+        return np.inf
+    return misfit if spread is None else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
+
+
+def refuse_coarse(registration, head):
+    """A sentence where the face has too few vertices to move."""
     vertices = registration.target.vertices
-    centre = registration.fitted[h.load_head().landmark_vertices[17:]].mean(0)
+    centre = registration.fitted[head.landmark_vertices[17:]].mean(0)
     inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < 0.12
     if inside.sum() < LEAST_FACE_VERTICES:
         raise LSFError("too_coarse", f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "

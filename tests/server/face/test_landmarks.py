@@ -1,0 +1,85 @@
+"""Automatic landmarks: found on heads and bodies in any orientation, refused where there is no face."""
+
+import numpy as np
+import pytest
+
+from server.errors import LSFError
+from server.face import fit, load_head
+from server.face import head as h
+from server.face.raster import render, vertex_normals
+from server.face.synthetic import ellipsoid, join, rotation, torso
+
+
+@pytest.fixture(scope="module")
+def person():
+    """Another identity with eyes and teeth, in metres: vertices, triangles, true landmarks."""
+    head = load_head()
+    vertices = head.with_identity(np.random.default_rng(11).normal(size=50)).astype(float)
+    return vertices, head.faces, vertices[head.landmark_vertices]
+
+
+def error(space, landmarks):
+    """Mean distance in shares of the distance between the outer eye corners."""
+    return np.linalg.norm(space.landmarks68 - landmarks, axis=1).mean() / np.linalg.norm(landmarks[36] - landmarks[45])
+
+
+def test_found_on_a_head(person):
+    vertices, triangles, landmarks = person
+    space = fit(vertices, triangles)
+    assert error(space, landmarks) < 0.03
+    assert len(space.report["confidence"]) == 68 and min(space.report["confidence"]) > 0.2
+    jaw = np.linalg.norm(space.basis[space.channels.index("jawOpen")], axis=1)
+    head = load_head()
+    assert jaw[head.landmark_vertices[[66, 57]]].min() > 4 * jaw[head.landmark_vertices[[62, 51]]].max()
+
+
+def test_found_on_a_body_in_centimetres_that_faces_elsewhere(person):
+    vertices, triangles, landmarks = person
+    body, body_triangles = join(vertices, triangles, *torso(np.random.default_rng(0), vertices))
+    move = lambda p: 100 * p @ rotation(0, 0, 90).T + (50, 0, 120)  # noqa: E731
+    space = fit(move(body), body_triangles)
+    assert error(space, move(landmarks)) < 0.035
+    assert np.abs(space.basis[:, len(vertices) :]).max() < 0.01  # the body stays still
+
+
+@pytest.mark.parametrize("name", ["cube", "sphere", "plane"])
+def test_no_face_is_refused(name):
+    if name == "sphere":
+        points, triangles = ellipsoid(np.zeros(3), np.full(3, 1.0), 30, 40)
+    else:
+        grid = np.linspace(-1, 1, 20)
+        x, z = (a.ravel() for a in np.meshgrid(grid, grid))
+        corner = (np.arange(19)[:, None] * 20 + np.arange(19)).ravel()
+        quads = np.stack([corner, corner + 1, corner + 21, corner + 20], 1)
+        flat = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
+        points, triangles = np.column_stack([x, np.full_like(x, -1), z]), flat
+        if name == "cube":
+            for turn in (rotation(0, 0, 90), rotation(0, 0, 180), rotation(0, 0, 270), rotation(90, 0, 0),
+                         rotation(-90, 0, 0)):
+                points, triangles = join(points, triangles, np.column_stack([x, np.full_like(x, -1), z]) @ turn.T, flat)
+    with pytest.raises(LSFError) as caught:
+        fit(points, triangles)
+    assert caught.value.code == "no_face" and str(caught.value).endswith(".")
+
+
+def test_raster_sees_the_nearest_surface():
+    """Two squares, one before the other, and the way pixels map to x and z."""
+    square = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1.0]])
+    vertices = np.concatenate([square + (0, 5, 0), 0.5 * square + (0.5, 1, 0.5)])
+    triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
+    view = render(vertices, triangles, vertex_normals(vertices, triangles), np.zeros(2), 4.0, 40)
+    assert view.depth[14, 26] == 1 and view.triangle[14, 26] in (2, 3)  # upper left of the character: the near one
+    assert view.depth[26, 14] == 5 and np.isnan(view.depth[2, 2])
+    assert (view.triangle >= 0).sum() == 20 * 20
+    np.testing.assert_allclose(view.normal[view.triangle >= 0], [[0, -1, 0]] * 400)
+    np.testing.assert_allclose(view.to_pixels(np.array([1.0, 1.0])), [30, 10])
+
+
+def test_landmark_definition():
+    """The symmetric numbering of the 68 points that the networks' mirroring relies on."""
+    from server.face.train_landmarks import MIRROR
+
+    marks = load_head().landmarks68
+    np.testing.assert_allclose(marks[MIRROR] * (-1, 1, 1), marks, atol=2e-3)
+    assert (np.sort(MIRROR) == np.arange(68)).all()
+    assert h.PARTS[h.SKIN] == "skin"
