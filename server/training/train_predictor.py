@@ -31,7 +31,7 @@ SHARES = {"grid": 0.42, "kokoro": 0.20, "facegood": 0.15, "emodb": 0.15, "ljspee
 COPIES = {"grid": [0, 1, 2, 3, 4], "kokoro": [0, 1, 2], "facegood": [0, 1, 2, 3, 4], "emodb": [0, 1, 2, 3, 4],
           "ljspeech": [0, 1, 2], "quiet": [0, 1]}
 CODES, CURVES, LIPS, EMOTION = 0.3, 1.0, 1.0, 0.1  # weights of the losses
-EVERY = 150
+EVERY = 150  # steps between two looks at the clips kept out
 
 
 NORMS = ("motion_norm", "emotion_norm")
@@ -167,12 +167,12 @@ def main() -> None:
         score = scores["grid"] + 0.5 * scores["facegood"] + 0.5 * scores["kokoro"] + 0.1 * scores["emodb"]
         print(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in running.items()) + " | kept out: "
               + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()) + f" | {time.time() - began:.0f} s", flush=True)
+        scales = {f"{name}.scale": model.get_buffer(f"{name}.scale") for name in NORMS}
         if score > best:
             best = score
-            scales = {f"{name}.scale": model.get_buffer(f"{name}.scale") for name in NORMS}
             save_file({k: v.contiguous() for k, v in (mean | scales).items()}, state / "best.safetensors")
         model.load_state_dict(live, strict=False)
-        save_file({k: v.contiguous() for k, v in live.items()}, state / "model.safetensors")
+        save_file({k: v.contiguous() for k, v in (live | scales).items()}, state / "model.safetensors")
         save_file({k: v.contiguous() for k, v in mean.items()}, state / "mean.safetensors")
         torch.save(optimizer.state_dict(), state / "optimizer.pt")
         (state / "progress.json").write_text(json.dumps({"step": step, "best": best}))
