@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 MAX_JOBS = 256
 MAX_QUEUED_BYTES = 2 << 30
-PROGRESS_INTERVAL = 0.1  # seconds between two progress messages of a job
+PROGRESS_INTERVAL = 0.1  # seconds between two progress messages of a job that say the same
 
 
 class Job:
@@ -176,14 +176,14 @@ class Server:
             return {"type": "error", "job": job.id, "code": code, "message": sentence}, {}
 
     def _reporter(self, job: Job) -> Callable[[float, str], None]:
-        last_time, last_fraction = 0.0, 0.0
+        last_time, last_text, last_fraction = 0.0, "", 0.0
 
         def report(fraction: float, text: str) -> None:
-            nonlocal last_time, last_fraction
+            nonlocal last_time, last_text, last_fraction
             now = time.monotonic()
-            if now - last_time < PROGRESS_INTERVAL or job.cancelled.is_set():
+            if (now - last_time < PROGRESS_INTERVAL and text == last_text) or job.cancelled.is_set():
                 return
-            last_time, last_fraction = now, min(1.0, max(last_fraction, float(fraction)))
+            last_time, last_text, last_fraction = now, text, min(1.0, max(last_fraction, float(fraction)))
             self._send({"type": "progress", "job": job.id, "fraction": last_fraction, "text": text})
         return report
 
