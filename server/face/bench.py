@@ -1,7 +1,8 @@
-"""Fit every head of a folder, fully automatically: `python -m server.face.bench HEADS --out FITS`.
+"""Fit every head of a folder, fully automatically: `python -m server.face.bench HEADS --out FITS --sheet heads.png`.
 
 HEADS holds .npz files with `vertices` (V, 3) and `faces` (F, N) polygons padded with -1. Writes FITS/<name>.npz as
-`python -m server fit` does (`channels`, `basis`, `landmarks68`, `report`) and prints one line for each head.
+`python -m server fit` does (`channels`, `basis`, `landmarks68`, `report`), prints one line for each head, and draws all
+heads in the poses of sheet.POSES.
 """
 
 import argparse
@@ -13,11 +14,13 @@ import numpy as np
 
 from ..errors import LSFError
 from ..meshes import load
+from . import sheet
 from .space import fit
 
 
-def main(heads: Path, out: Path):
+def main(heads: Path, out: Path, picture: Path | None):
     out.mkdir(parents=True, exist_ok=True)
+    rows = []
     print(f"{'head':26}{'vertices':>9}{'seconds':>9}{'CPU s':>7}{'residual mm':>13}{'least sure':>11}  flips %")
     for path in sorted(heads.glob("*.npz")):
         mesh = load(path)
@@ -33,11 +36,15 @@ def main(heads: Path, out: Path):
               f"{min(space.report['confidence']):11.2f}  {flips}", flush=True)
         np.savez(out / path.name, channels=np.array(space.channels), basis=space.basis,
                  landmarks68=space.landmarks68, report=np.array(json.dumps(space.report)))
+        rows.append(sheet.row(mesh.vertices, mesh.triangles, space))
+    if picture and rows:
+        sheet.write_png(picture, np.concatenate(rows))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("heads", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--sheet", type=Path, help="picture (.png) of all heads in a few poses")
     arguments = parser.parse_args()
-    main(arguments.heads, arguments.out)
+    main(arguments.heads, arguments.out, arguments.sheet)

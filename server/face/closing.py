@@ -3,13 +3,15 @@
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from . import head as h
-from .geometry import edges_of
+from .geometry import edges_of, smoothstep
 
 UPPER_LID_SHARE = 0.85  # of a blink's missing way that the upper lid goes
 EDGE_OF_SHAPE = 0.06  # of a shape's greatest travel: vertices that move less do not take part in a correction
+SEAM_WIDTH, TOUCHING, FOLLOWING = 0.006, 0.002, 0.012  # metres, see keep_gap
 
 
 def meet(vertices, triangles, posed, upper, lower, rest_share, upper_share, fixed) -> np.ndarray:
@@ -63,3 +65,37 @@ def close_all(vertices, triangles, shapes, seams, bag) -> np.ndarray:
 def head_seams(head: h.Head) -> dict[str, np.ndarray]:
     """The border vertices of the head by name."""
     return {name: np.flatnonzero(head.seam & 1 << bit) for bit, name in enumerate(h.SEAMS)}
+
+
+def keep_gap(points, side, seam_points, basis):
+    """Adjust mouthClose on the mesh itself, so that lips which touch at rest neither gape nor cross with it.
+
+    points (V, 3) and basis (52, V, 3, changed in place) in the head's frame, side (V,) mouth sides, seam_points (N, 3)
+    where the fitted lips meet. Where the vertices of one lip lie against the other, each goes half of the way that
+    restores their distance at rest; the vertices around follow by their nearness.
+    """
+    jaw, close = CHANNELS.index("jawOpen"), CHANNELS.index("mouthClose")
+    shift = basis[jaw] + basis[close]
+    near_seam = cKDTree(seam_points).query(points, distance_upper_bound=SEAM_WIDTH)[0] < SEAM_WIDTH
+    lips = {s: np.flatnonzero(near_seam & (side == s)) for s in (1, -1)}
+    corrections = {}
+    for s, own in lips.items():
+        other = lips[-s]
+        if not len(own) or not len(other):
+            return
+        gap, match = cKDTree(points[other]).query(points[own], k=min(3, len(other)))
+        gap, match = gap.reshape(len(own), -1), match.reshape(len(own), -1)
+        touching = gap[:, 0] < TOUCHING
+        weight = 1 / (gap + 1e-4)
+        wanted = (shift[other][match] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+        corrections[s] = own[touching], (wanted - shift[own])[touching] / 2
+    for s, (border, correction) in corrections.items():
+        if not len(border):
+            continue
+        tree = cKDTree(points[border])
+        around = np.flatnonzero(side == s)
+        gap, match = tree.query(points[around], k=min(4, len(border)))
+        gap, match = gap.reshape(len(around), -1), match.reshape(len(around), -1)
+        weight = 1 / (gap + 1e-4) ** 2
+        mean = (correction[match] * weight[..., None]).sum(1) / weight.sum(1, keepdims=True)
+        basis[close, around] += mean * (1 - smoothstep(gap[:, 0], 0, FOLLOWING))[:, None]

@@ -10,6 +10,7 @@ from ..arkit import CHANNELS
 from ..errors import LSFError
 from . import head as h
 from . import parts
+from .closing import keep_gap
 from .refusals import no_face
 from .registration import register
 from .transfer import carry_skin, local_shapes, triangle_normals, untangle
@@ -151,6 +152,8 @@ def build_basis(registration, head, piece, skin_piece):
         if kind in (parts.SKIN, parts.FOLLOW):
             follows |= piece == p
     basis = carry_skin(registration, head, shapes, np.flatnonzero(follows & used))
+    lip_seam = registration.fitted[np.isin(head.seam, (1, 2, 3))]  # bits of the upper and the lower lip
+    keep_gap(target.vertices, target.side, lip_seam, basis)
     basis = untangle(target, basis, POSES.values())
     for p, kind in kinds.items():
         if kind in (*h.PARTS[1:], parts.MOUTH):
