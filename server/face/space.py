@@ -11,6 +11,7 @@ from ..errors import LSFError
 from . import head as h
 from . import parts
 from .closing import keep_gap
+from .geometry import similarity
 from .refusals import no_face
 from .registration import register
 from .transfer import carry_skin, local_shapes, triangle_normals, untangle
@@ -19,6 +20,7 @@ LEAST_FACE_VERTICES = 120
 WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
 WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
 MOST_UNMATCHED = 0.5
+SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
 POSES = {name: tuple(CHANNELS.index(c) for c in channels) for name, channels in {
@@ -47,6 +49,9 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
     began = time.perf_counter()
     vertices, triangles = check(vertices, triangles)
     head = h.load_head()
+    own = own_head(vertices, head)
+    if own is not None:
+        return own
     piece = parts.split(vertices, triangles)
     if landmarks is None:
         found, skin_piece, registration = find_and_register(vertices, triangles, piece, head)
@@ -98,6 +103,20 @@ def check_landmarks(landmarks):
     if np.ptp(landmarks, axis=0).max() <= 0:
         raise LSFError("bad_landmarks", "All landmarks lie at one point: reset them and place them again.")
     return landmarks
+
+
+def own_head(vertices, head) -> FaceSpace | None:
+    """Exactly the head's own shapes if the mesh is the project's head, wherever it stands and however large it is."""
+    if len(vertices) != len(head.vertices):
+        return None
+    scale, rotation, shift = similarity(head.vertices.astype(float), vertices)
+    place = lambda offsets: (scale * offsets @ rotation.T).astype(np.float32)  # noqa: E731
+    if np.abs(place(head.vertices) + shift - vertices).max() > SAME * scale:
+        return None
+    report = {"residual_mm": 0.0, "unmatched": 0.0, "scale": float(scale), "own_head": True, "seconds": 0.0,
+              "flipped": dict.fromkeys(POSES, 0.0), "confidence": [1.0] * 68}
+    return FaceSpace(CHANNELS, place(head.basis), place(head.landmarks68) + shift.astype(np.float32),
+                     head.landmark_vertices, np.zeros(len(head.identity_modes), np.float32), report)
 
 
 def register_piece(vertices, triangles, piece, landmarks, head):

@@ -7,7 +7,7 @@ from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.face import fit, load_head
 from server.face import head as h
-from server.face.synthetic import ellipsoid
+from server.face.synthetic import ellipsoid, rotation
 
 
 def row(channel):
@@ -32,9 +32,21 @@ def cosine(a, b):
     return float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
 
 
-def test_own_head_comes_through():
+def test_own_head_comes_through_exactly():
     head = load_head()
-    space = fit(head.vertices, head.faces, head.landmarks68)
+    turn = rotation(20, 5, 40)
+    space = fit(100 * head.vertices @ turn.T + (7, 8, 9), head.faces)
+    np.testing.assert_allclose(space.basis, 100 * head.basis @ turn.T, atol=1e-4)
+    np.testing.assert_allclose(space.landmarks68, 100 * head.landmarks68 @ turn.T + (7, 8, 9), atol=1e-3)
+    assert (space.landmark_vertices == head.landmark_vertices).all() and not space.identity.any()
+
+
+def test_own_head_with_a_dent_comes_through_closely():
+    """Loose eyes, teeth, gums and tongue included; one vertex moved so that it is no longer the head itself."""
+    head = load_head()
+    vertices = head.vertices.copy()
+    vertices[head.landmark_vertices[8]] += 0.0005
+    space = fit(vertices, head.faces, head.landmarks68)
     for channel in CHANNELS:
         assert cosine(space.basis[row(channel)], head.basis[row(channel)]) > 0.985, channel
     assert np.abs(space.identity).max() < 0.2
