@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from ..arkit import CHANNELS
 from . import head as h
 from .closing import close_all, meet
+from .geometry import smoothstep
 from .head import ASSET, MATERIALS
 from .labels import CLEARLY, REACH
 from .simplify import simplify
@@ -40,6 +41,7 @@ PAIRED_POSES = ["mouthSmile", "eyeBlink", "mouthUpperUp"]
 
 # The eyeball is built anew: rings of vertices at these angles (degrees) from the pole that looks out.
 EYE_RINGS, EYE_SEGMENTS, PUPIL_RINGS, IRIS_RINGS = (4, 10, 17, 24.5, 27, 36, 50, 68, 90, 115, 145), 24, 2, 4
+TONGUE_SINKS = np.array([0, 0.003, -0.007])  # metres at the tip
 EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel value 1
 
 
@@ -155,13 +157,15 @@ def mouth_inside_parts(ict, graph):
     return part
 
 
+def tongue_reach(vertices, part):
+    """(V,) 0 at the root of the tongue and outside it, 1 at its tip."""
+    return np.where(part == h.TONGUE, smoothstep(-vertices[:, 1], 0.035, 0.098), 0)
+
+
 def tongue_out(vertices, part):
     """The tongue slides forward over the lower lip, its root stays: the input has no such shape."""
-    tongue = part == h.TONGUE
-    forward = -vertices[:, 1]
-    reach = np.clip((forward - 0.035) / (0.098 - 0.035), 0, 1)
-    reach = np.where(tongue, reach * reach * (3 - 2 * reach), 0)
-    middle = vertices[tongue, 2].mean()
+    reach = tongue_reach(vertices, part)
+    middle = vertices[part == h.TONGUE, 2].mean()
     offset = np.zeros_like(vertices)
     offset[:, 1] = -0.028 * reach
     offset[:, 2] = 0.006 * reach - 0.35 * (vertices[:, 2] - middle) * reach
@@ -267,6 +271,8 @@ def build(ict: Ict) -> dict:
     seam = np.zeros(len(vertices), dtype=int)
     for bit, name in enumerate(h.SEAMS):
         seam[borders[name]] |= 1 << bit
+    # The input's tongue keeps its height above the lower teeth; a resting one sinks to the floor of an open mouth.
+    basis[CHANNELS.index("jawOpen")] += tongue_reach(vertices, part)[:, None] * TONGUE_SINKS
     basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part)
 
     centres = []
