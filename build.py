@@ -37,6 +37,12 @@ MAIN = "bpy-5.0"  # runs the server, the demo and most tests
 BLENDERS = {"bpy-5.0": "3.11", "bpy-4.2": "3.11", "bpy-4.5": "3.11", "bpy-5.2": "3.13"}  # environment: its Python
 TORCH = "torch==2.13.0"  # the one that is tested
 
+# Left out by `test --unit`: whole runs of the product, and speech of ten minutes.
+LONG_TESTS = (
+    "tests/e2e", "tests/lsf_blender_addon/test_real_server.py",
+    "tests/server/model/test_inference.py::test_ten_minutes_take_the_memory_of_one_and_ten_times_the_work",
+)  # fmt: skip
+
 # What the wheels of bpy load from the system, and Workbench's rendering without a screen: library -> Debian package.
 LIBRARIES = {
     "libEGL.so.1": "libegl1", "libEGL_mesa.so.0": "libegl-mesa0", "libGL.so.1": "libgl1", "libSM.so.6": "libsm6",
@@ -261,7 +267,8 @@ def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
     with tempfile.TemporaryDirectory(prefix="lsf-tests-") as folder:
         report = Path(folder) / "report.xml"
         command = [environment(name), "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
-        variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"))
+        threads = os.environ.get("OMP_NUM_THREADS", "1")  # models this small only lose by sharing their work
+        variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"), OMP_NUM_THREADS=threads)
         code = subprocess.run([*command, *arguments], cwd=ROOT, env=variables).returncode
         suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
     count = {key: sum(int(suite.get(key)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
@@ -275,7 +282,7 @@ def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
 
 def test(arguments: list[str]) -> None:
     check_libraries()
-    unit = ["-m", "not slow", "--ignore=tests/e2e"] if "--unit" in arguments else []
+    unit = [f"--deselect={test}" for test in LONG_TESTS] if "--unit" in arguments else []
     arguments = [argument for argument in arguments if argument != "--unit"]
     if any((ROOT / argument.split("::")[0]).exists() for argument in arguments):  # the user names the tests
         runs = [(MAIN, unit)]
