@@ -127,11 +127,13 @@ def prepare_face(mesh: Mesh, faces: face_cache.FaceCache, landmarks: np.ndarray 
     key = face_cache.key(mesh, landmarks)
     face = faces.get(key, len(mesh.vertices))
     if face is None:
-        report(0.0, "Fitting the face")
-        face = fit(mesh.vertices, mesh.triangles, landmarks)
+        def step(fraction: float, text: str) -> None:
+            if cancelled():
+                raise Cancelled
+            report(fraction, text)
+
+        face = fit(mesh.vertices, mesh.triangles, landmarks, step)
         faces.put(key, face)
-    if cancelled():
-        raise Cancelled
     return face
 
 

@@ -5,7 +5,7 @@ landmarks in each; the window follows its own prediction a few times. The window
 zoom is the face. A second network looks at the mouth. Predictions are lifted to the surface through the depth buffer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -166,14 +166,17 @@ def _distinct(points, extents):
     return chosen
 
 
-def find_landmarks(vertices: np.ndarray, triangles: np.ndarray) -> Iterator[Found]:
+def find_landmarks(vertices: np.ndarray, triangles: np.ndarray, step: Callable[[], None] = lambda: None
+                   ) -> Iterator[Found]:
     """Candidates, the likeliest first: the caller takes the first one that the head fits to.
 
     vertices (V, 3) in any unit, triangles (T, 3). The upright mesh facing -Y is looked at first; the other
-    orientations only if that finds no clear face or its candidate was not taken.
+    orientations only if that finds no clear face or its candidate was not taken. `step` is called before each look;
+    what it raises ends the search.
     """
     doubtful = []
     for rotation in ORIENTATIONS:
+        step()
         looker = Looker(vertices @ rotation.T, triangles)
         points, spread = looker.search()
         mean = float(spread.mean())

@@ -1,6 +1,7 @@
 """The face space of a mesh: 52 shapes on its own vertices, 68 landmarks, identity coefficients."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face 
 WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
 MOST_UNMATCHED = 0.5
 SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head
+FOUND, FITTED = 0.4, 0.7  # shares of the time that a fit takes
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
 POSES = {name: tuple(CHANNELS.index(c) for c in channels) for name, channels in {
@@ -40,11 +42,16 @@ class FaceSpace:
     report: dict
 
 
-def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | None = None) -> FaceSpace:
+Step = Callable[[float, str], None]
+
+
+def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | None = None,
+        step: Step = lambda fraction, text: None) -> FaceSpace:
     """Find the face on a neutral mesh and give it the 52 ARKit shapes.
 
     vertices (V, 3) in any unit, Z up and facing -Y unless the landmarks say otherwise; triangles (T, 3) int; landmarks
     (68, 3) in the same units as placed by an artist, or None to find them. Raises LSFError with a sentence.
+    `step(fraction, text)` is called as the work goes on; what it raises ends the fit.
     """
     began = time.perf_counter()
     vertices, triangles = check(vertices, triangles)
@@ -54,15 +61,17 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
         return own
     piece = parts.split(vertices, triangles)
     if landmarks is None:
-        found, skin_piece, registration = find_and_register(vertices, triangles, piece, head)
+        found, skin_piece, registration = find_and_register(vertices, triangles, piece, head, step)
         landmarks = found.points
     else:
         found, landmarks = None, check_landmarks(landmarks)
+        step(FOUND, "Fitting the face")
         skin_piece, registration = register_piece(vertices, triangles, piece, landmarks, head)
         if doubt(registration) > 1:
             raise no_face()
     refuse_coarse(registration, head)
 
+    step(FITTED, "Carrying the shapes over")
     basis = build_basis(registration, head, piece, skin_piece)
     points, nearest = settle_landmarks(registration, head, found is None, landmarks)
     scale = registration.scale
@@ -125,11 +134,12 @@ def register_piece(vertices, triangles, piece, landmarks, head):
     return skin_piece, register(vertices, triangles, landmarks, piece[triangles[:, 0]] == skin_piece, head)
 
 
-def find_and_register(vertices, triangles, piece, head):
+def find_and_register(vertices, triangles, piece, head, step):
     """The first candidate for a face that the head fits to."""
     from .landmarks import find_landmarks  # torch is only needed here
 
-    for found in find_landmarks(vertices, triangles):
+    for found in find_landmarks(vertices, triangles, lambda: step(0.0, "Looking for the face")):
+        step(FOUND, "Fitting the face")
         try:
             skin_piece, registration = register_piece(vertices, triangles, piece, found.points, head)
         except LSFError:

@@ -176,7 +176,7 @@ def fits(monkeypatch):
     from server import face
     own, calls = load_head(), []
 
-    def fit(vertices, triangles, landmarks=None):
+    def fit(vertices, triangles, landmarks=None, step=None):
         calls.append(len(vertices))
         basis = np.zeros((52, len(vertices), 3), np.float32)
         basis[17] = len(calls)

@@ -136,3 +136,16 @@ def test_sphere_with_landmarks_is_refused(person):
     with pytest.raises(LSFError) as caught:
         fit(points, triangles, landmarks)
     assert caught.value.code in ("no_face", "too_coarse")
+
+
+def test_a_fit_tells_its_stages_and_stops_when_told(person):
+    told = []
+
+    def stop_at_the_end(fraction, text):
+        told.append((fraction, text))
+        if fraction > 0.5:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fit(*person, step=stop_at_the_end)
+    assert [fraction for fraction, _ in told] == sorted({fraction for fraction, _ in told}) and len(told) == 2
