@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, blinks, face_cache
+from . import audio, blinks, contact, face_cache
 from .errors import Cancelled, LSFError
 from .meshes import Mesh
 
@@ -105,6 +105,7 @@ class Engine:
             raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
         curves = synthesize(self.model, speech, face.identity, settings.temperature, settings.seed,
                             _part(report, 0.3, 0.98), cancelled)
+        curves = contact.touch(curves, tuple(self.model.config.channels))
         if settings.blinks:
             curves = blinks.add(curves, tuple(self.model.config.channels), speech, self.model.config.fps, settings.seed)
         seconds["model"] = clock.lap()

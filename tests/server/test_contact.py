@@ -1,0 +1,52 @@
+"""Contact: nearly closed lips close, open ones stay, apertures keep their order, only `mouthClose` is used."""
+
+import numpy as np
+import pytest
+
+from server import contact
+from server.arkit import CHANNELS
+from server.face import load_head
+
+
+def openings(*millimetres: float) -> np.ndarray:
+    """ARKit curves (F, 52) whose jaw opens the lips of the project's head so far."""
+    motion = np.zeros((len(millimetres), 52), np.float32)
+    jaw = CHANNELS.index("jawOpen")
+    head = load_head()
+    upper, lower = head.landmark_vertices[[62, 66]]
+    motion[:, jaw] = np.array(millimetres) / 1000 / (head.basis[jaw, upper, 2] - head.basis[jaw, lower, 2])
+    return motion
+
+
+def gap(motion: np.ndarray) -> np.ndarray:
+    """(F,) millimetres between the inner lips beyond those at rest, measured on the moving head."""
+    head = load_head()
+    upper, lower = head.landmark_vertices[[62, 66]]
+    moved = head.vertices[[upper, lower]] + np.tensordot(motion, head.basis[:, [upper, lower]], 1)
+    return 1000 * (moved[:, 0, 2] - moved[:, 1, 2] - (head.vertices[upper, 2] - head.vertices[lower, 2]))
+
+
+def test_small_apertures_close_and_wide_ones_stay():
+    before = openings(0, 0.3, 0.6, 4, 8, 15)
+    after = gap(contact.touch(before, CHANNELS))
+    np.testing.assert_allclose(after[[0, 3, 4, 5]], [0, 4, 8, 15], atol=0.01)
+    assert after[1] < 0.05 and after[2] < 0.15
+
+
+def test_the_order_of_apertures_stays_and_lips_never_cross():
+    after = gap(contact.touch(openings(*np.linspace(0, 12, 200)), CHANNELS))
+    assert (np.diff(after) > -1e-5).all() and after.min() > -1e-3
+
+
+def test_only_mouth_close_changes_and_stays_a_weight():
+    motion = np.random.default_rng(0).uniform(0, 0.05, (100, 52)).astype(np.float32)
+    after = contact.touch(motion, CHANNELS)
+    changed = np.flatnonzero(np.abs(after - motion).max(0))
+    assert [CHANNELS[k] for k in changed] == ["mouthClose"]
+    assert after.min() >= 0 and after.max() <= 1 and after.dtype == np.float32
+
+
+@pytest.mark.parametrize("channels", [("jawX", "jawY"), CHANNELS[:51]])
+def test_other_channels_pass(channels):
+    motion = np.full((3, len(channels)), 0.01, np.float32)
+    np.testing.assert_array_equal(contact.touch(motion, channels), motion)
