@@ -37,9 +37,10 @@ MAIN = "bpy-5.0"  # runs the server, the demo and most tests
 BLENDERS = {"bpy-5.0": "3.11", "bpy-4.2": "3.11", "bpy-4.5": "3.11", "bpy-5.2": "3.13"}  # environment: its Python
 TORCH = "torch==2.13.0"  # the one that is tested
 
-# Left out by `test --unit`: whole runs of the product, and speech of ten minutes.
+# Left out by `test --unit`: whole runs of the product, whole fits of faces, speech of ten minutes.
 LONG_TESTS = (
     "tests/e2e", "tests/lsf_blender_addon/test_real_server.py",
+    "tests/server/face/test_landmarks.py", "tests/server/face/test_fit.py",
     "tests/server/model/test_inference.py::test_ten_minutes_take_the_memory_of_one_and_ten_times_the_work",
 )  # fmt: skip
 
