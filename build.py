@@ -263,11 +263,15 @@ def server(arguments: list[str]) -> None:
         sys.exit(subprocess.run([python, "-m", "server", *arguments], env=child_environment()).returncode)
 
 
+# Pytest without Python's own end: there the module bpy 4.2 crashes if a property ever had a callback, unregistered or not.
+PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+
+
 def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
     """(passed, failed, skipped) of pytest in environment `name`, which also streams its output."""
     with tempfile.TemporaryDirectory(prefix="lsf-tests-") as folder:
         report = Path(folder) / "report.xml"
-        command = [environment(name), "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
+        command = [environment(name), "-c", PYTEST, "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
         threads = os.environ.get("OMP_NUM_THREADS", "1")  # models this small only lose by sharing their work
         variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"), OMP_NUM_THREADS=threads)
         code = subprocess.run([*command, *arguments], cwd=ROOT, env=variables).returncode
