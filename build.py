@@ -263,7 +263,7 @@ def server(arguments: list[str]) -> None:
         sys.exit(subprocess.run([python, "-m", "server", *arguments], env=child_environment()).returncode)
 
 
-# Pytest without Python's own end: there the module bpy 4.2 crashes if a property ever had a callback, unregistered or not.
+# Pytest without the end of Python, where bpy 4.2 crashes if a property ever had a callback, even one unregistered.
 PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
 
 
