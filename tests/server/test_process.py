@@ -55,21 +55,23 @@ class Process:
         return out, self.popen.returncode, log.decode()
 
 
-@pytest.fixture
-def process(small_checkpoint):
-    process = Process("--checkpoint", small_checkpoint)
+def running(checkpoint):
+    """A server process for one test, dead at its end whatever happened."""
+    process = Process("--checkpoint", checkpoint)
     yield process
     process.popen.kill()
     process.end()
+
+
+@pytest.fixture
+def process(small_checkpoint):
+    yield from running(small_checkpoint)
 
 
 @pytest.fixture
 def bare(tmp_path):
     """A server without a model: enough for everything before the engine, and started much sooner."""
-    process = Process("--checkpoint", tmp_path)
-    yield process
-    process.popen.kill()
-    process.end()
+    yield from running(tmp_path)
 
 
 def test_hello_ready_ping_shutdown(process, small_checkpoint):
