@@ -10,7 +10,6 @@ from functools import cache
 import numpy as np
 
 from .arkit import CHANNELS
-from .face import load_head
 
 REACH = 0.0014  # metres between the inner lips: much wider apertures stay, much narrower ones close
 UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
@@ -34,6 +33,7 @@ def touch(motion: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
 @cache
 def _opening() -> np.ndarray:
     """Metres by which each channel at 1 parts the lips of the project's head (52,)."""
+    from .face import load_head  # brings scipy, which must not hold up the server's first answer
     head = load_head()
     upper, lower = head.landmark_vertices[[UPPER, LOWER]]
     return head.basis[:, upper, 2] - head.basis[:, lower, 2]

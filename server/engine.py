@@ -87,12 +87,12 @@ class Engine:
         """
         from .model import synthesize
         settings = settings or Settings()
-        fps = float(settings.fps or self.model.config.fps)
+        channels, fps = tuple(self.model.config.channels), float(settings.fps or self.model.config.fps)
         seconds, clock = {}, _Clock(cancelled)
         report(0.0, "Listening")
         speech = audio.to_mono_16k(samples, rate)
         count = frame_count(len(speech) / audio.RATE, fps, settings.t0)
-        if count * len(self.model.config.channels) * 4 > MAX_CURVE_BYTES:
+        if count * len(channels) * 4 > MAX_CURVE_BYTES:
             raise LSFError("long_audio", f"{count} frames are too many: cut the audio, or lower the frame rate.")
         seconds["audio"] = clock.lap()
         report(0.02, "Finding the face")
@@ -101,13 +101,13 @@ class Engine:
         else:
             face = self.prepare_face(mesh, landmarks, _part(report, 0.02, 0.3), cancelled)
         seconds["face"] = clock.lap()
-        if tuple(face.channels) != tuple(self.model.config.channels):
+        if tuple(face.channels) != channels:
             raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
         curves = synthesize(self.model, speech, face.identity, settings.temperature, settings.seed,
                             _part(report, 0.3, 0.98), cancelled)
-        curves = contact.touch(curves, tuple(self.model.config.channels))
+        curves = contact.touch(curves, channels)
         if settings.blinks:
-            curves = blinks.add(curves, tuple(self.model.config.channels), speech, self.model.config.fps, settings.seed)
+            curves = blinks.add(curves, channels, speech, self.model.config.fps, settings.seed)
         seconds["model"] = clock.lap()
         report(0.98, "Timing the frames")
         motion = resample_motion(curves, self.model.config.fps, fps, settings.t0, count)

@@ -157,3 +157,9 @@ def test_prints_of_libraries_cannot_reach_the_protocol():
             "os.system('echo more noise'); sink.write(b'clean'); sink.flush()")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, input=b"")
     assert done.stdout == b"clean" and b"noise" in done.stderr and b"more noise" in done.stderr
+
+
+def test_nothing_heavy_is_imported_before_the_first_answer():
+    check = "import sys, server.cli; print([n for n in ('torch', 'scipy', 'transformers') if n in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
