@@ -2,8 +2,9 @@
 
 import bpy
 
-from . import environment, panels, preferences, properties, session
+from . import environment, preferences, properties, session
 from .operators import add_head, cancel, cancel_environment, generate, make_environment, open_log
+from .panels import main, take
 
 CLASSES = (
     properties.LSF_PG_settings,
@@ -14,10 +15,10 @@ CLASSES = (
     make_environment.LSF_OT_make_environment,
     cancel_environment.LSF_OT_cancel_environment,
     open_log.LSF_OT_open_log,
-    panels.LSF_PT_view3d,
-    panels.LSF_PT_view3d_take,
-    panels.LSF_PT_sequencer,
-    panels.LSF_PT_sequencer_take,
+    main.LSF_PT_view3d,
+    main.LSF_PT_sequencer,
+    take.LSF_PT_view3d_take,
+    take.LSF_PT_sequencer_take,
 )
 
 

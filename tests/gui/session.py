@@ -162,7 +162,7 @@ def prepare():
 
 def time_methods() -> None:
     """Write down begin and end of every call of the operator's modal() and of the panels' draw()."""
-    operator, panel = add_on().operators.generate.LSF_OT_generate, add_on().panels._MainPanel
+    operator, panel = add_on().operators.generate.LSF_OT_generate, add_on().panels.main._MainPanel
     modal, draw = operator.modal, panel.draw
 
     def timed_modal(self, context, event):  # Blender counts the arguments: no *arguments

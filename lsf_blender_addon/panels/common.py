@@ -1,0 +1,24 @@
+"""What all panels share."""
+
+import textwrap
+
+import bpy
+
+PIXELS_PER_LETTER = 7  # of the interface's font, about
+
+
+class Tab:
+    """Where every panel of ours is. A subpanel is drawn in both editors: one class each, with the same `draw`."""
+
+    bl_region_type = "UI"
+    bl_category = "LSF"
+
+
+def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
+    """A sentence on as many lines as the sidebar's width needs."""
+    scale = context.preferences.system.ui_scale
+    letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER))
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for i, part in enumerate(textwrap.wrap(text, letters)):
+        column.label(text=part, icon=icon if i == 0 else "BLANK1")
