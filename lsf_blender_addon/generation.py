@@ -8,8 +8,9 @@ import numpy as np
 
 from .client.jobs import Client, Job, State
 from .errors import Refusal
-from .scene import audio
+from .scene import audio, lips
 from .scene.meshes import RestMesh
+from .scene.prediction import Prediction
 from .scene.strips import Line
 
 
@@ -63,13 +64,37 @@ class Generation:
             self.state, self.fraction, self.text = job.state, job.fraction, job.text
         return self.state
 
+    def prediction(self, line: Line) -> Prediction:
+        """The result as it is kept in the file, at the place where the line is now."""
+        header, arrays = self.job.header, self.job.arrays
+        motion = arrays["motion"][:line.frames]
+        shape = len(motion), 0
+        return Prediction(
+            line.strip, line.scene, line.fps, line.first_frame, tuple(header["channels"]), motion,
+            arrays.get("expression", np.zeros_like(motion))[:line.frames], tuple(header.get("emotions") or ()),
+            arrays.get("emotion", np.zeros(shape, np.float32))[:line.frames], self._settings["temperature"],
+            self._settings["seed"], self._lips(arrays))
+
+    def _lips(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
+            return np.zeros((len(arrays["basis"]), 0, 3), np.float32)
+        return lips.measure(arrays["basis"], arrays["landmarks68"], arrays["landmark_vertices"])
+
     def _is_whole(self, job: Job) -> bool:
-        """Whether the result is what the protocol promises: motion (F, K) and basis (K, V, 3), all finite."""
+        """Whether the result is what the protocol promises: motion (F, K), basis (K, V, 3) and so on, all finite."""
         channels, motion, basis = job.header.get("channels"), job.arrays.get("motion"), job.arrays.get("basis")
         return (isinstance(channels, list) and all(isinstance(channel, str) for channel in channels)
                 and motion is not None and motion.ndim == 2 and motion.shape[0] > 0 and motion.shape[1] == len(channels)
                 and basis is not None and basis.shape == (len(channels), len(self.rest.vertices), 3)
-                and bool(np.isfinite(motion).all() and np.isfinite(basis).all()))
+                and self._has_its_shape(job, "expression", motion.shape)
+                and self._has_its_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
+                and self._has_its_shape(job, "landmarks68", (68, 3))
+                and self._has_its_shape(job, "landmark_vertices", (68,))
+                and all(bool(np.isfinite(array).all()) for array in job.arrays.values()))
+
+    def _has_its_shape(self, job: Job, name: str, shape: tuple[int, ...]) -> bool:
+        """Whether an array that a server may leave out has this shape, if it is there."""
+        return name not in job.arrays or job.arrays[name].shape == shape
 
     def _end(self, state: State, error: str = "") -> None:
         self.state, self.error = state, error

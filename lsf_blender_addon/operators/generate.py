@@ -10,7 +10,7 @@ from ..client.jobs import State
 from ..environment import NO_PYTHON, server_python
 from ..errors import Refusal
 from ..generation import Generation
-from ..scene import actions, meshes, shape_keys, strips
+from ..scene import actions, meshes, prediction, shape_keys, strips
 
 TICK = 0.1  # seconds between two looks at the job
 
@@ -157,11 +157,13 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
     line = strips.where_it_is_now(generation.line)
     meshes.check(head)
     actions.check(head.data, line)
-    motion = np.ascontiguousarray(result.arrays["motion"][:line.frames])
+    predicted = generation.prediction(line)
+    motion = np.ascontiguousarray(predicted.motion)
     plan = shape_keys.plan(head, rest, result.header["channels"], motion, result.arrays["basis"],
                            actions.driven_keys(head.data))
     shape_keys.write(head, plan, motion)
     action = actions.write(head.data, line, plan.names, motion[:, plan.animated])
+    prediction.store(action, predicted)
     text = f"{len(motion)} frames, {generation.seconds:.1f} s"
     if head.data.shape_keys.animation_data.action != action:
         text += ", on an NLA track"

@@ -76,6 +76,37 @@ def test_from_button_to_curves(scene, addon):
     assert addon.session.message.startswith("120 frames, ") and not addon.session.failed
 
 
+def test_the_prediction_is_kept(scene, addon, monkeypatch):
+    from lsf_blender_addon.scene import prediction
+    client = use(addon, monkeypatch, Client())
+    scene.lsf.temperature, scene.lsf.seed = 0.5, 7
+    bpy.ops.lsf.generate()
+    kept = prediction.load(bpy.context.object.data.shape_keys.animation_data.action)
+    job, = client.jobs
+    assert (kept.strip, kept.scene, kept.first_frame, kept.temperature, kept.seed) == ("line", scene.name, 25, 0.5, 7)
+    assert kept.fps == pytest.approx(30 / 1.001) and kept.channels == CHANNELS
+    np.testing.assert_allclose(kept.motion, job.arrays["motion"][:120], atol=1e-4)
+    assert not kept.expression.any() and kept.emotion.shape == (120, 0) and kept.lips.shape == (52, 0, 3)
+
+
+def test_the_expression_is_kept(scene, addon, monkeypatch):
+    from lsf_blender_addon.scene import prediction
+    client = use(addon, monkeypatch, Client())
+    generation = started(addon, client)
+    job, = client.jobs
+    frames = len(job.arrays["motion"])
+    job.header["emotions"] = ["angry", "glad"]
+    job.arrays |= {"expression": job.arrays["motion"] / 4, "emotion": np.full((frames, 2), 0.5, np.float32),
+                   "landmarks68": np.random.default_rng(0).normal(0, 1, (68, 3)).astype(np.float32),
+                   "landmark_vertices": np.arange(68, dtype=np.int32) % 8}
+    assert generation.poll() is State.DONE
+    from lsf_blender_addon.operators import generate
+    generate._write(bpy.context, generation)
+    kept = prediction.load(bpy.context.object.data.shape_keys.animation_data.action)
+    np.testing.assert_allclose(kept.expression, kept.motion / 4, atol=1e-4)
+    assert kept.emotions == ("angry", "glad") and kept.emotion.shape == (120, 2) and kept.lips.shape == (52, 20, 3)
+
+
 def test_request(scene, addon, monkeypatch, clicks):
     client = use(addon, monkeypatch, Client())
     scene.lsf.temperature, scene.lsf.seed = 0.5, 7
@@ -218,7 +249,7 @@ def test_cancel_while_the_result_waits_for_object_mode(scene, addon):
     assert generation.poll() is State.CANCELLED
 
 
-@pytest.mark.parametrize("damage", ["no basis", "NaN", "channels", "vertices"])
+@pytest.mark.parametrize("damage", ["no basis", "NaN", "channels", "vertices", "expression", "emotion"])
 def test_a_damaged_answer_is_refused(scene, addon, damage):
     client = Client()
     generation = started(addon, client)
@@ -229,6 +260,10 @@ def test_a_damaged_answer_is_refused(scene, addon, damage):
         job.arrays["motion"][3, 4] = np.nan
     elif damage == "channels":
         job.header["channels"].pop()
+    elif damage == "expression":
+        job.arrays["expression"] = job.arrays["motion"][1:]
+    elif damage == "emotion":
+        job.arrays["emotion"] = job.arrays["motion"]  # without names in the header
     else:
         job.arrays["basis"] = job.arrays["basis"][:, 1:]
     assert generation.poll() is State.FAILED and "damaged" in generation.error
