@@ -2,16 +2,32 @@
 
 import bpy
 
-from . import environment, preferences, properties, session
-from .operators import add_head, cancel, cancel_environment, generate, make_environment, open_log
+from . import environment, face_properties, preferences, properties, session
+from .operators import (
+    add_head,
+    add_parts,
+    cancel,
+    cancel_environment,
+    generate,
+    make_environment,
+    open_log,
+    remove_part,
+    set_part,
+)
 from .panels import main, take
+from .panels import parts as parts_panel
 
 CLASSES = (
     properties.LSF_PG_settings,
+    face_properties.LSF_PG_part,
+    face_properties.LSF_PG_face,
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
     cancel.LSF_OT_cancel,
     add_head.LSF_OT_add_head,
+    add_parts.LSF_OT_add_parts,
+    remove_part.LSF_OT_remove_part,
+    set_part.LSF_OT_set_part,
     make_environment.LSF_OT_make_environment,
     cancel_environment.LSF_OT_cancel_environment,
     open_log.LSF_OT_open_log,
@@ -19,6 +35,8 @@ CLASSES = (
     main.LSF_PT_sequencer,
     take.LSF_PT_view3d_take,
     take.LSF_PT_sequencer_take,
+    parts_panel.LSF_UL_parts,
+    parts_panel.LSF_PT_view3d_parts,
 )
 
 
@@ -31,6 +49,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.lsf = bpy.props.PointerProperty(type=properties.LSF_PG_settings)
+    bpy.types.Object.lsf = bpy.props.PointerProperty(type=face_properties.LSF_PG_face)
     bpy.types.VIEW3D_MT_mesh_add.append(add_head.draw_menu)
     bpy.app.handlers.load_pre.append(_on_load)
 
@@ -42,6 +61,7 @@ def unregister() -> None:
         bpy.app.timers.unregister(make_environment.watch)
     bpy.app.handlers.load_pre.remove(_on_load)
     bpy.types.VIEW3D_MT_mesh_add.remove(add_head.draw_menu)
+    del bpy.types.Object.lsf
     del bpy.types.Scene.lsf
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -9,7 +9,7 @@ import numpy as np
 from .client.jobs import Client, Job, State
 from .errors import Refusal
 from .scene import audio, lips
-from .scene.meshes import RestMesh
+from .scene.character import Character
 from .scene.prediction import Prediction
 from .scene.strips import Line
 
@@ -20,9 +20,9 @@ class Generation:
     `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
     """
 
-    def __init__(self, client: Client, rest: RestMesh, line: Line, temperature: float, seed: int,
+    def __init__(self, client: Client, character: Character, line: Line, temperature: float, seed: int,
                  blinks: bool):
-        self.rest, self.line = rest, line
+        self.character, self.line = character, line
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
         self.job: Job | None = None
         self.started = time.monotonic()
@@ -85,7 +85,7 @@ class Generation:
         channels, motion, basis = job.header.get("channels"), job.arrays.get("motion"), job.arrays.get("basis")
         return (isinstance(channels, list) and all(isinstance(channel, str) for channel in channels)
                 and motion is not None and motion.ndim == 2 and motion.shape[0] > 0 and motion.shape[1] == len(channels)
-                and basis is not None and basis.shape == (len(channels), len(self.rest.vertices), 3)
+                and basis is not None and basis.shape == (len(channels), len(self.character.vertices), 3)
                 and self._has_its_shape(job, "expression", motion.shape)
                 and self._has_its_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
                 and self._has_its_shape(job, "landmarks68", (68, 3))
@@ -111,7 +111,7 @@ class Generation:
             self._refusal = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
             return
         if not self.state.ended:
-            mesh = {"vertices": self.rest.vertices, "triangles": self.rest.triangles}
-            self.job = self._client.submit("generate", {**header, "settings": self._settings}, arrays | mesh)
+            self.job = self._client.submit("generate", {**header, "settings": self._settings},
+                                           arrays | self.character.arrays())
             if self.state is State.CANCELLED:  # in between
                 self._client.cancel(self.job)

@@ -10,7 +10,7 @@ from ..client.jobs import State
 from ..environment import NO_PYTHON, server_python
 from ..errors import Refusal
 from ..generation import Generation
-from ..scene import actions, meshes, prediction, shape_keys, strips
+from ..scene import actions, character, followers, meshes, prediction, shape_keys, strips
 
 TICK = 0.1  # seconds between two looks at the job
 
@@ -84,9 +84,9 @@ class LSF_OT_generate(bpy.types.Operator):
         try:
             head, scene, strip = _choose(context)
             line = strips.read_line(scene, strip)
-            rest = meshes.read_rest(head)
+            face = character.read(head, character.objects(context, head))
             actions.check(head.data, line)
-            session.generation = Generation(session.client(), rest, line, settings.temperature, settings.seed,
+            session.generation = Generation(session.client(), face, line, settings.temperature, settings.seed,
                                             settings.blinks)
         except Refusal as refusal:
             return self._refuse(str(refusal))
@@ -139,32 +139,41 @@ def _choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Sce
         raise Refusal(NO_PYTHON)
     head = properties.head_of(context)
     meshes.check(head)
+    for obj in character.objects(context, head):
+        meshes.check(obj)
     scene = compat.sequencer_scene(context)
     return head, scene, strips.find_strip(scene, context.scene.lsf.strip)
 
 
 def _is_edited(generation: Generation) -> bool:
-    head = bpy.data.objects.get(generation.rest.object)
-    return head is not None and head.mode != "OBJECT"
+    objects = [bpy.data.objects.get(member.object) for member in generation.character.members]
+    return any(obj is not None and obj.mode != "OBJECT" for obj in objects)
 
 
 def _write(context: bpy.types.Context, generation: Generation) -> str:
     """Plan, then write everything at once; the text for the result line. Raises Refusal before the first change."""
-    rest, result = generation.rest, generation.job
-    head = bpy.data.objects.get(rest.object)
-    if head is None or not head.users_scene:
-        raise Refusal(f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again')
+    face, result = generation.character, generation.job
+    head, *parts = character.find(face)
     line = strips.where_it_is_now(generation.line)
-    meshes.check(head)
     actions.check(head.data, line)
+    channels, basis = result.header["channels"], result.arrays["basis"]
     predicted = generation.prediction(line)
     motion = np.ascontiguousarray(predicted.motion)
-    plan = shape_keys.plan(head, rest, result.header["channels"], motion, result.arrays["basis"],
-                           actions.driven_keys(head.data))
+    _rest, on_head = next(face.pieces(basis, axis=1))
+    plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
+                           face.moving(basis))
+    if not plan.animated:
+        raise Refusal("The face does not move in this line: pick a strip with clear speech")
+    following = followers.plan(parts, face, {*plan.names, *plan.driven}, channels, motion, basis)
     shape_keys.write(head, plan, motion)
     action = actions.write(head.data, line, plan.names, motion[:, plan.animated])
     prediction.store(action, predicted)
+    for follower in following:
+        followers.write(follower, motion, head)
+        head.lsf.add_part(follower.part)
     text = f"{len(motion)} frames, {generation.seconds:.1f} s"
+    if following:
+        text += f"; with {_listed([follower.part.name for follower in following])}"
     if head.data.shape_keys.animation_data.action != action:
         text += ", on an NLA track"
     if overruled := actions.overruled(head.data, plan.names):

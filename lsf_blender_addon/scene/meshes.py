@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..errors import Refusal
 
@@ -18,6 +19,7 @@ class RestMesh:
     """A mesh turned and scaled as its object is. Holds no reference to Blender data, so that a thread may use it."""
 
     object: str
+    origin: np.ndarray  # (3,) float64, where the object's origin is in the world
     vertices: np.ndarray  # (V, 3) float32, world axes and scale, around the object's origin
     triangles: np.ndarray  # (T, 3) int32
     to_local: np.ndarray  # (3, 3) float64: offset_local = offset @ to_local
@@ -53,14 +55,24 @@ def read_rest(obj: bpy.types.Object) -> RestMesh:
     local = _shaped(obj) if any(_shapes(m) for m in obj.modifiers) else None
     if local is None:
         local = base_vertices(obj.data)
-    matrix = np.array(obj.matrix_world, np.float64)[:3, :3]
+    world = np.array(_rest_matrix(obj), np.float64)
+    matrix = world[:3, :3]
     if abs(np.linalg.det(matrix)) < 1e-12 or not np.isfinite(matrix).all():
         raise Refusal(f'"{obj.name}" is scaled to nothing: give it a scale')
     triangles = read_triangles(obj.data)
     if np.linalg.det(matrix) < 0:  # mirrored: keep the normals outside
         triangles = triangles[:, ::-1]
     vertices = (local @ matrix.T).astype(np.float32)
-    return RestMesh(obj.name, vertices, np.ascontiguousarray(triangles), np.linalg.inv(matrix).T)
+    return RestMesh(obj.name, world[:3, 3], vertices, np.ascontiguousarray(triangles), np.linalg.inv(matrix).T)
+
+
+def _rest_matrix(obj: bpy.types.Object) -> Matrix:
+    """Where the object is; what hangs on a bone, like an eye or teeth: where it is when the armature is at rest."""
+    bone = obj.parent.data.bones.get(obj.parent_bone) if obj.parent and obj.parent.type == "ARMATURE" else None
+    if obj.parent_type != "BONE" or bone is None or obj.constraints:
+        return obj.matrix_world
+    tail = Matrix.Translation((0, bone.length, 0))
+    return obj.parent.matrix_world @ bone.matrix_local @ tail @ obj.matrix_parent_inverse @ obj.matrix_basis
 
 
 def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:

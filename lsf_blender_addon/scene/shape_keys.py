@@ -30,10 +30,11 @@ class KeyPlan:
 
 
 def plan(obj: bpy.types.Object, rest: RestMesh, channels: list[str], motion: np.ndarray, basis: np.ndarray,
-         with_driver: set[str]) -> KeyPlan:
+         with_driver: set[str], moving: np.ndarray) -> KeyPlan:
     """Plan keys for motion (F, K) and basis (K, V, 3), in the axes of `rest`. Raises Refusal.
 
-    `with_driver` names keys whose value follows a driver: a curve would be overruled, so they get none.
+    `with_driver` names keys whose value follows a driver: a curve would be overruled, so they get none. `moving` (K,)
+    tells which channels move anything, here or on the parts that follow this mesh.
     """
     mesh = obj.data
     base = base_vertices(mesh)
@@ -41,12 +42,11 @@ def plan(obj: bpy.types.Object, rest: RestMesh, channels: list[str], motion: np.
         raise Refusal(f'The mesh of "{obj.name}" got other vertices while its animation was made: press Generate again')
     existing = {key.name for key in mesh.shape_keys.key_blocks} if mesh.shape_keys else set()
     ours = generated_keys(mesh)
-    size = np.abs(basis).max(initial=0.0)
     seen = np.abs(motion).max(0) > MOVES
     shapes, animated, kept, driven = {}, [], [], []
     for k, channel in enumerate(channels):
         theirs = channel in existing and channel not in ours
-        moves = bool(seen[k]) and (theirs or np.abs(basis[k]).max() > 1e-4 * size)
+        moves = bool(seen[k]) and (theirs or bool(moving[k]))
         if channel in ours or (moves and not theirs):
             shapes[channel] = (base + basis[k] @ rest.to_local).astype(np.float32)
         if moves and channel in with_driver:
@@ -55,8 +55,6 @@ def plan(obj: bpy.types.Object, rest: RestMesh, channels: list[str], motion: np.
             animated.append(k)
             if theirs:
                 kept.append(channel)
-    if not animated:
-        raise Refusal("The face does not move in this line: pick a strip with clear speech")
     return KeyPlan(shapes, animated, [channels[k] for k in animated], kept, driven)
 
 

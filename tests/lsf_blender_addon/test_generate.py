@@ -4,43 +4,12 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.client.jobs import Job, State
-from lsf_blender_addon.scene import meshes
+from lsf_blender_addon.client.jobs import State
+from lsf_blender_addon.scene import character, meshes
 from server.arkit import CHANNELS
+from tests.lsf_blender_addon.fake_client import Client, use
 
 FPS = (30, 1.001)
-
-
-class Client:
-    """Answers as the server would: 52 curves for the frames asked for, a basis on the mesh that was sent."""
-
-    python = "/nowhere/python"
-
-    def __init__(self, state=State.DONE):
-        self.state, self.jobs, self.cancelled = state, [], []
-
-    def submit(self, kind, request, arrays) -> Job:
-        job = Job(str(len(self.jobs)), kind, request, arrays)
-        count = int((4 + 1e-6 - request["settings"]["t0"]) * request["settings"]["fps"]) + 1
-        rng = np.random.default_rng(len(self.jobs))
-        job.header = {"channels": list(CHANNELS)}
-        job.arrays = {"motion": rng.random((count, 52)).astype(np.float32),
-                      "basis": rng.normal(0, 0.01, (52, len(arrays["vertices"]), 3)).astype(np.float32)}
-        job.arrays["motion"][:, CHANNELS.index("tongueOut")] = 0
-        job.error = "The server has a headache: give it a rest" if self.state is State.FAILED else ""
-        job.state = self.state
-        self.jobs.append(job)
-        return job
-
-    def drain(self):
-        return []
-
-    def cancel(self, job):
-        self.cancelled.append(job)
-        job.state = State.CANCELLED
-
-    def stop(self):
-        pass
 
 
 @pytest.fixture
@@ -51,11 +20,6 @@ def scene(addon, add_strip, clicks, monkeypatch):
     scene = bpy.context.scene
     use(addon, monkeypatch, Client())
     return scene
-
-
-def use(addon, monkeypatch, client) -> Client:
-    monkeypatch.setattr(addon.session, "client", lambda: client)
-    return client
 
 
 def snapshot(dump) -> list:
@@ -182,7 +146,9 @@ def started(addon, client):
     from lsf_blender_addon.scene import strips
     scene = bpy.context.scene
     line = strips.read_line(scene, strips.find_strip(scene, ""))
-    generation = Generation(client, meshes.read_rest(bpy.context.object), line, 0.0, 0, True)
+    head = bpy.context.object
+    face = character.read(head, character.objects(bpy.context, head))
+    generation = Generation(client, face, line, 0.0, 0, True)
     generation._reader.join()
     return generation
 

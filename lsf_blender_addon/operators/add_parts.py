@@ -1,0 +1,34 @@
+"""List the selected objects as parts of the head."""
+
+import bpy
+
+from .. import properties
+
+
+class LSF_OT_add_parts(bpy.types.Operator):
+    """List the selected mesh objects (teeth, tongue, eyes, lashes) as parts of this head. They will move with it"""
+
+    bl_idname = "lsf.add_parts"
+    bl_label = "Add Selected"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        head = properties.head_of(context)
+        if head is None or head.type != "MESH":
+            cls.poll_message_set("Choose the head first: a mesh object.")
+        elif not _others(context, head):
+            cls.poll_message_set("Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.")
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        head = properties.head_of(context)
+        added = sum(head.lsf.add_part(obj) for obj in _others(context, head))
+        self.report({"INFO"}, f"{added} added" if added else "They are listed already")
+        return {"FINISHED"} if added else {"CANCELLED"}
+
+
+def _others(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.Object]:
+    return [obj for obj in context.selected_objects if obj.type == "MESH" and obj != head]

@@ -1,0 +1,43 @@
+"""What belongs to the face: other objects, and what single vertices were said to be."""
+
+import bpy
+
+from .. import properties
+from ..scene import character, parts
+from .common import Tab, wrapped
+
+
+class LSF_UL_parts(bpy.types.UIList):
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
+        row = layout.row(align=True)
+        row.prop(item, "object", text="", emboss=False, icon="MESH_DATA")
+        row.prop(item, "kind", text="")
+
+
+class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
+    bl_label = "Parts"
+    bl_space_type = "VIEW_3D"
+    bl_parent_id = "LSF_PT_view3d"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        head = properties.head_of(context)
+        if head is None or head.type != "MESH":
+            layout.label(text="Choose the head first", icon="INFO")
+            return
+        face = head.lsf
+        row = layout.row()
+        row.template_list("LSF_UL_parts", "", face, "parts", face, "active_part", rows=3)
+        column = row.column(align=True)
+        column.operator("lsf.add_parts", text="", icon="ADD")
+        column.operator("lsf.remove_part", text="", icon="REMOVE")
+        for part in face.parts:
+            if part.object is not None and part.kind == "AUTOMATIC" and part.recognised:
+                layout.label(text=f"{part.object.name}: {part.recognised}", icon="CHECKMARK")
+        if not len(face.parts) and (selected := character.objects(context, head)):
+            names = ", ".join(obj.name for obj in selected)
+            wrapped(layout, context, f"Selected together with the head, so they go with it: {names}", "INFO")
+        layout.operator_menu_enum("lsf.set_part", "kind", text="Set Selected Vertices")
+        for name, count in parts.set_by_hand(head.data).items() if head.mode == "OBJECT" else ():
+            layout.label(text=f"{name}: {count} vertices set by hand", icon="HAND")

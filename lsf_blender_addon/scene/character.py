@@ -1,0 +1,79 @@
+"""The character as one mesh: the head, and the objects that move with it, like teeth, tongue, eyes and lashes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..errors import Refusal
+from . import meshes, parts
+from .meshes import RestMesh
+
+SMALL = 1e-4  # of the largest offset of all: a channel with less does not move a mesh
+
+
+@dataclass(frozen=True)
+class Character:
+    """Head and parts as one mesh. Holds no reference to Blender data, so that a thread may use it."""
+
+    members: tuple[RestMesh, ...]  # the head first
+    vertices: np.ndarray  # (V, 3) float32 of all members, one after the other: world axes, around the head's origin
+    triangles: np.ndarray  # (T, 3) int32
+    parts: np.ndarray  # (V,) int32 codes of scene/parts.py
+
+    @property
+    def head(self) -> RestMesh:
+        return self.members[0]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a request says about the mesh, see docs/protocol.md."""
+        arrays = {"vertices": self.vertices, "triangles": self.triangles}
+        if (self.parts != parts.AUTOMATIC).any():
+            arrays["parts"] = self.parts
+        return arrays
+
+    def moving(self, basis: np.ndarray) -> np.ndarray:
+        """(K,) which channels of basis (K, V, 3) move anything of the character."""
+        reach = np.abs(basis).max((1, 2), initial=0.0)
+        return reach > SMALL * reach.max(initial=0.0)
+
+    def pieces(self, array: np.ndarray, axis: int = 0) -> Iterator[tuple[RestMesh, np.ndarray]]:
+        """The members, each with its share of an array over all vertices (along `axis`)."""
+        ends = np.cumsum([len(member.vertices) for member in self.members])
+        yield from zip(self.members, np.split(array, ends[:-1], axis), strict=True)
+
+
+def objects(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.types.Object, str]:
+    """The objects that go with the head, and their kinds: those listed for it, else those selected together with it."""
+    listed = {part.object: part.kind for part in head.lsf.parts
+              if part.object is not None and part.object != head and part.object.users_scene}
+    if listed or not head.select_get():
+        return listed
+    return {obj: "AUTOMATIC" for obj in context.selected_objects if obj.type == "MESH" and obj != head}
+
+
+def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Character:
+    """The rest shape of the head and of what goes with it. Raises Refusal."""
+    members, vertices, triangles, codes = [], [], [], []
+    first = 0
+    for obj, kind in [(head, "AUTOMATIC"), *others.items()]:
+        rest = meshes.read_rest(obj)
+        members.append(rest)
+        vertices.append(rest.vertices + (rest.origin - members[0].origin).astype(np.float32))
+        triangles.append(rest.triangles + first)
+        codes.append(parts.read(obj, kind))
+        first += len(rest.vertices)
+    return Character(tuple(members), np.concatenate(vertices), np.concatenate(triangles), np.concatenate(codes))
+
+
+def find(character: Character) -> list[bpy.types.Object]:
+    """The members' objects, which are all still there and can be written to. Raises Refusal."""
+    found = []
+    for rest in character.members:
+        obj = bpy.data.objects.get(rest.object)
+        if obj is None or not obj.users_scene:
+            raise Refusal(f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again')
+        meshes.check(obj)
+        found.append(obj)
+    return found
