@@ -6,21 +6,30 @@ People who talk blink some twenty times a minute (Bentivoglio et al. 1997), and 
 
 import numpy as np
 
+from . import prosody
 from .audio import RATE
+from .easing import ease
 
 CLOSING, CLOSED, OPENING = 0.10, 0.04, 0.20  # seconds
 USUAL, SPREAD = 2.9, 0.45  # seconds from blink to blink: the median, and the standard deviation of its logarithm
 SHORTEST = 1.0  # seconds
 EARLY, LATE = 1.2, 0.8  # seconds by which a blink leaves its time for the end of a phrase
-PAUSE, QUIET = 0.2, 30.0  # a pause: this many seconds, this many decibels below the loud parts
-HOP = RATE // 50
 
 LEFT, RIGHT = "eyeBlinkLeft", "eyeBlinkRight"
 
 
+def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
+    """How far the lids are closed (F,), 0 to 1, at evenly spaced `times` (F,) seconds of speech (N,) at 16 kHz.
+
+    The same `seed` gives the same blinks.
+    """
+    fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
+    return lids(blink_times(audio, seed) - times[0], len(times), fps)
+
+
 def add(motion: np.ndarray, channels: tuple[str, ...], audio: np.ndarray, fps: float, seed: int) -> np.ndarray:
     """Curves (F, K) at `fps` with blinks to the speech (N,) at 16 kHz; the same `seed` gives the same blinks."""
-    closed = lids(blink_times(audio, seed), len(motion), fps)
+    closed = curve(audio, np.arange(len(motion)) / fps, seed)
     result = motion.copy()
     for name in (LEFT, RIGHT):
         if name in channels:
@@ -38,7 +47,7 @@ def lids(times: np.ndarray, frames: int, fps: float) -> np.ndarray:
     around = np.arange(-np.ceil(CLOSING * fps), np.ceil((CLOSED + OPENING) * fps) + 1).astype(int)  # frames of a blink
     falling = 1 - np.clip(-around / fps / CLOSING, 0, 1)
     rising = 1 - np.clip((around / fps - CLOSED) / OPENING, 0, 1)
-    shut = _ease(np.minimum(falling, rising))
+    shut = ease(np.minimum(falling, rising))
     for frame in np.round(np.asarray(times) * fps).astype(int):
         inside = (frame + around >= 0) & (frame + around < frames)
         at = (frame + around)[inside]
@@ -49,7 +58,7 @@ def lids(times: np.ndarray, frames: int, fps: float) -> np.ndarray:
 def blink_times(audio: np.ndarray, seed: int) -> np.ndarray:
     """Seconds of the blinks (n,) in speech (N,) at 16 kHz: at a natural rate, where phrases end if one is near."""
     rng = np.random.default_rng(seed)
-    duration, ends = len(audio) / RATE, phrase_ends(audio)
+    duration, ends = len(audio) / RATE, prosody.phrase_ends(audio) + CLOSING
     times, last = [], -rng.uniform(0, USUAL)  # as if cut out of a longer performance
     while True:
         planned = last + max(SHORTEST, USUAL * np.exp(SPREAD * rng.standard_normal()))
@@ -59,21 +68,3 @@ def blink_times(audio: np.ndarray, seed: int) -> np.ndarray:
             return np.array(times)
         if last > CLOSING:
             times.append(last)
-
-
-def phrase_ends(audio: np.ndarray) -> np.ndarray:
-    """Seconds (n,) at which the lids may meet for a phrase that has just ended, in speech (N,) at 16 kHz."""
-    count = len(audio) // HOP
-    if not count:
-        return np.zeros(0)
-    power = np.square(audio[: count * HOP], dtype=np.float32).reshape(count, HOP).mean(1)
-    level = 10 * np.log10(power + 1e-10)
-    quiet = level < np.percentile(level, 95) - QUIET
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
-    starts, stops = edges[::2] * HOP / RATE, edges[1::2] * HOP / RATE
-    return starts[(stops - starts >= PAUSE) & (starts > 0)] + CLOSING
-
-
-def _ease(x: np.ndarray) -> np.ndarray:
-    """Smooth start and stop, 0 to 1."""
-    return x * x * (3 - 2 * x)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, face_cache, meshes, serve
+from . import audio, face_cache, layers, meshes, serve
 from .engine import Engine, Result, Settings
 from .errors import LSFError
 
@@ -31,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
     generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which blinks")
     generate.add_argument("--blinks", action="store_true", help="let the eyes blink at a natural rate")
+    generate.add_argument("--layers", nargs="+", default=[], choices=list(layers.MAKE), metavar="LAYER",
+                          help=f"what else the person does, as arrays of their own: {', '.join(layers.MAKE)}")
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
@@ -58,7 +60,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
-    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, blinks=args.blinks)
+    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, blinks=args.blinks,
+                        layers=tuple(args.layers))
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -88,7 +91,7 @@ def save(path: Path, result: Result) -> None:
     """Write the .npz of one result; its keys are a contract with everything that reads them."""
     np.savez(path, fps=result.fps, t0=result.t0, channels=np.array(result.face.channels), motion=result.motion,
              basis=result.face.basis, vertices=result.mesh.vertices, faces=result.mesh.faces,
-             landmarks68=result.face.landmark_vertices, seconds=np.array(json.dumps(result.seconds)))
+             landmarks68=result.face.landmark_vertices, seconds=np.array(json.dumps(result.seconds)), **result.layers)
 
 
 def _fail(error: Exception, about: str = "") -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, blinks, contact, face_cache
+from . import audio, blinks, contact, face_cache, layers
 from .errors import Cancelled, LSFError
 from .meshes import Mesh
 
@@ -29,6 +29,7 @@ class Settings:
     temperature: float = 0.0  # 0 is the most likely take, the same every time; higher is livelier
     seed: int = 0
     blinks: bool = False  # close the lids at a natural rate, another pattern for every seed
+    layers: tuple[str, ...] = ()  # names of layers.MAKE: what else the person does, as arrays of their own
 
     def __post_init__(self):
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
@@ -41,6 +42,8 @@ class Settings:
             raise LSFError("bad_settings", f"The seed must be a whole number from 0 to 4294967295, not {self.seed}.")
         if not isinstance(self.blinks, bool):
             raise LSFError("bad_settings", f"Blinks are true or false, not {self.blinks}.")
+        if unknown := sorted(set(self.layers) - set(layers.MAKE)):
+            raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose of {", ".join(layers.MAKE)}.')
 
 
 @dataclass
@@ -53,6 +56,7 @@ class Result:
     face: "FaceSpace"  # noqa: F821  channels, basis (K, V, 3), landmarks68 (68, 3), landmark_vertices (68,), report
     mesh: Mesh
     seconds: dict[str, float]  # wall time of each stage
+    layers: dict[str, np.ndarray]  # of those that were asked for: blinks (F,), gaze (F, 2), head (F, 3); see layers.py
 
 
 class Engine:
@@ -111,8 +115,10 @@ class Engine:
         seconds["model"] = clock.lap()
         report(0.98, "Timing the frames")
         motion = resample_motion(curves, self.model.config.fps, fps, settings.t0, count)
+        times = settings.t0 + np.arange(count) / fps
+        made = layers.make(settings.layers, speech, times, settings.seed)
         seconds["timing"] = clock.lap()
-        return Result(fps, float(settings.t0), motion, face, mesh, seconds)
+        return Result(fps, float(settings.t0), motion, face, mesh, seconds, made)
 
     def prepare_face(self, mesh: Mesh, landmarks: np.ndarray | None = None,
                      report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):

@@ -32,14 +32,14 @@ def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, 
         raise LSFError("bad_request", "settings must be an object.")
     settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
                         temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0),
-                        blinks=given.get("blinks", False))
+                        blinks=given.get("blinks", False), layers=_names(given, "layers"))
     result = engine.generate(samples, rate, _mesh(arrays), settings, report, cancelled,
                              landmarks=arrays.get("landmarks68"))
     face = {"basis": result.face.basis, "landmarks68": result.face.landmarks68,
             "landmark_vertices": result.face.landmark_vertices}
     shape = {} if "vertices" in arrays else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
     return ({"fps": result.fps, "t0": result.t0, "channels": list(result.face.channels), "seconds": result.seconds,
-             "report": result.face.report}, {"motion": result.motion, **face, **shape})
+             "report": result.face.report}, {"motion": result.motion, **result.layers, **face, **shape})
 
 
 def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
@@ -71,6 +71,13 @@ def _number(fields: dict, name: str, *default: float | None):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**53:
         raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
     return value
+
+
+def _names(fields: dict, name: str) -> tuple[str, ...]:
+    value = fields.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise LSFError("bad_request", f"{name} must be a list of names, not {shown(value)}.")
+    return tuple(value)
 
 
 def job_id(header: dict) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server import blinks
+from server import blinks, prosody
 from server.arkit import CHANNELS
 
 FPS = 25
@@ -16,11 +16,6 @@ def speech(*seconds: float) -> np.ndarray:
                           ).astype(np.float32)
 
 
-def test_a_phrase_ends_where_the_sound_does_and_short_gaps_do_not_count():
-    audio = speech(2.0, 0.5, 1.5, 0.1, 1.0)
-    np.testing.assert_allclose(blinks.phrase_ends(audio) - blinks.CLOSING, [2.0], atol=0.021)
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_the_rate_is_human_and_no_blink_follows_at_once(seed):
     times = blinks.blink_times(speech(300.0), seed)
@@ -30,7 +25,7 @@ def test_the_rate_is_human_and_no_blink_follows_at_once(seed):
 
 def test_blinks_prefer_the_ends_of_phrases():
     audio = speech(*[1.7, 0.5] * 60)
-    ends = blinks.phrase_ends(audio)
+    ends = prosody.phrase_ends(audio) + blinks.CLOSING
     times = blinks.blink_times(audio, 3)
     at_end = np.abs(times[:, None] - ends).min(1) < 0.01
     assert at_end.mean() > 0.8

@@ -57,6 +57,16 @@ def test_blinks_come_on_request_and_touch_nothing_else(engine):
     assert blinking[:, CHANNELS.index("eyeBlinkLeft")].max() == 1
 
 
+def test_layers_are_arrays_of_their_own_and_leave_the_motion_alone(engine):
+    plain = engine.generate(SPEECH, 16000, None, Settings(fps=24, t0=-0.1))
+    layered = engine.generate(SPEECH, 16000, None, Settings(fps=24, t0=-0.1, layers=("blinks", "head", "gaze")))
+    np.testing.assert_array_equal(plain.motion, layered.motion)
+    frames = len(plain.motion)
+    assert plain.layers == {}
+    assert {name: curve.shape for name, curve in layered.layers.items()} == {
+        "blinks": (frames,), "gaze": (frames, 2), "head": (frames, 3)}
+
+
 def test_any_rate_and_channel_count_of_the_sound_give_the_same_motion(engine):
     stereo48k = np.repeat(np.interp(np.arange(96000) / 3, np.arange(32000), SPEECH).astype(np.float32)[:, None], 2, 1)
     a, b = engine.generate(SPEECH, 16000).motion, engine.generate(stereo48k, 48000).motion

@@ -38,7 +38,7 @@ class ControlledEngine:
             raise self.error
         face = SimpleNamespace(channels=("jawOpen",), basis=np.zeros((1, 4, 3), np.float32), report={},
                                landmarks68=np.zeros((68, 3), np.float32), landmark_vertices=np.zeros(68, np.int32))
-        return SimpleNamespace(fps=settings.fps, t0=settings.t0, motion=np.ones((5, 1), np.float32), face=face,
+        return SimpleNamespace(fps=settings.fps, t0=settings.t0, motion=np.ones((5, 1), np.float32), face=face, layers={},
                                mesh=mesh, seconds={"model": 0.1})
 
 
@@ -192,6 +192,9 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": True}}, {"audio": SPEECH}, "bad_request"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": 1.5}}, {"audio": SPEECH}, "bad_settings"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"blinks": 1}}, {"audio": SPEECH}, "bad_settings"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": ["hair"]}}, {"audio": SPEECH},
+     "bad_settings"),
+    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": "head"}}, {"audio": SPEECH}, "bad_request"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": -1}}, {"audio": SPEECH}, "bad_settings"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"temperature": 9}}, {"audio": SPEECH},
      "bad_settings"),
