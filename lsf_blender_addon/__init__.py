@@ -8,13 +8,15 @@ from .operators import (
     add_parts,
     cancel,
     cancel_environment,
+    export_curves,
     generate,
+    import_live_link,
     make_environment,
     open_log,
     remove_part,
     set_part,
 )
-from .panels import main, take
+from .panels import exchange, main, take
 from .panels import parts as parts_panel
 
 CLASSES = (
@@ -28,6 +30,8 @@ CLASSES = (
     add_parts.LSF_OT_add_parts,
     remove_part.LSF_OT_remove_part,
     set_part.LSF_OT_set_part,
+    import_live_link.LSF_OT_import_live_link,
+    export_curves.LSF_OT_export_curves,
     make_environment.LSF_OT_make_environment,
     cancel_environment.LSF_OT_cancel_environment,
     open_log.LSF_OT_open_log,
@@ -37,6 +41,14 @@ CLASSES = (
     take.LSF_PT_sequencer_take,
     parts_panel.LSF_UL_parts,
     parts_panel.LSF_PT_view3d_parts,
+    exchange.LSF_PT_view3d_exchange,
+    exchange.LSF_PT_sequencer_exchange,
+)
+
+MENUS = (  # (Blender's menu, what draws our entry)
+    (bpy.types.VIEW3D_MT_mesh_add, add_head.draw_menu),
+    (bpy.types.TOPBAR_MT_file_import, import_live_link.draw_menu),
+    (bpy.types.TOPBAR_MT_file_export, export_curves.draw_menu),
 )
 
 
@@ -50,7 +62,8 @@ def register() -> None:
         bpy.utils.register_class(cls)
     bpy.types.Scene.lsf = bpy.props.PointerProperty(type=properties.LSF_PG_settings)
     bpy.types.Object.lsf = bpy.props.PointerProperty(type=face_properties.LSF_PG_face)
-    bpy.types.VIEW3D_MT_mesh_add.append(add_head.draw_menu)
+    for menu, draw in MENUS:
+        menu.append(draw)
     bpy.app.handlers.load_pre.append(_on_load)
 
 
@@ -60,8 +73,9 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
     bpy.app.handlers.load_pre.remove(_on_load)
-    bpy.types.VIEW3D_MT_mesh_add.remove(add_head.draw_menu)
     del bpy.types.Object.lsf
+    for menu, draw in MENUS:
+        menu.remove(draw)
     del bpy.types.Scene.lsf
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -173,17 +173,18 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
         head.lsf.add_part(follower.part)
     text = f"{len(motion)} frames, {generation.seconds:.1f} s"
     if following:
-        text += f"; with {_listed([follower.part.name for follower in following])}"
+        text += f"; with {listed([follower.part.name for follower in following])}"
     if head.data.shape_keys.animation_data.action != action:
         text += ", on an NLA track"
     if overruled := actions.overruled(head.data, plan.names):
-        text += f"; your own curves decide over {_listed(overruled)}"
+        text += f"; your own curves decide over {listed(overruled)}"
     if plan.kept:
         text += f"; {len(plan.kept)} of your own keys animated"
     if plan.driven:
-        text += f"; left out, as drivers move them: {_listed(plan.driven)}"
+        text += f"; left out, as drivers move them: {listed(plan.driven)}"
     return text
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """The first three names, and how many there are besides."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,1 @@
+"""Files that other tools read and write. No bpy in here."""
