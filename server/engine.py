@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, blinks, contact, face_cache, layers
+from . import audio, blinks, contact, face_cache, layers, rig
 from .errors import Cancelled, LSFError
 from .meshes import Mesh
 
@@ -53,8 +53,9 @@ class Result:
     fps: float
     t0: float
     motion: np.ndarray  # (F, K) float32
-    face: "FaceSpace"  # noqa: F821  channels, basis (K, V, 3), landmarks68 (68, 3), landmark_vertices (68,), report
+    face: "FaceSpace"  # noqa: F821  channels, basis (K, V, 3), landmarks68 (68, 3), landmark_vertices (68,), report …
     mesh: Mesh
+    rig_motion: np.ndarray | None  # (F, R) float32 weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
     layers: dict[str, np.ndarray]  # of those that were asked for: blinks (F,), gaze (F, 2), head (F, 3); see layers.py
 
@@ -84,10 +85,12 @@ class Engine:
 
     def generate(self, samples: np.ndarray, rate: float, mesh: Mesh | None = None, settings: Settings | None = None,
                  report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False,
-                 landmarks: np.ndarray | None = None) -> Result:
+                 landmarks: np.ndarray | None = None, parts: np.ndarray | None = None,
+                 own_rig: rig.Rig | None = None) -> Result:
         """Animate `mesh` (None: the project's own head) to the speech in `samples` (N,) or (N, C) at `rate` Hz.
 
-        `landmarks` (68, 3) in the mesh's units, if the caller knows them. Raises LSFError and Cancelled.
+        `landmarks` (68, 3) and `parts` (V,): what the caller knows of the mesh, see face.fit. `own_rig`: shape keys of
+        the mesh to solve for too. Raises LSFError and Cancelled.
         """
         from .model import synthesize
         settings = settings or Settings()
@@ -103,7 +106,7 @@ class Engine:
         if mesh is None:
             mesh, face = default_head()
         else:
-            face = self.prepare_face(mesh, landmarks, _part(report, 0.02, 0.3), cancelled)
+            face = self.prepare_face(mesh, landmarks, parts, _part(report, 0.02, 0.3), cancelled)
         seconds["face"] = clock.lap()
         if tuple(face.channels) != channels:
             raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
@@ -118,20 +121,27 @@ class Engine:
         times = settings.t0 + np.arange(count) / fps
         made = layers.make(settings.layers, speech, times, settings.seed)
         seconds["timing"] = clock.lap()
-        return Result(fps, float(settings.t0), motion, face, mesh, seconds, made)
+        rig_motion = None
+        if own_rig is not None:
+            report(0.99, "Solving for the rig")
+            rig_motion = rig.solve(own_rig, mesh.vertices, face, motion)
+            seconds["rig"] = clock.lap()
+        return Result(fps, float(settings.t0), motion, face, mesh, rig_motion, seconds, made)
 
-    def prepare_face(self, mesh: Mesh, landmarks: np.ndarray | None = None,
+    def prepare_face(self, mesh: Mesh, landmarks: np.ndarray | None = None, parts: np.ndarray | None = None,
                      report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):
         """Return the FaceSpace of a mesh, from the cache if it was fitted before. Raises LSFError("no_face", …)."""
-        return prepare_face(mesh, self._faces, landmarks, report, cancelled)
+        return prepare_face(mesh, self._faces, landmarks, parts, report, cancelled)
 
 
 def prepare_face(mesh: Mesh, faces: face_cache.FaceCache, landmarks: np.ndarray | None = None,
-                 report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):
+                 parts: np.ndarray | None = None, report: Report = lambda fraction, text: None,
+                 cancelled: Callable[[], bool] = lambda: False):
     """Fit a face, or take it from `faces`; needs no model. See Engine.prepare_face."""
-    from .face import fit
-    landmarks = _checked_landmarks(landmarks)
-    key = face_cache.key(mesh, landmarks)
+    from .face import check_landmarks, fit
+    if landmarks is not None:
+        landmarks = check_landmarks(landmarks).astype(np.float32)
+    key = face_cache.key(mesh, landmarks, parts)
     face = faces.get(key, len(mesh.vertices))
     if face is None:
         def step(fraction: float, text: str) -> None:
@@ -139,7 +149,7 @@ def prepare_face(mesh: Mesh, faces: face_cache.FaceCache, landmarks: np.ndarray 
                 raise Cancelled
             report(fraction, text)
 
-        face = fit(mesh.vertices, mesh.triangles, landmarks, step)
+        face = fit(mesh.vertices, mesh.triangles, landmarks, parts, step)
         faces.put(key, face)
     return face
 
@@ -179,20 +189,12 @@ def resample_motion(curves: np.ndarray, model_fps: float, fps: float, t0: float,
 
 def default_head():
     """Return the project's own head as (Mesh, FaceSpace): nothing to fit, its identity is the average."""
-    from .face import FaceSpace, load_head
+    from .face import FaceSpace, load_head, parts
     head = load_head()
     face = FaceSpace(channels=head.channels, basis=head.basis, landmarks68=head.landmarks68,
-                     landmark_vertices=head.landmark_vertices, identity=np.zeros(50, np.float32), report={})
+                     landmark_vertices=head.landmark_vertices, identity=np.zeros(50, np.float32),
+                     parts=parts.of_head(head), report={})
     return Mesh(head.vertices, head.triangles), face
-
-
-def _checked_landmarks(landmarks: np.ndarray | None) -> np.ndarray | None:
-    if landmarks is None:
-        return None
-    landmarks = np.asarray(landmarks)
-    if landmarks.shape != (68, 3) or landmarks.dtype.kind != "f" or not np.isfinite(landmarks).all():
-        raise LSFError("bad_landmarks", "The landmarks must be 68 points (68, 3) with finite coordinates.")
-    return landmarks.astype(np.float32)
 
 
 def _part(report: Report, low: float, high: float) -> Report:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 IN_MEMORY = 4  # faces; a basis of 52 channels on 26 000 vertices is 16 MB
 MAX_DISK_BYTES = 1 << 30
-_SHAPES = {"basis": 3, "landmarks68": 2, "landmark_vertices": 1, "identity": 1}  # dimensions of each array
+_SHAPES = {"basis": 3, "landmarks68": 2, "landmark_vertices": 1, "identity": 1, "parts": 1}  # dimensions of each array
 
 
 def default_folder() -> Path:
@@ -45,10 +45,10 @@ def _fit_digest() -> bytes:
     return digest.digest()
 
 
-def key(mesh: Mesh, landmarks: np.ndarray | None) -> str:
-    """SHA-256 in hex of the mesh's content, the landmarks, and the fit itself."""
+def key(mesh: Mesh, landmarks: np.ndarray | None = None, parts: np.ndarray | None = None) -> str:
+    """SHA-256 in hex of the mesh's content, what the artist said of it, and the fit itself."""
     digest = hashlib.sha256(_fit_digest())
-    for array in (mesh.vertices, mesh.triangles, landmarks):
+    for array in (mesh.vertices, mesh.triangles, landmarks, parts):
         digest.update(repr(None if array is None else array.shape).encode())
         if array is not None:
             digest.update(np.ascontiguousarray(array).data)
@@ -117,7 +117,8 @@ class FaceCache:
                 channels, report = (json.loads(file.metadata()[name]) for name in ("channels", "report"))
             usable = (all(arrays[name].ndim == n and np.isfinite(arrays[name]).all() for name, n in _SHAPES.items())
                       and arrays["basis"].shape == (len(channels), vertices, 3)
-                      and arrays["landmarks68"].shape == (68, 3) and arrays["landmark_vertices"].shape == (68,)
+                      and arrays["landmarks68"].shape == (68, 3) and arrays["parts"].shape == (vertices,)
+                      and arrays["landmark_vertices"].shape == (68,)
                       and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertices)
             if not usable:
                 raise ValueError("its arrays do not fit the mesh")

@@ -9,6 +9,7 @@ from . import audio, wire
 from .engine import Engine, Report, Settings
 from .errors import LSFError
 from .meshes import Mesh
+from .rig import Rig
 
 Reply = tuple[dict, wire.Arrays]
 Cancelled = Callable[[], bool]
@@ -33,13 +34,14 @@ def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, 
     settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
                         temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0),
                         blinks=given.get("blinks", False), layers=_names(given, "layers"))
-    result = engine.generate(samples, rate, _mesh(arrays), settings, report, cancelled,
-                             landmarks=arrays.get("landmarks68"))
-    face = {"basis": result.face.basis, "landmarks68": result.face.landmarks68,
-            "landmark_vertices": result.face.landmark_vertices}
-    shape = {} if "vertices" in arrays else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
+    mesh = _mesh(arrays)
+    result = engine.generate(samples, rate, mesh, settings, report, cancelled, landmarks=arrays.get("landmarks68"),
+                             parts=arrays.get("parts"), own_rig=_rig(header, arrays, mesh))
+    own = {} if mesh is not None else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
+    weights = {} if result.rig_motion is None else {"rig_motion": result.rig_motion}
     return ({"fps": result.fps, "t0": result.t0, "channels": list(result.face.channels), "seconds": result.seconds,
-             "report": result.face.report}, {"motion": result.motion, **result.layers, **face, **shape})
+             "report": result.face.report},
+            {"motion": result.motion, **result.layers, **_face(result.face), **own, **weights})
 
 
 def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
@@ -47,13 +49,29 @@ def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Repo
     if mesh is None:
         raise LSFError("bad_request", 'A prepare_face message needs the arrays "vertices" and "triangles".')
     started = time.perf_counter()
-    face = engine.prepare_face(mesh, arrays.get("landmarks68"), report, cancelled)
+    face = engine.prepare_face(mesh, arrays.get("landmarks68"), arrays.get("parts"), report, cancelled)
     seconds = {"face": round(time.perf_counter() - started, 4)}
-    return ({"channels": list(face.channels), "report": face.report, "seconds": seconds},
-            {"basis": face.basis, "landmarks68": face.landmarks68, "landmark_vertices": face.landmark_vertices})
+    return {"channels": list(face.channels), "report": face.report, "seconds": seconds}, _face(face)
 
 
 RUN = {"generate": generate, "prepare_face": prepare_face}
+
+
+def _face(face) -> wire.Arrays:
+    return {name: getattr(face, name) for name in ("basis", "landmarks68", "landmark_vertices", "parts")}
+
+
+def _rig(header: dict, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | None:
+    if "rig_shapes" not in arrays:
+        return None
+    shapes, limits = arrays["rig_shapes"], header.get("rig_limits")
+    if mesh is None:
+        raise LSFError("bad_request", "rig_shapes need the mesh that they belong to.")
+    try:
+        limits = np.array([[0.0, 1.0]] * len(shapes) if limits is None else limits, dtype=float)
+    except (TypeError, ValueError):
+        raise LSFError("bad_rig", "rig_limits must be a list of pairs of numbers.") from None
+    return Rig(shapes, limits)
 
 
 def _mesh(arrays: wire.Arrays) -> Mesh | None:

@@ -33,7 +33,7 @@ def main(heads: Path, out: Path, picture: Path | None):
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         flips = ", ".join(f"{name} {100 * share:.2f}" for name, share in space.report["flipped"].items())
         print(f"{path.stem:26}{len(mesh.vertices):9}{wall:9.1f}{processor:7.1f}{space.report['residual_mm']:13.2f}"
-              f"{min(space.report['confidence']):11.2f}  {flips}", flush=True)
+              f"{min(space.report['landmark_confidence']):11.2f}  {flips}", flush=True)
         np.savez(out / path.name, channels=np.array(space.channels), basis=space.basis,
                  landmarks68=space.landmarks68, report=np.array(json.dumps(space.report)))
         rows.append(sheet.row(mesh.vertices, mesh.triangles, space))

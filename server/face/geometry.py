@@ -43,6 +43,15 @@ def similarity(source, target, weight=None):
     return scale, rotation, to_mean - scale * rotation @ from_mean
 
 
+def spread(offsets, at, points, reach, slack=0.05):
+    """(N, 3) smooth offsets of `points` (N, 3) that nearly are `offsets` (M, 3) at the places `at` (M, 3).
+
+    A sum of Gaussians of width `reach` around the places; `slack` keeps places that lie close together calm.
+    """
+    near = lambda x: np.exp(-((x[:, None] - at) ** 2).sum(-1) / (2 * reach**2))  # noqa: E731
+    return near(points) @ np.linalg.solve(near(at) + slack * np.eye(len(at)), offsets)
+
+
 def sample_surface(vertices, triangles, spacing, most=12):
     """Points about `spacing` apart over the triangles: triangle index (N,), barycentric weights (N, 3).
 

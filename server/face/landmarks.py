@@ -92,7 +92,10 @@ class Looker:
 
     def search(self):
         """The best landmarks (68, 2) in x, z, and their spread (68,) as a share of the face's extent."""
-        points = self.ask("face", self.first_windows())
+        return self.follow(self.ask("face", self.first_windows()))
+
+    def follow(self, points):
+        """The best of several predictions (N, 68, 2) after each went where it led, and its spread (68,)."""
         extents = _extent(points)
         for _ in range(3):
             points = self.ask("face", [(_centre(p), FOLLOW_ZOOM * e) for p, e in zip(points, extents, strict=True)])
@@ -186,6 +189,14 @@ def find_landmarks(vertices: np.ndarray, triangles: np.ndarray, step: Callable[[
             doubtful.append((mean, looker, points, spread, rotation))
     for mean, looker, points, spread, rotation in sorted(doubtful, key=lambda candidate: candidate[0]):
         yield from _finish(looker, points, spread, mean, rotation)
+
+
+def find_at(vertices: np.ndarray, triangles: np.ndarray, guess: np.ndarray, rotation: np.ndarray) -> Found | None:
+    """Landmarks around a guess (68, 3) in mesh units of a face that is upright under `rotation` (mesh = head @ its
+    transpose); None where there is no surface."""
+    looker = Looker(vertices @ rotation, triangles)
+    points, spread = looker.follow((guess @ rotation)[None][..., [0, 2]])
+    return next(_finish(looker, points, spread, float(spread.mean()), rotation.T), None)
 
 
 def _finish(looker, points, spread, mean, rotation):

@@ -3,11 +3,18 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..errors import LSFError
 from . import head as h
 from .geometry import components, edges_of, similarity
 
-SKIN, FOLLOW, STILL, MOUTH = "skin", "follow the skin", "still", "several mouth parts in one"
+# What a vertex may be; these numbers travel in messages (docs/protocol.md).
+AUTOMATIC, SKIN, UPPER_TEETH, LOWER_TEETH, TONGUE, LEFT_EYE, RIGHT_EYE, FOLLOWING, STILL = range(-1, 8)
+MODEL = {UPPER_TEETH: (h.TEETH_UPPER, h.GUMS_UPPER), LOWER_TEETH: (h.TEETH_LOWER, h.GUMS_LOWER),
+         TONGUE: (h.TONGUE,), LEFT_EYE: (h.EYE_LEFT,), RIGHT_EYE: (h.EYE_RIGHT,)}  # the head's own counterparts
+EYES, MOUTH = (LEFT_EYE, RIGHT_EYE), (UPPER_TEETH, LOWER_TEETH, TONGUE)
 EYE_ROUNDNESS = 0.25  # spread of the radius, as a share of it, that still is a ball
+FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not lashes
+JOINED = 0.25  # a piece of which the upper and the lower jaw both hold at least this share joins them
 
 
 def split(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -17,55 +24,97 @@ def split(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return label[first.ravel()]
 
 
+def check(given, count: int) -> np.ndarray:
+    """(count,) int: what an artist said of the vertices, AUTOMATIC where nothing. Raises LSFError."""
+    if given is None:
+        return np.full(count, AUTOMATIC)
+    given = np.asarray(given)
+    if given.shape != (count,) or given.dtype.kind not in "iu" or not ((given >= AUTOMATIC) & (given <= STILL)).all():
+        raise LSFError("bad_parts", f"The parts must be a whole number from {AUTOMATIC} to {STILL} for each vertex.")
+    return given.astype(int)
+
+
+def of_head(head: h.Head) -> np.ndarray:
+    """(Vh,) int32: the parts of the project's own head."""
+    kinds = np.full(len(head.part), SKIN, np.int32)
+    for kind, model in MODEL.items():
+        kinds[np.isin(head.part, model)] = kind
+    return kinds
+
+
+def groups(piece, rows) -> list[np.ndarray]:
+    """The vertices `rows`, one array for each piece of them."""
+    rows = rows[np.argsort(piece[rows], kind="stable")]
+    return np.split(rows, np.flatnonzero(np.diff(piece[rows])) + 1) if len(rows) else []
+
+
 def main_piece(vertices, triangles, piece, landmarks) -> int:
-    """The piece that carries the face: near the most landmarks (brow, nose, mouth)."""
+    """The piece that carries the face: near the most landmarks (brow, nose, mouth), the larger one of equals."""
     used = np.unique(triangles)
-    gap, _ = cKDTree(vertices[used]).query(landmarks)
-    reach = np.linalg.norm(landmarks[36] - landmarks[45]) * 0.12 + gap[17:]
-    counts = {}
-    for p in np.unique(piece[used]):
-        members = used[piece[used] == p]
-        near, _ = cKDTree(vertices[members]).query(landmarks[17:])
-        counts[p] = (near <= reach).sum() + 1e-6 * len(members)
-    return max(counts, key=counts.get)
+    tree = cKDTree(vertices[used])
+    reach = np.linalg.norm(landmarks[36] - landmarks[45]) * 0.12 + tree.query(landmarks[17:])[0]
+    score = 1e-6 * np.bincount(piece[used])
+    for near in tree.query_ball_point(landmarks[17:], reach):
+        score[np.unique(piece[used[near]])] += 1
+    return int(score.argmax())
 
 
-def classify(registration, head: h.Head, piece: np.ndarray, skin_piece: int) -> dict[int, str]:
-    """What each piece of the mesh is: SKIN, FOLLOW, STILL or a name of head.PARTS."""
-    points, fitted = registration.target.vertices, registration.fitted
-    used = np.unique(registration.target.triangles)
-    kinds = {}
+def skin_triangles(vertices, triangles, piece, given, landmarks) -> np.ndarray:
+    """(T,) bool: triangles of the face's skin, as far as the artist did not say otherwise."""
+    kind = given[triangles].max(1)
+    unknown = kind == AUTOMATIC
+    skin = kind == SKIN
+    if unknown.any():
+        candidates = triangles[unknown | skin]
+        skin |= unknown & (piece[triangles[:, 0]] == main_piece(vertices, candidates, piece, landmarks))
+    return skin
+
+
+def classify(registration, head: h.Head, piece: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """(V,) SKIN, UPPER_TEETH, ... of every vertex: `given` (V,) where it is not AUTOMATIC."""
+    target = registration.target
+    points, fitted = target.vertices, registration.fitted
+    kinds = given.copy()
+    skin = np.unique(target.triangles[target.skin])
+    kinds[skin[given[skin] == AUTOMATIC]] = SKIN
+    unknown = np.zeros(len(points), dtype=bool)
+    unknown[np.unique(target.triangles)] = True
+    unknown &= kinds == AUTOMATIC
     lips = fitted[head.landmark_vertices[48:68]]
     mouth_depth = lips[:, 1].max()
-    inside = {p: cKDTree(fitted[head.part == p]) for p in range(h.TEETH_UPPER, h.TONGUE + 1)}
-    for p in np.unique(piece[used]):
-        members = points[used[piece[used] == p]]
-        if p == skin_piece:
-            kinds[p] = SKIN
-            continue
+    inside = {kind: cKDTree(fitted[np.isin(head.part, MODEL[kind])]) for kind in MOUTH}
+    for rows in groups(piece, np.flatnonzero(unknown)):
+        members = points[rows]
         centre, extent = (members.max(0) + members.min(0)) / 2, np.ptp(members, axis=0)
-        kinds[p] = FOLLOW if extent.max() < 0.25 else STILL
+        kinds[rows] = FOLLOWING if extent.max() < FOLLOWING_SIZE else STILL
         eye = _eye(head, fitted, members, centre, extent)
-        if eye:
-            kinds[p] = h.PARTS[eye]
+        if eye is not None:
+            kinds[rows] = eye
         elif _in_mouth(lips, mouth_depth, members, centre, extent):
-            gaps = np.stack([tree.query(members)[0] for tree in inside.values()])
-            jaw = np.bincount(gaps.argmin(0), minlength=len(inside)) / len(members)
-            upper = jaw[[0, 2]].sum()  # upper teeth and gums
-            kinds[p] = h.PARTS[list(inside)[gaps.mean(1).argmin()]] if not 0.25 < upper < 0.75 else MOUTH
+            gaps = np.stack([inside[kind].query(members)[0] for kind in MOUTH])
+            nearest = gaps.argmin(0)
+            upper = (nearest == 0).mean()
+            joined = JOINED < upper < 1 - JOINED
+            kinds[rows] = np.array(MOUTH)[nearest if joined else gaps.mean(1).argmin()]
+    kinds[kinds == AUTOMATIC] = STILL  # vertices that no triangle uses
     return kinds
 
 
 def _eye(head, fitted, members, centre, extent):
-    for part in (h.EYE_LEFT, h.EYE_RIGHT):
-        ball = fitted[head.part == part]
-        middle, radius = (ball.max(0) + ball.min(0)) / 2, np.ptp(ball, axis=0).mean() / 2
+    for kind in EYES:
+        middle, radius = eyeball(head, fitted, kind)
         off = np.linalg.norm(centre - middle)
         if off < 0.9 * radius and 0.25 * radius < extent.max() / 2 < 2.2 * radius and extent[2] > 0.5 * radius:
             distance = np.linalg.norm(members - sphere_centre(members), axis=1)
             if distance.std() < EYE_ROUNDNESS * distance.mean():
-                return part
-    return 0
+                return kind
+    return None
+
+
+def eyeball(head, fitted, kind):
+    """Centre and radius of the fitted head's own eyeball."""
+    ball = fitted[np.isin(head.part, MODEL[kind])]
+    return (ball.max(0) + ball.min(0)) / 2, np.ptp(ball, axis=0).mean() / 2
 
 
 def _in_mouth(lips, depth, members, centre, extent):
@@ -82,30 +131,61 @@ def sphere_centre(points):
     return np.linalg.lstsq(a, (points**2).sum(1), rcond=None)[0][:3]
 
 
-def carry_part(registration, head: h.Head, shapes: np.ndarray, name: str, members: np.ndarray) -> np.ndarray:
-    """(52, N, 3) offsets of one piece's vertices `members`, as the rule of its kind says, in the head's frame."""
-    points = registration.target.vertices[members]
-    if name == MOUTH:
+def carry_parts(registration, head: h.Head, shapes: np.ndarray, piece, kinds, given, basis) -> None:
+    """Write the offsets of eyes, teeth and tongue into basis (52, V, 3), in the head's frame."""
+    points, fitted = registration.target.vertices, registration.fitted
+    for kind in EYES:
+        members = np.flatnonzero(kinds == kind)
+        if len(members):
+            basis[:, members] = _turn(head, kind, points[members], _pivot(head, fitted, kind, points, piece, members))
+    joined = _joined(piece, kinds) & (given == AUTOMATIC)
+    for kind in MOUTH:
+        members = np.flatnonzero((kinds == kind) & ~joined)
+        model = np.flatnonzero(np.isin(head.part, MODEL[kind]))
+        if len(members):
+            carry = _follow_nearest if kind == TONGUE else _follow_rigidly
+            basis[:, members] = carry(fitted[model], shapes[:, model], points[members])
+    members = np.flatnonzero(np.isin(kinds, MOUTH) & joined)
+    if len(members):
         model = np.flatnonzero(head.part >= h.TEETH_UPPER)
-    else:
-        model = np.flatnonzero(head.part == h.PARTS.index(name))
-    moves = np.zeros((len(shapes), len(members), 3))
-    moving = np.flatnonzero(np.abs(shapes[:, model]).max((1, 2)) > 1e-6)
-    if name.startswith("eye"):
-        centre = sphere_centre(points)
-        ball = head.vertices[model]
-        for c in moving:  # the same turn about the piece's own centre
-            _, rotation, _ = similarity(ball, ball + head.basis[c, model])
-            moves[c] = (points - centre) @ rotation.T - (points - centre)
-    elif name in ("tongue", MOUTH):
-        gap, near = cKDTree(registration.fitted[model]).query(points, k=4)
-        weight = 1 / (gap + 1e-3)
-        weight /= weight.sum(1, keepdims=True)
-        for c in moving:
-            moves[c] = (shapes[c, model][near] * weight[..., None]).sum(1)
-    else:
-        for c in moving:  # teeth and gums: the affine motion of the head's own
-            source = np.column_stack([registration.fitted[model], np.ones(len(model))])
-            affine = np.linalg.lstsq(source, shapes[c, model], rcond=None)[0]
-            moves[c] = np.column_stack([points, np.ones(len(points))]) @ affine
+        basis[:, members] = _follow_nearest(fitted[model], shapes[:, model], points[members])
+
+
+def _joined(piece, kinds):
+    """(V,) bool: vertices of the mouth in pieces that hold more than one kind of it."""
+    inside = np.flatnonzero(np.isin(kinds, MOUTH))
+    pairs = np.unique(np.column_stack([piece[inside], kinds[inside]]), axis=0)
+    pieces, count = np.unique(pairs[:, 0], return_counts=True)
+    return np.isin(piece, pieces[count > 1])
+
+
+def _pivot(head, fitted, kind, points, piece, members):
+    """What all pieces of one eye (ball, iris, cornea) turn about: the centre of the ball, if one of them is a ball."""
+    middle, radius = eyeball(head, fitted, kind)
+    own = sphere_centre(max((points[rows] for rows in groups(piece, members)), key=lambda p: np.ptp(p, axis=0).min()))
+    return own if np.linalg.norm(own - middle) < radius else middle
+
+
+def _turn(head, kind, points, pivot):
+    """(52, N, 3): the head's own look channels as turns about `pivot`."""
+    model = np.isin(head.part, MODEL[kind])
+    ball, moves = head.vertices[model], np.zeros((len(head.basis), len(points), 3))
+    for c in np.flatnonzero(np.abs(head.basis[:, model]).max((1, 2)) > 1e-6):
+        _, rotation, _ = similarity(ball, ball + head.basis[c, model])
+        moves[c] = (points - pivot) @ rotation.T - (points - pivot)
     return moves
+
+
+def _follow_nearest(model, shapes, points):
+    gap, near = cKDTree(model).query(points, k=4)
+    weight = 1 / (gap + 1e-3)
+    weight /= weight.sum(1, keepdims=True)
+    return (shapes[:, near] * weight[..., None]).sum(2)
+
+
+def _follow_rigidly(model, shapes, points):
+    """The affine motion of the head's own teeth or gums."""
+    source = np.column_stack([model, np.ones(len(model))])
+    affine = np.linalg.lstsq(source, shapes.transpose(1, 0, 2).reshape(len(model), -1), rcond=None)[0]
+    moved = np.column_stack([points, np.ones(len(points))]) @ affine
+    return moved.reshape(len(points), -1, 3).transpose(1, 0, 2)

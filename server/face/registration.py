@@ -11,7 +11,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from . import head as h
-from .geometry import edges_of, laplacian, sample_surface, similarity
+from .geometry import edges_of, laplacian, sample_surface, similarity, spread
 from .labels import mouth_sides
 from .raster import vertex_normals
 from .refusals import no_face
@@ -25,6 +25,8 @@ SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.5, 0.02), (20, 1.2, 0.015), (
             (4, 1, 0.008))
 LEAST_COSINE = 0.6  # between normals of points that may correspond
 SAMPLE_SPACING = 0.002
+JAW_TRUST, BOUND = 0.15, 300  # weights of found points along the jaw, and of those that an artist placed
+BOUND_REACH = 0.02  # metres: over this distance the skin follows where an artist says that a landmark is
 
 
 @dataclass
@@ -86,11 +88,16 @@ class Registration:
         return (points - self.shift) @ self.rotation / self.scale
 
 
-def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration:
-    """vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face."""
-    trust = np.ones(68)
-    trust[JAW] = 0.15
-    inner_marks = np.where(np.isin(np.arange(68), JAW), 1e-3, 1.0)
+def register(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bound=None) -> Registration:
+    """vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face.
+
+    trust (68,) 0..1 of landmarks that were found; bound (68,) bool: placed by an artist, the fit must go through them.
+    """
+    bound = np.zeros(68, dtype=bool) if bound is None else bound
+    trust = np.ones(68) if trust is None else trust.copy()
+    inner_marks = np.where(np.isin(np.arange(68), JAW) & ~bound, 1e-3, trust)
+    trust[JAW] *= JAW_TRUST
+    trust[bound] = 1
     scale, rotation, shift = similarity(head.landmarks68, landmarks, inner_marks)
     identity = np.zeros(len(head.identity_modes))
     shape = head.vertices
@@ -104,7 +111,7 @@ def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration
         target.sample(shape[inner].mean(0), 0.16)
         own_normals = vertex_normals(shape, head.faces)
         misses = np.linalg.norm(marks - shape[head.landmark_vertices], axis=1)
-        weight = trust / (1 + (misses / OUTLIER) ** 2) ** 2
+        weight = np.where(bound, 2, trust / (1 + (misses / OUTLIER) ** 2) ** 2)
         if iteration == 0 and inverted(target, shape[inner], own_normals[inner]):
             normals = -normals
             target.normals, target.point_normals = -target.normals, -target.point_normals
@@ -124,7 +131,12 @@ def register(vertices, triangles, landmarks, skin, head: h.Head) -> Registration
     points, marks = (vertices - shift) @ rotation / scale, (landmarks - shift) @ rotation / scale
     target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
     target.sample(shape[inner].mean(0), 0.22)
-    fitted = refine(head, shape, marks, weight, target)
+    if bound.any():
+        places = shape[head.landmark_vertices[bound]]
+        skin = head.part == h.SKIN
+        shape = shape.copy()
+        shape[skin] += spread(marks[bound] - places, places, shape[skin], BOUND_REACH)
+    fitted = refine(head, shape, marks, weight, bound, target)
     return Registration(scale, rotation, shift, identity, fitted, target, residual, unmatched)
 
 
@@ -154,7 +166,7 @@ def solve_identity(head, shape, marks, mark_weight, used, goal, direction):
     return np.linalg.solve(a.T @ a + IDENTITY_PRIOR * np.eye(count), a.T @ b)
 
 
-def refine(head, shape, marks, trust, target):
+def refine(head, shape, marks, trust, bound, target):
     """Laplacian non-rigid ICP of the skin; the other parts follow the skin around them. Returns all vertices."""
     skin = np.flatnonzero(head.part == h.SKIN)  # a prefix of the vertices
     faces = head.faces[(head.faces < len(skin)).all(1)]
@@ -181,8 +193,9 @@ def refine(head, shape, marks, trust, target):
         weight[used] = confidence[used]
         aim = np.zeros_like(fitted)
         aim[used] = goal * confidence[used, None]
-        np.add.at(weight, mark_rows, mark_strength * 4 * trust)
-        np.add.at(aim, mark_rows, marks * (mark_strength * 4 * trust)[:, None])
+        pull = np.where(bound, BOUND * stiffness, mark_strength * 4 * trust)
+        np.add.at(weight, mark_rows, pull)
+        np.add.at(aim, mark_rows, marks * pull[:, None])
         system = sparse.diags(weight + 1e-4) + stiffness * bending
         right = aim + 1e-4 * shape[skin] + stiffness * (bending @ shape[skin])
         fitted = splu(system.tocsc()).solve(right)

@@ -9,8 +9,8 @@ from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from ..errors import LSFError
+from . import guided, parts
 from . import head as h
-from . import parts
 from .closing import keep_gap
 from .geometry import similarity
 from .refusals import no_face
@@ -20,8 +20,11 @@ from .transfer import carry_skin, local_shapes, triangle_normals, untangle
 LEAST_FACE_VERTICES = 120
 WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
 WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
+PLACED_RESIDUAL = 1.5  # times that, where an artist placed enough landmarks
 MOST_UNMATCHED = 0.5
+DOUBTFUL = 0.5  # confidence of a landmark below which the artist should look at it
 SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head
+SAME_LANDMARK = 1e-3  # metres: so far a landmark placed on that head may be from its own
 FOUND, FITTED = 0.4, 0.7  # shares of the time that a fit takes
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
@@ -39,6 +42,7 @@ class FaceSpace:
     landmarks68: np.ndarray  # (68, 3) float32, on the surface
     landmark_vertices: np.ndarray  # (68,) int32, the nearest vertices
     identity: np.ndarray  # (50,) float32, standard normal over the population
+    parts: np.ndarray  # (V,) int32, parts.SKIN and so on
     report: dict
 
 
@@ -46,47 +50,43 @@ Step = Callable[[float, str], None]
 
 
 def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | None = None,
-        step: Step = lambda fraction, text: None) -> FaceSpace:
+        given_parts: np.ndarray | None = None, step: Step = lambda fraction, text: None) -> FaceSpace:
     """Find the face on a neutral mesh and give it the 52 ARKit shapes.
 
     vertices (V, 3) in any unit, Z up and facing -Y unless the landmarks say otherwise; triangles (T, 3) int; landmarks
-    (68, 3) in the same units as placed by an artist, or None to find them. Raises LSFError with a sentence.
+    (68, 3) in the same units as placed by an artist, NaN where they are to be found; given_parts (V,) of parts.SKIN and
+    so on, parts.AUTOMATIC where it is to be found out. Raises LSFError with a sentence.
     `step(fraction, text)` is called as the work goes on; what it raises ends the fit.
     """
     began = time.perf_counter()
     vertices, triangles = check(vertices, triangles)
+    landmarks = guided.check_landmarks(np.full((68, 3), np.nan) if landmarks is None else landmarks)
+    given = parts.check(given_parts, len(vertices))
     head = h.load_head()
-    own = own_head(vertices, head)
+    own = own_head(vertices, landmarks, given, head)
     if own is not None:
         return own
     piece = parts.split(vertices, triangles)
-    if landmarks is None:
-        found, skin_piece, registration = find_and_register(vertices, triangles, piece, head, step)
-        landmarks = found.points
-    else:
-        found, landmarks = None, check_landmarks(landmarks)
-        step(FOUND, "Fitting the face")
-        skin_piece, registration = register_piece(vertices, triangles, piece, landmarks, head)
-        if doubt(registration) > 1:
-            raise no_face()
+    found, registration = locate(vertices, triangles, piece, landmarks, given, head, step)
     refuse_coarse(registration, head)
 
     step(FITTED, "Carrying the shapes over")
-    basis = build_basis(registration, head, piece, skin_piece)
-    points, nearest = settle_landmarks(registration, head, found is None, landmarks)
+    kinds = parts.classify(registration, head, piece, given)
+    basis = build_basis(registration, head, piece, kinds, given)
+    points, nearest = settle_landmarks(registration, head, landmarks)
     scale = registration.scale
     report = {
         "residual_mm": round(registration.residual * 1000, 3),
         "unmatched": round(registration.unmatched, 3),
         "scale": float(scale),
         "flipped": count_flips(registration.target, basis),
+        "landmark_confidence": [round(float(c), 3) for c in found.confidence],
+        "check_landmarks": np.flatnonzero(found.confidence < DOUBTFUL).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
     }
-    if found is not None:
-        report["confidence"] = [round(float(c), 3) for c in found.confidence]
     basis = (scale * basis.reshape(-1, 3) @ registration.rotation.T).reshape(basis.shape)
     return FaceSpace(CHANNELS, basis.astype(np.float32), points.astype(np.float32), nearest.astype(np.int32),
-                     registration.identity.astype(np.float32), report)
+                     registration.identity.astype(np.float32), kinds.astype(np.int32), report)
 
 
 def check(vertices, triangles):
@@ -105,56 +105,65 @@ def check(vertices, triangles):
     return vertices, triangles.astype(int)
 
 
-def check_landmarks(landmarks):
-    landmarks = np.asarray(landmarks, dtype=float)
-    if landmarks.shape != (68, 3) or not np.isfinite(landmarks).all():
-        raise LSFError("bad_landmarks", "The landmarks must be 68 finite points: reset them and place them again.")
-    if np.ptp(landmarks, axis=0).max() <= 0:
-        raise LSFError("bad_landmarks", "All landmarks lie at one point: reset them and place them again.")
-    return landmarks
-
-
-def own_head(vertices, head) -> FaceSpace | None:
+def own_head(vertices, landmarks, given, head) -> FaceSpace | None:
     """Exactly the head's own shapes if the mesh is the project's head, wherever it stands and however large it is."""
-    if len(vertices) != len(head.vertices):
+    if len(vertices) != len(head.vertices) or (given != parts.AUTOMATIC).any():
         return None
     scale, rotation, shift = similarity(head.vertices.astype(float), vertices)
     place = lambda offsets: (scale * offsets @ rotation.T).astype(np.float32)  # noqa: E731
     if np.abs(place(head.vertices) + shift - vertices).max() > SAME * scale:
         return None
+    marks = place(head.landmarks68) + shift.astype(np.float32)
+    if np.nanmax(np.abs(landmarks - marks), initial=0) > SAME_LANDMARK * scale:
+        return None
     report = {"residual_mm": 0.0, "unmatched": 0.0, "scale": float(scale), "own_head": True, "seconds": 0.0,
-              "flipped": dict.fromkeys(POSES, 0.0), "confidence": [1.0] * 68}
-    return FaceSpace(CHANNELS, place(head.basis), place(head.landmarks68) + shift.astype(np.float32),
-                     head.landmark_vertices, np.zeros(len(head.identity_modes), np.float32), report)
+              "flipped": dict.fromkeys(POSES, 0.0), "landmark_confidence": [1.0] * 68, "check_landmarks": []}
+    return FaceSpace(CHANNELS, place(head.basis), marks, head.landmark_vertices,
+                     np.zeros(len(head.identity_modes), np.float32), parts.of_head(head), report)
 
 
-def register_piece(vertices, triangles, piece, landmarks, head):
-    """The piece of the mesh that carries the face, and the registration of the head to it."""
-    skin_piece = parts.main_piece(vertices, triangles, piece, landmarks)
-    return skin_piece, register(vertices, triangles, landmarks, piece[triangles[:, 0]] == skin_piece, head)
-
-
-def find_and_register(vertices, triangles, piece, head, step):
-    """The first candidate for a face that the head fits to."""
-    from .landmarks import find_landmarks  # torch is only needed here
-
-    for found in find_landmarks(vertices, triangles, lambda: step(0.0, "Looking for the face")):
+def locate(vertices, triangles, piece, landmarks, given, head, step):
+    """The first candidate for a face that the head fits to: Found and Registration."""
+    fixed = guided.placed(landmarks)
+    shown = triangles[~np.isin(given[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
+    for found in candidates(vertices, shown, landmarks, head, step):
         step(FOUND, "Fitting the face")
+        if fixed.any():
+            found.points = guided.bend(found.points, landmarks, head)
+            found.confidence = np.where(fixed, 1, found.confidence)
+        skin = parts.skin_triangles(vertices, triangles, piece, given, found.points)
+        trust = np.minimum(found.confidence / DOUBTFUL, 1)
         try:
-            skin_piece, registration = register_piece(vertices, triangles, piece, found.points, head)
+            registration = register(vertices, triangles, found.points, skin, head, trust, fixed)
         except LSFError:
             continue
-        if doubt(registration, found.spread) <= 1:
-            return found, skin_piece, registration
+        if doubt(registration, found.spread, fixed.sum() >= guided.ENOUGH) <= 1:
+            return found, registration
     raise no_face()
 
 
-def doubt(registration, spread: float | None = None) -> float:
-    """Above 1 it is no face: the head does not fit, or (where the landmarks were found) they moved under zoom."""
+def candidates(vertices, triangles, landmarks, head, step):
+    """Where the face may be, the likeliest first; what an artist placed shows the way."""
+    if not len(triangles):
+        raise no_face()
+    from .landmarks import Found, find_landmarks  # torch is only needed here
+
+    looking = lambda: step(0.0, "Looking for the face")  # noqa: E731
+    if guided.placed(landmarks).all():
+        yield Found(landmarks, np.ones(68), 0.0)
+    elif guided.tells_the_place(landmarks):
+        yield from guided.from_few(vertices, triangles, landmarks, head, looking)
+    else:
+        yield from find_landmarks(vertices, triangles, looking)
+
+
+def doubt(registration, spread: float, placed: bool) -> float:
+    """Above 1 it is no face: the head does not fit, or the landmarks moved under zoom. Less is asked of a face that an
+    artist pointed at."""
     misfit = registration.residual / WORST_RESIDUAL
     if registration.unmatched > MOST_UNMATCHED:
         return np.inf
-    return misfit if spread is None else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
+    return misfit / PLACED_RESIDUAL if placed else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
 
 
 def refuse_coarse(registration, head):
@@ -167,45 +176,36 @@ def refuse_coarse(registration, head):
                                      "the mesh (apply a Subdivision modifier) and try again.")
 
 
-def build_basis(registration, head, piece, skin_piece):
+def build_basis(registration, head, piece, kinds, given):
     """(52, V, 3) in the head's frame."""
     shapes = local_shapes(registration, head)
     target = registration.target
-    used = np.zeros(len(target.vertices), dtype=bool)
-    used[np.unique(target.triangles)] = True
     middle = registration.fitted[head.landmark_vertices].mean(0)
-    used &= np.linalg.norm(target.vertices - middle, axis=1) < REACH
-    kinds = parts.classify(registration, head, piece, skin_piece)
-    follows = np.zeros(len(target.vertices), dtype=bool)
-    for p, kind in kinds.items():
-        if kind in (parts.SKIN, parts.FOLLOW):
-            follows |= piece == p
-    basis = carry_skin(registration, head, shapes, np.flatnonzero(follows & used))
+    near = np.linalg.norm(target.vertices - middle, axis=1) < REACH
+    basis = carry_skin(registration, head, shapes, np.flatnonzero(near & np.isin(kinds, (parts.SKIN, parts.FOLLOWING))))
     lip_seam = registration.fitted[np.isin(head.seam, (1, 2, 3))]  # bits of the upper and the lower lip
     keep_gap(target.vertices, target.side, lip_seam, basis)
     basis = untangle(target, basis, POSES.values())
-    for p, kind in kinds.items():
-        if kind in (*h.PARTS[1:], parts.MOUTH):
-            members = np.flatnonzero((piece == p) & used)
-            basis[:, members] = parts.carry_part(registration, head, shapes, kind, members)
+    parts.carry_parts(registration, head, shapes, piece, np.where(near, kinds, parts.STILL), given, basis)
     return basis
 
 
-def settle_landmarks(registration, head, given, landmarks):
-    """Landmarks in mesh units on the surface, and the vertex nearest to each on the right side of the mouth."""
+def settle_landmarks(registration, head, landmarks):
+    """Landmarks in mesh units, the placed ones as they are and the others on the surface, and the vertex nearest to
+    each on the right side of the mouth."""
     target = registration.target
+    fixed = guided.placed(landmarks)
     own = registration.fitted[head.landmark_vertices]
-    wanted = registration.to_head(landmarks) if given else own
+    distance, index = cKDTree(target.points).query(own)
+    points = np.where((distance < 0.01)[:, None], target.points[index], own)
+    points[fixed] = registration.to_head(landmarks[fixed])
     skin = np.unique(target.triangles[target.skin])
-    points, nearest = wanted.copy(), np.zeros(68, int)
+    nearest = np.zeros(68, int)
     for k in range(68):
         side = head.mouth_side[head.landmark_vertices[k]]
         allowed = skin[target.side[skin] * side >= 0] if k >= 48 else skin
-        gap = np.linalg.norm(target.vertices[allowed] - wanted[k], axis=1)
-        nearest[k] = allowed[gap.argmin()]
-    if not given:
-        distance, index = cKDTree(target.points).query(wanted)
-        points = np.where((distance < 0.01)[:, None], target.points[index], wanted)
+        wanted = points[k] if fixed[k] else own[k]
+        nearest[k] = allowed[np.linalg.norm(target.vertices[allowed] - wanted, axis=1).argmin()]
     return registration.to_mesh(points), nearest
 
 

@@ -13,6 +13,7 @@ from server.engine import Engine, Settings, frame_count, resample_motion
 from server.errors import Cancelled, LSFError
 from server.face import load_head
 from server.meshes import Mesh
+from server.rig import Rig
 
 SPEECH = (0.3 * np.sin(np.arange(32000) / 16000 * 2 * np.pi * 200)).astype(np.float32)
 SPEECH *= np.abs(np.sin(np.arange(32000) / 16000 * 2 * np.pi * 3)).astype(np.float32)
@@ -105,7 +106,7 @@ def test_errors_of_the_sound(engine, samples, mesh, code):
 
 
 def test_landmarks_of_wrong_shape_or_not_finite(engine, head):
-    for landmarks in (np.zeros((67, 3)), np.zeros((68, 3), int), np.full((68, 3), np.nan)):
+    for landmarks in (np.zeros((67, 3)), np.zeros((68, 3)), np.full((68, 3), np.inf)):
         with pytest.raises(LSFError) as error:
             engine.prepare_face(head[0], landmarks)
         assert error.value.code == "bad_landmarks"
@@ -178,6 +179,19 @@ def test_resampling_of_a_slow_wave_follows_it():
     np.testing.assert_allclose(out, np.sin(2 * np.pi * (0.013 + np.arange(290) / 29.97)), atol=0.02)
 
 
+def test_a_rig_of_the_mesh_gets_weights_too(engine, head):
+    """A rig whose shape keys are our own channels in another order: their weights are the motion."""
+    mesh, landmarks = head
+    face = engine.prepare_face(mesh, landmarks)
+    channels = [CHANNELS.index(c) for c in ("mouthPucker", "jawOpen", "mouthSmileLeft")]
+    shapes = face.basis[channels]
+    result = engine.generate(SPEECH, 16000, mesh, landmarks=landmarks,
+                             own_rig=Rig(shapes, np.array([[0.0, 1.0]] * len(shapes))))
+    assert result.rig_motion.shape == (51, 3) and result.rig_motion.min() >= 0 and result.rig_motion.max() <= 1
+    assert result.seconds["rig"] >= 0
+    assert engine.generate(SPEECH, 16000, mesh, landmarks=landmarks).rig_motion is None
+
+
 # The face cache
 
 @pytest.fixture
@@ -186,19 +200,19 @@ def fits(monkeypatch):
     from server import face
     own, calls = load_head(), []
 
-    def fit(vertices, triangles, landmarks=None, step=None):
+    def fit(vertices, triangles, landmarks=None, parts=None, step=None):
         calls.append(len(vertices))
         basis = np.zeros((52, len(vertices), 3), np.float32)
         basis[17] = len(calls)
         return face.FaceSpace(CHANNELS, basis, own.landmarks68, own.landmark_vertices, np.ones(50, np.float32),
-                              {"n": len(calls)})
+                              np.zeros(len(vertices), np.int32), {"n": len(calls)})
     monkeypatch.setattr(face, "fit", fit)
     return calls
 
 
 def same(a, b):
     assert a.channels == b.channels and a.report == b.report
-    for name in ("basis", "landmarks68", "landmark_vertices", "identity"):
+    for name in ("basis", "landmarks68", "landmark_vertices", "identity", "parts"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
@@ -220,11 +234,12 @@ def test_what_goes_into_the_fit_goes_into_the_key(head, monkeypatch):
     moved, flipped = mesh.vertices.copy(), mesh.triangles.copy()
     moved[100] += 1e-4
     flipped[5] = flipped[5][::-1]
-    keys = [face_cache.key(*a) for a in ((mesh, None), (mesh, landmarks), (mesh, landmarks + 0.001),
+    skin = np.zeros(len(mesh.vertices), np.int32)
+    keys = [face_cache.key(*a) for a in ((mesh, None), (mesh, landmarks), (mesh, landmarks + 0.001), (mesh, None, skin),
                                          (Mesh(moved, mesh.triangles), None), (Mesh(mesh.vertices, flipped), None))]
     assert face_cache.key(Mesh(mesh.vertices.copy(), mesh.triangles.copy()), None) == keys[0]
     monkeypatch.setattr(face_cache, "_fit_digest", lambda: b"another version of server/face")
-    assert len({*keys, face_cache.key(mesh, None)}) == 6
+    assert len({*keys, face_cache.key(mesh, None)}) == 7
 
 
 def test_a_damaged_file_is_fitted_anew(tmp_path, head, fits):

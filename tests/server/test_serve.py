@@ -25,8 +25,9 @@ class ControlledEngine:
     def __init__(self):
         self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
 
-    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks):
+    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig):
         self.runs.append(settings)
+        self.rig = own_rig
         self.started.set()
         for step in range(10_000):
             report(step / 10_000, "Working")
@@ -37,9 +38,11 @@ class ControlledEngine:
         if self.error:
             raise self.error
         face = SimpleNamespace(channels=("jawOpen",), basis=np.zeros((1, 4, 3), np.float32), report={},
-                               landmarks68=np.zeros((68, 3), np.float32), landmark_vertices=np.zeros(68, np.int32))
-        return SimpleNamespace(fps=settings.fps, t0=settings.t0, motion=np.ones((5, 1), np.float32), face=face, layers={},
-                               mesh=mesh, seconds={"model": 0.1})
+                               landmarks68=np.zeros((68, 3), np.float32), landmark_vertices=np.zeros(68, np.int32),
+                               parts=np.zeros(4, np.int32))
+        return SimpleNamespace(fps=settings.fps, t0=settings.t0, motion=np.ones((5, 1), np.float32), face=face,
+                               mesh=mesh, seconds={"model": 0.1}, layers={},
+                               rig_motion=None if own_rig is None else np.zeros((5, len(own_rig.shapes)), np.float32))
 
 
 class Peer:
@@ -92,6 +95,21 @@ def test_a_job_reports_and_gives_its_result(peer):
     assert (result["type"], result["job"], result["fps"], result["t0"]) == ("result", "a", 24, 0.5)
     assert result["payload"]["motion"].shape == (5, 1) and "vertices" not in result["payload"]
     assert peer.engine.runs[0].seed == 7
+
+
+def test_a_rig_travels_with_its_limits(peer):
+    rig = {"rig_shapes": np.ones((2, 4, 3), np.float32)}
+    peer.engine.go.set()
+    peer.send({"type": "generate", "job": "a", "rate": 16000, "rig_limits": [[0, 1], [-1, 0.5]]},
+              {"audio": SPEECH} | TETRAHEDRON | rig)
+    assert peer.receive("progress")["payload"]["rig_motion"].shape == (5, 2)
+    assert peer.engine.rig.limits.tolist() == [[0, 1], [-1, 0.5]]
+    for limits in ([[0, 1]], [[1, 0], [0, 1]], [[0, 1], [0, "1"], 3], "none", [[0, 1], [0, 1000]]):
+        peer.send({"type": "generate", "job": "a", "rate": 16000, "rig_limits": limits},
+                  {"audio": SPEECH} | TETRAHEDRON | rig)
+        assert peer.receive("progress")["code"] == "bad_rig", limits
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH} | rig)
+    assert peer.receive("progress")["code"] == "bad_request"
 
 
 def test_ping_is_answered_while_a_job_runs(peer):

@@ -5,7 +5,7 @@ import pytest
 
 from server.arkit import CHANNELS
 from server.errors import LSFError
-from server.face import fit, load_head
+from server.face import fit, load_head, parts
 from server.face import head as h
 from server.face.synthetic import ellipsoid, rotation
 
@@ -120,7 +120,10 @@ def test_noise_changes_little(person, fitted):
     (lambda v, t, m: (v[:, :2], t, m), "bad_mesh"),
     (lambda v, t, m: (v * 0, t, m), "no_face"),
     (lambda v, t, m: (v, t, m[:5]), "bad_landmarks"),
-    (lambda v, t, m: (v, t, m * np.nan), "bad_landmarks"),
+    (lambda v, t, m: (v, t, m * np.inf), "bad_landmarks"),
+    (lambda v, t, m: (v, t, np.where(np.arange(204).reshape(68, 3) == 5, np.nan, m)), "bad_landmarks"),
+    (lambda v, t, m: (v, t, m, np.zeros(5, int)), "bad_parts"),
+    (lambda v, t, m: (v, t, m, np.full(len(v), 8)), "bad_parts"),
 ])
 def test_nonsense_is_refused_with_a_sentence(person, change, code):
     with pytest.raises(LSFError) as caught:
@@ -136,6 +139,53 @@ def test_sphere_with_landmarks_is_refused(person):
     with pytest.raises(LSFError) as caught:
         fit(points, triangles, landmarks)
     assert caught.value.code in ("no_face", "too_coarse")
+
+
+def test_placed_landmarks_bind_and_pull_their_neighbours(person):
+    vertices, triangles, landmarks = person
+    moved = landmarks.copy()
+    moved[48] += (-0.004, 0, 0.002)
+    space = fit(vertices, triangles, moved)
+    np.testing.assert_allclose(space.landmarks68, moved, atol=1e-5)
+    assert space.report["landmark_confidence"] == [1] * 68 and space.report["check_landmarks"] == []
+    other = fit(vertices, triangles, landmarks)
+    smile = row("mouthSmileRight")
+    gap = np.linalg.norm(vertices - moved[48], axis=1)
+    near = gap < 0.02
+    change = np.linalg.norm(space.basis[smile, near] - other.basis[smile, near])
+    assert change > 0.03 * np.linalg.norm(other.basis[smile])
+    np.testing.assert_allclose(space.basis[smile, gap > 0.08], other.basis[smile, gap > 0.08], atol=1e-3)
+
+
+def test_four_points_tell_where_the_face_is(person):
+    """Whatever the direction and the unit; the other landmarks are found or guessed, and asked about."""
+    vertices, triangles, landmarks = person
+    turn = rotation(100, 20, 130)
+    move = lambda p: 100 * p @ turn.T + (300, -20, 50)  # noqa: E731
+    few = np.full((68, 3), np.nan)
+    few[[48, 54, 30, 8]] = move(landmarks)[[48, 54, 30, 8]]
+    space = fit(move(vertices), triangles, few)
+    np.testing.assert_allclose(space.landmarks68[[48, 54, 30, 8]], few[[48, 54, 30, 8]], atol=1e-3)
+    eyes = np.linalg.norm(move(landmarks)[36] - move(landmarks)[45])
+    assert np.linalg.norm(space.landmarks68 - move(landmarks), axis=1).mean() < 0.03 * eyes
+
+
+def test_parts_are_recognised_and_an_artist_has_the_last_word(person):
+    head = load_head()
+    vertices = person[0]
+    jaw = row("jawOpen")
+    space = fit(vertices, head.faces, person[2])
+    skin = head.part == h.SKIN
+    assert (space.parts[skin] == parts.SKIN).all()
+    for kind, model in parts.MODEL.items():
+        assert (space.parts[head.part == model[0]] == kind).mean() > 0.9, kind
+    given = np.full(len(vertices), parts.AUTOMATIC)
+    given[head.part == h.TEETH_LOWER] = parts.STILL
+    given[head.part == h.EYE_LEFT] = parts.LOWER_TEETH
+    space = fit(vertices, head.faces, person[2], given)
+    assert (space.parts[given != parts.AUTOMATIC] == given[given != parts.AUTOMATIC]).all()
+    assert np.abs(space.basis[:, head.part == h.TEETH_LOWER]).max() == 0
+    assert np.linalg.norm(space.basis[jaw, head.part == h.EYE_LEFT], axis=1).min() > 0.005
 
 
 def test_a_fit_tells_its_stages_and_stops_when_told(person):

@@ -27,7 +27,9 @@ def test_found_on_a_head(person):
     vertices, triangles, landmarks = person
     space = fit(vertices, triangles)
     assert error(space, landmarks) < 0.03
-    assert len(space.report["confidence"]) == 68 and min(space.report["confidence"]) > 0.2
+    confidence = space.report["landmark_confidence"]
+    assert len(confidence) == 68 and min(confidence) > 0.2
+    assert space.report["check_landmarks"] == [k for k in range(68) if confidence[k] < 0.5]
     jaw = np.linalg.norm(space.basis[space.channels.index("jawOpen")], axis=1)
     head = load_head()
     assert jaw[head.landmark_vertices[[66, 57]]].min() > 4 * jaw[head.landmark_vertices[[62, 51]]].max()
