@@ -8,20 +8,24 @@ from .operators import (
     add_parts,
     cancel,
     cancel_environment,
+    edit_landmarks,
     export_curves,
+    find_landmarks,
     generate,
     import_live_link,
     make_environment,
     open_log,
     remove_part,
+    reset_landmarks,
     set_part,
 )
-from .panels import exchange, main, take
+from .panels import exchange, face, main, take
 from .panels import parts as parts_panel
 
 CLASSES = (
     properties.LSF_PG_settings,
     face_properties.LSF_PG_part,
+    face_properties.LSF_PG_landmark,
     face_properties.LSF_PG_face,
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
@@ -32,6 +36,9 @@ CLASSES = (
     set_part.LSF_OT_set_part,
     import_live_link.LSF_OT_import_live_link,
     export_curves.LSF_OT_export_curves,
+    find_landmarks.LSF_OT_find_landmarks,
+    edit_landmarks.LSF_OT_edit_landmarks,
+    reset_landmarks.LSF_OT_reset_landmarks,
     make_environment.LSF_OT_make_environment,
     cancel_environment.LSF_OT_cancel_environment,
     open_log.LSF_OT_open_log,
@@ -39,6 +46,7 @@ CLASSES = (
     main.LSF_PT_sequencer,
     take.LSF_PT_view3d_take,
     take.LSF_PT_sequencer_take,
+    face.LSF_PT_view3d_face,
     parts_panel.LSF_UL_parts,
     parts_panel.LSF_PT_view3d_parts,
     exchange.LSF_PT_view3d_exchange,

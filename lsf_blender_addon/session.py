@@ -10,10 +10,12 @@ import bpy
 from . import environment
 from .client.jobs import Client
 from .errors import Refusal
+from .face_finding import FaceFinding
 from .generation import Generation
 
 _client: Client | None = None
 generation: Generation | None = None
+finding: FaceFinding | None = None
 message = ""  # what became of the last run
 failed = False  # whether that message is an error
 
@@ -50,8 +52,12 @@ def redraw() -> None:
 
 
 def drop(reason: str) -> None:
-    """Cancel the generation at work, if there is one, and say why."""
-    global generation
+    """Cancel what is at work, if anything is, and say why."""
+    global generation, finding
+    if finding is not None:
+        finding.cancel()
+        finding = None
+        say(reason, is_error=True)
     if generation is not None:
         generation.cancel()
         generation = None

@@ -10,7 +10,7 @@ from ..client.jobs import State
 from ..environment import NO_PYTHON, server_python
 from ..errors import Refusal
 from ..generation import Generation
-from ..scene import actions, character, followers, meshes, prediction, shape_keys, strips
+from ..scene import actions, character, face_result, followers, meshes, prediction, shape_keys, strips
 
 TICK = 0.1  # seconds between two looks at the job
 
@@ -171,6 +171,8 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
     for follower in following:
         followers.write(follower, motion, head)
         head.lsf.add_part(follower.part)
+    if {"landmarks68", "landmark_vertices"} <= result.arrays.keys():
+        face_result.remember([head, *parts], face, result.header, result.arrays)
     text = f"{len(motion)} frames, {generation.seconds:.1f} s"
     if following:
         text += f"; with {listed([follower.part.name for follower in following])}"
@@ -182,7 +184,7 @@ def _write(context: bpy.types.Context, generation: Generation) -> str:
         text += f"; {len(plan.kept)} of your own keys animated"
     if plan.driven:
         text += f"; left out, as drivers move them: {listed(plan.driven)}"
-    return text
+    return text + face_result.in_doubt(head)
 
 
 def listed(names: list[str]) -> str:

@@ -17,7 +17,7 @@ class LSF_UL_parts(bpy.types.UIList):
 class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
     bl_label = "Parts"
     bl_space_type = "VIEW_3D"
-    bl_parent_id = "LSF_PT_view3d"
+    bl_parent_id = "LSF_PT_view3d_face"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 
 from ..errors import Refusal
+from ..landmarks import store
 from . import meshes, parts
 from .meshes import RestMesh
 
@@ -21,6 +22,7 @@ class Character:
     vertices: np.ndarray  # (V, 3) float32 of all members, one after the other: world axes, around the head's origin
     triangles: np.ndarray  # (T, 3) int32
     parts: np.ndarray  # (V,) int32 codes of scene/parts.py
+    landmarks68: np.ndarray | None  # (68, 3) float32 the artist's points, NaN for all others
 
     @property
     def head(self) -> RestMesh:
@@ -31,6 +33,8 @@ class Character:
         arrays = {"vertices": self.vertices, "triangles": self.triangles}
         if (self.parts != parts.AUTOMATIC).any():
             arrays["parts"] = self.parts
+        if self.landmarks68 is not None:
+            arrays["landmarks68"] = self.landmarks68
         return arrays
 
     def moving(self, basis: np.ndarray) -> np.ndarray:
@@ -64,7 +68,8 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
         triangles.append(rest.triangles + first)
         codes.append(parts.read(obj, kind))
         first += len(rest.vertices)
-    return Character(tuple(members), np.concatenate(vertices), np.concatenate(triangles), np.concatenate(codes))
+    return Character(tuple(members), np.concatenate(vertices), np.concatenate(triangles), np.concatenate(codes),
+                     store.binding(head, vertices[0]))
 
 
 def find(character: Character) -> list[bpy.types.Object]:

@@ -80,6 +80,17 @@ def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
     return coordinates(mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices)
 
 
+def seen_vertices(obj: bpy.types.Object) -> np.ndarray:
+    """(V, 3) float64 in the world as they are on the screen now; at rest, where modifiers change their number."""
+    evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    local = coordinates(evaluated.vertices) if len(evaluated.vertices) == len(obj.data.vertices) else None
+    if local is None:
+        rest = read_rest(obj)
+        return rest.vertices + rest.origin
+    matrix = np.array(obj.matrix_world, np.float64)
+    return local @ matrix[:3, :3].T + matrix[:3, 3]
+
+
 def coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
     """(N, 3) float32 of vertices, or of the points of a shape key."""
     flat = np.empty(len(points) * 3, np.float32)

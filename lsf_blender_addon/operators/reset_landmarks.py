@@ -1,0 +1,25 @@
+"""Forget the landmarks that were set by hand."""
+
+import bpy
+
+from .. import properties
+
+
+class LSF_OT_reset_landmarks(bpy.types.Operator):
+    """Forget the landmarks that you set by hand: all are found automatically again"""
+
+    bl_idname = "lsf.reset_landmarks"
+    bl_label = "Reset Landmarks"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        head = properties.head_of(context)
+        if head is None or not len(head.lsf.own_landmarks):
+            cls.poll_message_set("No landmarks were set by hand.")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        properties.head_of(context).lsf.own_landmarks.clear()
+        return {"FINISHED"}

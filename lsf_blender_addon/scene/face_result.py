@@ -1,0 +1,43 @@
+"""What the server found out about a face, kept with the head: its landmarks, those in doubt, and the parts."""
+
+import bpy
+import numpy as np
+
+from ..landmarks import points, store
+from ..landmarks.surface import Surface
+from . import parts
+from .character import Character
+
+
+def remember(objects: list[bpy.types.Object], character: Character, header: dict, arrays: dict) -> str:
+    """Keep it with the first of the character's objects, the head; returns it in words.
+
+    `header` and `arrays` are a result of `generate` or `prepare_face`, see docs/protocol.md.
+    """
+    head, report = objects[0], header.get("report") or {}
+    doubtful = {index for index in report.get("check_landmarks") or () if index in range(points.COUNT)}
+    triangles = character.head.triangles
+    around = np.isin(triangles, arrays["landmark_vertices"]).any(1)
+    surface = Surface(character.head.vertices, triangles[around] if around.any() else triangles)
+    found = {index: surface.nearest(where) for index, where in enumerate(arrays["landmarks68"].astype(np.float64))}
+    store.write_found(head, found, doubtful)
+    recognised = arrays.get("parts")
+    if recognised is not None and recognised.shape == (len(character.vertices),):
+        _remember_parts(head, character, recognised)
+    return f"The face was found{in_doubt(head)}"
+
+
+def in_doubt(head: bpy.types.Object) -> str:
+    """What the artist should check, as the end of a sentence; empty if all is well."""
+    lines = list(dict.fromkeys(points.line_of(index).lower() for index in store.doubtful(head)))
+    return f"; check the landmarks in the Face panel: {', '.join(lines)}" if lines else ""
+
+
+def _remember_parts(head: bpy.types.Object, character: Character, recognised: np.ndarray) -> None:
+    for member, codes in character.pieces(recognised):
+        text = parts.listed(codes)
+        if member is character.head:
+            head.lsf.recognised = text
+        for part in head.lsf.parts:
+            if part.object is not None and part.object.name == member.object:
+                part.recognised = text
