@@ -1,4 +1,4 @@
-"""What lives as long as the add-on is on: the client with its server, the running generation, the last result's line.
+"""What lives as long as the add-on is on: the client with its server, the running batch, the last result's line.
 
 Kept outside Blender's data, so that undo and file loading do not touch it.
 """
@@ -8,13 +8,13 @@ from pathlib import Path
 import bpy
 
 from . import environment
+from .batch import Batch
 from .client.jobs import Client
 from .errors import Refusal
 from .face_finding import FaceFinding
-from .generation import Generation
 
 _client: Client | None = None
-generation: Generation | None = None
+batch: Batch | None = None
 finding: FaceFinding | None = None
 message = ""  # what became of the last run
 failed = False  # whether that message is an error
@@ -53,14 +53,14 @@ def redraw() -> None:
 
 def drop(reason: str) -> None:
     """Cancel what is at work, if anything is, and say why."""
-    global generation, finding
+    global batch, finding
     if finding is not None:
         finding.cancel()
         finding = None
         say(reason, is_error=True)
-    if generation is not None:
-        generation.cancel()
-        generation = None
+    if batch is not None:
+        batch.cancel()
+        batch = None
         say(reason, is_error=True)
 
 

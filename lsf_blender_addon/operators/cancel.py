@@ -14,12 +14,12 @@ class LSF_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        if session.generation is None:
+        if session.batch is None:
             cls.poll_message_set("No generation is at work.")
             return False
         return True
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        session.generation.cancel()
+        session.batch.cancel()
         session.redraw()
         return {"FINISHED"}

@@ -7,8 +7,8 @@ from bpy_extras.io_utils import ExportHelper
 from .. import properties
 from ..formats import curves_json, live_link
 from ..formats.curves import Curves
+from ..lines import listed
 from ..scene import played, strips
-from .generate import listed
 
 
 class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):

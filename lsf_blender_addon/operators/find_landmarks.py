@@ -103,7 +103,7 @@ class LSF_OT_find_landmarks(bpy.types.Operator):
 
 def why_not(context: bpy.types.Context) -> str:
     """A sentence that says why the face cannot be looked for now; empty if it can."""
-    if session.generation is not None or session.finding is not None:
+    if session.batch is not None or session.finding is not None:
         return "The server is at work: wait for it, or cancel it."
     if server_python() is None:
         return f"{NO_PYTHON}."

@@ -8,8 +8,8 @@ from bpy_extras.io_utils import ImportHelper
 from .. import compat, properties, session
 from ..errors import Refusal
 from ..formats import live_link
+from ..lines import listed
 from ..scene import actions, meshes, strips
-from .generate import listed
 
 
 class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):

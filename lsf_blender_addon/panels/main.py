@@ -23,15 +23,15 @@ class _MainPanel(Tab):
         active = properties.head_of(context)
         column.prop(settings, "head", text="Head", placeholder=active.name if active and active.type == "MESH" else "")
         column.prop(settings, "strip", text="Strip", icon="SOUND", placeholder=_default_strip(context))
-        generation = session.generation
+        batch = session.batch
         row = layout.row(align=True)
         row.scale_y = 1.4
-        if generation is None:
+        if batch is None:
             row.operator("lsf.generate", icon="PLAY")
         else:
-            row.progress(factor=generation.fraction, text=generation.text)
+            row.progress(factor=batch.fraction, text=batch.text)
             row.operator("lsf.cancel", text="", icon="X")
-        reason = generate.why_not(context) if generation is None else ""
+        reason = generate.why_not(context) if batch is None else ""
         if reason:
             wrapped(layout, context, reason, "INFO")
         elif session.message:

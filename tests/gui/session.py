@@ -72,18 +72,19 @@ def add_on():
 
 
 def idle() -> bool:
-    return add_on().session.generation is None
+    return add_on().session.batch is None
 
 
 def at_work() -> bool:
     """The job is with the server."""
-    generation = add_on().session.generation
+    batch = add_on().session.batch
+    generation = batch.active.generation if batch is not None and batch.active else None
     return generation is not None and generation.job is not None and generation.state.value == "running"
 
 
 def the_job():
     """The job of the generation at work, once it is sent."""
-    generation = add_on().session.generation
+    generation = add_on().session.batch.active.generation
     while generation.job is None:
         yield 0.002
     return generation.job
@@ -278,7 +279,7 @@ def steps():
     with window_override():
         bpy.context.view_layer.objects.active = head()
         bpy.ops.object.mode_set(mode="EDIT")
-    yield from until(lambda: session.generation.text == "Waiting for Object Mode")
+    yield from until(lambda: session.batch.text == "Waiting for Object Mode")
     yield from shot("5_waits_for_object_mode")
     with window_override():
         bpy.ops.object.mode_set(mode="OBJECT")

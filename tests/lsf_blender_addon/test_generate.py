@@ -4,6 +4,7 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon.batch import Batch, Item
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.scene import character, meshes
 from server.arkit import CHANNELS
@@ -64,8 +65,8 @@ def test_the_expression_is_kept(scene, addon, monkeypatch):
                    "landmarks68": np.random.default_rng(0).normal(0, 1, (68, 3)).astype(np.float32),
                    "landmark_vertices": np.arange(68, dtype=np.int32) % 8}
     assert generation.poll() is State.DONE
-    from lsf_blender_addon.operators import generate
-    generate._write(bpy.context, generation)
+    from lsf_blender_addon import lines
+    lines.write(generation)
     kept = prediction.load(bpy.context.object.data.shape_keys.animation_data.action)
     np.testing.assert_allclose(kept.expression, kept.motion / 4, atol=1e-4)
     assert kept.emotions == ("angry", "glad") and kept.emotion.shape == (120, 2) and kept.lips.shape == (52, 20, 3)
@@ -112,7 +113,7 @@ def test_without_a_result_nothing_changes(scene, addon, monkeypatch, dump, state
     else:
         assert bpy.ops.lsf.generate() == {"CANCELLED"}
     assert snapshot(dump) == before
-    assert addon.session.generation is None
+    assert addon.session.batch is None
     if state is State.FAILED:
         assert addon.session.message == "The server has a headache: give it a rest." and addon.session.failed
     else:
@@ -158,8 +159,8 @@ def started(addon, client):
     ("frame rate", "frame rate was changed"),
 ])
 def test_changes_during_the_job(scene, addon, dump, change, sentence):
+    from lsf_blender_addon import lines
     from lsf_blender_addon.errors import Refusal
-    from lsf_blender_addon.operators import generate
     generation = started(addon, Client())
     assert generation.poll() is State.DONE
     head = bpy.context.object
@@ -173,39 +174,49 @@ def test_changes_during_the_job(scene, addon, dump, change, sentence):
         scene.render.fps = 50
     before = snapshot(dump)
     with pytest.raises(Refusal, match=sentence):
-        generate._write(bpy.context, generation)
+        lines.write(generation)
     assert snapshot(dump) == before
 
 
 @pytest.mark.parametrize(("moved", "first"), [({"frame_start": 300}, 300), ({"frame_offset_start": 10}, 25)])
 def test_a_strip_that_moves_takes_its_animation_along(scene, addon, moved, first):
     """One that is trimmed meanwhile does not: the animation is that of the sound at the time of pressing."""
-    from lsf_blender_addon.operators import generate
+    from lsf_blender_addon import lines
     from lsf_blender_addon.scene import strips
     generation = started(addon, Client())
     generation.poll()
     for name, value in moved.items():
         setattr(strips.find_strip(scene, "line"), name, value)
-    generate._write(bpy.context, generation)
+    lines.write(generation)
     action = bpy.context.object.data.shape_keys.animation_data.action
     assert tuple(action.curve_frame_range) == (first, first + 119)
 
 
+def at_work(addon, client):
+    """A batch of one, as the modal operator sees it while the job runs."""
+    generation = started(addon, client)
+    addon.session.batch = Batch([Item("line", lambda: generation)])
+    addon.session.batch.poll()
+    addon.session.batch.poll()
+    assert addon.session.batch.active.state is State.RUNNING
+    return addon.session.batch
+
+
 def test_another_file_drops_the_job(scene, addon):
     client = Client(State.RUNNING)
-    addon.session.generation = started(addon, client)
+    at_work(addon, client)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    assert addon.session.generation is None and client.cancelled == client.jobs
+    assert addon.session.batch is None and client.cancelled == client.jobs
     assert "another file" in addon.session.message
 
 
 def test_cancel_ends_the_job(scene, addon):
     client = Client(State.RUNNING)
     assert not bpy.ops.lsf.cancel.poll()
-    addon.session.generation = started(addon, client)
-    assert addon.session.generation.poll() is State.RUNNING and not bpy.ops.lsf.generate.poll()
+    batch = at_work(addon, client)
+    assert not bpy.ops.lsf.generate.poll()
     bpy.ops.lsf.cancel()
-    assert addon.session.generation.poll() is State.CANCELLED and client.cancelled == client.jobs
+    assert batch.ended and batch.items[0].state is State.CANCELLED and client.cancelled == client.jobs
 
 
 def test_cancel_while_the_result_waits_for_object_mode(scene, addon):

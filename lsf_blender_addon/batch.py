@@ -1,0 +1,111 @@
+"""Lines that are generated one after the other; one press of Generate is a batch of one. Touches no Blender data."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .client.jobs import State
+from .errors import Refusal
+from .generation import Generation
+
+
+@dataclass(eq=False)
+class Item:
+    """One line on one head. It is read from the scene when its turn comes."""
+
+    name: str
+    begin: Callable[[], Generation]  # may raise Refusal
+    state: State = State.WAITING
+    error: str = ""  # one sentence
+    generation: Generation | None = None
+
+    def fail(self, sentence: str) -> None:
+        self.state, self.error = State.FAILED, sentence.rstrip(".") + "."
+
+
+class Batch:
+    """Call `poll` from Blender's main thread until `ended`; then the `results` wait to be written.
+
+    Results are written together at the end, so that they are one undo step; until then the file is as it was. A line
+    that fails does not stop the others.
+    """
+
+    def __init__(self, items: list[Item]):
+        self.items = items
+        self.waits = ""  # why the results are not written yet
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the button was pressed."""
+        return time.monotonic() - self._started
+
+    @property
+    def ended(self) -> bool:
+        return all(item.state.ended for item in self.items)
+
+    @property
+    def results(self) -> list[Item]:
+        return [item for item in self.items if item.state is State.DONE]
+
+    @property
+    def failed(self) -> list[Item]:
+        return [item for item in self.items if item.state is State.FAILED]
+
+    @property
+    def active(self) -> Item | None:
+        """The line that is its turn; None at the end."""
+        return next((item for item in self.items if not item.state.ended), None)
+
+    @property
+    def fraction(self) -> float:
+        item = self.active
+        begun = item.generation.fraction if item and item.generation else 0.0
+        return (sum(item.state.ended for item in self.items) + begun) / max(1, len(self.items))
+
+    @property
+    def text(self) -> str:
+        item = self.active
+        if item is None:
+            return self.waits
+        doing = item.generation.text if item.generation else "Reading the head"
+        return doing if len(self.items) == 1 else f"{self.items.index(item) + 1} of {len(self.items)}: {item.name}"
+
+    def poll(self) -> None:
+        """Take what has happened since, and begin the next line."""
+        item = self.active
+        if item is None:
+            return
+        if item.generation is None:
+            try:
+                item.generation = item.begin()
+            except Refusal as refusal:
+                item.fail(str(refusal))
+            return
+        item.state = item.generation.poll()
+        if item.state is State.DONE:
+            self._share_basis(item)
+        elif item.state is State.FAILED:
+            item.fail(item.generation.error)
+
+    def cancel(self, item: Item | None = None) -> None:
+        """Give up one line, or all that are not done; where all are done but not written yet, these."""
+        if item is not None:
+            lines = [item]
+        else:
+            lines = self.results if self.ended else [item for item in self.items if not item.state.ended]
+        for line in lines:
+            if line.generation is not None:
+                line.generation.cancel()
+            line.state = State.CANCELLED
+
+    def _share_basis(self, item: Item) -> None:
+        """Keep the basis of a head in memory once, however many lines it speaks."""
+        arrays = item.generation.job.arrays
+        for other in self.results:
+            basis = other.generation.job.arrays["basis"]
+            if other is not item and np.array_equal(basis, arrays["basis"]):
+                arrays["basis"] = basis
+                return

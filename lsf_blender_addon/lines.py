@@ -1,0 +1,66 @@
+"""One line on one head: from Blender's data to a Generation, and from its result to shape keys and an Action."""
+
+import bpy
+import numpy as np
+
+from . import session
+from .errors import Refusal
+from .generation import Generation
+from .scene import actions, character, face_result, followers, prediction, shape_keys, strips
+
+
+def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene,
+          strip) -> Generation:
+    """Read head, `others` that go with it, and strip, and start. `settings` are LSF_PG_settings. Raises Refusal."""
+    line = strips.read_line(scene, strip)
+    face = character.read(head, others)
+    actions.check(head.data, line)
+    return Generation(session.client(), face, line, settings.temperature, settings.seed, settings.blinks)
+
+
+def is_edited(generation: Generation) -> bool:
+    """Whether the head or a part of it is not in Object Mode, so that nothing can be written."""
+    objects = [bpy.data.objects.get(member.object) for member in generation.character.members]
+    return any(obj is not None and obj.mode != "OBJECT" for obj in objects)
+
+
+def write(generation: Generation) -> str:
+    """Plan, then write everything at once; the text for the result line. Raises Refusal before the first change."""
+    face, result = generation.character, generation.job
+    head, *parts = character.find(face)
+    line = strips.where_it_is_now(generation.line)
+    actions.check(head.data, line)
+    channels, basis = result.header["channels"], result.arrays["basis"]
+    predicted = generation.prediction(line)
+    motion = np.ascontiguousarray(predicted.motion)
+    _rest, on_head = next(face.pieces(basis, axis=1))
+    plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
+                           face.moving(basis))
+    if not plan.animated:
+        raise Refusal("The face does not move in this line: pick a strip with clear speech")
+    following = followers.plan(parts, face, {*plan.names, *plan.driven}, channels, motion, basis)
+    shape_keys.write(head, plan, motion)
+    action = actions.write(head.data, line, plan.names, motion[:, plan.animated])
+    prediction.store(action, predicted)
+    for follower in following:
+        followers.write(follower, motion, head)
+        head.lsf.add_part(follower.part)
+    if {"landmarks68", "landmark_vertices"} <= result.arrays.keys():
+        face_result.remember([head, *parts], face, result.header, result.arrays)
+    text = f"{len(motion)} frames, {generation.seconds:.1f} s"
+    if following:
+        text += f"; with {listed([follower.part.name for follower in following])}"
+    if head.data.shape_keys.animation_data.action != action:
+        text += ", on an NLA track"
+    if overruled := actions.overruled(head.data, plan.names):
+        text += f"; your own curves decide over {listed(overruled)}"
+    if plan.kept:
+        text += f"; {len(plan.kept)} of your own keys animated"
+    if plan.driven:
+        text += f"; left out, as drivers move them: {listed(plan.driven)}"
+    return text + face_result.in_doubt(head)
+
+
+def listed(names: list[str]) -> str:
+    """The first three names, and how many there are besides."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,120 @@
+"""What Generate and Generate All share: follow a batch without blocking Blender, then write its results."""
+
+import time
+
+import bpy
+
+from .. import session
+from ..batch import Batch, Item
+from ..errors import Refusal
+from ..lines import is_edited, write
+
+TICK = 0.1  # seconds between two looks at the job
+
+
+class BatchModal:
+    """Mixin for an operator, which gives `items` and `finish`."""
+
+    def items(self, context: bpy.types.Context) -> list[Item]:
+        """The lines to generate. Raises Refusal."""
+        raise NotImplementedError
+
+    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
+        """Tell what became of it; `texts` are the result lines of what was written."""
+        raise NotImplementedError
+
+    def invoke(self, context: bpy.types.Context, _event) -> set[str]:
+        """From the panel: start, and watch from a timer."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            return self._tick(context, event)
+        except Exception:  # Blender ends the operator then; the panel must not wait for ever
+            self._stop_timer(context)
+            session.drop("Something went wrong: the details are in Blender's console (Window > Toggle System Console)")
+            raise
+
+    def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        batch = session.batch
+        if batch is None:  # another file was loaded, or the add-on is going
+            self._stop_timer(context)
+            return {"CANCELLED"}
+        if self._unwritten is not None:  # in the middle of writing, a line a tick; nothing may come between
+            if event.type != "TIMER":
+                return {"RUNNING_MODAL"}
+        elif event.type == "ESC" and event.value == "PRESS":
+            batch.cancel()
+            session.redraw()
+            return {"RUNNING_MODAL"}
+        elif event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        batch.poll()
+        session.redraw()
+        if not batch.ended:
+            return {"PASS_THROUGH"}
+        if self._unwritten is None and any(is_edited(item.generation) for item in batch.results):
+            batch.waits = "Waiting for Object Mode"
+            return {"PASS_THROUGH"}
+        if not self._write_next(batch):
+            return {"RUNNING_MODAL"}
+        self._stop_timer(context)
+        return self._end()
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator: its window is closed, or another file is opened."""
+        self._stop_timer(context)
+        session.drop("The generation was dropped with its window")
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """From a script or in background mode: wait for the results."""
+        if not self._start(context):
+            return {"CANCELLED"}
+        batch = session.batch
+        while not batch.ended:
+            batch.poll()
+            time.sleep(0.01)
+        while not self._write_next(batch):
+            pass
+        return self._end()
+
+    def _start(self, context: bpy.types.Context) -> bool:
+        self._texts: list[str] = []
+        self._unwritten: list[Item] | None = None
+        try:
+            session.batch = Batch(self.items(context))
+        except Refusal as refusal:
+            self.refuse(str(refusal))
+            return False
+        session.batch.poll()
+        session.say("")
+        return True
+
+    def _write_next(self, batch: Batch) -> bool:
+        """Write one result; whether it was the last."""
+        if self._unwritten is None:
+            self._unwritten = batch.results
+        if self._unwritten:
+            item = self._unwritten.pop(0)
+            try:
+                self._texts.append(write(item.generation))
+            except Refusal as refusal:
+                item.fail(str(refusal))
+            batch.waits = f"Writing {item.name}"
+        return not self._unwritten
+
+    def _end(self) -> set[str]:
+        batch, session.batch = session.batch, None
+        return self.finish(batch, self._texts)
+
+    def refuse(self, sentence: str) -> None:
+        sentence = sentence.rstrip(".") + "."
+        session.say(sentence, is_error=True)
+        self.report({"ERROR"}, sentence)  # in a script, this raises RuntimeError
+
+    def _stop_timer(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self._timer)
