@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import environment, face_properties, preferences, properties, session
+from . import environment, face_properties, layer_properties, preferences, properties, session
 from .operators import (
     add_head,
     add_parts,
@@ -15,14 +15,17 @@ from .operators import (
     import_live_link,
     make_environment,
     open_log,
+    remove_layer,
     remove_part,
     reset_landmarks,
     set_part,
 )
-from .panels import exchange, face, main, take
+from .panels import exchange, face, layers, main, take
 from .panels import parts as parts_panel
 
 CLASSES = (
+    layer_properties.LSF_PG_layers,
+    layer_properties.LSF_PG_nod,
     properties.LSF_PG_settings,
     face_properties.LSF_PG_part,
     face_properties.LSF_PG_landmark,
@@ -39,6 +42,7 @@ CLASSES = (
     find_landmarks.LSF_OT_find_landmarks,
     edit_landmarks.LSF_OT_edit_landmarks,
     reset_landmarks.LSF_OT_reset_landmarks,
+    remove_layer.LSF_OT_remove_layer,
     make_environment.LSF_OT_make_environment,
     cancel_environment.LSF_OT_cancel_environment,
     open_log.LSF_OT_open_log,
@@ -47,6 +51,8 @@ CLASSES = (
     take.LSF_PT_view3d_take,
     take.LSF_PT_sequencer_take,
     face.LSF_PT_view3d_face,
+    layers.LSF_PT_view3d_layers,
+    layers.LSF_PT_sequencer_layers,
     parts_panel.LSF_UL_parts,
     parts_panel.LSF_PT_view3d_parts,
     exchange.LSF_PT_view3d_exchange,

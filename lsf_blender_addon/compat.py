@@ -69,10 +69,19 @@ def has_slots() -> bool:
 
 def key_fcurves(action: bpy.types.Action):
     """The Action's collection of F-curves for a Key (shape keys) data-block, made if it is not there."""
+    return _fcurves_for(action, "KEY")
+
+
+def object_fcurves(action: bpy.types.Action):
+    """The Action's collection of F-curves for an object, made if it is not there."""
+    return _fcurves_for(action, "OBJECT")
+
+
+def _fcurves_for(action: bpy.types.Action, id_type: str):
     if not has_slots():
-        action.id_root = "KEY"
+        action.id_root = id_type
         return action.fcurves
-    slot = key_slot(action) or action.slots.new(id_type="KEY", name="LSF")
+    slot = _slot_for(action, id_type) or action.slots.new(id_type=id_type, name="LSF")
     layer = action.layers[0] if len(action.layers) else action.layers.new("LSF")
     strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
     return strip.channelbag(slot, ensure=True).fcurves
@@ -88,13 +97,24 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
 
 def key_slot(action: bpy.types.Action):
     """The slot for shape keys, or None."""
-    return next((slot for slot in action.slots if slot.target_id_type in {"KEY", "UNSPECIFIED"}), None)
+    return _slot_for(action, "KEY")
+
+
+def _slot_for(action: bpy.types.Action, id_type: str):
+    return next((slot for slot in action.slots if slot.target_id_type in {id_type, "UNSPECIFIED"}), None)
 
 
 def assign(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Make the Action the active one of shape keys."""
     data.action = action
     assign_slot(data, action)
+
+
+def assign_to_object(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    """Make the Action the active one of an object."""
+    data.action = action
+    if has_slots():
+        data.action_slot = _slot_for(action, "OBJECT")
 
 
 def assign_slot(user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action) -> None:

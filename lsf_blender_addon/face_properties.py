@@ -2,6 +2,7 @@
 
 import bpy
 
+from .layer_properties import LSF_PG_nod
 from .scene import parts
 
 
@@ -39,6 +40,7 @@ class LSF_PG_face(bpy.types.PropertyGroup):
         name="Own Landmarks", description="The points that were set by hand", type=LSF_PG_landmark)
     recognised: bpy.props.StringProperty(
         name="Recognised", description="The parts that were found in the head's mesh", options={"HIDDEN"})
+    nod: bpy.props.PointerProperty(type=LSF_PG_nod)
     active_part: bpy.props.IntProperty(name="Active Part", options={"HIDDEN"})
 
     def add_part(self, obj: bpy.types.Object) -> bool:

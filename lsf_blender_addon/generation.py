@@ -17,18 +17,17 @@ from .scene.strips import Line
 class Generation:
     """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
 
+    `wishes` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on.
     `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
     """
 
-    def __init__(self, client: Client, character: Character, line: Line, temperature: float, seed: int,
-                 blinks: bool):
+    def __init__(self, client: Client, character: Character, line: Line, wishes: dict):
         self.character, self.line = character, line
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
         self.job: Job | None = None
         self.started = time.monotonic()
         self._client = client
-        self._settings = {"fps": line.fps, "t0": line.t0, "temperature": temperature, "seed": seed,
-                          "blinks": blinks}
+        self._settings = {"fps": line.fps, "t0": line.t0, **wishes}
         self._refusal = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
         self._reader = threading.Thread(target=self._submit, name="lsf-sound", daemon=True)
@@ -88,6 +87,9 @@ class Generation:
                 and basis is not None and basis.shape == (len(channels), len(self.character.vertices), 3)
                 and self._has_its_shape(job, "expression", motion.shape)
                 and self._has_its_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
+                and self._has_its_shape(job, "blinks", (len(motion),))
+                and self._has_its_shape(job, "gaze", (len(motion), 2))
+                and self._has_its_shape(job, "head", (len(motion), 3))
                 and self._has_its_shape(job, "landmarks68", (68, 3))
                 and self._has_its_shape(job, "landmark_vertices", (68,))
                 and all(bool(np.isfinite(array).all()) for array in job.arrays.values()))

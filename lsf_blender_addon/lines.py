@@ -3,10 +3,21 @@
 import bpy
 import numpy as np
 
-from . import session
+from . import layer_properties, session
 from .errors import Refusal
 from .generation import Generation
-from .scene import actions, character, face_result, followers, prediction, shape_keys, strips
+from .scene import (
+    actions,
+    character,
+    face_result,
+    followers,
+    head_layer,
+    layer_curves,
+    layers,
+    prediction,
+    shape_keys,
+    strips,
+)
 
 
 def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene,
@@ -14,8 +25,10 @@ def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str],
     """Read head, `others` that go with it, and strip, and start. `settings` are LSF_PG_settings. Raises Refusal."""
     line = strips.read_line(scene, strip)
     face = character.read(head, others)
-    actions.check(head.data, line)
-    return Generation(session.client(), face, line, settings.temperature, settings.seed, settings.blinks)
+    _check(head, line)
+    wishes = {"temperature": settings.temperature, "seed": settings.seed,
+              "layers": layer_properties.wanted(settings, head)}
+    return Generation(session.client(), face, line, wishes)
 
 
 def is_edited(generation: Generation) -> bool:
@@ -29,10 +42,10 @@ def write(generation: Generation) -> str:
     face, result = generation.character, generation.job
     head, *parts = character.find(face)
     line = strips.where_it_is_now(generation.line)
-    actions.check(head.data, line)
-    channels, basis = result.header["channels"], result.arrays["basis"]
+    _check(head, line)
     predicted = generation.prediction(line)
-    motion = np.ascontiguousarray(predicted.motion)
+    layered = layer_curves.layered(result.header["channels"], predicted.motion, result.arrays["basis"], result.arrays)
+    channels, motion, basis = layered.channels, np.ascontiguousarray(layered.motion), layered.basis
     _rest, on_head = next(face.pieces(basis, axis=1))
     plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
                            face.moving(basis))
@@ -40,8 +53,15 @@ def write(generation: Generation) -> str:
         raise Refusal("The face does not move in this line: pick a strip with clear speech")
     following = followers.plan(parts, face, {*plan.names, *plan.driven}, channels, motion, basis)
     shape_keys.write(head, plan, motion)
-    action = actions.write(head.data, line, plan.names, motion[:, plan.animated])
+    speech = layered.columns(plan.animated)
+    action = actions.write(head.data, line, [channels[k] for k in speech], motion[:, speech])
     prediction.store(action, predicted)
+    for layer in layered.layers:
+        columns = layered.columns(plan.animated, layer)
+        layers.write(head.data, line, layer, [channels[k] for k in columns], motion[:, columns])
+    if "head" in result.arrays and head.lsf.nod.object is not None:
+        head_layer.write(head.lsf.nod.object, head.lsf.nod.bone, line, result.arrays["head"][:line.frames],
+                         result.arrays["landmarks68"])
     for follower in following:
         followers.write(follower, motion, head)
         head.lsf.add_part(follower.part)
@@ -59,6 +79,12 @@ def write(generation: Generation) -> str:
     if plan.driven:
         text += f"; left out, as drivers move them: {listed(plan.driven)}"
     return text + face_result.in_doubt(head)
+
+
+def _check(head: bpy.types.Object, line: strips.Line) -> None:
+    """Raise Refusal if the head cannot take this line now."""
+    actions.check(head.data, line)
+    head_layer.check(head.lsf.nod.object, head.lsf.nod.bone)
 
 
 def listed(names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import compat
+from . import compat, layer_properties
 from .scene import strips
 
 
@@ -27,11 +27,9 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         "different takes", default=0.0, min=0.0, max=2.0, soft_max=1.0)
     seed: bpy.props.IntProperty(
         name="Seed", description="Another number gives another take, where the temperature is above 0, and other "
-        "blinks",
+        "blinks, gaze and head motion",
         default=0, min=0)
-    blinks: bpy.props.BoolProperty(
-        name="Blinks", description="Let the eyes blink at a natural rate, mostly where phrases end. Another seed gives "
-        "other blinks", default=True)
+    layers: bpy.props.PointerProperty(type=layer_properties.LSF_PG_layers)
 
 
 def head_of(context: bpy.types.Context) -> bpy.types.Object | None:

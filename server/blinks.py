@@ -15,8 +15,6 @@ USUAL, SPREAD = 2.9, 0.45  # seconds from blink to blink: the median, and the st
 SHORTEST = 1.0  # seconds
 EARLY, LATE = 1.2, 0.8  # seconds by which a blink leaves its time for the end of a phrase
 
-LEFT, RIGHT = "eyeBlinkLeft", "eyeBlinkRight"
-
 
 def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
     """How far the lids are closed (F,), 0 to 1, at evenly spaced `times` (F,) seconds of speech (N,) at 16 kHz.
@@ -25,17 +23,6 @@ def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
     """
     fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
     return lids(blink_times(audio, seed) - times[0], len(times), fps)
-
-
-def add(motion: np.ndarray, channels: tuple[str, ...], audio: np.ndarray, fps: float, seed: int) -> np.ndarray:
-    """Curves (F, K) at `fps` with blinks to the speech (N,) at 16 kHz; the same `seed` gives the same blinks."""
-    closed = curve(audio, np.arange(len(motion)) / fps, seed)
-    result = motion.copy()
-    for name in (LEFT, RIGHT):
-        if name in channels:
-            k = channels.index(name)
-            result[:, k] = np.maximum(motion[:, k], closed)
-    return result
 
 
 def lids(times: np.ndarray, frames: int, fps: float) -> np.ndarray:

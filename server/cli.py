@@ -29,8 +29,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results are DIR/<stem>.npz")
     generate.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
     generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
-    generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which blinks")
-    generate.add_argument("--blinks", action="store_true", help="let the eyes blink at a natural rate")
+    generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
     generate.add_argument("--layers", nargs="+", default=[], choices=list(layers.MAKE), metavar="LAYER",
                           help=f"what else the person does, as arrays of their own: {', '.join(layers.MAKE)}")
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
@@ -60,8 +59,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
-    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, blinks=args.blinks,
-                        layers=tuple(args.layers))
+    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, layers=tuple(args.layers))
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
     args.out.mkdir(parents=True, exist_ok=True)

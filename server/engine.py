@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, blinks, contact, face_cache, layers, rig
+from . import audio, contact, face_cache, layers, rig
 from .errors import Cancelled, LSFError
 from .meshes import Mesh
 
@@ -28,7 +28,6 @@ class Settings:
     t0: float = 0.0  # seconds of the audio at which frame 0 lies; may be negative
     temperature: float = 0.0  # 0 is the most likely take, the same every time; higher is livelier
     seed: int = 0
-    blinks: bool = False  # close the lids at a natural rate, another pattern for every seed
     layers: tuple[str, ...] = ()  # names of layers.MAKE: what else the person does, as arrays of their own
 
     def __post_init__(self):
@@ -40,8 +39,6 @@ class Settings:
             raise LSFError("bad_settings", f"The temperature must be 0 to {MAX_TEMPERATURE}, not {self.temperature}.")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise LSFError("bad_settings", f"The seed must be a whole number from 0 to 4294967295, not {self.seed}.")
-        if not isinstance(self.blinks, bool):
-            raise LSFError("bad_settings", f"Blinks are true or false, not {self.blinks}.")
         if unknown := sorted(set(self.layers) - set(layers.MAKE)):
             raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose of {", ".join(layers.MAKE)}.')
 
@@ -113,8 +110,6 @@ class Engine:
         curves = synthesize(self.model, speech, face.identity, settings.temperature, settings.seed,
                             _part(report, 0.3, 0.98), cancelled)
         curves = contact.touch(curves, channels)
-        if settings.blinks:
-            curves = blinks.add(curves, channels, speech, self.model.config.fps, settings.seed)
         seconds["model"] = clock.lap()
         report(0.98, "Timing the frames")
         motion = resample_motion(curves, self.model.config.fps, fps, settings.t0, count)

@@ -33,7 +33,7 @@ def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, 
         raise LSFError("bad_request", "settings must be an object.")
     settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
                         temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0),
-                        blinks=given.get("blinks", False), layers=_names(given, "layers"))
+                        layers=_names(given, "layers"))
     mesh = _mesh(arrays)
     result = engine.generate(samples, rate, mesh, settings, report, cancelled, landmarks=arrays.get("landmarks68"),
                              parts=arrays.get("parts"), own_rig=_rig(header, arrays, mesh))

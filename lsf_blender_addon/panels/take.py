@@ -1,4 +1,4 @@
-"""Which take: temperature, seed, blinks."""
+"""Which take: temperature and seed."""
 
 import bpy
 
@@ -14,7 +14,6 @@ class _TakePanel(Tab):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(context.scene.lsf, "temperature", slider=True)
         layout.prop(context.scene.lsf, "seed")
-        layout.prop(context.scene.lsf, "blinks")
 
 
 class LSF_PT_view3d_take(_TakePanel, bpy.types.Panel):

@@ -7,6 +7,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..errors import Refusal
+from . import head_layer
 
 # Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
 # caches and simulations are left out: they pose, and at rest they do nothing.
@@ -70,7 +71,7 @@ def _rest_matrix(obj: bpy.types.Object) -> Matrix:
     """Where the object is; what hangs on a bone, like an eye or teeth: where it is when the armature is at rest."""
     bone = obj.parent.data.bones.get(obj.parent_bone) if obj.parent and obj.parent.type == "ARMATURE" else None
     if obj.parent_type != "BONE" or bone is None or obj.constraints:
-        return obj.matrix_world
+        return head_layer.without_nod(obj)
     tail = Matrix.Translation((0, bone.length, 0))
     return obj.parent.matrix_world @ bone.matrix_local @ tail @ obj.matrix_parent_inverse @ obj.matrix_basis
 

@@ -80,7 +80,7 @@ def test_request(scene, addon, monkeypatch, clicks):
     assert job.request["audio_file"] == str(clicks) and job.request["start"] == 0
     assert job.request["duration"] == pytest.approx(120 * 1.001 / 30)
     assert job.request["settings"] == {"fps": pytest.approx(30 / 1.001), "t0": 0, "temperature": 0.5, "seed": 7,
-                                       "blinks": True}
+                                       "layers": ["blinks", "gaze"]}
     np.testing.assert_array_equal(job.request_arrays["vertices"], meshes.base_vertices(bpy.context.object.data))
 
 
@@ -149,7 +149,7 @@ def started(addon, client):
     line = strips.read_line(scene, strips.find_strip(scene, ""))
     head = bpy.context.object
     face = character.read(head, character.objects(bpy.context, head))
-    generation = Generation(client, face, line, 0.0, 0, True)
+    generation = Generation(client, face, line, {"temperature": 0.0, "seed": 0, "layers": []})
     generation._reader.join()
     return generation
 

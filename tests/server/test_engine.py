@@ -50,14 +50,6 @@ def test_temperature_zero_repeats_itself_and_seeds_are_takes(engine):
     assert np.abs(take(1, 3) - take(1, 4)).max() > 1e-4
 
 
-def test_blinks_come_on_request_and_touch_nothing_else(engine):
-    speech = np.concatenate([SPEECH] * 6)  # 12 s
-    plain, blinking = (engine.generate(speech, 16000, None, Settings(blinks=b)).motion for b in (False, True))
-    changed = [CHANNELS[k] for k in np.flatnonzero(np.abs(blinking - plain).max(0) > 1e-6)]
-    assert changed == ["eyeBlinkLeft", "eyeBlinkRight"]
-    assert blinking[:, CHANNELS.index("eyeBlinkLeft")].max() == 1
-
-
 def test_layers_are_arrays_of_their_own_and_leave_the_motion_alone(engine):
     plain = engine.generate(SPEECH, 16000, None, Settings(fps=24, t0=-0.1))
     layered = engine.generate(SPEECH, 16000, None, Settings(fps=24, t0=-0.1, layers=("blinks", "head", "gaze")))

@@ -209,7 +209,6 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": 0}}, {"audio": SPEECH}, "bad_settings"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": True}}, {"audio": SPEECH}, "bad_request"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": 1.5}}, {"audio": SPEECH}, "bad_settings"),
-    ({"type": "generate", "job": "j", "rate": 16000, "settings": {"blinks": 1}}, {"audio": SPEECH}, "bad_settings"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": ["hair"]}}, {"audio": SPEECH},
      "bad_settings"),
     ({"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": "head"}}, {"audio": SPEECH}, "bad_request"),

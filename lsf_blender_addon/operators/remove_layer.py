@@ -1,0 +1,42 @@
+"""Throw away blinks, gaze or head motion."""
+
+import bpy
+
+from .. import layer_properties, properties
+from ..scene import head_layer, layers
+
+
+class LSF_OT_remove_layer(bpy.types.Operator):
+    """Take this layer off all lines of the head. What you animated yourself stays"""
+
+    bl_idname = "lsf.remove_layer"
+    bl_label = "Remove Layer"
+    bl_options = {"REGISTER", "UNDO"}
+
+    layer: bpy.props.EnumProperty(name="Layer", description="What to take off", items=layer_properties.LAYERS)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        head = properties.head_of(context)
+        if head is None or head.type != "MESH":
+            cls.poll_message_set("Choose the head first.")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        head = properties.head_of(context)
+        if not is_there(head, self.layer):
+            self.report({"INFO"}, "This head has no such layer.")
+            return {"CANCELLED"}
+        if self.layer == "head":
+            head_layer.remove(head.lsf.nod.object, head.lsf.nod.bone)
+        else:
+            layers.remove(head.data, self.layer)
+        return {"FINISHED"}
+
+
+def is_there(head: bpy.types.Object, layer: str) -> bool:
+    """Whether the head has this layer."""
+    if layer == "head":
+        return head_layer.constraint(head.lsf.nod.object, head.lsf.nod.bone) is not None
+    return layers.present(head.data, layer)
