@@ -2,7 +2,15 @@
 
 import bpy
 
-from . import environment, face_properties, layer_properties, preferences, properties, session
+from . import (
+    batch_properties,
+    environment,
+    face_properties,
+    layer_properties,
+    preferences,
+    properties,
+    session,
+)
 from .operators import (
     add_head,
     add_parts,
@@ -12,26 +20,34 @@ from .operators import (
     export_curves,
     find_landmarks,
     generate,
+    generate_all,
     import_live_link,
+    list_lines,
     make_environment,
     open_log,
     remove_layer,
     remove_part,
     reset_landmarks,
     set_part,
+    share_head,
 )
-from .panels import exchange, face, layers, main, take
+from .panels import batch, exchange, face, layers, main, take
 from .panels import parts as parts_panel
 
 CLASSES = (
     layer_properties.LSF_PG_layers,
     layer_properties.LSF_PG_nod,
+    batch_properties.LSF_PG_batch_line,
+    batch_properties.LSF_PG_batch,
     properties.LSF_PG_settings,
     face_properties.LSF_PG_part,
     face_properties.LSF_PG_landmark,
     face_properties.LSF_PG_face,
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
+    list_lines.LSF_OT_list_lines,
+    share_head.LSF_OT_share_head,
+    generate_all.LSF_OT_generate_all,
     cancel.LSF_OT_cancel,
     add_head.LSF_OT_add_head,
     add_parts.LSF_OT_add_parts,
@@ -55,6 +71,9 @@ CLASSES = (
     layers.LSF_PT_sequencer_layers,
     parts_panel.LSF_UL_parts,
     parts_panel.LSF_PT_view3d_parts,
+    batch.LSF_UL_batch,
+    batch.LSF_PT_view3d_batch,
+    batch.LSF_PT_sequencer_batch,
     exchange.LSF_PT_view3d_exchange,
     exchange.LSF_PT_sequencer_exchange,
 )

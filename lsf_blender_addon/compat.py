@@ -42,6 +42,14 @@ def strip_times(strip) -> StripTimes:
                       strip.animation_offset_start, strip.frame_offset_start, strip.frame_offset_end)
 
 
+def channel_name(scene: bpy.types.Scene, strip) -> str:
+    """Name of the strip's channel, of the meta's that holds it where it lies in one."""
+    for parent in all_strips(scene.sequence_editor):
+        if parent.type == "META" and strip.name in {inner.name for inner in strips_of(parent)}:
+            return parent.channels[strip.channel].name
+    return scene.sequence_editor.channels[strip.channel].name
+
+
 def sound_offset(strip) -> float:
     """Seconds that the sound is delayed inside its strip (since 4.4)."""
     return getattr(strip, "sound_offset", 0.0)

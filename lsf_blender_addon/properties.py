@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import compat, layer_properties
+from . import batch_properties, compat, layer_properties
 from .scene import strips
 
 
@@ -30,6 +30,7 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         "blinks, gaze and head motion",
         default=0, min=0)
     layers: bpy.props.PointerProperty(type=layer_properties.LSF_PG_layers)
+    batch: bpy.props.PointerProperty(type=batch_properties.LSF_PG_batch)
 
 
 def head_of(context: bpy.types.Context) -> bpy.types.Object | None:

@@ -18,6 +18,7 @@ batch: Batch | None = None
 finding: FaceFinding | None = None
 message = ""  # what became of the last run
 failed = False  # whether that message is an error
+failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, sentence)
 
 
 def client() -> Client:

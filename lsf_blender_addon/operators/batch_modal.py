@@ -74,8 +74,11 @@ class BatchModal:
         """From a script or in background mode: wait for the results."""
         if not self._start(context):
             return {"CANCELLED"}
-        batch = session.batch
+        batch, told = session.batch, None
         while not batch.ended:
+            if bpy.app.background and batch.active is not told and len(batch.items) > 1:
+                told = batch.active
+                print(f"LSF: {batch.text}", flush=True)
             batch.poll()
             time.sleep(0.01)
         while not self._write_next(batch):
@@ -92,6 +95,7 @@ class BatchModal:
             return False
         session.batch.poll()
         session.say("")
+        session.failures = []
         return True
 
     def _write_next(self, batch: Batch) -> bool:

@@ -6,11 +6,14 @@ from .. import session
 
 
 class LSF_OT_cancel(bpy.types.Operator):
-    """Stop the generation. Nothing is changed. Esc does the same"""
+    """Stop the generation. Lines that are done already are written, unless it is only one. Esc does the same"""
 
     bl_idname = "lsf.cancel"
     bl_label = "Cancel"
     bl_options = {"INTERNAL"}
+
+    line: bpy.props.IntProperty(
+        name="Line", description="Which line of the batch to give up; -1: all", default=-1, options={"SKIP_SAVE"})
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -20,6 +23,7 @@ class LSF_OT_cancel(bpy.types.Operator):
         return True
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        session.batch.cancel()
+        items = session.batch.items
+        session.batch.cancel(items[self.line] if 0 <= self.line < len(items) else None)
         session.redraw()
         return {"FINISHED"}

@@ -50,11 +50,16 @@ class Character:
 
 def objects(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.types.Object, str]:
     """The objects that go with the head, and their kinds: those listed for it, else those selected together with it."""
-    listed = {part.object: part.kind for part in head.lsf.parts
-              if part.object is not None and part.object != head and part.object.users_scene}
-    if listed or not head.select_get():
-        return listed
+    parts_of_it = listed(head)
+    if parts_of_it or not head.select_get():
+        return parts_of_it
     return {obj: "AUTOMATIC" for obj in context.selected_objects if obj.type == "MESH" and obj != head}
+
+
+def listed(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
+    """The objects that are listed as parts of the head, and their kinds."""
+    return {part.object: part.kind for part in head.lsf.parts
+            if part.object is not None and part.object != head and part.object.users_scene}
 
 
 def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Character:

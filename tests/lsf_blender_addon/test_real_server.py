@@ -9,6 +9,7 @@ import pytest
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.client.jobs import Client
+from lsf_blender_addon.scene import actions, played
 
 LINE = os.path.join(os.path.dirname(compat.__file__), "assets", "demo_line.flac")
 
@@ -50,3 +51,28 @@ def test_a_cube_is_refused_with_a_sentence(scene, addon):
         bpy.ops.lsf.generate()
     assert addon.session.failed and addon.session.message.endswith(".")
     assert bpy.context.object.data.shape_keys is None and not bpy.data.actions
+
+
+@pytest.mark.skipif(not bpy.app.build_options.audaspace, reason="the bpy 4.2 wheel can make no strips")
+def test_three_lines_unattended(scene, addon, add_strip, tmp_path, capfd):
+    """What the one-liner of docs/architecture.md does on a scene that was saved before."""
+    first, = compat.all_strips(scene.sequence_editor)
+    first.name = "Anna_01"
+    add_strip(LINE, "Ben_01", 200)
+    add_strip(LINE, "Anna_02", 400)
+    bpy.context.object.name = "Anna"
+    bpy.ops.lsf.add_head()
+    bpy.context.object.name = "Ben"
+    path = str(tmp_path / "scene.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert bpy.ops.lsf.generate_all(save=True) == {"FINISHED"}
+    assert "LSF: 2 of 3: Ben_01" in capfd.readouterr().out
+    bpy.ops.wm.open_mainfile(filepath=path)
+    keys = bpy.data.objects["Anna"].data.shape_keys
+    jaw = actions.value_path("jawOpen")
+    names = {action.name for action in bpy.data.actions if any(c.data_path == jaw for c in compat.fcurves_of(action))}
+    assert {"LSF · Anna_01", "LSF · Anna_02", "LSF · Ben_01"} <= names
+    moved = [played.values(bpy.data.objects["Anna"], first + np.arange(100.0))[1] for first in (25, 200, 400)]
+    assert [np.ptp(values, axis=0).max() > 1e-3 for values in moved] == [True, False, True]
+    assert keys.animation_data.action is None and len(keys.animation_data.nla_tracks) >= 1

@@ -1,0 +1,94 @@
+"""Generate all lines of the table, in one go and unattended."""
+
+import bpy
+
+from .. import compat, lines, session
+from ..batch import Batch, Item
+from ..client.jobs import State
+from ..environment import NO_PYTHON, server_python
+from ..errors import Refusal
+from ..generation import Generation
+from ..scene import character, meshes, strips
+from .batch_modal import BatchModal
+from .list_lines import fill
+
+
+class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
+    """Generate every line in the list, one after the other. All results are written together at the end, as one step
+    to undo. A line that fails does not stop the others"""
+
+    bl_idname = "lsf.generate_all"
+    bl_label = "Generate All"
+    bl_options = {"UNDO"}
+
+    save: bpy.props.BoolProperty(
+        name="Save", description="Save the file at the end", default=False, options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def items(self, context: bpy.types.Context) -> list[Item]:
+        if self.save and not bpy.data.is_saved:
+            raise Refusal("This file has no name yet: save it first")
+        table = context.scene.lsf.batch.lines
+        if not table and not fill(context):
+            raise Refusal("No sound strip is selected in the sequencer: select some, or list all")
+        names = context.scene.name, compat.sequencer_scene(context).name
+        items = [_item(*names, line.strip, line.head) for line in table if line.use]
+        if not items:
+            raise Refusal("No line is ticked in the list: tick those to generate")
+        return items
+
+    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
+        text = f"{len(texts)} of {len(batch.items)} lines, {batch.seconds:.0f} s"
+        cancelled = sum(item.state is State.CANCELLED for item in batch.items)
+        if cancelled:
+            text += f"; {cancelled} cancelled"
+        if texts and self.save:
+            bpy.ops.wm.save_mainfile()
+        session.failures = [(item.name, item.error) for item in batch.failed]
+        if batch.failed:
+            text += f"; {len(batch.failed)} failed"
+            session.say(text, is_error=True)
+            sentences = "\n".join(f"{name}: {error}" for name, error in session.failures)
+            # In a script this raises RuntimeError, so that a farm sees it; in the window the panel lists them.
+            self.report({"ERROR"} if bpy.app.background else {"WARNING"}, f"{text}\n{sentences}")
+        else:
+            session.say(text)
+            self.report({"INFO"}, text)
+        return {"FINISHED"} if texts else {"CANCELLED"}
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """A sentence that says why Generate All is disabled; empty if it is not."""
+    if session.batch is not None or session.finding is not None:
+        return "The server is at work: wait for it, or cancel it."
+    if server_python() is None:
+        return f"{NO_PYTHON}."
+    if not strips.sound_strips(compat.sequencer_scene(context)):
+        return "Add sound strips to the sequencer first."
+    return ""
+
+
+def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Object | None) -> Item:
+    """Holds names only: by the time that it begins, undo may have replaced all data."""
+    name = head.name if head else ""
+
+    def begin() -> Generation:
+        if not name:
+            raise Refusal("No head is chosen for it: choose one in the list")
+        scene, sequencer = bpy.data.scenes.get(settings_scene), bpy.data.scenes.get(strips_scene)
+        if scene is None or sequencer is None:
+            raise Refusal("Its scene is gone: list the lines again")
+        speaker = bpy.data.objects.get(name)
+        if speaker is None:
+            raise Refusal(f'"{name}" is gone or was renamed: choose another head in the list')
+        meshes.check(speaker)
+        return lines.begin(scene.lsf, speaker, character.listed(speaker), sequencer,
+                           strips.find_strip(sequencer, strip))
+
+    return Item(strip, begin)
