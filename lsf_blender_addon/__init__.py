@@ -13,25 +13,30 @@ from . import (
 )
 from .operators import (
     add_head,
+    add_mapping_row,
     add_parts,
     cancel,
     cancel_environment,
     edit_landmarks,
     export_curves,
+    fill_mapping,
     find_landmarks,
     generate,
     generate_all,
     import_live_link,
     list_lines,
+    load_mapping,
     make_environment,
     open_log,
     remove_layer,
+    remove_mapping_row,
     remove_part,
     reset_landmarks,
+    save_mapping,
     set_part,
     share_head,
 )
-from .panels import batch, exchange, face, layers, main, take
+from .panels import batch, exchange, face, layers, main, own_keys, take
 from .panels import parts as parts_panel
 
 CLASSES = (
@@ -42,6 +47,7 @@ CLASSES = (
     properties.LSF_PG_settings,
     face_properties.LSF_PG_part,
     face_properties.LSF_PG_landmark,
+    face_properties.LSF_PG_mapping_row,
     face_properties.LSF_PG_face,
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
@@ -58,6 +64,11 @@ CLASSES = (
     find_landmarks.LSF_OT_find_landmarks,
     edit_landmarks.LSF_OT_edit_landmarks,
     reset_landmarks.LSF_OT_reset_landmarks,
+    fill_mapping.LSF_OT_fill_mapping,
+    add_mapping_row.LSF_OT_add_mapping_row,
+    remove_mapping_row.LSF_OT_remove_mapping_row,
+    load_mapping.LSF_OT_load_mapping,
+    save_mapping.LSF_OT_save_mapping,
     remove_layer.LSF_OT_remove_layer,
     make_environment.LSF_OT_make_environment,
     cancel_environment.LSF_OT_cancel_environment,
@@ -74,6 +85,8 @@ CLASSES = (
     batch.LSF_UL_batch,
     batch.LSF_PT_view3d_batch,
     batch.LSF_PT_sequencer_batch,
+    own_keys.LSF_UL_mapping,
+    own_keys.LSF_PT_view3d_own_keys,
     exchange.LSF_PT_view3d_exchange,
     exchange.LSF_PT_sequencer_exchange,
 )

@@ -3,7 +3,9 @@
 import bpy
 
 from .layer_properties import LSF_PG_nod
-from .scene import parts
+from .rigs import families
+from .rigs.mapping import Mapping
+from .scene import parts, rig
 
 
 def _may_be_part(part: "LSF_PG_part", obj: bpy.types.Object) -> bool:
@@ -31,9 +33,41 @@ class LSF_PG_landmark(bpy.types.PropertyGroup):
     doubtful: bpy.props.BoolProperty(name="Doubtful", description="The artist should check it")
 
 
+def _channel_names(_row, _context: bpy.types.Context, typed: str) -> list[str]:
+    return [channel for channel in families.channels() if typed.lower() in channel.lower()]
+
+
+def _key_names(row: "LSF_PG_mapping_row", _context: bpy.types.Context, typed: str) -> list[str]:
+    return [name for name in rig.own_keys(row.id_data.data) if typed.lower() in name.lower()]
+
+
+class LSF_PG_mapping_row(bpy.types.PropertyGroup):
+    key: bpy.props.StringProperty(
+        name="Shape Key", description="One of the head's own shape keys", search=_key_names, search_options=set())
+    channel: bpy.props.StringProperty(
+        name="Channel", description="The channel that the key follows. Left empty: the weight of the key is found from "
+        "its shape, as for visemes", search=_channel_names, search_options=set())
+    gain: bpy.props.FloatProperty(
+        name="Gain", description="Value of the key at the channel's value 1. Not used where the weight is found from "
+        "the shape", default=1.0, soft_min=-2.0, soft_max=2.0)
+
+
 class LSF_PG_face(bpy.types.PropertyGroup):
     parts: bpy.props.CollectionProperty(
         name="Parts", description="Objects that belong to this head", type=LSF_PG_part)
+    own_keys: bpy.props.EnumProperty(
+        name="Own Shape Keys", description="What happens with the shape keys that the head has already",
+        items=[("RECOGNISE", "Recognise", "Animate keys of a known kind (ARKit, visemes, VRM, MMD, …). Without such "
+                "keys the head gets new ones"),
+               ("LIST", "By the List", "Animate the keys as the list below says"),
+               ("IGNORE", "Add New Keys", "The head gets new keys, and its own of the same names are animated")])
+    add_missing: bpy.props.BoolProperty(
+        name="Add Missing Keys", description="Give the head new keys for channels that none of its own keys shows")
+    mapping: bpy.props.CollectionProperty(
+        name="Mapping", description="Which own key follows which channel", type=LSF_PG_mapping_row)
+    active_row: bpy.props.IntProperty(name="Active Row", options={"HIDDEN"})
+    mapping_name: bpy.props.StringProperty(
+        name="Mapping Name", description="What the mapping was recognised or saved as")
     found_landmarks: bpy.props.CollectionProperty(
         name="Found Landmarks", description="Where the points of the face were found", type=LSF_PG_landmark)
     own_landmarks: bpy.props.CollectionProperty(
@@ -50,3 +84,11 @@ class LSF_PG_face(bpy.types.PropertyGroup):
         self.parts.add().object = obj
         self.active_part = len(self.parts) - 1
         return True
+
+    def set_mapping(self, mapping: Mapping) -> None:
+        """Put a mapping into the list, instead of what is there, and use it."""
+        self.mapping.clear()
+        for row in mapping.rows:
+            item = self.mapping.add()
+            item.key, item.channel, item.gain = row.key, row.channel, row.gain
+        self.mapping_name, self.own_keys, self.active_row = mapping.name, "LIST", 0

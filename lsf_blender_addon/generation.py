@@ -90,6 +90,8 @@ class Generation:
                 and self._has_its_shape(job, "blinks", (len(motion),))
                 and self._has_its_shape(job, "gaze", (len(motion), 2))
                 and self._has_its_shape(job, "head", (len(motion), 3))
+                and self._has_its_shape(job, "rig_motion", (len(motion), len(self.character.solved)))
+                and (not self.character.solved or "rig_motion" in job.arrays)
                 and self._has_its_shape(job, "landmarks68", (68, 3))
                 and self._has_its_shape(job, "landmark_vertices", (68,))
                 and all(bool(np.isfinite(array).all()) for array in job.arrays.values()))
@@ -113,7 +115,8 @@ class Generation:
             self._refusal = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
             return
         if not self.state.ended:
-            self.job = self._client.submit("generate", {**header, "settings": self._settings},
-                                           arrays | self.character.arrays())
+            self.job = self._client.submit(
+                "generate", {**header, **self.character.header(), "settings": self._settings},
+                arrays | self.character.arrays())
             if self.state is State.CANCELLED:  # in between
                 self._client.cancel(self.job)

@@ -4,8 +4,10 @@ import bpy
 import numpy as np
 
 from . import layer_properties, session
+from .client.jobs import Job
 from .errors import Refusal
 from .generation import Generation
+from .rigs.drive import Drive
 from .scene import (
     actions,
     character,
@@ -15,9 +17,12 @@ from .scene import (
     layer_curves,
     layers,
     prediction,
+    rig,
+    rig_drive,
     shape_keys,
     strips,
 )
+from .scene.layer_curves import LayeredMotion
 
 
 def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene,
@@ -43,8 +48,9 @@ def write(generation: Generation) -> str:
     head, *parts = character.find(face)
     line = strips.where_it_is_now(generation.line)
     _check(head, line)
+    rig.check(head, face.rig)
     predicted = generation.prediction(line)
-    layered = layer_curves.layered(result.header["channels"], predicted.motion, result.arrays["basis"], result.arrays)
+    drive, layered = _layered(face, predicted.motion, result)
     channels, motion, basis = layered.channels, np.ascontiguousarray(layered.motion), layered.basis
     _rest, on_head = next(face.pieces(basis, axis=1))
     plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
@@ -56,6 +62,7 @@ def write(generation: Generation) -> str:
     speech = layered.columns(plan.animated)
     action = actions.write(head.data, line, [channels[k] for k in speech], motion[:, speech])
     prediction.store(action, predicted)
+    rig_drive.store(action, drive)
     for layer in layered.layers:
         columns = layered.columns(plan.animated, layer)
         layers.write(head.data, line, layer, [channels[k] for k in columns], motion[:, columns])
@@ -74,11 +81,21 @@ def write(generation: Generation) -> str:
         text += ", on an NLA track"
     if overruled := actions.overruled(head.data, plan.names):
         text += f"; your own curves decide over {listed(overruled)}"
-    if plan.kept:
+    if drive is not None:
+        text += f"; on your {face.rig.mapping.name or 'own'} keys"
+    elif plan.kept:
         text += f"; {len(plan.kept)} of your own keys animated"
     if plan.driven:
         text += f"; left out, as drivers move them: {listed(plan.driven)}"
     return text + face_result.in_doubt(head)
+
+
+def _layered(face: character.Character, motion: np.ndarray, result: Job) -> tuple[Drive | None, LayeredMotion]:
+    """The keys with their values and layers, and the drive that makes them where the head has keys of its own."""
+    channels, basis, arrays = result.header["channels"], result.arrays["basis"], result.arrays
+    if face.rig is None:
+        return None, layer_curves.layered(channels, motion, basis, arrays)
+    return rig_drive.layered(face.rig, channels, motion, basis, arrays)
 
 
 def _check(head: bpy.types.Object, line: strips.Line) -> None:

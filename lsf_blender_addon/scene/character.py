@@ -8,8 +8,9 @@ import numpy as np
 
 from ..errors import Refusal
 from ..landmarks import store
-from . import meshes, parts
+from . import meshes, parts, rig
 from .meshes import RestMesh
+from .rig import Rig
 
 SMALL = 1e-4  # of the largest offset of all: a channel with less does not move a mesh
 
@@ -23,10 +24,20 @@ class Character:
     triangles: np.ndarray  # (T, 3) int32
     parts: np.ndarray  # (V,) int32 codes of scene/parts.py
     landmarks68: np.ndarray | None  # (68, 3) float32 the artist's points, NaN for all others
+    rig: Rig | None  # the head's own shape keys, if they are to be driven
 
     @property
     def head(self) -> RestMesh:
         return self.members[0]
+
+    @property
+    def solved(self) -> tuple[str, ...]:
+        """Names of the R keys whose values the server finds."""
+        return self.rig.mapping.solved if self.rig else ()
+
+    def header(self) -> dict:
+        """What a request says beside its arrays."""
+        return {"rig_limits": [self.rig.limits[key] for key in self.solved]} if self.solved else {}
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a request says about the mesh, see docs/protocol.md."""
@@ -35,6 +46,8 @@ class Character:
             arrays["parts"] = self.parts
         if self.landmarks68 is not None:
             arrays["landmarks68"] = self.landmarks68
+        if self.solved:
+            arrays["rig_shapes"] = self.rig.shapes
         return arrays
 
     def moving(self, basis: np.ndarray) -> np.ndarray:
@@ -65,8 +78,8 @@ def listed(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
 def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Character:
     """The rest shape of the head and of what goes with it. Raises Refusal."""
     members, vertices, triangles, codes = [], [], [], []
-    first = 0
-    for obj, kind in [(head, "AUTOMATIC"), *others.items()]:
+    first, objects = 0, {head: "AUTOMATIC"} | others
+    for obj, kind in objects.items():
         rest = meshes.read_rest(obj)
         members.append(rest)
         vertices.append(rest.vertices + (rest.origin - members[0].origin).astype(np.float32))
@@ -74,7 +87,7 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
         codes.append(parts.read(obj, kind))
         first += len(rest.vertices)
     return Character(tuple(members), np.concatenate(vertices), np.concatenate(triangles), np.concatenate(codes),
-                     store.binding(head, vertices[0]))
+                     store.binding(head, vertices[0]), rig.read(head, list(zip(objects, members, strict=True))))
 
 
 def find(character: Character) -> list[bpy.types.Object]:

@@ -41,7 +41,7 @@ def layered(channels: list[str], motion: np.ndarray, basis: np.ndarray, arrays: 
         channels, basis = [*channels, BLINK], np.concatenate((basis, shape))
         motion = np.concatenate((motion, np.zeros((frames, 1), np.float32)), 1)
     if "gaze" in arrays:
-        curves["gaze"] = {name: curve for name, curve in _looks(arrays["gaze"][:frames]).items()
+        curves["gaze"] = {name: curve for name, curve in looks(arrays["gaze"][:frames]).items()
                           if name in channels and np.abs(motion[:, channels.index(name)]).max() <= STILL}
     motion = motion.copy()
     for of_layer in curves.values():
@@ -50,7 +50,7 @@ def layered(channels: list[str], motion: np.ndarray, basis: np.ndarray, arrays: 
     return LayeredMotion(list(channels), motion, basis, {layer: list(names) for layer, names in curves.items()})
 
 
-def _looks(gaze: np.ndarray) -> dict[str, np.ndarray]:
+def looks(gaze: np.ndarray) -> dict[str, np.ndarray]:
     """Gaze (F, 2) in degrees to the left and up, as curves of the eight eyeLook channels."""
     left, right = np.maximum(gaze[:, 0], 0), np.maximum(-gaze[:, 0], 0)
     up, down = np.maximum(gaze[:, 1], 0), np.maximum(-gaze[:, 1], 0)

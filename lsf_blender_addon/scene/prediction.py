@@ -36,7 +36,7 @@ class Prediction:
 
 def store(action: bpy.types.Action, prediction: Prediction) -> None:
     """Keep the prediction on the Action, instead of an earlier one."""
-    arrays = {name: _packed(getattr(prediction, name)) for name in ARRAYS}
+    arrays = {name: packed(getattr(prediction, name)) for name in ARRAYS}
     action[PROPERTY] = {
         "version": VERSION, "strip": prediction.strip, "scene": prediction.scene, "fps": float(prediction.fps),
         "first_frame": int(prediction.first_frame), "channels": "\n".join(prediction.channels),
@@ -54,7 +54,7 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
             strip=str(kept["strip"]), scene=str(kept["scene"]), fps=float(kept["fps"]),
             first_frame=int(kept["first_frame"]), channels=_names(kept["channels"]), emotions=_names(kept["emotions"]),
             temperature=float(kept["temperature"]), seed=int(kept["seed"]),
-            **{name: _unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()})
+            **{name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error):
         return None
     frames, channels = prediction.motion.shape
@@ -68,25 +68,25 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split("\n")) if text else ()
 
 
-def _packed(array: np.ndarray) -> dict:
+def packed(array: np.ndarray) -> dict:
     """The array as an ID property holds it; packing what was unpacked gives the same again."""
     array = np.asarray(array, np.float32)
     largest = float(np.abs(array).max(initial=0))
     scale = 2.0 ** np.ceil(np.log2(largest)) if largest else 1.0
     numbers = np.clip(np.rint(array / scale * STEPS), -STEPS, STEPS - 1).astype(np.int32)
     steps = np.diff(numbers, axis=0, prepend=0) if array.size else numbers
-    planes = steps.astype("<i2").T.copy().view(np.uint8).reshape(-1, 2).T  # wraps around, and back in _unpacked
+    planes = steps.astype("<i2").T.copy().view(np.uint8).reshape(-1, 2).T  # wraps around, and back in unpacked
     return {"shape": list(array.shape), "scale": scale, "bytes": zlib.compress(planes.tobytes(), 6)}
 
 
-def _unpacked(packed, dimensions: int) -> np.ndarray:
+def unpacked(kept, dimensions: int) -> np.ndarray:
     """float32. Raises one of many errors if the property was damaged."""
-    shape, scale = tuple(int(n) for n in packed["shape"]), float(packed["scale"])
+    shape, scale = tuple(int(n) for n in kept["shape"]), float(kept["scale"])
     size = int(np.prod(shape))
     if len(shape) != dimensions or min(shape) < 0 or not 0 < scale < np.inf:
         raise ValueError("shape or scale")
     unpacker = zlib.decompressobj()
-    planes = np.frombuffer(unpacker.decompress(packed["bytes"], 2 * size + 1), np.uint8)
+    planes = np.frombuffer(unpacker.decompress(kept["bytes"], 2 * size + 1), np.uint8)
     if len(planes) != 2 * size:
         raise ValueError("length")
     steps = np.ascontiguousarray(planes.reshape(2, size).T).view("<i2").reshape(shape[::-1]).T

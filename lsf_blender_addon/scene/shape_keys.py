@@ -102,6 +102,11 @@ def generated_keys(mesh: bpy.types.Mesh) -> set[str]:
     return names
 
 
+def marked(mesh: bpy.types.Mesh) -> set[str]:
+    """Names of the keys that were generated, sculpted since or not; quick."""
+    return set(_marks(mesh))
+
+
 def fingerprint(offsets: np.ndarray) -> list[float]:
     """A few numbers that change when offsets (V, 3) do, and hardly when the whole mesh is edited with its keys."""
     weights = 1 + np.sin(np.arange(len(offsets), dtype=np.float32))  # fixed, and different for every vertex

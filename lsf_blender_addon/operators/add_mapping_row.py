@@ -1,0 +1,27 @@
+"""Add a row to the mapping of the head's own shape keys."""
+
+import bpy
+
+from .. import properties
+
+
+class LSF_OT_add_mapping_row(bpy.types.Operator):
+    """Add a row: one of the head's own shape keys, and the channel that it follows"""
+
+    bl_idname = "lsf.add_mapping_row"
+    bl_label = "Add Row"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        head = properties.head_of(context)
+        if head is None or head.type != "MESH":
+            cls.poll_message_set("Choose the head first: a mesh object.")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        face = properties.head_of(context).lsf
+        face.mapping.add()
+        face.active_row = len(face.mapping) - 1
+        return {"FINISHED"}

@@ -1,0 +1,27 @@
+"""Remove a row from the mapping of the head's own shape keys."""
+
+import bpy
+
+from .. import properties
+
+
+class LSF_OT_remove_mapping_row(bpy.types.Operator):
+    """Remove the row. The shape key itself stays"""
+
+    bl_idname = "lsf.remove_mapping_row"
+    bl_label = "Remove Row"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        head = properties.head_of(context)
+        if head is None or not len(head.lsf.mapping):
+            cls.poll_message_set("The list is empty.")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        face = properties.head_of(context).lsf
+        face.mapping.remove(min(face.active_row, len(face.mapping) - 1))
+        face.active_row = max(0, min(face.active_row, len(face.mapping) - 1))
+        return {"FINISHED"}

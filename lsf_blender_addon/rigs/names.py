@@ -1,0 +1,36 @@
+"""Spellings of one name: JawOpen, jaw_open and blendShape1.jawOpen are one, and so are L_blink and blinkLeft."""
+
+import functools
+import re
+import unicodedata
+from collections import Counter
+
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+|[^\w\s.:|\-]")
+SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
+
+SEPARATOR = re.compile(r"[._:| ]+")
+SHARED = 5  # names at least that have a prefix in common
+
+
+@functools.cache
+def canonical(name: str) -> str:
+    """The name without case and separators, with the side as a word at its end."""
+    words = [word.lower() for word in WORDS.findall(unicodedata.normalize("NFKC", name))]
+    if len(words) > 1 and words[0] in SIDES and words[-1] not in SIDES:
+        words = [*words[1:], words[0]]
+    if len(words) > 1 and words[-1] in SIDES:
+        words[-1] = SIDES[words[-1]]
+    return "".join(words)
+
+
+def spellings(names: list[str]) -> dict[str, str]:
+    """For every canonical form in which one of the names may be meant, that name: whole, or without a prefix that many
+    of them share. Whole names go first, then short prefixes."""
+    starts = Counter(name[:cut.end()] for name in names for cut in SEPARATOR.finditer(name) if cut.end() < len(name))
+    shared = [start for start, count in starts.items() if count >= max(SHARED, len(names) / 3)]
+    found = {}
+    for prefix in ["", *sorted(shared, key=len)]:
+        for name in names:
+            if name.startswith(prefix):
+                found.setdefault(canonical(name[len(prefix):]), name)
+    return found

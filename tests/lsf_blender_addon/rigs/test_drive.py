@@ -1,0 +1,85 @@
+"""From channels to the keys of a rig, and back to what follows them."""
+
+import numpy as np
+import pytest
+
+from lsf_blender_addon.rigs import drive
+from lsf_blender_addon.rigs.mapping import SOLVED, Mapping, Row
+
+CHANNELS = ["jawOpen", "mouthFunnel", "eyeBlinkLeft", "eyeBlinkRight"]
+LIMITS = {name: (0.0, 1.0) for name in ("open", "lids", "fun1", "fun2", "aa", "oh")}
+
+
+@pytest.fixture
+def basis():
+    """(4, 30, 3), each channel on vertices of its own."""
+    offsets = np.zeros((4, 30, 3), np.float32)
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        offsets[k, 7 * k:7 * k + 7] = rng.normal(size=(7, 3))
+    return offsets
+
+
+@pytest.fixture
+def motion():
+    return np.random.default_rng(1).uniform(0, 0.9, (20, 4)).astype(np.float32)
+
+
+def make(mapping, basis, motion, shapes=None, solved=None, add_missing=False):
+    shapes = np.zeros((0, 30, 3), np.float32) if shapes is None else shapes
+    return drive.make(mapping, shapes, LIMITS, CHANNELS, motion, basis, solved, add_missing)
+
+
+def test_gains_and_several_channels(basis, motion):
+    lids = [Row("lids", channel, 0.5) for channel in ("eyeBlinkLeft", "eyeBlinkRight")]
+    mapping = Mapping("", (Row("open", "jawOpen", 0.5), *lids))
+    made, offsets = make(mapping, basis, motion)
+    assert made.keys == ("open", "lids")
+    np.testing.assert_allclose(made.values(motion), np.stack([0.5 * motion[:, 0], motion[:, 2:].mean(1)], 1), atol=1e-6)
+    np.testing.assert_allclose(offsets[0], 2 * basis[0], atol=1e-5)
+    np.testing.assert_allclose(offsets[1], basis[2] + basis[3], atol=1e-5)
+
+
+def test_one_channel_on_two_keys(basis, motion):
+    made, offsets = make(Mapping("", (Row("fun1", "mouthFunnel"), Row("fun2", "mouthFunnel"))), basis, motion)
+    np.testing.assert_allclose(made.values(motion), motion[:, [1, 1]], atol=1e-6)
+    np.testing.assert_allclose(offsets.sum(0), basis[1], atol=1e-5)
+
+
+def test_sliders_are_kept(basis, motion):
+    made, _offsets = make(Mapping("", (Row("open", "jawOpen", 3.0),)), basis, motion)
+    np.testing.assert_allclose(made.values(motion)[:, 0], np.minimum(3 * motion[:, 0], 1), atol=1e-6)
+
+
+def test_solved_keys_have_the_servers_values(basis, motion):
+    """Exactly for the motion that was predicted; nearly so for one that is changed a little."""
+    shapes = np.stack([0.8 * basis[0], 0.5 * basis[0] + 1.2 * basis[1]])
+    solved = np.random.default_rng(2).uniform(0, 1, (20, 2)).astype(np.float32)
+    made, offsets = make(Mapping("", (Row("aa", SOLVED), Row("oh", SOLVED))), basis, motion, shapes, solved)
+    np.testing.assert_allclose(made.values(motion), solved, atol=1e-6)
+    # aa, oh = motion · inverse of [[0.8, 0], [0.5, 1.2]]
+    change = np.zeros_like(motion)
+    change[:, 0] = 0.01
+    np.testing.assert_allclose(made.values(motion + change) - solved,
+                               np.clip(solved + (0.0125, 0), 0, 1) - solved, atol=1e-3)
+    np.testing.assert_allclose(offsets, shapes, atol=0.02), "a part follows as the channels that make up the shape do"
+
+
+def test_missing_channels_get_keys_if_wished(basis, motion):
+    mapping = Mapping("", (Row("aa", SOLVED), Row("lids", "eyeBlinkLeft")))
+    solved = motion[:, :1] / 0.8
+    shapes = 0.8 * basis[:1]
+    assert make(mapping, basis, motion, shapes, solved)[0].keys == ("lids", "aa")
+    made, offsets = make(mapping, basis, motion, shapes, solved, add_missing=True)
+    assert made.keys == ("lids", "aa", "mouthFunnel", "eyeBlinkRight"), "the jaw is shown by aa"
+    np.testing.assert_allclose(made.values(motion)[:, 2:], motion[:, [1, 3]], atol=1e-6)
+    np.testing.assert_array_equal(offsets[2:], basis[[1, 3]])
+
+
+def test_what_is_added_beside(basis, motion):
+    made, _offsets = make(Mapping("", (Row("lids", "eyeBlinkLeft", 0.5),)), basis, motion)
+    blink = np.zeros_like(motion)
+    blink[5:8, 2] = 0.4
+    more = made.plus(blink)
+    np.testing.assert_allclose(more.values(motion)[:, 0], 0.5 * (motion + blink)[:, 2], atol=1e-6)
+    np.testing.assert_allclose(more.on_keys(np.ones((4, 2, 3)))[0], 2.0, atol=1e-5)
