@@ -1,7 +1,8 @@
 """Phones as articulatory features, so that a model of one speaker's 51 words can say all sounds.
 
 ARPAbet (GRID, LJSpeech) and Kokoro's alphabet are both written to IPA; a phone is then a point in a space where ʒ lies
-beside ʃ and z, and ɔ between o and ɑ. Charts: International Phonetic Association (1999).
+beside ʃ and z, and ɔ between o and ɑ. Charts: International Phonetic Association (1999). Only what moves the face
+counts: length, tone, aspiration, palatalisation and nasality of vowels are dropped, uvular sounds are written as velar.
 """
 
 import re
@@ -19,7 +20,8 @@ ARPABET = dict(
     SH="ʃ", T="t", TH="θ", UH="ʊ", UW="u", V="v", W="w", Y="j", Z="z", ZH="ʒ",
 )
 KOKORO = {"A": "eɪ", "I": "aɪ", "W": "aʊ", "Y": "ɔɪ", "O": "oʊ", "Q": "əʊ", "ʧ": "tʃ", "ʤ": "dʒ", "ᵻ": "ɨ", "ᵊ": "ə",
-          "T": "ɾ", "g": "ɡ", "ɚ": "ɝ"}
+          "T": "ɾ", "g": "ɡ", "ɚ": "ɝ", "ʦ": "ts", "ʣ": "dz", "ʨ": "tɕ", "ʥ": "dʑ", "ꭧ": "ʈʂ"}
+MODIFIERS = "\u0303ːʰʲᵝ"  # nasal, long, aspirated, palatalised, compressed
 
 #            height back round (open 0 .. close 1, front 0 .. back 1, spread 0 .. rounded 1)
 VOWELS = {
@@ -27,7 +29,7 @@ VOWELS = {
     "æ": (0.15, 0.1, 0.0), "a": (0.0, 0.3, 0.0), "ɑ": (0.0, 0.8, 0.0), "ɒ": (0.05, 1.0, 0.5), "ɐ": (0.2, 0.5, 0.0),
     "ʌ": (0.3, 0.6, 0.0), "ə": (0.5, 0.5, 0.0), "ɜ": (0.45, 0.5, 0.1), "ɝ": (0.5, 0.5, 0.3), "ɔ": (0.35, 1.0, 0.7),
     "o": (0.65, 1.0, 0.8), "ʊ": (0.8, 0.8, 0.6), "u": (1.0, 0.9, 1.0), "y": (1.0, 0.0, 1.0), "ø": (0.7, 0.0, 0.9),
-    "œ": (0.4, 0.0, 0.7),
+    "œ": (0.4, 0.0, 0.7), "ɯ": (1.0, 0.9, 0.0), "ɤ": (0.65, 1.0, 0.0),
 }
 PLACES = ("bilabial", "labiodental", "dental", "alveolar", "postalveolar", "palatal", "velar", "glottal")
 MANNERS = ("stop", "fricative", "nasal", "lateral", "rhotic", "glide")
@@ -40,14 +42,23 @@ CONSONANTS = {
     "tʃ": "postalveolar stop fricative round", "dʒ": "postalveolar stop fricative voiced round",
     "j": "palatal glide voiced", "k": "velar stop", "ɡ": "velar stop voiced", "ŋ": "velar nasal voiced",
     "x": "velar fricative", "h": "glottal fricative", "w": "velar glide voiced round", "ʔ": "glottal stop",
+    "ɸ": "bilabial fricative", "β": "bilabial fricative voiced", "ʋ": "labiodental glide voiced",
+    "ts": "alveolar stop fricative", "dz": "alveolar stop fricative voiced", "r": "alveolar rhotic voiced",
+    "ʂ": "postalveolar fricative", "ʈʂ": "postalveolar stop fricative", "ɻ": "postalveolar rhotic voiced",
+    "ʈ": "postalveolar stop", "ɖ": "postalveolar stop voiced", "ɳ": "postalveolar nasal voiced",
+    "ɽ": "postalveolar stop voiced", "ɕ": "postalveolar palatal fricative", "tɕ": "postalveolar palatal stop fricative",
+    "dʑ": "postalveolar palatal stop fricative voiced", "ç": "palatal fricative", "ʝ": "palatal fricative voiced",
+    "c": "palatal stop", "ɟ": "palatal stop voiced", "ɲ": "palatal nasal voiced", "ʎ": "palatal lateral voiced",
+    "ɥ": "palatal glide voiced round", "ɣ": "velar fricative voiced", "χ": "velar fricative",
+    "ʁ": "velar fricative voiced", "ɰ": "velar glide voiced", "ɴ": "velar nasal voiced", "q": "velar stop",
 }
 FEATURES = ("silence", "vowel", "height", "back", "round", *PLACES, *MANNERS, "voiced")
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
 
 
 def to_ipa(entries, alphabet: dict[str, str]) -> list[Phone]:
-    """(symbol, start, end, ...) in ARPABET or KOKORO -> phones; stress digits go, all names of silence become ""."""
-    strip = partial(re.sub, r"(?<=[A-Z])\d$", "")
+    """(symbol, start, end, ...) in ARPABET or KOKORO -> phones; stress digits and MODIFIERS go, silences become ""."""
+    strip = partial(re.sub, rf"(?<=[A-Z])\d$|[{MODIFIERS}]", "")
     silence = {"", "sil", "sp", "spn", "SIL"}
     phones = [("" if e[0] in silence else strip(e[0]), float(e[1]), float(e[2])) for e in entries]
     return [(alphabet.get(symbol, symbol), start, end) for symbol, start, end in phones]

@@ -75,7 +75,7 @@ def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="+", choices=["grid", "facegood", "kokoro", "ljspeech", "emodb", "quiet"])
+    parser.add_argument("corpora", nargs="+", choices=[c for c in corpora.READERS if c != "mead3d"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()

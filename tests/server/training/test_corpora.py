@@ -62,6 +62,17 @@ def test_kokoro_gives_the_pause_swallowed_by_the_last_phone_back(tmp_path):
     assert clip.phones == [("", 0, 0.2), ("eɪ", 0.2, 0.5), ("k", 0.5, 0.7), ("", 0.7, 1.4)]
 
 
+def test_kokoro_more_keeps_whole_voices_and_their_blends_out_while_it_grows(tmp_path):
+    folder = tmp_path / "kokoro_more"
+    folder.mkdir()
+    entries = [{"file": f"{i}.flac", "voice": voice, "language": "cmn", "phones": [["pʰ", 0, 0.2, 0], ["y", 0.2, 1, 0]]}
+               for i, voice in enumerate(["zf_xiaoni", "em_santa", "af_heart+em_santa", "em_alex+af_heart"])]
+    (folder / "index.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
+    clips = corpora.read("kokoro_more", tmp_path)
+    assert [c.split for c in clips] == ["train", "valid", "valid", "train"]
+    assert clips[0].phones == [("p", 0, 0.2), ("y", 0.2, 1)]
+
+
 def test_ljspeech_reads_the_phone_tier(tmp_path):
     folder = tmp_path / "ljspeech_mfa"
     folder.mkdir()
