@@ -10,6 +10,7 @@ from . import (
     preferences,
     properties,
     session,
+    tweak_properties,
 )
 from .operators import (
     add_head,
@@ -28,15 +29,17 @@ from .operators import (
     load_mapping,
     make_environment,
     open_log,
+    release_keys,
     remove_layer,
     remove_mapping_row,
     remove_part,
     reset_landmarks,
+    reset_tweaks,
     save_mapping,
     set_part,
     share_head,
 )
-from .panels import batch, exchange, face, layers, main, own_keys, take
+from .panels import batch, channels, exchange, face, keys, layers, main, own_keys, take, tweak
 from .panels import parts as parts_panel
 
 CLASSES = (
@@ -49,6 +52,8 @@ CLASSES = (
     face_properties.LSF_PG_landmark,
     face_properties.LSF_PG_mapping_row,
     face_properties.LSF_PG_face,
+    tweak_properties.LSF_PG_channel,
+    tweak_properties.LSF_PG_tweaks,
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
     list_lines.LSF_OT_list_lines,
@@ -59,6 +64,8 @@ CLASSES = (
     add_parts.LSF_OT_add_parts,
     remove_part.LSF_OT_remove_part,
     set_part.LSF_OT_set_part,
+    reset_tweaks.LSF_OT_reset_tweaks,
+    release_keys.LSF_OT_release_keys,
     import_live_link.LSF_OT_import_live_link,
     export_curves.LSF_OT_export_curves,
     find_landmarks.LSF_OT_find_landmarks,
@@ -77,6 +84,13 @@ CLASSES = (
     main.LSF_PT_sequencer,
     take.LSF_PT_view3d_take,
     take.LSF_PT_sequencer_take,
+    tweak.LSF_PT_view3d_tweak,
+    tweak.LSF_PT_sequencer_tweak,
+    channels.LSF_UL_channels,
+    channels.LSF_PT_view3d_channels,
+    channels.LSF_PT_sequencer_channels,
+    keys.LSF_PT_view3d_keys,
+    keys.LSF_PT_sequencer_keys,
     face.LSF_PT_view3d_face,
     layers.LSF_PT_view3d_layers,
     layers.LSF_PT_sequencer_layers,
@@ -108,6 +122,7 @@ def register() -> None:
         bpy.utils.register_class(cls)
     bpy.types.Scene.lsf = bpy.props.PointerProperty(type=properties.LSF_PG_settings)
     bpy.types.Object.lsf = bpy.props.PointerProperty(type=face_properties.LSF_PG_face)
+    bpy.types.Action.lsf = bpy.props.PointerProperty(type=tweak_properties.LSF_PG_tweaks)
     for menu, draw in MENUS:
         menu.append(draw)
     bpy.app.handlers.load_pre.append(_on_load)
@@ -119,6 +134,7 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
     bpy.app.handlers.load_pre.remove(_on_load)
+    del bpy.types.Action.lsf
     del bpy.types.Object.lsf
     for menu, draw in MENUS:
         menu.remove(draw)

@@ -3,7 +3,7 @@
 import bpy
 import numpy as np
 
-from . import layer_properties, session
+from . import layer_properties, session, tweaking
 from .client.jobs import Job
 from .errors import Refusal
 from .generation import Generation
@@ -11,6 +11,7 @@ from .rigs.drive import Drive
 from .scene import (
     actions,
     character,
+    curves,
     face_result,
     followers,
     head_layer,
@@ -21,6 +22,7 @@ from .scene import (
     rig_drive,
     shape_keys,
     strips,
+    tweaks,
 )
 from .scene.layer_curves import LayeredMotion
 
@@ -49,19 +51,24 @@ def write(generation: Generation) -> str:
     line = strips.where_it_is_now(generation.line)
     _check(head, line)
     rig.check(head, face.rig)
-    predicted = generation.prediction(line)
-    drive, layered = _layered(face, predicted.motion, result)
+    predicted = prediction.rounded(generation.prediction(line))
+    earlier = actions.existing(head.data, line.strip, line.scene)
+    tweaked = tweaking.tweaked(predicted, earlier)
+    drive, layered = _layered(face, predicted.motion, tweaked, result)
     channels, motion, basis = layered.channels, np.ascontiguousarray(layered.motion), layered.basis
     _rest, on_head = next(face.pieces(basis, axis=1))
     plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
-                           face.moving(basis))
+                           face.moving(basis), tweaks.REACHED)
     if not plan.animated:
         raise Refusal("The face does not move in this line: pick a strip with clear speech")
-    following = followers.plan(parts, face, {*plan.names, *plan.driven}, channels, motion, basis)
+    following = followers.plan(parts, face, {*plan.shapes, *plan.names, *plan.driven}, channels, motion, basis)
     shape_keys.write(head, plan, motion)
     speech = layered.columns(plan.animated)
-    action = actions.write(head.data, line, [channels[k] for k in speech], motion[:, speech])
+    keying = tweaking.keying(rig_drive.on_keys(drive, predicted, tweaked), speech, earlier)
+    action = actions.write(head.data, line, [channels[k] for k in speech], motion[:, speech], keying,
+                           tweaking.offset(earlier))
     prediction.store(action, predicted)
+    tweaking.list_channels(action, predicted)
     rig_drive.store(action, drive)
     for layer in layered.layers:
         columns = layered.columns(plan.animated, layer)
@@ -74,7 +81,7 @@ def write(generation: Generation) -> str:
         head.lsf.add_part(follower.part)
     if {"landmarks68", "landmark_vertices"} <= result.arrays.keys():
         face_result.remember([head, *parts], face, result.header, result.arrays)
-    text = f"{len(motion)} frames, {generation.seconds:.1f} s"
+    text = f"{len(motion)} frames, {generation.seconds:.1f} s; {curves.load(action).summary()}"
     if following:
         text += f"; with {listed([follower.part.name for follower in following])}"
     if head.data.shape_keys.animation_data.action != action:
@@ -90,12 +97,13 @@ def write(generation: Generation) -> str:
     return text + face_result.in_doubt(head)
 
 
-def _layered(face: character.Character, motion: np.ndarray, result: Job) -> tuple[Drive | None, LayeredMotion]:
+def _layered(face: character.Character, motion: np.ndarray, tweaked: np.ndarray,
+             result: Job) -> tuple[Drive | None, LayeredMotion]:
     """The keys with their values and layers, and the drive that makes them where the head has keys of its own."""
     channels, basis, arrays = result.header["channels"], result.arrays["basis"], result.arrays
     if face.rig is None:
-        return None, layer_curves.layered(channels, motion, basis, arrays)
-    return rig_drive.layered(face.rig, channels, motion, basis, arrays)
+        return None, layer_curves.layered(channels, tweaked, basis, arrays)
+    return rig_drive.layered(face.rig, channels, motion, tweaked, basis, arrays)
 
 
 def _check(head: bpy.types.Object, line: strips.Line) -> None:

@@ -7,7 +7,8 @@ Where it plays:
 - Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
 
 A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
-the generated curves inside its Action; curves that the artist has added there stay.
+the generated curves inside its Action; curves that the artist has added there stay, and so do the artist's keys on
+generated curves (see curves.py).
 """
 
 import bpy
@@ -15,10 +16,13 @@ import numpy as np
 
 from .. import compat
 from ..errors import Refusal
+from . import curves
+from .curves import Keying, value_path
 from .strips import Line
 
 MARK = "lsf_generated"  # custom property on the Action: its name, strip, scene, and the paths of generated curves
 TRACK, REST = "LSF", "LSF rest"
+EVERY_FRAME = Keying()
 
 
 def check(mesh: bpy.types.Mesh, line: Line) -> None:
@@ -28,7 +32,7 @@ def check(mesh: bpy.types.Mesh, line: Line) -> None:
         return
     if data.use_tweak_mode:
         raise Refusal("Leave the NLA's tweak mode first (Tab in the NLA editor)")
-    at_once = data.action == _existing(data, line) if data.action else not data.nla_tracks
+    at_once = data.action == existing(mesh, line.strip, line.scene) if data.action else not data.nla_tracks
     if not (at_once or data.use_nla):
         raise Refusal("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
 
@@ -40,44 +44,61 @@ def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
     return {key.name for key in mesh.shape_keys.key_blocks if value_path(key.name) in drivers} if drivers else set()
 
 
-def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray) -> bpy.types.Action:
-    """Write motion (F, len(names)), one value a scene frame from line.first_frame on, and make it play."""
+def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray, keying: Keying = EVERY_FRAME,
+          offset: int = 0) -> bpy.types.Action:
+    """Write motion (F, len(names)), one value a scene frame from line.first_frame + offset on, and make it play."""
     data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
-    action = _existing(data, line) or bpy.data.actions.new(f"LSF · {line.strip}")
-    fcurves = _cleared(action)
-    theirs = {fcurve.data_path for fcurve in fcurves}
-    columns = [k for k, name in enumerate(names) if value_path(name) not in theirs]
-    names = [names[k] for k in columns]
-    fill(fcurves, line.first_frame, names, motion[:, columns])
-    _mark(action, [value_path(name) for name in names], line.strip, line.scene)
+    action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
+    mark = action.get(MARK, {})
+    if curves.PROPERTY not in action:  # new, or by a version that wrote a key on every frame and kept no record
+        _cleared(action)
+    before = curves.paths(action)
+    paths = curves.write(action, names, motion, line.first_frame + offset, keying,
+                         moved=line.first_frame - mark.get("first_frame", line.first_frame))
+    gone = before.difference(paths)
+    for key in mesh.shape_keys.key_blocks:
+        if value_path(key.name) in gone:
+            key.value = 0.0  # no curve moves it any more: it would stay where it is
+    _mark(action, paths, line.strip, line.scene, line.first_frame)
     _place(data, action)
     mesh.shape_keys.update_tag()
     return action
 
 
+def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action | None:
+    """The Action that was generated for this strip on these shape keys."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    if data is None:
+        return None
+    played = [strip.action for track in data.nla_tracks for strip in track.strips]
+    for action in [data.action, *played]:
+        if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (strip, scene):
+            return action
+    return None
+
+
+def players(action: bpy.types.Action) -> list[bpy.types.Key]:
+    """The shape keys that this Action animates, as their active one or through the NLA."""
+    return [keys for keys in bpy.data.shape_keys if (data := keys.animation_data) and action in
+            [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]]
+
+
+def rewritten(action: bpy.types.Action, paths: list[str], moved: bool) -> None:
+    """To be called after the curves of a generated Action were written again; moved: at other frames than before."""
+    mark = action[MARK].to_dict()
+    _mark(action, paths, mark["strip"], mark["scene"], mark.get("first_frame", 0))
+    for keys in players(action):
+        if moved:
+            _place(keys.animation_data, action)
+        keys.update_tag()
+
+
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
     """Those of the keys that the artist's own curves in the active Action animate, too, and so decide."""
     active = mesh.shape_keys.animation_data.action
-    generated = set(active[MARK]["paths"].split("\n")) if is_generated(active) else set()
+    generated = curves.paths(active) if is_generated(active) else set()
     theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated if active else set()
     return [name for name in names if value_path(name) in theirs]
-
-
-def fill(fcurves, first_frame: int, names: list[str], motion: np.ndarray) -> None:
-    """Add one F-curve per key name with the values of its column of motion (F, K), a key on every frame."""
-    count = len(motion)
-    co = np.empty((count, 2), np.float32)
-    co[:, 0] = first_frame + np.arange(count)
-    for k, name in enumerate(names):
-        fcurve = fcurves.new(value_path(name))
-        fcurve.keyframe_points.add(count)  # Bézier keys with clamped automatic handles
-        co[:, 1] = motion[:, k]
-        fcurve.keyframe_points.foreach_set("co", co.ravel())
-        fcurve.update()
-
-
-def value_path(name: str) -> str:
-    return f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
 
 
 def is_generated(action: bpy.types.Action | None) -> bool:
@@ -86,8 +107,9 @@ def is_generated(action: bpy.types.Action | None) -> bool:
     return mark is not None and mark.get("name") == action.name
 
 
-def _mark(action: bpy.types.Action, paths: list[str], strip: str = "", scene: str = "") -> None:
-    action[MARK] = {"name": action.name, "strip": strip, "scene": scene, "paths": "\n".join(paths)}
+def _mark(action: bpy.types.Action, paths: list[str], strip: str = "", scene: str = "", first_frame: int = 0) -> None:
+    action[MARK] = {"name": action.name, "strip": strip, "scene": scene, "first_frame": first_frame,
+                    "paths": "\n".join(paths)}
 
 
 def _cleared(action: bpy.types.Action):
@@ -97,15 +119,6 @@ def _cleared(action: bpy.types.Action):
     for fcurve in [fcurve for fcurve in fcurves if fcurve.data_path in generated]:
         fcurves.remove(fcurve)
     return fcurves
-
-
-def _existing(data: bpy.types.AnimData, line: Line) -> bpy.types.Action | None:
-    """The Action that was generated for the same strip on these keys."""
-    strips = [strip for track in data.nla_tracks for strip in track.strips]
-    for action in [data.action, *(strip.action for strip in strips)]:
-        if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (line.strip, line.scene):
-            return action
-    return None
 
 
 def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:

@@ -29,7 +29,7 @@ def plan(parts: list[bpy.types.Object], character: Character, head_keys: set[str
          motion: np.ndarray, basis: np.ndarray) -> list[Follower]:
     """Plan keys for parts, the members of the character behind the head; motion (F, K), basis (K, V, 3) on all of it.
 
-    `head_keys` names the head's keys that will move. Raises Refusal.
+    `head_keys` names the head's keys that move, or may move later. Raises Refusal.
     """
     follows = [k for k, channel in enumerate(channels) if channel in head_keys]
     names, motion = [channels[k] for k in follows], motion[:, follows]
@@ -38,7 +38,7 @@ def plan(parts: list[bpy.types.Object], character: Character, head_keys: set[str
     for part, (rest, share) in zip(parts, list(character.pieces(basis, axis=1))[1:], strict=True):
         taken = actions.driven_keys(part.data) - followed_keys(part.data) | _animated(part.data)
         moving = np.abs(share[follows]).max((1, 2), initial=0.0) > SMALL * size
-        keys = shape_keys.plan(part, rest, names, motion, share[follows], taken, moving)
+        keys = shape_keys.plan(part, rest, names, motion, share[follows], taken, moving, head_keys)
         if keys.shapes or keys.animated:
             found.append(Follower(part, keys, follows))
     return found
@@ -48,7 +48,7 @@ def write(follower: Follower, motion: np.ndarray, head: bpy.types.Object) -> Non
     """Add the planned keys to the part and let them follow the head's, which are there; motion (F, K) as planned."""
     part, source = follower.part, head.data.shape_keys
     shape_keys.write(part, follower.plan, motion[:, follower.channels])
-    for name in follower.plan.names:
+    for name in sorted({*follower.plan.names, *follower.plan.shapes} - {*follower.plan.driven}):
         path = actions.value_path(name)
         data = part.data.shape_keys.animation_data
         curve = (data and data.drivers.find(path)) or part.data.shape_keys.driver_add(path)

@@ -5,7 +5,7 @@ of two above the largest; differences from frame to frame are compressed. A minu
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -34,6 +34,12 @@ class Prediction:
     lips: np.ndarray  # (K, L, 3) float32 millimetres, see lips.measure; L is 0 if the lips are not known
 
 
+def rounded(prediction: Prediction) -> Prediction:
+    """The prediction exactly as `load` will return it."""
+    return replace(prediction, **{name: unpacked(packed(getattr(prediction, name)), dimensions)
+                                  for name, dimensions in ARRAYS.items()})
+
+
 def store(action: bpy.types.Action, prediction: Prediction) -> None:
     """Keep the prediction on the Action, instead of an earlier one."""
     arrays = {name: packed(getattr(prediction, name)) for name in ARRAYS}
@@ -41,7 +47,8 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
         "version": VERSION, "strip": prediction.strip, "scene": prediction.scene, "fps": float(prediction.fps),
         "first_frame": int(prediction.first_frame), "channels": "\n".join(prediction.channels),
         "emotions": "\n".join(prediction.emotions), "temperature": float(prediction.temperature),
-        "seed": str(prediction.seed), **arrays}  # a seed may be larger than an int property
+        "seed": str(prediction.seed),  # it may be larger than an int property
+        "has_expression": bool(np.any(prediction.expression)), **arrays}
 
 
 def load(action: bpy.types.Action | None) -> Prediction | None:
@@ -62,6 +69,12 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
              and prediction.expression.shape == (frames, channels) and prediction.lips.shape[2] == 3
              and prediction.emotion.shape == (frames, len(prediction.emotions)))
     return prediction if whole else None
+
+
+def has_expression(action: bpy.types.Action) -> bool:
+    """Whether the Action's prediction tells which part of it emotion adds. Quick enough for a panel."""
+    kept = action.get(PROPERTY)
+    return hasattr(kept, "to_dict") and bool(kept.get("has_expression"))
 
 
 def _names(text: str) -> tuple[str, ...]:

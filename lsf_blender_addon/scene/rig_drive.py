@@ -14,9 +14,10 @@ MOVES = 0.05  # a key that follows a channel by less does not show it
 PROPERTY = "lsf_drive"  # custom property on the Action
 
 
-def layered(rig: Rig, channels: list[str], motion: np.ndarray, basis: np.ndarray,
+def layered(rig: Rig, channels: list[str], motion: np.ndarray, tweaked: np.ndarray, basis: np.ndarray,
             arrays: dict[str, np.ndarray]) -> tuple[Drive, LayeredMotion]:
-    """The drive for motion (F, K) on basis (K, V, 3), and the keys with their values, offsets and layers.
+    """The drive for motion (F, K) on basis (K, V, 3), and the keys with their values for `tweaked` motion (F, K), their
+    offsets and layers.
 
     `arrays` are a result's. Blinks go with the speech, onto the keys that the lids have; the gaze is a layer where its
     keys are still in speech, and goes with the speech elsewhere.
@@ -37,8 +38,8 @@ def layered(rig: Rig, channels: list[str], motion: np.ndarray, basis: np.ndarray
             (gaze if still else beside)[:, k] = curve
             layer |= set(keys.tolist()) if still else set()
     drive = drive.plus(beside)
-    values = drive.values(motion)
-    values[:, sorted(layer)] = drive.plus(gaze).values(motion)[:, sorted(layer)]
+    values = drive.values(tweaked)
+    values[:, sorted(layer)] = drive.plus(gaze).values(tweaked)[:, sorted(layer)]
     layers = {"gaze": [drive.keys[n] for n in sorted(layer)]} if layer else {}
     return drive, LayeredMotion(list(drive.keys), values, offsets, layers)
 

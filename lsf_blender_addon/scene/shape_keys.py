@@ -4,6 +4,7 @@ The names and fingerprints of generated keys are kept on the Key data-block. A g
 sculpted or renamed since is the artist's: its shape stays, only its value is animated.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import bpy
@@ -30,11 +31,12 @@ class KeyPlan:
 
 
 def plan(obj: bpy.types.Object, rest: RestMesh, channels: list[str], motion: np.ndarray, basis: np.ndarray,
-         with_driver: set[str], moving: np.ndarray) -> KeyPlan:
+         with_driver: set[str], moving: np.ndarray, reserved: Collection[str] = ()) -> KeyPlan:
     """Plan keys for motion (F, K) and basis (K, V, 3), in the axes of `rest`. Raises Refusal.
 
     `with_driver` names keys whose value follows a driver: a curve would be overruled, so they get none. `moving` (K,)
-    tells which channels move anything, here or on the parts that follow this mesh.
+    tells which channels move anything, here or on the parts that follow this mesh. `reserved` channels get a key even
+    if they rest in this motion.
     """
     mesh = obj.data
     base = base_vertices(mesh)
@@ -47,7 +49,8 @@ def plan(obj: bpy.types.Object, rest: RestMesh, channels: list[str], motion: np.
     for k, channel in enumerate(channels):
         theirs = channel in existing and channel not in ours
         moves = bool(seen[k]) and (theirs or bool(moving[k]))
-        if channel in ours or (moves and not theirs):
+        needed = moves or (channel in reserved and bool(moving[k]))
+        if channel in ours or (needed and not theirs):
             shapes[channel] = (base + basis[k] @ rest.to_local).astype(np.float32)
         if moves and channel in with_driver:
             driven.append(channel)

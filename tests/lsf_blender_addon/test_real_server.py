@@ -9,7 +9,8 @@ import pytest
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.client.jobs import Client
-from lsf_blender_addon.scene import actions, played
+from lsf_blender_addon.scene import actions, played, prediction
+from lsf_blender_addon.scene import curves as curves_module
 
 LINE = os.path.join(os.path.dirname(compat.__file__), "assets", "demo_line.flac")
 
@@ -39,8 +40,16 @@ def test_a_line_on_the_head(scene, addon, clicks):
     assert (start, end) == (25, 25 + frames - 1)
     curves = compat.fcurves_of(action)
     assert {curve.data_path for curve in curves} <= {f'key_blocks["{key.name}"].value' for key in keys.key_blocks}
-    values = np.array([[point.co[1] for point in curve.keyframe_points] for curve in curves])
-    assert values.shape == (len(keys.key_blocks) - 1, frames) and np.isfinite(values).all() and np.ptp(values) > 0
+    values = np.array([[curve.evaluate(25 + frame) for curve in curves] for frame in range(frames)])
+    assert np.isfinite(values).all() and (np.ptp(values, axis=0) > 0).all(), "what does not move gets no curve"
+    kept = prediction.load(action)
+    columns = [kept.channels.index(curves_module.key_name(curve.data_path)) for curve in curves]
+    error = values - kept.motion[:, columns]
+    on_lips = np.linalg.norm(np.tensordot(error, kept.lips[columns], 1), axis=2)
+    assert kept.lips.any() and np.abs(error).max() < 0.01 and on_lips.max() < 0.2
+    written = curves_module.load(action)
+    assert written.value == pytest.approx(np.abs(error).max(), abs=1e-4)
+    assert written.millimetres == pytest.approx(on_lips.max(), abs=1e-2) and written.summary() in addon.session.message
     jaw = np.array([point.co for point in keys.key_blocks["jawOpen"].data]) if "jawOpen" in keys.key_blocks else None
     assert jaw is None or np.abs(jaw).max() < 1, "metres"
 

@@ -1,0 +1,30 @@
+"""Give up the keys that the artist has set by hand on generated curves."""
+
+import bpy
+
+from .. import tweaking
+from ..errors import Refusal
+from ..scene import curves
+
+
+class LSF_OT_release_keys(bpy.types.Operator):
+    """Replace the keys that you set by hand on the curves of this line by generated ones, and bring back curves of it
+    that you deleted. Curves of your own stay"""
+
+    bl_idname = "lsf.release_keys"
+    bl_label = "Clear My Keys"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        try:
+            if curves.is_edited(tweaking.current(context)):
+                return True
+            cls.poll_message_set("You have set no keys by hand on the generated curves.")
+        except Refusal as refusal:
+            cls.poll_message_set(f"{refusal}.")
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        tweaking.refresh(tweaking.current(context), keep=False)
+        return {"FINISHED"}

@@ -1,0 +1,30 @@
+"""Bring a line back to what was predicted."""
+
+import bpy
+
+from .. import tweaking
+from ..errors import Refusal
+
+
+class LSF_OT_reset_tweaks(bpy.types.Operator):
+    """Bring back what was predicted: all sliders at their defaults, no channel muted. Keys that you set by hand stay"""
+
+    bl_idname = "lsf.reset_tweaks"
+    bl_label = "Reset"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        try:
+            if tweaking.current(context).lsf.is_changed():
+                return True
+            cls.poll_message_set("Everything is as it was predicted.")
+        except Refusal as refusal:
+            cls.poll_message_set(f"{refusal}.")
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = tweaking.current(context)
+        action.lsf.reset()
+        tweaking.refresh(action)
+        return {"FINISHED"}

@@ -1,0 +1,115 @@
+"""What an artist has done by hand on generated curves: found by comparison, and kept when the curves are made again.
+
+Frames are those of the scene, and may be fractions. A range (first, last) is kept as the artist left it, both ends
+included; around it the generated motion is bent so that it meets the range's ends softly. No bpy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Range = tuple[float, float]
+SAME_FRAME, SAME_VALUE, SAME_HANDLE = 0.01, 1e-4, 2e-3  # what Blender's own rounding may change
+
+
+@dataclass(frozen=True)
+class Found:
+    """The N keys that a curve has now."""
+
+    frames: np.ndarray  # (N,)
+    values: np.ndarray  # (N,)
+    left: np.ndarray  # (N, 2) handles
+    right: np.ndarray  # (N, 2)
+    automatic: np.ndarray  # (N,) bool: Blender places both handles
+    bezier: np.ndarray  # (N,) bool: not constant, linear or easing up to the next key
+
+
+def edited(found: Found, frames: np.ndarray, values: np.ndarray, left: np.ndarray, right: np.ndarray,
+           automatic: bool) -> list[Range]:
+    """Where `found` differs from the keys that were generated: frames (N,), values (N,), handles (N, 2).
+
+    A key that was moved, added or shaped is a range of no length; where one was taken away, the range goes from the
+    key before to the key after it. `automatic`: the handles were left to Blender, and are not compared.
+    """
+    if not len(found.frames):
+        return []
+    ranges = []
+    if len(frames):
+        nearest = _nearest(frames, found.frames)
+        same = np.abs(found.frames - frames[nearest]) < SAME_FRAME
+        new = np.r_[False, ~same, False]
+        same &= np.abs(found.values - values[nearest]) < SAME_VALUE
+        if automatic:
+            same &= found.automatic
+        else:
+            co = np.stack([frames, values], 1)[nearest]
+            same &= _is_same_handle((left[nearest] - co).T, (found.left - co).T, shorter=new[:-2])
+            same &= _is_same_handle((right[nearest] - co).T, (found.right - co).T, shorter=new[2:])
+        gone = frames[np.abs(found.frames[_nearest(found.frames, frames)] - frames) >= SAME_FRAME]
+        for after in np.searchsorted(found.frames, gone):
+            ranges.append((float(found.frames[max(after - 1, 0)]),
+                           float(found.frames[min(after, len(found.frames) - 1)])))
+    else:
+        same = np.zeros(len(found.frames), bool)
+    ranges += [(frame, frame) for frame in found.frames[~same].tolist()]
+    ranges += list(zip(found.frames[:-1][~found.bezier[:-1]].tolist(), found.frames[1:][~found.bezier[:-1]].tolist(),
+                       strict=True))
+    return ranges
+
+
+def merged(ranges: list[Range], gap: float) -> list[Range]:
+    """The ranges in order; those with no more than `gap` frames between them as one."""
+    result: list[Range] = []
+    for first, last in sorted(ranges):
+        if result and first - result[-1][1] <= gap:
+            result[-1] = result[-1][0], max(last, result[-1][1])
+        else:
+            result.append((first, last))
+    return result
+
+
+def is_inside(frames: np.ndarray, ranges: list[Range]) -> np.ndarray:
+    """(N,) bool for frames (N,)."""
+    inside = np.zeros(len(frames), bool)
+    for first, last in ranges:
+        inside |= (frames > first - SAME_FRAME) & (frames < last + SAME_FRAME)
+    return inside
+
+
+def bent(values: np.ndarray, first_frame: int, ranges: list[Range], ends: list[Range],
+         soft: float) -> tuple[np.ndarray, np.ndarray]:
+    """The generated values (F,) from first_frame on, bent within `soft` frames to meet the ranges, where the artist's
+    curve has the values `ends` at each range's first and last frame.
+
+    Also (F,) bool: the frames where a range ends, which need a key. The ranges are further apart than 2 · soft.
+    """
+    frames = first_frame + np.arange(len(values))
+    result, pinned = values.astype(np.float32, copy=True), np.zeros(len(values), bool)
+    for (first, last), (value_first, value_last) in zip(ranges, ends, strict=True):
+        generated = np.interp([first, last], frames, values)
+        away = np.maximum(np.maximum(first - frames, frames - last), 0) / max(soft, 1e-6)
+        weight = np.where(away < 1, (1 - away) ** 2 * (1 + 2 * away), 0)
+        difference = np.where(frames <= first, value_first - generated[0], value_last - generated[1])
+        result += weight * difference
+        inside = (frames >= first) & (frames <= last)
+        result[inside] = np.interp(frames[inside], [first, last], [value_first, value_last])
+        for edge in (np.floor(first), np.ceil(last)):
+            if first_frame <= edge < first_frame + len(values):
+                pinned[int(edge) - first_frame] = True
+    return result, pinned
+
+
+def _is_same_handle(made: np.ndarray, found: np.ndarray, shorter: np.ndarray) -> np.ndarray:
+    """(N,) bool for handles (2, N) relative to their keys. Where a new key was set on their side they may be shorter:
+    Blender then shortens them, so that the curve keeps its shape."""
+    part = np.clip(found[0] / made[0], 0, 1)
+    made = np.where(shorter, part * made, made)
+    return (np.abs(found[0] - made[0]) < SAME_FRAME) & (np.abs(found[1] - made[1]) < SAME_HANDLE)
+
+
+def _nearest(to: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """For each of frames (N,) the index of the nearest of `to` (M,), ascending and not empty."""
+    right = np.clip(np.searchsorted(to, frames), 1, max(len(to) - 1, 1))
+    right = np.minimum(right, len(to) - 1)
+    left = np.maximum(right - 1, 0)
+    return np.where(np.abs(to[left] - frames) <= np.abs(to[right] - frames), left, right)
