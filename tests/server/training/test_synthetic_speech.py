@@ -40,14 +40,14 @@ def test_spaces_and_stress_belong_to_the_next_phone_and_length_and_tone_to_the_l
 
 
 def test_a_pause_gets_back_what_was_counted_to_the_phone_before():
-    sound = np.zeros(24000)
-    sound[4800:9600] = np.sin(np.arange(4800))  # heard from 0.2 to 0.4 s
+    sound = np.zeros(16000)
+    sound[3200:6400] = np.sin(np.arange(3200))  # heard from 0.2 to 0.4 s
     phones = synthetic_speech.trimmed([("sil", 0, 0.2), ("a", 0.2, 0.7), ("sil", 0.7, 0.8), ("sil", 0.8, 1)], sound)
     assert phones == [("sil", 0, 0.2), ("a", 0.2, 0.4), ("sil", 0.4, 1)]
 
 
 def test_a_stop_before_a_pause_keeps_its_closure():
-    phones = synthetic_speech.trimmed([("p", 0.5, 0.8), ("sil", 0.8, 1)], np.r_[np.ones(9600), np.zeros(14400)])
+    phones = synthetic_speech.trimmed([("p", 0.5, 0.8), ("sil", 0.8, 1)], np.r_[np.ones(6400), np.zeros(9600)])
     assert phones == [("p", 0.5, 0.56), ("sil", 0.56, 1)]
 
 
