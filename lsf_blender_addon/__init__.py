@@ -4,12 +4,15 @@ import bpy
 
 from . import (
     batch_properties,
+    emotion_icons,
+    emotion_properties,
     environment,
     face_properties,
     layer_properties,
     preferences,
     properties,
     session,
+    take_properties,
     tweak_properties,
 )
 from .operators import (
@@ -24,7 +27,9 @@ from .operators import (
     find_landmarks,
     generate,
     generate_all,
+    generate_takes,
     import_live_link,
+    keep_take,
     list_lines,
     load_mapping,
     make_environment,
@@ -38,11 +43,14 @@ from .operators import (
     save_mapping,
     set_part,
     share_head,
+    step_take,
 )
-from .panels import batch, channels, exchange, face, keys, layers, main, own_keys, take, tweak
+from .panels import batch, channels, emotion, exchange, face, keys, layers, main, own_keys, take, tweak
 from .panels import parts as parts_panel
 
 CLASSES = (
+    emotion_properties.LSF_PG_emotion,
+    take_properties.LSF_PG_takes,
     layer_properties.LSF_PG_layers,
     layer_properties.LSF_PG_nod,
     batch_properties.LSF_PG_batch_line,
@@ -57,6 +65,9 @@ CLASSES = (
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
     list_lines.LSF_OT_list_lines,
+    generate_takes.LSF_OT_generate_takes,
+    step_take.LSF_OT_step_take,
+    keep_take.LSF_OT_keep_take,
     share_head.LSF_OT_share_head,
     generate_all.LSF_OT_generate_all,
     cancel.LSF_OT_cancel,
@@ -91,6 +102,8 @@ CLASSES = (
     channels.LSF_PT_sequencer_channels,
     keys.LSF_PT_view3d_keys,
     keys.LSF_PT_sequencer_keys,
+    emotion.LSF_PT_view3d_emotion,
+    emotion.LSF_PT_sequencer_emotion,
     face.LSF_PT_view3d_face,
     layers.LSF_PT_view3d_layers,
     layers.LSF_PT_sequencer_layers,
@@ -131,6 +144,7 @@ def register() -> None:
 def unregister() -> None:
     session.stop()
     environment.stop()
+    emotion_icons.free()
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
     bpy.app.handlers.load_pre.remove(_on_load)

@@ -103,6 +103,15 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
             for fcurve in bag.fcurves]
 
 
+def fcurves_played(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
+    """Those F-curves of the active Action that animate the owner of `data`."""
+    if not has_slots():
+        return list(data.action.fcurves)
+    slot = data.action_slot
+    return [fcurve for layer in data.action.layers for strip in layer.strips
+            if slot and (bag := strip.channelbag(slot)) for fcurve in bag.fcurves]
+
+
 def key_slot(action: bpy.types.Action):
     """The slot for shape keys, or None."""
     return _slot_for(action, "KEY")

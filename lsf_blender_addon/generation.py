@@ -17,16 +17,19 @@ from .scene.strips import Line
 class Generation:
     """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
 
-    `wishes` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on.
+    `wishes` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on;
+    `control` holds arrays beside the mesh.
     `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
     """
 
-    def __init__(self, client: Client, character: Character, line: Line, wishes: dict):
+    def __init__(self, client: Client, character: Character, line: Line, wishes: dict,
+                 control: dict[str, np.ndarray] | None = None):
         self.character, self.line = character, line
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
         self.job: Job | None = None
         self.started = time.monotonic()
         self._client = client
+        self._control = control or {}
         self._settings = {"fps": line.fps, "t0": line.t0, **wishes}
         self._refusal = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
@@ -117,6 +120,6 @@ class Generation:
         if not self.state.ended:
             self.job = self._client.submit(
                 "generate", {**header, **self.character.header(), "settings": self._settings},
-                arrays | self.character.arrays())
+                arrays | self.character.arrays() | self._control)
             if self.state is State.CANCELLED:  # in between
                 self._client.cancel(self.job)

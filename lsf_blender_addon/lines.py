@@ -12,6 +12,7 @@ from .scene import (
     actions,
     character,
     curves,
+    emotion_control,
     face_result,
     followers,
     head_layer,
@@ -28,14 +29,18 @@ from .scene.layer_curves import LayeredMotion
 
 
 def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene,
-          strip) -> Generation:
-    """Read head, `others` that go with it, and strip, and start. `settings` are LSF_PG_settings. Raises Refusal."""
+          strip, **other) -> Generation:
+    """Read head, `others` that go with it, and strip, and start. `settings` are LSF_PG_settings. Raises Refusal.
+
+    `other` settings of docs/protocol.md take the place of those in the panel.
+    """
     line = strips.read_line(scene, strip)
     face = character.read(head, others)
     _check(head, line)
+    emotion, control = emotion_control.read(settings.id_data, line.first_frame, line.frames, line.fps)
     wishes = {"temperature": settings.temperature, "seed": settings.seed,
-              "layers": layer_properties.wanted(settings, head)}
-    return Generation(session.client(), face, line, wishes)
+              "layers": layer_properties.wanted(settings, head), **emotion, **other}
+    return Generation(session.client(), face, line, wishes, control)
 
 
 def is_edited(generation: Generation) -> bool:

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import batch_properties, compat, layer_properties
+from . import batch_properties, compat, emotion_properties, layer_properties, take_properties
 from .scene import strips
 
 
@@ -29,6 +29,8 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         name="Seed", description="Another number gives another take, where the temperature is above 0, and other "
         "blinks, gaze and head motion",
         default=0, min=0)
+    takes: bpy.props.PointerProperty(type=take_properties.LSF_PG_takes)
+    emotion: bpy.props.PointerProperty(type=emotion_properties.LSF_PG_emotion)
     layers: bpy.props.PointerProperty(type=layer_properties.LSF_PG_layers)
     batch: bpy.props.PointerProperty(type=batch_properties.LSF_PG_batch)
 

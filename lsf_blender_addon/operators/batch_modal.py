@@ -23,6 +23,10 @@ class BatchModal:
         """Tell what became of it; `texts` are the result lines of what was written."""
         raise NotImplementedError
 
+    def write(self, item: Item) -> str:
+        """Write one result; its result line. Raises Refusal before the first change."""
+        return write(item.generation)
+
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         """From the panel: start, and watch from a timer."""
         if not self._start(context):
@@ -105,7 +109,7 @@ class BatchModal:
         if self._unwritten:
             item = self._unwritten.pop(0)
             try:
-                self._texts.append(write(item.generation))
+                self._texts.append(self.write(item))
             except Refusal as refusal:
                 item.fail(str(refusal))
             batch.waits = f"Writing {item.name}"

@@ -26,7 +26,7 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
         return not reason
 
     def items(self, context: bpy.types.Context) -> list[Item]:
-        head, scene, strip = _choose(context)
+        head, scene, strip = choose(context)
         settings, others = context.scene.lsf, character.objects(context, head)
         return [Item(strip.name, lambda: lines.begin(settings, head, others, scene, strip))]
 
@@ -49,13 +49,13 @@ def why_not(context: bpy.types.Context) -> str:
     if session.batch is not None:
         return "A generation is at work: wait for it, or cancel it."
     try:
-        _choose(context)
+        choose(context)
     except Refusal as refusal:
         return f"{refusal}."
     return ""
 
 
-def _choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, object]:
+def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, object]:
     """Head, scene of the sequencer, sound strip. Raises Refusal where something is missing; quick enough for poll."""
     if server_python() is None:
         raise Refusal(NO_PYTHON)

@@ -1,7 +1,10 @@
-"""Which take: temperature and seed."""
+"""Which take: temperature and seed, and several of them to step through."""
 
 import bpy
 
+from .. import tweaking
+from ..errors import Refusal
+from ..scene import takes
 from .common import Tab
 
 
@@ -10,10 +13,30 @@ class _TakePanel(Tab):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout = self.layout
+        layout, settings = self.layout, context.scene.lsf
         layout.use_property_split, layout.use_property_decorate = True, False
-        layout.prop(context.scene.lsf, "temperature", slider=True)
-        layout.prop(context.scene.lsf, "seed")
+        layout.prop(settings, "temperature", slider=True)
+        layout.prop(settings, "seed")
+        column = layout.column(align=True)
+        column.prop(settings.takes, "count")
+        column.prop(settings.takes, "temperature", slider=True)
+        layout.operator("lsf.generate_takes", icon="DUPLICATE")
+        try:
+            action = tweaking.current(context)
+        except Refusal:
+            return
+        if not (count := takes.count(action)):
+            return
+        row = layout.row(align=True)
+        row.operator("lsf.step_take", text="", icon="TRIA_LEFT").step = -1
+        row.label(text=_which(action, count))
+        row.operator("lsf.step_take", text="", icon="TRIA_RIGHT").step = 1
+        layout.operator("lsf.keep_take", icon="CHECKMARK")
+
+
+def _which(action: bpy.types.Action, count: int) -> str:
+    index = takes.playing(action)
+    return f"{count} takes" if index is None else f"{index + 1} of {count}, seed {takes.seed(action, index)}"
 
 
 class LSF_PT_view3d_take(_TakePanel, bpy.types.Panel):

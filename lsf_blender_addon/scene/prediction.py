@@ -6,6 +6,7 @@ of two above the largest; differences from frame to frame are compressed. A minu
 
 import zlib
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -75,6 +76,26 @@ def has_expression(action: bpy.types.Action) -> bool:
     """Whether the Action's prediction tells which part of it emotion adds. Quick enough for a panel."""
     kept = action.get(PROPERTY)
     return hasattr(kept, "to_dict") and bool(kept.get("has_expression"))
+
+
+class Implied(NamedTuple):
+    """What the voice of a line implies."""
+
+    fps: float
+    first_frame: int
+    emotions: tuple[str, ...]  # E names
+    emotion: np.ndarray  # (F, E) float32
+
+
+def implied(action: bpy.types.Action) -> Implied | None:
+    """Only this part of the Action's prediction: quick enough for a panel."""
+    kept = action.get(PROPERTY)
+    try:
+        found = Implied(float(kept["fps"]), int(kept["first_frame"]), _names(kept["emotions"]),
+                        _unpacked(kept["emotion"], ARRAYS["emotion"]))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error):
+        return None
+    return found if found.fps > 0 and found.emotion.shape[1] == len(found.emotions) else None
 
 
 def _names(text: str) -> tuple[str, ...]:

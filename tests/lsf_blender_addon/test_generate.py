@@ -80,7 +80,8 @@ def test_request(scene, addon, monkeypatch, clicks):
     assert job.request["audio_file"] == str(clicks) and job.request["start"] == 0
     assert job.request["duration"] == pytest.approx(120 * 1.001 / 30)
     assert job.request["settings"] == {"fps": pytest.approx(30 / 1.001), "t0": 0, "temperature": 0.5, "seed": 7,
-                                       "layers": ["blinks", "gaze"]}
+                                       "layers": ["blinks", "gaze"], "emotion": None,
+                                       "emotion_strength": 1, "emotion_mix": 0}
     np.testing.assert_array_equal(job.request_arrays["vertices"], meshes.base_vertices(bpy.context.object.data))
 
 

@@ -1,0 +1,26 @@
+"""Keep one take of a line."""
+
+import bpy
+
+from .. import tweaking
+from ..scene import takes
+from .step_take import why_not
+
+
+class LSF_OT_keep_take(bpy.types.Operator):
+    """Keep the take that plays, and delete the others"""
+
+    bl_idname = "lsf.keep_take"
+    bl_label = "Keep This Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        reason = why_not(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        takes.forget(tweaking.current(context))
+        return {"FINISHED"}
