@@ -17,7 +17,8 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
         name="Strength", description="How strong the expression is; 0 is none", default=1.0, min=0.0, max=1.0,
         subtype="FACTOR")
     mix: bpy.props.FloatProperty(
-        name="Override", description="How much the emotion that you chose takes the place of what the voice implies", default=1.0, min=0.0, max=1.0, subtype="FACTOR")
+        name="Override", description="How much the emotion that you chose takes the place of what the voice "
+        "implies", default=1.0, min=0.0, max=1.0, subtype="FACTOR")
     transition: bpy.props.FloatProperty(
         name="Transition", description="How long the face takes to change from one keyed emotion to the next",
         default=0.5, min=0.0, max=5.0, soft_max=2.0, subtype="TIME_ABSOLUTE", unit="TIME_ABSOLUTE")

@@ -92,7 +92,7 @@ def implied(action: bpy.types.Action) -> Implied | None:
     kept = action.get(PROPERTY)
     try:
         found = Implied(float(kept["fps"]), int(kept["first_frame"]), _names(kept["emotions"]),
-                        _unpacked(kept["emotion"], ARRAYS["emotion"]))
+                        unpacked(kept["emotion"], ARRAYS["emotion"]))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error):
         return None
     return found if found.fps > 0 and found.emotion.shape[1] == len(found.emotions) else None

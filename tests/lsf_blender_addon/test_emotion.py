@@ -5,7 +5,8 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.scene import emotion_control, emotion_stretches
+from lsf_blender_addon import emotion_icons, tweaking
+from lsf_blender_addon.scene import emotion_control, emotion_stretches, prediction
 from lsf_blender_addon.scene.emotion_control import EMOTIONS
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -75,6 +76,32 @@ def shares(*parts: tuple[str, float, int]) -> np.ndarray:
         row[EMOTIONS.index(name)] += strength
         rows += [row] * count
     return np.array(rows, np.float32)
+
+
+def test_the_panel_shows_what_the_voice_implies(addon, add_strip, clicks, monkeypatch):
+    class Feeling(Client):
+        def submit(self, kind, request, arrays):
+            job = super().submit(kind, request, arrays)
+            count = len(job.arrays["motion"])
+            job.header["emotions"] = list(EMOTIONS)
+            job.arrays |= {"emotion": shares(("neutral", 1.0, 40), ("sad", 0.75, count - 40)),
+                           "expression": job.arrays["motion"] / 4}
+            return job
+    add_strip(clicks)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    use(addon, monkeypatch, Feeling())
+    bpy.ops.lsf.generate()
+    action = tweaking.current(bpy.context)
+    implied = prediction.implied(action)
+    np.testing.assert_allclose(implied.emotion, prediction.load(action).emotion)
+    assert implied.emotions == EMOTIONS and implied.fps == 24 and implied.first_frame == 25
+    assert len(emotion_icons.chart(implied)) == emotion_icons.TILES  # all 0 without a window
+    assert isinstance(emotion_icons.swatch("unknown to this version"), int)
+    first, last = (np.array(emotion_icons._icons[f"chart {i}"].image_pixels_float).reshape(-1, 4) for i in (0, 5))
+    np.testing.assert_allclose(first[0, :3], emotion_stretches.COLOURS["neutral"], atol=0.01)
+    assert len(np.unique(last, axis=0)) == 2, "neutral and sad"
+    action[prediction.PROPERTY] = {"version": 1, "emotion": "damaged"}
+    assert prediction.implied(action) is None
 
 
 def test_stretches_say_what_leads_when():
