@@ -37,7 +37,7 @@ def draw(editor: Editor, doubtful: set[int]) -> None:
         _fill("TRIS", disc(where[point], scale * (RADIUS + (point == editor.hovered))), colour)
     gpu.state.blend_set("NONE")
     for point in shown if editor.four else [p for p in shown if p == editor.hovered]:
-        _label(where[point] + scale * np.array([10.0, -4.0]), points.name(point), scale)
+        _label(where[point], points.name(point), scale, leftwards=point in points.RIGHT)
 
 
 def lines(where: np.ndarray, shown: list[int]) -> np.ndarray:
@@ -66,13 +66,15 @@ def _fill(kind: str, corners: np.ndarray, colour: tuple) -> None:
     batch.draw(shader)
 
 
-def _label(where: np.ndarray, text: str, scale: float) -> None:
+def _label(where: np.ndarray, text: str, scale: float, leftwards: bool) -> None:
+    """The text beside a point: towards the outside of the face, seen from the front."""
     if not np.isfinite(where).all():
         return
     blf.size(0, 12 * scale)
+    x = where[0] + (-10 * scale - blf.dimensions(0, text)[0] if leftwards else 10 * scale)
     blf.enable(0, blf.SHADOW)
     blf.shadow(0, 3, 0, 0, 0, 1)
     blf.color(0, 1, 1, 1, 1)
-    blf.position(0, where[0], where[1], 0)
+    blf.position(0, x, where[1] - 4 * scale, 0)
     blf.draw(0, text)
     blf.disable(0, blf.SHADOW)

@@ -27,7 +27,7 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         else:
             layout.operator("lsf.find_landmarks", icon="VIEWZOOM")
         row = layout.row(align=True)
-        row.operator("lsf.edit_landmarks", icon="SNAP_FACE")
+        row.operator("lsf.edit_landmarks", icon="TRACKER")
         row.operator("lsf.reset_landmarks", icon="LOOP_BACK", text="")
         own = len(head.lsf.own_landmarks)
         if len(head.lsf.found_landmarks) == points.COUNT:

@@ -11,7 +11,8 @@ class LSF_UL_parts(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
         row = layout.row(align=True)
         row.prop(item, "object", text="", emboss=False, icon="MESH_DATA")
-        row.prop(item, "kind", text="")
+        guess = f"Auto: {item.recognised}" if item.kind == "AUTOMATIC" and item.recognised else ""
+        row.prop_menu_enum(item, "kind", text=guess or parts.NAMES[parts.CODES[item.kind]])
 
 
 class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
@@ -32,9 +33,6 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
         column = row.column(align=True)
         column.operator("lsf.add_parts", text="", icon="ADD")
         column.operator("lsf.remove_part", text="", icon="REMOVE")
-        for part in face.parts:
-            if part.object is not None and part.kind == "AUTOMATIC" and part.recognised:
-                layout.label(text=f"{part.object.name}: {part.recognised}", icon="CHECKMARK")
         if not len(face.parts) and (selected := character.objects(context, head)):
             names = ", ".join(obj.name for obj in selected)
             wrapped(layout, context, f"Selected together with the head, so they go with it: {names}", "INFO")

@@ -11,8 +11,9 @@ import numpy as np
 
 from .. import compat
 from . import actions, shape_keys
-from .character import SMALL, Character
+from .character import Character
 
+SEEN = 5e-3  # of the largest offset on the character: a part that a channel moves less does not follow it
 VARIABLE = "lsf_head"  # in our drivers
 
 
@@ -37,7 +38,7 @@ def plan(parts: list[bpy.types.Object], character: Character, head_keys: set[str
     found = []
     for part, (rest, share) in zip(parts, list(character.pieces(basis, axis=1))[1:], strict=True):
         taken = actions.driven_keys(part.data) - followed_keys(part.data) | _animated(part.data)
-        moving = np.abs(share[follows]).max((1, 2), initial=0.0) > SMALL * size
+        moving = np.abs(share[follows]).max((1, 2), initial=0.0) > SEEN * size
         keys = shape_keys.plan(part, rest, names, motion, share[follows], taken, moving, head_keys)
         if keys.shapes or keys.animated:
             found.append(Follower(part, keys, follows))

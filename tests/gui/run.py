@@ -1,4 +1,4 @@
-"""Runs session.py in a Blender with a window on a display of its own, takes the screenshots, and judges the results."""
+"""Runs a session in a Blender with a window on a display of its own, takes the screenshots, and judges the results."""
 
 import argparse
 import json
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--python", required=True, help="a Python with the server's packages")
     parser.add_argument("--out", default=ROOT / "out" / "gui", type=Path)
     parser.add_argument("--audio", default=ROOT / "lsf_blender_addon" / "assets" / "demo_line.flac", type=Path)
+    parser.add_argument("--session", default="session", choices=["session", "face"], help="which of the files here")
     parser.add_argument("--display", default=":97")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
@@ -37,7 +38,7 @@ def main() -> int:
     prefix, program = shlex.split(arguments.blender)[:-1], shlex.split(arguments.blender)[-1]
     command = [*prefix, "env", *(f"{name}={value}" for name, value in environment.items()), program,
                "--factory-startup", "--no-window-focus", "--enable-event-simulate", "--window-geometry", "0", "0",
-               *map(str, SIZE), "-P", HERE / "session.py"]
+               *map(str, SIZE), "-P", HERE / f"{arguments.session}.py"]
     blender = subprocess.Popen(command, stdout=open(out / "blender.log", "w"), stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 600

@@ -1,41 +1,21 @@
 """What an artist does in a window, step by step from a timer, with a stopwatch beside it. Started by run.py."""
 
 import contextlib
-import json
 import os
+import sys
 import time
-import traceback
 from pathlib import Path
 
 import bpy
 
-OUT = Path(os.environ["LSF_GUI_OUT"])
+sys.path.insert(0, str(Path(__file__).parent))
+import stage
+from stage import Stopwatch, add_on, check, install, measured, shot, until, window_override
+
 BLOCK = 0.05  # seconds that a running job may hold Blender's main thread
 
-measured, failures = {}, []
 handler_calls: list[tuple[float, float]] = []  # begin and end of every call of the operator's modal()
 panel_calls: list[tuple[float, float]] = []  # and of the panels' draw()
-
-
-def check(holds: bool, sentence: str) -> None:
-    if not holds:
-        failures.append(sentence)
-
-
-def window_override(area_type: str = "VIEW_3D", region_type: str = "WINDOW"):
-    window = bpy.context.window_manager.windows[0]
-    area = next(area for area in window.screen.areas if area.type == area_type)
-    region = next(region for region in area.regions if region.type == region_type)
-    return bpy.context.temp_override(window=window, area=area, region=region)
-
-
-def shot(name: str):
-    """Ask run.py for a screenshot, and wait for it."""
-    yield 1.5  # drawn by then, and the panels have glided to their places
-    request = OUT / f"{name}.request"
-    request.touch()
-    while request.exists():
-        yield 0.05
 
 
 def press_generate() -> None:
@@ -50,27 +30,6 @@ def press_generate_for_a_while() -> None:
     press_generate()
 
 
-def press_escape() -> None:
-    window = bpy.context.window_manager.windows[0]
-    window.event_simulate(type="ESC", value="PRESS", x=700, y=500)
-    window.event_simulate(type="ESC", value="RELEASE", x=700, y=500)
-
-
-def until(condition, seconds: float = 120.0):
-    """Wait; returns how long it took."""
-    start = time.perf_counter()
-    while not condition():
-        if time.perf_counter() - start > seconds:
-            raise TimeoutError(f"waited {seconds} s for {condition.__name__}")
-        yield 0.005
-    return time.perf_counter() - start
-
-
-def add_on():
-    import sys
-    return next(module for name, module in sys.modules.items() if name.endswith(".lsf_animation"))
-
-
 def idle() -> bool:
     return add_on().session.batch is None
 
@@ -80,6 +39,12 @@ def at_work() -> bool:
     batch = add_on().session.batch
     generation = batch.active.generation if batch is not None and batch.active else None
     return generation is not None and generation.job is not None and generation.state.value == "running"
+
+
+def press_escape() -> None:
+    window = bpy.context.window_manager.windows[0]
+    window.event_simulate(type="ESC", value="PRESS", x=700, y=500)
+    window.event_simulate(type="ESC", value="RELEASE", x=700, y=500)
 
 
 def the_job():
@@ -99,33 +64,8 @@ def head() -> bpy.types.Object:
     return bpy.data.objects["LSF Head"]
 
 
-class Stopwatch:
-    """Ticks every 2 ms, as far as Blender's main thread lets it: the gaps tell how long the window stood still."""
-
-    def __enter__(self):
-        self._gaps, self._last, self._on = [], time.perf_counter(), True
-        bpy.app.timers.register(self._tick)
-        return self
-
-    def _tick(self):
-        now = time.perf_counter()
-        self._gaps.append((now, now - self._last))
-        self._last = now
-        return 0.002 if self._on else None
-
-    def __exit__(self, *_):
-        self._on = False
-
-    def longest(self, before: float = float("inf")) -> float:
-        """Milliseconds of the longest gap that ended before a time."""
-        return round(1000 * max(gap for end, gap in self._gaps if end < before), 1)
-
-
 def prepare():
-    bpy.ops.extensions.package_install_files(filepath=os.environ["LSF_GUI_ZIP"], repo="user_default",
-                                             enable_on_install=True)
-    for obj in list(bpy.data.objects):
-        bpy.data.objects.remove(obj)
+    install()
     yield 0.2
     with window_override():
         bpy.ops.lsf.add_head()
@@ -313,20 +253,4 @@ def steps():
     bpy.ops.preferences.addon_disable(module=add_on().__name__)
 
 
-bpy.context.preferences.view.show_splash = False
-running = steps()
-
-
-def advance() -> float | None:
-    try:
-        return next(running) or 0.0
-    except StopIteration:
-        pass
-    except Exception:
-        failures.append(traceback.format_exc())
-    (OUT / "results.json").write_text(json.dumps({"measured": measured, "failures": failures}, indent=1))
-    bpy.ops.wm.quit_blender()
-    return None
-
-
-bpy.app.timers.register(advance, first_interval=1.0, persistent=True)
+stage.run(steps())
