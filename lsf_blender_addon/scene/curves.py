@@ -176,20 +176,22 @@ def _handmade(fcurve: bpy.types.FCurve, spans: list[Range], moved: int) -> list[
 def _fill(fcurve: bpy.types.FCurve, keys: thinning.Keys, handmade: list[dict], automatic: bool) -> None:
     """Replace the keys of the curve: the generated ones, and the artist's exactly as they were."""
     points = fcurve.keyframe_points
-    made = np.concatenate([np.stack([keys.frames, keys.values], 1), *keys.handles()], 1)
-    hands = np.array([[*key["co"], *key["handle_left"], *key["handle_right"]] for key in handmade]).reshape(-1, 6)
-    numbers = np.concatenate([made, hands]).astype(np.float32)
-    order = np.argsort(numbers[:, 0], kind="stable")
+    count, total = len(keys.frames), len(keys.frames) + len(handmade)
+    numbers = np.zeros((len(AXES), total, 2), np.float32)
+    numbers[0, :count, 0], numbers[0, :count, 1] = keys.frames, keys.values
+    numbers[1:, :count] = keys.handles()
+    numbers[0, count:, 0] = [key["co"][0] for key in handmade]
+    order = np.argsort(numbers[0, :, 0], kind="stable")
     points.clear()
-    points.add(len(numbers))
-    for i, name in enumerate(AXES):
-        points.foreach_set(name, numbers[order, 2 * i:2 * i + 2].ravel())
-    kind = np.full(len(numbers), _enum("handle_left_type", "AUTO_CLAMPED" if automatic else "ALIGNED"), np.int32)
+    points.add(total)
+    for name, pairs in zip(AXES, numbers, strict=True):
+        points.foreach_set(name, pairs[order].ravel())
+    kind = np.full(total, _enum("handle_left_type", "AUTO_CLAMPED" if automatic else "ALIGNED"), np.int32)
     points.foreach_set("handle_left_type", kind)
     points.foreach_set("handle_right_type", kind)
-    for at in np.flatnonzero(order >= len(made)):
+    for at in np.flatnonzero(order >= count):
         for name in (*EXACTLY, *AXES):  # the handles' types first: they decide what the handles may be
-            setattr(points[at], name, handmade[order[at] - len(made)][name])
+            setattr(points[at], name, handmade[order[at] - count][name])
     fcurve.update()
 
 

@@ -40,11 +40,15 @@ class Keys:
 
     def handles(self) -> tuple[np.ndarray, np.ndarray]:
         """Left and right Bézier handles, (N, 2) frames and values each."""
+        handles = np.empty((2, len(self.frames), 2))
+        left, right = handles
         third = np.diff(self.frames) / 3
-        before, after = (np.r_[third[:1], third], np.r_[third, third[-1:]]) if len(third) else np.ones((2, 1))
-        before, after = before[:len(self.frames)], after[:len(self.frames)]
-        return (np.stack([self.frames - before, self.values - self.slopes * before], 1),
-                np.stack([self.frames + after, self.values + self.slopes * after], 1))
+        left[1:, 0], right[:-1, 0] = -third, third
+        left[:1, 0], right[-1:, 0] = (-third[0], third[-1]) if len(third) else (-1, 1)
+        handles[:, :, 1] = handles[:, :, 0] * self.slopes
+        handles[:, :, 0] += self.frames
+        handles[:, :, 1] += self.values
+        return left, right
 
     def at(self, frames: np.ndarray) -> np.ndarray:
         """Values of the curve at any frames (F,); before the first key and after the last one it holds."""
