@@ -18,13 +18,14 @@ class Generation:
     """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
 
     `wishes` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on;
-    `control` holds arrays beside the mesh.
+    `control` holds arrays beside the mesh. `span` are the first and last scene frame of the part of the line that is
+    wanted; None: all of it.
     `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
     """
 
     def __init__(self, client: Client, character: Character, line: Line, wishes: dict,
-                 control: dict[str, np.ndarray] | None = None):
-        self.character, self.line = character, line
+                 control: dict[str, np.ndarray] | None = None, span: tuple[int, int] | None = None):
+        self.character, self.line, self.span = character, line, span
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
         self.job: Job | None = None
         self.started = time.monotonic()

@@ -1,5 +1,7 @@
 """One line on one head: from Blender's data to a Generation, and from its result to shape keys and an Action."""
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 
@@ -22,10 +24,12 @@ from .scene import (
     rig,
     rig_drive,
     shape_keys,
+    splice,
     strips,
     tweaks,
 )
 from .scene.layer_curves import LayeredMotion
+from .scene.prediction import Prediction
 
 
 def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene,
@@ -37,10 +41,13 @@ def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str],
     line = strips.read_line(scene, strip)
     face = character.read(head, others)
     _check(head, line)
+    span = strips.current_range(scene) if settings.only_range else None
+    if span:
+        _check_span(head, line, span)
     emotion, control = emotion_control.read(settings.id_data, line.first_frame, line.frames, line.fps)
     wishes = {"temperature": settings.temperature, "seed": settings.seed,
               "layers": layer_properties.wanted(settings, head), **emotion, **other}
-    return Generation(session.client(), face, line, wishes, control)
+    return Generation(session.client(), face, line, wishes, control, span)
 
 
 def is_edited(generation: Generation) -> bool:
@@ -56,10 +63,14 @@ def write(generation: Generation) -> str:
     line = strips.where_it_is_now(generation.line)
     _check(head, line)
     rig.check(head, face.rig)
-    predicted = prediction.rounded(generation.prediction(line))
     earlier = actions.existing(head.data, line.strip, line.scene)
+    new = generation.prediction(line)
+    predicted = prediction.rounded(_in_its_span(new, prediction.load(earlier), generation.span))
     tweaked = tweaking.tweaked(predicted, earlier)
-    drive, layered = _layered(face, predicted.motion, tweaked, result)
+    drive, layered = _layered(face, new.motion, tweaked, result)
+    if drive is not None and generation.span:
+        drive = rig_drive.mixed(rig_drive.load(earlier), drive, splice.share(new, generation.span))
+        layered = replace(layered, motion=drive.values(tweaked))
     channels, motion, basis = layered.channels, np.ascontiguousarray(layered.motion), layered.basis
     _rest, on_head = next(face.pieces(basis, axis=1))
     plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
@@ -75,10 +86,10 @@ def write(generation: Generation) -> str:
     prediction.store(action, predicted)
     tweaking.list_channels(action, predicted)
     rig_drive.store(action, drive)
-    for layer in layered.layers:
+    for layer in layered.layers if generation.span is None else ():
         columns = layered.columns(plan.animated, layer)
         layers.write(head.data, line, layer, [channels[k] for k in columns], motion[:, columns])
-    if "head" in result.arrays and head.lsf.nod.object is not None:
+    if "head" in result.arrays and head.lsf.nod.object is not None and generation.span is None:
         head_layer.write(head.lsf.nod.object, head.lsf.nod.bone, line, result.arrays["head"][:line.frames],
                          result.arrays["landmarks68"])
     for follower in following:
@@ -86,7 +97,8 @@ def write(generation: Generation) -> str:
         head.lsf.add_part(follower.part)
     if {"landmarks68", "landmark_vertices"} <= result.arrays.keys():
         face_result.remember([head, *parts], face, result.header, result.arrays)
-    text = f"{len(motion)} frames, {generation.seconds:.1f} s; {curves.load(action).summary()}"
+    frames = "frames {} to {} anew".format(*generation.span) if generation.span else f"{len(motion)} frames"
+    text = f"{frames}, {generation.seconds:.1f} s; {curves.load(action).summary()}"
     if following:
         text += f"; with {listed([follower.part.name for follower in following])}"
     if head.data.shape_keys.animation_data.action != action:
@@ -109,6 +121,25 @@ def _layered(face: character.Character, motion: np.ndarray, tweaked: np.ndarray,
     if face.rig is None:
         return None, layer_curves.layered(channels, tweaked, basis, arrays)
     return rig_drive.layered(face.rig, channels, motion, tweaked, basis, arrays)
+
+
+def _check_span(head: bpy.types.Object, line: strips.Line, span: tuple[int, int]) -> None:
+    """Raise Refusal if the line is not heard in these frames, or was not generated yet."""
+    if span[1] < line.first_frame or span[0] >= line.first_frame + line.frames:
+        raise Refusal(f'The strip "{line.strip}" is not heard in frames {span[0]} to {span[1]}: set another preview '
+                      'range, or turn off Only Current Range')
+    if prediction.load(actions.existing(head.data, line.strip, line.scene)) is None:
+        raise Refusal(f'"{line.strip}" was not generated for "{head.name}" yet: turn off Only Current Range')
+
+
+def _in_its_span(new: Prediction, earlier: Prediction | None, span: tuple[int, int] | None) -> Prediction:
+    """The new prediction; where only a span of the line is wanted, inside the earlier one. Raises Refusal."""
+    if span is None:
+        return new
+    if earlier is None or not splice.fits(earlier, new):
+        raise Refusal(f'The strip "{new.strip}" was trimmed since it was generated, or the frame rate was changed: '
+                      'turn off Only Current Range')
+    return splice.mixed(earlier, new, splice.share(new, span))
 
 
 def _check(head: bpy.types.Object, line: strips.Line) -> None:

@@ -29,6 +29,10 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         name="Seed", description="Another number gives another take, where the temperature is above 0, and other "
         "blinks, gaze and head motion",
         default=0, min=0)
+    only_range: bpy.props.BoolProperty(
+        name="Only Current Range", description="Replace the animation inside the preview range, or without one between "
+        "the scene's start and end, softly at both ends. The rest of the line stays as it is, and so do blinks, gaze "
+        "and head motion", default=False)
     takes: bpy.props.PointerProperty(type=take_properties.LSF_PG_takes)
     emotion: bpy.props.PointerProperty(type=emotion_properties.LSF_PG_emotion)
     layers: bpy.props.PointerProperty(type=layer_properties.LSF_PG_layers)

@@ -1,10 +1,10 @@
-"""Which take: temperature and seed, and several of them to step through."""
+"""Which take: temperature and seed, which part of the line, and several takes to step through."""
 
 import bpy
 
-from .. import tweaking
+from .. import compat, tweaking
 from ..errors import Refusal
-from ..scene import takes
+from ..scene import strips, takes
 from .common import Tab
 
 
@@ -17,6 +17,9 @@ class _TakePanel(Tab):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "temperature", slider=True)
         layout.prop(settings, "seed")
+        layout.prop(settings, "only_range")
+        if settings.only_range:
+            layout.label(text="Frames {} to {}".format(*strips.current_range(compat.sequencer_scene(context))))
         column = layout.column(align=True)
         column.prop(settings.takes, "count")
         column.prop(settings.takes, "temperature", slider=True)

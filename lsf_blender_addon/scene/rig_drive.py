@@ -44,6 +44,13 @@ def layered(rig: Rig, channels: list[str], motion: np.ndarray, tweaked: np.ndarr
     return drive, LayeredMotion(list(drive.keys), values, offsets, layers)
 
 
+def mixed(earlier: Drive | None, new: Drive, share: np.ndarray) -> Drive:
+    """The new drive, with what the earlier one had solved where the line is still its: 1 - share (F,)."""
+    if earlier is None or earlier.keys != new.keys or earlier.residual.shape != new.residual.shape:
+        return new
+    return replace(new, residual=(1 - share[:, None]) * earlier.residual + share[:, None] * new.residual)
+
+
 def store(action: bpy.types.Action, drive: Drive | None) -> None:
     """Keep it on the Action, instead of an earlier one."""
     if drive is None:

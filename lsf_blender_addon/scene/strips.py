@@ -30,6 +30,13 @@ def scene_fps(scene: bpy.types.Scene) -> float:
     return scene.render.fps / scene.render.fps_base
 
 
+def current_range(scene: bpy.types.Scene) -> tuple[int, int]:
+    """First and last frame of the preview range, or without one of the scene."""
+    if scene.use_preview_range:
+        return scene.frame_preview_start, scene.frame_preview_end
+    return scene.frame_start, scene.frame_end
+
+
 def sound_strips(scene: bpy.types.Scene) -> list:
     """All sound strips, muted or not, in metas too, in the order in which they are heard."""
     if scene.sequence_editor is None:

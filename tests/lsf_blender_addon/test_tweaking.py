@@ -202,6 +202,35 @@ def test_keys_by_hand_go_along_with_their_strip(head):
     assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(160, 160)]}
 
 
+def test_only_the_current_range(head, addon):
+    scene, action = bpy.context.scene, action_of(head)
+    before, others = values(action, "jawOpen", "mouthSmileLeft"), len(bpy.data.actions)
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 60, 90
+    scene.lsf.only_range = True
+    assert bpy.ops.lsf.generate() == {"FINISHED"} and "frames 60 to 90 anew" in addon.session.message
+    after = values(action, "jawOpen", "mouthSmileLeft")
+    frame = np.arange(25, 121)
+    outside, inside = (frame < 57) | (frame > 93), (frame > 65) & (frame < 85)
+    assert np.abs(after - before)[outside].max() < 0.012 and np.abs(after - before)[inside].max() > 0.1
+    assert np.abs(np.diff(after, axis=0)).max() < 0.2, "softly"
+    assert len(bpy.data.actions) == others and len(prediction.load(action).motion) == 96
+    scene.frame_preview_start, scene.frame_preview_end = 300, 400
+    with pytest.raises(RuntimeError, match="not heard in frames 300 to 400"):
+        bpy.ops.lsf.generate()
+
+
+def test_the_current_range_needs_an_earlier_run(head):
+    from lsf_blender_addon.scene import strips
+    scene = bpy.context.scene
+    scene.lsf.only_range = True
+    strips.find_strip(scene, "line").frame_final_duration -= 20
+    with pytest.raises(RuntimeError, match="trimmed since"):
+        bpy.ops.lsf.generate()
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    with pytest.raises(RuntimeError, match="was not generated"):
+        bpy.ops.lsf.generate()
+
+
 def test_an_action_that_is_the_artists_is_left_alone(head):
     action = action_of(head)
     action.name = "my take"
