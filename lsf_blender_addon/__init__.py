@@ -9,6 +9,7 @@ from . import (
     environment,
     face_properties,
     layer_properties,
+    mouth_graph,
     preferences,
     properties,
     session,
@@ -34,6 +35,8 @@ from .operators import (
     load_mapping,
     make_environment,
     open_log,
+    playblast,
+    preview,
     release_keys,
     remove_layer,
     remove_mapping_row,
@@ -43,10 +46,25 @@ from .operators import (
     save_mapping,
     set_part,
     share_head,
+    show_mouth_graph,
     step_take,
 )
-from .panels import batch, channels, emotion, exchange, face, keys, layers, main, own_keys, take, tweak
+from .panels import (
+    batch,
+    channels,
+    emotion,
+    exchange,
+    face,
+    keys,
+    layers,
+    main,
+    own_keys,
+    take,
+    tweak,
+    watch,
+)
 from .panels import parts as parts_panel
+from .scene import playing
 
 CLASSES = (
     emotion_properties.LSF_PG_emotion,
@@ -77,6 +95,9 @@ CLASSES = (
     set_part.LSF_OT_set_part,
     reset_tweaks.LSF_OT_reset_tweaks,
     release_keys.LSF_OT_release_keys,
+    preview.LSF_OT_preview,
+    playblast.LSF_OT_playblast,
+    show_mouth_graph.LSF_OT_show_mouth_graph,
     import_live_link.LSF_OT_import_live_link,
     export_curves.LSF_OT_export_curves,
     find_landmarks.LSF_OT_find_landmarks,
@@ -109,6 +130,8 @@ CLASSES = (
     layers.LSF_PT_sequencer_layers,
     parts_panel.LSF_UL_parts,
     parts_panel.LSF_PT_view3d_parts,
+    watch.LSF_PT_view3d_watch,
+    watch.LSF_PT_sequencer_watch,
     batch.LSF_UL_batch,
     batch.LSF_PT_view3d_batch,
     batch.LSF_PT_sequencer_batch,
@@ -128,6 +151,7 @@ MENUS = (  # (Blender's menu, what draws our entry)
 @bpy.app.handlers.persistent
 def _on_load(*_arguments) -> None:
     session.drop("The generation was dropped, as another file was opened")
+    playing.forget()
 
 
 def register() -> None:
@@ -145,6 +169,8 @@ def unregister() -> None:
     session.stop()
     environment.stop()
     emotion_icons.free()
+    playing.restore()
+    mouth_graph.hide()
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
     bpy.app.handlers.load_pre.remove(_on_load)

@@ -22,6 +22,10 @@ def strips_of(parent) -> list:
     return list(parent.strips if hasattr(parent, "strips") else parent.sequences)
 
 
+def remove_strip(editor: bpy.types.SequenceEditor, strip) -> None:
+    (editor.strips if hasattr(editor, "strips") else editor.sequences).remove(strip)
+
+
 class StripTimes(NamedTuple):
     """Of a strip, in frames of its scene."""
 
@@ -66,6 +70,16 @@ def retiming_key_count(strip) -> int:
 def unkeyed_value() -> float:
     """What the NLA sets a shape key to where no strip covers the frame: 1 instead of 0 in 5.0."""
     return bpy.types.ShapeKey.bl_rna.properties["value"].default
+
+
+# Output
+
+
+def write_video(settings: bpy.types.ImageFormatSettings) -> None:
+    """Let renders be written as films."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
 
 
 # Actions: since 4.4 an Action has slots; since 5.0 only these
