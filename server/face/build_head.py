@@ -46,9 +46,15 @@ EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel val
 
 
 # Strength of shapes that the input makes about twice too strong or too weak compared with what artists make.
-STRENGTH = {"mouthRollLower": 0.55, "mouthShrugLower": 0.5, "mouthPressLeft": 2.2, "mouthPressRight": 2.2,
-            "noseSneerLeft": 0.6, "noseSneerRight": 0.6, "browInnerUp": 0.8, "cheekPuff": 0.7,
-            "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
+STRENGTH = {"mouthRollLower": 0.55, "mouthShrugLower": 0.5, "noseSneerLeft": 0.6, "noseSneerRight": 0.6,
+            "browInnerUp": 0.9, "cheekPuff": 0.8, "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
+# Shapes that the input shows as whole movements of a person; sums of shapes after STRENGTH, sides alike. Pressing the
+# lips together is little more than a raised chin in it: the corners tighten and go out as well. Where the lower lip
+# rolls in, the chin goes up with it; where it is shrugged, it goes further than the chin.
+BLENDS = {"mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 0.3},
+          "mouthRollLower": {"mouthRollLower": 0.8, "mouthShrugLower": 0.2},
+          "mouthShrugLower": {"mouthShrugLower": 0.8, "mouthClose": 0.05, "jawOpen": 0.02}}
+LEAK, LEAK_ENDS = 0.75, 0.2  # skin that follows the jaw less than this share of the way does so less still
 
 
 class Ict:
@@ -155,6 +161,22 @@ def mouth_inside_parts(ict, graph):
     label = seed_distances(graph, seeds).argmin(0)
     part[gums] = np.array([h.TONGUE, h.GUMS_LOWER, h.GUMS_UPPER])[label[gums]]
     return part
+
+
+def jaw_leak(offsets, part):
+    """(V,) factors that let the upper lip and the cheeks follow jawOpen a little less than in the input."""
+    share = np.linalg.norm(offsets, axis=1) / np.linalg.norm(offsets, axis=1).max()
+    return np.where(part == h.SKIN, LEAK + (1 - LEAK) * smoothstep(share, 0, LEAK_ENDS), 1)
+
+
+def blend(basis):
+    """(52, V, 3) with the channels of BLENDS, on both sides where they have two."""
+    mixed = basis.copy()
+    for name, recipe in BLENDS.items():
+        for side in ("Left", "Right") if name + "Left" in CHANNELS else ("",):
+            both = {c + side if c + side in CHANNELS else c: weight for c, weight in recipe.items()}
+            mixed[CHANNELS.index(name + side)] = sum(w * basis[CHANNELS.index(c)] for c, w in both.items())
+    return mixed
 
 
 def tongue_reach(vertices, part):
@@ -267,7 +289,8 @@ def build(ict: Ict) -> dict:
     # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.
     upper, lower = borders["upper_lip"], borders["lower_lip"]
     vertices = vertices + meet(vertices, triangles, vertices, upper, lower, 0.1, 0.5, ~near_mouth[kept] & ~bag)
-    basis = close_all(vertices, triangles, basis, borders, bag)
+    basis[CHANNELS.index("jawOpen")] *= jaw_leak(basis[CHANNELS.index("jawOpen")], part)[:, None]
+    basis = blend(close_all(vertices, triangles, basis, borders, bag))
     seam = np.zeros(len(vertices), dtype=int)
     for bit, name in enumerate(h.SEAMS):
         seam[borders[name]] |= 1 << bit

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from . import head as h
 from .geometry import edges_of, laplacian, sample_surface, similarity, spread
 from .labels import mouth_sides
+from .lids import see_lids
 from .raster import vertex_normals
 from .refusals import no_face
 
@@ -131,6 +132,9 @@ def register(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bou
     points, marks = (vertices - shift) @ rotation / scale, (landmarks - shift) @ rotation / scale
     target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
     target.sample(shape[inner].mean(0), 0.22)
+    marks_seen, seen = see_lids(target, marks)
+    seen &= ~bound
+    marks[seen], weight[seen] = marks_seen[seen], 1
     if bound.any():
         places = shape[head.landmark_vertices[bound]]
         skin = head.part == h.SKIN
