@@ -18,6 +18,7 @@ from . import (
 )
 from .operators import (
     add_head,
+    add_layer,
     add_mapping_row,
     add_parts,
     cancel,
@@ -95,6 +96,7 @@ CLASSES = (
     set_part.LSF_OT_set_part,
     reset_tweaks.LSF_OT_reset_tweaks,
     release_keys.LSF_OT_release_keys,
+    add_layer.LSF_OT_add_layer,
     preview.LSF_OT_preview,
     playblast.LSF_OT_playblast,
     show_mouth_graph.LSF_OT_show_mouth_graph,

@@ -34,6 +34,7 @@ class _KeysPanel(Tab):
             if len(ranges) > SHOWN:
                 column.label(text=f"and on {len(ranges) - SHOWN} more curves", icon="BLANK1")
         layout.operator("lsf.release_keys", icon="TRASH")
+        layout.operator("lsf.add_layer", icon="NLA")
 
 
 def _spans(spans: list[tuple[float, float]]) -> str:

@@ -4,6 +4,7 @@ Where it plays:
 - Shape keys without animation get the Action as their active one, ready for the Graph Editor.
 - If the artist's Action is active there, or NLA tracks exist, the generated one becomes a strip on an NLA track "LSF"
   above these. Theirs stays active, so Blender plays it on top: on a key that both animate, the artist's curve wins.
+- An artist who wants a layer for their own keys gets an empty Action above the track, whose values are added.
 - Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
 
 A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
@@ -77,6 +78,29 @@ def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action |
     return None
 
 
+def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
+    """Move the active, generated Action to a track, and give the artist an empty one above it, whose values are added.
+
+    Raises Refusal.
+    """
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    if data is None or not is_generated(data.action):
+        mine = data is not None and data.action is not None
+        raise Refusal("Your own Action is active already, above what was generated" if mine else
+                      "Nothing that was generated is active on these shape keys: press Generate first")
+    if data.use_tweak_mode or not data.use_nla:
+        raise Refusal("The NLA of this head's shape keys is turned off, or in tweak mode: turn it on, and leave tweak "
+                      "mode")
+    speech, data.action = data.action, None
+    _onto_tracks(data, [speech])
+    layer = bpy.data.actions.new(f"By hand · {speech.name}")
+    compat.key_fcurves(layer)  # makes its slot
+    compat.assign(data, layer)
+    data.action_blend_type = "ADD"
+    mesh.shape_keys.update_tag()
+    return layer
+
+
 def players(action: bpy.types.Action) -> list[bpy.types.Key]:
     """The shape keys that this Action animates, as their active one or through the NLA."""
     return [keys for keys in bpy.data.shape_keys if (data := keys.animation_data) and action in
@@ -95,7 +119,8 @@ def rewritten(action: bpy.types.Action, paths: list[str], moved: bool) -> None:
 
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
     """Those of the keys that the artist's own curves in the active Action animate, too, and so decide."""
-    active = mesh.shape_keys.animation_data.action
+    data = mesh.shape_keys.animation_data
+    active = data.action if data.action_blend_type == "REPLACE" else None  # others only change what is beneath them
     generated = curves.paths(active) if is_generated(active) else set()
     theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated if active else set()
     return [name for name in names if value_path(name) in theirs]
@@ -132,13 +157,19 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     if data.action is None and not data.nla_tracks:
         compat.assign(data, action)
         return
+    earlier = [data.action] if is_generated(data.action) else []
+    if earlier:
+        data.action = None
+    _onto_tracks(data, [*earlier, action])
+
+
+def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
+    """Let generated Actions play from tracks of ours."""
     active_track = data.nla_tracks.active
     if compat.unkeyed_value() != 0 and not any(track.name == REST for track in data.nla_tracks):
         data.nla_tracks.new().name = REST  # below the others
-    if is_generated(data.action):
-        earlier, data.action = data.action, None
-        _push(data, earlier)
-    _push(data, action)
+    for action in actions:
+        _push(data, action)
     if compat.unkeyed_value() != 0:
         _rest(data)
     if active_track is not None:

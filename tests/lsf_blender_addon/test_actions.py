@@ -228,3 +228,36 @@ def test_plays_after_saving(head, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     assert played(bpy.data.objects[name], 30) == pytest.approx(curves()[5, 0], abs=1e-6)
+
+
+def test_a_layer_of_the_artist_is_added_on_top(head, dump):
+    motion = 0.4 + curves() / 10
+    speech = actions.write(head.data, line(), NAMES, motion)
+    layer = actions.add_layer(head.data)
+    data = head.data.shape_keys.animation_data
+    assert data.action == layer and not compat.fcurves_of(layer) and data.action_blend_type == "ADD"
+    assert [strip.action for track in data.nla_tracks for strip in track.strips].count(speech) == 1
+    assert [played(head, 25 + i) for i in range(10)] == pytest.approx(motion[:, 0].tolist(), abs=1e-6)
+    assert played(head, 60) == 0 and played(head, 30, "mine") == 0
+    bpy.context.scene.frame_set(30)
+    keys = head.data.shape_keys.key_blocks
+    keys["jawOpen"].value = motion[5, 0] + 0.2
+    keys["jawOpen"].keyframe_insert("value", frame=30)
+    assert played(head, 30) == pytest.approx(motion[5, 0] + 0.2, abs=1e-5)
+    assert played(head, 32) == pytest.approx(motion[7, 0] + 0.2, abs=1e-5), "added, not instead"
+    before = dump_action(dump, layer)
+    again = 0.3 + curves(seed=1) / 10
+    assert actions.write(head.data, line(), NAMES, again) == speech
+    assert dump_action(dump, layer) == before and data.action == layer and actions.overruled(head.data, NAMES) == []
+    assert played(head, 32) == pytest.approx(again[7, 0] + 0.2, abs=1e-5)
+
+
+def test_a_layer_is_refused_with_a_sentence(head):
+    with pytest.raises(Refusal, match="press Generate first"):
+        actions.add_layer(head.data)
+    artists_action(head)
+    with pytest.raises(Refusal, match="active already"):
+        actions.add_layer(head.data)
+    actions.write(head.data, line(), NAMES, curves())
+    with pytest.raises(Refusal, match="active already"):
+        actions.add_layer(head.data)
