@@ -30,7 +30,8 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         row.operator("lsf.edit_landmarks", icon="TRACKER")
         row.operator("lsf.reset_landmarks", icon="LOOP_BACK", text="")
         own = len(head.lsf.own_landmarks)
-        if len(head.lsf.found_landmarks) == points.COUNT:
+        known = {item.index for group in (head.lsf.found_landmarks, head.lsf.own_landmarks) for item in group}
+        if len(known) == points.COUNT:
             layout.label(text=f"Landmarks found; {own} set by hand" if own else "Landmarks found", icon="CHECKMARK")
         elif own:
             layout.label(text=f"{own} landmarks set by hand", icon="HAND")
