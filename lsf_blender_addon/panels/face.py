@@ -3,7 +3,7 @@
 import bpy
 
 from .. import properties, session
-from ..landmarks import points, store
+from ..landmarks import points
 from ..scene import face_result
 from .common import Tab, wrapped
 
@@ -35,7 +35,7 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
             layout.label(text=f"Landmarks found; {own} set by hand" if own else "Landmarks found", icon="CHECKMARK")
         elif own:
             layout.label(text=f"{own} landmarks set by hand", icon="HAND")
-        if store.doubtful(head):
-            wrapped(layout, context, face_result.in_doubt(head).removeprefix("; ").capitalize(), "ERROR")
+        if lines := face_result.doubted_lines(head):
+            wrapped(layout, context, f"Look with Edit Landmarks whether these are right: {lines}", "ERROR")
         if head.lsf.recognised:
             wrapped(layout, context, f"In this mesh: {head.lsf.recognised}", "CHECKMARK")
