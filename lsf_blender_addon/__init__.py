@@ -14,6 +14,7 @@ from . import (
     properties,
     session,
     take_properties,
+    translations,
     tweak_properties,
 )
 from .operators import (
@@ -158,7 +159,10 @@ def _on_load(*_arguments) -> None:
 
 def register() -> None:
     for cls in CLASSES:
+        if issubclass(cls, bpy.types.Operator):
+            cls.bl_description = " ".join(cls.__doc__.split())  # a tooltip breaks its lines itself
         bpy.utils.register_class(cls)
+    translations.register()
     bpy.types.Scene.lsf = bpy.props.PointerProperty(type=properties.LSF_PG_settings)
     bpy.types.Object.lsf = bpy.props.PointerProperty(type=face_properties.LSF_PG_face)
     bpy.types.Action.lsf = bpy.props.PointerProperty(type=tweak_properties.LSF_PG_tweaks)
@@ -181,5 +185,6 @@ def unregister() -> None:
     for menu, draw in MENUS:
         menu.remove(draw)
     del bpy.types.Scene.lsf
+    translations.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

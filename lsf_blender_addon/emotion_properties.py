@@ -11,13 +11,13 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
     chosen: bpy.props.EnumProperty(
         name="Emotion", description="What the face expresses. Key it to change it along the timeline", items=[
             (VOICE, "As the Voice", "What the voice implies", 0),
-            *((name, name.capitalize(), f"The face is {name}, whatever the voice implies", i + 1)
+            *((name, name.capitalize(), f"{name.capitalize()}, whatever the voice implies", i + 1)
               for i, name in enumerate(EMOTIONS))], default=VOICE)
     strength: bpy.props.FloatProperty(
         name="Strength", description="How strong the expression is; 0 is none", default=1.0, min=0.0, max=1.0,
         subtype="FACTOR")
     mix: bpy.props.FloatProperty(
-        name="Override", description="How much the emotion that you chose takes the place of what the voice "
+        name="Mix", description="How much the emotion that you chose takes the place of what the voice "
         "implies", default=1.0, min=0.0, max=1.0, subtype="FACTOR")
     transition: bpy.props.FloatProperty(
         name="Transition", description="How long the face takes to change from one keyed emotion to the next",

@@ -1,6 +1,7 @@
 """The add-on's preferences: the server's Python."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from . import environment
 
@@ -25,11 +26,12 @@ class LSF_preferences(bpy.types.AddonPreferences):
             row.operator("lsf.cancel_environment", icon="X", text="")
         else:
             python = environment.server_python()
-            layout.label(text=f"Ready: {python}" if python else "The server's packages are not installed yet.",
+            text = iface("Ready: {python}") if python else iface("The server's packages are not installed yet.")
+            layout.label(text=text.format(python=python), translate=False,
                          icon="CHECKMARK" if python else "INFO")
             row = layout.row()
-            text = "Install Again" if python else "Install (about 2 GB)"
-            row.operator("lsf.make_environment", icon="IMPORT", text=text)
+            row.operator("lsf.make_environment", icon="IMPORT",
+                         text="Install Again" if python else "Install (about 2 GB)")
             row.operator("lsf.open_log", text="Installation Log").log = "INSTALL"
             row.operator("lsf.open_log", text="Server Log").log = "SERVER"
             if installation and installation.error:

@@ -6,6 +6,7 @@ Kept outside Blender's data, so that undo and file loading do not touch it.
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from . import environment
 from .batch import Batch
@@ -18,6 +19,7 @@ batch: Batch | None = None
 finding: FaceFinding | None = None
 message = ""  # what became of the last run
 failed = False  # whether that message is an error
+_status: str | None = None  # what the status bar shows of it
 failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, sentence)
 
 
@@ -43,13 +45,24 @@ def say(text: str, is_error: bool = False) -> None:
 
 
 def redraw() -> None:
-    """Draw the sidebars again, in which the panels are, and the preferences."""
+    """Draw the sidebars again, in which the panels are, and the preferences; tell the progress in the status bar."""
+    _show_status()
     for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
         for area in window.screen.areas:
             if area.type in {"VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES"}:
                 for region in area.regions:
                     if region.type in {"UI", "WINDOW"} and (region.type == "UI") != (area.type == "PREFERENCES"):
                         region.tag_redraw()
+
+
+def _show_status() -> None:
+    global _status
+    work = batch or finding
+    status = f"LSF  {work.fraction:.0%}  {iface(work.text)}  ({iface('Esc cancels')})" if work else None
+    if status != _status:
+        for workspace in bpy.data.workspaces:
+            workspace.status_text_set(status)
+        _status = status
 
 
 def drop(reason: str) -> None:

@@ -1,8 +1,10 @@
 """What all panels share."""
 
 import textwrap
+import unicodedata
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 PIXELS_PER_LETTER = 7  # of the interface's font, about
 
@@ -15,10 +17,19 @@ class Tab:
 
 
 def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str) -> None:
-    """A sentence on as many lines as the sidebar's width needs."""
+    """A sentence, in the artist's language if it is known there, on as many lines as the sidebar's width needs."""
+    text = translated(text)
+    wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     scale = context.preferences.system.ui_scale
-    letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER))
+    letters = max(16, int((context.region.width / scale - 60) / PIXELS_PER_LETTER)) // (2 if wide else 1)
     column = layout.column(align=True)
     column.scale_y = 0.8
     for i, part in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=part, icon=icon if i == 0 else "BLANK1")
+        column.label(text=part, icon=icon if i == 0 else "BLANK1", translate=False)
+
+
+def translated(sentence: str) -> str:
+    """A sentence in the artist's language; a Refusal is known there without its full stop."""
+    if (found := iface(sentence)) != sentence or not sentence.endswith("."):
+        return found
+    return f"{iface(sentence[:-1])}."

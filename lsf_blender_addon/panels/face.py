@@ -1,16 +1,19 @@
 """The face on the mesh: its landmarks; below it, its parts and its existing shape keys."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from .. import properties, session
-from ..landmarks import points
+from ..landmarks import points, store
 from ..scene import face_result
+from ..translations import OURS
 from .common import Tab, wrapped
 
 
 class LSF_PT_view3d_face(Tab, bpy.types.Panel):
     bl_idname = "LSF_PT_view3d_face"
     bl_label = "Face"
+    bl_translation_context = OURS  # Blender knows "Face" as a polygon
     bl_space_type = "VIEW_3D"
     bl_parent_id = "LSF_PT_view3d"
     bl_options = {"DEFAULT_CLOSED"}
@@ -30,12 +33,13 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         row.operator("lsf.edit_landmarks", icon="TRACKER")
         row.operator("lsf.reset_landmarks", icon="LOOP_BACK", text="")
         own = len(head.lsf.own_landmarks)
-        known = {item.index for group in (head.lsf.found_landmarks, head.lsf.own_landmarks) for item in group}
-        if len(known) == points.COUNT:
-            layout.label(text=f"Landmarks found; {own} set by hand" if own else "Landmarks found", icon="CHECKMARK")
+        if len(head.lsf.found_landmarks) == points.COUNT:
+            text = iface("Landmarks found; {own} set by hand") if own else iface("Landmarks found")
+            layout.label(text=text.format(own=own), icon="CHECKMARK", translate=False)
         elif own:
-            layout.label(text=f"{own} landmarks set by hand", icon="HAND")
-        if lines := face_result.doubted_lines(head):
-            wrapped(layout, context, f"Look with Edit Landmarks whether these are right: {lines}", "ERROR")
+            layout.label(text=iface("{own} landmarks set by hand").format(own=own), icon="HAND", translate=False)
+        if store.doubtful(head):
+            wrapped(layout, context, face_result.in_doubt(head).removeprefix("; ").capitalize(), "ERROR")
         if head.lsf.recognised:
-            wrapped(layout, context, f"In this mesh: {head.lsf.recognised}", "CHECKMARK")
+            text = iface("In this mesh: {parts}").format(parts=head.lsf.recognised)
+            wrapped(layout, context, text, "CHECKMARK")

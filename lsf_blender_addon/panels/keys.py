@@ -1,6 +1,7 @@
 """How many keys the curves have, and which of them the artist has set by hand."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from .. import tweaking
 from ..errors import Refusal
@@ -32,7 +33,8 @@ class _KeysPanel(Tab):
             for path, spans in list(ranges.items())[:SHOWN]:
                 column.label(text=f"{curves.key_name(path)}: {_spans(spans)}", icon="BLANK1")
             if len(ranges) > SHOWN:
-                column.label(text=f"and on {len(ranges) - SHOWN} more curves", icon="BLANK1")
+                text = iface("and on {count} more curves").format(count=len(ranges) - SHOWN)
+                column.label(text=text, icon="BLANK1", translate=False)
         layout.operator("lsf.release_keys", icon="TRASH")
         layout.operator("lsf.add_layer", icon="NLA")
 

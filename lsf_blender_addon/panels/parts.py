@@ -1,6 +1,7 @@
 """What belongs to the face: other objects, and what single vertices were said to be."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from .. import properties
 from ..scene import character, parts
@@ -9,8 +10,8 @@ from .common import Tab, wrapped
 
 class LSF_UL_parts(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
-        row = layout.split(factor=0.5)
-        row.label(text=item.object.name if item.object else "(gone)", icon="MESH_DATA")
+        row = layout.row(align=True)
+        row.prop(item, "object", text="", emboss=False, icon="MESH_DATA")
         guess = f"Auto: {item.recognised}" if item.kind == "AUTOMATIC" and item.recognised else ""
         row.prop_menu_enum(item, "kind", text=guess or parts.NAMES[parts.CODES[item.kind]])
 
@@ -35,7 +36,9 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
         column.operator("lsf.remove_part", text="", icon="REMOVE")
         if not len(face.parts) and (selected := character.objects(context, head)):
             names = ", ".join(obj.name for obj in selected)
-            wrapped(layout, context, f"Selected together with the head, so they go with it: {names}", "INFO")
+            text = iface("Selected together with the head, so they go with it: {names}")
+            wrapped(layout, context, text.format(names=names), "INFO")
         layout.operator_menu_enum("lsf.set_part", "kind", text="Set Selected Vertices")
         for name, count in parts.set_by_hand(head.data).items() if head.mode == "OBJECT" else ():
-            layout.label(text=f"{name}: {count} vertices set by hand", icon="HAND")
+            text = iface("{name}: {count} vertices set by hand").format(name=iface(name), count=count)
+            layout.label(text=text, icon="HAND", translate=False)

@@ -1,6 +1,7 @@
 """Which take: temperature and seed, which part of the line, and several takes to step through."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat, tweaking
 from ..errors import Refusal
@@ -32,14 +33,16 @@ class _TakePanel(Tab):
             return
         row = layout.row(align=True)
         row.operator("lsf.step_take", text="", icon="TRIA_LEFT").step = -1
-        row.label(text=_which(action, count))
+        row.label(text=_which(action, count), translate=False)
         row.operator("lsf.step_take", text="", icon="TRIA_RIGHT").step = 1
         layout.operator("lsf.keep_take", icon="CHECKMARK")
 
 
 def _which(action: bpy.types.Action, count: int) -> str:
     index = takes.playing(action)
-    return f"{count} takes" if index is None else f"{index + 1} of {count}, seed {takes.seed(action, index)}"
+    if index is None:
+        return iface("{count} takes").format(count=count)
+    return iface("{take} of {count}, seed {seed}").format(take=index + 1, count=count, seed=takes.seed(action, index))
 
 
 class LSF_PT_view3d_take(_TakePanel, bpy.types.Panel):
