@@ -8,7 +8,7 @@ from .. import properties
 from ..formats import curves_json, live_link
 from ..formats.curves import Curves
 from ..lines import listed
-from ..scene import played, strips
+from ..scene import arkit_keys, played, strips
 
 
 class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
@@ -50,8 +50,9 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
             return {"CANCELLED"}
         frames = self.first_frame + np.arange(count) * scene_rate / rate
         names, values = played.values(head, frames)
-        curves = Curves(names, frames / scene_rate, values)
-        left_out = []
+        if self.format == "CSV":
+            names, values = arkit_keys.as_channels(head, names, values)
+        curves, left_out = Curves(names, frames / scene_rate, values), []
         try:
             if self.format == "CSV":
                 left_out = live_link.write(self.filepath, curves, rate)

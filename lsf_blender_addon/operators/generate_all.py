@@ -54,9 +54,11 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         if batch.failed:
             text += f"; {len(batch.failed)} failed"
             session.say(text, is_error=True)
-            sentences = "\n".join(f"{name}: {error}" for name, error in session.failures)
-            # In a script this raises RuntimeError, so that a farm sees it; in the window the panel lists them.
-            self.report({"ERROR"} if bpy.app.background else {"WARNING"}, f"{text}\n{sentences}")
+            if bpy.app.background:  # raises RuntimeError in a script, so that a farm sees it
+                sentences = "\n".join(f"{name}: {error}" for name, error in session.failures)
+                self.report({"ERROR"}, f"{text}\n{sentences}")
+            else:
+                self.report({"WARNING"}, f"{text}: the Batch panel tells why")
         else:
             session.say(text)
             self.report({"INFO"}, text)

@@ -3,13 +3,15 @@
 import os
 
 import bpy
+import numpy as np
 from bpy_extras.io_utils import ImportHelper
 
 from .. import compat, properties, session
 from ..errors import Refusal
 from ..formats import live_link
 from ..lines import listed
-from ..scene import actions, meshes, strips
+from ..scene import actions, arkit_keys, meshes, strips, thinning
+from ..scene.curves import Keying
 
 
 class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
@@ -25,6 +27,9 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
     rate: bpy.props.FloatProperty(
         name="Timecode Rate", description="Frames of the file's timecode that make a second, such as 59.94. "
         "0: what the timecode itself tells", default=0.0, min=0.0, soft_max=120.0)
+    every_frame: bpy.props.BoolProperty(
+        name="Key on Every Frame", description="Otherwise only as many keys as it takes to keep the motion to the eye",
+        default=False)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -50,22 +55,21 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
     def _import(self, context: bpy.types.Context) -> str:
         head, scene = properties.head_of(context), compat.sequencer_scene(context)
         recording = live_link.read(self.filepath, self.rate)
-        motion = recording.on_frames(strips.scene_fps(scene))
-        keys = {key.name.casefold(): key.name for key in head.data.shape_keys.key_blocks}
-        driven = actions.driven_keys(head.data)
-        columns = [k for k, name in enumerate(recording.names) if name.casefold() in keys]
-        columns = [k for k in columns if keys[recording.names[k].casefold()] not in driven]
-        if not columns:
+        fps, name = strips.scene_fps(scene), os.path.basename(self.filepath)
+        motion = recording.on_frames(fps)
+        keys, values, unused = arkit_keys.onto_keys(head, recording.names, motion)
+        if not keys:
             raise Refusal(f'"{head.name}" has no shape key for any column of the file that a driver does not move: '
                           "press Generate for any line first, which adds the ARKit keys")
-        name = os.path.basename(self.filepath)
-        line = strips.Line(name, scene.name, self.filepath, None, strips.scene_fps(scene), self.first_frame,
-                           len(motion), 0.0, len(motion) / strips.scene_fps(scene), 0.0)
+        line = strips.Line(name, scene.name, self.filepath, None, fps, self.first_frame, len(values), 0.0,
+                           len(values) / fps, 0.0)
         actions.check(head.data, line)
-        actions.write(head.data, line, [keys[recording.names[k].casefold()] for k in columns], motion[:, columns])
-        missing = [recording.names[k] for k in range(len(recording.names))
-                   if k not in columns and abs(motion[:, k]).max() > live_link.STILL]
-        text = f"{len(motion)} frames of {name} on {len(columns)} shape keys"
+        bound = None if self.every_frame else thinning.Bound()
+        actions.write(head.data, line, keys, values, Keying(bound, np.zeros((len(keys), 0, 3), np.float32), fps))
+        moving = np.abs(motion).max(0) > live_link.STILL
+        missing = [channel for channel, moves in zip(recording.names, moving, strict=True)
+                   if moves and channel in unused]
+        text = f"{len(values)} frames of {name} on {len(keys)} shape keys"
         return text + (f"; no shape key, or one with a driver, for {listed(missing)}" if missing else "")
 
 

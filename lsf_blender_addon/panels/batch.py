@@ -50,6 +50,8 @@ class _BatchPanel(Tab):
         reason = generate_all.why_not(context) if session.batch is None else ""
         if reason:
             wrapped(layout, context, reason, "INFO")
+        elif session.failures:
+            layout.label(text=session.message)
         for name, error in session.failures:
             wrapped(layout, context, f"{name}: {error}", "ERROR")
 

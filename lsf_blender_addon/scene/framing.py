@@ -7,9 +7,9 @@ from mathutils import Matrix, Vector
 from . import meshes
 
 LENS, SENSOR = 85.0, 36.0  # millimetres: a portrait
-ROOM = 1.5  # height of the picture in heights of the face
+ROOM = 1.4  # height of the picture in heights of the face
 LYING = 0.7  # a face looks up or down if its direction has more than this of the vertical
-MOVES = 0.05  # of the largest offset of all keys: a vertex with less is not of the face
+MOVES = 0.1  # of the largest offset of all keys: a vertex with less is not of the face
 
 
 def face_camera(obj: bpy.types.Object) -> bpy.types.Object:

@@ -5,8 +5,8 @@ import numpy as np
 
 from . import lips, prediction
 
-BOTTOM, HEIGHT = 0.05, 0.75  # of a strip, which is one channel high; the name stands above
-WIDE = 25.0  # millimetres between the lips that fill the graph
+BOTTOM, HEIGHT = 0.12, 0.55  # of a channel: a strip leaves some room to the next, and its name stands above
+WIDE = 15.0  # millimetres between the lips that fill the graph
 
 _known: dict[tuple, tuple[int, np.ndarray]] = {}  # by the Action's name and the bytes kept on it
 
