@@ -1,6 +1,7 @@
 """Lines that are generated one after the other; one press of Generate is a batch of one. Touches no Blender data."""
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ import numpy as np
 from .client.jobs import State
 from .errors import Refusal
 from .generation import Generation
+
+UNEXPECTED = "Something went wrong: the details are in Blender's console (Window > Toggle System Console)"
 
 
 @dataclass(eq=False)
@@ -83,6 +86,9 @@ class Batch:
                 item.generation = item.begin()
             except Refusal as refusal:
                 item.fail(str(refusal))
+            except Exception:  # a bug on one line must not cost the others
+                traceback.print_exc()
+                item.fail(UNEXPECTED)
             return
         item.state = item.generation.poll()
         if item.state is State.DONE:

@@ -31,6 +31,7 @@ class LSF_PG_landmark(bpy.types.PropertyGroup):
         name="Position", description="Where it was on the base shape when it was set", size=3, subtype="XYZ")
     vertex_count: bpy.props.IntProperty(name="Vertices", description="Of the mesh at that time")
     doubtful: bpy.props.BoolProperty(name="Doubtful", description="The artist should check it")
+    accepted: bpy.props.BoolProperty(name="Accepted", description="The artist has looked at it and left it as it is")
 
 
 def _channel_names(_row, _context: bpy.types.Context, typed: str) -> list[str]:

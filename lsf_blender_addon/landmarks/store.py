@@ -32,10 +32,25 @@ def write_own(head: bpy.types.Object, own: Places) -> None:
 
 
 def write_found(head: bpy.types.Object, found: Places, doubtful: set[int]) -> None:
-    """Keep the points as they were found, and those of them that the artist should check."""
-    _write(head.lsf.found_landmarks, found, head.data)
+    """Keep the points as they were found, and those of them that the artist should check.
+
+    Where the artist has set a point, no other can be found: there the earlier one stays. A point that is found again
+    where the artist has accepted it needs no second look.
+    """
+    earlier, own = read(head)
+    accepted = {item.index: tuple(item.corners) for item in head.lsf.found_landmarks if item.accepted}
+    found = {point: place for point, place in found.items() if point not in own}
+    _write(head.lsf.found_landmarks, {point: earlier[point] for point in own if point in earlier} | found, head.data)
     for item in head.lsf.found_landmarks:
-        item.doubtful = item.index in doubtful
+        item.accepted = accepted.get(item.index) == tuple(item.corners)
+        item.doubtful = item.index in doubtful and not item.accepted
+
+
+def accept(head: bpy.types.Object) -> None:
+    """The artist has looked at all points as they were found."""
+    for item in head.lsf.found_landmarks:
+        if item.doubtful:
+            item.doubtful, item.accepted = False, True
 
 
 def binding(head: bpy.types.Object, vertices: np.ndarray) -> np.ndarray | None:

@@ -1,11 +1,12 @@
 """What Generate and Generate All share: follow a batch without blocking Blender, then write its results."""
 
 import time
+import traceback
 
 import bpy
 
 from .. import session
-from ..batch import Batch, Item
+from ..batch import UNEXPECTED, Batch, Item
 from ..errors import Refusal
 from ..lines import is_edited, write
 
@@ -40,7 +41,7 @@ class BatchModal:
             return self._tick(context, event)
         except Exception:  # Blender ends the operator then; the panel must not wait for ever
             self._stop_timer(context)
-            session.drop("Something went wrong: the details are in Blender's console (Window > Toggle System Console)")
+            session.drop(UNEXPECTED)
             raise
 
     def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -112,6 +113,9 @@ class BatchModal:
                 self._texts.append(self.write(item))
             except Refusal as refusal:
                 item.fail(str(refusal))
+            except Exception:  # a bug on one line must not cost the others
+                traceback.print_exc()
+                item.fail(UNEXPECTED)
             batch.waits = f"Writing {item.name}"
         return not self._unwritten
 

@@ -19,7 +19,8 @@ NAVIGATION = ("MIDDLEMOUSE", "WHEEL", "TRACKPAD", "NUMPAD_", "NDOF_", "MOUSEROTA
 
 class LSF_OT_edit_landmarks(bpy.types.Operator):
     """Show the landmarks of the face on the mesh and drag them where they belong. Points that you move are binding for
-    the animation, all others are found automatically. Two mouth corners, nose tip and chin can save a hopeless case"""
+    the animation, all others are found automatically. Mouth corners, nose tip and chin can save a hopeless case. Enter
+    also says that the points in doubt, drawn red, are right where they are"""
 
     bl_idname = "lsf.edit_landmarks"
     bl_label = "Edit Landmarks"
@@ -107,9 +108,10 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         if head is None or len(head.data.vertices) != len(self._editor.surface.vertices):
             self.report({"ERROR"}, f'"{self._head}" was changed meanwhile: edit its landmarks again')
             return {"CANCELLED"}
-        if not self._editor.changed:
+        if not self._editor.changed and not store.doubtful(head):
             return {"CANCELLED"}
         store.write_own(head, self._editor.own)
+        store.accept(head)
         self.report({"INFO"}, f"{len(self._editor.own)} landmarks set by hand")
         return {"FINISHED"}
 

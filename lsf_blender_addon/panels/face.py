@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from .. import properties, session
-from ..landmarks import points, store
+from ..landmarks import points
 from ..scene import face_result
 from ..translations import OURS
 from .common import Tab, wrapped
@@ -33,13 +33,15 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         row.operator("lsf.edit_landmarks", icon="TRACKER")
         row.operator("lsf.reset_landmarks", icon="LOOP_BACK", text="")
         own = len(head.lsf.own_landmarks)
-        if len(head.lsf.found_landmarks) == points.COUNT:
+        known = {item.index for group in (head.lsf.found_landmarks, head.lsf.own_landmarks) for item in group}
+        if len(known) == points.COUNT:
             text = iface("Landmarks found; {own} set by hand") if own else iface("Landmarks found")
             layout.label(text=text.format(own=own), icon="CHECKMARK", translate=False)
         elif own:
             layout.label(text=iface("{own} landmarks set by hand").format(own=own), icon="HAND", translate=False)
-        if store.doubtful(head):
-            wrapped(layout, context, face_result.in_doubt(head).removeprefix("; ").capitalize(), "ERROR")
+        if lines := face_result.doubted_lines(head):
+            text = iface("Look with Edit Landmarks whether these are right: {lines}")
+            wrapped(layout, context, text.format(lines=lines), "ERROR")
         if head.lsf.recognised:
             text = iface("In this mesh: {parts}").format(parts=head.lsf.recognised)
             wrapped(layout, context, text, "CHECKMARK")

@@ -11,13 +11,13 @@ from .common import Tab, wrapped
 
 class LSF_UL_mapping(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
-        row = layout.row(align=True)
+        row = layout.split(factor=0.42, align=True)
         row.prop(item, "key", text="", emboss=False, icon="SHAPEKEY_DATA")
+        if item.channel:
+            row = row.split(factor=0.7, align=True)
         row.prop(item, "channel", text="", placeholder="from its shape")
-        gain = row.row(align=True)
-        gain.scale_x = 0.5
-        gain.active = bool(item.channel)
-        gain.prop(item, "gain", text="")
+        if item.channel:
+            row.prop(item, "gain", text="")
 
 
 class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):

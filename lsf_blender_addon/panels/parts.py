@@ -10,8 +10,8 @@ from .common import Tab, wrapped
 
 class LSF_UL_parts(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
-        row = layout.row(align=True)
-        row.prop(item, "object", text="", emboss=False, icon="MESH_DATA")
+        row = layout.split(factor=0.5)
+        row.label(text=item.object.name if item.object else "(gone)", icon="MESH_DATA")
         guess = f"Auto: {item.recognised}" if item.kind == "AUTOMATIC" and item.recognised else ""
         row.prop_menu_enum(item, "kind", text=guess or parts.NAMES[parts.CODES[item.kind]])
 

@@ -29,8 +29,13 @@ def remember(objects: list[bpy.types.Object], character: Character, header: dict
 
 def in_doubt(head: bpy.types.Object) -> str:
     """What the artist should check, as the end of a sentence; empty if all is well."""
-    lines = list(dict.fromkeys(points.line_of(index).lower() for index in store.doubtful(head)))
-    return f"; check the landmarks in the Face panel: {', '.join(lines)}" if lines else ""
+    lines = doubted_lines(head)
+    return f"; check the landmarks in the Face panel: {lines}" if lines else ""
+
+
+def doubted_lines(head: bpy.types.Object) -> str:
+    """Where the points are that the artist should check; empty if all is well."""
+    return ", ".join(dict.fromkeys(points.line_of(index).lower() for index in store.doubtful(head)))
 
 
 def _remember_parts(head: bpy.types.Object, character: Character, recognised: np.ndarray) -> None:

@@ -16,13 +16,17 @@ TRACKS = {"blinks": "LSF blinks", "gaze": "LSF gaze"}
 FLAT = 1e-4  # curve values that differ by less are the same
 
 
-def write(mesh: bpy.types.Mesh, line: Line, layer: str, names: list[str], motion: np.ndarray) -> bpy.types.Action:
+def write(mesh: bpy.types.Mesh, line: Line, layer: str, names: list[str],
+          motion: np.ndarray) -> bpy.types.Action | None:
     """Write the layer's curves, motion (F, len(names)) from line.first_frame on, instead of earlier ones of the line.
 
-    The keys must be there.
+    The keys must be there. A line in which the layer does nothing, so that there are no names, gets no Action.
     """
     data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
     action = _existing(data, line, layer)
+    if not names:
+        _drop(data, action)
+        return None
     if action is None:
         action = bpy.data.actions.new(f"{TRACKS[layer]} · {line.strip}")
     fcurves = compat.key_fcurves(action)
@@ -93,6 +97,17 @@ def _existing(data: bpy.types.AnimData, line: Line, layer: str) -> bpy.types.Act
         if (mark["strip"], mark["scene"]) == (line.strip, line.scene):
             return strip.action
     return None
+
+
+def _drop(data: bpy.types.AnimData, action: bpy.types.Action | None) -> None:
+    """Take an Action off its tracks, and out of the file if nothing else uses it."""
+    if action is None:
+        return
+    for track in data.nla_tracks:
+        for strip in [strip for strip in track.strips if strip.action == action]:
+            track.strips.remove(strip)
+    if not action.users - action.use_fake_user:
+        bpy.data.actions.remove(action)
 
 
 def _place(data: bpy.types.AnimData, action: bpy.types.Action, layer: str) -> None:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lsf_blender_addon.batch import Batch, Item
+from lsf_blender_addon.batch import UNEXPECTED, Batch, Item
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.errors import Refusal
 
@@ -61,6 +61,14 @@ def test_a_line_that_fails_does_not_stop_the_others():
     run(batch)
     assert begun == [1, 2] and [item.name for item in batch.results] == ["line 2"]
     assert [item.error for item in batch.failed] == ["Its sound is missing: find it.", "The server has a headache."]
+
+
+def test_nor_does_a_bug(capsys):
+    batch, _generations, begun = batch_of(State.DONE, State.DONE)
+    batch.items[0].begin = lambda: 1 / 0
+    run(batch)
+    assert begun == [1] and "ZeroDivisionError" in capsys.readouterr().err
+    assert [item.error for item in batch.failed] == [f"{UNEXPECTED}."]
 
 
 def test_progress_over_all():

@@ -144,6 +144,10 @@ def test_the_list(pair):
     teeth.select_set(True)
     head.select_set(False)
     assert not character.objects(bpy.context, head), "selected, but not together with the head"
+    head.select_set(True)
+    assert teeth in character.objects(bpy.context, head)
+    teeth.lsf.found_landmarks.add()
+    assert not character.objects(bpy.context, head), "another head"
 
 
 def test_a_part_that_is_gone_or_shared(pair, addon):

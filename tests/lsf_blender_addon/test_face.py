@@ -14,7 +14,7 @@ from tests.lsf_blender_addon.fake_client import Client, use
 
 
 class FaceClient(Client):
-    """Finds 68 points at the first vertices, doubts two of them; recognises eyes and a tongue."""
+    """Finds 68 points at the first vertices, but for the artist's; doubts three; recognises eyes and a tongue."""
 
     def submit(self, kind, request, arrays) -> Job:
         if kind == "generate":
@@ -24,6 +24,9 @@ class FaceClient(Client):
             job.error = "no face here" if self.state is State.FAILED else ""
             self.jobs.append(job)
         vertices = np.arange(68) % len(arrays["vertices"])
+        own = arrays.get("landmarks68", np.full((68, 3), np.nan))
+        for index in np.flatnonzero(np.isfinite(own).all(1)):
+            vertices[index] = np.linalg.norm(arrays["vertices"] - own[index], axis=1).argmin()
         job.header["report"] = {"landmark_confidence": [0.9] * 68, "check_landmarks": [48, 49, 8]}
         job.arrays |= {"landmarks68": arrays["vertices"][vertices] * 1.001,
                        "landmark_vertices": vertices.astype(np.int32),
@@ -76,6 +79,26 @@ def test_own_landmarks_are_sent_and_bind(head, addon, monkeypatch):
     assert store.doubtful(head) == [8, 49] and set(store.read(head)[1]) == {48}
     assert bpy.ops.lsf.reset_landmarks() == {"FINISHED"}
     assert not store.read(head)[1] and not bpy.ops.lsf.reset_landmarks.poll()
+
+
+def test_a_point_set_by_hand_does_not_pass_for_a_found_one(head):
+    """So that a reset brings back what was found, not what was set."""
+    bpy.ops.lsf.find_landmarks()
+    before = store.read(head)[0]
+    place(head, 48, 100)
+    bpy.ops.lsf.find_landmarks()
+    assert store.read(head)[0][48] == before[48]
+
+
+def test_what_was_accepted_is_not_asked_again(head, addon):
+    bpy.ops.lsf.find_landmarks()
+    store.accept(head)
+    assert store.doubtful(head) == []
+    bpy.ops.lsf.find_landmarks()
+    assert store.doubtful(head) == [] and addon.session.message == "The face was found"
+    head.lsf.found_landmarks[8].corners = (1, 2, 3)  # and now it is found somewhere else
+    bpy.ops.lsf.find_landmarks()
+    assert store.doubtful(head) == [8]
 
 
 def test_landmarks_follow_the_mesh(head):

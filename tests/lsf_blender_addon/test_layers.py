@@ -214,3 +214,17 @@ def test_gaze_leaves_alone_what_speech_moves():
     assert set(made.layers["gaze"]) == set(LOOKS) - {"eyeLookUpLeft"}
     assert (made.motion[:, CHANNELS.index("eyeLookUpLeft")] == 0.5).all()
     assert (made.motion[:, CHANNELS.index("eyeLookUpRight")] == 0.5).all()
+
+
+def test_a_layer_that_does_nothing_in_a_line_gets_no_action(cube):
+    cube.shape_key_add(name="Basis")
+    cube.shape_key_add(name="eyeLookUpLeft").value = 0
+    moves = np.linspace(0, 1, 10, dtype=np.float32)[:, None]
+    lines = [Line(f"line {i}", "Scene", "/line.wav", None, 24.0, 25 + 50 * i, 10, 0.0, 1.0, 0.0) for i in range(2)]
+    for line in lines:
+        assert layers.write(cube.data, line, "gaze", [], moves[:, :0]) is None
+    assert not bpy.data.actions
+    for line in lines:
+        layers.write(cube.data, line, "gaze", ["eyeLookUpLeft"], moves)
+    layers.write(cube.data, lines[0], "gaze", [], moves[:, :0])
+    assert [action.name for action in bpy.data.actions] == ["LSF gaze · line 1"]

@@ -9,7 +9,8 @@ import pytest
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.client.jobs import Client
-from lsf_blender_addon.scene import actions, played, prediction
+from lsf_blender_addon.landmarks import store
+from lsf_blender_addon.scene import actions, meshes, played, prediction
 from lsf_blender_addon.scene import curves as curves_module
 
 LINE = os.path.join(os.path.dirname(compat.__file__), "assets", "demo_line.flac")
@@ -85,3 +86,34 @@ def test_three_lines_unattended(scene, addon, add_strip, tmp_path, capfd):
     moved = [played.values(bpy.data.objects["Anna"], first + np.arange(100.0))[1] for first in (25, 200, 400)]
     assert [np.ptp(values, axis=0).max() > 1e-3 for values in moved] == [True, False, True]
     assert keys.animation_data.action is None and len(keys.animation_data.nla_tracks) >= 1
+
+
+def test_a_head_in_pieces_with_visemes_of_its_own(scene, addon):
+    """Teeth and eyes as objects of their own, found for what they are; the head's keys solved, and the parts follow."""
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.mesh.select_all(action="SELECT")
+    bpy.ops.mesh.separate(type="LOOSE")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    pieces = sorted(bpy.context.selected_objects, key=lambda obj: -len(obj.data.vertices))
+    head, *others = pieces
+    bpy.context.view_layer.objects.active = head
+    assert bpy.ops.lsf.find_landmarks() == {"FINISHED"}
+    assert len(head.lsf.found_landmarks) == 68 and not head.lsf.parts
+    assert bpy.ops.lsf.add_parts() == {"FINISHED"}
+    shut = meshes.base_vertices(head.data)
+    mouth = store.read(head)[0][62].on(shut)
+    head.shape_key_add(name="Basis")
+    for name, drop in zip("AIUEO", (0.02, 0.004, 0.006, 0.012, 0.016), strict=True):
+        key = head.shape_key_add(name=name, from_mix=False)
+        key.value = 0
+        below = np.exp(-((shut - mouth - (0, 0, -0.03)) ** 2).sum(1) / 0.03**2)[:, None] * (shut[:, 2:] < mouth[2])
+        key.points.foreach_set("co", (shut + below * (0, 0, -drop)).astype(np.float32).ravel())
+    assert bpy.ops.lsf.generate() == {"FINISHED"}
+    assert {key.name for key in head.data.shape_keys.key_blocks} == {"Basis", *"AIUEO"}
+    recognised = {part.recognised for part in head.lsf.parts}
+    assert {"Left Eye", "Right Eye", "Upper Teeth", "Lower Teeth"} <= recognised
+    lower = next(part.object for part in head.lsf.parts if part.recognised == "Lower Teeth")
+    action = head.data.shape_keys.animation_data.action
+    values = [point.co[1] for curve in compat.fcurves_of(action) for point in curve.keyframe_points]
+    assert max(values) > 0 and min(values) >= 0 and max(values) <= 1
+    assert {key.name for key in lower.data.shape_keys.key_blocks} == {"Basis", *"AIUEO"}
