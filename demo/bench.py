@@ -18,8 +18,9 @@ import numpy as np
 import soundfile
 
 from lsf_blender_addon.client.process import ServerProcess
-from lsf_blender_addon.scene import actions
+from lsf_blender_addon.scene import actions, curves, tweaks
 from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.thinning import Bound
 from server.arkit import CHANNELS
 from server.face import load_head
 from server.meshes import load
@@ -135,6 +136,13 @@ def bench_curves(repeats: int) -> None:
             head.shape_key_add(name=name)
     row("write 52 curves x 18000 frames into Blender",
         timed(lambda i: actions.write(heads[i].data, line, list(CHANNELS), motion), repeats))
+    waves = np.arange(1800)[:, None] / 30 * np.random.default_rng(0).uniform(1, 6, len(CHANNELS))
+    minute, still = 0.5 + 0.4 * np.sin(waves).astype(np.float32), np.zeros((1800, len(CHANNELS)), np.float32)
+    lips = np.random.default_rng(0).normal(0, 5, (len(CHANNELS), 20, 3)).astype(np.float32)
+    action, keying = bpy.data.actions.new("minute"), curves.Keying(Bound(), lips, 30.0)
+    row("a slider on a minute of 52 curves",
+        timed(lambda i: curves.write(action, list(CHANNELS), tweaks.apply(
+            tweaks.Tweaks(jaw=1 + i / 10), CHANNELS, 30.0, minute, still, lips), 1, keying), repeats))
 
 
 def main() -> None:

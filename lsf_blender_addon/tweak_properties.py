@@ -17,7 +17,7 @@ def _gain(name: str, what: str):
 
 class LSF_PG_channel(bpy.types.PropertyGroup):
     muted: bpy.props.BoolProperty(
-        name="Mute", description="Keep this shape key at 0 in this line. Keys that you set by hand stay",
+        name="Mute", description="Keep this channel at 0 in this line. Keys that you set by hand stay",
         options=set(), update=_changed)
 
 

@@ -30,7 +30,7 @@ class _TweakPanel(Tab):
         row.enabled = prediction.has_expression(action)
         row.prop(tweaks, "emotion", slider=True)
         if not row.enabled:
-            wrapped(column, context, "What emotion adds to this line is not known: press Generate again", "INFO")
+            wrapped(column, context, "Nothing in this line is known to come from emotion", "INFO")
         column.prop(tweaks, "closure")
         column.prop(tweaks, "smoothing")
         column.prop(tweaks, "offset")

@@ -51,7 +51,7 @@ def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray
     data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
     action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
     mark = action.get(MARK, {})
-    if curves.PROPERTY not in action:  # new, or by a version that wrote a key on every frame and kept no record
+    if not curves.paths(action):  # new, or by a version that kept no record
         _cleared(action)
     before = curves.paths(action)
     paths = curves.write(action, names, motion, line.first_frame + offset, keying,

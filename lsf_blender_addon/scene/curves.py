@@ -1,7 +1,8 @@
 """Generated F-curves: written, and written again around what the artist has keyed on them by hand.
 
 What was written is kept on the Action, key by key, so that it is known later which keys the artist has touched.
-Only F-curves that are named there are ever changed, and only their keys: an artist's modifiers, colours and locks stay.
+Only F-curves that are named there are ever changed, and only their keys: an artist's modifiers and colours stay. Curves
+that the artist has locked are not changed at all.
 """
 
 from dataclasses import dataclass, field
@@ -56,20 +57,19 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
 
     Generated curves of other names go, unless the artist has keyed on them: these come to rest at 0. What the artist
     has keyed on a generated curve stays, `moved` frames later, or goes if not `keep`. Generated curves that the artist
-    has deleted come back if `revive`. Curves that the artist has made are left alone.
+    has deleted come back if `revive`. Curves that the artist has made or locked are left alone.
     """
     fcurves = compat.key_fcurves(action)
     existing = {fcurve.data_path: fcurve for fcurve in fcurves}
     record, soft = load(action), SOFT * keying.fps
     ranges = _moved(kept_ranges(action, soft), moved) if keep else {}
-    deleted = set() if revive else record.keys.keys() - existing.keys()
+    theirs = {path for path, fcurve in existing.items() if fcurve.lock or path not in record.keys}
+    as_it_is = record.keys.keys() & theirs | (set() if revive else record.keys.keys() - existing.keys())
     still = np.zeros(len(motion), np.float32)
-    columns = {path: still for path in ranges}
-    columns |= {path: motion[:, k] for k, path in enumerate(map(value_path, names))
-                if path not in deleted and (path in record.keys or path not in existing)}
-    for path in record.keys.keys() - columns.keys():
-        if path in existing:
-            fcurves.remove(existing.pop(path))
+    columns = {path: still for path in ranges if path not in theirs}
+    columns |= {path: motion[:, k] for k, path in enumerate(map(value_path, names)) if path not in as_it_is | theirs}
+    for path in existing.keys() - columns.keys() - theirs:
+        fcurves.remove(existing.pop(path))
     handmade, pinned = {}, np.zeros((len(columns), len(motion)), bool)
     for k, path in enumerate(columns):
         if spans := ranges.get(path):
@@ -77,7 +77,7 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
             ends = [tuple(_value(existing[path], frame - moved) for frame in span) for span in spans]
             columns[path], pinned[k] = handwork.bent(columns[path], first_frame, spans, ends, soft)
     fit = _fit(columns, names, first_frame, keying, pinned)
-    written = {path: record.keys[path] for path in deleted}
+    written = {path: record.keys[path] for path in as_it_is}
     for path, keys in zip(columns, fit.keys, strict=True):
         written[path] = keys.outside(handwork.is_inside(keys.frames, ranges.get(path, [])))
         _fill(existing.get(path) or fcurves.new(path), written[path], handmade.get(path, []), keying.bound is None)
@@ -175,20 +175,19 @@ def _handmade(fcurve: bpy.types.FCurve, spans: list[Range], moved: int) -> list[
 
 def _fill(fcurve: bpy.types.FCurve, keys: thinning.Keys, handmade: list[dict], automatic: bool) -> None:
     """Replace the keys of the curve: the generated ones, and the artist's exactly as they were."""
-    points = fcurve.keyframe_points
-    count, total = len(keys.frames), len(keys.frames) + len(handmade)
-    numbers = np.zeros((len(AXES), total, 2), np.float32)
-    numbers[0, :count, 0], numbers[0, :count, 1] = keys.frames, keys.values
-    numbers[1:, :count] = keys.handles()
-    numbers[0, count:, 0] = [key["co"][0] for key in handmade]
-    order = np.argsort(numbers[0, :, 0], kind="stable")
+    points, count, total = fcurve.keyframe_points, len(keys.frames), len(keys.frames) + len(handmade)
+    frames = np.concatenate([keys.frames, [key["co"][0] for key in handmade]])
+    order = np.argsort(frames, kind="stable")
     points.clear()
-    points.add(total)
-    for name, pairs in zip(AXES, numbers, strict=True):
-        points.foreach_set(name, pairs[order].ravel())
-    kind = np.full(total, _enum("handle_left_type", "AUTO_CLAMPED" if automatic else "ALIGNED"), np.int32)
-    points.foreach_set("handle_left_type", kind)
-    points.foreach_set("handle_right_type", kind)
+    points.add(total)  # Bézier keys with clamped automatic handles
+    pairs = np.zeros((total, 2), np.float32)
+    pairs[:, 0], pairs[:count, 1] = frames, keys.values
+    points.foreach_set("co", pairs[order].ravel())
+    if not automatic:
+        for side, handles in zip(AXES[1:], keys.handles(), strict=True):
+            pairs[:count] = handles
+            points.foreach_set(side, pairs[order].ravel())
+            points.foreach_set(f"{side}_type", np.full(total, _enum("handle_left_type", "ALIGNED"), np.int32))
     for at in np.flatnonzero(order >= count):
         for name in (*EXACTLY, *AXES):  # the handles' types first: they decide what the handles may be
             setattr(points[at], name, handmade[order[at] - count][name])

@@ -200,6 +200,21 @@ def test_modifiers_and_colours_on_generated_curves_stay(action):
     assert curves.kept_ranges(action) == {}
 
 
+def test_a_locked_curve_stays_as_it_is(action, dump):
+    curves.write(action, NAMES, motion(), FIRST, thin())
+    curve(action).keyframe_points.insert(100, 0.95)
+    curve(action).lock = True
+    before = dump(curve(action))
+    for names in (NAMES, NAMES[1:]):
+        keying = Keying(thin().bound, thin().lips[-len(names):], 24.0)
+        curves.write(action, names, motion(1)[:, -len(names):], FIRST, keying, keep=False)
+        assert dump(curve(action)) == before and curve(action, "mouthClose").keyframe_points[5].co[1] != 0.5
+    curve(action).lock = False
+    assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(100, 100)]}
+    curves.write(action, NAMES, motion(1), FIRST, thin())
+    assert np.abs(values(action) - motion(1)[:, 0])[100:].max() < 0.01
+
+
 def test_saved_and_reloaded(action, tmp_path):
     curves.write(action, NAMES, motion(), FIRST, thin())
     curve(action).keyframe_points.insert(100, 0.95)

@@ -1,0 +1,180 @@
+"""Sliders, keys by hand and their undo as an artist has them in a window. Run it with a minute of speech as --audio."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import stage
+from stage import Stopwatch, add_on, check, install, measured, shot, until, window_override
+
+SLIDER = "object.data.shape_keys.animation_data.action.lsf."
+
+
+def head() -> bpy.types.Object:
+    return bpy.data.objects["LSF Head"]
+
+
+def action() -> bpy.types.Action:
+    return head().data.shape_keys.animation_data.action
+
+
+def idle() -> bool:
+    return add_on().session.batch is None
+
+
+def slide(name: str, value: float) -> float:
+    """Set a slider as the interface does, with an undo step; milliseconds of the processor that it took."""
+    start = time.thread_time()
+    with window_override():
+        bpy.ops.wm.context_set_float("EXEC_DEFAULT", True, data_path=SLIDER + name, value=value)
+    return round(1000 * (time.thread_time() - start), 1)
+
+
+def undo(redo: bool = False) -> None:
+    with window_override():
+        (bpy.ops.ed.redo if redo else bpy.ops.ed.undo)()
+
+
+def keys() -> bytes:
+    """All keys of all curves."""
+    result = []
+    for curve in sorted(add_on().compat.fcurves_of(action()), key=lambda curve: curve.data_path):
+        numbers = np.empty(2 * len(curve.keyframe_points), np.float32)
+        curve.keyframe_points.foreach_get("co", numbers)
+        result.append(numbers.tobytes())
+    return b"".join(result)
+
+
+def open_panels() -> None:
+    """The subpanels of this session, as if the artist had opened them."""
+    panels = add_on().panels
+    classes = [panels.tweak.LSF_PT_view3d_tweak, panels.channels.LSF_PT_view3d_channels, panels.keys.LSF_PT_view3d_keys]
+    for cls in reversed(classes):
+        bpy.utils.unregister_class(cls)
+    for cls in classes:
+        cls.bl_options = set()
+        bpy.utils.register_class(cls)
+
+
+def prepare():
+    install()
+    bpy.context.preferences.view.ui_scale = 0.75  # all panels on one screen
+    yield 0.2
+    open_panels()
+    with window_override():
+        bpy.ops.lsf.add_head()
+    scene = bpy.context.scene
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], 1, 25)
+    scene.frame_end = int(add_on().compat.strip_times(editor.active_strip).right)
+    if hasattr(bpy.context.workspace, "sequencer_scene"):
+        bpy.context.workspace.sequencer_scene = scene
+    for area in bpy.context.window_manager.windows[0].screen.areas:
+        if area.type == "VIEW_3D":
+            area.spaces.active.show_region_ui = True
+    yield 0.3
+    with window_override():
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_selected()
+    for area in bpy.context.window_manager.windows[0].screen.areas:
+        for region in area.regions:
+            if region.type == "UI" and area.type == "VIEW_3D":
+                region.active_panel_category = "LSF"
+    yield from shot("tweaks_1_nothing_yet")
+    with window_override():
+        bpy.ops.lsf.generate("INVOKE_DEFAULT")
+    yield from until(idle)
+    measured["result"] = add_on().session.message
+    check(not add_on().session.failed, add_on().session.message)
+
+
+def steps():
+    yield from prepare()
+    bpy.context.scene.frame_set(60)
+    bpy.ops.ed.undo_push(message="generated")
+    predicted = keys()
+    yield from shot("tweaks_2_as_predicted")
+
+    # One slider, one undo step, and Reset
+    slide("jaw", 0.4)
+    yield 0.3
+    tweaked = keys()
+    check(tweaked != predicted, "the curves did not follow the slider")
+    undo()
+    yield 0.3
+    check(keys() == predicted and action().lsf.jaw == 1, "undo of a slider left something")
+    undo(redo=True)
+    yield 0.3
+    check(keys() == tweaked and abs(action().lsf.jaw - 0.4) < 1e-6, "redo of a slider left something")
+    with window_override():
+        bpy.ops.lsf.reset_tweaks("EXEC_DEFAULT", True)
+    yield 0.3
+    check(keys() == predicted, "Reset did not bring the prediction back")
+    undo()
+    yield 0.3
+    check(keys() == tweaked, "undo of Reset is not one step")
+    undo(redo=True)
+
+    # A slider during playback
+    with window_override():
+        bpy.ops.screen.animation_play()
+    yield 1.0
+    with Stopwatch() as still:
+        yield 2.0
+    measured["longest standstill of playback, ms"] = still.longest()
+    took = []
+    with Stopwatch() as still:
+        for step in range(20):
+            took.append(slide("jaw", 1 + step / 20))
+            yield 0.1
+    measured["a slider with its undo step during playback, ms"] = f"{np.median(took):.0f}, the longest {max(took):.0f}"
+    measured["longest standstill meanwhile, ms"] = still.longest()
+    with window_override():
+        bpy.ops.screen.animation_cancel()
+    for name in ("smoothing", "closure", "smile", "density"):
+        measured[f"the slider {name}, ms"] = slide(name, 0.3)
+    yield from shot("tweaks_3_tweaked")
+
+    # Keys by hand
+    with window_override():
+        bpy.ops.lsf.reset_tweaks("EXEC_DEFAULT", True)
+    action().lsf.density = 0.5
+    bpy.context.scene.frame_set(70)
+    key = head().data.shape_keys.key_blocks["jawOpen"]
+    key.value = 0.9
+    key.keyframe_insert("value", frame=70)
+    bpy.ops.ed.undo_push(message="keyed")
+    slide("jaw", 0.5)
+    yield 0.3
+    curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
+    check(abs(curve.evaluate(70) - 0.9) < 1e-4, "a slider took a key of the artist away")
+    yield from shot("tweaks_4_kept_key")
+    with window_override():
+        bpy.ops.lsf.release_keys("EXEC_DEFAULT", True)
+    yield 0.3
+    curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
+    check(curve.evaluate(70) < 0.6, "Clear My Keys left the key")
+    undo()
+    yield 0.3
+    curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
+    check(abs(curve.evaluate(70) - 0.9) < 1e-4, "undo did not bring the artist's key back")
+
+    # Saved and opened again
+    before, path = keys(), str(stage.OUT / "tweaks.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    yield 1.0
+    check(keys() == before and abs(action().lsf.jaw - 0.5) < 1e-6, "saving and opening changed the line")
+    slide("jaw", 0.8)
+    yield 0.3
+    check(keys() != before, "the sliders are dead after opening the file")
+    bpy.ops.preferences.addon_disable(module=add_on().__name__)
+
+
+stage.run(steps())
