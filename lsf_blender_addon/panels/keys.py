@@ -31,7 +31,7 @@ class _KeysPanel(Tab):
             column = layout.column(align=True)
             column.label(text="Set by hand, and kept:", icon="LOCKED")
             for path, spans in list(ranges.items())[:SHOWN]:
-                column.label(text=f"{curves.key_name(path)}: {_spans(spans)}", icon="BLANK1")
+                column.label(text=f"{curves.key_name(path)}: {_spans(spans)}", icon="BLANK1", translate=False)
             if len(ranges) > SHOWN:
                 text = iface("and on {count} more curves").format(count=len(ranges) - SHOWN)
                 column.label(text=text, icon="BLANK1", translate=False)
@@ -41,7 +41,7 @@ class _KeysPanel(Tab):
 
 def _spans(spans: list[tuple[float, float]]) -> str:
     """Frames and ranges of frames for people."""
-    parts = [f"{first:g}" if first == last else f"{first:g} to {last:g}" for first, last in spans[:3]]
+    parts = [f"{first:g}" if first == last else f"{first:g}–{last:g}" for first, last in spans[:3]]
     return ", ".join(parts) + (" …" if len(spans) > 3 else "")
 
 

@@ -37,7 +37,7 @@ def layered(rig: Rig, channels: list[str], motion: np.ndarray, tweaked: np.ndarr
             still = bool(np.abs(speech[:, keys]).max(initial=0.0) <= STILL)
             (gaze if still else beside)[:, k] = curve
             layer |= set(keys.tolist()) if still else set()
-    drive = drive.plus(beside)
+    drive = _rounded(drive.plus(beside))
     values = drive.values(tweaked)
     values[:, sorted(layer)] = drive.plus(gaze).values(tweaked)[:, sorted(layer)]
     layers = {"gaze": [drive.keys[n] for n in sorted(layer)]} if layer else {}
@@ -48,7 +48,12 @@ def mixed(earlier: Drive | None, new: Drive, share: np.ndarray) -> Drive:
     """The new drive, with what the earlier one had solved where the line is still its: 1 - share (F,)."""
     if earlier is None or earlier.keys != new.keys or earlier.residual.shape != new.residual.shape:
         return new
-    return replace(new, residual=(1 - share[:, None]) * earlier.residual + share[:, None] * new.residual)
+    return _rounded(replace(new, residual=(1 - share[:, None]) * earlier.residual + share[:, None] * new.residual))
+
+
+def _rounded(drive: Drive) -> Drive:
+    """The drive as `load` will return it, so that curves made again are the same."""
+    return replace(drive, matrix=unpacked(packed(drive.matrix), 2), residual=unpacked(packed(drive.residual), 2))
 
 
 def store(action: bpy.types.Action, drive: Drive | None) -> None:

@@ -164,8 +164,8 @@ MESSAGES = {
     "Jaw": "Kiefer",
     "Keep This Take": "Diese Fassung behalten",
     "Keep the take that plays, and delete the others": "Die Fassung behalten, die spielt, und die anderen löschen",
-    "Keep this shape key at 0 in this line. Keys that you set by hand stay":
-        "Diesen Formschlüssel in dieser Zeile bei 0 halten. Von Hand gesetzte Schlüssel bleiben",
+    "Keep this channel at 0 in this line. Keys that you set by hand stay":
+        "Diesen Kanal in dieser Zeile bei 0 halten. Von Hand gesetzte Schlüssel bleiben",
     "Key Density": "Schlüsseldichte",
     "Key on a Layer Above": "Schlüssel auf einer Ebene darüber",
     "Keys": "Schlüssel",
@@ -228,6 +228,8 @@ MESSAGES = {
     "No parts are listed.": "Keine Teile sind gelistet.",
     "No sound strip is selected in the sequencer: select some, or list all":
         "Kein Sound-Strip ist im Sequencer ausgewählt: einige auswählen oder alle auflisten",
+    "Nothing in this line is known to come from emotion":
+        "Von nichts in dieser Zeile ist bekannt, dass es vom Gefühl kommt",
     "Nothing that was generated is active on the head: press Generate first.":
         "Am Kopf ist nichts Generiertes aktiv: zuerst „Generieren“ drücken.",
     "Nothing that was generated is active on these shape keys: press Generate first":
@@ -392,8 +394,6 @@ MESSAGES = {
     "Vertices of the triangle that it lies on": "Vertices des Dreiecks, auf dem er liegt",
     "Watch": "Ansehen",
     "Weights": "Gewichte",
-    "What emotion adds to this line is not known: press Generate again":
-        "Was das Gefühl zu dieser Zeile beiträgt, ist nicht bekannt: „Generieren“ nochmals drücken",
     "What happens with the shape keys that the head has already":
         "Was mit den Formschlüsseln geschieht, die der Kopf schon hat",
     ("What nods with the voice: the armature, or an object. A constraint adds the motion to your own pose. Left "

@@ -151,8 +151,8 @@ MESSAGES = {
     "Jaw": "顎",
     "Keep This Take": "このテイクを採用",
     "Keep the take that plays, and delete the others": "再生中のテイクを残し、他を削除する",
-    "Keep this shape key at 0 in this line. Keys that you set by hand stay":
-        "このセリフではこのシェイプキーを 0 に保つ。手で打ったキーは残る",
+    "Keep this channel at 0 in this line. Keys that you set by hand stay":
+        "このセリフではこのチャンネルを 0 に保つ。手で打ったキーは残る",
     "Key Density": "キーの密度",
     "Key on a Layer Above": "上のレイヤーにキーを打つ",
     "Keys": "キー",
@@ -211,6 +211,8 @@ MESSAGES = {
     "No parts are listed.": "登録された部位はありません。",
     "No sound strip is selected in the sequencer: select some, or list all":
         "シーケンサーでサウンドストリップが選択されていません。選択するか、すべてを一覧にしてください",
+    "Nothing in this line is known to come from emotion":
+        "このセリフには感情によるものと分かる動きがない",
     "Nothing that was generated is active on the head: press Generate first.":
         "頭に生成されたものがアクティブになっていません。先に「生成」を押してください。",
     "Nothing that was generated is active on these shape keys: press Generate first":
@@ -364,8 +366,6 @@ MESSAGES = {
     "Vertices of the triangle that it lies on": "点がのっている三角形の頂点",
     "Watch": "再生確認",
     "Weights": "ウェイト",
-    "What emotion adds to this line is not known: press Generate again":
-        "このセリフに感情が加えた分が不明です。もう一度「生成」を押してください",
     "What happens with the shape keys that the head has already": "頭が元から持つシェイプキーの扱い",
     ("What nods with the voice: the armature, or an object. A constraint adds the motion to your own pose. Left "
      "empty: nothing nods"):

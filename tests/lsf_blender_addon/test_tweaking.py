@@ -231,6 +231,35 @@ def test_the_current_range_needs_an_earlier_run(head):
         bpy.ops.lsf.generate()
 
 
+def test_sliders_reach_the_keys_of_a_rig(addon, add_strip, clicks, monkeypatch):
+    """A head with keys of its own is driven under their names."""
+    add_strip(clicks, fps=(24, 1.0))
+    use(addon, monkeypatch, Speaking())
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head = bpy.context.object
+    head.shape_key_add(name="Basis")
+    own = ["".join("_" + letter.lower() if letter.isupper() else letter for letter in name) for name in CHANNELS[:44]]
+    for k, name in enumerate(own):
+        head.shape_key_add(name=name, from_mix=False).points[k % 42].co.z += 0.1 + k
+        head.data.shape_keys.key_blocks[name].value = 0
+    bpy.ops.lsf.generate()
+    action = action_of(head)
+    untouched, before = everything(action), values(action, "jaw_open", "brow_inner_up")
+    assert {curves.key_name(path) for path in curves.paths(action)} <= set(own)
+    action.lsf.jaw, action.lsf.channels["browInnerUp"].muted = 0.5, True
+    after = values(action, "jaw_open", "brow_inner_up")
+    np.testing.assert_allclose(after[:, 0], before[:, 0] / 2, atol=0.02)
+    assert np.abs(after[:, 1]).max() < 1e-4
+    bpy.ops.lsf.reset_tweaks()
+    assert everything(action) == untouched
+    scene = bpy.context.scene
+    scene.lsf.only_range = True
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 60, 90
+    bpy.ops.lsf.generate()
+    change = np.abs(values(action, "jaw_open", "brow_inner_up") - before)
+    assert change[:30].max() < 0.02 and change[75:].max() < 0.02 and change[42:58].max() > 0.1
+
+
 def test_an_action_that_is_the_artists_is_left_alone(head):
     action = action_of(head)
     action.name = "my take"
