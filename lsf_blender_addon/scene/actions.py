@@ -204,9 +204,14 @@ def _push(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 
 
 def _rest(data: bpy.types.AnimData) -> None:
-    """Hold all generated curves at 0 wherever no generated strip plays: a strip of zeros under the others."""
-    paths = {fcurve.data_path for track in data.nla_tracks if _is_ours(track) for strip in track.strips
-             for fcurve in compat.fcurves_of(strip.action)}
+    """Hold all generated curves at 0 wherever no generated strip plays: a strip of zeros under the others.
+
+    Not those that other tracks hold, the artist's or layers of ours, which may lie below.
+    """
+    strips = [(_is_ours(track), strip) for track in data.nla_tracks for strip in track.strips if strip.action]
+    paths = {fcurve.data_path for ours, strip in strips if ours for fcurve in compat.fcurves_of(strip.action)}
+    paths -= {fcurve.data_path for ours, strip in strips if not ours and strip.extrapolation == "HOLD"
+              for fcurve in compat.fcurves_of(strip.action)}
     track = next(track for track in data.nla_tracks if track.name == REST)
     action = track.strips[0].action if track.strips else bpy.data.actions.new("LSF · rest")
     fcurves = _cleared(action)

@@ -6,7 +6,7 @@ import pytest
 from mathutils import Euler, Matrix
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.scene import head_layer, layer_curves, layers, meshes
+from lsf_blender_addon.scene import actions, head_layer, layer_curves, layers, meshes
 from lsf_blender_addon.scene.strips import Line
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -228,3 +228,20 @@ def test_a_layer_that_does_nothing_in_a_line_gets_no_action(cube):
         layers.write(cube.data, line, "gaze", ["eyeLookUpLeft"], moves)
     layers.write(cube.data, lines[0], "gaze", [], moves[:, :0])
     assert [action.name for action in bpy.data.actions] == ["LSF gaze · line 1"]
+
+
+def test_a_later_line_without_gaze_leaves_the_gaze_of_the_first(cube):
+    """The second line's own curve of the same key, and the zeros under all lines, lie on other tracks."""
+    cube.shape_key_add(name="Basis")
+    for name in ("jawOpen", "eyeLookUpLeft"):
+        cube.shape_key_add(name=name).value = 0
+    moves = np.linspace(0.1, 0.9, 10, dtype=np.float32)[:, None]
+    first, second = (Line(f"line {i}", "Scene", "/line.wav", None, 24.0, 25 + 50 * i, 10, 0.0, 1.0, 0.0)
+                     for i in range(2))
+    actions.write(cube.data, first, ["jawOpen"], moves)
+    level = np.concatenate((moves[:-1], np.zeros((1, 1), np.float32)))  # as gaze does, it ends at rest
+    layers.write(cube.data, first, "gaze", ["eyeLookUpLeft"], level)
+    actions.write(cube.data, second, ["jawOpen", "eyeLookUpLeft"], np.repeat(moves, 2, 1))
+    assert values(cube, 30)["eyeLookUpLeft"] == pytest.approx(moves[5, 0], abs=1e-5)
+    assert values(cube, 80)["eyeLookUpLeft"] == pytest.approx(moves[5, 0], abs=1e-5)
+    assert values(cube, 50)["eyeLookUpLeft"] == values(cube, 120)["eyeLookUpLeft"] == 0
