@@ -169,7 +169,8 @@ def _handmade(fcurve: bpy.types.FCurve, spans: list[Range], moved: int) -> list[
     for key in fcurve.keyframe_points:
         if handwork.is_inside(np.array([key.co[0] + moved]), spans)[0]:
             axes = {name: (getattr(key, name)[0] + moved, getattr(key, name)[1]) for name in AXES}
-            keys.append({name: getattr(key, name) for name in EXACTLY} | axes)
+            kind = "KEYFRAME" if key.type == "GENERATED" else key.type  # that the artist has changed
+            keys.append({name: getattr(key, name) for name in EXACTLY} | {"type": kind} | axes)
     return keys
 
 
@@ -180,6 +181,7 @@ def _fill(fcurve: bpy.types.FCurve, keys: thinning.Keys, handmade: list[dict], a
     order = np.argsort(frames, kind="stable")
     points.clear()
     points.add(total)  # Bézier keys with clamped automatic handles
+    points.foreach_set("type", np.full(total, _enum("type", "GENERATED"), np.int32))  # they look so in the editors
     pairs = np.zeros((total, 2), np.float32)
     pairs[:, 0], pairs[:count, 1] = frames, keys.values
     points.foreach_set("co", pairs[order].ravel())

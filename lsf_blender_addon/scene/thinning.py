@@ -6,7 +6,7 @@ handles lie on one line, so that curves stay smooth however few keys they have.
 
 Keys start where they matter to an animator: at the ends, at every extreme that stands out, with flat handles, and where
 the lips close. The slopes of the other keys are the least-squares fit to all frames. Where the fit is too far off, a
-key is added at the worst frame, until all frames are within the bound.
+key is added at the worst frame, until all frames are within the bound. Lips that are shut stay so at any bound.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,9 @@ import numpy as np
 from . import lips as lips_module
 
 SHARE = 0.5  # of the bound in millimetres that one channel may use up; few channels err the same way at once
-CLOSED = 1.0  # millimetres: lips that are closer are closed
-COUNTS = 0.5  # millimetres: a channel that never parts or closes the lips by more does not matter to a closure
+CLOSED = 1.0  # millimetres: where lips come closest and are closer than this, they meet
+SHUT, SLIT = 0.3, 0.1  # millimetres: lips that are closer are shut, and no error may part them further than the second
+COUNTS = 0.2  # millimetres: a channel that never parts or closes the lips by more does not matter to a closure
 EASE = 2e-3  # weight of the frames' own slope where keys are so dense that no frame between them tells it
 STEPS = 12  # of the conjugate gradients; each makes the error in the slopes about a third
 
@@ -91,10 +92,10 @@ def thin(motion: np.ndarray, lips: np.ndarray, bound: Bound, first_frame: int, p
     if len(motion) < 3:
         return every_frame(motion, first_frame)
     curves = np.ascontiguousarray(motion.T, np.float32)
-    reach = np.linalg.norm(lips, axis=2).max(1, initial=0)
+    reach, opening = np.linalg.norm(lips, axis=2).max(1, initial=0), lips_module.opening(lips)
     allowed = 0.99 * np.minimum(bound.value, SHARE * bound.millimetres / np.maximum(reach, 1e-9)).astype(np.float32)
     flat = extremes(curves, allowed)
-    is_key = flat | pinned | _closures(curves, lips_module.opening(lips))
+    is_key = flat | pinned | _closures(curves, opening)
     is_key[:, [0, -1]] = True
     slopes, error = np.zeros_like(curves), np.zeros_like(curves)
     todo = np.arange(len(curves))
@@ -103,7 +104,9 @@ def thin(motion: np.ndarray, lips: np.ndarray, bound: Bound, first_frame: int, p
         split = np.zeros_like(is_key)
         split[todo] = _worst_frames(np.abs(error[todo]) / allowed[todo, None], is_key[todo])
         if not split.any():
-            split = _worst_channels(error, lips, reach, bound.millimetres)
+            split = _worst_channels(error, reach, _off_the_lips(error, lips) > 0.99 * bound.millimetres)
+            parted = (opening @ curves < SHUT) & (np.abs(opening @ error) > 0.99 * SLIT)
+            split |= _worst_channels(error, np.abs(opening), parted)
         is_key |= split
         todo = np.flatnonzero(split.any(1))
     keys = [Keys(first_frame + np.flatnonzero(at).astype(np.float64), curve[at], slope[at])
@@ -215,11 +218,11 @@ def _worst_frames(worst: np.ndarray, is_key: np.ndarray) -> np.ndarray:
     return result.reshape(worst.shape)
 
 
-def _worst_channels(error: np.ndarray, lips: np.ndarray, reach: np.ndarray, millimetres: float) -> np.ndarray:
-    """(K, F) bool: where errors (K, F) of all channels together move the lips too far, the channel most at fault."""
-    frames = np.flatnonzero(_off_the_lips(error, lips) > 0.99 * millimetres)
+def _worst_channels(error: np.ndarray, weight: np.ndarray, too_far: np.ndarray) -> np.ndarray:
+    """(K, F) bool: at the frames too_far (F,), the channel whose error (K, F) times its weight (K,) is the largest."""
+    frames = np.flatnonzero(too_far)
     result = np.zeros(error.shape, bool)
-    result[np.argmax(np.abs(error[:, frames]) * reach[:, None], axis=0), frames] = True
+    result[np.argmax(np.abs(error[:, frames]) * weight[:, None], axis=0), frames] = True
     return result
 
 

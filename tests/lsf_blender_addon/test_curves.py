@@ -42,7 +42,7 @@ def values(action, name="jawOpen") -> np.ndarray:
 
 
 def dump_keys(dump, keys) -> list:
-    return [dump(key, {"select_control_point"}) for key in keys]
+    return [dump(key, {"select_control_point", "type"}) for key in keys]
 
 
 @pytest.mark.parametrize("density", [0.1, 1.0, 10.0])
@@ -97,6 +97,8 @@ def test_keys_of_the_artist_stay(action, dump, keying):
         assert dump_keys(dump, [key for key in jaw.keyframe_points if key.co[0] in (100, at)])[1] == before[1]
         assert jaw.evaluate(100) == pytest.approx(0.95) and jaw.evaluate(at) == pytest.approx(0.05)
         assert curves.kept_ranges(action) == {jaw.data_path: [(100, 100), (at, at)]}
+        mine = [key.co[0] for key in jaw.keyframe_points if key.type == "KEYFRAME"]
+        assert mine == [100, at], "they look other than the generated ones in the editors"
         far = np.abs(np.arange(FRAMES) + FIRST - 100) > 9
         far &= np.abs(np.arange(FRAMES) + FIRST - at) > 9
         assert np.abs(values(action) - motion(seed)[:, 0])[far].max() < 0.01 + 1e-4

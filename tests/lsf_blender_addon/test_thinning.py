@@ -93,6 +93,15 @@ def test_closures_are_exact(motion, lip_offsets):
         assert all(100 + frame in fit.keys[k].frames for k in (JAW, CLOSE))
 
 
+@pytest.mark.parametrize("factor", [1, 10])
+def test_lips_that_are_shut_stay_shut_at_any_bound(motion, lip_offsets, factor):
+    motion[60:70, CLOSE] = motion[60:70, JAW]
+    opening = lips.opening(lip_offsets)
+    fit = thin(motion, lip_offsets, Bound(0.01 * factor, 0.2 * factor))
+    shut = motion @ opening < thinning.SHUT
+    assert shut[60:70].all() and np.abs(errors(fit, motion) @ opening)[shut].max() < 0.1
+
+
 def test_pinned_frames_get_a_key(motion, lip_offsets):
     pinned = np.zeros(motion.T.shape, bool)
     pinned[BROW, 7] = True
