@@ -77,7 +77,8 @@ def write(generation: Generation) -> str:
                            face.moving(basis), tweaks.REACHED)
     if not plan.animated:
         raise Refusal("The face does not move in this line: pick a strip with clear speech")
-    following = followers.plan(parts, face, {*plan.shapes, *plan.names, *plan.driven}, channels, motion, basis)
+    following = followers.plan(parts, face, {*plan.shapes, *plan.names, *plan.driven}, channels, motion, basis,
+                               np.abs(result.arrays["basis"]).max(initial=0.0))
     shape_keys.write(head, plan, motion)
     speech = layered.columns(plan.animated)
     keying = tweaking.keying(rig_drive.on_keys(drive, predicted, tweaked), speech, earlier)

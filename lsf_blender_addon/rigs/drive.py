@@ -42,42 +42,49 @@ class Drive:
 
 
 def make(mapping: Mapping, shapes: np.ndarray, limits: dict[str, tuple[float, float]], channels: Sequence[str],
-         motion: np.ndarray, basis: np.ndarray, solved: np.ndarray | None,
-         add_missing: bool) -> tuple[Drive, np.ndarray]:
-    """The drive for motion (F, K) on basis (K, V, 3), and (N, V, 3) offsets of its keys, for what follows them.
+         motion: np.ndarray, basis: np.ndarray, solved: np.ndarray | None, add_missing: bool,
+         head: int) -> tuple[Drive, np.ndarray]:
+    """The drive for motion (F, K) on basis (K, V, 3), and offsets (N, V, 3) of its keys.
 
     `shapes` (R, V, 3) are the offsets of the mapping's solved keys, `solved` (F, R) their values as the server found
     them, `limits` the sliders of all own keys. With `add_missing`, channels that no key shows become keys themselves.
+    The first `head` vertices are the head's: its own keys have shapes already, and their offsets are left 0 there.
     """
     flat, gains = basis.reshape(len(basis), -1), mapping.gains(channels)
     flat_shapes = shapes.reshape(len(shapes), flat.shape[1])
-    weights, explained = _linear(flat, flat_shapes)
-    uses = np.abs(gains).max(1, initial=0.0) > 0
-    missing = [k for k in range(len(channels)) if add_missing and not uses[k] and explained[k] < EXPLAINED
-               and channels[k] not in limits]
-    added = np.zeros((len(channels), len(missing)))
-    added[missing, range(len(missing))] = 1
+    weights = _linear(flat, flat_shapes)
+    missing = []
+    if add_missing:
+        shown = gains.any(1) | (_explained(flat, weights, flat_shapes) > EXPLAINED)
+        missing = [k for k in range(len(channels)) if not shown[k] and channels[k] not in limits]
+    direct, own = len(mapping.direct), len(mapping.direct) + len(mapping.solved)
     keys = (*mapping.direct, *mapping.solved, *(channels[k] for k in missing))
-    matrix = np.concatenate([gains, weights, added], 1)
+    matrix = np.concatenate([gains, weights, np.eye(len(channels))[:, missing]], 1)
     residual = np.zeros((len(motion), len(keys)))
-    place = slice(len(mapping.direct), len(mapping.direct) + len(mapping.solved))
-    if len(mapping.solved):
-        residual[:, place] = solved - motion @ weights
+    if len(shapes):
+        residual[:, direct:own] = solved - motion @ weights
     low, high = np.array([limits.get(key, (-np.inf, np.inf)) for key in keys]).reshape(-1, 2).T
-    offsets = np.concatenate([np.linalg.pinv(gains) @ flat, _cone(flat, flat_shapes) @ flat, flat[missing]])
-    return (Drive(keys, *(array.astype(np.float32) for array in (matrix, residual, low, high))),
-            offsets.reshape(len(keys), *basis.shape[1:]).astype(np.float32))
+    offsets = np.zeros((len(keys), flat.shape[1]), np.float32)
+    if flat.shape[1] > 3 * head:
+        parts = flat[:, 3 * head:]
+        offsets[:direct, 3 * head:] = np.linalg.pinv(gains) @ parts
+        offsets[direct:own, 3 * head:] = _cone(flat, flat_shapes) @ parts
+    offsets[own:] = flat[missing]
+    drive = Drive(keys, *(array.astype(np.float32) for array in (matrix, residual, low, high)))
+    return drive, offsets.reshape(len(keys), *basis.shape[1:])
 
 
-def _linear(basis: np.ndarray, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(K, R) weights of shapes (R, D) that come nearest to basis (K, D), and (K,) the share that they show of it."""
-    if not len(shapes):
-        return np.zeros((len(basis), 0)), np.zeros(len(basis))
+def _linear(basis: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """(K, R) weights of shapes (R, D) that come nearest to basis (K, D)."""
     gram = (shapes @ shapes.T).astype(np.float64)
-    gram += RIDGE * max(gram.trace() / len(gram), 1e-30) * np.eye(len(gram))
-    weights = np.linalg.solve(gram, (shapes @ basis.T).astype(np.float64)).T
+    gram += RIDGE * max(gram.trace() / max(1, len(gram)), 1e-30) * np.eye(len(gram))
+    return np.linalg.solve(gram, (shapes @ basis.T).astype(np.float64)).T
+
+
+def _explained(basis: np.ndarray, weights: np.ndarray, shapes: np.ndarray) -> np.ndarray:
+    """(K,) the share of basis (K, D) that shapes (R, D) with weights (K, R) show."""
     size = np.maximum((basis**2).sum(1), 1e-30)
-    return weights, 1 - ((basis - weights.astype(np.float32) @ shapes) ** 2).sum(1) / size
+    return 1 - ((basis - weights.astype(np.float32) @ shapes) ** 2).sum(1) / size
 
 
 def _cone(basis: np.ndarray, shapes: np.ndarray) -> np.ndarray:

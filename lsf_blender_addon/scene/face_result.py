@@ -10,7 +10,8 @@ from .character import Character
 
 
 def remember(objects: list[bpy.types.Object], character: Character, header: dict, arrays: dict) -> str:
-    """Keep it with the first of the character's objects, the head; returns it in words.
+    """Keep it with the first of the character's objects, the head, and list those of the others that are parts of a
+    face; returns it in words.
 
     `header` and `arrays` are a result of `generate` or `prepare_face`, see docs/protocol.md.
     """
@@ -23,7 +24,7 @@ def remember(objects: list[bpy.types.Object], character: Character, header: dict
     store.write_found(head, found, doubtful)
     recognised = arrays.get("parts")
     if recognised is not None and recognised.shape == (len(character.vertices),):
-        _remember_parts(head, character, recognised)
+        _remember_parts(objects, character, recognised)
     return f"The face was found{in_doubt(head)}"
 
 
@@ -38,11 +39,14 @@ def doubted_lines(head: bpy.types.Object) -> str:
     return ", ".join(dict.fromkeys(points.line_of(index).lower() for index in store.doubtful(head)))
 
 
-def _remember_parts(head: bpy.types.Object, character: Character, recognised: np.ndarray) -> None:
-    for member, codes in character.pieces(recognised):
+def _remember_parts(objects: list[bpy.types.Object], character: Character, recognised: np.ndarray) -> None:
+    face = objects[0].lsf
+    for obj, (_member, codes) in zip(objects, character.pieces(recognised), strict=True):
         text = parts.listed(codes)
-        if member is character.head:
-            head.lsf.recognised = text
-        for part in head.lsf.parts:
-            if part.object is not None and part.object.name == member.object:
+        if obj == objects[0]:
+            face.recognised = text
+        elif text not in ("", "Skin", "Still"):
+            face.add_part(obj)
+        for part in face.parts:
+            if part.object == obj:
                 part.recognised = text

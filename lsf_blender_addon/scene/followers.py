@@ -27,14 +27,14 @@ class Follower:
 
 
 def plan(parts: list[bpy.types.Object], character: Character, head_keys: set[str], channels: list[str],
-         motion: np.ndarray, basis: np.ndarray) -> list[Follower]:
+         motion: np.ndarray, basis: np.ndarray, size: float) -> list[Follower]:
     """Plan keys for parts, the members of the character behind the head; motion (F, K), basis (K, V, 3) on all of it.
 
-    `head_keys` names the head's keys that move, or may move later. Raises Refusal.
+    `head_keys` names the head's keys that move, or may move later, `size` is the largest offset of all channels. Raises
+    Refusal.
     """
     follows = [k for k, channel in enumerate(channels) if channel in head_keys]
     names, motion = [channels[k] for k in follows], motion[:, follows]
-    size = np.abs(basis).max(initial=0.0)
     found = []
     for part, (rest, share) in zip(parts, list(character.pieces(basis, axis=1))[1:], strict=True):
         taken = actions.driven_keys(part.data) - followed_keys(part.data) | _animated(part.data)

@@ -21,6 +21,7 @@ class Rig:
     limits: dict[str, tuple[float, float]]  # sliders of all of the head's own keys
     shapes: np.ndarray  # (R, V, 3) float32 offsets of the solved keys at value 1, on all of the character's vertices
     add_missing: bool
+    head: int  # how many of the vertices are the head's
 
 
 def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]]) -> Rig | None:
@@ -32,7 +33,8 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     limits = {name: (blocks[name].slider_min, blocks[name].slider_max) for name in own_keys(head.data)}
     shapes = [np.concatenate([_offsets(obj, name, rest) for obj, rest in members]) for name in mapping.solved]
     count = sum(len(rest.vertices) for _obj, rest in members)
-    return Rig(mapping, limits, np.array(shapes, np.float32).reshape(-1, count, 3), head.lsf.add_missing)
+    return Rig(mapping, limits, np.array(shapes, np.float32).reshape(-1, count, 3), head.lsf.add_missing,
+               len(head.data.vertices))
 
 
 def check(head: bpy.types.Object, rig: Rig | None) -> None:

@@ -24,7 +24,8 @@ def layered(rig: Rig, channels: list[str], motion: np.ndarray, tweaked: np.ndarr
     """
     frames = len(motion)
     solved = arrays["rig_motion"][:frames] if rig.mapping.solved else None
-    drive, offsets = make(rig.mapping, rig.shapes, rig.limits, channels, motion, basis, solved, rig.add_missing)
+    drive, offsets = make(rig.mapping, rig.shapes, rig.limits, channels, motion, basis, solved, rig.add_missing,
+                          rig.head)
     speech, beside, gaze = drive.values(motion), np.zeros_like(motion), np.zeros_like(motion)
     if "blinks" in arrays:
         for k in [channels.index(name) for name in LIDS if name in channels]:

@@ -55,6 +55,15 @@ def test_found_landmarks_stay_with_the_head(head, addon):
     assert head.lsf.recognised == "Upper Teeth, Lower Teeth, Tongue, Left Eye, Right Eye"
 
 
+def test_parts_that_are_recognised_are_listed(head):
+    bpy.ops.mesh.primitive_cube_add()
+    other = bpy.context.object
+    head.select_set(True)
+    bpy.context.view_layer.objects.active = head
+    bpy.ops.lsf.find_landmarks()
+    assert [part.object for part in head.lsf.parts] == [other] and "Tongue" in head.lsf.parts[0].recognised
+
+
 def test_generate_keeps_what_it_found(head, addon):
     bpy.ops.lsf.generate()
     assert len(store.read(head)[0]) == 68

@@ -278,3 +278,17 @@ def test_a_change_of_the_rig_while_the_line_is_made(head, addon, monkeypatch):
     with pytest.raises(Refusal, match="shape keys of .* were changed"):
         lines.write(generation)
     assert shapes(head) == before and not bpy.data.actions
+
+
+def test_live_link_goes_to_and_from_the_rigs_names(head, tmp_path):
+    before = add_keys(head, [snake(channel) for channel in CHANNELS])
+    bpy.ops.lsf.generate()
+    wanted = curves(head)
+    path = str(tmp_path / "take.csv")
+    bpy.ops.lsf.export_curves(filepath=path, format="CSV", first_frame=25, last_frame=120)
+    head.data.shape_keys.animation_data_clear()
+    bpy.ops.lsf.import_live_link(filepath=path, first_frame=25)
+    found = curves(head)
+    assert shapes(head) == before and set(found) <= {snake(channel) for channel in CHANNELS}
+    for name in ("jaw_open", "mouth_smile_left", "brow_inner_up"):
+        np.testing.assert_allclose(found[name], wanted[name], atol=0.01)

@@ -25,9 +25,9 @@ def motion():
     return np.random.default_rng(1).uniform(0, 0.9, (20, 4)).astype(np.float32)
 
 
-def make(mapping, basis, motion, shapes=None, solved=None, add_missing=False):
+def make(mapping, basis, motion, shapes=None, solved=None, add_missing=False, head=0):
     shapes = np.zeros((0, 30, 3), np.float32) if shapes is None else shapes
-    return drive.make(mapping, shapes, LIMITS, CHANNELS, motion, basis, solved, add_missing)
+    return drive.make(mapping, shapes, LIMITS, CHANNELS, motion, basis, solved, add_missing, head)
 
 
 def test_gains_and_several_channels(basis, motion):
@@ -83,3 +83,12 @@ def test_what_is_added_beside(basis, motion):
     more = made.plus(blink)
     np.testing.assert_allclose(more.values(motion)[:, 0], 0.5 * (motion + blink)[:, 2], atol=1e-6)
     np.testing.assert_allclose(more.on_keys(np.ones((4, 2, 3)))[0], 2.0, atol=1e-5)
+
+
+def test_the_heads_own_shapes_are_left_alone(basis, motion):
+    mapping = Mapping("", (Row("aa", SOLVED), Row("lids", "eyeBlinkLeft")))
+    shapes, solved = 0.8 * basis[:1] + basis[2:3], motion[:, :1]
+    _made, whole = make(mapping, basis, motion, shapes, solved, add_missing=True)
+    _made, split = make(mapping, basis, motion, shapes, solved, add_missing=True, head=20)
+    np.testing.assert_allclose(split[:, 20:], whole[:, 20:], atol=1e-6)
+    assert not split[:2, :20].any() and split[2:, :20].any(), "the added keys need theirs"
