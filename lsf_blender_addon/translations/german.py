@@ -1,6 +1,7 @@
 """German."""
 
 MESSAGES = {
+    "(gone)": "(fehlt)",
     "0 gives the most likely take, the same every time. More gives livelier, different takes":
         "0 ergibt die wahrscheinlichste Fassung, immer dieselbe. Mehr ergibt lebhaftere, verschiedene Fassungen",
     "A Python that has the server's packages. Left empty: the environment that Install makes":
@@ -9,6 +10,7 @@ MESSAGES = {
         "Ein Ordner mit Python-Wheels, aus dem installiert wird, für Rechner ohne Netz",
     "A generation is at work: wait for it, or cancel it.": "Es wird gerade generiert: warten oder abbrechen.",
     "A mesh object that belongs to this head": "Ein Mesh-Objekt, das zu diesem Kopf gehört",
+    "Accepted": "Bestätigt",
     "Add Missing Keys": "Fehlende Schlüssel hinzufügen",
     "Add New Keys": "Neue Schlüssel hinzufügen",
     "Add Row": "Zeile hinzufügen",
@@ -202,6 +204,8 @@ MESSAGES = {
         "Die Sound-Strips auflisten, jeden mit dem Kopf, der ihn spricht. Gewählte Köpfe bleiben",
     "Live Link Face (.csv)": "Live Link Face (.csv)",
     "Load": "Laden",
+    "Look with Edit Landmarks whether these are right: {lines}":
+        "Mit „Landmarken bearbeiten“ nachsehen, ob diese stimmen: {lines}",
     "Lower Teeth": "Untere Zähne",
     "Lower teeth and gums: they move with the jaw": "Untere Zähne und Zahnfleisch: sie bewegen sich mit dem Kiefer",
     "Mapping": "Zuordnung",
@@ -310,11 +314,12 @@ MESSAGES = {
     "Shape Key": "Formschlüssel",
     "Share of each of these vertices": "Anteil jedes dieser Vertices",
     ("Show the landmarks of the face on the mesh and drag them where they belong. Points that you move are "
-     "binding for the animation, all others are found automatically. Two mouth corners, nose tip and chin can "
-     "save a hopeless case"):
+     "binding for the animation, all others are found automatically. Mouth corners, nose tip and chin can save a "
+     "hopeless case. Enter also says that the points in doubt, drawn red, are right where they are"):
         "Die Landmarken des Gesichts auf dem Mesh zeigen und dorthin ziehen, wo sie hingehören. Verschobene Punkte "
-        "sind für die Animation verbindlich, alle anderen werden von selbst gefunden. Zwei Mundwinkel, "
-        "Nasenspitze und Kinn können einen hoffnungslosen Fall retten",
+        "sind für die Animation verbindlich, alle anderen werden von selbst gefunden. Mundwinkel, "
+        "Nasenspitze und Kinn können einen hoffnungslosen Fall retten. Die Eingabetaste bestätigt auch die "
+        "zweifelhaften, rot gezeichneten Punkte dort, wo sie sind",
     "Skin": "Haut",
     "Smile": "Lächeln",
     "Smoothing": "Glättung",
@@ -346,6 +351,7 @@ MESSAGES = {
         "Die NLA der Formschlüssel dieses Kopfes ist ausgeschaltet: einschalten, denn die Animation läuft durch "
         "sie",
     "The Voice Implies": "Die Stimme drückt aus",
+    "The artist has looked at it and left it as it is": "Angesehen und so gelassen, wie es ist",
     "The artist should check it": "Der Künstler sollte es prüfen",
     "The bone of the armature that nods: the head's": "Der Knochen der Armatur, der nickt: der des Kopfes",
     "The channel that the key follows. Left empty: the weight of the key is found from its shape, as for visemes":

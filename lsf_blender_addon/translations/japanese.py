@@ -1,6 +1,7 @@
 """Japanese."""
 
 MESSAGES = {
+    "(gone)": "(なし)",
     "0 gives the most likely take, the same every time. More gives livelier, different takes":
         "0 なら最もありそうなテイクで、毎回同じ。大きくすると生き生きとした、毎回違うテイクになる",
     "A Python that has the server's packages. Left empty: the environment that Install makes":
@@ -9,6 +10,7 @@ MESSAGES = {
         "ネットワークのないマシン用に、インストール元となる Python wheel のフォルダー",
     "A generation is at work: wait for it, or cancel it.": "生成中です。待つか、キャンセルしてください。",
     "A mesh object that belongs to this head": "この頭に属するメッシュオブジェクト",
+    "Accepted": "確認済み",
     "Add Missing Keys": "足りないキーを追加",
     "Add New Keys": "新しいキーを追加",
     "Add Row": "行を追加",
@@ -186,6 +188,7 @@ MESSAGES = {
         "サウンドストリップを、話す頭とともに一覧にする。選んだ頭はそのまま残る",
     "Live Link Face (.csv)": "Live Link Face (.csv)",
     "Load": "読み込み",
+    "Look with Edit Landmarks whether these are right: {lines}": "「ランドマークを編集」で次の位置を確認：{lines}",
     "Lower Teeth": "下の歯",
     "Lower teeth and gums: they move with the jaw": "下の歯と歯ぐき：顎と一緒に動く",
     "Mapping": "割り当て",
@@ -289,10 +292,10 @@ MESSAGES = {
     "Shape Key": "シェイプキー",
     "Share of each of these vertices": "各頂点の割合",
     ("Show the landmarks of the face on the mesh and drag them where they belong. Points that you move are "
-     "binding for the animation, all others are found automatically. Two mouth corners, nose tip and chin can "
-     "save a hopeless case"):
+     "binding for the animation, all others are found automatically. Mouth corners, nose tip and chin can save a "
+     "hopeless case. Enter also says that the points in doubt, drawn red, are right where they are"):
         "顔のランドマークをメッシュ上に表示し、正しい位置へドラッグする。動かした点は必ず使われ、残りは自動で検出さ"
-        "れる。両口角、鼻先、顎先の 4 点で難しい場合も救える",
+        "れる。両口角、鼻先、顎先の 4 点で難しい場合も救える。Enter は赤い疑わしい点をそのままの位置で認める",
     "Skin": "肌",
     "Smile": "微笑み",
     "Smoothing": "スムーズ",
@@ -322,6 +325,7 @@ MESSAGES = {
     "The NLA of this head's shape keys is turned off: turn it on, the animation plays through it":
         "この頭のシェイプキーの NLA がオフです。アニメーションは NLA で再生されるのでオンにしてください",
     "The Voice Implies": "声の表情",
+    "The artist has looked at it and left it as it is": "確認のうえ、そのままにした点",
     "The artist should check it": "要確認",
     "The bone of the armature that nods: the head's": "うなずくアーマチュアのボーン（頭のボーン）",
     "The channel that the key follows. Left empty: the weight of the key is found from its shape, as for visemes":
