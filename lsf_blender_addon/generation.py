@@ -14,6 +14,9 @@ from .scene.prediction import Prediction
 from .scene.strips import Line
 
 
+NOISE = 0.01  # a channel that never exceeds this value is one that the model does not know, as eyeLook…: it is still
+
+
 class Generation:
     """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
 
@@ -71,10 +74,11 @@ class Generation:
         """The result as it is kept in the file, at the place where the line is now."""
         header, arrays = self.job.header, self.job.arrays
         motion = arrays["motion"][:line.frames]
+        moves = np.abs(motion).max(0) > NOISE
         shape = len(motion), 0
         return Prediction(
-            line.strip, line.scene, line.fps, line.first_frame, tuple(header["channels"]), motion,
-            arrays.get("expression", np.zeros_like(motion))[:line.frames], tuple(header.get("emotions") or ()),
+            line.strip, line.scene, line.fps, line.first_frame, tuple(header["channels"]), motion * moves,
+            arrays.get("expression", np.zeros_like(motion))[:line.frames] * moves, tuple(header.get("emotions") or ()),
             arrays.get("emotion", np.zeros(shape, np.float32))[:line.frames], self._settings["temperature"],
             self._settings["seed"], self._lips(arrays))
 

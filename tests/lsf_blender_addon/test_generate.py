@@ -256,3 +256,20 @@ def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
     monkeypatch.setattr(audio, "request", broken)
     generation = started(addon, Client())
     assert generation.poll() is State.FAILED and "disk on fire" in generation.error
+
+
+def test_a_channel_of_noise_is_still(scene, addon, monkeypatch):
+    class Noisy(Client):
+        def submit(self, kind, request, arrays):
+            job = super().submit(kind, request, arrays)
+            job.arrays["motion"][:, CHANNELS.index("eyeLookUpLeft")] *= 0.009
+            job.arrays["motion"][:, CHANNELS.index("jawForward")] *= 0.02
+            return job
+    from lsf_blender_addon import compat
+    from lsf_blender_addon.scene import prediction
+    use(addon, monkeypatch, Noisy())
+    bpy.ops.lsf.generate()
+    action = bpy.context.object.data.shape_keys.animation_data.action
+    paths = {curve.data_path for curve in compat.fcurves_of(action)}
+    assert 'key_blocks["eyeLookUpLeft"].value' not in paths and 'key_blocks["jawForward"].value' in paths
+    assert not prediction.load(action).motion[:, CHANNELS.index("eyeLookUpLeft")].any()
