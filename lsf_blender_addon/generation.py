@@ -13,7 +13,6 @@ from .scene.character import Character
 from .scene.prediction import Prediction
 from .scene.strips import Line
 
-
 NOISE = 0.01  # a channel that never exceeds this value is one that the model does not know, as eyeLook…: it is still
 
 
