@@ -135,3 +135,19 @@ def test_a_film_with_sound(head, addon, tmp_path, monkeypatch):
         sound = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-f", "s16le", "-ac", "1", "-"],
                                capture_output=True, check=True).stdout
         assert np.abs(np.frombuffer(sound, np.int16).astype(np.int32)).max() > 3000
+
+
+def test_a_cancelled_film_is_no_film(head, addon, tmp_path):
+    """Esc while it is rendered: Blender calls the handler, and has written a part of the file."""
+    from lsf_blender_addon.operators import playblast as operator
+    path = tmp_path / "shot_line_001.mp4"
+    path.write_bytes(b"half a film")
+    film = playblast.prepare(bpy.context.scene, head, (25, 30), str(path), close_up=True)
+    operator._cancelled(bpy.context.scene)  # of another render
+    assert path.exists()
+    operator._cancelled(film)
+    assert not path.exists() and "no film" in addon.session.message
+    operator._clean_up()
+    assert not playblast.left_behind()
+    if bpy.app.timers.is_registered(operator._clean_up):
+        bpy.app.timers.unregister(operator._clean_up)
