@@ -75,6 +75,9 @@ def write(generation: Generation) -> str:
     _rest, on_head = next(face.pieces(basis, axis=1))
     plan = shape_keys.plan(head, face.head, channels, motion, on_head, actions.driven_keys(head.data),
                            face.moving(basis), tweaks.REACHED)
+    if plan.driven and not plan.animated:
+        raise Refusal(f'Drivers move the shape keys of "{head.name}" ({listed(plan.driven)}) and would overrule '
+                      "curves: remove the drivers, or choose Add New Keys under Face > Own Shape Keys")
     if not plan.animated:
         raise Refusal("The face does not move in this line: pick a strip with clear speech")
     following = followers.plan(parts, face, {*plan.shapes, *plan.names, *plan.driven}, channels, motion, basis,

@@ -6,6 +6,8 @@ import unicodedata
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
+from .. import properties
+
 PIXELS_PER_LETTER = 7  # of the interface's font, about
 
 
@@ -33,3 +35,12 @@ def translated(sentence: str) -> str:
     if (found := iface(sentence)) != sentence or not sentence.endswith("."):
         return found
     return f"{iface(sentence[:-1])}."
+
+
+def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Object | None:
+    """The head that the panel is about; without one a label asks for it."""
+    head = properties.head_of(context)
+    if head is not None and head.type == "MESH":
+        return head
+    layout.label(text="Choose the head first", icon="INFO")
+    return None

@@ -3,11 +3,11 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from .. import properties, session
+from .. import session
 from ..landmarks import points
 from ..scene import face_result
 from ..translations import OURS
-from .common import Tab, wrapped
+from .common import Tab, chosen_head, wrapped
 
 
 class LSF_PT_view3d_face(Tab, bpy.types.Panel):
@@ -20,9 +20,8 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH":
-            layout.label(text="Choose the head first", icon="INFO")
+        head = chosen_head(layout, context)
+        if head is None:
             return
         if session.finding is not None:
             layout.progress(factor=session.finding.fraction, text=session.finding.text)

@@ -2,11 +2,10 @@
 
 import bpy
 
-from .. import properties
 from ..rigs import families
 from ..rigs.mapping import Mapping
 from ..scene import rig
-from .common import Tab, wrapped
+from .common import Tab, chosen_head, wrapped
 
 
 class LSF_UL_mapping(bpy.types.UIList):
@@ -28,9 +27,8 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH":
-            layout.label(text="Choose the head first", icon="INFO")
+        head = chosen_head(layout, context)
+        if head is None:
             return
         face, count = head.lsf, len(rig.own_keys(head.data))
         if not count:

@@ -3,9 +3,8 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from .. import properties
 from ..scene import character, parts
-from .common import Tab, wrapped
+from .common import Tab, chosen_head, wrapped
 
 
 class LSF_UL_parts(bpy.types.UIList):
@@ -24,9 +23,8 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH":
-            layout.label(text="Choose the head first", icon="INFO")
+        head = chosen_head(layout, context)
+        if head is None:
             return
         face = head.lsf
         row = layout.row()

@@ -64,6 +64,7 @@ class Stopwatch:
         return 0.002 if self._on else None
 
     def __exit__(self, *_):
+        self._tick()  # a standstill that lasts to the end counts
         self._on = False
 
     def longest(self, before: float = float("inf")) -> float:

@@ -292,3 +292,15 @@ def test_live_link_goes_to_and_from_the_rigs_names(head, tmp_path):
     assert shapes(head) == before and set(found) <= {snake(channel) for channel in CHANNELS}
     for name in ("jaw_open", "mouth_smile_left", "brow_inner_up"):
         np.testing.assert_allclose(found[name], wanted[name], atol=0.01)
+
+
+def test_keys_that_drivers_move_are_left_alone(head, addon):
+    before = add_keys(head, VOWELS)
+    for name in VOWELS:
+        head.data.shape_keys.key_blocks[name].driver_add("value")
+    with pytest.raises(RuntimeError, match="Drivers move the shape keys .*A, I, U and 2 more.*Add New Keys"):
+        bpy.ops.lsf.generate()
+    assert shapes(head) == before and not bpy.data.actions
+    head.data.shape_keys.key_blocks["U"].driver_remove("value")
+    bpy.ops.lsf.generate()
+    assert set(curves(head)) == {"U"} and "left out, as drivers move them: A, I, E and 1 more" in addon.session.message
