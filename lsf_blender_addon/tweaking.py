@@ -1,6 +1,7 @@
 """From the sliders of a line to its curves: the prediction kept on the Action is tweaked, thinned and written again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -71,11 +72,15 @@ def list_channels(action: bpy.types.Action, predicted: Prediction) -> None:
 def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     """Write the Action's curves again, as its sliders are now; quick. The artist's keys go if not `keep`.
 
-    An Action that is not ours any more, is linked, or has lost its prediction, is left alone.
+    An Action that is not ours any more, is linked, or has lost its prediction, is left alone. Curves that the artist
+    has moved in time all together stay there.
     """
     predicted = None if action.library or not actions.is_generated(action) else prediction.load(action)
     if predicted is None:
         return
+    if moved := curves.shift(action):
+        prediction.move(action, moved)
+        predicted = replace(predicted, first_frame=predicted.first_frame + moved)
     on_keys = rig_drive.on_keys(rig_drive.load(action), predicted, tweaked(predicted, action))
     motion = on_keys.motion
     players = actions.players(action)
@@ -89,7 +94,7 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     before = tuple(action.curve_frame_range)
     paths = curves.write(action, [on_keys.channels[k] for k in columns], motion[:, columns], first_frame,
                          keying(on_keys, columns, action), keep=keep, revive=not keep)
-    actions.rewritten(action, paths, moved=tuple(action.curve_frame_range) != before)
+    actions.rewritten(action, paths, predicted.first_frame, moved=tuple(action.curve_frame_range) != before)
 
 
 def _values(settings) -> tweaks.Tweaks:

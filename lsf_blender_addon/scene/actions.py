@@ -55,7 +55,7 @@ def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray
         _cleared(action)
     before = curves.paths(action)
     paths = curves.write(action, names, motion, line.first_frame + offset, keying,
-                         moved=line.first_frame - mark.get("first_frame", line.first_frame))
+                         moved=line.first_frame - mark.get("first_frame", line.first_frame) - curves.shift(action))
     gone = before.difference(paths)
     for key in mesh.shape_keys.key_blocks:
         if value_path(key.name) in gone:
@@ -107,10 +107,11 @@ def players(action: bpy.types.Action) -> list[bpy.types.Key]:
             [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]]
 
 
-def rewritten(action: bpy.types.Action, paths: list[str], moved: bool) -> None:
-    """To be called after the curves of a generated Action were written again; moved: at other frames than before."""
+def rewritten(action: bpy.types.Action, paths: list[str], first_frame: int, moved: bool) -> None:
+    """To be called after the curves of a generated Action were written again, for a line from first_frame on; `moved`
+    tells whether the curves are at other frames than before."""
     mark = action[MARK].to_dict()
-    _mark(action, paths, mark["strip"], mark["scene"], mark.get("first_frame", 0))
+    _mark(action, paths, mark["strip"], mark["scene"], first_frame)
     for keys in players(action):
         if moved:
             _place(keys.animation_data, action)

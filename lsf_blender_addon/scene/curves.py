@@ -5,7 +5,8 @@ Only F-curves that are named there are ever changed, and only their keys: an art
 that the artist has locked are not changed at all.
 """
 
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 
 import bpy
 import numpy as np
@@ -33,6 +34,7 @@ class Record:
 
     keys: dict[str, thinning.Keys] = field(default_factory=dict)  # by data path; without the artist's
     ranges: dict[str, list[Range]] = field(default_factory=dict)  # of the artist, by data path
+    asked: dict[str, int] = field(default_factory=dict)  # checksum of the motion that a curve was to show, by data path
     automatic: bool = False  # whether Blender places the handles
     frames: int = 0
     value: float = 0.0  # largest error
@@ -56,8 +58,9 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
     """Write one curve per key name with the values of its column of motion (F, K); data paths of the curves.
 
     Generated curves of other names go, unless the artist has keyed on them: these come to rest at 0. What the artist
-    has keyed on a generated curve stays, `moved` frames later, or goes if not `keep`. Generated curves that the artist
-    has deleted come back if `revive`. Curves that the artist has made or locked are left alone.
+    has keyed on a generated curve stays, `moved` frames later than it is now, or goes if not `keep`. Generated curves
+    that the artist has deleted come back if `revive`. Curves that the artist has made or locked are left alone, and
+    those too that are keyed by hand and get the same motion as before.
     """
     fcurves = compat.key_fcurves(action)
     existing = {fcurve.data_path: fcurve for fcurve in fcurves}
@@ -70,6 +73,10 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
     columns |= {path: motion[:, k] for k, path in enumerate(map(value_path, names)) if path not in as_it_is | theirs}
     for path in existing.keys() - columns.keys() - theirs:
         fcurves.remove(existing.pop(path))
+    asked = {path: _checksum(values, first_frame, keying) for path, values in columns.items()}
+    if not moved and not shift(action):
+        as_it_is |= {path for path in ranges.keys() & columns.keys() if asked[path] == record.asked.get(path)}
+        columns = {path: values for path, values in columns.items() if path not in as_it_is}
     handmade, pinned = {}, np.zeros((len(columns), len(motion)), bool)
     for k, path in enumerate(columns):
         if spans := ranges.get(path):
@@ -81,22 +88,41 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
     for path, keys in zip(columns, fit.keys, strict=True):
         written[path] = keys.outside(handwork.is_inside(keys.frames, ranges.get(path, [])))
         _fill(existing.get(path) or fcurves.new(path), written[path], handmade.get(path, []), keying.bound is None)
-    _store(action, Record(written, ranges, keying.bound is None, len(motion), fit.value, fit.millimetres))
-    return list(columns)
+    asked = {path: asked.get(path, record.asked.get(path, 0)) for path in written}
+    _store(action, Record(written, ranges, asked, keying.bound is None, len(motion), fit.value, fit.millimetres))
+    return [path for path in written if path in columns or path in existing]
 
 
 def kept_ranges(action: bpy.types.Action, soft: float = 0.0) -> dict[str, list[Range]]:
     """Frames that the artist has keyed by hand on generated curves, by data path. Less than 2 · soft apart, they are
     one range."""
-    record, result = load(action), {}
+    record, result, frames = load(action), {}, shift(action)
+    ranges = _moved(record.ranges, frames)
     for fcurve in compat.fcurves_of(action):
         path = fcurve.data_path
         if (made := record.keys.get(path)) is None:
             continue
+        made = replace(made, frames=made.frames + frames) if frames else made
         spans = handwork.edited(_found(fcurve), made.frames, made.values, *made.handles(), record.automatic)
-        if spans := handwork.merged(spans + record.ranges.get(path, []), 2 * soft):
+        if spans := handwork.merged(spans + ranges.get(path, []), 2 * soft):
             result[path] = spans
     return result
+
+
+def shift(action: bpy.types.Action) -> int:
+    """Frames by which the artist has moved the curves since they were written: most of them, first and last key alike.
+
+    That is no work on single keys: it moves the line.
+    """
+    made, shifts = load(action).keys, []
+    for fcurve in compat.fcurves_of(action):
+        keys, points = made.get(fcurve.data_path), fcurve.keyframe_points
+        if keys is not None and len(keys.frames) and len(points):
+            ends = points[0].co[0] - keys.frames[0], points[-1].co[0] - keys.frames[-1]
+            whole = round(ends[0])
+            shifts.append(whole if np.abs(np.subtract(ends, whole)).max() < handwork.SAME_FRAME else 0)
+    frames = max(set(shifts), key=shifts.count, default=0)
+    return frames if shifts.count(frames) > len(shifts) / 2 else 0
 
 
 def is_edited(action: bpy.types.Action) -> bool:
@@ -113,6 +139,11 @@ def key_name(path: str) -> str:
 def paths(action: bpy.types.Action) -> set[str]:
     """Data paths of the generated curves, those too that the artist has deleted."""
     return set(load(action).keys)
+
+
+def _checksum(values: np.ndarray, first_frame: int, keying: Keying) -> int:
+    bound = (keying.bound.value, keying.bound.millimetres) if keying.bound else (0, 0)
+    return zlib.crc32(np.float64([first_frame, *bound]), zlib.crc32(np.ascontiguousarray(values)))
 
 
 def _moved(ranges: dict[str, list[Range]], frames: int) -> dict[str, list[Range]]:
@@ -209,7 +240,8 @@ def load(action: bpy.types.Action) -> Record:
         ranges: dict[str, list[Range]] = {}
         for path, first, last in np.frombuffer(kept["ranges"], np.float64).reshape(-1, 3).tolist():
             ranges.setdefault(names[int(path)], []).append((first, last))
-        return Record({path: thinning.Keys(*part.T) for path, part in zip(names, parts, strict=True)}, ranges,
+        asked = dict(zip(names, np.frombuffer(kept["asked"], np.uint32).tolist(), strict=True))
+        return Record({path: thinning.Keys(*part.T) for path, part in zip(names, parts, strict=True)}, ranges, asked,
                       bool(kept["automatic"]), int(kept["frames"]), float(kept["value"]), float(kept["millimetres"]))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         return Record()
@@ -222,5 +254,7 @@ def _store(action: bpy.types.Action, record: Record) -> None:
     action[PROPERTY] = {
         "paths": "\n".join(names), "counts": np.array([len(part) for part in numbers], np.int32).tobytes(),
         "keys": np.concatenate([np.zeros((0, 3)), *numbers]).astype(np.float32).tobytes(),
-        "ranges": np.array(ranges, np.float64).tobytes(), "automatic": record.automatic, "frames": record.frames,
-        "value": record.value, "millimetres": record.millimetres}
+        "ranges": np.array(ranges, np.float64).tobytes(),
+        "asked": np.array([record.asked[path] for path in names], np.uint32).tobytes(),
+        "automatic": record.automatic, "frames": record.frames, "value": record.value,
+        "millimetres": record.millimetres}

@@ -72,6 +72,11 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
     return prediction if whole else None
 
 
+def move(action: bpy.types.Action, frames: int) -> None:
+    """Take note that the line of the Action's prediction lies later now."""
+    action[PROPERTY]["first_frame"] += frames
+
+
 def has_expression(action: bpy.types.Action) -> bool:
     """Whether the Action's prediction tells which part of it emotion adds. Quick enough for a panel."""
     kept = action.get(PROPERTY)

@@ -190,12 +190,67 @@ def test_keys_by_hand_survive_sliders_and_another_run(head, addon):
     np.testing.assert_allclose(values(action, "jawOpen")[:, 0], prediction.load(action).motion[:96, 17], atol=0.01)
 
 
+def test_a_slider_of_another_region_leaves_a_curve_with_keys_by_hand_alone(head):
+    action = action_of(head)
+    jaw = head.data.shape_keys.key_blocks["jawOpen"]
+    jaw.value = 0.97
+    jaw.keyframe_insert("value", frame=60)
+    before = [item for item in everything(action) if "jawOpen" in item[0]]
+    action.lsf.brows = 0.5
+    assert [item for item in everything(action) if "jawOpen" in item[0]] == before
+    assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(60, 60)]}
+    action.lsf.jaw = 0.5
+    assert [item for item in everything(action) if "jawOpen" in item[0]] != before
+    assert values(action, "jawOpen")[35, 0] == pytest.approx(0.97)
+
+
 def test_keys_by_hand_go_along_with_their_strip(head):
     from lsf_blender_addon.scene import strips
     action = action_of(head)
     jaw = head.data.shape_keys.key_blocks["jawOpen"]
     jaw.value = 0.97
     jaw.keyframe_insert("value", frame=60)
+    strips.find_strip(bpy.context.scene, "line").frame_start += 100
+    bpy.ops.lsf.generate()
+    assert tuple(action.curve_frame_range) == (125, 220)
+    assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(160, 160)]}
+
+
+def move_all_keys(action, frames):
+    """As the artist does in the Dope Sheet."""
+    for curve in compat.fcurves_of(action):
+        for key in curve.keyframe_points:
+            for name in ("co", "handle_left", "handle_right"):
+                getattr(key, name)[0] += frames
+        curve.update()
+
+
+def test_curves_that_are_moved_in_time_stay_there_with_a_slider(head):
+    action = action_of(head)
+    jaw = head.data.shape_keys.key_blocks["jawOpen"]
+    jaw.value = 0.97
+    jaw.keyframe_insert("value", frame=60)
+    before = values(action, "jawOpen", "browInnerUp")
+    move_all_keys(action, 7)
+    assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(67, 67)]}, "moving is no work on single keys"
+    action.lsf.brows = 0.5
+    assert tuple(action.curve_frame_range) == (32, 32 + 95)
+    assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(67, 67)]}
+    after = values(action, "jawOpen", "browInnerUp")
+    far = np.abs(np.arange(32, 121) - 67) > 8
+    np.testing.assert_allclose(after[7:][far], before[:-7][far] * (1, 0.5), atol=0.02)
+    bpy.ops.lsf.generate()
+    assert tuple(action.curve_frame_range) == (25, 120), "the next run lies under the strip again"
+    assert curves.kept_ranges(action) == {curves.value_path("jawOpen"): [(60, 60)]}
+
+
+def test_curves_that_are_moved_along_with_their_strip(head):
+    from lsf_blender_addon.scene import strips
+    action = action_of(head)
+    jaw = head.data.shape_keys.key_blocks["jawOpen"]
+    jaw.value = 0.97
+    jaw.keyframe_insert("value", frame=60)
+    move_all_keys(action, 100)
     strips.find_strip(bpy.context.scene, "line").frame_start += 100
     bpy.ops.lsf.generate()
     assert tuple(action.curve_frame_range) == (125, 220)
