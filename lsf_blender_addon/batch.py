@@ -1,4 +1,7 @@
-"""Lines that are generated one after the other; one press of Generate is a batch of one. Touches no Blender data."""
+"""What the server does for one press of a button: lines one after the other, or a single one, or the search for a face.
+
+Touches no Blender data.
+"""
 
 import time
 import traceback
@@ -9,6 +12,7 @@ import numpy as np
 
 from .client.jobs import State
 from .errors import Refusal
+from .face_finding import FaceFinding
 from .generation import Generation
 
 UNEXPECTED = "Something went wrong: the details are in Blender's console (Window > Toggle System Console)"
@@ -16,13 +20,13 @@ UNEXPECTED = "Something went wrong: the details are in Blender's console (Window
 
 @dataclass(eq=False)
 class Item:
-    """One line on one head. It is read from the scene when its turn comes."""
+    """One line on one head, or the head alone. It is read from the scene when its turn comes."""
 
     name: str
-    begin: Callable[[], Generation]  # may raise Refusal
+    begin: Callable[[], Generation | FaceFinding]  # may raise Refusal
     state: State = State.WAITING
     error: str = ""  # one sentence
-    generation: Generation | None = None
+    work: Generation | FaceFinding | None = None  # of the server for it
 
     def fail(self, sentence: str) -> None:
         self.state, self.error = State.FAILED, sentence.rstrip(".") + "."
@@ -65,7 +69,7 @@ class Batch:
     @property
     def fraction(self) -> float:
         item = self.active
-        begun = item.generation.fraction if item and item.generation else 0.0
+        begun = item.work.fraction if item and item.work else 0.0
         return (sum(item.state.ended for item in self.items) + begun) / max(1, len(self.items))
 
     @property
@@ -73,7 +77,7 @@ class Batch:
         item = self.active
         if item is None:
             return self.waits
-        doing = item.generation.text if item.generation else "Reading the head"
+        doing = item.work.text if item.work else "Reading the head"
         return doing if len(self.items) == 1 else f"{self.items.index(item) + 1} of {len(self.items)}: {item.name}"
 
     def poll(self) -> None:
@@ -81,20 +85,20 @@ class Batch:
         item = self.active
         if item is None:
             return
-        if item.generation is None:
+        if item.work is None:
             try:
-                item.generation = item.begin()
+                item.work = item.begin()
             except Refusal as refusal:
                 item.fail(str(refusal))
             except Exception:  # a bug on one line must not cost the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)
             return
-        item.state = item.generation.poll()
+        item.state = item.work.poll()
         if item.state is State.DONE:
             self._share_basis(item)
         elif item.state is State.FAILED:
-            item.fail(item.generation.error)
+            item.fail(item.work.error)
 
     def cancel(self, item: Item | None = None) -> None:
         """Give up one line, or all that are not done; where all are done but not written yet, these."""
@@ -103,15 +107,15 @@ class Batch:
         else:
             lines = self.results if self.ended else [item for item in self.items if not item.state.ended]
         for line in lines:
-            if line.generation is not None:
-                line.generation.cancel()
+            if line.work is not None:
+                line.work.cancel()
             line.state = State.CANCELLED
 
     def _share_basis(self, item: Item) -> None:
         """Keep the basis of a head in memory once, however many lines it speaks."""
-        arrays = item.generation.job.arrays
+        arrays = item.work.job.arrays
         for other in self.results:
-            basis = other.generation.job.arrays["basis"]
-            if other is not item and np.array_equal(basis, arrays["basis"]):
+            basis = other.work.job.arrays.get("basis")
+            if other is not item and basis is not None and np.array_equal(basis, arrays["basis"]):
                 arrays["basis"] = basis
                 return

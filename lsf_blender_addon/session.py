@@ -12,11 +12,9 @@ from . import environment
 from .batch import Batch
 from .client.jobs import Client
 from .errors import Refusal
-from .face_finding import FaceFinding
 
 _client: Client | None = None
 batch: Batch | None = None
-finding: FaceFinding | None = None
 message = ""  # what became of the last run
 failed = False  # whether that message is an error
 _status: str | None = None  # what the status bar shows of it
@@ -57,8 +55,7 @@ def redraw() -> None:
 
 def _show_status() -> None:
     global _status
-    work = batch or finding
-    status = f"LSF  {work.fraction:.0%}  {iface(work.text)}  ({iface('Esc cancels')})" if work else None
+    status = f"LSF  {batch.fraction:.0%}  {iface(batch.text)}  ({iface('Esc cancels')})" if batch else None
     if status != _status:
         for workspace in bpy.data.workspaces:
             workspace.status_text_set(status)
@@ -67,11 +64,7 @@ def _show_status() -> None:
 
 def drop(reason: str) -> None:
     """Cancel what is at work, if anything is, and say why."""
-    global batch, finding
-    if finding is not None:
-        finding.cancel()
-        finding = None
-        say(reason, is_error=True)
+    global batch
     if batch is not None:
         batch.cancel()
         batch = None

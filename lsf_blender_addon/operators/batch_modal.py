@@ -1,4 +1,4 @@
-"""What Generate and Generate All share: follow a batch without blocking Blender, then write its results."""
+"""What operators that let the server work share: follow a batch without blocking Blender, then write its results."""
 
 import time
 import traceback
@@ -7,6 +7,7 @@ import bpy
 
 from .. import session
 from ..batch import UNEXPECTED, Batch, Item
+from ..client.jobs import State
 from ..errors import Refusal
 from ..lines import is_edited, write
 
@@ -14,7 +15,7 @@ TICK = 0.1  # seconds between two looks at the job
 
 
 class BatchModal:
-    """Mixin for an operator, which gives `items` and `finish`."""
+    """Mixin for an operator, which gives `items`; one with several gives `finish` too."""
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         """The lines to generate. Raises Refusal."""
@@ -22,11 +23,18 @@ class BatchModal:
 
     def finish(self, batch: Batch, texts: list[str]) -> set[str]:
         """Tell what became of it; `texts` are the result lines of what was written."""
-        raise NotImplementedError
+        item, = batch.items
+        if item.state is State.FAILED:
+            self.refuse(item.error)
+            return {"CANCELLED"}
+        text = "Cancelled: nothing was changed" if item.state is State.CANCELLED else texts[0]
+        session.say(text)
+        self.report({"INFO"}, text)
+        return {"FINISHED"} if texts else {"CANCELLED"}
 
     def write(self, item: Item) -> str:
         """Write one result; its result line. Raises Refusal before the first change."""
-        return write(item.generation)
+        return write(item.work)
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         """From the panel: start, and watch from a timer."""
@@ -62,7 +70,7 @@ class BatchModal:
         session.redraw()
         if not batch.ended:
             return {"PASS_THROUGH"}
-        if self._unwritten is None and any(is_edited(item.generation) for item in batch.results):
+        if self._unwritten is None and any(is_edited(item.work) for item in batch.results):
             batch.waits = "Waiting for Object Mode"
             return {"PASS_THROUGH"}
         if not self._write_next(batch):

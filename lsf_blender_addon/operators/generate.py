@@ -3,8 +3,7 @@
 import bpy
 
 from .. import compat, lines, properties, session
-from ..batch import Batch, Item
-from ..client.jobs import State
+from ..batch import Item
 from ..environment import NO_PYTHON, server_python
 from ..errors import Refusal
 from ..scene import character, meshes, strips
@@ -29,19 +28,6 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
         head, scene, strip = choose(context)
         settings, others = context.scene.lsf, character.objects(context, head)
         return [Item(strip.name, lambda: lines.begin(settings, head, others, scene, strip))]
-
-    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
-        line, = batch.items
-        if line.state is State.CANCELLED:
-            session.say("Cancelled: nothing was changed")
-            self.report({"INFO"}, session.message)
-            return {"CANCELLED"}
-        if line.state is State.FAILED:
-            self.refuse(line.error)
-            return {"CANCELLED"}
-        session.say(texts[0])
-        self.report({"INFO"}, texts[0])
-        return {"FINISHED"}
 
 
 def why_not(context: bpy.types.Context) -> str:

@@ -67,7 +67,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
 
 def why_not(context: bpy.types.Context) -> str:
     """A sentence that says why Generate All is disabled; empty if it is not."""
-    if session.batch is not None or session.finding is not None:
+    if session.batch is not None:
         return "The server is at work: wait for it, or cancel it."
     if server_python() is None:
         return f"{NO_PYTHON}."

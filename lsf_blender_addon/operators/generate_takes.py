@@ -36,11 +36,11 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         return [Item(f"Seed {wish['seed']}", lambda wish=wish: _begin(*names, wish)) for wish in wishes]
 
     def write(self, item: Item) -> str:
-        if (before := _action(item.generation)) is not None:
+        if (before := _action(item.work)) is not None:
             takes.add(before)  # what the artist had is a take, too
-        text = lines.write(item.generation)
-        takes.add(_action(item.generation))
-        self._first = self._first or item.generation
+        text = lines.write(item.work)
+        takes.add(_action(item.work))
+        self._first = self._first or item.work
         return text
 
     def finish(self, batch: Batch, texts: list[str]) -> set[str]:

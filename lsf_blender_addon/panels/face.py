@@ -23,8 +23,8 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         head = chosen_head(layout, context)
         if head is None:
             return
-        if session.finding is not None:
-            layout.progress(factor=session.finding.fraction, text=session.finding.text)
+        if session.batch is not None:
+            layout.progress(factor=session.batch.fraction, text=session.batch.text)
             layout.label(text="Esc cancels", icon="BLANK1")
         else:
             layout.operator("lsf.find_landmarks", icon="VIEWZOOM")

@@ -96,7 +96,7 @@ def steps():
     # Find
     with window_override():
         bpy.ops.lsf.find_landmarks("INVOKE_DEFAULT")
-    check(add_on().session.finding is not None, "Find Landmarks did not start")
+    check(add_on().session.batch is not None, "Find Landmarks did not start")
     with Stopwatch() as still:
         measured["Find Landmarks with a cold server, s"] = round((yield from until(idle)), 2)
     measured["longest standstill meanwhile, ms"] = still.longest()
@@ -175,7 +175,7 @@ def steps():
 
 
 def idle() -> bool:
-    return add_on().session.finding is None
+    return add_on().session.batch is None
 
 
 stage.run(steps())

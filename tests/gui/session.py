@@ -37,7 +37,7 @@ def idle() -> bool:
 def at_work() -> bool:
     """The job is with the server."""
     batch = add_on().session.batch
-    generation = batch.active.generation if batch is not None and batch.active else None
+    generation = batch.active.work if batch is not None and batch.active else None
     return generation is not None and generation.job is not None and generation.state.value == "running"
 
 
@@ -49,7 +49,7 @@ def press_escape() -> None:
 
 def the_job():
     """The job of the generation at work, once it is sent."""
-    generation = add_on().session.batch.active.generation
+    generation = add_on().session.batch.active.work
     while generation.job is None:
         yield 0.002
     return generation.job

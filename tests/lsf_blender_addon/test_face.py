@@ -47,7 +47,7 @@ def test_found_landmarks_stay_with_the_head(head, addon):
     assert bpy.ops.lsf.find_landmarks() == {"FINISHED"}
     rest = meshes.read_rest(head).vertices
     found, own = store.read(head)
-    assert set(found) == set(range(68)) and not own and addon.session.finding is None
+    assert set(found) == set(range(68)) and not own and addon.session.batch is None
     for index, place in found.items():
         np.testing.assert_allclose(place.on(rest), rest[index], atol=1e-3)
     assert store.doubtful(head) == [8, 48, 49]
@@ -151,7 +151,7 @@ def test_without_a_result_nothing_changes(head, addon, monkeypatch, state):
             bpy.ops.lsf.find_landmarks()
     else:
         assert bpy.ops.lsf.find_landmarks() == {"CANCELLED"}
-    assert not len(head.lsf.found_landmarks) and addon.session.finding is None
+    assert not len(head.lsf.found_landmarks) and addon.session.batch is None
 
 
 def test_a_damaged_answer(head, addon, monkeypatch):
@@ -167,13 +167,16 @@ def test_a_damaged_answer(head, addon, monkeypatch):
 
 
 def test_another_file_drops_the_search(head, addon, monkeypatch):
+    from lsf_blender_addon.batch import Batch, Item
     from lsf_blender_addon.face_finding import FaceFinding
     from lsf_blender_addon.scene import character
     client = FaceClient(State.RUNNING)
-    addon.session.finding = FaceFinding(client, character.read(head, {}))
-    assert addon.session.finding.poll() is State.RUNNING and not bpy.ops.lsf.find_landmarks.poll()
+    batch = addon.session.batch = Batch([Item("head", lambda: FaceFinding(client, character.read(head, {})))])
+    batch.poll()
+    batch.poll()
+    assert batch.active.state is State.RUNNING and not bpy.ops.lsf.find_landmarks.poll()
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
-    assert addon.session.finding is None and client.cancelled == client.jobs
+    assert addon.session.batch is None and client.cancelled == client.jobs
 
 
 def test_editing_needs_a_viewport(head):

@@ -146,7 +146,7 @@ def test_cancel_one_line(scene, addon, monkeypatch):
     from lsf_blender_addon.operators.generate_all import LSF_OT_generate_all
     batch = addon.session.batch = Batch(LSF_OT_generate_all.items(SimpleNamespace(save=False), bpy.context))
     batch.poll()
-    batch.items[0].generation._reader.join()
+    batch.items[0].work._reader.join()
     bpy.ops.lsf.cancel(line=0)
     bpy.ops.lsf.cancel(line=2)
     assert client.cancelled == client.jobs and batch.active.name == "Ben_01"
