@@ -1,6 +1,7 @@
 """Generate several takes of one line."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from .. import layer_properties, lines, session, tweaking
 from ..batch import Batch, Item
@@ -54,7 +55,8 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         action = _action(self._first)
         takes.play(action, max(0, takes.count(action) - len(texts)))
         tweaking.refresh(action)
-        text = f"{takes.count(action)} takes of {self._first.line.strip}, {batch.seconds:.1f} s"
+        text = iface("{count} takes of {strip}, {seconds} s").format(
+            count=takes.count(action), strip=self._first.line.strip, seconds=round(batch.seconds, 1))
         if batch.failed:
             text += f"; {len(batch.failed)} failed: {batch.failed[0].error}"
         session.say(text, is_error=bool(batch.failed))

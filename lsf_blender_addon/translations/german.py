@@ -55,6 +55,7 @@ MESSAGES = {
     "Cancelled: no film was made": "Abgebrochen: kein Film entstand",
     "Cancelled: nothing was changed": "Abgebrochen: nichts wurde geändert",
     "Carries the expressions": "Trägt den Ausdruck",
+    "Carrying the shapes over": "Formen werden übertragen",
     "Channel": "Kanal",
     "Channel Name": "Kanalname",
     "Channels": "Kanäle",
@@ -70,6 +71,7 @@ MESSAGES = {
     "Disgusted": "Angeekelt",
     "Disgusted, whatever the voice implies": "Angeekelt, was auch immer die Stimme ausdrückt",
     "Does not move": "Bewegt sich nicht",
+    "Done": "Fertig",
     "Doubtful": "Zweifelhaft",
     "Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens":
         "Im Sequencer über die Wellenform jedes generierten Strips zeichnen, wie weit der Mund sich öffnet",
@@ -93,6 +95,8 @@ MESSAGES = {
      "result before, and can correct it"):
         "Das Gesicht auf dem Mesh finden, seine Landmarken und Teile. Generieren tut das von selbst; hier siehst "
         "du das Ergebnis vorher und kannst es korrigieren",
+    "Finding the face": "Gesicht wird gesucht",
+    "Fitting the face": "Gesicht wird angepasst",
     "Forget the landmarks that you set by hand: all are found automatically again":
         "Die von Hand gesetzten Landmarken vergessen: alle werden wieder von selbst gefunden",
     "Found Landmarks": "Gefundene Landmarken",
@@ -121,6 +125,7 @@ MESSAGES = {
         "Dem Kopf neue Schlüssel für Kanäle geben, die keiner seiner eigenen zeigt",
     "Give the head of the active line to all lines on the same channel of the sequencer":
         "Den Kopf der aktiven Zeile allen Zeilen auf demselben Kanal des Sequencers geben",
+    "Give the mapping a name": "Der Zuordnung einen Namen geben",
     "Go to Edit Mode and select the vertices (L selects what is connected).":
         "In den Edit-Modus gehen und die Vertices auswählen (L wählt Verbundenes).",
     "Go to Object Mode first.": "Zuerst in den Objektmodus gehen.",
@@ -172,6 +177,8 @@ MESSAGES = {
     "Key on a Layer Above": "Schlüssel auf einer Ebene darüber",
     "Keys": "Schlüssel",
     "LSF Speech Animation": "LSF-Sprachanimation",
+    "Landmarks are edited with the mouse, in a 3D viewport":
+        "Landmarken werden mit der Maus bearbeitet, in einer 3D-Ansicht",
     "Landmarks found": "Landmarken gefunden",
     "Landmarks found; {own} set by hand": "Landmarken gefunden; {own} von Hand gesetzt",
     "Lashes": "Wimpern",
@@ -202,12 +209,16 @@ MESSAGES = {
         "bewegen sich mit ihm",
     "List the sound strips, each with the head that speaks it. Heads that you have chosen stay":
         "Die Sound-Strips auflisten, jeden mit dem Kopf, der ihn spricht. Gewählte Köpfe bleiben",
+    "Listening": "Hört zu",
     "Live Link Face (.csv)": "Live Link Face (.csv)",
     "Load": "Laden",
+    "Loading the model": "Modell wird geladen",
     "Look with Edit Landmarks whether these are right: {lines}":
         "Mit „Landmarken bearbeiten“ nachsehen, ob diese stimmen: {lines}",
+    "Looking for the face": "Gesicht wird gesucht",
     "Lower Teeth": "Untere Zähne",
     "Lower teeth and gums: they move with the jaw": "Untere Zähne und Zahnfleisch: sie bewegen sich mit dem Kiefer",
+    "Making a Python environment": "Python-Umgebung wird angelegt",
     "Mapping": "Zuordnung",
     "Mapping Name": "Name der Zuordnung",
     "Mix": "Mischung",
@@ -232,6 +243,8 @@ MESSAGES = {
     "No parts are listed.": "Keine Teile sind gelistet.",
     "No sound strip is selected in the sequencer: select some, or list all":
         "Kein Sound-Strip ist im Sequencer ausgewählt: einige auswählen oder alle auflisten",
+    "No sound strip is selected in the sequencer: select some, or list all.":
+        "Kein Sound-Strip ist im Sequencer ausgewählt: einige auswählen oder alle auflisten.",
     "Nothing in this line is known to come from emotion":
         "Von nichts in dieser Zeile ist bekannt, dass es vom Gefühl kommt",
     "Nothing that was generated is active on the head: press Generate first.":
@@ -268,6 +281,7 @@ MESSAGES = {
     "Presses the lips together where they come near to each other. 0 is as it was predicted":
         "Presst die Lippen zusammen, wo sie sich nahe kommen. 0 ist wie vorhergesagt",
     "Preview": "Vorschau",
+    "Reading the sound": "Ton wird gelesen",
     "Ready: {python}": "Bereit: {python}",
     "Recognise": "Erkennen",
     "Recognised from shape and place": "Aus Form und Ort erkannt",
@@ -304,6 +318,7 @@ MESSAGES = {
     "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.":
         "Andere Mesh-Objekte auswählen, die zum Kopf gehören: Zähne, Zunge, Augen, Wimpern.",
     "Select the head: a mesh object": "Den Kopf auswählen: ein Mesh-Objekt",
+    "Select the vertices of the part first": "Zuerst die Vertices des Teils auswählen",
     "Selected": "Ausgewählte",
     "Selected together with the head, so they go with it: {names}":
         "Mit dem Kopf ausgewählt, also gehören sie dazu: {names}",
@@ -317,12 +332,15 @@ MESSAGES = {
      "binding for the animation, all others are found automatically. Mouth corners, nose tip and chin can save a "
      "hopeless case. Enter also says that the points in doubt, drawn red, are right where they are"):
         "Die Landmarken des Gesichts auf dem Mesh zeigen und dorthin ziehen, wo sie hingehören. Verschobene Punkte "
-        "sind für die Animation verbindlich, alle anderen werden von selbst gefunden. Mundwinkel, "
-        "Nasenspitze und Kinn können einen hoffnungslosen Fall retten. Die Eingabetaste bestätigt auch die "
-        "zweifelhaften, rot gezeichneten Punkte dort, wo sie sind",
+        "sind für die Animation verbindlich, alle anderen werden von selbst gefunden. Mundwinkel, Nasenspitze und "
+        "Kinn können einen hoffnungslosen Fall retten. Die Eingabetaste bestätigt auch die zweifelhaften, rot "
+        "gezeichneten Punkte dort, wo sie sind",
     "Skin": "Haut",
     "Smile": "Lächeln",
     "Smoothing": "Glättung",
+    "Solving for the rig": "Schlüssel werden gelöst",
+    "Speech heard": "Sprache gehört",
+    "Starting": "Beginnt",
     "Step Through Takes": "Fassungen durchgehen",
     "Still": "Still",
     "Stop": "Anhalten",
@@ -356,6 +374,8 @@ MESSAGES = {
     "The bone of the armature that nods: the head's": "Der Knochen der Armatur, der nickt: der des Kopfes",
     "The channel that the key follows. Left empty: the weight of the key is found from its shape, as for visemes":
         "Der Kanal, dem der Schlüssel folgt. Leer: sein Gewicht wird aus der Form gefunden, wie bei Visemen",
+    "The end frame lies before the start frame: change one of them.":
+        "Das Endframe liegt vor dem Startframe: eines davon ändern.",
     "The eyeball on the character's left: it turns about its centre":
         "Der Augapfel links an der Figur: er dreht sich um seine Mitte",
     "The eyeball on the character's right: it turns about its centre":
@@ -385,10 +405,15 @@ MESSAGES = {
         "Der zu sprechende Sound-Strip. Leer: der aktive des Sequencers",
     "The strip's name holds that of the head: Anna_03 is spoken by Anna":
         "Der Name des Strips enthält den des Kopfes: Anna_03 wird von Anna gesprochen",
+    "There is no log yet.": "Es gibt noch kein Protokoll.",
+    "They are listed already": "Sie sind schon gelistet",
     "This file has no name yet: save it first": "Diese Datei hat noch keinen Namen: zuerst speichern",
+    "This head has no such layer.": "Dieser Kopf hat keine solche Ebene.",
     "Time Offset": "Zeitversatz",
+    "Timing the frames": "Frames werden gelegt",
     "Tongue": "Zunge",
     "Transition": "Übergang",
+    "Trying the packages": "Pakete werden geprüft",
     "Tweak": "Anpassen",
     "Upper Teeth": "Obere Zähne",
     "Upper teeth and gums: they stay with the skull": "Obere Zähne und Zahnfleisch: sie bleiben am Schädel",
@@ -398,6 +423,7 @@ MESSAGES = {
     "Variation": "Variation",
     "Vertices": "Vertices",
     "Vertices of the triangle that it lies on": "Vertices des Dreiecks, auf dem er liegt",
+    "Waiting for Object Mode": "Wartet auf den Objektmodus",
     "Watch": "Ansehen",
     "Weights": "Gewichte",
     "What happens with the shape keys that the head has already":
@@ -428,6 +454,7 @@ MESSAGES = {
     "and on {count} more curves": "und auf {count} weiteren Kurven",
     "from its shape": "aus seiner Form",
     "{count} takes": "{count} Fassungen",
+    "{count} takes of {strip}, {seconds} s": "{count} Fassungen von {strip}, {seconds} s",
     "{name}: {count} vertices set by hand": "{name}: {count} Vertices von Hand festgelegt",
     "{own} landmarks set by hand": "{own} Landmarken von Hand gesetzt",
     "{take} of {count}, seed {seed}": "{take} von {count}, Startwert {seed}",

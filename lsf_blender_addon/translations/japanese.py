@@ -51,6 +51,7 @@ MESSAGES = {
     "Cancelled: no film was made": "キャンセル：動画は作られませんでした",
     "Cancelled: nothing was changed": "キャンセル：何も変更されていません",
     "Carries the expressions": "表情を担う",
+    "Carrying the shapes over": "シェイプを移しています",
     "Channel": "チャンネル",
     "Channel Name": "チャンネル名",
     "Channels": "チャンネル",
@@ -66,6 +67,7 @@ MESSAGES = {
     "Disgusted": "嫌悪",
     "Disgusted, whatever the voice implies": "声の表情にかかわらず嫌悪",
     "Does not move": "動かない",
+    "Done": "完了",
     "Doubtful": "不確か",
     "Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens":
         "シーケンサーで、生成した各ストリップの波形に口の開き具合を重ねて描く",
@@ -87,6 +89,8 @@ MESSAGES = {
     ("Find the face on the mesh, its landmarks and its parts. Generate does this by itself; here you see the "
      "result before, and can correct it"):
         "メッシュ上の顔、ランドマーク、部位を検出する。「生成」でも自動で行われるが、ここなら先に結果を見て直せる",
+    "Finding the face": "顔を検出中",
+    "Fitting the face": "顔に合わせています",
     "Forget the landmarks that you set by hand: all are found automatically again":
         "手で置いたランドマークを破棄し、すべて自動検出に戻す",
     "Found Landmarks": "検出されたランドマーク",
@@ -112,6 +116,7 @@ MESSAGES = {
         "頭の既存のキーでは表せないチャンネルに新しいキーを作る",
     "Give the head of the active line to all lines on the same channel of the sequencer":
         "アクティブな行の頭を、シーケンサーの同じチャンネルの全行に割り当てる",
+    "Give the mapping a name": "割り当てに名前を付けてください",
     "Go to Edit Mode and select the vertices (L selects what is connected).":
         "編集モードで頂点を選択してください（L でつながった頂点を選択）。",
     "Go to Object Mode first.": "先にオブジェクトモードにしてください。",
@@ -159,6 +164,7 @@ MESSAGES = {
     "Key on a Layer Above": "上のレイヤーにキーを打つ",
     "Keys": "キー",
     "LSF Speech Animation": "LSF 発話アニメーション",
+    "Landmarks are edited with the mouse, in a 3D viewport": "ランドマークは 3D ビューポートでマウスで編集します",
     "Landmarks found": "ランドマーク検出済み",
     "Landmarks found; {own} set by hand": "ランドマーク検出済み、{own} 個は手動",
     "Lashes": "まつ毛",
@@ -186,11 +192,15 @@ MESSAGES = {
         "選択したメッシュオブジェクト（歯、舌、目、まつ毛）をこの頭の部位として登録する。頭と一緒に動く",
     "List the sound strips, each with the head that speaks it. Heads that you have chosen stay":
         "サウンドストリップを、話す頭とともに一覧にする。選んだ頭はそのまま残る",
+    "Listening": "音声を聞いています",
     "Live Link Face (.csv)": "Live Link Face (.csv)",
     "Load": "読み込み",
+    "Loading the model": "モデルを読み込み中",
     "Look with Edit Landmarks whether these are right: {lines}": "「ランドマークを編集」で次の位置を確認：{lines}",
+    "Looking for the face": "顔を探しています",
     "Lower Teeth": "下の歯",
     "Lower teeth and gums: they move with the jaw": "下の歯と歯ぐき：顎と一緒に動く",
+    "Making a Python environment": "Python 環境を作成中",
     "Mapping": "割り当て",
     "Mapping Name": "割り当ての名前",
     "Mix": "混合",
@@ -214,8 +224,9 @@ MESSAGES = {
     "No parts are listed.": "登録された部位はありません。",
     "No sound strip is selected in the sequencer: select some, or list all":
         "シーケンサーでサウンドストリップが選択されていません。選択するか、すべてを一覧にしてください",
-    "Nothing in this line is known to come from emotion":
-        "このセリフには感情によるものと分かる動きがない",
+    "No sound strip is selected in the sequencer: select some, or list all.":
+        "シーケンサーでサウンドストリップが選択されていません。選択するか、すべてを一覧にしてください。",
+    "Nothing in this line is known to come from emotion": "このセリフには感情によるものと分かる動きがない",
     "Nothing that was generated is active on the head: press Generate first.":
         "頭に生成されたものがアクティブになっていません。先に「生成」を押してください。",
     "Nothing that was generated is active on these shape keys: press Generate first":
@@ -248,6 +259,7 @@ MESSAGES = {
     "Presses the lips together where they come near to each other. 0 is as it was predicted":
         "唇が近づく所で押し閉じる。0 で予測どおり",
     "Preview": "プレビュー",
+    "Reading the sound": "音声を読み込み中",
     "Ready: {python}": "準備完了：{python}",
     "Recognise": "認識",
     "Recognised from shape and place": "形と位置から認識",
@@ -283,6 +295,7 @@ MESSAGES = {
     "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.":
         "頭に属する他のメッシュオブジェクト（歯、舌、目、まつ毛）を選択してください。",
     "Select the head: a mesh object": "頭（メッシュオブジェクト）を選択してください",
+    "Select the vertices of the part first": "先に部位の頂点を選択してください",
     "Selected": "選択物",
     "Selected together with the head, so they go with it: {names}": "頭と一緒に選択されているので含めます：{names}",
     "Server Log": "サーバーのログ",
@@ -299,6 +312,9 @@ MESSAGES = {
     "Skin": "肌",
     "Smile": "微笑み",
     "Smoothing": "スムーズ",
+    "Solving for the rig": "キーを求めています",
+    "Speech heard": "音声を聞き終えました",
+    "Starting": "開始中",
     "Step Through Takes": "テイクを順に見る",
     "Still": "静止",
     "Stop": "停止",
@@ -330,6 +346,8 @@ MESSAGES = {
     "The bone of the armature that nods: the head's": "うなずくアーマチュアのボーン（頭のボーン）",
     "The channel that the key follows. Left empty: the weight of the key is found from its shape, as for visemes":
         "キーが従うチャンネル。空欄なら、ビゼームのようにウェイトを形状から求める",
+    "The end frame lies before the start frame: change one of them.":
+        "終了フレームが開始フレームより前です。どちらかを変更してください。",
     "The eyeball on the character's left: it turns about its centre": "キャラクターの左の眼球。中心のまわりに回転する",
     "The eyeball on the character's right: it turns about its centre": "キャラクターの右の眼球。中心のまわりに回転する",
     "The face does not move in this line: pick a strip with clear speech":
@@ -355,10 +373,15 @@ MESSAGES = {
         "話すサウンドストリップ。空欄ならシーケンサーのアクティブなもの",
     "The strip's name holds that of the head: Anna_03 is spoken by Anna":
         "ストリップ名に頭の名前が含まれる：Anna_03 は Anna が話す",
+    "There is no log yet.": "ログはまだありません。",
+    "They are listed already": "すでに登録されています",
     "This file has no name yet: save it first": "ファイルにまだ名前がありません。先に保存してください",
+    "This head has no such layer.": "この頭にそのレイヤーはありません。",
     "Time Offset": "時間のずれ",
+    "Timing the frames": "フレームに合わせています",
     "Tongue": "舌",
     "Transition": "移り変わり",
+    "Trying the packages": "パッケージを確認中",
     "Tweak": "調整",
     "Upper Teeth": "上の歯",
     "Upper teeth and gums: they stay with the skull": "上の歯と歯ぐき：頭蓋に固定",
@@ -368,6 +391,7 @@ MESSAGES = {
     "Variation": "ばらつき",
     "Vertices": "頂点",
     "Vertices of the triangle that it lies on": "点がのっている三角形の頂点",
+    "Waiting for Object Mode": "オブジェクトモードを待っています",
     "Watch": "再生確認",
     "Weights": "ウェイト",
     "What happens with the shape keys that the head has already": "頭が元から持つシェイプキーの扱い",
@@ -394,6 +418,7 @@ MESSAGES = {
     "and on {count} more curves": "ほか {count} 本のカーブ",
     "from its shape": "形状から",
     "{count} takes": "テイク {count} 個",
+    "{count} takes of {strip}, {seconds} s": "{strip} のテイク {count} 個、{seconds} 秒",
     "{name}: {count} vertices set by hand": "{name}：手で指定した頂点 {count} 個",
     "{own} landmarks set by hand": "手動のランドマーク {own} 個",
     "{take} of {count}, seed {seed}": "{take} / {count}、シード {seed}",

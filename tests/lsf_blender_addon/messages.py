@@ -6,10 +6,14 @@ from pathlib import Path
 import bpy
 
 import lsf_blender_addon
+from lsf_blender_addon.client.wire import SERVER_PARENT
 
 ROOT = Path(lsf_blender_addon.__file__).parent
+SERVER = SERVER_PARENT / "server"
 DRAWN = ("text", "placeholder")  # keywords of layout calls
-SENTENCES = {"wrapped": 2, "iface": 0, "poll_message_set": 0, "Refusal": 0, "say": 0}  # calls: where the sentence is
+SENTENCES = {"wrapped": 2, "iface": 0, "poll_message_set": 0, "Refusal": 0, "say": 0,  # calls: where the sentence is
+             "report": 1, "step": 1}  # of the server's progress
+PROGRESS = ("text", "waits")  # attributes that hold what is being done
 
 
 def of_classes() -> set[str]:
@@ -34,7 +38,8 @@ def of_classes() -> set[str]:
 def of_code() -> set[str]:
     """Constant texts in calls that draw or explain."""
     found = set()
-    for path in ROOT.rglob("*.py"):
+    server = [path for path in SERVER.rglob("*.py") if "training" not in path.parts]
+    for path in [*ROOT.rglob("*.py"), *server]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -42,6 +47,10 @@ def of_code() -> set[str]:
                 at = SENTENCES.get(name, len(node.args))
                 for value in drawn + node.args[at: at + 1]:
                     found |= set(_constants(value))
+            elif isinstance(node, ast.Assign):
+                for target, value in _assigned(node.targets[0], node.value):
+                    if getattr(target, "attr", "") in PROGRESS:
+                        found |= set(_constants(value))
     return {message for message in found if _is_text(message)}
 
 
@@ -65,6 +74,14 @@ def _bases(rna):
     while rna is not None:
         yield rna
         rna = rna.base
+
+
+def _assigned(target: ast.expr, value: ast.expr):
+    """Each target with its value, of tuples too."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        yield from zip(target.elts, value.elts, strict=True)
+    else:
+        yield target, value
 
 
 def _constants(node: ast.expr):
