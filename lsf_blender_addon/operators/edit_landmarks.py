@@ -2,6 +2,7 @@
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_iface as iface
 from bpy_extras import view3d_utils
 
 from .. import properties, session
@@ -11,9 +12,6 @@ from ..landmarks.editor import Editor
 from ..landmarks.surface import Surface
 from ..scene import meshes
 
-KEYS = ("Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: {}   Ctrl Z: undo   Enter: keep   "
-        "Esc: leave")
-PLACE = "Click: {}   Esc: leave"
 NAVIGATION = ("MIDDLEMOUSE", "WHEEL", "TRACKPAD", "NUMPAD_", "NDOF_", "MOUSEROTATE", "ACCENT_GRAVE")
 
 
@@ -35,7 +33,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         head = properties.head_of(context)
-        self._head, self._area = head.name, context.area
+        self._head = head.name
         surface = Surface(meshes.seen_vertices(head), meshes.read_triangles(head.data))
         self._editor = Editor(surface, *store.read(head))
         self._handler = bpy.types.SpaceView3D.draw_handler_add(
@@ -50,8 +48,9 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         return {"CANCELLED"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        editor = self._editor
-        region = _region_at(self._area, event)
+        editor, region = self._editor, _region_at(context, event)
+        if event.type.startswith("TIMER"):  # of other operators, such as Generate
+            return {"PASS_THROUGH"}
         if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
             return self._keep(context)
         if event.type in {"ESC", "RIGHTMOUSE"} and event.value == "PRESS":
@@ -71,7 +70,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         self._leave(context)
 
     def _point(self, region: bpy.types.Region, event: bpy.types.Event) -> None:
-        view = self._area.spaces.active.region_3d
+        view = region.data
         pointer = event.mouse_x - region.x, event.mouse_y - region.y
         ray = _ray(region, view, pointer)
         if event.type == "LEFTMOUSE" and event.value == "RELEASE":
@@ -95,8 +94,11 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     def _show(self, context: bpy.types.Context) -> None:
         missing = self._editor.missing
-        text = (PLACE.format(points.name(missing)) if missing is not None
-                else KEYS.format("all points" if self._editor.four else "four points"))
+        if missing is not None:
+            text = iface("Click: {point}   Esc: leave").format(point=points.name(missing))
+        else:
+            text = iface("Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: four points, or all   "
+                         "Ctrl Z: undo   Enter: keep   Esc: leave")
         context.workspace.status_text_set(text)
         for area in context.screen.areas:
             if area.type == "VIEW_3D":
@@ -134,11 +136,14 @@ def why_not(context: bpy.types.Context) -> str:
     return "" if head.visible_get() else f'"{head.name}" is hidden: show it first.'
 
 
-def _region_at(area: bpy.types.Area, event: bpy.types.Event) -> bpy.types.Region | None:
-    """The viewport itself, if the pointer is over it and not over its sidebar or header."""
-    over = [region for region in area.regions if region.x <= event.mouse_x < region.x + region.width
+def _region_at(context: bpy.types.Context, event: bpy.types.Event) -> bpy.types.Region | None:
+    """The viewport under the pointer, unless a sidebar or header of it is there."""
+    over = [(area, region) for area in context.screen.areas for region in area.regions
+            if region.x <= event.mouse_x < region.x + region.width
             and region.y <= event.mouse_y < region.y + region.height and region.height > 1]
-    return over[0] if over and all(region.type == "WINDOW" for region in over) else None
+    if over and all(area.type == "VIEW_3D" and region.type == "WINDOW" for area, region in over):
+        return over[0][1]
+    return None
 
 
 def _ray(region: bpy.types.Region, view: bpy.types.RegionView3D, pointer) -> tuple[np.ndarray, np.ndarray]:

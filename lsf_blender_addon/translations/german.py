@@ -65,6 +65,7 @@ MESSAGES = {
     "Choose the head first.": "Zuerst den Kopf wählen.",
     "Choose the head first: a mesh object.": "Zuerst den Kopf wählen: ein Mesh-Objekt.",
     "Clear My Keys": "Meine Schlüssel löschen",
+    "Click: {point}   Esc: leave": "Klick: {point}   Esc: verlassen",
     "Contempt": "Verachtung",
     "Contempt, whatever the voice implies": "Verachtung, was auch immer die Stimme ausdrückt",
     "Corners": "Ecken",
@@ -73,6 +74,10 @@ MESSAGES = {
     "Does not move": "Bewegt sich nicht",
     "Done": "Fertig",
     "Doubtful": "Zweifelhaft",
+    ("Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: four points, or all   Ctrl Z: undo   "
+     "Enter: keep   Esc: leave"):
+        "Ziehen: Punkt verschieben   X: spiegeln   R: zurücksetzen   Umschalt R: alle zurücksetzen   F: vier Punkte "
+        "oder alle   Strg Z: rückgängig   Eingabe: behalten   Esc: verlassen",
     "Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens":
         "Im Sequencer über die Wellenform jedes generierten Strips zeichnen, wie weit der Mund sich öffnet",
     "Edit Landmarks": "Landmarken bearbeiten",

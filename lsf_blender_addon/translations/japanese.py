@@ -61,6 +61,7 @@ MESSAGES = {
     "Choose the head first.": "先に頭を選んでください。",
     "Choose the head first: a mesh object.": "先に頭（メッシュオブジェクト）を選んでください。",
     "Clear My Keys": "自分のキーを消去",
+    "Click: {point}   Esc: leave": "クリック：{point}   Esc：終了",
     "Contempt": "軽蔑",
     "Contempt, whatever the voice implies": "声の表情にかかわらず軽蔑",
     "Corners": "頂点",
@@ -69,6 +70,10 @@ MESSAGES = {
     "Does not move": "動かない",
     "Done": "完了",
     "Doubtful": "不確か",
+    ("Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: four points, or all   Ctrl Z: undo   "
+     "Enter: keep   Esc: leave"):
+        "ドラッグ：点を移動   X：ミラー   R：その点をリセット   Shift R：すべてリセット   F：4 点／全点   "
+        "Ctrl Z：元に戻す   Enter：保存   Esc：終了",
     "Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens":
         "シーケンサーで、生成した各ストリップの波形に口の開き具合を重ねて描く",
     "Edit Landmarks": "ランドマークを編集",

@@ -167,6 +167,15 @@ def steps():
     yield from press("RET", *middle)
     check(set(own()) == {48, 54, 30, 8}, f"four clicks gave {sorted(own())}")
 
+    # A search goes on below the editing
+    head().scale *= 1.001  # a mesh that the server has not seen
+    with window_override():
+        bpy.ops.lsf.find_landmarks("INVOKE_DEFAULT")
+    edit()
+    yield from until(idle)
+    yield from press("ESC", *middle)
+    check(not add_on().session.failed, f"the search while editing: {add_on().session.message}")
+
     # Another file while editing
     edit()
     bpy.ops.wm.read_homefile(use_factory_startup=False)
