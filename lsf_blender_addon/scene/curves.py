@@ -16,7 +16,7 @@ from . import handwork, thinning
 from .handwork import Range
 
 PROPERTY = "lsf_curves"  # custom property on the Action
-SOFT = 0.16  # seconds in which generated motion goes over into the artist's
+SOFT = 0.16  # seconds in which generated motion goes over into the artist's keys
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,11 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
     for k, path in enumerate(columns):
         if spans := ranges.get(path):
             handmade[path] = _handmade(existing[path], spans, moved)
-            ends = [tuple(_value(existing[path], frame - moved) for frame in span) for span in spans]
-            columns[path], pinned[k] = handwork.bent(columns[path], first_frame, spans, ends, soft)
+            pinned[k] = np.isin(first_frame + np.arange(len(motion)), handwork.borders(spans, soft))
     fit = _fit(columns, names, first_frame, keying, pinned)
     written = {path: record.keys[path] for path in as_it_is}
     for path, keys in zip(columns, fit.keys, strict=True):
-        written[path] = keys.outside(handwork.is_inside(keys.frames, ranges.get(path, [])))
+        written[path] = keys.outside(handwork.is_between(keys.frames, handwork.borders(ranges.get(path, []), soft)))
         _fill(existing.get(path) or fcurves.new(path), written[path], handmade.get(path, []), keying.bound is None)
     asked = {path: asked.get(path, record.asked.get(path, 0)) for path in written}
     _store(action, Record(written, ranges, asked, keying.bound is None, len(motion), fit.value, fit.millimetres))
@@ -188,12 +187,6 @@ def _found(fcurve: bpy.types.FCurve) -> handwork.Found:
                           kinds[2] == _enum("interpolation", "BEZIER"))
 
 
-def _value(fcurve: bpy.types.FCurve, frame: float) -> float:
-    """Of the curve before its modifiers, where a key is; between keys, of the whole curve."""
-    key = min(fcurve.keyframe_points, key=lambda key: abs(key.co[0] - frame))
-    return key.co[1] if abs(key.co[0] - frame) < handwork.SAME_FRAME else fcurve.evaluate(frame)
-
-
 def _handmade(fcurve: bpy.types.FCurve, spans: list[Range], moved: int) -> list[dict]:
     """All that makes up the keys inside the spans, which are those of `moved` frames later."""
     keys = []
@@ -208,18 +201,18 @@ def _handmade(fcurve: bpy.types.FCurve, spans: list[Range], moved: int) -> list[
 def _fill(fcurve: bpy.types.FCurve, keys: thinning.Keys, handmade: list[dict], automatic: bool) -> None:
     """Replace the keys of the curve: the generated ones, and the artist's exactly as they were."""
     points, count, total = fcurve.keyframe_points, len(keys.frames), len(keys.frames) + len(handmade)
-    frames = np.concatenate([keys.frames, [key["co"][0] for key in handmade]])
-    order = np.argsort(frames, kind="stable")
+    rows = np.zeros((total, 3))  # frame, value and slope
+    rows[:count] = np.stack([keys.frames, keys.values, keys.slopes], 1)
+    rows[count:, :2] = np.reshape([key["co"] for key in handmade], (-1, 2))
+    order = np.argsort(rows[:, 0], kind="stable")
+    together = thinning.Keys(*rows[order].T)
     points.clear()
     points.add(total)  # Bézier keys with clamped automatic handles
     points.foreach_set("type", np.full(total, _enum("type", "GENERATED"), np.int32))  # they look so in the editors
-    pairs = np.zeros((total, 2), np.float32)
-    pairs[:, 0], pairs[:count, 1] = frames, keys.values
-    points.foreach_set("co", pairs[order].ravel())
+    points.foreach_set("co", rows[order, :2].astype(np.float32).ravel())
     if not automatic:
-        for side, handles in zip(AXES[1:], keys.handles(), strict=True):
-            pairs[:count] = handles
-            points.foreach_set(side, pairs[order].ravel())
+        for side, handles in zip(AXES[1:], together.handles(), strict=True):
+            points.foreach_set(side, handles.astype(np.float32).ravel())
             points.foreach_set(f"{side}_type", np.full(total, _enum("handle_left_type", "ALIGNED"), np.int32))
     for at in np.flatnonzero(order >= count):
         for name in (*EXACTLY, *AXES):  # the handles' types first: they decide what the handles may be

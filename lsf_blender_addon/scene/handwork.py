@@ -1,7 +1,8 @@
 """What an artist has done by hand on generated curves: found by comparison, and kept when the curves are made again.
 
 Frames are those of the scene, and may be fractions. A range (first, last) is kept as the artist left it, both ends
-included; around it the generated motion is bent so that it meets the range's ends softly. No bpy.
+included; generated keys stay a little away from it, so that one Bézier curve leads softly from them to the artist's
+and back. No bpy.
 """
 
 from dataclasses import dataclass
@@ -76,27 +77,14 @@ def is_inside(frames: np.ndarray, ranges: list[Range]) -> np.ndarray:
     return inside
 
 
-def bent(values: np.ndarray, first_frame: int, ranges: list[Range], ends: list[Range],
-         soft: float) -> tuple[np.ndarray, np.ndarray]:
-    """The generated values (F,) from first_frame on, bent within `soft` frames to meet the ranges, where the artist's
-    curve has the values `ends` at each range's first and last frame.
+def borders(ranges: list[Range], soft: float) -> list[tuple[int, int]]:
+    """For each range the frames, at least `soft` away, where generated keys end before it and go on after it."""
+    return [(int(np.floor(first - soft)), int(np.ceil(last + soft))) for first, last in ranges]
 
-    Also (F,) bool: the frames where a range ends, which need a key. The ranges are further apart than 2 · soft.
-    """
-    frames = first_frame + np.arange(len(values))
-    result, pinned = values.astype(np.float32, copy=True), np.zeros(len(values), bool)
-    for (first, last), (value_first, value_last) in zip(ranges, ends, strict=True):
-        generated = np.interp([first, last], frames, values)
-        away = np.maximum(np.maximum(first - frames, frames - last), 0) / max(soft, 1e-6)
-        weight = np.where(away < 1, (1 - away) ** 2 * (1 + 2 * away), 0)
-        difference = np.where(frames <= first, value_first - generated[0], value_last - generated[1])
-        result += weight * difference
-        inside = (frames >= first) & (frames <= last)
-        result[inside] = np.interp(frames[inside], [first, last], [value_first, value_last])
-        for edge in (np.floor(first), np.ceil(last)):
-            if first_frame <= edge < first_frame + len(values):
-                pinned[int(edge) - first_frame] = True
-    return result, pinned
+
+def is_between(frames: np.ndarray, borders: list[tuple[int, int]]) -> np.ndarray:
+    """(N,) bool for frames (N,): inside the borders of a range, and none of them."""
+    return is_inside(frames, [(before + 1, after - 1) for before, after in borders])
 
 
 def _is_untouched(found: Found, frames: np.ndarray, values: np.ndarray, left: np.ndarray, right: np.ndarray,

@@ -61,6 +61,20 @@ def open_panels() -> None:
         bpy.utils.register_class(cls)
 
 
+def shot_of_the_graph():
+    area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
+    area.type = "GRAPH_EDITOR"
+    yield 0.3
+    for curve in add_on().compat.fcurves_of(action()):
+        curve.hide = not any(name in curve.data_path for name in ("jawOpen", "mouthClose", "mouthFunnel"))
+    space = area.spaces.active
+    space.show_region_ui, space.dopesheet.filter_text = False, ""
+    with window_override("GRAPH_EDITOR"):
+        bpy.ops.graph.view_all()
+    yield from shot("tweaks_5_graph")
+    area.type = "VIEW_3D"
+
+
 def prepare():
     install()
     bpy.context.preferences.view.ui_scale = 0.75  # all panels on one screen
@@ -164,6 +178,9 @@ def steps():
     yield 0.3
     curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
     check(abs(curve.evaluate(70) - 0.9) < 1e-4, "undo did not bring the artist's key back")
+
+    # The curves in the Graph Editor: generated keys, and one of the artist's
+    yield from shot_of_the_graph()
 
     # Saved and opened again
     before, path = keys(), str(stage.OUT / "tweaks.blend")

@@ -84,24 +84,12 @@ def test_merged_where_they_are_near():
     assert handwork.merged([], 2) == []
 
 
-def test_motion_meets_the_range_softly():
-    values = np.sin(np.arange(60) / 5).astype(np.float32)
-    result, pinned = handwork.bent(values, 100, [(120, 125)], [(2.0, -1.0)], 4)
-    inside = slice(20, 26)
-    np.testing.assert_allclose(result[inside], np.linspace(2, -1, 6), atol=1e-6)
-    far = np.abs(np.arange(60) - 22.5) > 2.5 + 4
-    np.testing.assert_array_equal(result[far], values[far])
-    added = (result - values)[16:21] / (2 - values[20])
-    assert (np.diff(added) > 0).all() and added[0] == pytest.approx(0) and added[-1] == pytest.approx(1)
-    assert added[1] < 0.2 < added[2] < added[3] < 0.9
-    assert np.flatnonzero(pinned).tolist() == [20, 25]
-
-
-def test_a_single_key_between_frames_and_at_the_ends():
-    values = np.zeros(20, np.float32)
-    result, pinned = handwork.bent(values, 0, [(-3, -2), (10.5, 10.5), (19, 30)], [(1, 1), (1, 1), (1, 1)], 4)
-    assert np.flatnonzero(pinned).tolist() == [10, 11, 19] and result[19] == 1
-    assert 0 < result[0] < 1 and 0.9 < result[10] < 1 and result[10] == result[11] and result[6] == 0
+def test_generated_keys_stay_away_from_a_range():
+    borders = handwork.borders([(120, 125), (140.5, 140.5)], 3.84)
+    assert borders == [(116, 129), (136, 145)]
+    frames = np.arange(100.0, 160)
+    assert frames[handwork.is_between(frames, borders)].tolist() == [*range(117, 129), *range(137, 145)]
+    assert not handwork.is_between(frames, []).any()
 
 
 def test_inside():
