@@ -54,9 +54,11 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         if batch.failed:
             text += f"; {len(batch.failed)} failed"
             session.say(text, is_error=True)
-            if bpy.app.background:  # raises RuntimeError in a script, so that a farm sees it
-                sentences = "\n".join(f"{name}: {error}" for name, error in session.failures)
-                self.report({"ERROR"}, f"{text}\n{sentences}")
+            if bpy.app.background:
+                for name, error in session.failures:
+                    print(f"LSF: {name} failed: {error}")  # Blender cuts off what it reports
+                # raises RuntimeError in a script, so that a farm sees it
+                self.report({"ERROR"}, f"{text}: {lines.listed([item.name for item in batch.failed])}")
             else:
                 self.report({"WARNING"}, f"{text}: the Batch panel tells why")
         else:

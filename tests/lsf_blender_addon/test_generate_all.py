@@ -105,7 +105,7 @@ def test_heads_that_are_selected_together_are_no_parts_of_each_other(scene):
     assert lines_of("Anna") == ["Anna_01", "Anna_02"] and not bpy.data.objects["Anna"].lsf.parts
 
 
-def test_a_line_that_fails_does_not_stop_the_others(scene, addon, monkeypatch):
+def test_a_line_that_fails_does_not_stop_the_others(scene, addon, monkeypatch, capfd):
     class Moody(Client):
         def submit(self, kind, request, arrays):
             self.state = State.FAILED if len(self.jobs) == 0 else State.DONE
@@ -122,7 +122,9 @@ def test_a_line_that_fails_does_not_stop_the_others(scene, addon, monkeypatch):
     assert set(failures) == {"Anna_01", "Anna_02", "Narrator_01"}
     assert "headache" in failures["Anna_01"] and "lost its sound" in failures["Anna_02"]
     assert "No head is chosen" in failures["Narrator_01"]
-    assert all(sentence in str(error.value) for sentence in failures.values())
+    assert "Anna_01, Anna_02, Narrator_01" in str(error.value)
+    log = capfd.readouterr().out
+    assert all(f"LSF: {name} failed: {sentence}" in log for name, sentence in failures.items())
     assert addon.session.message.startswith("1 of 4 lines") and "3 failed" in addon.session.message
 
 
