@@ -24,8 +24,9 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         if head is None:
             return
         if session.batch is not None:
-            layout.progress(factor=session.batch.fraction, text=session.batch.text)
-            layout.label(text="Esc cancels", icon="BLANK1")
+            row = layout.row(align=True)
+            row.progress(factor=session.batch.fraction, text=session.batch.text)
+            row.operator("lsf.cancel", text="", icon="X")
         else:
             layout.operator("lsf.find_landmarks", icon="VIEWZOOM")
         row = layout.row(align=True)

@@ -11,6 +11,7 @@ from .common import Tab, chosen_head, wrapped
 class LSF_UL_mapping(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
         row = layout.split(factor=0.42, align=True)
+        row.alert = bool(item.key) and item.key not in item.id_data.data.shape_keys.key_blocks  # is gone
         row.prop(item, "key", text="", emboss=False, icon="SHAPEKEY_DATA")
         if item.channel:
             row = row.split(factor=0.7, align=True)
