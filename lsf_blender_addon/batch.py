@@ -12,21 +12,21 @@ import numpy as np
 
 from .client.jobs import State
 from .errors import Refusal
-from .face_finding import FaceFinding
 from .generation import Generation
+from .server_work import ServerWork
 
 UNEXPECTED = "Something went wrong: the details are in Blender's console (Window > Toggle System Console)"
 
 
 @dataclass(eq=False)
 class Item:
-    """One line on one head, or the head alone. It is read from the scene when its turn comes."""
+    """One line on one head, the head alone, or a direction in words. It is read from the scene when its turn comes."""
 
     name: str
-    begin: Callable[[], Generation | FaceFinding]  # may raise Refusal
+    begin: Callable[[], Generation | ServerWork]  # may raise Refusal
     state: State = State.WAITING
     error: str = ""  # one sentence
-    work: Generation | FaceFinding | None = None  # of the server for it
+    work: Generation | ServerWork | None = None  # of the server for it
 
     def fail(self, sentence: str) -> None:
         self.state, self.error = State.FAILED, sentence.rstrip(".") + "."
@@ -116,6 +116,6 @@ class Batch:
         arrays = item.work.job.arrays
         for other in self.results:
             basis = other.work.job.arrays.get("basis")
-            if other is not item and basis is not None and np.array_equal(basis, arrays["basis"]):
+            if other is not item and basis is not None and np.array_equal(basis, arrays.get("basis")):
                 arrays["basis"] = basis
                 return

@@ -13,6 +13,8 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
             (VOICE, "As the Voice", "What the voice implies", 0),
             *((name, name.capitalize(), f"{name.capitalize()}, whatever the voice implies", i + 1)
               for i, name in enumerate(EMOTIONS))], default=VOICE)
+    direction: bpy.props.StringProperty(
+        name="Direction", description="How the line is to be said, in a few English words: tired but relieved")
     strength: bpy.props.FloatProperty(
         name="Strength", description="How strong the expression is; 0 is none", default=1.0, min=0.0, max=1.0,
         subtype="FACTOR")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import bpy
 
-from .client.environment import Installation, is_complete, python_of
+from .client.environment import Installation, add_text_encoder, is_complete, python_of
 
 NO_PYTHON = "Install the server's packages in the add-on's preferences first"
 
@@ -52,6 +52,14 @@ def install(wheels: str) -> Installation:
     """Begin to make the environment in a thread."""
     global installation
     installation = Installation(environment_folder(), install_log(), wheels=bpy.path.abspath(wheels) or None)
+    return installation
+
+
+def install_text_encoder(wheels: str) -> Installation:
+    """Begin to add the text encoder to the environment, in a thread."""
+    global installation
+    installation = Installation(environment_folder(), install_log(), add_text_encoder,
+                                wheels=bpy.path.abspath(wheels) or None)
     return installation
 
 

@@ -30,6 +30,7 @@ from .scene import (
 )
 from .scene.layer_curves import LayeredMotion
 from .scene.prediction import Prediction
+from .server_work import ServerWork
 
 
 def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene,
@@ -50,9 +51,9 @@ def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str],
     return Generation(session.client(), face, line, wishes, control, span)
 
 
-def is_edited(generation: Generation) -> bool:
+def is_edited(work: Generation | ServerWork) -> bool:
     """Whether the head or a part of it is not in Object Mode, so that nothing can be written."""
-    objects = [bpy.data.objects.get(member.object) for member in generation.character.members]
+    objects = [bpy.data.objects.get(member.object) for member in (work.character.members if work.character else ())]
     return any(obj is not None and obj.mode != "OBJECT" for obj in objects)
 
 

@@ -34,6 +34,7 @@ class LSF_preferences(bpy.types.AddonPreferences):
                          text="Install Again" if python else "Install (about 2 GB)")
             row.operator("lsf.open_log", text="Installation Log").log = "INSTALL"
             row.operator("lsf.open_log", text="Server Log").log = "SERVER"
+            layout.operator("lsf.install_text_encoder", icon="IMPORT")
             if installation and installation.error:
                 layout.label(text=installation.error, icon="ERROR")
         layout.prop(self, "wheels")

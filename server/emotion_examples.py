@@ -1,4 +1,4 @@
-"""Directions for each emotion, in the words that a director may use; server/emotion_text.py compares others with them."""
+"""Directions for each emotion, in words that a director may use; emotion_text.py compares others with them."""
 
 EXAMPLES = {
     "angry": (

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import audio, wire
+from . import audio, emotion_text, wire
+from .emotion_examples import EXAMPLES
 from .engine import Engine, Report, Settings
 from .errors import LSFError
 from .meshes import Mesh
@@ -54,7 +55,15 @@ def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Repo
     return {"channels": list(face.channels), "report": face.report, "seconds": seconds}, _face(face)
 
 
-RUN = {"generate": generate, "prepare_face": prepare_face}
+def read_emotion(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+    if not isinstance(header.get("text"), str):
+        raise LSFError("bad_request", "A read_emotion message needs a text.")
+    report(0.0, "Reading the direction")
+    weights, strength = emotion_text.read(header["text"])
+    return {"emotions": list(EXAMPLES), "strength": strength}, {"weights": weights}
+
+
+RUN = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion}
 
 
 def _face(face) -> wire.Arrays:

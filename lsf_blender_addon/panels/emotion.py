@@ -23,6 +23,10 @@ class _EmotionPanel(Tab):
         column = layout.column()
         column.use_property_split = True  # with the dots that key it
         column.prop(emotion, "chosen")
+        row = column.row(align=True)
+        row.use_property_decorate = False
+        row.prop(emotion, "direction")
+        row.operator("lsf.read_direction", text="", icon="CHECKMARK")
         keyed = emotion_control.is_keyed(context.scene)
         row = column.row()
         row.active = emotion.chosen != VOICE or keyed

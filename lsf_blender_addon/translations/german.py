@@ -60,7 +60,10 @@ MESSAGES = {
     "Channel Name": "Kanalname",
     "Channels": "Kanäle",
     "Cheeks": "Wangen",
+    "Choose After Direction": "Nach Anweisung wählen",
     "Choose a head for the active line first.": "Zuerst einen Kopf für die aktive Zeile wählen.",
+    "Choose emotion and strength after the direction in words. Say what is felt, not what is not":
+        "Gefühl und Stärke nach der Anweisung in Worten wählen. Sagen, was gefühlt wird, nicht, was nicht",
     "Choose the head first": "Zuerst den Kopf wählen",
     "Choose the head first.": "Zuerst den Kopf wählen.",
     "Choose the head first: a mesh object.": "Zuerst den Kopf wählen: ein Mesh-Objekt.",
@@ -69,6 +72,7 @@ MESSAGES = {
     "Contempt": "Verachtung",
     "Contempt, whatever the voice implies": "Verachtung, was auch immer die Stimme ausdrückt",
     "Corners": "Ecken",
+    "Direction": "Anweisung",
     "Disgusted": "Angeekelt",
     "Disgusted, whatever the voice implies": "Angeekelt, was auch immer die Stimme ausdrückt",
     "Does not move": "Bewegt sich nicht",
@@ -76,8 +80,8 @@ MESSAGES = {
     "Doubtful": "Zweifelhaft",
     ("Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: four points, or all   Ctrl Z: undo   "
      "Enter: keep   Esc: leave"):
-        "Ziehen: Punkt verschieben   X: spiegeln   R: zurücksetzen   Umschalt R: alle zurücksetzen   F: vier Punkte "
-        "oder alle   Strg Z: rückgängig   Eingabe: behalten   Esc: verlassen",
+        "Ziehen: Punkt verschieben   X: spiegeln   R: zurücksetzen   Umschalt R: alle zurücksetzen   F: vier "
+        "Punkte oder alle   Strg Z: rückgängig   Eingabe: behalten   Esc: verlassen",
     "Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens":
         "Im Sequencer über die Wellenform jedes generierten Strips zeichnen, wie weit der Mund sich öffnet",
     "Edit Landmarks": "Landmarken bearbeiten",
@@ -161,6 +165,8 @@ MESSAGES = {
     ("How strongly what the eyelids do with speech; blinks are a layer of their own moves. 1 is as it was "
      "predicted"):
         "Wie stark sich die Lider beim Sprechen bewegen; Blinzeln ist eine eigene Ebene. 1 ist wie vorhergesagt",
+    "How the line is to be said, in a few English words: tired but relieved":
+        "Wie die Zeile gesprochen werden soll, in wenigen englischen Worten: tired but relieved",
     "Import & Export": "Import & Export",
     "Import Face Curves": "Gesichtskurven importieren",
     "In this mesh: {parts}": "In diesem Mesh: {parts}",
@@ -170,7 +176,13 @@ MESSAGES = {
     "Install Again": "Neu installieren",
     "Install PyTorch and the server's other packages (about 2 GB) into a folder of the add-on's own":
         "PyTorch und die anderen Pakete des Servers (etwa 2 GB) in einen eigenen Ordner des Add-ons installieren",
+    "Install Text Encoder (84 MB)": "Textleser installieren (84 MB)",
+    "Install the server's packages first.": "Zuerst die Pakete des Servers installieren.",
+    "Install what reads an emotion from a direction in words (about 84 MB). It works offline from then on":
+        "Installieren, was aus einer Anweisung in Worten ein Gefühl liest (etwa 84 MB). Danach geht es ohne Netz",
     "Installation Log": "Installationsprotokoll",
+    "It does not become clear which emotion this is: use other words":
+        "Es wird nicht klar, welches Gefühl das ist: andere Worte benutzen",
     "Its number of the 68, from 0": "Seine Nummer unter den 68, ab 0",
     "Its scene is gone: list the lines again": "Ihre Szene ist verschwunden: die Zeilen neu auflisten",
     "Jaw": "Kiefer",
@@ -218,6 +230,7 @@ MESSAGES = {
     "Live Link Face (.csv)": "Live Link Face (.csv)",
     "Load": "Laden",
     "Loading the model": "Modell wird geladen",
+    "Loading the text encoder": "Textleser wird geladen",
     "Look with Edit Landmarks whether these are right: {lines}":
         "Mit „Landmarken bearbeiten“ nachsehen, ob diese stimmen: {lines}",
     "Looking for the face": "Gesicht wird gesucht",
@@ -286,6 +299,7 @@ MESSAGES = {
     "Presses the lips together where they come near to each other. 0 is as it was predicted":
         "Presst die Lippen zusammen, wo sie sich nahe kommen. 0 ist wie vorhergesagt",
     "Preview": "Vorschau",
+    "Reading the direction": "Anweisung wird gelesen",
     "Reading the sound": "Ton wird gelesen",
     "Ready: {python}": "Bereit: {python}",
     "Recognise": "Erkennen",
@@ -400,6 +414,8 @@ MESSAGES = {
     "The name of the strip's channel holds that of the head":
         "Der Name des Kanals, auf dem der Strip liegt, enthält den des Kopfes",
     "The points that were set by hand": "Die von Hand gesetzten Punkte",
+    "The scene is gone or was renamed: try again":
+        "Die Szene ist verschwunden oder wurde umbenannt: nochmals versuchen",
     "The scene or its frame rate was changed while the animation was made: press Generate again":
         "Die Szene oder ihre Bildrate wurde geändert, während die Animation entstand: „Generieren“ nochmals "
         "drücken",

@@ -56,7 +56,10 @@ MESSAGES = {
     "Channel Name": "チャンネル名",
     "Channels": "チャンネル",
     "Cheeks": "頬",
+    "Choose After Direction": "指示から選ぶ",
     "Choose a head for the active line first.": "先にアクティブな行の頭を選んでください。",
+    "Choose emotion and strength after the direction in words. Say what is felt, not what is not":
+        "言葉の指示から感情と強さを選ぶ。感じていることを書き、否定形は使わない",
     "Choose the head first": "先に頭を選んでください",
     "Choose the head first.": "先に頭を選んでください。",
     "Choose the head first: a mesh object.": "先に頭（メッシュオブジェクト）を選んでください。",
@@ -65,6 +68,7 @@ MESSAGES = {
     "Contempt": "軽蔑",
     "Contempt, whatever the voice implies": "声の表情にかかわらず軽蔑",
     "Corners": "頂点",
+    "Direction": "演技の指示",
     "Disgusted": "嫌悪",
     "Disgusted, whatever the voice implies": "声の表情にかかわらず嫌悪",
     "Does not move": "動かない",
@@ -72,8 +76,8 @@ MESSAGES = {
     "Doubtful": "不確か",
     ("Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: four points, or all   Ctrl Z: undo   "
      "Enter: keep   Esc: leave"):
-        "ドラッグ：点を移動   X：ミラー   R：その点をリセット   Shift R：すべてリセット   F：4 点／全点   "
-        "Ctrl Z：元に戻す   Enter：保存   Esc：終了",
+        "ドラッグ：点を移動   X：ミラー   R：その点をリセット   Shift R：すべてリセット   F：4 点／全点   Ctrl "
+        "Z：元に戻す   Enter：保存   Esc：終了",
     "Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens":
         "シーケンサーで、生成した各ストリップの波形に口の開き具合を重ねて描く",
     "Edit Landmarks": "ランドマークを編集",
@@ -148,6 +152,8 @@ MESSAGES = {
     ("How strongly what the eyelids do with speech; blinks are a layer of their own moves. 1 is as it was "
      "predicted"):
         "発話に伴うまぶたの動きの強さ（まばたきは別レイヤー）。1 で予測どおり",
+    "How the line is to be said, in a few English words: tired but relieved":
+        "セリフの言い方を英語で短く：tired but relieved",
     "Import & Export": "インポートとエクスポート",
     "Import Face Curves": "顔のカーブをインポート",
     "In this mesh: {parts}": "このメッシュの中：{parts}",
@@ -157,7 +163,13 @@ MESSAGES = {
     "Install Again": "再インストール",
     "Install PyTorch and the server's other packages (about 2 GB) into a folder of the add-on's own":
         "PyTorch などサーバーのパッケージ（約 2 GB）をアドオン専用フォルダーにインストールする",
+    "Install Text Encoder (84 MB)": "テキストエンコーダーをインストール（84 MB）",
+    "Install the server's packages first.": "先にサーバーのパッケージをインストールしてください。",
+    "Install what reads an emotion from a direction in words (about 84 MB). It works offline from then on":
+        "言葉の指示から感情を読み取るもの（約 84 MB）をインストールする。以後はオフラインで動く",
     "Installation Log": "インストールのログ",
+    "It does not become clear which emotion this is: use other words":
+        "どの感情かはっきりしません。別の言葉を使ってください",
     "Its number of the 68, from 0": "68 個中の番号（0 から）",
     "Its scene is gone: list the lines again": "シーンがなくなりました。行を一覧にし直してください",
     "Jaw": "顎",
@@ -201,6 +213,7 @@ MESSAGES = {
     "Live Link Face (.csv)": "Live Link Face (.csv)",
     "Load": "読み込み",
     "Loading the model": "モデルを読み込み中",
+    "Loading the text encoder": "テキストエンコーダーを読み込み中",
     "Look with Edit Landmarks whether these are right: {lines}": "「ランドマークを編集」で次の位置を確認：{lines}",
     "Looking for the face": "顔を探しています",
     "Lower Teeth": "下の歯",
@@ -264,6 +277,7 @@ MESSAGES = {
     "Presses the lips together where they come near to each other. 0 is as it was predicted":
         "唇が近づく所で押し閉じる。0 で予測どおり",
     "Preview": "プレビュー",
+    "Reading the direction": "指示を読み取り中",
     "Reading the sound": "音声を読み込み中",
     "Ready: {python}": "準備完了：{python}",
     "Recognise": "認識",
@@ -369,6 +383,7 @@ MESSAGES = {
     "The mesh to animate. Left empty: the active object": "動かすメッシュ。空欄ならアクティブオブジェクト",
     "The name of the strip's channel holds that of the head": "ストリップのチャンネル名に頭の名前が含まれる",
     "The points that were set by hand": "手で置いた点",
+    "The scene is gone or was renamed: try again": "シーンがなくなったか、名前が変わりました。もう一度試してください",
     "The scene or its frame rate was changed while the animation was made: press Generate again":
         "生成中にシーンまたはフレームレートが変わりました。もう一度「生成」を押してください",
     "The selected sound strips": "選択したサウンドストリップ",
