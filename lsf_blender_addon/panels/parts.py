@@ -10,7 +10,8 @@ from .common import Tab, chosen_head, wrapped
 class LSF_UL_parts(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
         row = layout.split(factor=0.5)
-        row.label(text=item.object.name if item.object else "(gone)", icon="MESH_DATA")
+        there = item.object is not None and item.object.users_scene  # a deleted one lives on while it is listed
+        row.label(text=item.object.name if there else "(gone)", icon="MESH_DATA", translate=not there)
         guess = f"Auto: {item.recognised}" if item.kind == "AUTOMATIC" and item.recognised else ""
         row.prop_menu_enum(item, "kind", text=guess or parts.NAMES[parts.CODES[item.kind]])
 

@@ -27,7 +27,7 @@ class Family:
 
     def match(self, names: list[str]) -> Mapping:
         """The rows for those keys of the family that a head with keys of these names has."""
-        forms, rows, taken = spellings(names), [], set()
+        forms, rows, taken = spellings(tuple(names)), [], set()
         for key in self.keys:
             name = next((forms[form] for form in map(canonical, key.names) if form in forms), None)
             if name is not None and name not in taken:

@@ -113,7 +113,7 @@ def test_canonical(names, form):
 
 
 def test_whole_names_go_first():
-    forms = spellings(["old.jawOpen", *(f"old.{letter}" for letter in "abcd"), "jawOpen", "new.e"])
+    forms = spellings(("old.jawOpen", *(f"old.{letter}" for letter in "abcd"), "jawOpen", "new.e"))
     assert forms["jawopen"] == "jawOpen" and forms["oldjawopen"] == "old.jawOpen" and forms["a"] == "old.a"
     assert "e" not in forms, "a prefix that nothing else has is part of the name"
 
