@@ -66,6 +66,7 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
     existing = {fcurve.data_path: fcurve for fcurve in fcurves}
     record, soft = load(action), SOFT * keying.fps
     ranges = _moved(kept_ranges(action, soft), moved) if keep else {}
+    # Which generated curves are to be written, and with what; the record of the others stays as it is.
     theirs = {path for path, fcurve in existing.items() if fcurve.lock or path not in record.keys}
     as_it_is = record.keys.keys() & theirs | (set() if revive else record.keys.keys() - existing.keys())
     still = np.zeros(len(motion), np.float32)
@@ -77,6 +78,7 @@ def write(action: bpy.types.Action, names: list[str], motion: np.ndarray, first_
     if not moved and not shift(action):
         as_it_is |= {path for path in ranges.keys() & columns.keys() if asked[path] == record.asked.get(path)}
         columns = {path: values for path, values in columns.items() if path not in as_it_is}
+    # The keys by hand are taken out, the generated ones end at the borders around them, and both are put back together.
     handmade, pinned = {}, np.zeros((len(columns), len(motion)), bool)
     for k, path in enumerate(columns):
         if spans := ranges.get(path):
