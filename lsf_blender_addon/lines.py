@@ -84,7 +84,8 @@ def write(generation: Generation) -> str:
     following = followers.plan(parts, face, {*plan.shapes, *plan.names, *plan.driven}, channels, motion, basis,
                                np.abs(result.arrays["basis"]).max(initial=0.0))
     shape_keys.write(head, plan, motion)
-    speech = layered.columns(plan.animated)
+    taken = layers.owned(head.data.shape_keys)
+    speech = [k for k in layered.columns(plan.animated) if channels[k] not in taken]
     keying = tweaking.keying(rig_drive.on_keys(drive, predicted, tweaked), speech, earlier)
     action = actions.write(head.data, line, [channels[k] for k in speech], motion[:, speech], keying,
                            tweaking.offset(earlier))

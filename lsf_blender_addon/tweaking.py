@@ -8,7 +8,7 @@ import numpy as np
 
 from . import compat, properties
 from .errors import Refusal
-from .scene import actions, curves, prediction, rig_drive, shape_keys, strips, thinning, tweaks
+from .scene import actions, curves, layers, prediction, rig_drive, shape_keys, strips, thinning, tweaks
 from .scene.prediction import Prediction
 
 DENSITY = 0.5  # of keys, where the error cannot be seen
@@ -69,6 +69,15 @@ def list_channels(action: bpy.types.Action, predicted: Prediction) -> None:
                 channel.muted = True
 
 
+def refresh_all(mesh: bpy.types.Mesh) -> None:
+    """Write the generated curves of all lines on these keys again."""
+    data = mesh.shape_keys.animation_data
+    strips_of = [strip.action for track in data.nla_tracks for strip in track.strips]
+    for action in dict.fromkeys([data.action, *strips_of]):
+        if action is not None:
+            refresh(action)
+
+
 def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     """Write the Action's curves again, as its sliders are now; quick. The artist's keys go if not `keep`.
 
@@ -85,7 +94,7 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     motion = on_keys.motion
     players = actions.players(action)
     names = {key.name for keys in players for key in keys.key_blocks}
-    names -= {name for keys in players for name in actions.driven_keys(keys.user)}
+    names -= {name for keys in players for name in actions.driven_keys(keys.user) | layers.owned(keys)}
     written = curves.paths(action)
     moves = np.abs(motion).max(0) > shape_keys.MOVES
     columns = [k for k, name in enumerate(on_keys.channels)

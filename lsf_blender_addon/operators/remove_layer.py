@@ -2,7 +2,7 @@
 
 import bpy
 
-from .. import layer_properties, properties
+from .. import layer_properties, properties, tweaking
 from ..scene import head_layer, layers
 
 
@@ -32,6 +32,7 @@ class LSF_OT_remove_layer(bpy.types.Operator):
             head_layer.remove(head.lsf.nod.object, head.lsf.nod.bone)
         else:
             layers.remove(head.data, self.layer)
+            tweaking.refresh_all(head.data)  # its keys are speech's again
         return {"FINISHED"}
 
 

@@ -2,7 +2,7 @@
 
 - Blinks have a key of their own, which closes both lids. Its curve is scaled by what speech leaves of the way, so that
   lids which squint at the same time close fully and no further.
-- The gaze moves the ARKit channels eyeLook…, as far as speech leaves them still.
+- The gaze moves the ARKit channels eyeLook…: where there is a gaze, the eyes are its own; speech does not move them.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BLINK, LIDS = "LSF blink", ("eyeBlinkLeft", "eyeBlinkRight")
+LOOKS = {f"eyeLook{way}{side}" for way in ("In", "Out", "Up", "Down") for side in ("Left", "Right")}
 FULL_TURN = {"In": 28.0, "Out": 28.0, "Up": 22.0, "Down": 26.0}  # degrees at 1: those of the project's own head
 STILL = 1e-3  # a channel that never exceeds this value is still
 
@@ -42,7 +43,7 @@ def layered(channels: list[str], motion: np.ndarray, basis: np.ndarray, arrays: 
         motion = np.concatenate((motion, np.zeros((frames, 1), np.float32)), 1)
     if "gaze" in arrays:
         curves["gaze"] = {name: curve for name, curve in looks(arrays["gaze"][:frames]).items()
-                          if name in channels and np.abs(motion[:, channels.index(name)]).max() <= STILL}
+                          if name in channels}
     motion = motion.copy()
     for of_layer in curves.values():
         for name, curve in of_layer.items():

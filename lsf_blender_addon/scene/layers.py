@@ -1,6 +1,6 @@
 """Layers of a face beside speech: each line has an Action of its own, on an NLA track of the layer's own.
 
-The layers' keys are none that speech animates, so that the order of tracks and Actions does not matter. Between lines
+Speech does not animate the layers' keys, so that the order of tracks and Actions does not matter. Between lines
 their curves hold 0. A layer's Action that was renamed or copied is the artist's from then on.
 """
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import compat
 from .actions import value_path
+from .layer_curves import LOOKS
 from .strips import Line
 
 MARK = "lsf_layer"  # custom property on the Action
@@ -61,6 +62,19 @@ def present(mesh: bpy.types.Mesh, layer: str) -> bool:
     """Whether a line of these keys has this layer."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     return data is not None and any(True for _ in _strips(data, layer))
+
+
+def owned(keys: bpy.types.Key | None) -> set[str]:
+    """Names of the shape keys that a layer moves on any line, and all of the eyes' where there is a gaze.
+
+    Speech leaves these alone.
+    """
+    data = keys.animation_data if keys else None
+    found = {layer: [strip.action for _track, strip in _strips(data, layer)] for layer in TRACKS} if data else {}
+    paths = {fcurve.data_path for actions in found.values() for action in actions
+             for fcurve in compat.fcurves_of(action)}
+    paths |= {value_path(name) for name in LOOKS} if found.get("gaze") else set()
+    return {key.name for key in keys.key_blocks if value_path(key.name) in paths} if paths else set()
 
 
 def remove(mesh: bpy.types.Mesh, layer: str) -> None:

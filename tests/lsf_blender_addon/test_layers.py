@@ -6,7 +6,7 @@ import pytest
 from mathutils import Euler, Matrix
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.scene import actions, head_layer, layer_curves, layers, meshes
+from lsf_blender_addon.scene import head_layer, layer_curves, layers, meshes
 from lsf_blender_addon.scene.strips import Line
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -206,42 +206,25 @@ def test_a_rig_without_its_bone_is_refused_before_anything_changes(scene, rig):
     assert head.data.shape_keys is None
 
 
-def test_gaze_leaves_alone_what_speech_moves():
-    motion = np.zeros((4, 52), np.float32)
-    motion[:, CHANNELS.index("eyeLookUpLeft")] = 0.5
-    arrays = {"gaze": np.full((4, 2), 11, np.float32)}
-    made = layer_curves.layered(list(CHANNELS), motion, np.zeros((52, 3, 3)), arrays)
-    assert set(made.layers["gaze"]) == set(LOOKS) - {"eyeLookUpLeft"}
-    assert (made.motion[:, CHANNELS.index("eyeLookUpLeft")] == 0.5).all()
-    assert (made.motion[:, CHANNELS.index("eyeLookUpRight")] == 0.5).all()
+def test_where_there_is_a_gaze_the_eyes_are_its_own(scene, addon, monkeypatch):
+    class Staring(LivelyClient):
+        """Speech moves the eyes, too."""
 
+        def submit(self, kind, request, arrays):
+            job = super().submit(kind, request, arrays)
+            job.arrays["motion"][:, [CHANNELS.index(name) for name in LOOKS]] = 0.5
+            return job
+    use(addon, monkeypatch, Staring())
+    bpy.ops.lsf.generate()
+    head = bpy.context.object
+    speech = head.data.shape_keys.animation_data.action
 
-def test_a_layer_that_does_nothing_in_a_line_gets_no_action(cube):
-    cube.shape_key_add(name="Basis")
-    cube.shape_key_add(name="eyeLookUpLeft").value = 0
-    moves = np.linspace(0, 1, 10, dtype=np.float32)[:, None]
-    lines = [Line(f"line {i}", "Scene", "/line.wav", None, 24.0, 25 + 50 * i, 10, 0.0, 1.0, 0.0) for i in range(2)]
-    for line in lines:
-        assert layers.write(cube.data, line, "gaze", [], moves[:, :0]) is None
-    assert not bpy.data.actions
-    for line in lines:
-        layers.write(cube.data, line, "gaze", ["eyeLookUpLeft"], moves)
-    layers.write(cube.data, lines[0], "gaze", [], moves[:, :0])
-    assert [action.name for action in bpy.data.actions] == ["LSF gaze · line 1"]
-
-
-def test_a_later_line_without_gaze_leaves_the_gaze_of_the_first(cube):
-    """The second line's own curve of the same key, and the zeros under all lines, lie on other tracks."""
-    cube.shape_key_add(name="Basis")
-    for name in ("jawOpen", "eyeLookUpLeft"):
-        cube.shape_key_add(name=name).value = 0
-    moves = np.linspace(0.1, 0.9, 10, dtype=np.float32)[:, None]
-    first, second = (Line(f"line {i}", "Scene", "/line.wav", None, 24.0, 25 + 50 * i, 10, 0.0, 1.0, 0.0)
-                     for i in range(2))
-    actions.write(cube.data, first, ["jawOpen"], moves)
-    level = np.concatenate((moves[:-1], np.zeros((1, 1), np.float32)))  # as gaze does, it ends at rest
-    layers.write(cube.data, first, "gaze", ["eyeLookUpLeft"], level)
-    actions.write(cube.data, second, ["jawOpen", "eyeLookUpLeft"], np.repeat(moves, 2, 1))
-    assert values(cube, 30)["eyeLookUpLeft"] == pytest.approx(moves[5, 0], abs=1e-5)
-    assert values(cube, 80)["eyeLookUpLeft"] == pytest.approx(moves[5, 0], abs=1e-5)
-    assert values(cube, 50)["eyeLookUpLeft"] == values(cube, 120)["eyeLookUpLeft"] == 0
+    def spoken() -> set[str]:
+        return {curve.data_path for curve in compat.fcurves_of(speech) if "eyeLook" in curve.data_path}
+    assert not spoken() and values(head, 25 + 50)["eyeLookOutLeft"] == pytest.approx(7 / 28, abs=1e-3)
+    speech.lsf.jaw = 0.5  # a slider
+    scene.lsf.layers.gaze = False
+    bpy.ops.lsf.generate()
+    assert not spoken() and values(head, 25 + 50)["eyeLookOutLeft"] == pytest.approx(7 / 28, abs=1e-3)
+    bpy.ops.lsf.remove_layer(layer="gaze")
+    assert len(spoken()) == 8 and values(head, 25 + 50)["eyeLookUpLeft"] == pytest.approx(0.5, abs=1e-2)
