@@ -58,7 +58,9 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
             return {"CANCELLED"}
         if editor.dragged is None and (region is None or event.type.startswith(NAVIGATION) or event.alt):
             return {"PASS_THROUGH"}
-        if region is not None and event.type in {"MOUSEMOVE", "LEFTMOUSE"}:
+        if event.type == "LEFTMOUSE" and event.value == "RELEASE":  # also outside of the viewport
+            editor.release()
+        elif region is not None and event.type in {"MOUSEMOVE", "LEFTMOUSE"}:
             self._point(region, event)
         elif event.value == "PRESS" and editor.dragged is None:
             self._type(event)
@@ -73,9 +75,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         view = region.data
         pointer = event.mouse_x - region.x, event.mouse_y - region.y
         ray = _ray(region, view, pointer)
-        if event.type == "LEFTMOUSE" and event.value == "RELEASE":
-            self._editor.release()
-        elif self._editor.dragged is not None:
+        if self._editor.dragged is not None:
             self._editor.drag(*ray)
         else:
             self._editor.hover(drawing.pixels(self._editor, region, view), pointer)
