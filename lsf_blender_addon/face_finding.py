@@ -12,7 +12,9 @@ class FaceFinding(ServerWork):
 
     def __init__(self, client: Client, character: Character):
         self.character = character
-        super().__init__(client, "prepare_face", {}, character.arrays())
+        arrays = character.arrays()
+        arrays.pop("rig_shapes", None)  # only the motion of a line needs them
+        super().__init__(client, "prepare_face", {}, arrays)
 
     def is_whole(self) -> bool:
         landmarks, vertices = self.job.arrays.get("landmarks68"), self.job.arrays.get("landmark_vertices")

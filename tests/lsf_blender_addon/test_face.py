@@ -55,6 +55,14 @@ def test_found_landmarks_stay_with_the_head(head, addon):
     assert head.lsf.recognised == "Upper Teeth, Lower Teeth, Tongue, Left Eye, Right Eye"
 
 
+def test_only_the_mesh_is_sent(head, addon, monkeypatch):
+    client = use(addon, monkeypatch, FaceClient())
+    for name in ("Basis", *"AIUEO"):
+        head.shape_key_add(name=name)
+    bpy.ops.lsf.find_landmarks()
+    assert set(client.jobs[0].request_arrays) == {"vertices", "triangles"}
+
+
 def test_parts_that_are_recognised_are_listed(head):
     bpy.ops.mesh.primitive_cube_add()
     other = bpy.context.object
