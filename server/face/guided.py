@@ -54,13 +54,13 @@ def bend(points, landmarks, head: h.Head) -> np.ndarray:
 
 def from_few(vertices, triangles, landmarks, head: h.Head, step: Callable[[], None]) -> Iterator:
     """Candidates for all landmarks where the placed ones tell where the face is: looked for there, then guessed."""
-    from .landmarks import Found, find_at
+    from .landmarks import Found, find_facing
 
     fixed = placed(landmarks)
     scale, rotation, shift = similarity(head.landmarks68[fixed], landmarks[fixed])
     guess = scale * head.landmarks68 @ rotation.T + shift
     step()
-    found = find_at(vertices, triangles, guess, rotation)
+    found = find_facing(vertices, triangles, rotation.T, guess)
     if found is not None:
         miss = np.linalg.norm((found.points - landmarks)[fixed], axis=1).mean()
         if miss < WORST_MISS * np.ptp(guess @ rotation, axis=0).max():

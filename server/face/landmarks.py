@@ -173,34 +173,38 @@ def find_landmarks(vertices: np.ndarray, triangles: np.ndarray, step: Callable[[
                    ) -> Iterator[Found]:
     """Candidates, the likeliest first: the caller takes the first one that the head fits to.
 
-    vertices (V, 3) in any unit, triangles (T, 3). The upright mesh facing -Y is looked at first; the other
-    orientations only if that finds no clear face or its candidate was not taken. `step` is called before each look;
-    what it raises ends the search.
+    vertices (V, 3) in any unit, triangles (T, 3). The upright mesh facing -Y comes first, whether it shows a clear face
+    or a doubtful one; the other orientations follow if that was not taken, doubtful faces last. `step` is called before
+    each look; what it raises ends the search.
     """
-    doubtful = []
+    waiting = []
     for rotation in ORIENTATIONS:
         step()
         looker = Looker(vertices @ rotation.T, triangles)
         points, spread = looker.search()
-        mean = float(spread.mean())
-        if mean < CLEAR_SPREAD:
-            yield from _finish(looker, points, spread, mean, rotation)
-        elif mean < WORST_SPREAD:
-            doubtful.append((mean, looker, points, spread, rotation))
-    for mean, looker, points, spread, rotation in sorted(doubtful, key=lambda candidate: candidate[0]):
-        yield from _finish(looker, points, spread, mean, rotation)
+        candidate = looker, points, spread, rotation
+        if spread.mean() < CLEAR_SPREAD or (rotation is ORIENTATIONS[0] and spread.mean() < WORST_SPREAD):
+            yield from _finish(*candidate)
+        elif spread.mean() < WORST_SPREAD:
+            waiting.append(candidate)
+    for candidate in sorted(waiting, key=lambda candidate: candidate[2].mean()):
+        yield from _finish(*candidate)
 
 
-def find_at(vertices: np.ndarray, triangles: np.ndarray, guess: np.ndarray, rotation: np.ndarray) -> Found | None:
-    """Landmarks around a guess (68, 3) in mesh units of a face that is upright under `rotation` (mesh = head @ its
-    transpose); None where there is no surface."""
-    looker = Looker(vertices @ rotation, triangles)
-    points, spread = looker.follow((guess @ rotation)[None][..., [0, 2]])
-    return next(_finish(looker, points, spread, float(spread.mean()), rotation.T), None)
+def find_facing(vertices: np.ndarray, triangles: np.ndarray, rotation: np.ndarray,
+                guess: np.ndarray | None = None) -> Found | None:
+    """The landmarks of a face that is upright and faces -Y once the mesh is turned by `rotation` (3, 3).
+
+    Looked for everywhere, or from a guess (68, 3) in mesh units on; None where there is no surface under them.
+    """
+    looker = Looker(vertices @ rotation.T, triangles)
+    points, spread = looker.search() if guess is None else looker.follow((guess @ rotation.T)[None][..., [0, 2]])
+    return next(_finish(looker, points, spread, rotation), None)
 
 
-def _finish(looker, points, spread, mean, rotation):
+def _finish(looker, points, spread, rotation):
     """The candidate with its mouth refined and its points in space; nothing if there is no surface under it."""
+    mean = float(spread.mean())
     points, mouth_spread = looker.look_at_mouth(points)
     spread = spread.copy()
     spread[MOUTH] = mouth_spread / _extent(points)

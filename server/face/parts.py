@@ -5,7 +5,8 @@ from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from . import head as h
-from .geometry import components, edges_of, similarity
+from .geometry import adjacency, components, edges_of, similarity
+from .raster import vertex_normals
 
 # What a vertex may be; these numbers travel in messages (docs/protocol.md).
 AUTOMATIC, SKIN, UPPER_TEETH, LOWER_TEETH, TONGUE, LEFT_EYE, RIGHT_EYE, FOLLOWING, STILL = range(-1, 8)
@@ -14,6 +15,7 @@ MODEL = {UPPER_TEETH: (h.TEETH_UPPER, h.GUMS_UPPER), LOWER_TEETH: (h.TEETH_LOWER
 EYES, MOUTH = (LEFT_EYE, RIGHT_EYE), (UPPER_TEETH, LOWER_TEETH, TONGUE)
 EYE_ROUNDNESS = 0.25  # spread of the radius, as a share of it, that still is a ball
 FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not lashes
+NORMAL_PENALTY = 0.012  # metres that opposite normals count
 JOINED = 0.25  # a piece of which the upper and the lower jaw both hold at least this share joins them
 
 
@@ -82,7 +84,7 @@ def classify(registration, head: h.Head, piece: np.ndarray, given: np.ndarray) -
     unknown &= kinds == AUTOMATIC
     lips = fitted[head.landmark_vertices[48:68]]
     mouth_depth = lips[:, 1].max()
-    inside = {kind: cKDTree(fitted[np.isin(head.part, MODEL[kind])]) for kind in MOUTH}
+    nearest = _nearest_kinds(head, fitted, target)
     for rows in groups(piece, np.flatnonzero(unknown)):
         members = points[rows]
         centre, extent = (members.max(0) + members.min(0)) / 2, np.ptp(members, axis=0)
@@ -91,13 +93,28 @@ def classify(registration, head: h.Head, piece: np.ndarray, given: np.ndarray) -
         if eye is not None:
             kinds[rows] = eye
         elif _in_mouth(lips, mouth_depth, members, centre, extent):
-            gaps = np.stack([inside[kind].query(members)[0] for kind in MOUTH])
-            nearest = gaps.argmin(0)
-            upper = (nearest == 0).mean()
+            own = nearest(rows)
+            upper = (own == UPPER_TEETH).mean()
             joined = JOINED < upper < 1 - JOINED
-            kinds[rows] = np.array(MOUTH)[nearest if joined else gaps.mean(1).argmin()]
+            kinds[rows] = own if joined else np.bincount(own).argmax()
     kinds[kinds == AUTOMATIC] = STILL  # vertices that no triangle uses
     return kinds
+
+
+def _nearest_kinds(head, fitted, target):
+    """A function that tells for vertices of the target which kind of MOUTH is nearest, and faces the same way: the
+    tongue lies against the palate."""
+    model = np.flatnonzero(head.part >= h.TEETH_UPPER)
+    tree, normals = cKDTree(fitted[model]), vertex_normals(fitted, head.faces)[model]
+    kinds = of_head(head)[model]
+
+    def nearest(rows):
+        gap, index = tree.query(target.vertices[rows], k=12)
+        cosine = (normals[index] * target.normals[rows, None]).sum(-1)
+        best = (gap + NORMAL_PENALTY * (1 - cosine) / 2).argmin(1)
+        return kinds[index[np.arange(len(rows)), best]]
+
+    return nearest
 
 
 def _eye(head, fitted, members, centre, extent):
@@ -131,32 +148,36 @@ def sphere_centre(points):
     return np.linalg.lstsq(a, (points**2).sum(1), rcond=None)[0][:3]
 
 
-def carry_parts(registration, head: h.Head, shapes: np.ndarray, piece, kinds, given, basis) -> None:
+def carry_parts(registration, head: h.Head, shapes: np.ndarray, piece, kinds, basis) -> None:
     """Write the offsets of eyes, teeth and tongue into basis (52, V, 3), in the head's frame."""
     points, fitted = registration.target.vertices, registration.fitted
-    for kind in EYES:
+    for kind in (*EYES, *MOUTH):
         members = np.flatnonzero(kinds == kind)
-        if len(members):
-            basis[:, members] = _turn(head, kind, points[members], _pivot(head, fitted, kind, points, piece, members))
-    joined = _joined(piece, kinds) & (given == AUTOMATIC)
-    for kind in MOUTH:
-        members = np.flatnonzero((kinds == kind) & ~joined)
+        if not len(members):
+            continue
         model = np.flatnonzero(np.isin(head.part, MODEL[kind]))
-        if len(members):
+        if kind in EYES:
+            basis[:, members] = _turn(head, model, points[members], _pivot(head, fitted, kind, points, piece, members))
+        else:
             carry = _follow_nearest if kind == TONGUE else _follow_rigidly
             basis[:, members] = carry(fitted[model], shapes[:, model], points[members])
-    members = np.flatnonzero(np.isin(kinds, MOUTH) & joined)
-    if len(members):
-        model = np.flatnonzero(head.part >= h.TEETH_UPPER)
-        basis[:, members] = _follow_nearest(fitted[model], shapes[:, model], points[members])
+    _soften_borders(registration.target.triangles, kinds, basis)
 
 
-def _joined(piece, kinds):
-    """(V,) bool: vertices of the mouth in pieces that hold more than one kind of it."""
-    inside = np.flatnonzero(np.isin(kinds, MOUTH))
-    pairs = np.unique(np.column_stack([piece[inside], kinds[inside]]), axis=0)
-    pieces, count = np.unique(pairs[:, 0], return_counts=True)
-    return np.isin(piece, pieces[count > 1])
+def _soften_borders(triangles, kinds, basis, rings=2, rounds=8):
+    """Where one piece holds both jaws, its motion changes smoothly from the upper one to the lower one."""
+    edges = edges_of(triangles[np.isin(kinds[triangles], MOUTH).all(1)])
+    graph = adjacency(edges, len(kinds))
+    upper = kinds == UPPER_TEETH
+    border = np.zeros(len(kinds), dtype=bool)
+    border[edges[upper[edges[:, 0]] != upper[edges[:, 1]]]] = True
+    for _ in range(rings - 1):
+        border |= graph @ border > 0
+    rows = np.flatnonzero(border)
+    share = graph[rows].multiply(1 / np.maximum(graph[rows].sum(1), 1)).tocsr()
+    for _ in range(rounds if len(rows) else 0):
+        flat = basis.transpose(1, 0, 2).reshape(len(kinds), -1)
+        basis[:, rows] = (share @ flat).reshape(len(rows), len(basis), 3).transpose(1, 0, 2)
 
 
 def _pivot(head, fitted, kind, points, piece, members):
@@ -166,9 +187,8 @@ def _pivot(head, fitted, kind, points, piece, members):
     return own if np.linalg.norm(own - middle) < radius else middle
 
 
-def _turn(head, kind, points, pivot):
-    """(52, N, 3): the head's own look channels as turns about `pivot`."""
-    model = np.isin(head.part, MODEL[kind])
+def _turn(head, model, points, pivot):
+    """(52, N, 3): the look channels of the head's own eye, vertices `model`, as turns about `pivot`."""
     ball, moves = head.vertices[model], np.zeros((len(head.basis), len(points), 3))
     for c in np.flatnonzero(np.abs(head.basis[:, model]).max((1, 2)) > 1e-6):
         _, rotation, _ = similarity(ball, ball + head.basis[c, model])

@@ -12,17 +12,11 @@ from ..errors import LSFError
 from . import guided, parts
 from . import head as h
 from .closing import keep_gap
+from .finding import DOUBTFUL, locate
 from .geometry import similarity
-from .refusals import no_face
-from .registration import register
 from .transfer import carry_skin, local_shapes, triangle_normals, untangle
 
 LEAST_FACE_VERTICES = 120
-WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
-WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
-PLACED_RESIDUAL = 1.5  # times that, where an artist placed enough landmarks
-MOST_UNMATCHED = 0.5
-DOUBTFUL = 0.5  # confidence of a landmark below which the artist should look at it
 SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head
 SAME_LANDMARK = 1e-3  # metres: so far a landmark placed on that head may be from its own
 FOUND, FITTED = 0.4, 0.7  # shares of the time that a fit takes
@@ -67,12 +61,13 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
     if own is not None:
         return own
     piece = parts.split(vertices, triangles)
-    found, registration = locate(vertices, triangles, piece, landmarks, given, head, step)
+    found, registration = locate(vertices, triangles, piece, landmarks, given, head,
+                                 lambda: step(FOUND, "Fitting the face"), lambda: step(0.0, "Looking for the face"))
     refuse_coarse(registration, head)
 
     step(FITTED, "Carrying the shapes over")
     kinds = parts.classify(registration, head, piece, given)
-    basis = build_basis(registration, head, piece, kinds, given)
+    basis = build_basis(registration, head, piece, kinds)
     points, nearest = settle_landmarks(registration, head, landmarks)
     scale = registration.scale
     report = {
@@ -122,50 +117,6 @@ def own_head(vertices, landmarks, given, head) -> FaceSpace | None:
                      np.zeros(len(head.identity_modes), np.float32), parts.of_head(head), report)
 
 
-def locate(vertices, triangles, piece, landmarks, given, head, step):
-    """The first candidate for a face that the head fits to: Found and Registration."""
-    fixed = guided.placed(landmarks)
-    shown = triangles[~np.isin(given[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
-    for found in candidates(vertices, shown, landmarks, head, step):
-        step(FOUND, "Fitting the face")
-        if fixed.any():
-            found.points = guided.bend(found.points, landmarks, head)
-            found.confidence = np.where(fixed, 1, found.confidence)
-        skin = parts.skin_triangles(vertices, triangles, piece, given, found.points)
-        trust = np.minimum(found.confidence / DOUBTFUL, 1)
-        try:
-            registration = register(vertices, triangles, found.points, skin, head, trust, fixed)
-        except LSFError:
-            continue
-        if doubt(registration, found.spread, fixed.sum() >= guided.ENOUGH) <= 1:
-            return found, registration
-    raise no_face()
-
-
-def candidates(vertices, triangles, landmarks, head, step):
-    """Where the face may be, the likeliest first; what an artist placed shows the way."""
-    if not len(triangles):
-        raise no_face()
-    from .landmarks import Found, find_landmarks  # torch is only needed here
-
-    looking = lambda: step(0.0, "Looking for the face")  # noqa: E731
-    if guided.placed(landmarks).all():
-        yield Found(landmarks, np.ones(68), 0.0)
-    elif guided.tells_the_place(landmarks):
-        yield from guided.from_few(vertices, triangles, landmarks, head, looking)
-    else:
-        yield from find_landmarks(vertices, triangles, looking)
-
-
-def doubt(registration, spread: float, placed: bool) -> float:
-    """Above 1 it is no face: the head does not fit, or the landmarks moved under zoom. Less is asked of a face that an
-    artist pointed at."""
-    misfit = registration.residual / WORST_RESIDUAL
-    if registration.unmatched > MOST_UNMATCHED:
-        return np.inf
-    return misfit / PLACED_RESIDUAL if placed else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
-
-
 def refuse_coarse(registration, head):
     """A sentence where the face has too few vertices to move."""
     vertices = registration.target.vertices
@@ -176,7 +127,7 @@ def refuse_coarse(registration, head):
                                      "the mesh (apply a Subdivision modifier) and try again.")
 
 
-def build_basis(registration, head, piece, kinds, given):
+def build_basis(registration, head, piece, kinds):
     """(52, V, 3) in the head's frame."""
     shapes = local_shapes(registration, head)
     target = registration.target
@@ -186,7 +137,7 @@ def build_basis(registration, head, piece, kinds, given):
     lip_seam = registration.fitted[np.isin(head.seam, (1, 2, 3))]  # bits of the upper and the lower lip
     keep_gap(target.vertices, target.side, lip_seam, basis)
     basis = untangle(target, basis, POSES.values())
-    parts.carry_parts(registration, head, shapes, piece, np.where(near, kinds, parts.STILL), given, basis)
+    parts.carry_parts(registration, head, shapes, piece, np.where(near, kinds, parts.STILL), basis)
     return basis
 
 

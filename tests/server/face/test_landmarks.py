@@ -44,6 +44,20 @@ def test_found_on_a_body_in_centimetres_that_faces_elsewhere(person):
     assert np.abs(space.basis[:, len(vertices) :]).max() < 0.01  # the body stays still
 
 
+def test_two_heads_are_refused_and_four_points_choose_one(person):
+    """Which of them speaks is the artist's to say."""
+    vertices, triangles, landmarks = person
+    both = join(vertices, triangles, vertices + (0.35, 0, 0.02), triangles)
+    with pytest.raises(LSFError) as caught:
+        fit(*both)
+    assert caught.value.code == "several_faces" and "2 faces" in str(caught.value)
+    few = np.full((68, 3), np.nan)
+    few[[48, 54, 30, 8]] = landmarks[[48, 54, 30, 8]] + (0.35, 0, 0.02)
+    space = fit(*both, few)
+    moved = np.linalg.norm(space.basis[space.channels.index("jawOpen")], axis=1)
+    assert moved[: len(vertices)].max() == 0 < moved[len(vertices) :].max()
+
+
 @pytest.mark.parametrize("name", ["cube", "sphere", "plane"])
 def test_no_face_is_refused(name):
     if name == "sphere":

@@ -1,0 +1,110 @@
+"""Where on a mesh the face is: candidates from the landmark networks, and the head that must fit to one of them."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..errors import LSFError
+from . import guided, parts
+from . import head as h
+from .refusals import no_face
+from .registration import Registration, register
+
+WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
+WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
+PLACED_RESIDUAL = 1.5  # times the worst, where an artist placed enough landmarks
+MOST_UNMATCHED = 0.5
+DOUBTFUL = 0.5  # confidence of a landmark below which the artist should look at it
+CERTAIN = 0.6  # doubt below which something else on the mesh is another face
+HEAD_VERTICES, HEAD_SIZE, MOST_PIECES = 200, 0.12, 4  # of pieces that may be another head (metres), and how many
+
+
+def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: Callable, looking: Callable):
+    """The face of the mesh as (landmarks.Found, Registration). Raises LSFError where there is none, or several.
+
+    piece (V,) from parts.split, landmarks (68, 3) with NaN to be found, given (V,) parts as an artist said. `looking`
+    and `fitting` are called before each step.
+    """
+    shown = triangles[~np.isin(given[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
+    if not len(shown):
+        raise no_face()
+    located = _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking)
+    if not guided.tells_the_place(landmarks):
+        others = _other_faces(vertices, shown, piece, located, head, looking)
+        if located is None and len(others) == 1:
+            located = others.pop()
+        if others:
+            raise LSFError("several_faces", f"The mesh has {len(others) + (located is not None)} faces: select one "
+                                            "character, or place landmarks on the face that is to speak.")
+    if located is None:
+        raise no_face()
+    return located
+
+
+def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking):
+    fixed = guided.placed(landmarks)
+    for found in _candidates(vertices, shown, landmarks, head, looking):
+        fitting()
+        if fixed.any():
+            found.points = guided.bend(found.points, landmarks, head)
+            found.confidence = np.where(fixed, 1, found.confidence)
+        skin = parts.skin_triangles(vertices, triangles, piece, given, found.points)
+        trust = np.minimum(found.confidence / DOUBTFUL, 1)
+        try:
+            registration = register(vertices, triangles, found.points, skin, head, trust, fixed)
+        except LSFError:
+            continue
+        if doubt(registration, found.spread, fixed.sum() >= guided.ENOUGH) <= 1:
+            return found, registration
+    return None
+
+
+def _candidates(vertices, triangles, landmarks, head, looking) -> Iterator:
+    """Where the face may be, the likeliest first; what an artist placed shows the way."""
+    from .landmarks import Found, find_landmarks  # torch is only needed here
+
+    if guided.placed(landmarks).all():
+        yield Found(landmarks, np.ones(68), 0.0)
+    elif guided.tells_the_place(landmarks):
+        yield from guided.from_few(vertices, triangles, landmarks, head, looking)
+    else:
+        yield from find_landmarks(vertices, triangles, looking)
+
+
+def doubt(registration: Registration, spread: float, placed: bool = False) -> float:
+    """Above 1 it is no face: the head does not fit, or the landmarks moved under zoom. Less is asked of a face that an
+    artist pointed at."""
+    misfit = registration.residual / WORST_RESIDUAL
+    if registration.unmatched > MOST_UNMATCHED:
+        return np.inf
+    return misfit / PLACED_RESIDUAL if placed else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
+
+
+def _other_faces(vertices, triangles, piece, located, head, looking) -> list:
+    """(Found, Registration) of the other large pieces of the mesh that are faces beyond doubt, seen alone."""
+    from .landmarks import find_facing
+
+    members = piece[triangles[:, 0]]
+    rotation, known, least = np.eye(3), -1, 0.0
+    if located is not None:
+        registration = located[1]
+        target = registration.target
+        rotation, known = registration.rotation.T, piece[target.triangles[target.skin][0, 0]]
+        least = HEAD_SIZE * registration.scale
+    faces = []
+    for p in np.argsort(-np.bincount(members))[: MOST_PIECES + 1]:
+        own = triangles[members == p]
+        used = np.unique(own)
+        if p == known or len(used) < HEAD_VERTICES or np.ptp(vertices[used], axis=0).min() < least:
+            continue
+        looking()
+        found = find_facing(vertices, own, rotation)
+        if found is None or found.spread > WORST_SPREAD:
+            continue
+        try:
+            registration = register(vertices, own, found.points, np.ones(len(own), dtype=bool), head)
+        except LSFError:
+            continue
+        if doubt(registration, found.spread) < CERTAIN:
+            faces.append((found, registration))
+    return faces
