@@ -1,10 +1,12 @@
 """Make the server's private Python environment."""
 
 import time
+from collections.abc import Callable
 
 import bpy
 
 from .. import environment, session
+from ..client.environment import Installation
 
 TICK = 0.25  # seconds between two drawings of the progress bar
 
@@ -17,27 +19,38 @@ class LSF_OT_make_environment(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        preferences = environment.add_on_preferences()
-        if environment.installing():
-            cls.poll_message_set("The installation is at work.")
-            return False
-        if not bpy.app.online_access and not (preferences and preferences.wheels):
-            cls.poll_message_set("Allow online access first (Preferences > System), or choose a folder of wheels.")
-            return False
-        return True
+        reason = why_not()
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        preferences = environment.add_on_preferences()
-        session.stop()  # a server at work would hold the old environment's files
-        installation = environment.install(preferences.wheels if preferences else "")
-        if not bpy.app.background:
-            bpy.app.timers.register(watch, first_interval=TICK)
-            return {"FINISHED"}
-        while installation.running:
-            time.sleep(TICK)
-        if installation.error:
-            self.report({"ERROR"}, installation.error)
-        return {"CANCELLED"} if installation.error else {"FINISHED"}
+        return install(self, environment.install)
+
+
+def why_not() -> str:
+    """A sentence that says why nothing can be installed now; empty if it can."""
+    preferences = environment.add_on_preferences()
+    if environment.installing():
+        return "The installation is at work."
+    if not bpy.app.online_access and not (preferences and preferences.wheels):
+        return "Allow online access first (Preferences > System), or choose a folder of wheels."
+    return ""
+
+
+def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) -> set[str]:
+    """Begin an installation with the folder of wheels; in background mode, wait for it."""
+    preferences = environment.add_on_preferences()
+    session.stop()  # a server at work would hold the old environment's files
+    installation = begin(preferences.wheels if preferences else "")
+    if not bpy.app.background:
+        bpy.app.timers.register(watch, first_interval=TICK)
+        return {"FINISHED"}
+    while installation.running:
+        time.sleep(TICK)
+    if installation.error:
+        operator.report({"ERROR"}, installation.error)
+    return {"CANCELLED"} if installation.error else {"FINISHED"}
 
 
 def watch() -> float | None:

@@ -194,6 +194,7 @@ MESSAGES = {
     "Key on a Layer Above": "Schlüssel auf einer Ebene darüber",
     "Keys": "Schlüssel",
     "LSF Speech Animation": "LSF-Sprachanimation",
+    "Landmarks are edited in a 3D viewport.": "Landmarken werden in einer 3D-Ansicht bearbeitet.",
     "Landmarks are edited with the mouse, in a 3D viewport":
         "Landmarken werden mit der Maus bearbeitet, in einer 3D-Ansicht",
     "Landmarks found": "Landmarken gefunden",
@@ -329,6 +330,7 @@ MESSAGES = {
     "Same Head for Channel": "Gleicher Kopf für Kanal",
     "Save": "Speichern",
     "Save the file first: the film is put beside it": "Zuerst die Datei speichern: der Film kommt daneben",
+    "Save the file first: the film is put beside it.": "Zuerst die Datei speichern: der Film kommt daneben.",
     "Save the list for other heads with the same keys. They will be recognised by it from now on":
         "Die Liste für andere Köpfe mit denselben Schlüsseln speichern. Sie werden von nun an daran erkannt",
     "Say which part of the face the selected vertices are, where it is not recognised by itself":
@@ -337,6 +339,7 @@ MESSAGES = {
     "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.":
         "Andere Mesh-Objekte auswählen, die zum Kopf gehören: Zähne, Zunge, Augen, Wimpern.",
     "Select the head: a mesh object": "Den Kopf auswählen: ein Mesh-Objekt",
+    "Select the head: a mesh object.": "Den Kopf auswählen: ein Mesh-Objekt.",
     "Select the vertices of the part first": "Zuerst die Vertices des Teils auswählen",
     "Selected": "Ausgewählte",
     "Selected together with the head, so they go with it: {names}":
@@ -358,6 +361,7 @@ MESSAGES = {
     "Smile": "Lächeln",
     "Smoothing": "Glättung",
     "Solving for the rig": "Schlüssel werden gelöst",
+    "Something is being rendered: wait for it.": "Es wird gerade gerendert: warten.",
     "Speech heard": "Sprache gehört",
     "Starting": "Beginnt",
     "Step Through Takes": "Fassungen durchgehen",
@@ -420,6 +424,7 @@ MESSAGES = {
         "Die Szene oder ihre Bildrate wurde geändert, während die Animation entstand: „Generieren“ nochmals "
         "drücken",
     "The selected sound strips": "Die ausgewählten Sound-Strips",
+    "The server is at work: wait for it, or cancel it.": "Der Server arbeitet: warten oder abbrechen.",
     "The server's packages are not installed yet.": "Die Pakete des Servers sind noch nicht installiert.",
     "The sound strip to speak": "Der zu sprechende Sound-Strip",
     "The sound strip to speak. Left empty: the active one of the sequencer":
@@ -427,9 +432,12 @@ MESSAGES = {
     "The strip's name holds that of the head: Anna_03 is spoken by Anna":
         "Der Name des Strips enthält den des Kopfes: Anna_03 wird von Anna gesprochen",
     "There is no log yet.": "Es gibt noch kein Protokoll.",
+    "There is no window to play it in.": "Es gibt kein Fenster, in dem es spielen könnte.",
     "They are listed already": "Sie sind schon gelistet",
     "This file has no name yet: save it first": "Diese Datei hat noch keinen Namen: zuerst speichern",
     "This head has no such layer.": "Dieser Kopf hat keine solche Ebene.",
+    "This line has no takes: press Generate Takes.":
+        "Diese Zeile hat keine Fassungen: „Fassungen generieren“ drücken.",
     "Time Offset": "Zeitversatz",
     "Timing the frames": "Frames werden gelegt",
     "Tongue": "Zunge",
@@ -463,6 +471,7 @@ MESSAGES = {
     "Which own key follows which channel": "Welcher eigene Schlüssel welchem Kanal folgt",
     "Which sound strips are listed": "Welche Sound-Strips gelistet werden",
     "Who speaks which strip": "Wer welchen Strip spricht",
+    "Write first how the line is to be said.": "Zuerst schreiben, wie die Zeile gesprochen werden soll.",
     "Write the values of the head's shape keys to a file, as they play: Actions, NLA and drivers together":
         "Die Werte der Formschlüssel des Kopfes in eine Datei schreiben, wie sie abgespielt werden: Actions, NLA "
         "und Treiber zusammen",

@@ -181,6 +181,7 @@ MESSAGES = {
     "Key on a Layer Above": "上のレイヤーにキーを打つ",
     "Keys": "キー",
     "LSF Speech Animation": "LSF 発話アニメーション",
+    "Landmarks are edited in a 3D viewport.": "ランドマークは 3D ビューポートで編集します。",
     "Landmarks are edited with the mouse, in a 3D viewport": "ランドマークは 3D ビューポートでマウスで編集します",
     "Landmarks found": "ランドマーク検出済み",
     "Landmarks found; {own} set by hand": "ランドマーク検出済み、{own} 個は手動",
@@ -306,6 +307,7 @@ MESSAGES = {
     "Same Head for Channel": "チャンネルに同じ頭",
     "Save": "保存",
     "Save the file first: the film is put beside it": "先にファイルを保存してください。動画はその隣に置かれます",
+    "Save the file first: the film is put beside it.": "先にファイルを保存してください。動画はその隣に置かれます。",
     "Save the list for other heads with the same keys. They will be recognised by it from now on":
         "同じキーを持つ他の頭のために一覧を保存する。以後はこれで認識される",
     "Say which part of the face the selected vertices are, where it is not recognised by itself":
@@ -314,6 +316,7 @@ MESSAGES = {
     "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.":
         "頭に属する他のメッシュオブジェクト（歯、舌、目、まつ毛）を選択してください。",
     "Select the head: a mesh object": "頭（メッシュオブジェクト）を選択してください",
+    "Select the head: a mesh object.": "頭（メッシュオブジェクト）を選択してください。",
     "Select the vertices of the part first": "先に部位の頂点を選択してください",
     "Selected": "選択物",
     "Selected together with the head, so they go with it: {names}": "頭と一緒に選択されているので含めます：{names}",
@@ -332,6 +335,7 @@ MESSAGES = {
     "Smile": "微笑み",
     "Smoothing": "スムーズ",
     "Solving for the rig": "キーを求めています",
+    "Something is being rendered: wait for it.": "レンダリング中です。お待ちください。",
     "Speech heard": "音声を聞き終えました",
     "Starting": "開始中",
     "Step Through Takes": "テイクを順に見る",
@@ -387,6 +391,7 @@ MESSAGES = {
     "The scene or its frame rate was changed while the animation was made: press Generate again":
         "生成中にシーンまたはフレームレートが変わりました。もう一度「生成」を押してください",
     "The selected sound strips": "選択したサウンドストリップ",
+    "The server is at work: wait for it, or cancel it.": "サーバーが動作中です。待つか、キャンセルしてください。",
     "The server's packages are not installed yet.": "サーバーのパッケージがまだインストールされていません。",
     "The sound strip to speak": "話すサウンドストリップ",
     "The sound strip to speak. Left empty: the active one of the sequencer":
@@ -394,9 +399,12 @@ MESSAGES = {
     "The strip's name holds that of the head: Anna_03 is spoken by Anna":
         "ストリップ名に頭の名前が含まれる：Anna_03 は Anna が話す",
     "There is no log yet.": "ログはまだありません。",
+    "There is no window to play it in.": "再生するウィンドウがありません。",
     "They are listed already": "すでに登録されています",
     "This file has no name yet: save it first": "ファイルにまだ名前がありません。先に保存してください",
     "This head has no such layer.": "この頭にそのレイヤーはありません。",
+    "This line has no takes: press Generate Takes.":
+        "このセリフにはテイクがありません。「テイクを生成」を押してください。",
     "Time Offset": "時間のずれ",
     "Timing the frames": "フレームに合わせています",
     "Tongue": "舌",
@@ -429,6 +437,7 @@ MESSAGES = {
     "Which own key follows which channel": "どのキーがどのチャンネルに従うか",
     "Which sound strips are listed": "一覧にするサウンドストリップ",
     "Who speaks which strip": "誰がどのストリップを話すか",
+    "Write first how the line is to be said.": "先にセリフの言い方を書いてください。",
     "Write the values of the head's shape keys to a file, as they play: Actions, NLA and drivers together":
         "頭のシェイプキーの値を再生されるとおりファイルに書き出す（アクション、NLA、ドライバーの合計）",
     "You have set no keys by hand on the generated curves.": "生成されたカーブに手で打ったキーはありません。",
