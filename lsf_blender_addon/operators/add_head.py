@@ -3,6 +3,7 @@
 import bpy
 
 from ..scene import head
+from .poll import enabled_unless
 
 
 class LSF_OT_add_head(bpy.types.Operator):
@@ -15,8 +16,7 @@ class LSF_OT_add_head(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if context.mode != "OBJECT":
-            cls.poll_message_set("Go to Object Mode first.")
-            return False
+            return enabled_unless(cls, "Go to Object Mode first.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

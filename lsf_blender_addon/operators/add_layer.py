@@ -5,6 +5,7 @@ import bpy
 from .. import properties
 from ..errors import Refusal
 from ..scene import actions
+from .poll import enabled_unless
 
 
 class LSF_OT_add_layer(bpy.types.Operator):
@@ -20,12 +21,10 @@ class LSF_OT_add_layer(bpy.types.Operator):
         head = properties.head_of(context)
         data = head.data.shape_keys.animation_data if head and head.type == "MESH" and head.data.shape_keys else None
         if data is None or data.action is None:
-            cls.poll_message_set("Nothing that was generated is active on the head: press Generate first.")
-        elif not actions.is_generated(data.action):
-            cls.poll_message_set("Your own Action is active already, above what was generated.")
-        else:
-            return True
-        return False
+            return enabled_unless(cls, "Nothing that was generated is active on the head: press Generate first.")
+        if not actions.is_generated(data.action):
+            return enabled_unless(cls, "Your own Action is active already, above what was generated.")
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:

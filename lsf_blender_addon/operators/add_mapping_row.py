@@ -3,6 +3,7 @@
 import bpy
 
 from .. import properties
+from .poll import enabled_unless
 
 
 class LSF_OT_add_mapping_row(bpy.types.Operator):
@@ -16,8 +17,7 @@ class LSF_OT_add_mapping_row(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or head.type != "MESH":
-            cls.poll_message_set("Choose the head first: a mesh object.")
-            return False
+            return enabled_unless(cls, "Choose the head first: a mesh object.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -3,6 +3,7 @@
 import bpy
 
 from .. import properties
+from .poll import enabled_unless
 
 
 class LSF_OT_add_parts(bpy.types.Operator):
@@ -16,12 +17,11 @@ class LSF_OT_add_parts(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or head.type != "MESH":
-            cls.poll_message_set("Choose the head first: a mesh object.")
-        elif not _others(context, head):
-            cls.poll_message_set("Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.")
-        else:
-            return True
-        return False
+            return enabled_unless(cls, "Choose the head first: a mesh object.")
+        if not _others(context, head):
+            return enabled_unless(
+                cls, "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.")
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = properties.head_of(context)

@@ -3,6 +3,7 @@
 import bpy
 
 from .. import session
+from .poll import enabled_unless
 
 
 class LSF_OT_cancel(bpy.types.Operator):
@@ -18,8 +19,7 @@ class LSF_OT_cancel(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         if session.batch is None:
-            cls.poll_message_set("No generation is at work.")
-            return False
+            return enabled_unless(cls, "No generation is at work.")
         return True
 
     def execute(self, _context: bpy.types.Context) -> set[str]:

@@ -3,6 +3,7 @@
 import bpy
 
 from .. import environment
+from .poll import enabled_unless
 
 
 class LSF_OT_cancel_environment(bpy.types.Operator):
@@ -15,8 +16,7 @@ class LSF_OT_cancel_environment(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         if not environment.installing():
-            cls.poll_message_set("No installation is at work.")
-            return False
+            return enabled_unless(cls, "No installation is at work.")
         return True
 
     def execute(self, _context: bpy.types.Context) -> set[str]:

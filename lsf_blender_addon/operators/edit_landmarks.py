@@ -11,6 +11,7 @@ from ..landmarks import drawing, points, store
 from ..landmarks.editor import Editor
 from ..landmarks.surface import Surface
 from ..scene import meshes
+from .poll import enabled_unless
 
 NAVIGATION = ("MIDDLEMOUSE", "WHEEL", "TRACKPAD", "NUMPAD_", "NDOF_", "MOUSEROTATE", "ACCENT_GRAVE")
 
@@ -26,10 +27,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         head = properties.head_of(context)

@@ -9,6 +9,7 @@ from ..formats import curves_json, live_link
 from ..formats.curves import Curves
 from ..lines import listed
 from ..scene import arkit_keys, played, strips
+from .poll import enabled_unless
 
 
 class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
@@ -32,10 +33,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.first_frame, self.last_frame = played.frame_range(properties.head_of(context).data, context.scene)

@@ -5,6 +5,7 @@ import bpy
 from .. import properties
 from ..rigs.mapping import SOLVED, Mapping, Row
 from ..scene import rig
+from .poll import enabled_unless
 
 
 class LSF_OT_fill_mapping(bpy.types.Operator):
@@ -19,8 +20,7 @@ class LSF_OT_fill_mapping(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or head.type != "MESH" or not rig.own_keys(head.data):
-            cls.poll_message_set("The head has no shape keys of its own.")
-            return False
+            return enabled_unless(cls, "The head has no shape keys of its own.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

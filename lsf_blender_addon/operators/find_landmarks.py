@@ -9,6 +9,7 @@ from ..errors import Refusal
 from ..face_finding import FaceFinding
 from ..scene import character, face_result, meshes
 from .batch_modal import BatchModal
+from .poll import enabled_unless
 
 
 class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
@@ -21,10 +22,7 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head = properties.head_of(context)

@@ -8,6 +8,7 @@ from ..environment import NO_PYTHON, server_python
 from ..errors import Refusal
 from ..scene import character, meshes, strips
 from .batch_modal import BatchModal
+from .poll import enabled_unless
 
 
 class LSF_OT_generate(BatchModal, bpy.types.Operator):
@@ -19,10 +20,7 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)

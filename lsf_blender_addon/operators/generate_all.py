@@ -11,6 +11,7 @@ from ..generation import Generation
 from ..scene import character, meshes, strips
 from .batch_modal import BatchModal
 from .list_lines import fill
+from .poll import enabled_unless
 
 
 class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
@@ -26,10 +27,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         if self.save and not bpy.data.is_saved:

@@ -10,6 +10,7 @@ from ..generation import Generation
 from ..scene import actions, character, strips, takes
 from .batch_modal import BatchModal
 from .generate import choose, why_not
+from .poll import enabled_unless
 
 
 class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
@@ -21,10 +22,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)

@@ -12,6 +12,7 @@ from ..formats import live_link
 from ..lines import listed
 from ..scene import actions, arkit_keys, meshes, strips, thinning
 from ..scene.curves import Keying
+from .poll import enabled_unless
 
 
 class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
@@ -33,10 +34,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.first_frame = context.scene.frame_current

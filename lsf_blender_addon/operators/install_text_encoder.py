@@ -5,6 +5,7 @@ import bpy
 from .. import environment
 from ..client.environment import is_complete
 from . import make_environment
+from .poll import enabled_unless
 
 
 class LSF_OT_install_text_encoder(bpy.types.Operator):
@@ -15,10 +16,7 @@ class LSF_OT_install_text_encoder(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        reason = why_not()
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not())
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         return make_environment.install(self, environment.install_text_encoder)

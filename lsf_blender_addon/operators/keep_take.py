@@ -4,6 +4,7 @@ import bpy
 
 from .. import tweaking
 from ..scene import takes
+from .poll import enabled_unless
 from .step_take import why_not
 
 
@@ -16,10 +17,7 @@ class LSF_OT_keep_take(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         takes.forget(tweaking.current(context))

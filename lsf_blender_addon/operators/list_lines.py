@@ -4,6 +4,7 @@ import bpy
 
 from .. import casting, compat, properties, session
 from ..scene import strips
+from .poll import enabled_unless
 
 
 class LSF_OT_list_lines(bpy.types.Operator):
@@ -16,11 +17,9 @@ class LSF_OT_list_lines(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if session.batch is not None:
-            cls.poll_message_set("A generation is at work: wait for it, or cancel it.")
-            return False
+            return enabled_unless(cls, "A generation is at work: wait for it, or cancel it.")
         if not strips.sound_strips(compat.sequencer_scene(context)):
-            cls.poll_message_set("Add sound strips to the sequencer first.")
-            return False
+            return enabled_unless(cls, "Add sound strips to the sequencer first.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -7,6 +7,7 @@ import bpy
 
 from .. import environment, session
 from ..client.environment import Installation
+from .poll import enabled_unless
 
 TICK = 0.25  # seconds between two drawings of the progress bar
 
@@ -19,10 +20,7 @@ class LSF_OT_make_environment(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        reason = why_not()
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not())
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         return install(self, environment.install)

@@ -7,6 +7,7 @@ import bpy
 from .. import properties, session
 from ..errors import Refusal
 from ..scene import meshes, playblast, spoken
+from .poll import enabled_unless
 
 
 class LSF_OT_playblast(bpy.types.Operator):
@@ -21,10 +22,7 @@ class LSF_OT_playblast(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         """From the panel: render in the background, with Blender's own progress and Esc."""

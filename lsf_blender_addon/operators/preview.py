@@ -4,6 +4,7 @@ import bpy
 
 from .. import properties
 from ..scene import playing, spoken
+from .poll import enabled_unless
 
 
 class LSF_OT_preview(bpy.types.Operator):
@@ -15,10 +16,7 @@ class LSF_OT_preview(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if context.screen.is_animation_playing:

@@ -10,6 +10,7 @@ from ..environment import NO_PYTHON, server_python
 from ..errors import Refusal
 from ..scene.emotion_control import EMOTIONS
 from .batch_modal import BatchModal
+from .poll import enabled_unless
 
 CLEAR = 0.25  # weight of the leading emotion below which the words may mean anything
 
@@ -23,10 +24,7 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         self._scene, direction = context.scene.name, context.scene.lsf.emotion.direction

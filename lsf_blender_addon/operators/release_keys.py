@@ -5,6 +5,7 @@ import bpy
 from .. import tweaking
 from ..errors import Refusal
 from ..scene import curves
+from .poll import enabled_unless
 
 
 class LSF_OT_release_keys(bpy.types.Operator):
@@ -20,10 +21,9 @@ class LSF_OT_release_keys(bpy.types.Operator):
         try:
             if curves.is_edited(tweaking.current(context)):
                 return True
-            cls.poll_message_set("You have set no keys by hand on the generated curves.")
+            return enabled_unless(cls, "You have set no keys by hand on the generated curves.")
         except Refusal as refusal:
-            cls.poll_message_set(f"{refusal}.")
-        return False
+            return enabled_unless(cls, f"{refusal}.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         tweaking.refresh(tweaking.current(context), keep=False)

@@ -4,6 +4,7 @@ import bpy
 
 from .. import layer_properties, properties, tweaking
 from ..scene import head_layer, layers
+from .poll import enabled_unless
 
 
 class LSF_OT_remove_layer(bpy.types.Operator):
@@ -19,8 +20,7 @@ class LSF_OT_remove_layer(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or head.type != "MESH":
-            cls.poll_message_set("Choose the head first.")
-            return False
+            return enabled_unless(cls, "Choose the head first.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -3,6 +3,7 @@
 import bpy
 
 from .. import properties
+from .poll import enabled_unless
 
 
 class LSF_OT_remove_part(bpy.types.Operator):
@@ -16,8 +17,7 @@ class LSF_OT_remove_part(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or not len(head.lsf.parts):
-            cls.poll_message_set("No parts are listed.")
-            return False
+            return enabled_unless(cls, "No parts are listed.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

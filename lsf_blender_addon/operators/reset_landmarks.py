@@ -3,6 +3,7 @@
 import bpy
 
 from .. import properties
+from .poll import enabled_unless
 
 
 class LSF_OT_reset_landmarks(bpy.types.Operator):
@@ -16,8 +17,7 @@ class LSF_OT_reset_landmarks(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or not len(head.lsf.own_landmarks):
-            cls.poll_message_set("No landmarks were set by hand.")
-            return False
+            return enabled_unless(cls, "No landmarks were set by hand.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -4,6 +4,7 @@ import bpy
 
 from .. import tweaking
 from ..errors import Refusal
+from .poll import enabled_unless
 
 
 class LSF_OT_reset_tweaks(bpy.types.Operator):
@@ -18,10 +19,9 @@ class LSF_OT_reset_tweaks(bpy.types.Operator):
         try:
             if tweaking.current(context).lsf.is_changed():
                 return True
-            cls.poll_message_set("Everything is as it was predicted.")
+            return enabled_unless(cls, "Everything is as it was predicted.")
         except Refusal as refusal:
-            cls.poll_message_set(f"{refusal}.")
-        return False
+            return enabled_unless(cls, f"{refusal}.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         action = tweaking.current(context)

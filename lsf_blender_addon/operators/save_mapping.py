@@ -6,6 +6,7 @@ from .. import properties
 from ..rigs import families
 from ..rigs.mapping import Mapping
 from ..scene import rig
+from .poll import enabled_unless
 
 
 class LSF_OT_save_mapping(bpy.types.Operator):
@@ -22,8 +23,7 @@ class LSF_OT_save_mapping(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
         if head is None or not any(row.key for row in head.lsf.mapping):
-            cls.poll_message_set("The list is empty.")
-            return False
+            return enabled_unless(cls, "The list is empty.")
         return True
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:

@@ -4,6 +4,7 @@ import bmesh
 import bpy
 
 from ..scene import parts
+from .poll import enabled_unless
 
 
 class LSF_OT_set_part(bpy.types.Operator):
@@ -18,8 +19,7 @@ class LSF_OT_set_part(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if context.mode != "EDIT_MESH":
-            cls.poll_message_set("Go to Edit Mode and select the vertices (L selects what is connected).")
-            return False
+            return enabled_unless(cls, "Go to Edit Mode and select the vertices (L selects what is connected).")
         return True
 
     @classmethod

@@ -4,6 +4,7 @@ import bpy
 
 from .. import compat
 from ..scene import strips
+from .poll import enabled_unless
 
 
 class LSF_OT_share_head(bpy.types.Operator):
@@ -17,8 +18,7 @@ class LSF_OT_share_head(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         batch = context.scene.lsf.batch
         if not 0 <= batch.active < len(batch.lines) or batch.lines[batch.active].head is None:
-            cls.poll_message_set("Choose a head for the active line first.")
-            return False
+            return enabled_unless(cls, "Choose a head for the active line first.")
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:

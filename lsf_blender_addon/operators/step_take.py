@@ -5,6 +5,7 @@ import bpy
 from .. import session, tweaking
 from ..errors import Refusal
 from ..scene import takes
+from .poll import enabled_unless
 
 
 class LSF_OT_step_take(bpy.types.Operator):
@@ -18,10 +19,7 @@ class LSF_OT_step_take(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        reason = why_not(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return enabled_unless(cls, why_not(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         action = tweaking.current(context)

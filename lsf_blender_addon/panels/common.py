@@ -4,9 +4,9 @@ import textwrap
 import unicodedata
 
 import bpy
-from bpy.app.translations import pgettext_iface as iface
 
 from .. import properties
+from ..translations import translated
 
 PIXELS_PER_LETTER = 7  # of the interface's font, about
 
@@ -28,13 +28,6 @@ def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, i
     column.scale_y = 0.8
     for i, part in enumerate(textwrap.wrap(text, letters)):
         column.label(text=part, icon=icon if i == 0 else "BLANK1", translate=False)
-
-
-def translated(sentence: str) -> str:
-    """A sentence in the artist's language; a Refusal is known there without its full stop."""
-    if (found := iface(sentence)) != sentence or not sentence.endswith("."):
-        return found
-    return f"{iface(sentence[:-1])}."
 
 
 def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Object | None:

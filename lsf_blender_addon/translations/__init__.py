@@ -1,6 +1,7 @@
 """The interface in other languages: one file each, {English: translation}. What is missing there stays English."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from . import german, japanese
 
@@ -17,3 +18,9 @@ def register() -> None:
 
 def unregister() -> None:
     bpy.app.translations.unregister(__name__)
+
+def translated(sentence: str) -> str:
+    """A sentence in the artist's language; a Refusal is known there without its full stop."""
+    if (found := iface(sentence)) != sentence or not sentence.endswith("."):
+        return found
+    return f"{iface(sentence[:-1])}."

@@ -11,7 +11,7 @@ from lsf_blender_addon.client.wire import SERVER_PARENT
 ROOT = Path(lsf_blender_addon.__file__).parent
 SERVER = SERVER_PARENT / "server"
 DRAWN = ("text", "placeholder")  # keywords of layout calls
-SENTENCES = {"wrapped": 2, "iface": 0, "poll_message_set": 0, "Refusal": 0, "say": 0,  # calls: where the sentence is
+SENTENCES = {"wrapped": 2, "iface": 0, "enabled_unless": 1, "Refusal": 0, "say": 0,  # calls: where the sentence is
              "report": 1, "step": 1}  # of the server's progress
 PROGRESS = ("text", "waits")  # attributes that hold what is being done
 
