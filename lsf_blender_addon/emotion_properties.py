@@ -3,6 +3,7 @@
 import bpy
 
 from .scene.emotion_control import EMOTIONS
+from .translations import OURS
 
 VOICE = "voice"
 
@@ -14,7 +15,8 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
             *((name, name.capitalize(), f"{name.capitalize()}, whatever the voice implies", i + 1)
               for i, name in enumerate(EMOTIONS))], default=VOICE)
     direction: bpy.props.StringProperty(
-        name="Direction", description="How the line is to be said, in a few English words: tired but relieved")
+        name="Direction", description="How the line is to be said, in a few English words: tired but relieved",
+        translation_context=OURS)  # Blender knows "Direction" as one in space
     strength: bpy.props.FloatProperty(
         name="Strength", description="How strong the expression is; 0 is none", default=1.0, min=0.0, max=1.0,
         subtype="FACTOR")
