@@ -10,6 +10,7 @@ from . import head as h
 from .geometry import edges_of, smoothstep
 
 UPPER_LID_SHARE = 0.85  # of a blink's missing way that the upper lid goes
+MOST_OVERLAP = 0.25  # of the opening of an eye
 EDGE_OF_SHAPE = 0.06  # of a shape's greatest travel: vertices that move less do not take part in a correction
 SEAM_WIDTH, TOUCHING, FOLLOWING = 0.006, 0.002, 0.012  # metres, see keep_gap
 
@@ -42,10 +43,11 @@ def meet(vertices, triangles, posed, upper, lower, rest_share, upper_share, fixe
     return correction
 
 
-def close_all(vertices, triangles, shapes, seams, bag) -> np.ndarray:
+def close_all(vertices, triangles, shapes, seams, bag, overlap: float = 0.0) -> np.ndarray:
     """(52, V, 3) shapes in which lips and lids meet on the head `vertices`.
 
-    seams: border vertices {"upper_lip", "lower_lip", "upper_lid_left", ...}; bag (V,) bool: the inside of the mouth.
+    seams: border vertices {"upper_lip", "lower_lip", "upper_lid_left", ...}; bag (V,) bool: the inside of the mouth;
+    overlap: metres that the upper lids go beyond the lower ones.
     """
     shapes = shapes.copy()
     jaw, close = CHANNELS.index("jawOpen"), CHANNELS.index("mouthClose")
@@ -57,8 +59,11 @@ def close_all(vertices, triangles, shapes, seams, bag) -> np.ndarray:
         blink = CHANNELS.index("eyeBlink" + side.title())
         travel = np.linalg.norm(shapes[blink], axis=1)
         still = travel < EDGE_OF_SHAPE * travel.max()
-        shapes[blink] += meet(vertices, triangles, vertices + shapes[blink], seams[f"upper_lid_{side}"],
-                              seams[f"lower_lid_{side}"], 0.0, UPPER_LID_SHARE, still)
+        upper, lower = seams[f"upper_lid_{side}"], seams[f"lower_lid_{side}"]
+        opening = np.linalg.norm(vertices[upper].mean(0) - vertices[lower].mean(0))
+        beyond = min(overlap / max(opening, 1e-9), MOST_OVERLAP)
+        shapes[blink] += meet(vertices, triangles, vertices + shapes[blink], upper, lower, -beyond, UPPER_LID_SHARE,
+                              still)
     return shapes
 
 

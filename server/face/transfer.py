@@ -15,7 +15,8 @@ NEIGHBOURS = 24
 NORMAL_PENALTY = 0.012  # metres that opposite normals count
 FADE = 0.012, 0.04  # metres from the fitted skin between which a vertex stops following it
 FRAME_RADIUS = 0.04  # metres: over this distance the fit's local turn and scale are averaged
-UNTANGLE_ROUNDS = 4
+LID_OVERLAP = 0.3  # of an edge's length: straight edges between few vertices follow curved lids only so far
+UNTANGLE_ROUNDS = 20
 
 
 def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
@@ -28,7 +29,18 @@ def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
     weight = np.exp(-((gap - gap[:, :1]) ** 2) / (2 * 0.015**2))
     frame = np.einsum("vk,vkij->vij", weight / weight.sum(1, keepdims=True), frames[near])
     shapes = np.einsum("vij,cvj->cvi", frame, head.basis)
-    return close_all(registration.fitted, head.faces, shapes, head_seams(head), head.region == h.MOUTH_BAG)
+    return close_all(registration.fitted, head.faces, shapes, head_seams(head), head.region == h.MOUTH_BAG,
+                     LID_OVERLAP * _coarseness(registration, head))
+
+
+def _coarseness(registration, head):
+    """Median length of the mesh's edges around the eyes, metres."""
+    target = registration.target
+    lids = cKDTree(registration.fitted[(head.region == h.LID_UPPER) | (head.region == h.LID_LOWER)])
+    triangles = target.triangles[target.skin]
+    near = lids.query(target.vertices[triangles].mean(1), distance_upper_bound=0.01)[0] < 0.01
+    edges = edges_of(triangles[near])
+    return float(np.median(np.linalg.norm(np.diff(target.vertices[edges], axis=1), axis=-1))) if near.any() else 0.0
 
 
 def _spread(points, spacing):

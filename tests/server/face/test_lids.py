@@ -6,6 +6,7 @@ import pytest
 from server.arkit import CHANNELS
 from server.face import head as h
 from server.face import load_head
+from server.face.closing import close_all, head_seams
 from server.face.lids import EYES, see_lids
 from server.face.raster import vertex_normals
 from server.face.registration import Target
@@ -42,3 +43,13 @@ def test_closed_and_filled_eyes_show_no_opening(skin):
     found, seen = see_lids(target(vertices, np.concatenate([triangles, balls])), landmarks)
     for eye in EYES:  # lids may still stand out before an eyeball, but nothing goes astray
         assert not seen[eye].any() or np.linalg.norm(found[eye] - landmarks[eye], axis=1).max() < 0.004
+
+
+def test_lids_meet_and_overlap_as_far_as_they_are_told(skin):
+    head, vertices = load_head(), load_head().vertices.astype(float)
+    seams = head_seams(head)
+    for overlap, gap in ((0.0, 0.0), (0.001, -0.001)):
+        shapes = close_all(vertices, head.faces, head.basis.astype(float), seams, head.region == h.MOUTH_BAG, overlap)
+        closed = vertices + shapes[CHANNELS.index("eyeBlinkLeft")]
+        upper, lower = (closed[seams[f"{lid}_lid_left"]][:, 2].mean() for lid in ("upper", "lower"))
+        np.testing.assert_allclose(upper - lower, gap, atol=3e-4)
