@@ -15,16 +15,14 @@ REACH = 0.0014  # metres between the inner lips: much wider apertures stay, much
 UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
 
 
-def touch(motion: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
-    """ARKit curves (F, 52), 0 to 1, in which lips that nearly meet on the project's head do meet.
+def touch(motion: np.ndarray, speech: np.ndarray) -> np.ndarray:
+    """ARKit curves (F, 52), 0 to 1, in which lips meet on the project's head where those of `speech` (F, 52) nearly do.
 
-    Curves of other channels pass unchanged.
+    `speech` is the motion itself, or what it was before an expression pulled at the lips.
     """
-    if channels != CHANNELS:
-        return motion
     opening, k = _opening(), CHANNELS.index("mouthClose")
-    aperture = motion @ opening
-    narrowed = np.maximum(aperture, 0) * np.exp(-np.square(aperture / REACH))
+    gap = np.maximum(motion @ opening, 0)
+    narrowed = gap * np.exp(-np.square(speech @ opening / REACH))
     result = motion.copy()
     result[:, k] = np.clip(motion[:, k] - narrowed / opening[k], 0, 1)
     return result

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, contact, face_cache, layers, rig
+from . import audio, face_cache, layers, rig
+from .emotion import Direction
 from .errors import Cancelled, LSFError
 from .meshes import Mesh
+from .performance import perform
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS, MAX_TEMPERATURE = 240, 2.0
@@ -28,6 +30,9 @@ class Settings:
     t0: float = 0.0  # seconds of the audio at which frame 0 lies; may be negative
     temperature: float = 0.0  # 0 is the most likely take, the same every time; higher is livelier
     seed: int = 0
+    emotion: str | None = None  # instead of what the voice implies, or mixed with it; one of emotion.EMOTIONS
+    emotion_strength: float = 1.0  # 0: none at all
+    emotion_mix: float | None = None  # 0: as the voice implies; 1: as chosen (None: 1 if an emotion is chosen)
     layers: tuple[str, ...] = ()  # names of layers.MAKE: what else the person does, as arrays of their own
 
     def __post_init__(self):
@@ -39,6 +44,7 @@ class Settings:
             raise LSFError("bad_settings", f"The temperature must be 0 to {MAX_TEMPERATURE}, not {self.temperature}.")
         if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
             raise LSFError("bad_settings", f"The seed must be a whole number from 0 to 4294967295, not {self.seed}.")
+        Direction.constant(self.emotion, self.emotion_strength, self.emotion_mix)
         if unknown := sorted(set(self.layers) - set(layers.MAKE)):
             raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose of {", ".join(layers.MAKE)}.')
 
@@ -50,6 +56,8 @@ class Result:
     fps: float
     t0: float
     motion: np.ndarray  # (F, K) float32
+    expression: np.ndarray  # (F, K) float32: the part of `motion` that emotion adds
+    emotion: np.ndarray  # (F, 8) float32, 0 to 1: what the voice implies, in the order of emotion.EMOTIONS
     face: "FaceSpace"  # noqa: F821  channels, basis (K, V, 3), landmarks68 (68, 3), landmark_vertices (68,), report …
     mesh: Mesh
     rig_motion: np.ndarray | None  # (F, R) float32 weights of the rig's own shapes, if there is a rig
@@ -83,13 +91,13 @@ class Engine:
     def generate(self, samples: np.ndarray, rate: float, mesh: Mesh | None = None, settings: Settings | None = None,
                  report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False,
                  landmarks: np.ndarray | None = None, parts: np.ndarray | None = None,
-                 own_rig: rig.Rig | None = None) -> Result:
+                 own_rig: rig.Rig | None = None, direction: Direction | None = None) -> Result:
         """Animate `mesh` (None: the project's own head) to the speech in `samples` (N,) or (N, C) at `rate` Hz.
 
         `landmarks` (68, 3) and `parts` (V,): what the caller knows of the mesh, see face.fit. `own_rig`: shape keys of
-        the mesh to solve for too. Raises LSFError and Cancelled.
+        the mesh to solve for too. `direction`: emotion over time, row i at frame i of the result (None: as the settings
+        say). Raises LSFError and Cancelled.
         """
-        from .model import synthesize
         settings = settings or Settings()
         channels, fps = tuple(self.model.config.channels), float(settings.fps or self.model.config.fps)
         seconds, clock = {}, _Clock(cancelled)
@@ -107,12 +115,14 @@ class Engine:
         seconds["face"] = clock.lap()
         if tuple(face.channels) != channels:
             raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
-        curves = synthesize(self.model, speech, face.identity, settings.temperature, settings.seed,
-                            _part(report, 0.3, 0.98), cancelled)
-        curves = contact.touch(curves, channels)
+        wanted = direction or Direction.constant(settings.emotion, settings.emotion_strength, settings.emotion_mix)
+        played = perform(self.model, speech, face.identity, settings.temperature, settings.seed,
+                         lambda times: wanted.at(times, fps, settings.t0), _part(report, 0.3, 0.98), cancelled)
         seconds["model"] = clock.lap()
         report(0.98, "Timing the frames")
-        motion = resample_motion(curves, self.model.config.fps, fps, settings.t0, count)
+        motion, expression, felt = (
+            resample_motion(curves, self.model.config.fps, fps, settings.t0, count)
+            for curves in (played.motion, played.expression, played.emotion))
         times = settings.t0 + np.arange(count) / fps
         made = layers.make(settings.layers, speech, times, settings.seed)
         seconds["timing"] = clock.lap()
@@ -121,7 +131,7 @@ class Engine:
             report(0.99, "Solving for the rig")
             rig_motion = rig.solve(own_rig, mesh.vertices, face, motion)
             seconds["rig"] = clock.lap()
-        return Result(fps, float(settings.t0), motion, face, mesh, rig_motion, seconds, made)
+        return Result(fps, float(settings.t0), motion, expression, felt, face, mesh, rig_motion, seconds, made)
 
     def prepare_face(self, mesh: Mesh, landmarks: np.ndarray | None = None, parts: np.ndarray | None = None,
                      report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from . import audio, emotion_text, wire
+from .emotion import EMOTIONS, Direction
 from .emotion_examples import EXAMPLES
 from .engine import Engine, Report, Settings
 from .errors import LSFError
@@ -34,15 +35,20 @@ def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, 
         raise LSFError("bad_request", "settings must be an object.")
     settings = Settings(fps=_number(given, "fps", None), t0=_number(given, "t0", 0.0),
                         temperature=_number(given, "temperature", 0.0), seed=_number(given, "seed", 0),
-                        layers=_names(given, "layers"))
+                        layers=_names(given, "layers"), emotion=_text(given, "emotion"),
+                        emotion_strength=_number(given, "emotion_strength", 1.0),
+                        emotion_mix=_number(given, "emotion_mix", None))
+    control = arrays.get("emotion_control")
     mesh = _mesh(arrays)
     result = engine.generate(samples, rate, mesh, settings, report, cancelled, landmarks=arrays.get("landmarks68"),
-                             parts=arrays.get("parts"), own_rig=_rig(header, arrays, mesh))
+                             parts=arrays.get("parts"), own_rig=_rig(header, arrays, mesh),
+                             direction=None if control is None else Direction.of_control(control))
     own = {} if mesh is not None else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
     weights = {} if result.rig_motion is None else {"rig_motion": result.rig_motion}
     return ({"fps": result.fps, "t0": result.t0, "channels": list(result.face.channels), "seconds": result.seconds,
-             "report": result.face.report},
-            {"motion": result.motion, **result.layers, **_face(result.face), **own, **weights})
+             "emotions": list(EMOTIONS), "report": result.face.report},
+            {"motion": result.motion, "expression": result.expression, "emotion": result.emotion, **result.layers,
+             **_face(result.face), **own, **weights})
 
 
 def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
@@ -97,6 +103,13 @@ def _number(fields: dict, name: str, *default: float | None):
         return default[0]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**53:
         raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
+    return value
+
+
+def _text(fields: dict, name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise LSFError("bad_request", f"{name} must be a text, not {shown(value)}.")
     return value
 
 

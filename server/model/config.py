@@ -10,10 +10,10 @@ import typing
 from dataclasses import dataclass
 
 from ..arkit import CHANNELS as ARKIT_CHANNELS
+from ..emotion import HEARD
 from ..errors import LSFError
 
 FLAME_CHANNELS = tuple(f"expression{i:02d}" for i in range(50)) + ("jawX", "jawY", "jawZ")
-EMOTIONS = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contempt", "bored")
 
 
 def bad(sentence: str) -> LSFError:
@@ -60,7 +60,7 @@ class LSFConfig:
 
     # Speech. `fold` 50 Hz features make one motion frame. Layer k is the output of the k-th encoder layer (1: first).
     motion_backbone: BackboneConfig = BackboneConfig()
-    motion_layers: tuple[int, ...] = (3, 4, 5)
+    motion_layers: tuple[int, ...] = (2, 3, 4)
     emotion_backbone: BackboneConfig | None = None  # None: the motion backbone hears for both streams
     emotion_layers: tuple[int, ...] = (2, 3, 4)
     fold: int = 2
@@ -83,7 +83,7 @@ class LSFConfig:
     fusion_blocks: int = 2
     fusion_span: int = 0  # frames to either side that the streams attend to; 0 is the whole window
     dropout: float = 0.1
-    emotions: int = len(EMOTIONS)  # classes of the auxiliary head, used while training only; 0: no head
+    emotions: int = len(HEARD)  # classes that the emotion reader tells apart; 0: no reader
 
     # From speech to the latent. The paper's z is the fused motion stream (direct_path empty). On little data a path
     # straight from the features, with the fused stream as a gated residual, is meant to generalise better: z is the

@@ -1,6 +1,7 @@
 """From a clip of any length to motion curves, in overlapping windows: time linear in the length, memory flat."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,25 +38,34 @@ def prepare(model: LSF, audio: np.ndarray, identity: np.ndarray | None) -> tuple
     return samples, who[None]
 
 
+@dataclass
+class Heard:
+    """What the model makes of a clip, F = round(seconds · fps) frames at `model.config.fps`, at least 1."""
+
+    curves: np.ndarray  # (F, K) float32
+    emotion: np.ndarray  # (F, emotions) float32 probabilities of the classes in emotion.HEARD
+    emotion_embedding: np.ndarray  # (F, E) float32 what they are read from
+
+
 @torch.inference_mode()
 def synthesize(
     model: LSF, audio: np.ndarray, identity: np.ndarray | None = None, temperature: float = 0.0, seed: int = 0,
     report: Callable[[float, str], None] | None = None, cancelled: Callable[[], bool] | None = None,
     window: float = WINDOW, overlap: float = OVERLAP,
-) -> np.ndarray:
-    """Speech (N,) at 16 kHz and identity coefficients (I,; None: the average face) -> curves (F, K) float32 at
-    `model.config.fps`, F = round(seconds · fps), at least 1. Raises `Cancelled` between two windows.
+) -> Heard:
+    """Listen to speech (N,) at 16 kHz for a face with identity coefficients (I,; None: the average face). Raises
+    `Cancelled` between two windows.
 
     Temperature 0 is deterministic; above it, every `seed` is another take. `window` and `overlap` are in seconds.
     """
-    config = model.config
+    config, reader = model.config, model.emotion_reader
     samples, who = prepare(model, audio, identity)
     frames = model.frames_of(len(samples))
     size = min(round(window * config.fps), model.longest)
     shared = min(round(overlap * config.fps), size // 2)
     # Weight of the later of two windows where they overlap: it rises from 0 to 1, as each knows little at its ends.
     rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
-    result = np.empty((frames, len(config.channels)), np.float32)
+    results: list[np.ndarray] = []
     plan = plan_windows(frames, size, shared)
     level = model.survey(samples)
     for number, (first, end) in enumerate(plan):
@@ -65,22 +75,19 @@ def synthesize(
             report(number / len(plan), f"Listening: {first // config.fps} of {frames // config.fps} s")
         motion, emotion = model.hear(samples, first, end - first, level)
         noise = take_noise(config, seed, first, end - first).to(motion.device) if temperature > 0 else None
-        curves = model(motion[None], emotion[None], who, None, first, temperature, noise).motion[0].cpu().numpy()
-        if number:
-            curves[:shared] = (1 - rise) * result[first:first + shared] + rise * curves[:shared]
-        result[first:end] = curves
+        parts = [model(motion[None], emotion[None], who, None, first, temperature, noise).motion[0]]
+        if reader is not None:
+            embedding, logits = reader(emotion, config.fold)
+            parts += [logits.softmax(-1), embedding]
+        else:
+            parts += [emotion.new_zeros(end - first, 0)] * 2
+        parts = [part.cpu().numpy() for part in parts]
+        if not number:
+            results = [np.empty((frames, part.shape[1]), np.float32) for part in parts]
+        for result, part in zip(results, parts, strict=True):
+            if number:
+                part[:shared] = (1 - rise) * result[first:first + shared] + rise * part[:shared]
+            result[first:end] = part
     if report is not None:
         report(1.0, "Speech heard")
-    return result
-
-
-@torch.inference_mode()
-def emotion_embedding(model: LSF, audio: np.ndarray) -> np.ndarray:
-    """What the emotion stream hears in speech (N,) at 16 kHz: its mean over the clip (width,), before identity."""
-    samples, _ = prepare(model, audio, None)
-    level, frames = model.survey(samples), model.frames_of(len(samples))
-    total = 0
-    for first, end in plan_windows(frames, min(round(WINDOW * model.config.fps), model.longest), 0):
-        motion, emotion = model.hear(samples, first, end - first, level)
-        total = total + model.predict(motion[None], emotion[None], first=first)[1][0] * ((end - first) / frames)
-    return total.cpu().numpy()
+    return Heard(*results)

@@ -62,11 +62,8 @@ class ConvEmbedding(nn.Module):
         self.norm = InstanceNorm() if norm == "instance" else FrameNorm(size)
         self.linear = nn.Linear(size, size)
 
-    def activate(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return F.leaky_relu(self.conv(x, mask), 0.2)
-
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.linear(self.norm(self.activate(x, mask), mask))
+        return self.linear(self.norm(F.leaky_relu(self.conv(x, mask), 0.2), mask))
 
 
 def sinusoids(positions: Tensor, size: int) -> Tensor:

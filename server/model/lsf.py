@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import LSFError
 from .config import LSFConfig
+from .emotion import EmotionReader
 from .hifb import HIFB
 from .layers import FrameConv
 from .motion_prior import MotionPrior, Quantised
@@ -29,13 +30,12 @@ class Output:
     standardised: Tensor  # (B, F, K) the same as the prior decodes them, before denormalisation and clamp
     z: Tensor  # (B, F, L) predicted latent
     quantised: Quantised
-    emotion_embedding: Tensor  # (B, width)
-    emotion_logits: Tensor | None  # (B, emotions)
 
 
 class DirectPath(nn.Module):
     """Mean of small networks straight from the features: (B, F, size) -> (B, F, L). "linear" is a filter over
-    `direct_kernel` frames, "conv" three convolutions. The mean of unlike ones is better than each."""
+    `direct_kernel` frames, "conv" three convolutions, multiplied within by the identity `who` (B, 1, direct_width). The
+    mean of unlike ones is better than each."""
 
     def __init__(self, config: LSFConfig, size: int):
         super().__init__()
@@ -48,12 +48,12 @@ class DirectPath(nn.Module):
         self.branches = nn.ModuleList(branch(kind) for kind in config.direct_path)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, who: Tensor, mask: Tensor | None = None) -> Tensor:
         total = 0
         for convs in self.branches:
             y = convs[0](x, mask)
             for conv in convs[1:]:
-                y = conv(self.dropout(F.gelu(y)), mask)
+                y = conv(self.dropout(F.gelu(y) * who), mask)
             total = total + y
         return total / len(self.branches)
 
@@ -82,7 +82,7 @@ class LSF(nn.Module):
         if config.direct_path:
             self.direct = DirectPath(config, motion_folded)
             self.residual_gate = nn.Parameter(torch.zeros(config.latent))
-        self.emotion_head = nn.Linear(config.width, config.emotions) if config.emotions else None
+        self.emotion_reader = EmotionReader(emotion_size, config.emotions) if config.emotions else None
         self.prior = MotionPrior(config)
         self.register_buffer("motion_mean", torch.zeros(len(config.channels)))
         self.register_buffer("motion_scale", torch.ones(len(config.channels)))
@@ -130,30 +130,29 @@ class LSF(nn.Module):
         return motion.clamp(0, 1) if self.config.clamp else motion
 
     def predict(self, motion_features: Tensor, emotion_features: Tensor, identity: Tensor | None = None,
-                mask: Tensor | None = None, first: int = 0) -> tuple[Tensor, Tensor]:
-        """Features (B, T, Cm), (B, T, Ce) and identity (B, I; None: the average face) -> z (B, F, L) and the emotion
-        embedding (B, width). `first` is the place of the first frame in its clip."""
+                mask: Tensor | None = None, first: int = 0) -> Tensor:
+        """Features (B, T, Cm), (B, T, Ce) and identity (B, I; None: the average face) -> z (B, F, L). `first` is the
+        place of the first frame in its clip."""
         fold = self.config.fold
         motion = self.motion_norm(motion_features).unflatten(1, (-1, fold)).flatten(2)  # (B, F, fold · C)
         emotion = self.emotion_norm(emotion_features).unflatten(1, (-1, fold)).flatten(2)
         if identity is None:
             identity = motion.new_zeros(len(motion), self.config.identity_size)
-        emotion_stream, motion_stream, felt = self.sie_encoder(motion, emotion, identity, mask, first)
+        emotion_stream, motion_stream, *who = self.sie_encoder(motion, emotion, identity, mask, first)
         z = self.to_latent(self.hifb(emotion_stream, motion_stream, mask))
         if self.config.direct_path:
-            z = self.direct(motion, mask) + self.residual_gate * z
-        return z, felt
+            z = self.direct(motion, *who, mask) + self.residual_gate * z
+        return z
 
     def forward(self, motion_features: Tensor, emotion_features: Tensor, identity: Tensor | None = None,
                 mask: Tensor | None = None, first: int = 0, temperature: float = 0.0,
                 noise: Tensor | None = None) -> Output:
         """Features (B, T, Cm), (B, T, Ce), identity (B, I) -> curves (B, F, K) and all between. Sampling at a
         temperature above 0 takes `take_noise`."""
-        z, felt = self.predict(motion_features, emotion_features, identity, mask, first)
+        z = self.predict(motion_features, emotion_features, identity, mask, first)
         quantised = self.prior.quantiser(z, mask, temperature, noise)
         standardised = self.prior.decode(quantised.latent, mask)
-        logits = self.emotion_head(felt) if self.emotion_head is not None else None
-        return Output(self.curves(standardised), standardised, z, quantised, felt, logits)
+        return Output(self.curves(standardised), standardised, z, quantised)
 
     # Files
 

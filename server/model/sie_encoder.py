@@ -54,10 +54,7 @@ class FeatureNorm(nn.Module):
 
 
 class StreamEmbedding(nn.Module):
-    """Folded features (B, F, fold · C) -> stream (B, F, width) and the clip's mean embedding (B, width).
-
-    The mean is taken before the norm: after an instance norm it would be the same for every clip.
-    """
+    """Folded features (B, F, fold · C) -> stream (B, F, width)."""
 
     def __init__(self, size: int, width: int, kernel: int, norm: str):
         super().__init__()
@@ -65,48 +62,48 @@ class StreamEmbedding(nn.Module):
         self.linear = nn.Linear(size, width)
         self.embed = ConvEmbedding(width, kernel, norm)
 
-    def forward(self, folded: Tensor, mask: Tensor | None, first: int = 0) -> tuple[Tensor, Tensor]:
-        x = self.embed.activate(self.linear(folded), mask)
-        own = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
-        mean = (x * own[..., None]).sum(1) / own.sum(1, keepdim=True)
+    def forward(self, folded: Tensor, mask: Tensor | None, first: int = 0) -> Tensor:
+        x = self.embed(self.linear(folded), mask)
         # Positions count from the clip's beginning, so that overlapping windows agree. Clips of three seconds train a
         # model that hears minutes: there they start at random, so that all of them are known.
         frames, start = x.shape[1], first % WRAP
         if self.training:
             start = torch.randint(max(1, LONGEST - frames), (len(x), 1), device=x.device)
         positions = torch.arange(frames, device=x.device)[None] + start
-        return self.embed.linear(self.embed.norm(x, mask)) + sinusoids(positions, self.width), mean
+        return x + sinusoids(positions, self.width)
 
 
 class IdentityEmbedding(nn.Module):
-    """Identity coefficients of the neutral mesh (B, I) -> what both streams are multiplied with (B, width)."""
+    """Identity coefficients of the neutral mesh (B, I) -> what a stream is multiplied with (B, width), for each of
+    `widths`."""
 
-    def __init__(self, size: int, styles: int, width: int):
+    def __init__(self, size: int, styles: int, widths: tuple[int, ...]):
         super().__init__()
         self.mlp = nn.Sequential(
             nn.Linear(size, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, styles), nn.Softmax(-1)
         )
-        self.project = nn.Linear(styles, width, bias=False)
-        # The softmax sums to one, so weights about one begin with streams that are left as they are.
-        nn.init.normal_(self.project.weight, 1.0, 0.02)
+        self.project = nn.ModuleList(nn.Linear(styles, width, bias=False) for width in widths)
+        for project in self.project:
+            # The softmax sums to one, so weights about one begin with streams that are left as they are.
+            nn.init.normal_(project.weight, 1.0, 0.02)
 
-    def forward(self, identity: Tensor) -> Tensor:
-        return self.project(self.mlp(identity))
+    def forward(self, identity: Tensor) -> list[Tensor]:
+        style = self.mlp(identity)
+        return [project(style) for project in self.project]
 
 
 class SIEEncoder(nn.Module):
     """(motion features (B, F, fold · Cm), emotion features (B, F, fold · Ce), identity (B, I)), all standardised
-    -> emotion stream, motion stream (B, F, width) and the clip's emotion embedding (B, width). `first` is the place of
-    the first frame in its clip."""
+    -> emotion stream and motion stream (B, F, width) and, if there is a direct path, what it is multiplied with (B, 1,
+    direct_width). `first` is the place of the first frame in its clip."""
 
     def __init__(self, config: LSFConfig, motion_size: int, emotion_size: int):
         super().__init__()
         self.motion = StreamEmbedding(motion_size, config.width, config.kernel, config.stream_norm)
         self.emotion = StreamEmbedding(emotion_size, config.width, config.kernel, config.stream_norm)
-        self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, config.width)
+        widths = (config.width, config.direct_width) if config.direct_path else (config.width,)
+        self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, widths)
 
     def forward(self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None, first: int = 0):
-        motion, _ = self.motion(motion, mask, first)
-        emotion, felt = self.emotion(emotion, mask, first)
-        who = self.identity(identity)[:, None]
-        return emotion * who, motion * who, felt
+        streams, *direct = (who[:, None] for who in self.identity(identity))
+        return self.emotion(emotion, mask, first) * streams, self.motion(motion, mask, first) * streams, *direct

@@ -38,13 +38,14 @@ class Rule:
 
 
 RULES = (
-    Rule("ɹ ɝ", 0.06, (0.0, 0.008), {"mouthPucker": 0.15, "mouthFunnel": 0.1}),
-    Rule("ɔ ɔɪ oʊ o əʊ ɒ", 0.06, (0.003, 1.0), {"mouthPucker": 0.3, "mouthFunnel": 0.15}),
-    Rule("s z", 0.05, (0.0015, 0.0045)),
+    Rule("ɹ ɝ ɻ", 0.06, (0.0, 0.008), {"mouthPucker": 0.15, "mouthFunnel": 0.1}),
+    Rule("ɔ ɔɪ oʊ o əʊ ɒ ø œ", 0.06, (0.003, 1.0), {"mouthPucker": 0.3, "mouthFunnel": 0.15}),
+    Rule("s z ts dz ʂ ʈʂ ɕ tɕ dʑ", 0.05, (0.0015, 0.0045)),
     Rule("θ ð", 0.05, (0.002, 0.005), {"mouthLowerDown": 0.05}),
     Rule("ʃ ʒ tʃ dʒ", 0.06, (0.002, 0.0055), {"mouthFunnel": 0.3, "mouthPucker": 0.3}),
-    Rule("u ʊ w y", 0.06, (0.001, 0.006), {"mouthPucker": 0.55, "mouthFunnel": 0.1}),
-    Rule("f v", 0.05, (0.0, 0.0016), {"mouthRollLower": 0.3, "mouthUpperUp": 0.08}),
+    Rule("u ʊ w y ɥ", 0.06, (0.001, 0.006), {"mouthPucker": 0.55, "mouthFunnel": 0.1}),
+    Rule("ɸ β", 0.05, (0.0, 0.0015)),
+    Rule("f v ʋ", 0.05, (0.0, 0.0016), {"mouthRollLower": 0.3, "mouthUpperUp": 0.08}),
     Rule("p b m", 0.05, (0.0, 0.0), {"mouthPress": 0.1}),
 )
 BREATH = 0.16  # seconds around speech in which the mouth of a silence opens or closes

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from .. import arkit
-from ..model.config import EMOTIONS
 from . import corpora
 
 # Channels of the upper face and the nose: never driven by articulation.
@@ -37,13 +36,12 @@ def load_targets(work: Path, corpus: str) -> dict[str, tuple[np.ndarray, bool]]:
 
 @dataclass
 class Stretch:
-    """Clips heard in one go. features (F, C) float16, curves (F, 52), known (F,) lips known, emotion class or -1."""
+    """Clips heard in one go. features (F, C) float16, curves (F, 52), known (F,) lips known."""
 
     corpus: str
     features: np.ndarray
     curves: np.ndarray
     known: np.ndarray
-    emotion: int
     name: str
 
 
@@ -69,7 +67,7 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
             for part in [*entry["parts"], None]:
                 keep = part is not None and clips[part["name"]].split == split
                 if not keep and run:
-                    out.append(join(corpus, features[at - sum(p["frames"] for p in run):at], run, targets, clips))
+                    out.append(join(corpus, features[at - sum(p["frames"] for p in run):at], run, targets))
                     run = []
                 if keep:
                     run.append(part)
@@ -77,11 +75,10 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
     return out
 
 
-def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict, clips: dict) -> Stretch:
+def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> Stretch:
     curves = np.concatenate([stretched(targets[p["name"]][0], p["first"], p["frames"], p["speed"]) for p in run])
     known = np.repeat([targets[p["name"]][1] for p in run], [p["frames"] for p in run])
-    emotion = clips[run[0]["name"]].emotion
-    return Stretch(corpus, features, curves, known, EMOTIONS.index(emotion) if emotion else -1, run[0]["name"])
+    return Stretch(corpus, features, curves, known, run[0]["name"])
 
 
 class Sampler:
@@ -94,8 +91,8 @@ class Sampler:
         # A stretch is drawn in proportion to its length, so that every frame is seen equally often.
         self.chances = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
 
-    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """features (B, F, C), curves (B, F, 52), known (B, F), emotion (B,), mask (B, F)"""
+    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """features (B, F, C), curves (B, F, 52), known (B, F), mask (B, F)"""
         frames = int(self.rng.choice([50, 75, 100, 150]))
         names = list(self.shares)
         corpora_drawn = self.rng.choice(names, self.batch * 75 // frames + 1, p=np.array(list(self.shares.values())))
@@ -106,12 +103,12 @@ class Sampler:
             first = int(self.rng.integers(0, max(1, len(stretch.curves) - frames + 1)))
             last = min(first + frames, len(stretch.curves))
             rows.append((np.asarray(stretch.features[first:last], np.float32), stretch.curves[first:last],
-                         stretch.known[first:last], stretch.emotion))
+                         stretch.known[first:last]))
         mask = torch.zeros(len(rows), frames, dtype=torch.bool)
         features = torch.zeros(len(rows), frames, rows[0][0].shape[1])
         curves = torch.zeros(len(rows), frames, len(arkit.CHANNELS))
         known = torch.zeros(len(rows), frames, dtype=torch.bool)
-        for i, (f, c, k, _) in enumerate(rows):
+        for i, (f, c, k) in enumerate(rows):
             mask[i, :len(f)] = True
             features[i, :len(f)], curves[i, :len(c)], known[i, :len(k)] = map(torch.from_numpy, (f, c, k))
-        return features, curves, known & mask, torch.tensor([r[3] for r in rows]), mask
+        return features, curves, known & mask, mask

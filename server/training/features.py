@@ -10,6 +10,8 @@ up to 18 s, because a clip sounds different to the backbone after other speech.
 WORK/frontend.safetensors      the two fitted FeatureNorms
 WORK/features/CORPUS_COPY.npy  (N, fold · (motion + emotion components)) float16
 WORK/features/CORPUS_COPY.json stretches: {"start", "parts": [{"name", "frames", "speed"}]}
+WORK/features/CORPUS_COPY_statistics.npz  for train_emotion: `statistics` (M, 2 · C) float16, mean and deviation of the
+                               unprojected emotion features over pieces of 2-4 s, and the `names` (M,) of their clips
 """
 
 import argparse
@@ -22,12 +24,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ..model import LSF, LSFConfig
+from ..model.emotion import statistics
 from . import FPS, augment, corpora
 
 STEP = 16000 // FPS
+PIECE = 4 * FPS  # frames, at most, of which the emotion's statistics are taken
 LONGEST = 18 * FPS  # frames of a stretch
-FIT_SECONDS = 1500  # of every corpus, for the principal components
-CONFIG = LSFConfig(motion_components=384)
+FIT_SECONDS = 900  # of every corpus, for the principal components
+CONFIG = LSFConfig(motion_layers=(2, 3, 4), motion_components=384)
 
 
 def listener(whisper: Path, frontend: Path | None = None) -> LSF:
@@ -93,17 +97,23 @@ def fit(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generat
 @torch.inference_mode()
 def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, copy])
-    rows, index, start = [], [], 0
+    rows, index, start, pooled, names = [], [], 0, [], []
     for audio, parts in stretches(clips, copy, rng):
         if copy:
             audio = augment.degrade(audio, rng)
         motion, emotion = model.hear(torch.from_numpy(audio))
+        for part, heard in zip(parts, emotion.split([CONFIG.fold * p["frames"] for p in parts]), strict=True):
+            for piece in heard.chunk(-(-part["frames"] // PIECE)):
+                if len(piece) >= CONFIG.fold * PIECE // 4:
+                    pooled.append(statistics(piece).half().numpy())
+                    names.append(part["name"])
         motion, emotion = model.motion_norm(motion), model.emotion_norm(emotion)
         folded = torch.cat([motion.unflatten(0, (-1, CONFIG.fold)).flatten(1),
                             emotion.unflatten(0, (-1, CONFIG.fold)).flatten(1)], 1)
         rows.append(folded.half().numpy())
         index.append({"start": start, "parts": parts})
         start += len(folded)
+    np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
     np.save(path.with_suffix(".npy"), np.concatenate(rows))
     path.with_suffix(".json").write_text(json.dumps(index))
 

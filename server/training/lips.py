@@ -16,6 +16,8 @@ from ..face.head import load_head
 
 CHANNELS = arkit.CHANNELS
 POINTS = (62, 66, 48, 54)
+WIDTHS = (36, 45, 48, 54)  # outer corners of the eyes, corners of the mouth
+REACH = 0.8, 1.25  # limits of Lips.reach
 # How far `retarget` may move a channel (in weight): mostly the jaw and the channels that open, close and narrow.
 FREEDOM = {"jawOpen": 0.06, "mouthClose": 0.05, "mouthFunnel": 0.08, "mouthPucker": 0.15, "mouthLowerDown": 0.08,
            "mouthUpperUp": 0.05, "mouthStretch": 0.12, "mouthSmile": 0.05, "mouthPress": 0.06, "mouthRollLower": 0.03,
@@ -25,11 +27,14 @@ FREEDOM = {"jawOpen": 0.06, "mouthClose": 0.05, "mouthFunnel": 0.08, "mouthPucke
 class Lips(torch.nn.Module):
     """Aperture and width of a head, in metres, from ARKit curves; differentiable.
 
-    points: (4, 3) neutral positions of landmarks 62, 66, 48, 54; basis: (52, 4, 3) their offsets per channel.
+    points: (4, 3) neutral positions of landmarks 62, 66, 48, 54; basis: (52, 4, 3) their offsets per channel; corners:
+    (4, 3) of WIDTHS; modes: (50, 4, 3) what identities add to these.
     """
 
-    def __init__(self, points: Tensor, basis: Tensor):
+    def __init__(self, points: Tensor, basis: Tensor, corners: Tensor, modes: Tensor):
         super().__init__()
+        self.register_buffer("corners", corners.float())
+        self.register_buffer("modes", modes.float())
         self.register_buffer("points", points.float())
         self.register_buffer("basis", basis.float())
 
@@ -38,6 +43,14 @@ class Lips(torch.nn.Module):
         moved = self.points + torch.einsum("...k,kpc->...pc", curves, self.basis)
         gaps = torch.stack([moved[..., 0, :] - moved[..., 1, :], moved[..., 2, :] - moved[..., 3, :]], -2)
         return (gaps.square().sum(-1) + 1e-10).sqrt()
+
+    def reach(self, identity: Tensor) -> Tensor:
+        """How much larger weights (B,) must be on faces with these identity coefficients (B, 50) than on the average
+        one, for the mouth to open as far in eye distances: shapes are carried over at the mouth's own scale."""
+        moved = self.corners + torch.einsum("bi,ipc->bpc", identity, self.modes)
+        eyes, mouth = ((moved[:, i] - moved[:, i + 1]).norm(dim=-1) for i in (0, 2))
+        average = (self.corners[0] - self.corners[1]).norm() / (self.corners[2] - self.corners[3]).norm()
+        return (eyes / mouth / average).clamp(*REACH)
 
     @property
     def neutral(self) -> Tensor:
@@ -48,8 +61,9 @@ class Lips(torch.nn.Module):
 def of_head() -> Lips:
     """The lips of the project's own neutral head."""
     head = load_head()
-    vertices = head.landmark_vertices[list(POINTS)]
-    return Lips(torch.tensor(head.vertices[vertices]), torch.tensor(head.basis[:, vertices]))
+    vertices, wide = (head.landmark_vertices[list(points)] for points in (POINTS, WIDTHS))
+    return Lips(*map(torch.tensor, (head.vertices[vertices], head.basis[:, vertices], head.vertices[wide],
+                                    head.identity_modes[:, wide])))
 
 
 def retarget(lips: Lips, curves: Tensor, aperture: Tensor, width: Tensor | None = None, steps: int = 300,

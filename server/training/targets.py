@@ -2,7 +2,7 @@
 
 WORK/targets/CORPUS.npz             lips: tracked clips are cleaned and moved onto the mesh, clips with phones are
                                     labelled by the articulation model
-WORK/targets/CORPUS_expression.npz  brows, lids, cheeks, nose and mouth corners, made from the voice (expression.py)
+WORK/targets/CORPUS_expression.npz  brows and lids, made from the voice (expression.py)
 
 Each holds one (F, 52) float32 array per clip name, at 25 fps. A corpus without lips (emodb) has the second alone.
 """
@@ -84,7 +84,7 @@ def main() -> None:
     for corpus in args.corpora:
         clips = corpora.read(corpus, args.data)
         made = {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) if corpus == "quiet" else
-                expression(soundfile.read(str(c.audio))[0], c.emotion, frame_count(c)) for c in clips}
+                expression(soundfile.read(str(c.audio))[0], frame_count(c)) for c in clips}
         np.savez(args.work / "targets" / f"{corpus}_expression.npz", **made)
         targets = mouth_targets(corpus, clips, head, args.work)
         if targets:

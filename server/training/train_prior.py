@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from .. import arkit
+from .. import arkit, emotion
+from ..easing import follow
 from ..model import LSF, LSFConfig
-from . import dataset, lips
-from .expression import COLUMNS, POSES, follow
+from . import FPS, dataset, lips
 
 CONFIG = LSFConfig(motion_components=384, residual_stages=1, prior_layers=2)
 STEPS, BATCH, FRAMES, RATE, SEED = 2000, 12, 80, 4e-4, 1
@@ -44,14 +44,13 @@ def varied(curves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(F, 52) speech with another amplitude and, mostly, an expression that comes and goes."""
     curves = curves * rng.uniform(0.75, 1.25)
     frames = len(curves)
-    emotion = rng.choice(list(POSES))
-    gate = follow((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6)
-    for name, weight in POSES[emotion].items():
-        curves[:, COLUMNS[name]] += (rng.uniform(0.2, 1.3) * weight * gate)[:, None].astype(np.float32)
-    wave = follow(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3)
+    gate = follow((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6, FPS)
+    pose = emotion.pose(rng.choice(emotion.EMOTIONS))
+    curves += gate[:, None].astype(np.float32) * pose * rng.uniform(0.2, 1.3, len(pose)).astype(np.float32)
+    wave = follow(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3, FPS)
     for name in ("browInnerUp", "browOuterUp", "browDown", "eyeWide"):
         if rng.random() < 0.4:
-            curves[:, COLUMNS[name]] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)
+            curves[:, emotion.columns(name)] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)
     if rng.random() < 0.15:  # quiet
         curves[:, [i for i in range(len(arkit.CHANNELS)) if i not in dataset.UPPER]] *= rng.uniform(0, 0.1)
     return curves.clip(0, 1).astype(np.float32)

@@ -1,7 +1,6 @@
 """Contact: nearly closed lips close, open ones stay, apertures keep their order, only `mouthClose` is used."""
 
 import numpy as np
-import pytest
 
 from server import contact
 from server.arkit import CHANNELS
@@ -28,25 +27,26 @@ def gap(motion: np.ndarray) -> np.ndarray:
 
 def test_small_apertures_close_and_wide_ones_stay():
     before = openings(0, 0.3, 0.6, 4, 8, 15)
-    after = gap(contact.touch(before, CHANNELS))
+    after = gap(contact.touch(before, before))
     np.testing.assert_allclose(after[[0, 3, 4, 5]], [0, 4, 8, 15], atol=0.01)
     assert after[1] < 0.05 and after[2] < 0.15
 
 
 def test_the_order_of_apertures_stays_and_lips_never_cross():
-    after = gap(contact.touch(openings(*np.linspace(0, 12, 200)), CHANNELS))
+    before = openings(*np.linspace(0, 12, 200))
+    after = gap(contact.touch(before, before))
     assert (np.diff(after) > -1e-5).all() and after.min() > -1e-3
 
 
 def test_only_mouth_close_changes_and_stays_a_weight():
     motion = np.random.default_rng(0).uniform(0, 0.05, (100, 52)).astype(np.float32)
-    after = contact.touch(motion, CHANNELS)
+    after = contact.touch(motion, motion)
     changed = np.flatnonzero(np.abs(after - motion).max(0))
     assert [CHANNELS[k] for k in changed] == ["mouthClose"]
     assert after.min() >= 0 and after.max() <= 1 and after.dtype == np.float32
 
 
-@pytest.mark.parametrize("channels", [("jawX", "jawY"), CHANNELS[:51]])
-def test_other_channels_pass(channels):
-    motion = np.full((3, len(channels)), 0.01, np.float32)
-    np.testing.assert_array_equal(contact.touch(motion, channels), motion)
+def test_what_an_expression_pulls_apart_closes_where_the_speech_was_closed():
+    speech, with_expression = openings(0, 0.2, 6), openings(3, 3, 9)
+    after = gap(contact.touch(with_expression, speech))
+    assert after[0] < 0.01 and after[1] < 0.1 and abs(after[2] - 9) < 0.01

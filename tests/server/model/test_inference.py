@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from server.errors import Cancelled, LSFError
-from server.model import emotion_embedding, synthesize
+from server.model import synthesize
 from server.model.inference import plan_windows
 from server.model.motion_prior import take_noise
 
@@ -26,7 +26,9 @@ def test_windows_cover_every_frame_once_but_for_the_overlap(frames):
 
 @pytest.mark.parametrize("samples, frames", [(0, 1), (1, 1), (800, 1), (961, 2), (16000, 25), (100000, 156)])
 def test_length(model, samples, frames):
-    curves = synthesize(model, np.zeros(samples, np.float32))
+    heard = synthesize(model, np.zeros(samples, np.float32))
+    curves = heard.curves
+    assert heard.emotion.shape == (frames, 4) and np.allclose(heard.emotion.sum(1), 1, atol=1e-5)
     assert curves.shape == (frames, 5) and curves.dtype == np.float32 and np.isfinite(curves).all()
 
 
@@ -34,7 +36,7 @@ def test_length(model, samples, frames):
 def test_short_speech_at_every_temperature(make, speech_like, norm):
     model = make(stream_norm=norm, prior_norm=norm)
     for temperature in (0.0, 0.2, 5.0):
-        assert np.isfinite(synthesize(model, speech_like(0.05), np.ones(6), temperature, seed=1)).all()
+        assert np.isfinite(synthesize(model, speech_like(0.05), np.ones(6), temperature, seed=1).curves).all()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def settled(make, speech_like):
         motion, emotion = model.hear(torch.from_numpy(speech_like(30, seed=3)))
         model.motion_norm.fit(motion, whiten=False)
         model.emotion_norm.fit(emotion)
-        z, _ = model.predict(motion[None], emotion[None])
+        z = model.predict(motion[None], emotion[None])
         for _ in range(30):
             model.prior.quantiser(z, learn=True)
     return model
@@ -58,13 +60,14 @@ def settled(make, speech_like):
 def test_windowed_equals_unwindowed(settled, speech_like, temperature):
     """30 s in one piece and in windows of 20 s that share 4 s: the same curves, but for what far context changes."""
     speech = speech_like(30)
-    whole = synthesize(settled, speech, temperature=temperature, seed=5, window=30)
-    parts = synthesize(settled, speech, temperature=temperature, seed=5, window=20, overlap=4)
+    whole = synthesize(settled, speech, temperature=temperature, seed=5, window=30).curves
+    parts = synthesize(settled, speech, temperature=temperature, seed=5, window=20, overlap=4).curves
     assert not np.array_equal(parts, whole)
     assert np.corrcoef(parts.ravel(), whole.ravel())[0, 1] > 0.95
     assert np.abs(parts - whole).mean() < 0.2 * whole.std()
-    # No seam: the steps from frame to frame are no larger than in one piece.
-    assert np.abs(np.diff(parts, axis=0)).max() < 1.2 * np.abs(np.diff(whole, axis=0)).max()
+    # No seam: where windows overlap, the steps from frame to frame are no larger than in one piece.
+    steps = np.abs(np.diff(parts, axis=0))[398:502]
+    assert steps.max() < 1.2 * np.abs(np.diff(whole, axis=0)).max()
 
 
 def test_where_windows_overlap_a_take_makes_the_same_choices(settled, speech_like):
@@ -81,8 +84,8 @@ def test_where_windows_overlap_a_take_makes_the_same_choices(settled, speech_lik
 
 def test_takes(model, speech_like):
     speech = speech_like(2)
-    assert np.array_equal(synthesize(model, speech), synthesize(model, speech, seed=9))
-    first, again, other = (synthesize(model, speech, temperature=0.2, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(synthesize(model, speech).curves, synthesize(model, speech, seed=9).curves)
+    first, again, other = (synthesize(model, speech, temperature=0.2, seed=seed).curves for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
@@ -109,7 +112,7 @@ def test_the_mouth_moves_with_the_sound(settled, speech_like):
     """A pause of two seconds moves what follows it by exactly its own length."""
     speech = speech_like(3)
     early, later = (
-        settled.predict(*(features[None] for features in settled.hear(torch.from_numpy(audio))))[0][0].detach()
+        settled.predict(*(features[None] for features in settled.hear(torch.from_numpy(audio))))[0].detach()
         for audio in (speech, np.concatenate((np.zeros(32000, np.float32), speech)))
     )
 
@@ -118,13 +121,6 @@ def test_the_mouth_moves_with_the_sound(settled, speech_like):
 
     r = [np.corrcoef(moving(early[10:65]), moving(later[60 + lag:115 + lag]))[0, 1] for lag in range(-6, 7)]
     assert np.argmax(r) == 6 and r[6] > 0.1 + max(r[:5] + r[8:])
-
-
-def test_emotion_embedding(model, speech_like):
-    calm, loud = emotion_embedding(model, speech_like(3)), emotion_embedding(model, speech_like(3, seed=1)[::-1].copy())
-    assert calm.shape == (32,) and np.abs(calm - loud).max() > 1e-3
-    assert np.array_equal(calm, emotion_embedding(model, speech_like(3)))
-    assert emotion_embedding(model, speech_like(65)).shape == (32,)
 
 
 MEASURE = """
@@ -136,7 +132,7 @@ minutes, windows = int(sys.argv[2]), []
 hear = model.hear
 model.hear = lambda audio, first, frames, level: windows.append(frames) or hear(audio, first, frames, level)
 speech = 0.1 * np.random.default_rng(0).standard_normal(minutes * 60 * 16000, dtype=np.float32)
-curves = synthesize(model, speech)
+curves = synthesize(model, speech).curves
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"frames": len(curves), "heard": sum(windows), "longest": max(windows), "peak": peak}))
 """

@@ -1,0 +1,130 @@
+"""Emotion on the face: what the voice implies, what the artist chooses, and the poses that show it.
+
+Poses are EMFACS combinations of action units (Ekman, Friesen and Hager 2002; contempt: Ekman and Heider 1988). How
+strong they are at a time follows the voice: they come with the speech, swell with loudness and pitch, and are let go of
+when it ends. They are a layer of their own on top of the speech, so that emotion never costs the lips their sync.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import prosody
+from .arkit import CHANNELS
+from .audio import RATE
+from .easing import follow
+from .errors import LSFError
+
+EMOTIONS = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contempt")
+HEARD = (*EMOTIONS, "bored")  # the emotion reader's classes
+POSES = {  # both sides alike unless one is named; action units in the comments
+    "angry": {"browDown": 0.8, "eyeSquint": 0.35, "eyeWide": 0.25, "noseSneer": 0.25, "mouthPress": 0.15,
+              "mouthFrown": 0.15},  # 4, 5, 7, 23
+    "disgusted": {"noseSneer": 0.8, "browDown": 0.35, "eyeSquint": 0.3, "cheekSquint": 0.25, "mouthFrown": 0.25,
+                  "mouthUpperUp": 0.15},  # 9, 10, 15
+    "fearful": {"browInnerUp": 0.7, "browOuterUp": 0.4, "browDown": 0.15, "eyeWide": 0.7,
+                "mouthStretch": 0.25},  # 1, 2, 4, 5, 20
+    "happy": {"mouthSmile": 0.55, "cheekSquint": 0.6, "eyeSquint": 0.35, "browOuterUp": 0.1},  # 6, 12
+    "sad": {"browInnerUp": 0.75, "browDown": 0.15, "mouthFrown": 0.5, "eyeBlink": 0.12},  # 1, 4, 15
+    "surprised": {"browInnerUp": 0.7, "browOuterUp": 0.7, "eyeWide": 0.55},  # 1, 2, 5
+    "neutral": {},
+    "contempt": {"mouthSmileLeft": 0.35, "mouthDimpleLeft": 0.5, "cheekSquintLeft": 0.25, "eyeSquint": 0.2,
+                 "browDownRight": 0.15},  # 12 and 14 on one side
+}
+# A voice unlike any in training gives every class a few per cent, and halves the right one's: what is above the floor
+# counts, and counts for more the nearer it is to it.
+FLOOR, HALF = 0.04, 0.12
+BOREDOM = 0.4  # no pose of its own: a sad one of this strength
+ONSET, RELEASE = 0.25, 0.6  # seconds
+
+
+def columns(name: str) -> list[int]:
+    """Channels that a name of POSES stands for: itself, or its left and its right."""
+    return [i for i, c in enumerate(CHANNELS) if c in (name, f"{name}Left", f"{name}Right")]
+
+
+def pose(emotion: str) -> np.ndarray:
+    """(52,) weights of the full pose."""
+    weights = np.zeros(len(CHANNELS), np.float32)
+    for name, weight in POSES[emotion].items():
+        weights[columns(name)] = weight
+    return weights
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What the artist wants, one row a frame: strength · (mix · chosen + (1 − mix) · implied)."""
+
+    strength: np.ndarray  # (F,) 0 to 1
+    mix: np.ndarray  # (F,) 0 to 1: how much of it is chosen and not heard
+    chosen: np.ndarray  # (F, 8) 0 to 1, in the order of EMOTIONS
+
+    @classmethod
+    def constant(cls, emotion: str | None = None, strength: float = 1.0, mix: float | None = None) -> "Direction":
+        """One row for the whole line. Raises LSFError("bad_settings", …)."""
+        if emotion is not None and emotion not in EMOTIONS:
+            raise LSFError("bad_settings", f'There is no emotion "{emotion}": choose of {", ".join(EMOTIONS)}.')
+        mix = float(emotion is not None) if mix is None else mix
+        row = np.array([[strength, mix, *(float(name == emotion) for name in EMOTIONS)]])
+        return cls.of_control(row)
+
+    @classmethod
+    def of_control(cls, control: np.ndarray) -> "Direction":
+        """Rows (F, 10) of strength, mix and the weights of EMOTIONS. Raises LSFError("bad_settings", …)."""
+        if control.ndim != 2 or control.shape[1] != 2 + len(EMOTIONS) or not len(control):
+            raise LSFError("bad_settings", f"Emotion over time needs {2 + len(EMOTIONS)} numbers a frame.")
+        if not ((control >= 0) & (control <= 1)).all():  # NaN fails, too
+            raise LSFError("bad_settings", "Strength, mix and emotions must be between 0 and 1.")
+        return cls(control[:, 0], control[:, 1], control[:, 2:])
+
+    def at(self, times: np.ndarray, fps: float, t0: float) -> "Direction":
+        """Rows at `times` (n,) seconds of the audio, where row i was at t0 + i / fps. The ends hold."""
+        place = np.clip((times - t0) * fps, 0, len(self.strength) - 1)
+        low = np.floor(place).astype(int)
+        high, part = np.minimum(low + 1, len(self.strength) - 1), place - low
+
+        def between(rows: np.ndarray) -> np.ndarray:
+            weight = part.reshape(-1, *[1] * (rows.ndim - 1))
+            return (1 - weight) * rows[low] + weight * rows[high]
+
+        return Direction(between(self.strength), between(self.mix), between(self.chosen))
+
+    def mixed(self, implied: np.ndarray) -> np.ndarray:
+        """Emotions (F, 8) that the face shows, of those that the voice implies (F, 8)."""
+        mix = self.mix[:, None]
+        return self.strength[:, None] * (mix * self.chosen + (1 - mix) * implied)
+
+
+def implied(probabilities: np.ndarray) -> np.ndarray:
+    """The reader's probabilities (F, len(HEARD)) -> intensities of EMOTIONS (F, 8) that sum to 1."""
+    evidence = np.maximum(probabilities - FLOOR, 0)
+    intensity = evidence / (evidence + HALF)
+    weights = np.zeros((len(probabilities), len(EMOTIONS)), np.float32)
+    for k, name in enumerate(HEARD):
+        if name == "bored":
+            weights[:, EMOTIONS.index("sad")] += BOREDOM * intensity[:, k]
+        elif name != "neutral":
+            weights[:, EMOTIONS.index(name)] += intensity[:, k]
+    weights /= np.maximum(weights.sum(1, keepdims=True), 1)
+    weights[:, EMOTIONS.index("neutral")] = 1 - weights.sum(1)
+    return weights
+
+
+def express(emotions: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarray:
+    """Emotions (F, 8) at i / fps seconds of speech (N,) at 16 kHz -> what they add to the ARKit curves (F, 52)."""
+    from scipy.ndimage import maximum_filter1d
+    frames = len(emotions)
+    times = np.arange(frames) / fps
+
+    def at_frames(values: np.ndarray) -> np.ndarray:
+        return np.interp(times, np.arange(len(values)) * prosody.HOP / RATE, values)
+
+    level = prosody.loudness(audio)
+    loudest = np.percentile(level, 95)
+    loud = at_frames(np.clip(1 + (level - loudest) / 14, 0, 1))
+    speaking = at_frames((level > max(loudest - 32, -60)).astype(float))
+    high = at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1))
+    arousal = follow(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
+    envelope = follow(maximum_filter1d(speaking, max(1, round(fps / 3))), ONSET, RELEASE, fps)
+    poses = np.stack([pose(name) for name in EMOTIONS])
+    return ((envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)).astype(np.float32)

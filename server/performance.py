@@ -1,0 +1,44 @@
+"""From speech to the whole performance: what the model says, as this take says it, with what is felt on top."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import arkit, contact, emotion
+from .takes import Take
+
+
+@dataclass
+class Performance:
+    """F frames at the model's rate; motion − expression is the speech alone."""
+
+    motion: np.ndarray  # (F, K) float32
+    expression: np.ndarray  # (F, K) float32: the part of `motion` that emotion adds
+    emotion: np.ndarray  # (F, 8) float32: what the voice implies, in the order of emotion.EMOTIONS
+
+
+def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temperature: float = 0.0, seed: int = 0,
+            direct: Callable[[np.ndarray], emotion.Direction] | None = None,
+            report: Callable[[float, str], None] | None = None,
+            cancelled: Callable[[], bool] | None = None) -> Performance:
+    """Speech (N,) at 16 kHz for a face with identity coefficients (I,; None: the average) and an LSF model.
+
+    `direct` gives the artist's direction at (F,) seconds (None: as the voice implies). Models of other channels than
+    ARKit's get no expression.
+    """
+    from .model import synthesize
+    heard, fps = synthesize(model, audio, identity, temperature, seed, report, cancelled), model.config.fps
+    knows = heard.emotion.shape[1] == len(emotion.HEARD)
+    felt = emotion.implied(heard.emotion) if knows else np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
+    if tuple(model.config.channels) != arkit.CHANNELS:
+        return Performance(heard.curves, np.zeros_like(heard.curves), felt)
+    speech = heard.curves
+    shown = felt if direct is None else direct(np.arange(len(speech)) / fps).mixed(felt)
+    expression = emotion.express(shown, audio, fps)
+    if temperature > 0:
+        take = Take.draw(len(speech), fps, temperature, seed)
+        speech, expression = take.apply(speech), expression * take.emotion[:, None]
+    closed = contact.touch(speech, speech)
+    motion = contact.touch((speech + expression).clip(0, 1), speech)
+    return Performance(motion, motion - closed, felt)
