@@ -1,8 +1,9 @@
 """One table for a checkpoint: `python -m server.training.evaluate CHECKPOINT --data DATA [--work WORK] [--json FILE]`.
 
-Everything goes through the complete path: audio, backbone, SIE-Encoder, HIFB, codes, decoder, curves, basis of the
-project's head; lips are measured on the moving mesh. Only clips of the test split, which no training step saw. --work
-adds what needs targets: FACEGOOD is read from the data, phone labels of synthetic voices and GRID's curves from WORK.
+Everything goes through the complete path, as the server goes it: audio, backbone, SIE-Encoder, HIFB, codes, decoder,
+emotion, contact, curves, basis of the project's head; lips are measured on the moving mesh. Only clips of the test
+split, which no training step saw. --work adds the vertex figures, which need GRID's curves on the mesh (targets).
+--all-of CORPUS scores every clip of grid or facegood: for a checkpoint that was trained --without it.
 """
 
 import argparse
@@ -15,9 +16,11 @@ import soundfile
 import torch
 
 from .. import arkit
+from ..emotion import EMOTIONS, Direction
 from ..face.head import LIP_LOWER, LIP_UPPER, SKIN, load_head
-from ..model import LSF, emotion_embedding, synthesize
-from . import corpora, lips, metrics
+from ..model import LSF, synthesize
+from ..performance import perform
+from . import FPS, corpora, lips, metrics
 
 JAW = arkit.CHANNELS.index("jawOpen")
 FACE = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eyeSquint", "eyeWide", "eyeBlink", "cheek",
@@ -28,15 +31,20 @@ TAKES, TEMPERATURE = 10, 0.2
 class Speaker:
     """A checkpoint that speaks, with the seconds it took."""
 
-    def __init__(self, checkpoint: Path):
-        self.model, self.head = LSF.from_pretrained(checkpoint), lips.of_head()
+    def __init__(self, checkpoint: Path, whole: list[str]):
+        self.model, self.head, self.whole = LSF.from_pretrained(checkpoint), lips.of_head(), whole
         self.heard, self.spent = 0.0, 0.0
 
-    def say(self, clip: corpora.Clip, **options) -> np.ndarray:
-        """(F, K) curves"""
+    def clips(self, data: Path, corpus: str) -> list[corpora.Clip]:
+        return [c for c in corpora.read(corpus, data) if c.split == "test" or corpus in self.whole]
+
+    def say(self, clip: corpora.Clip, emotion: str | None = None, **options) -> np.ndarray:
+        """(F, K) curves; `emotion` is played at full strength, None is what the voice implies"""
         audio = soundfile.read(str(clip.audio), dtype="float32")[0]
+        chosen = Direction.constant(emotion)
+        direct = None if emotion is None else lambda times: chosen.at(times, FPS, 0)
         began = time.perf_counter()
-        curves = synthesize(self.model, audio, **options)
+        curves = perform(self.model, audio, direct=direct, **options).motion
         self.spent += time.perf_counter() - began
         self.heard += len(audio) / 16000
         return curves
@@ -46,12 +54,8 @@ class Speaker:
         return self.head(torch.from_numpy(curves)).numpy()
 
 
-def tests(data: Path, corpus: str) -> list[corpora.Clip]:
-    return [c for c in corpora.read(corpus, data) if c.split == "test"]
-
-
 def grid_scores(speaker: Speaker, data: Path) -> dict[str, float]:
-    clips = tests(data, "grid")
+    clips = speaker.clips(data, "grid")
     return metrics.lip_scores([(c.lips, speaker.lips(speaker.say(c)), c.phones) for c in clips])
 
 
@@ -59,7 +63,7 @@ def voice_scores(speaker: Speaker, data: Path, limit: int = 60) -> dict[str, flo
     """Synthetic voices kept out: do the lips meet on p/b/m and nowhere else, do they round, do they rest?"""
     outcomes = {"met": [], "parted": [], "rest": [], "rounding": []}
     pucker = [arkit.CHANNELS.index(c) for c in ("mouthPucker", "mouthFunnel")]
-    for clip in tests(data, "kokoro")[:limit]:
+    for clip in speaker.clips(data, "kokoro")[:limit]:
         curves = speaker.say(clip)
         aperture = speaker.lips(curves)[:, 0]
         found = metrics.phone_tests(aperture, clip.phones)
@@ -78,7 +82,7 @@ def voice_scores(speaker: Speaker, data: Path, limit: int = 60) -> dict[str, flo
 def jaw_scores(speaker: Speaker, data: Path) -> dict[str, float]:
     """FACEGOOD's captured jaw against the predicted aperture, 10 s at a time, and the same for log energy."""
     predicted, energy = [], []
-    for clip in tests(data, "facegood"):
+    for clip in speaker.clips(data, "facegood"):
         audio = soundfile.read(str(clip.audio), dtype="float32")[0]
         aperture = speaker.lips(speaker.say(clip))[:, 0]
         frames = min(len(aperture), len(clip.curves), len(audio) // 640)
@@ -99,13 +103,54 @@ def emotion_scores(speaker: Speaker, data: Path) -> dict[str, float]:
             curves = speaker.say(clip)[:, FACE]
             audio = soundfile.read(str(clip.audio), dtype="float32")[0]
             embedding, generated, labels = rows[clip.split]
-            embedding.append(emotion_embedding(speaker.model, audio))
+            embedding.append(synthesize(speaker.model, audio).emotion_embedding.mean(0))
             generated.append(np.concatenate([curves.mean(0), curves.std(0)]))
             labels.append(clip.emotion)
     (e, g, y), (e2, g2, y2) = rows["train"], rows["test"]
     return {"embedding": metrics.probe(np.array(e), y, np.array(e2), y2),
             "curves": metrics.probe(np.array(g), y, np.array(g2), y2),
             "most_frequent": max(y2.count(c) for c in set(y2)) / len(y2)}
+
+
+def direction_scores(speaker: Speaker, data: Path, limit: int = 20) -> dict[str, float]:
+    """Share of p/b/m on which the lips meet, under every emotion at full strength and in takes at 0.2."""
+    clips = speaker.clips(data, "kokoro")[:limit]
+
+    def met(**options) -> float:
+        outcomes = [metrics.phone_tests(speaker.lips(speaker.say(c, **options))[:, 0], c.phones)["met"] for c in clips]
+        return float(np.mean(sum(outcomes, [])))
+
+    takes = [met(temperature=TEMPERATURE, seed=seed) for seed in range(3)]
+    return {emotion: met(emotion=emotion) for emotion in EMOTIONS} | {"worst_take": min(takes)}
+
+
+def take_scores(speaker: Speaker, data: Path, limit: int = 5) -> dict[str, float]:
+    """Standard deviation over ten takes at 0.2 of one line, mean over frames: in weights, and of the opening in
+    per cent of its 95th percentile."""
+    spread = {"brows": [], "lids": [], "opening_percent": []}
+    for clip in speaker.clips(data, "kokoro")[:limit]:
+        takes = np.stack([speaker.say(clip, temperature=TEMPERATURE, seed=seed) for seed in range(TAKES)])
+        for name, channels in (("brows", "browInnerUp"), ("lids", ("eyeSquint", "eyeWide"))):
+            columns = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith(channels)]
+            spread[name].append(takes[:, :, columns].std(0).mean())
+        opening = np.stack([speaker.lips(take)[:, 0] for take in takes])
+        spread["opening_percent"].append(100 * opening.std(0).mean() / np.percentile(opening, 95))
+    return {name: float(np.mean(values)) for name, values in spread.items()}
+
+
+def identity_scores(speaker: Speaker, data: Path, heads: int = 20, limit: int = 5) -> dict[str, float]:
+    """The same lines for 20 random faces: how the opening differs, whether it follows the face, whether lips meet."""
+    identities = np.random.default_rng(5).standard_normal((heads, speaker.model.config.identity_size), np.float32)
+    clips = speaker.clips(data, "kokoro")[:limit]
+    reach = speaker.head.reach(torch.from_numpy(identities)).numpy()
+    opening, met = np.zeros(heads), []
+    for i, identity in enumerate(identities):
+        for clip in clips:
+            aperture = speaker.lips(speaker.say(clip, identity=identity))[:, 0]
+            opening[i] += np.percentile(aperture, 90) / len(clips)
+            met += metrics.phone_tests(aperture, clip.phones)["met"]
+    return {"opening_spread": float(opening.std() / opening.mean()), "reach_spread": float(reach.std()),
+            "follows_reach_r": metrics.pearson(opening, reach), "met": float(np.mean(met))}
 
 
 def vertex_scores(speaker: Speaker, data: Path, work: Path, limit: int = 20) -> dict[str, float]:
@@ -115,7 +160,7 @@ def vertex_scores(speaker: Speaker, data: Path, work: Path, limit: int = 20) -> 
     eyes = head.vertices[head.landmark_vertices[36], 2]
     upper = np.flatnonzero((head.part == SKIN) & (head.vertices[:, 2] > eyes) & (head.vertices[:, 1] < -0.03))
     rows = []
-    for clip in tests(data, "grid")[:limit]:
+    for clip in speaker.clips(data, "grid")[:limit]:
         truth = targets[clip.name]
         takes = [speaker.say(clip)] + [speaker.say(clip, temperature=TEMPERATURE, seed=s) for s in range(TAKES)]
         frames = min(len(truth), len(takes[0]))
@@ -129,11 +174,14 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path)
-    parser.add_argument("--only", nargs="*", default=["grid", "voices", "jaw", "emotion", "vertices"])
+    everything = ["grid", "voices", "jaw", "emotion", "direction", "takes", "identity", "vertices"]
+    parser.add_argument("--only", nargs="*", default=everything, choices=everything)
+    parser.add_argument("--all-of", nargs="*", default=[], choices=["grid", "facegood"])
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    speaker = Speaker(args.checkpoint)
-    steps = {"grid": grid_scores, "voices": voice_scores, "jaw": jaw_scores, "emotion": emotion_scores}
+    speaker = Speaker(args.checkpoint, args.all_of)
+    steps = {"grid": grid_scores, "voices": voice_scores, "jaw": jaw_scores, "emotion": emotion_scores,
+             "direction": direction_scores, "takes": take_scores, "identity": identity_scores}
     report = {name: steps[name](speaker, args.data) for name in args.only if name in steps}
     report["speed"] = {"real_time_factor": speaker.spent / speaker.heard, "threads": torch.get_num_threads()}
     if args.work and "vertices" in args.only:

@@ -21,7 +21,7 @@ from ..model import LSF, LSFConfig
 from . import FPS, dataset, lips
 
 CONFIG = LSFConfig(motion_components=384, residual_stages=1, prior_layers=2)
-STEPS, BATCH, FRAMES, RATE, SEED = 2000, 12, 80, 4e-4, 1
+STEPS, BATCH, FRAMES, RATE, SEED = 1400, 12, 80, 4e-4, 1
 SHARES = {"grid": 0.35, "kokoro": 0.35, "facegood": 0.2, "ljspeech": 0.1}
 SMALLEST_SCALE = 0.05  # standard deviation below which a channel counts as still
 APERTURE, WIDTH = 0.15, 0.1  # loss per millimetre of error on the mesh
