@@ -3,7 +3,10 @@
 Everything is on 16 kHz mono float32 and drawn from a numpy Generator, so a seed makes the same corpus again.
 """
 
+import io
+
 import numpy as np
+import soundfile
 from scipy import signal
 
 RATE = 16000
@@ -55,8 +58,34 @@ def noise(samples: int, rng: np.random.Generator) -> np.ndarray:
     return sound / sound.std()
 
 
+def music(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Unit-variance music: chords of plucked strings on a beat, with a bass and a noisy drum."""
+    beat = int(rng.uniform(0.25, 0.6) * RATE)
+    t = np.arange(2 * beat) / RATE
+    sound, root = np.zeros(samples + 2 * beat), 110 * 2 ** rng.uniform(0, 1)
+    for number, at in enumerate(range(0, samples, beat)):
+        step = int(rng.choice([0, 2, 4, 5, 7, 9]))
+        for interval in (-12, 0, int(rng.choice([3, 4])), 7):
+            pitch = root * 2 ** ((step + interval) / 12)
+            ring = sum(np.sin(2 * np.pi * k * pitch * t + rng.uniform(0, 6)) / k for k in range(1, 6))
+            sound[at:at + 2 * beat] += ring * np.exp(-t * rng.uniform(2, 6))
+        if number % 2:
+            sound[at:at + 2 * beat] += rng.standard_normal(2 * beat) * np.exp(-t * 40)
+    return sound[:samples] / sound[:samples].std()
+
+
+def codec(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What is left after a lossy file: Vorbis at its lowest quality, or eight-bit µ-law. Neither delays the sound."""
+    kind, subtype = ("OGG", "VORBIS") if rng.random() < 0.6 else ("WAV", "ULAW")
+    file = io.BytesIO()
+    soundfile.write(file, np.clip(audio, -1, 1), RATE, format=kind, subtype=subtype)
+    file.seek(0)
+    decoded = soundfile.read(file, dtype="float32")[0][:len(audio)]
+    return np.pad(decoded, (0, len(audio) - len(decoded)))
+
+
 def degrade(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One random chain of room, response, phone band, noise (8-35 dB below the speech) and gain."""
+    """One random chain of room, response, phone band, noise (8-35 dB below the speech), music, codec and gain."""
     if rng.random() < 0.4:
         audio = room(audio, rng)
     if rng.random() < 0.6:
@@ -66,5 +95,9 @@ def degrade(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     level = np.sqrt(np.mean(audio ** 2)) + 1e-5
     if rng.random() < 0.7:
         audio = audio + noise(len(audio), rng) * level * 10 ** (-rng.uniform(8, 35) / 20)
+    if rng.random() < 0.15:
+        audio = audio + music(len(audio), rng) * level * 10 ** (-rng.uniform(12, 30) / 20)
+    if rng.random() < 0.2:
+        audio = codec(audio, rng)
     gain = 10 ** (rng.uniform(-18, 6) / 20)
     return np.clip(audio * gain * 0.9 / max(0.9, np.abs(audio).max()), -1, 1).astype(np.float32)

@@ -32,9 +32,8 @@ SHARES = {"grid": 0.34, "kokoro": 0.22, "kokoro_more": 0.18, "facegood": 0.14, "
           "quiet": 0.04}
 COPIES = 5  # at most, of every corpus: as many as were made
 CODES, CURVES, LIPS = 0.3, 1.0, 1.0  # weights of the losses
-HELD = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5}  # validation sets, and how much each counts for the best step
 EVERY = 150  # steps between two looks at the clips kept out
-
+HELD = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5}  # what each of these counts for the best step
 
 MOUTH = torch.tensor([c.startswith(("jaw", "mouth")) for c in arkit.CHANNELS])
 NORMS = ("motion_norm", "emotion_norm")
