@@ -20,7 +20,7 @@ WIDTHS = (36, 45, 48, 54)  # outer corners of the eyes, corners of the mouth
 REACH = 0.8, 1.25  # limits of Lips.reach
 # How far `retarget` may move a channel (in weight): mostly the jaw and the channels that open, close and narrow.
 FREEDOM = {"jawOpen": 0.06, "mouthClose": 0.05, "mouthFunnel": 0.08, "mouthPucker": 0.15, "mouthLowerDown": 0.08,
-           "mouthUpperUp": 0.05, "mouthStretch": 0.12, "mouthSmile": 0.05, "mouthPress": 0.06, "mouthRollLower": 0.03,
+           "mouthUpperUp": 0.05, "mouthStretch": 0.12, "mouthSmile": 0.05, "mouthPress": 0.12, "mouthRollLower": 0.03,
            "mouthRollUpper": 0.03, "mouthShrugLower": 0.05, "mouthDimple": 0.05}
 
 
