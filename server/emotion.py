@@ -22,11 +22,11 @@ POSES = {  # both sides alike unless one is named; action units in the comments
               "mouthFrown": 0.15},  # 4, 5, 7, 23
     "disgusted": {"noseSneer": 0.8, "browDown": 0.35, "eyeSquint": 0.3, "cheekSquint": 0.25, "mouthFrown": 0.25,
                   "mouthUpperUp": 0.15},  # 9, 10, 15
-    "fearful": {"browInnerUp": 0.7, "browOuterUp": 0.4, "browDown": 0.15, "eyeWide": 0.7,
+    "fearful": {"browInnerUp": 0.85, "browOuterUp": 0.45, "browDown": 0.15, "eyeWide": 0.7,
                 "mouthStretch": 0.25},  # 1, 2, 4, 5, 20
-    "happy": {"mouthSmile": 0.55, "cheekSquint": 0.6, "eyeSquint": 0.35, "browOuterUp": 0.1},  # 6, 12
-    "sad": {"browInnerUp": 0.75, "browDown": 0.15, "mouthFrown": 0.5, "eyeBlink": 0.12},  # 1, 4, 15
-    "surprised": {"browInnerUp": 0.7, "browOuterUp": 0.7, "eyeWide": 0.55},  # 1, 2, 5
+    "happy": {"mouthSmile": 0.7, "cheekSquint": 0.7, "eyeSquint": 0.4, "browOuterUp": 0.15},  # 6, 12
+    "sad": {"browInnerUp": 0.9, "browDown": 0.15, "mouthFrown": 0.6, "eyeBlink": 0.15},  # 1, 4, 15
+    "surprised": {"browInnerUp": 0.9, "browOuterUp": 0.85, "eyeWide": 0.7},  # 1, 2, 5
     "neutral": {},
     "contempt": {"mouthSmileLeft": 0.35, "mouthDimpleLeft": 0.5, "cheekSquintLeft": 0.25, "eyeSquint": 0.2,
                  "browDownRight": 0.15},  # 12 and 14 on one side

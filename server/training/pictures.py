@@ -25,6 +25,7 @@ from . import FPS
 from .evaluate import Speaker
 
 MOMENTS = (0.3, 0.55, 0.8)  # of the line
+BACK = np.array([0.0, 0.06, 0.0])  # metres from the face to the axis about which the head is turned
 EYE_DISTANCE = 89.2  # mm, outer corners, of the project's head
 
 
@@ -32,7 +33,7 @@ def emotions(model: LSF, speech: np.ndarray) -> np.ndarray:
     """(rows, columns) of heads as one (H, W, 3) uint8 picture; speech (N,) at 16 kHz."""
     head = load_head()
     marks = head.landmarks68
-    middle, size = (marks[8] + marks[27]) / 2, 1.6 * np.linalg.norm(marks[27] - marks[8])
+    middle, size = 0.35 * marks[8] + 0.65 * marks[27] + BACK, 2.0 * np.linalg.norm(marks[27] - marks[8])
     columns = []
     for emotion in (None, *EMOTIONS):
         chosen = Direction.constant(emotion)

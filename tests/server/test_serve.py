@@ -25,9 +25,9 @@ class ControlledEngine:
     def __init__(self):
         self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
 
-    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig):
+    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig, direction):
         self.runs.append(settings)
-        self.rig = own_rig
+        self.rig, self.direction = own_rig, direction
         self.started.set()
         for step in range(10_000):
             report(step / 10_000, "Working")
@@ -41,6 +41,7 @@ class ControlledEngine:
                                landmarks68=np.zeros((68, 3), np.float32), landmark_vertices=np.zeros(68, np.int32),
                                parts=np.zeros(4, np.int32))
         return SimpleNamespace(fps=settings.fps, t0=settings.t0, motion=np.ones((5, 1), np.float32), face=face,
+                               expression=np.zeros((5, 1), np.float32), emotion=np.zeros((5, 8), np.float32),
                                mesh=mesh, seconds={"model": 0.1}, layers={},
                                rig_motion=None if own_rig is None else np.zeros((5, len(own_rig.shapes)), np.float32))
 
@@ -95,6 +96,25 @@ def test_a_job_reports_and_gives_its_result(peer):
     assert (result["type"], result["job"], result["fps"], result["t0"]) == ("result", "a", 24, 0.5)
     assert result["payload"]["motion"].shape == (5, 1) and "vertices" not in result["payload"]
     assert peer.engine.runs[0].seed == 7
+
+
+def test_a_direction_travels_as_settings_or_over_time(peer):
+    peer.engine.go.set()
+    peer.generate("a", settings={"emotion": "happy", "emotion_strength": 0.5})
+    result = peer.receive("progress")
+    assert peer.engine.runs[0].emotion == "happy" and peer.engine.runs[0].emotion_strength == 0.5
+    assert result["emotions"][0] == "angry" and result["payload"]["emotion"].shape == (5, 8)
+    assert result["payload"]["expression"].shape == (5, 1) and peer.engine.direction is None
+    control = np.full((5, 10), 0.25, np.float32)
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH, "emotion_control": control})
+    assert peer.receive("progress")["type"] == "result"
+    assert peer.engine.direction.mix.tolist() == [0.25] * 5 and peer.engine.direction.chosen.shape == (5, 8)
+    for settings, code in (({"emotion": "hungry"}, "bad_settings"), ({"emotion": 3}, "bad_request"),
+                           ({"emotion_mix": 2}, "bad_settings")):
+        peer.generate("a", settings=settings)
+        assert peer.receive("progress")["code"] == code
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH, "emotion_control": 2 * control[:, :9]})
+    assert peer.receive("progress")["code"] == "bad_settings"
 
 
 def test_a_rig_travels_with_its_limits(peer):
