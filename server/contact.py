@@ -13,25 +13,36 @@ from .arkit import CHANNELS
 
 REACH = 0.0014  # metres between the inner lips: much wider apertures stay, much narrower ones close
 UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
+CLOSE, ROLL = CHANNELS.index("mouthClose"), CHANNELS.index("mouthRollLower")
 
 
-def touch(motion: np.ndarray, speech: np.ndarray) -> np.ndarray:
-    """ARKit curves (F, 52), 0 to 1, in which lips meet on the project's head where those of `speech` (F, 52) nearly do.
-
-    `speech` is the motion itself, or what it was before an expression pulled at the lips.
-    """
-    opening, k = _opening(), CHANNELS.index("mouthClose")
-    gap = np.maximum(motion @ opening, 0)
-    narrowed = gap * np.exp(-np.square(speech @ opening / REACH))
-    result = motion.copy()
-    result[:, k] = np.clip(motion[:, k] - narrowed / opening[k], 0, 1)
+def touch(speech: np.ndarray) -> np.ndarray:
+    """ARKit curves (F, 52), 0 to 1, in which lips that nearly meet on the project's head do meet."""
+    aperture, result = speech @ _gaps()[:, 1], speech.copy()
+    narrowed = np.maximum(aperture, 0) * np.exp(-np.square(aperture / REACH))
+    result[:, CLOSE] = np.clip(speech[:, CLOSE] - narrowed / _gaps()[CLOSE, 1], 0, 1)
     return result
 
 
+def express(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
+    """Curves (F, 52), 0 to 1, of speech with an expression (F, 52) on top, whose lips meet where those of speech do.
+
+    A smile or a sneer moves the lips apart, forward and up. Where they are to meet, `mouthClose` and `mouthRollLower`
+    take that back: people roll the lips in to say "b" while they smile.
+    """
+    gaps = _gaps()
+    together = np.exp(-np.square(np.maximum(speech @ gaps[:, 1], 0) / REACH))
+    back = np.linalg.solve(gaps[[CLOSE, ROLL]].T, -(expression @ gaps).T).T
+    motion = speech + expression
+    motion[:, [CLOSE, ROLL]] += (together[:, None] * back).astype(motion.dtype)
+    return motion.clip(0, 1)
+
+
 @cache
-def _opening() -> np.ndarray:
-    """Metres by which each channel at 1 parts the lips of the project's head (52,)."""
+def _gaps() -> np.ndarray:
+    """Metres by which each channel at 1 moves the upper lip of the project's head back and up from the lower (52, 2).
+    """
     from .face import load_head  # brings scipy, which must not hold up the server's first answer
     head = load_head()
     upper, lower = head.landmark_vertices[[UPPER, LOWER]]
-    return head.basis[:, upper, 2] - head.basis[:, lower, 2]
+    return head.basis[:, upper, 1:] - head.basis[:, lower, 1:]

@@ -25,7 +25,7 @@ POSES = {  # both sides alike unless one is named; action units in the comments
     "fearful": {"browInnerUp": 0.85, "browOuterUp": 0.45, "browDown": 0.15, "eyeWide": 0.7,
                 "mouthStretch": 0.25},  # 1, 2, 4, 5, 20
     "happy": {"mouthSmile": 0.7, "cheekSquint": 0.7, "eyeSquint": 0.4, "browOuterUp": 0.15},  # 6, 12
-    "sad": {"browInnerUp": 0.9, "browDown": 0.15, "mouthFrown": 0.6, "eyeBlink": 0.15},  # 1, 4, 15
+    "sad": {"browInnerUp": 0.9, "browDown": 0.15, "mouthFrown": 0.5, "eyeBlink": 0.15},  # 1, 4, 15
     "surprised": {"browInnerUp": 0.9, "browOuterUp": 0.85, "eyeWide": 0.7},  # 1, 2, 5
     "neutral": {},
     "contempt": {"mouthSmileLeft": 0.35, "mouthDimpleLeft": 0.5, "cheekSquintLeft": 0.25, "eyeSquint": 0.2,
@@ -33,8 +33,9 @@ POSES = {  # both sides alike unless one is named; action units in the comments
 }
 # A voice unlike any in training gives every class a few per cent, and halves the right one's: what is above the floor
 # counts, and counts for more the nearer it is to it.
-FLOOR, HALF = 0.04, 0.12
-BOREDOM = 0.4  # no pose of its own: a sad one of this strength
+FLOOR, HALF = 0.15, 0.10
+BOREDOM = 0.3  # no pose of its own: a sad one of this strength
+WINDOW, MOOD = 3.0, 1.0  # seconds that the reader looks at, and the standard deviation of the average over time
 ONSET, RELEASE = 0.25, 0.6  # seconds
 
 
@@ -95,8 +96,20 @@ class Direction:
         return self.strength[:, None] * (mix * self.chosen + (1 - mix) * implied)
 
 
+def settled(probabilities: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarray:
+    """The reader's probabilities (F, E) as a mood that holds: averaged over about two seconds, where speech is heard.
+
+    A window that is half silence reads as something else than the voice in it."""
+    from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+    heard = uniform_filter1d(_speaking(audio, len(probabilities), fps), max(1, round(WINDOW * fps)), mode="nearest")
+    weight = np.square(heard)[:, None] + 1e-4
+    sigma = MOOD * fps
+    return (gaussian_filter1d(weight * probabilities, sigma, 0, mode="nearest")
+            / gaussian_filter1d(weight, sigma, 0, mode="nearest")).astype(np.float32)
+
+
 def implied(probabilities: np.ndarray) -> np.ndarray:
-    """The reader's probabilities (F, len(HEARD)) -> intensities of EMOTIONS (F, 8) that sum to 1."""
+    """Probabilities of HEARD (F, len(HEARD)) -> intensities of EMOTIONS (F, 8) that sum to 1."""
     evidence = np.maximum(probabilities - FLOOR, 0)
     intensity = evidence / (evidence + HALF)
     weights = np.zeros((len(probabilities), len(EMOTIONS)), np.float32)
@@ -114,17 +127,22 @@ def express(emotions: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarray:
     """Emotions (F, 8) at i / fps seconds of speech (N,) at 16 kHz -> what they add to the ARKit curves (F, 52)."""
     from scipy.ndimage import maximum_filter1d
     frames = len(emotions)
-    times = np.arange(frames) / fps
-
-    def at_frames(values: np.ndarray) -> np.ndarray:
-        return np.interp(times, np.arange(len(values)) * prosody.HOP / RATE, values)
-
     level = prosody.loudness(audio)
-    loudest = np.percentile(level, 95)
-    loud = at_frames(np.clip(1 + (level - loudest) / 14, 0, 1))
-    speaking = at_frames((level > max(loudest - 32, -60)).astype(float))
-    high = at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1))
+    loud = _at_frames(np.clip(1 + (level - np.percentile(level, 95)) / 14, 0, 1), frames, fps)
+    high = _at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1), frames, fps)
+    speaking = _speaking(audio, frames, fps)
     arousal = follow(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
     envelope = follow(maximum_filter1d(speaking, max(1, round(fps / 3))), ONSET, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])
     return ((envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)).astype(np.float32)
+
+
+def _speaking(audio: np.ndarray, frames: int, fps: float) -> np.ndarray:
+    """1 where there is speech (F,), 0 in pauses."""
+    level = prosody.loudness(audio)
+    return _at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), frames, fps)
+
+
+def _at_frames(values: np.ndarray, frames: int, fps: float) -> np.ndarray:
+    """Values of prosody, one every HOP samples, at i / fps seconds (F,)."""
+    return np.interp(np.arange(frames) / fps, np.arange(len(values)) * prosody.HOP / RATE, values)

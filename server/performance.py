@@ -29,8 +29,10 @@ def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temper
     """
     from .model import synthesize
     heard, fps = synthesize(model, audio, identity, temperature, seed, report, cancelled), model.config.fps
-    knows = heard.emotion.shape[1] == len(emotion.HEARD)
-    felt = emotion.implied(heard.emotion) if knows else np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
+    if heard.emotion.shape[1] == len(emotion.HEARD):
+        felt = emotion.implied(emotion.settled(heard.emotion, audio, fps))
+    else:  # a model without a reader, or of other emotions
+        felt = np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
         return Performance(heard.curves, np.zeros_like(heard.curves), felt)
     speech = heard.curves
@@ -39,6 +41,6 @@ def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temper
     if temperature > 0:
         take = Take.draw(len(speech), fps, temperature, seed)
         speech, expression = take.apply(speech), expression * take.emotion[:, None]
-    closed = contact.touch(speech, speech)
-    motion = contact.touch((speech + expression).clip(0, 1), speech)
+    closed = contact.touch(speech)
+    motion = contact.express(closed, expression)
     return Performance(motion, motion - closed, felt)

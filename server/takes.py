@@ -35,7 +35,8 @@ class Take:
         knots = np.arange(int(frames / fps / SLOW) + 3) * SLOW
         whole, moment = rng.standard_normal((4, 1)), rng.standard_normal((4, len(knots)))
         values = np.clip(0.7 * whole + 0.7 * moment, -2, 2)
-        opening, emotion, brows, lids = temperature * PchipInterpolator(knots, values, axis=1)(np.arange(frames) / fps)
+        curves = temperature * PchipInterpolator(knots, values, axis=1)(np.arange(frames) / fps)
+        opening, emotion, brows, lids = curves.astype(np.float32)
         return cls(np.exp(OPENING * opening), np.exp(EMOTION * emotion), BROWS * brows, LIDS * lids)
 
     def apply(self, speech: np.ndarray) -> np.ndarray:

@@ -106,7 +106,8 @@ def test_a_direction_travels_as_settings_or_over_time(peer):
     assert result["emotions"][0] == "angry" and result["payload"]["emotion"].shape == (5, 8)
     assert result["payload"]["expression"].shape == (5, 1) and peer.engine.direction is None
     control = np.full((5, 10), 0.25, np.float32)
-    peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH, "emotion_control": control})
+    arrays = {"audio": SPEECH, "emotion_control": control} | TETRAHEDRON
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, arrays)
     assert peer.receive("progress")["type"] == "result"
     assert peer.engine.direction.mix.tolist() == [0.25] * 5 and peer.engine.direction.chosen.shape == (5, 8)
     for settings, code in (({"emotion": "hungry"}, "bad_settings"), ({"emotion": 3}, "bad_request"),

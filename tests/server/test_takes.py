@@ -17,6 +17,7 @@ def said(temperature: float, seed: int) -> np.ndarray:
 def test_temperature_zero_changes_nothing_and_a_seed_repeats_itself():
     np.testing.assert_array_equal(said(0, 3), SPEECH)
     np.testing.assert_array_equal(said(0.2, 3), said(0.2, 3))
+    assert said(0.2, 3).dtype == np.float32
 
 
 def test_takes_differ_in_brows_lids_and_opening():
