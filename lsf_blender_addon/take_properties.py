@@ -8,4 +8,4 @@ class LSF_PG_takes(bpy.types.PropertyGroup):
         name="Takes", description="How many takes of the line to generate, with seeds one after the other", default=4,
         min=2, max=20)
     temperature: bpy.props.FloatProperty(
-        name="Variation", description="How much the takes differ: their temperature", default=1.0, min=0.01, max=2.0)
+        name="Variation", description="How much the takes differ: their temperature", default=0.2, min=0.01, max=2.0)
