@@ -183,9 +183,9 @@ def main() -> None:
     steps = {"grid": grid_scores, "voices": voice_scores, "jaw": jaw_scores, "emotion": emotion_scores,
              "direction": direction_scores, "takes": take_scores, "identity": identity_scores}
     report = {name: steps[name](speaker, args.data) for name in args.only if name in steps}
-    report["speed"] = {"real_time_factor": speaker.spent / speaker.heard, "threads": torch.get_num_threads()}
     if args.work and "vertices" in args.only:
         report["vertices"] = vertex_scores(speaker, args.data, args.work)
+    report["speed"] = {"real_time_factor": speaker.spent / max(speaker.heard, 1e-9), "threads": torch.get_num_threads()}
     size = sum(p.stat().st_size for p in args.checkpoint.iterdir() if p.is_file())
     report["size"] = {"megabytes": size / 1e6, "parameters_m": sum(p.numel() for p in speaker.model.parameters()) / 1e6}
     for part, figures in report.items():

@@ -26,7 +26,7 @@ from ..model.sie_encoder import FeatureNorm
 from . import dataset, features, lips, train_prior
 
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.3, dropout=0.2, direct_width=192)
-STEPS, BATCH, SEED = 2000, 16, 1  # BATCH clips of 3 s
+STEPS, BATCH, SEED = 1800, 16, 1  # BATCH clips of 3 s
 RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
 SHARES = {"grid": 0.34, "kokoro": 0.22, "kokoro_more": 0.18, "facegood": 0.14, "ljspeech": 0.04, "emodb": 0.04,
           "quiet": 0.04}

@@ -45,5 +45,5 @@ def test_both_stages_learn_are_resumed_and_leave_a_checkpoint_that_speaks(tmp_pa
     assert json.loads((tmp_path / "out/training/predictor.json").read_text())["epoch"] == 3
     assert torch.equal(again.prior.quantiser.codebook, codebook), "the prior is frozen in stage two"
     assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("p")]) == 1, "it was resumed"
-    curves = synthesize(LSF.from_pretrained(tmp_path / "out"), np.zeros(16000, np.float32))
+    curves = synthesize(LSF.from_pretrained(tmp_path / "out"), np.zeros(16000, np.float32)).curves
     assert curves.shape == (25, 53) and np.isfinite(curves).all()
