@@ -36,7 +36,7 @@ class _BatchPanel(Tab):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.row().prop(batch, "source", expand=True)
-        column.row().prop(batch, "by", expand=True)
+        column.prop(batch, "by")  # side by side, the names would be cut off in a narrow sidebar
         column.operator("lsf.list_lines", icon="FILE_REFRESH")
         if batch.lines:
             layout.template_list("LSF_UL_batch", "", batch, "lines", batch, "active", rows=4)
@@ -50,8 +50,6 @@ class _BatchPanel(Tab):
         reason = generate_all.why_not(context) if session.batch is None else ""
         if reason:
             wrapped(layout, context, reason, "INFO")
-        elif session.failures:
-            layout.label(text=session.message)
         for name, error in session.failures:
             wrapped(layout, context, f"{name}: {error}", "ERROR")
 

@@ -33,7 +33,9 @@ def main() -> int:
                                "+render", "-noreset"], stderr=subprocess.DEVNULL)
     time.sleep(1)
     # `env` inside the command, because a chroot may start with an environment of its own.
+    # Faces that an earlier run fitted would be found at once: nothing could happen in the seconds of a fit.
     environment = {"DISPLAY": arguments.display, "LIBGL_ALWAYS_SOFTWARE": "1", "BLENDER_USER_RESOURCES": out / "user",
+                   "LSF_CACHE_DIR": out / "faces",
                    "LSF_SERVER_PYTHON": Path(arguments.python).absolute(), "LSF_GUI_OUT": out, "LSF_GUI_ZIP": product,
                    "LSF_GUI_AUDIO": arguments.audio.resolve()}
     prefix, program = shlex.split(arguments.blender)[:-1], shlex.split(arguments.blender)[-1]
