@@ -10,14 +10,14 @@ from .common import Tab, chosen_head, wrapped
 
 class LSF_UL_mapping(bpy.types.UIList):
     def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
-        row = layout.split(factor=0.42, align=True)
-        row.alert = bool(item.key) and item.key not in item.id_data.data.shape_keys.key_blocks  # is gone
-        row.prop(item, "key", text="", emboss=False, icon="SHAPEKEY_DATA")
-        if item.channel:
-            row = row.split(factor=0.7, align=True)
-        row.prop(item, "channel", text="", placeholder="from its shape")
-        if item.channel:
-            row.prop(item, "gain", text="")
+        row = layout.split(factor=0.5)
+        row.alert = _is_gone(item)
+        row.label(text=item.key, translate=False)
+        row.label(text=item.channel or "from its shape", translate=not item.channel)
+
+
+def _is_gone(item) -> bool:
+    return bool(item.key) and item.key not in item.id_data.data.shape_keys.key_blocks
 
 
 class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
@@ -54,6 +54,16 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         column = row.column(align=True)
         column.operator("lsf.add_mapping_row", text="", icon="ADD")
         column.operator("lsf.remove_mapping_row", text="", icon="REMOVE")
+        if 0 <= face.active_row < len(face.mapping):  # below, as names and fields side by side would be cut off
+            active = face.mapping[face.active_row]
+            column = layout.column()
+            column.use_property_split, column.use_property_decorate = True, False
+            row = column.row()
+            row.alert = _is_gone(active)
+            row.prop(active, "key", icon="SHAPEKEY_DATA")
+            column.prop(active, "channel", placeholder="from its shape")
+            if active.channel:
+                column.prop(active, "gain")
         row = layout.row(align=True)
         row.operator_menu_enum("lsf.load_mapping", "name", text="Load", icon="PRESET")
         row.operator("lsf.save_mapping", icon="FILE_TICK")

@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--python", required=True, help="a Python with the server's packages")
     parser.add_argument("--out", default=ROOT / "out" / "gui", type=Path)
     parser.add_argument("--audio", default=ROOT / "lsf_blender_addon" / "assets" / "demo_line.flac", type=Path)
-    parser.add_argument("--session", default="session", choices=["session", "face", "tweaks", "scene"],
+    parser.add_argument("--session", default="session", choices=["session", "face", "tweaks", "scene", "pictures"],
                         help="which of the files here")
     parser.add_argument("--display", default=":97")
     arguments = parser.parse_args()

@@ -197,7 +197,7 @@ def steps():
     job = yield from the_job()
     yield from until(idle)
     measured["a run with everything warm"] = f"{session.message}; in the server: {job.header.get('seconds')}"
-    bpy.context.scene.frame_set(60)
+    bpy.context.scene.frame_set(75)
     yield from shot("4_done")
 
     # Undo while a job is at work
@@ -245,7 +245,7 @@ def steps():
 
     # Another file during a job
     press_generate_for_a_while()
-    yield from until(at_work)
+    yield from the_job()
     bpy.ops.wm.read_homefile(use_factory_startup=False)
     yield 0.5
     check(idle(), "the job outlived its file")
