@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from . import audio, face_cache, layers, meshes, serve
+from .emotion import EMOTIONS
 from .engine import Engine, Result, Settings
 from .errors import LSFError
 
@@ -30,6 +31,10 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
     generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
     generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
+    generate.add_argument("--emotion", choices=EMOTIONS, metavar="EMOTION",
+                          help=f"instead of what the voice implies: {', '.join(EMOTIONS)}")
+    generate.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
+    generate.add_argument("--emotion-mix", type=float, help="0 (as the voice implies) to 1 (as chosen, the default)")
     generate.add_argument("--layers", nargs="+", default=[], choices=list(layers.MAKE), metavar="LAYER",
                           help=f"what else the person does, as arrays of their own: {', '.join(layers.MAKE)}")
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
@@ -59,7 +64,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
-    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, layers=tuple(args.layers))
+    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, emotion=args.emotion,
+                        emotion_strength=args.emotion_strength, emotion_mix=args.emotion_mix, layers=tuple(args.layers))
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -88,6 +94,7 @@ def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_fo
 def save(path: Path, result: Result) -> None:
     """Write the .npz of one result; its keys are a contract with everything that reads them."""
     np.savez(path, fps=result.fps, t0=result.t0, channels=np.array(result.face.channels), motion=result.motion,
+             expression=result.expression, emotions=np.array(EMOTIONS), emotion=result.emotion,
              basis=result.face.basis, vertices=result.mesh.vertices, faces=result.mesh.faces,
              landmarks68=result.face.landmark_vertices, seconds=np.array(json.dumps(result.seconds)), **result.layers)
 

@@ -86,6 +86,19 @@ def test_takes_differ_by_seed_only_above_temperature_zero(sounds, small_checkpoi
     assert np.abs(motion("--temperature", 1, "--seed", 1) - motion("--temperature", 1, "--seed", 2)).max() > 1e-4
 
 
+def test_an_emotion_is_shown_and_told_apart_from_the_speech(sounds, small_checkpoint):
+    motions = {}
+    for strength in (0, 1):
+        assert run(small_checkpoint, "generate", sounds / "one.wav", "--out", sounds / "out", "--emotion", "happy",
+                   "--emotion-strength", strength) == 0
+        with np.load(sounds / "out" / "one.npz", allow_pickle=False) as z:
+            motions[strength] = z["motion"]
+            assert z["expression"].shape == z["motion"].shape and z["emotion"].shape == (len(z["motion"]), 8)
+            assert tuple(z["emotions"])[0] == "angry" and (np.abs(z["expression"]).max() > 0.1) == bool(strength)
+    smile = CHANNELS.index("mouthSmileLeft")
+    assert motions[1][:, smile].max() > motions[0][:, smile].max() + 0.1
+
+
 def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
     assert cli.main(["--cache", "off", "fit", str(mesh), "--out", str(tmp_path / "deep" / "fit.npz")]) == 0
     with np.load(tmp_path / "deep" / "fit.npz", allow_pickle=False) as z:
