@@ -1,6 +1,7 @@
 """What an artist does in a window, step by step from a timer, with a stopwatch beside it. Started by run.py."""
 
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -17,6 +18,10 @@ BLOCK = 0.05  # seconds that a running job may hold Blender's main thread
 handler_calls: list[tuple[float, float]] = []  # begin and end of every call of the operator's modal()
 panel_calls: list[tuple[float, float]] = []  # and of the panels' draw()
 
+# Of the head, in its own widths. None comes back with undo: its face would be known. Another size of all would still be
+# the project's own head, which needs no fit.
+widths = itertools.count(1.001, 0.001)
+
 
 def press_generate() -> None:
     with window_override():
@@ -24,8 +29,8 @@ def press_generate() -> None:
 
 
 def press_generate_for_a_while() -> None:
-    """The same for a head of another size, whose face has to be fitted first: seconds, in which things can happen."""
-    head().scale *= 1.001
+    """The same for a head of another width, whose face has to be fitted first: seconds, in which things can happen."""
+    head().scale.x = next(widths)
     bpy.context.view_layer.update()
     press_generate()
 
@@ -38,7 +43,7 @@ def at_work() -> bool:
     """The job is with the server."""
     batch = add_on().session.batch
     generation = batch.active.work if batch is not None and batch.active else None
-    return generation is not None and generation.job is not None and generation.state.value == "running"
+    return generation is not None and generation.job is not None and not generation.state.ended
 
 
 def press_escape() -> None:
