@@ -31,11 +31,16 @@ def express(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
     take that back: people roll the lips in to say "b" while they smile.
     """
     gaps = _gaps()
-    together = np.exp(-np.square(np.maximum(speech @ gaps[:, 1], 0) / REACH))
+    together = np.exp(-np.square(opening(speech) / REACH))
     back = np.linalg.solve(gaps[[CLOSE, ROLL]].T, -(expression @ gaps).T).T
     motion = speech + expression
     motion[:, [CLOSE, ROLL]] += (together[:, None] * back).astype(motion.dtype)
     return motion.clip(0, 1)
+
+
+def opening(speech: np.ndarray) -> np.ndarray:
+    """Metres by which ARKit curves (F, 52) part the lips of the project's head, (F,), 0 or more."""
+    return np.maximum(speech @ _gaps()[:, 1], 0)
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 from . import prosody
 from .arkit import CHANNELS
 from .audio import RATE
-from .easing import follow
+from .easing import ease, follow
 from .errors import LSFError
 
 EMOTIONS = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contempt")
@@ -25,7 +25,7 @@ POSES = {  # both sides alike unless one is named; action units in the comments
     "fearful": {"browInnerUp": 0.85, "browOuterUp": 0.45, "browDown": 0.15, "eyeWide": 0.7,
                 "mouthStretch": 0.25},  # 1, 2, 4, 5, 20
     "happy": {"mouthSmile": 0.7, "cheekSquint": 0.7, "eyeSquint": 0.4, "browOuterUp": 0.15},  # 6, 12
-    "sad": {"browInnerUp": 0.9, "browDown": 0.15, "mouthFrown": 0.5, "eyeBlink": 0.15},  # 1, 4, 15
+    "sad": {"browInnerUp": 0.9, "browDown": 0.15, "mouthFrown": 0.4, "eyeBlink": 0.15},  # 1, 4, 15
     "surprised": {"browInnerUp": 0.9, "browOuterUp": 0.85, "eyeWide": 0.7},  # 1, 2, 5
     "neutral": {},
     "contempt": {"mouthSmileLeft": 0.35, "mouthDimpleLeft": 0.5, "cheekSquintLeft": 0.25, "eyeSquint": 0.2,
@@ -36,6 +36,7 @@ POSES = {  # both sides alike unless one is named; action units in the comments
 FLOOR, HALF = 0.15, 0.10
 BOREDOM = 0.3  # no pose of its own: a sad one of this strength
 WINDOW, MOOD = 3.0, 1.0  # seconds that the reader looks at, and the standard deviation of the average over time
+REST, TALK = 0.001, 0.003  # metres of opening within half a second: a resting mouth, and one that speaks
 ONSET, RELEASE = 0.25, 0.6  # seconds
 
 
@@ -96,12 +97,23 @@ class Direction:
         return self.strength[:, None] * (mix * self.chosen + (1 - mix) * implied)
 
 
-def settled(probabilities: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarray:
-    """The reader's probabilities (F, E) as a mood that holds: averaged over about two seconds, where speech is heard.
+def speaking(audio: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
+    """1 where somebody speaks (F,), 0 elsewhere, for speech (N,) at 16 kHz whose lips open so many metres (F,).
+
+    Breaths and noise are as loud as a voice may be, but the mouth rests in them."""
+    from scipy.ndimage import maximum_filter1d
+    level = prosody.loudness(audio)
+    loud = _at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
+    moving = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
+    return loud * ease(np.clip((moving - REST) / (TALK - REST), 0, 1))
+
+
+def settled(probabilities: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:
+    """The reader's probabilities (F, E) as a mood that holds: averaged over two seconds, where it is `spoken` (F,).
 
     A window that is half silence reads as something else than the voice in it."""
     from scipy.ndimage import gaussian_filter1d, uniform_filter1d
-    heard = uniform_filter1d(_speaking(audio, len(probabilities), fps), max(1, round(WINDOW * fps)), mode="nearest")
+    heard = uniform_filter1d(spoken, max(1, round(WINDOW * fps)), mode="nearest")
     weight = np.square(heard)[:, None] + 1e-4
     sigma = MOOD * fps
     return (gaussian_filter1d(weight * probabilities, sigma, 0, mode="nearest")
@@ -123,24 +135,18 @@ def implied(probabilities: np.ndarray) -> np.ndarray:
     return weights
 
 
-def express(emotions: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarray:
-    """Emotions (F, 8) at i / fps seconds of speech (N,) at 16 kHz -> what they add to the ARKit curves (F, 52)."""
+def express(emotions: np.ndarray, audio: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:
+    """Emotions (F, 8) at i / fps seconds of speech (N,) at 16 kHz, and where it is spoken (F,) -> what they add to the
+    ARKit curves (F, 52)."""
     from scipy.ndimage import maximum_filter1d
     frames = len(emotions)
     level = prosody.loudness(audio)
     loud = _at_frames(np.clip(1 + (level - np.percentile(level, 95)) / 14, 0, 1), frames, fps)
     high = _at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1), frames, fps)
-    speaking = _speaking(audio, frames, fps)
     arousal = follow(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
-    envelope = follow(maximum_filter1d(speaking, max(1, round(fps / 3))), ONSET, RELEASE, fps)
+    envelope = follow(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])
     return ((envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)).astype(np.float32)
-
-
-def _speaking(audio: np.ndarray, frames: int, fps: float) -> np.ndarray:
-    """1 where there is speech (F,), 0 in pauses."""
-    level = prosody.loudness(audio)
-    return _at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), frames, fps)
 
 
 def _at_frames(values: np.ndarray, frames: int, fps: float) -> np.ndarray:

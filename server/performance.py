@@ -29,15 +29,14 @@ def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temper
     """
     from .model import synthesize
     heard, fps = synthesize(model, audio, identity, temperature, seed, report, cancelled), model.config.fps
-    if heard.emotion.shape[1] == len(emotion.HEARD):
-        felt = emotion.implied(emotion.settled(heard.emotion, audio, fps))
-    else:  # a model without a reader, or of other emotions
-        felt = np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
+    speech, felt = heard.curves, np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
-        return Performance(heard.curves, np.zeros_like(heard.curves), felt)
-    speech = heard.curves
+        return Performance(speech, np.zeros_like(speech), felt)
+    spoken = emotion.speaking(audio, contact.opening(speech), fps)
+    if heard.emotion.shape[1] == len(emotion.HEARD):  # else it has no reader, or one of other emotions
+        felt = emotion.implied(emotion.settled(heard.emotion, spoken, fps))
     shown = felt if direct is None else direct(np.arange(len(speech)) / fps).mixed(felt)
-    expression = emotion.express(shown, audio, fps)
+    expression = emotion.express(shown, audio, spoken, fps)
     if temperature > 0:
         take = Take.draw(len(speech), fps, temperature, seed)
         speech, expression = take.apply(speech), expression * take.emotion[:, None]
