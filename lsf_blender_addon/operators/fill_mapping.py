@@ -5,7 +5,7 @@ import bpy
 from .. import properties
 from ..rigs.mapping import SOLVED, Mapping, Row
 from ..scene import rig
-from .poll import enabled_unless
+from .poll import enabled_with_own_keys
 
 
 class LSF_OT_fill_mapping(bpy.types.Operator):
@@ -18,10 +18,7 @@ class LSF_OT_fill_mapping(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH" or not rig.own_keys(head.data):
-            return enabled_unless(cls, "The head has no shape keys of its own.")
-        return True
+        return enabled_with_own_keys(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = properties.head_of(context)

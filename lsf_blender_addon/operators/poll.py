@@ -2,6 +2,8 @@
 
 import bpy
 
+from .. import properties
+from ..scene import rig
 from ..translations import translated
 
 
@@ -10,3 +12,10 @@ def enabled_unless(operator: type[bpy.types.Operator], reason: str) -> bool:
     if reason:
         operator.poll_message_set(translated(reason))
     return not reason
+
+
+def enabled_with_own_keys(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: whether the chosen head has shape keys that the artist made."""
+    head = properties.head_of(context)
+    has_keys = head is not None and head.type == "MESH" and bool(rig.own_keys(head.data))
+    return enabled_unless(operator, "" if has_keys else "The head has no shape keys of its own.")

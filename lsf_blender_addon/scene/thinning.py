@@ -62,7 +62,6 @@ class Keys:
         return (self.values[left] + (self.values[left + 1] - self.values[left]) * rise
                 + length * (self.slopes[left] * start + self.slopes[left + 1] * end))
 
-
     def outside(self, inside: np.ndarray) -> "Keys":
         """Those that are not inside (N,) bool."""
         return Keys(self.frames[~inside], self.values[~inside], self.slopes[~inside]) if inside.any() else self
