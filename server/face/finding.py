@@ -8,7 +8,7 @@ from ..errors import LSFError
 from . import guided, parts
 from . import head as h
 from .refusals import no_face
-from .registration import Registration, register
+from .registration import Alignment, align, deform
 
 WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
 WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
@@ -38,7 +38,8 @@ def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: 
                                             "character, or place landmarks on the face that is to speak.")
     if located is None:
         raise no_face()
-    return located
+    found, alignment = located
+    return found, deform(alignment, head)
 
 
 def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking):
@@ -51,11 +52,11 @@ def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, 
         skin = parts.skin_triangles(vertices, triangles, piece, given, found.points)
         trust = np.minimum(found.confidence / DOUBTFUL, 1)
         try:
-            registration = register(vertices, triangles, found.points, skin, head, trust, fixed)
+            alignment = align(vertices, triangles, found.points, skin, head, trust, fixed)
         except LSFError:
             continue
-        if doubt(registration, found.spread, fixed.sum() >= guided.ENOUGH) <= 1:
-            return found, registration
+        if doubt(alignment, found.spread, fixed.sum() >= guided.ENOUGH) <= 1:
+            return found, alignment
     return None
 
 
@@ -71,26 +72,25 @@ def _candidates(vertices, triangles, landmarks, head, looking) -> Iterator:
         yield from find_landmarks(vertices, triangles, looking)
 
 
-def doubt(registration: Registration, spread: float, placed: bool = False) -> float:
+def doubt(alignment: Alignment, spread: float, placed: bool = False) -> float:
     """Above 1 it is no face: the head does not fit, or the landmarks moved under zoom. Less is asked of a face that an
     artist pointed at."""
-    misfit = registration.residual / WORST_RESIDUAL
-    if registration.unmatched > MOST_UNMATCHED:
+    misfit = alignment.residual / WORST_RESIDUAL
+    if alignment.unmatched > MOST_UNMATCHED:
         return np.inf
     return misfit / PLACED_RESIDUAL if placed else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
 
 
 def _other_faces(vertices, triangles, piece, located, head, looking) -> list:
-    """(Found, Registration) of the other large pieces of the mesh that are faces beyond doubt, seen alone."""
+    """(Found, Alignment) of the other large pieces of the mesh that are faces beyond doubt, seen alone."""
     from .landmarks import find_facing
 
     members = piece[triangles[:, 0]]
     rotation, known, least = np.eye(3), -1, 0.0
     if located is not None:
-        registration = located[1]
-        target = registration.target
-        rotation, known = registration.rotation.T, piece[target.triangles[target.skin][0, 0]]
-        least = HEAD_SIZE * registration.scale
+        frame, target = located[1].frame, located[1].target
+        rotation, known = frame.rotation.T, piece[target.triangles[target.skin][0, 0]]
+        least = HEAD_SIZE * frame.scale
     faces = []
     for p in np.argsort(-np.bincount(members))[: MOST_PIECES + 1]:
         own = triangles[members == p]
@@ -102,9 +102,9 @@ def _other_faces(vertices, triangles, piece, located, head, looking) -> list:
         if found is None or found.spread > WORST_SPREAD:
             continue
         try:
-            registration = register(vertices, own, found.points, np.ones(len(own), dtype=bool), head)
+            alignment = align(vertices, own, found.points, np.ones(len(own), dtype=bool), head)
         except LSFError:
             continue
-        if doubt(registration, found.spread) < CERTAIN:
-            faces.append((found, registration))
+        if doubt(alignment, found.spread) < CERTAIN:
+            faces.append((found, alignment))
     return faces

@@ -8,7 +8,17 @@ from scipy.sparse.csgraph import connected_components
 def edges_of(triangles: np.ndarray) -> np.ndarray:
     """(E, 2) undirected edges, each once."""
     pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    return np.unique(np.sort(pairs, axis=1), axis=0)
+    low, high = pairs.min(1).astype(np.int64), pairs.max(1)
+    count = int(high.max()) + 1 if len(high) else 1
+    return np.stack(np.divmod(np.unique(low * count + high), count), axis=1)
+
+
+def same_places(vertices: np.ndarray) -> np.ndarray:
+    """(V,) label of the place that each vertex lies at: vertices with exactly the same coordinates share one."""
+    order = np.lexsort(vertices.T)
+    label = np.empty(len(vertices), dtype=int)
+    label[order] = np.cumsum((np.diff(vertices[order], axis=0, prepend=np.nan) != 0).any(1)) - 1
+    return label
 
 
 def adjacency(edges: np.ndarray, count: int, weight=None) -> sparse.csr_matrix:

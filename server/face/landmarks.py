@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from .network import LandmarkNet, to_image
-from .raster import render, vertex_normals
+from .raster import boxes, may_show, render, vertex_normals
 
 WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
 FACE_PIXELS, MOUTH_PIXELS, LIFT_PIXELS = 128, 96, 384
@@ -55,19 +55,32 @@ def networks() -> dict[str, LandmarkNet]:
     return nets
 
 
+def _one_thread(function):
+    """Networks this small lose by sharing their work: on a busy machine the threads wait for each other at each layer
+    (seconds instead of tenths)."""
+    def alone(*arguments):
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return function(*arguments)
+        finally:
+            torch.set_num_threads(before)
+    return alone
+
+
 class Looker:
     """Renders one upright mesh and asks the networks about it."""
 
     def __init__(self, vertices, triangles):
         self.vertices, self.triangles = vertices, triangles
         self.normals = vertex_normals(vertices, triangles)
-        corners = vertices[triangles][:, :, [0, 2]]
-        self.low, self.high = corners.min(1), corners.max(1)
+        self.boxes = boxes(vertices, triangles)
 
     def view(self, centre, size, pixels):
-        near = ((self.high > centre - size / 2) & (self.low < centre + size / 2)).all(1)
-        return render(self.vertices, self.triangles[near], self.normals, centre, size, pixels)
+        triangles = self.triangles[may_show(*self.boxes, centre, size, pixels)]
+        return render(self.vertices, triangles, self.normals, centre, size, pixels)
 
+    @_one_thread
     @torch.no_grad()
     def ask(self, name, windows):
         """Landmarks (N, L, 2) in x, z of the mesh for N windows (centre, size)."""
@@ -100,10 +113,12 @@ class Looker:
         for _ in range(3):
             points = self.ask("face", [(_centre(p), FOLLOW_ZOOM * e) for p, e in zip(points, extents, strict=True)])
             extents = np.clip(_extent(points), 0.5 * extents, 2 * extents)
-        best = points[0], np.full(68, np.inf)
-        for k in _distinct(points, extents):
-            several = self.ask("face", [(_centre(points[k]), zoom * extents[k]) for zoom in FINAL_ZOOMS])
-            spread = np.linalg.norm(several - several.mean(0), axis=-1).mean(0) / extents[k]
+            apart = _distinct(points, extents)
+            points, extents = points[apart], extents[apart]
+        best = np.zeros((68, 2)), np.full(68, np.inf)
+        for p, extent in zip(points, extents, strict=True):
+            several = self.ask("face", [(_centre(p), zoom * extent) for zoom in FINAL_ZOOMS])
+            spread = np.linalg.norm(several - several.mean(0), axis=-1).mean(0) / extent
             if spread.mean() < best[1].mean():
                 best = several.mean(0), spread
         return best
@@ -158,7 +173,7 @@ def _centre(points):
 
 
 def _distinct(points, extents):
-    """Windows that converged to the same place count once; at most six, those with plausible sizes."""
+    """Indices of the windows with a size, those that converged to the same place only once."""
     chosen = []
     for k in range(len(points)):
         if extents[k] <= 0 or not np.isfinite(extents[k]):

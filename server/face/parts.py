@@ -5,7 +5,7 @@ from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from . import head as h
-from .geometry import adjacency, components, edges_of, similarity
+from .geometry import adjacency, components, edges_of, same_places, similarity
 from .raster import vertex_normals
 
 # What a vertex may be; these numbers travel in messages (docs/protocol.md).
@@ -21,9 +21,8 @@ JOINED = 0.25  # a piece of which the upper and the lower jaw both hold at least
 
 def split(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(V,) piece of every vertex; vertices at exactly the same place belong together (seams of UVs and normals)."""
-    _, first = np.unique(vertices, axis=0, return_inverse=True)
-    label = components(edges_of(first.ravel()[triangles]), first.max() + 1)
-    return label[first.ravel()]
+    place = same_places(vertices)
+    return components(edges_of(place[triangles]), place.max() + 1)[place]
 
 
 def check(given, count: int) -> np.ndarray:

@@ -34,54 +34,81 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 def render(vertices, triangles, normals, centre, size, pixels) -> View:
     """vertices (V, 3), triangles (T, 3), normals (V, 3), square of side `size` about x, z `centre`."""
     scale = pixels / size
-    column = (vertices[:, 0] - centre[0]) * scale + pixels / 2
-    row = pixels / 2 - (vertices[:, 2] - centre[1]) * scale
-    corners = np.stack([column, row], axis=1)[triangles]  # (T, 3, 2)
-    cell, owner, weight = _cover(corners, pixels)
-    near = (vertices[:, 1][triangles[owner]] * weight).sum(1)
+    corners = triangles.T
+    columns = ((vertices[:, 0] - centre[0]) * scale + pixels / 2)[corners]
+    rows = (pixels / 2 - (vertices[:, 2] - centre[1]) * scale)[corners]
+    weights, solid = _weights(columns, rows)
+    line, column, owner = _cover(rows, weights, solid, pixels)
+    at = column + 0.5, line + 0.5
+    flat = [(w * vertices[:, 1][corners]).sum(0) for w in weights]  # depth is linear in column and row as well
+    near = flat[0][owner] * at[0] + flat[1][owner] * at[1] + flat[2][owner]
+    back_to_front = np.argsort(-near)
+    seen = np.full(pixels * pixels, -1)
+    seen[(line * pixels + column)[back_to_front]] = back_to_front  # what is assigned last stays
+    cell = np.flatnonzero(seen >= 0)
+    first = seen[cell]
+    owner, at = owner[first], (at[0][first], at[1][first])
     triangle = np.full(pixels * pixels, -1)
     depth = np.full(pixels * pixels, np.nan)
     normal = np.zeros((pixels * pixels, 3))
-    order = np.lexsort((near, cell))
-    first = order[np.diff(cell[order], prepend=-1) > 0]
-    cell, owner, weight = cell[first], owner[first], weight[first]
     triangle[cell], depth[cell] = owner, near[first]
-    mixed = (normals[triangles[owner]] * weight[:, :, None]).sum(1)
+    mixed = 0
+    for k in range(3):
+        weight = weights[0][k, owner] * at[0] + weights[1][k, owner] * at[1] + weights[2][k, owner]
+        mixed = mixed + weight[:, None] * normals[corners[k, owner]]
     mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
     normal[cell] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-20)
     shape = (pixels, pixels)
     return View(triangle.reshape(shape), depth.reshape(shape), normal.reshape(*shape, 3), np.asarray(centre), size)
 
 
-def _cover(corners, pixels):
-    """Every pixel whose centre lies in a triangle: cell (N,), triangle (N,), barycentric weights (N, 3).
+def boxes(vertices, triangles):
+    """Lowest and highest x, z of each triangle: two pairs of arrays (T,)."""
+    corners = [[vertices[triangles[:, k], axis] for k in range(3)] for axis in (0, 2)]
+    return ([np.minimum(np.minimum(a, b), c) for a, b, c in corners],
+            [np.maximum(np.maximum(a, b), c) for a, b, c in corners])
 
-    Scan lines: each triangle gives its rows, each row the span between its crossings with the edges.
+
+def may_show(low, high, centre, size, pixels):
+    """(T,) bool: the boxes in which the centre of a pixel lies; of a dense mesh most triangles fall between them."""
+    show = True
+    for axis in (0, 1):
+        first = np.ceil((low[axis] - (centre[axis] - size / 2)) * (pixels / size) - 0.5)
+        last = np.floor((high[axis] - (centre[axis] - size / 2)) * (pixels / size) - 0.5)
+        show = show & (first <= last) & (first < pixels) & (last >= 0)
+    return show
+
+
+def _weights(x, y):
+    """The barycentric weights of triangles with corners x, y (3, T) as a * x + b * y + c: a, b and c (3, T), and which
+    triangles are solid (T,)."""
+    after, last = [1, 2, 0], [2, 0, 1]
+    px, py, qx, qy = x[after], y[after], x[last], y[last]
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+    solid = np.abs(area) > 1e-12
+    share = 1 / np.where(solid, area, 1)
+    return ((py - qy) * share, (qx - px) * share, (px * qy - py * qx) * share), solid
+
+
+def _cover(rows, weights, solid, pixels):
+    """Every pixel whose centre lies in a triangle: row (N,), column (N,), triangle (N,). rows (3, T) of the corners.
+
+    Scan lines: each triangle gives its rows, each row the span in which no weight is negative.
     """
-    top = np.ceil(corners[:, :, 1].min(1) - 0.5).clip(0, pixels).astype(int)
-    bottom = np.floor(corners[:, :, 1].max(1) - 0.5).clip(-1, pixels - 1).astype(int)
-    owner, line = _spread(top, bottom)
-    y = line + 0.5
-    left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
-    for k in range(3):
-        (ax, ay), (bx, by) = corners[owner, k].T, corners[owner, (k + 1) % 3].T
+    top = np.ceil(rows.min(0) - 0.5).clip(0, pixels).astype(int)
+    bottom = np.floor(rows.max(0) - 0.5).clip(-1, pixels - 1).astype(int)
+    owner, line = _spread(top, np.where(solid, bottom, -1))
+    left, right = np.full(len(line), -np.inf), np.full(len(line), np.inf)
+    for a, b, c in zip(*weights, strict=True):
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = (y - ay) / (by - ay)
-            x = ax + share * (bx - ax)
-        crosses = (share >= 0) & (share <= 1)
-        left, right = np.where(crosses, np.minimum(left, x), left), np.where(crosses, np.maximum(right, x), right)
+            border = (-b / a)[owner] * (line + 0.5) + (-c / a)[owner]
+        rising = a[owner]
+        left = np.where(rising > 0, np.maximum(left, border), left)
+        right = np.where(rising < 0, np.minimum(right, border), right)
     start = np.ceil(left - 0.5).clip(0, pixels).astype(int)
     end = np.floor(right - 0.5).clip(-1, pixels - 1).astype(int)
     span, column = _spread(start, end)
-    owner, line = owner[span], line[span]
-    point = np.column_stack([column, line]) + 0.5
-    a, b, c = corners[owner].transpose(1, 0, 2)
-    area = _cross(b - a, c - a)
-    solid = np.abs(area) > 1e-12
-    owner, line, column, area = owner[solid], line[solid], column[solid], area[solid]
-    a, b, c, point = a[solid], b[solid], c[solid], point[solid]
-    weight = np.stack([_cross(c - b, point - b), _cross(a - c, point - c), _cross(b - a, point - a)], -1)
-    return line * pixels + column, owner, weight / area[:, None]
+    return line[span], column, owner[span]
 
 
 def _spread(first, last):
@@ -89,7 +116,3 @@ def _spread(first, last):
     count = np.maximum(last - first + 1, 0)
     which = np.repeat(np.arange(len(count)), count)
     return which, np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + first[which]
-
-
-def _cross(a, b):
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]

@@ -25,7 +25,8 @@ OUTLIER = np.where(np.arange(68) < 17, 0.01, 0.025)  # metres: a landmark that m
 SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.5, 0.02), (20, 1.2, 0.015), (10, 1, 0.012), (6, 1, 0.01),
             (4, 1, 0.008))
 LEAST_COSINE = 0.6  # between normals of points that may correspond
-SAMPLE_SPACING = 0.002
+SAMPLE_SPACING, SAMPLE_REACH = 0.002, 0.23  # metres between points of the surface, and how far from the face
+SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}  # of splu
 JAW_TRUST, BOUND = 0.15, 300  # weights of found points along the jaw, and of those that an artist placed
 BOUND_REACH = 0.02  # metres: over this distance the skin follows where an artist says that a landmark is
 
@@ -41,16 +42,26 @@ class Target:
     skin: np.ndarray  # (T,) bool: triangles of the piece that carries the face
 
     def sample(self, centre, reach):
-        corners = self.vertices[self.triangles]
-        near = self.skin & (np.linalg.norm(corners.mean(1) - centre, axis=1) < reach)
+        near = ((self.vertices - centre) ** 2).sum(1) < reach**2
+        near = self.skin & near[self.triangles].any(1)
         if not near.any():
             raise no_face()
-        triangles = self.triangles[near]
-        owner, weight = sample_surface(self.vertices, triangles, SAMPLE_SPACING)
-        mix = lambda values: (values[triangles[owner]] * weight[..., None]).sum(1)  # noqa: E731
-        self.points, normals = mix(self.vertices), mix(self.normals)
+        self.kept_triangles = self.triangles[near]
+        self.owner, weight = sample_surface(self.vertices, self.kept_triangles, SAMPLE_SPACING)
+        corners = self.kept_triangles[self.owner]
+        self.points = np.einsum("nki,nk->ni", self.vertices[corners], weight)
+        normals = np.einsum("nki,nk->ni", self.normals[corners], weight)
         self.point_normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        self.owner, self.weight, self.kept_triangles = owner, weight, triangles
+        self.tree = cKDTree(self.points)
+
+    def flip(self):
+        """Turn the normals round."""
+        self.normals, self.point_normals = -self.normals, -self.point_normals
+
+    def move_to(self, frame):
+        """Into the frame that `frame`, a Frame, leads from to the present one."""
+        self.vertices, self.points = frame.back(self.vertices), frame.back(self.points)
+        self.normals, self.point_normals = self.normals @ frame.rotation, self.point_normals @ frame.rotation
         self.tree = cKDTree(self.points)
 
     def closest(self, points, normals, reach, side=None, neighbours=8):
@@ -58,38 +69,64 @@ class Target:
         distance, index = self.tree.query(points, k=neighbours, distance_upper_bound=reach)
         found = index < len(self.points)
         index = np.where(found, index, 0)
-        cosine = (self.point_normals[index] * normals[:, None]).sum(-1)
+        cosine = np.einsum("nki,ni->nk", self.point_normals[index], normals)
         usable = found & (cosine > LEAST_COSINE)
         if side is not None:
-            point_side = np.sign(self.side[self.kept_triangles[self.owner]].sum(1))
-            usable &= point_side[index] * side[:, None] >= 0
+            triangle_side = np.sign(self.side[self.kept_triangles].sum(1))
+            usable &= triangle_side[self.owner[index]] * side[:, None] >= 0
         score = np.where(usable, distance + 0.004 * (1 - cosine), np.inf)
         best = score.argmin(1)
         rows = np.arange(len(points))
         return np.where(np.isfinite(score[rows, best]), index[rows, best], -1)
 
 
-@dataclass
-class Registration:
-    """The head fitted to the mesh. mesh = scale * head_frame @ rotation.T + shift."""
+@dataclass(frozen=True)
+class Frame:
+    """A similarity: there = scale * here @ rotation.T + shift."""
 
     scale: float
     rotation: np.ndarray
     shift: np.ndarray
+
+    def there(self, points):
+        return self.scale * points @ self.rotation.T + self.shift
+
+    def back(self, points):
+        return (points - self.shift) @ self.rotation / self.scale
+
+    def after(self, first: "Frame") -> "Frame":
+        """Both, `first` first."""
+        return Frame(self.scale * first.scale, self.rotation @ first.rotation, self.there(first.shift))
+
+
+@dataclass
+class Alignment:
+    """The head brought to a mesh by a similarity and an identity."""
+
+    frame: Frame  # from the head's frame to the mesh's
+    identity: np.ndarray  # (50,)
+    shape: np.ndarray  # (Vh, 3) the head with this identity, in its frame
+    marks: np.ndarray  # (68, 3) the landmarks, in the head's frame
+    trust: np.ndarray  # (68,) their weights
+    bound: np.ndarray  # (68,) bool: the fit must go through them
+    target: Target
+    residual: float  # metres: mean distance to the surface over the inner face
+    unmatched: float  # share of the inner face without a counterpart on the surface
+
+
+@dataclass
+class Registration:
+    """The head fitted to a mesh, all in the head's frame."""
+
+    frame: Frame  # from the head's frame to the mesh's
     identity: np.ndarray  # (50,)
     fitted: np.ndarray  # (Vh, 3) the whole head, parts included, in the head's frame
     target: Target
-    residual: float  # metres: mean distance of the identity fit to the surface over the inner face
-    unmatched: float  # share of the inner face without a counterpart on the surface
-
-    def to_mesh(self, points):
-        return self.scale * points @ self.rotation.T + self.shift
-
-    def to_head(self, points):
-        return (points - self.shift) @ self.rotation / self.scale
+    residual: float  # as in Alignment
+    unmatched: float
 
 
-def register(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bound=None) -> Registration:
+def align(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bound=None) -> Alignment:
     """vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face.
 
     trust (68,) 0..1 of landmarks that were found; bound (68,) bool: placed by an artist, the fit must go through them.
@@ -99,39 +136,40 @@ def register(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bou
     inner_marks = np.where(np.isin(np.arange(68), JAW) & ~bound, 1e-3, trust)
     trust[JAW] *= JAW_TRUST
     trust[bound] = 1
-    scale, rotation, shift = similarity(head.landmarks68, landmarks, inner_marks)
-    identity = np.zeros(len(head.identity_modes))
-    shape = head.vertices
-    normals = vertex_normals(vertices, triangles)
-    inner = inner_face(head)
-    target, residual, unmatched = None, np.inf, 1.0
+    first = Frame(*similarity(head.landmarks68, landmarks, inner_marks))  # the mesh is sampled once, in this frame
+    target = Target(first.back(vertices), triangles, vertex_normals(vertices, triangles) @ first.rotation,
+                    np.zeros(len(vertices), int), skin)
+    marks = first.back(landmarks)
+    shape, inner = head.vertices, inner_face(head)
+    target.sample(shape[inner].mean(0), SAMPLE_REACH)
+    frame = Frame(1.0, np.eye(3), np.zeros(3))  # from the head's frame to the target's, improved in each round
     for iteration in range(5):
-        points = (vertices - shift) @ rotation / scale
-        marks = (landmarks - shift) @ rotation / scale
-        target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
-        target.sample(shape[inner].mean(0), 0.16)
-        own_normals = vertex_normals(shape, head.faces)
-        misses = np.linalg.norm(marks - shape[head.landmark_vertices], axis=1)
-        weight = np.where(bound, 2, trust / (1 + (misses / OUTLIER) ** 2) ** 2)
-        if iteration == 0 and inverted(target, shape[inner], own_normals[inner]):
-            normals = -normals
-            target.normals, target.point_normals = -target.normals, -target.point_normals
-        match = target.closest(shape[inner], own_normals[inner], 0.03)
+        own_normals = vertex_normals(shape, head.faces)[inner] @ frame.rotation.T
+        if iteration == 0 and inverted(target, frame.there(shape[inner]), own_normals):
+            target.flip()
+        match = target.closest(frame.there(shape[inner]), own_normals, 0.03 * frame.scale)
         good = match >= 0
-        used, goal, direction = inner[good], target.points[match[good]], target.point_normals[match[good]]
+        used, goal = inner[good], frame.back(target.points[match[good]])
+        direction = target.point_normals[match[good]] @ frame.rotation
         residual = float(np.abs(((goal - shape[used]) * direction).sum(1)).mean()) if good.any() else np.inf
         unmatched = float(1 - good.mean())
-        identity = solve_identity(head, shape, marks, weight, used, goal, direction)
+        aims = frame.back(marks)
+        misses = np.linalg.norm(aims - shape[head.landmark_vertices], axis=1)
+        weight = np.where(bound, 2, trust / (1 + (misses / OUTLIER) ** 2) ** 2)
+        identity = solve_identity(head, aims, weight, used, goal, direction)
         shape = head.with_identity(identity)
         # A similarity step from the new shape to what it should match.
         source = np.concatenate([shape[head.landmark_vertices], shape[used]])
-        aim = np.concatenate([marks, goal])
         share = np.concatenate([weight, np.full(len(used), 40 / max(len(used), 1))])
-        small, turn, move = similarity(source, aim, share)
-        scale, shift, rotation = scale * small, scale * rotation @ move + shift, rotation @ turn
-    points, marks = (vertices - shift) @ rotation / scale, (landmarks - shift) @ rotation / scale
-    target = Target(points, triangles, normals @ rotation, np.zeros(len(points), int), skin)
-    target.sample(shape[inner].mean(0), 0.22)
+        frame = frame.after(Frame(*similarity(source, np.concatenate([aims, goal]), share)))
+    target.move_to(frame)
+    return Alignment(first.after(frame), identity, shape, frame.back(marks), weight, bound, target, residual, unmatched)
+
+
+def deform(alignment: Alignment, head: h.Head) -> Registration:
+    """Bend the aligned head to the mesh; the lids to the openings of the eyes where these are seen."""
+    target, bound, shape = alignment.target, alignment.bound, alignment.shape
+    marks, weight = alignment.marks.copy(), alignment.trust.copy()
     marks_seen, seen = see_lids(target, marks)
     seen &= ~bound
     marks[seen], weight[seen] = marks_seen[seen], 1
@@ -141,7 +179,7 @@ def register(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bou
         shape = shape.copy()
         shape[skin] += spread(marks[bound] - places, places, shape[skin], BOUND_REACH)
     fitted = refine(head, shape, marks, weight, bound, target)
-    return Registration(scale, rotation, shift, identity, fitted, target, residual, unmatched)
+    return Registration(alignment.frame, alignment.identity, fitted, target, alignment.residual, alignment.unmatched)
 
 
 def inner_face(head):
@@ -156,7 +194,7 @@ def inverted(target, points, normals):
     return np.median((target.point_normals[index] * normals).sum(1)) < 0
 
 
-def solve_identity(head, shape, marks, mark_weight, used, goal, direction):
+def solve_identity(head, marks, mark_weight, used, goal, direction):
     """Ridge regression of the identity coefficients on landmarks and point-to-plane distances."""
     modes = head.identity_modes.astype(float)
     count = len(modes)
@@ -202,7 +240,7 @@ def refine(head, shape, marks, trust, bound, target):
         np.add.at(aim, mark_rows, marks * pull[:, None])
         system = sparse.diags(weight + 1e-4) + stiffness * bending
         right = aim + 1e-4 * shape[skin] + stiffness * (bending @ shape[skin])
-        fitted = splu(system.tocsc()).solve(right)
+        fitted = splu(system.tocsc(), **SYMMETRIC).solve(right)
     target.side = mouth_sides(target, head, fitted)
     return carry_parts(head, shape, skin, fitted)
 

@@ -69,17 +69,17 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
     kinds = parts.classify(registration, head, piece, given)
     basis = build_basis(registration, head, piece, kinds)
     points, nearest = settle_landmarks(registration, head, landmarks)
-    scale = registration.scale
+    frame = registration.frame
     report = {
         "residual_mm": round(registration.residual * 1000, 3),
         "unmatched": round(registration.unmatched, 3),
-        "scale": float(scale),
+        "scale": float(frame.scale),
         "flipped": count_flips(registration.target, basis),
         "landmark_confidence": [round(float(c), 3) for c in found.confidence],
         "check_landmarks": np.flatnonzero(found.confidence < DOUBTFUL).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
     }
-    basis = (scale * basis.reshape(-1, 3) @ registration.rotation.T).reshape(basis.shape)
+    basis = (frame.scale * basis.reshape(-1, 3) @ frame.rotation.T).reshape(basis.shape)
     return FaceSpace(CHANNELS, basis.astype(np.float32), points.astype(np.float32), nearest.astype(np.int32),
                      registration.identity.astype(np.float32), kinds.astype(np.int32), report)
 
@@ -147,17 +147,16 @@ def settle_landmarks(registration, head, landmarks):
     target = registration.target
     fixed = guided.placed(landmarks)
     own = registration.fitted[head.landmark_vertices]
-    distance, index = cKDTree(target.points).query(own)
+    distance, index = target.tree.query(own)
     points = np.where((distance < 0.01)[:, None], target.points[index], own)
-    points[fixed] = registration.to_head(landmarks[fixed])
+    points[fixed] = registration.frame.back(landmarks[fixed])
     skin = np.unique(target.triangles[target.skin])
-    nearest = np.zeros(68, int)
-    for k in range(68):
-        side = head.mouth_side[head.landmark_vertices[k]]
-        allowed = skin[target.side[skin] * side >= 0] if k >= 48 else skin
-        wanted = points[k] if fixed[k] else own[k]
-        nearest[k] = allowed[np.linalg.norm(target.vertices[allowed] - wanted, axis=1).argmin()]
-    return registration.to_mesh(points), nearest
+    sides = np.where(np.arange(68) < 48, 0, head.mouth_side[head.landmark_vertices])
+    wanted, nearest = np.where(fixed[:, None], points, own), np.zeros(68, int)
+    for side in np.unique(sides):
+        allowed = skin[target.side[skin] * side >= 0]
+        nearest[sides == side] = allowed[cKDTree(target.vertices[allowed]).query(wanted[sides == side])[1]]
+    return registration.frame.there(points), nearest
 
 
 def count_flips(target, basis):

@@ -6,7 +6,7 @@ import pytest
 from server.errors import LSFError
 from server.face import fit, load_head
 from server.face import head as h
-from server.face.raster import render, vertex_normals
+from server.face.raster import boxes, may_show, render, vertex_normals
 from server.face.synthetic import ellipsoid, join, rotation, torso
 
 
@@ -89,6 +89,21 @@ def test_raster_sees_the_nearest_surface():
     assert (view.triangle >= 0).sum() == 20 * 20
     np.testing.assert_allclose(view.normal[view.triangle >= 0], [[0, -1, 0]] * 400)
     np.testing.assert_allclose(view.to_pixels(np.array([1.0, 1.0])), [30, 10])
+
+
+def test_what_falls_between_pixels_may_be_left_out(person):
+    """A dense mesh gives the same picture without the triangles that no pixel's centre can lie in."""
+    vertices, triangles, _ = person
+    normals, centre, size = vertex_normals(vertices, triangles), vertices[:, [0, 2]].mean(0), 0.2
+    shown = may_show(*boxes(vertices, triangles), centre, size, 60)
+    assert 0 < shown.sum() < 0.7 * len(triangles)
+    whole = render(vertices, triangles, normals, centre, size, 60)
+    part = render(vertices, triangles[shown], normals, centre, size, 60)
+    np.testing.assert_array_equal(whole.depth, part.depth)
+    np.testing.assert_array_equal(whole.normal, part.normal)
+    slab = vertices[triangles[whole.triangle[whole.triangle >= 0]]][:, :, 1]
+    seen = whole.depth[whole.triangle >= 0]
+    assert (seen > slab.min(1) - 1e-9).all() and (seen < slab.max(1) + 1e-9).all()
 
 
 def test_landmark_definition():
