@@ -47,14 +47,19 @@ EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel val
 
 # Strength of shapes that the input makes about twice too strong or too weak compared with what artists make.
 STRENGTH = {"mouthRollLower": 0.55, "mouthShrugLower": 0.5, "noseSneerLeft": 0.6, "noseSneerRight": 0.6,
-            "browInnerUp": 0.9, "cheekPuff": 0.8, "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
+            "cheekPuff": 0.85, "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
 # Shapes that the input shows as whole movements of a person; sums of shapes after STRENGTH, sides alike. Pressing the
 # lips together is little more than a raised chin in it: the corners tighten and go out as well. Where the lower lip
 # rolls in, the chin goes up with it; where it is shrugged, it goes further than the chin.
 BLENDS = {"mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 0.3},
           "mouthRollLower": {"mouthRollLower": 0.8, "mouthShrugLower": 0.2},
           "mouthShrugLower": {"mouthShrugLower": 0.8, "mouthClose": 0.05, "jawOpen": 0.02}}
-LEAK, LEAK_ENDS = 0.75, 0.2  # skin that follows the jaw less than this share of the way does so less still
+# A captured person moves the whole face with everything; a shape that is to be mixed with others stays where its muscle
+# pulls. Skin that goes less than the first share of a shape's greatest way goes less still, down to the second share of
+# what the input has; sides alike.
+LOCAL = {"jawOpen": (0.2, 0.75), "mouthSmile": (0.4, 0), "mouthFunnel": (0.5, 0), "mouthPucker": (0.4, 0),
+         "mouthLowerDown": (0.5, 0), "mouthUpperUp": (0.2, 0), "mouthRollLower": (0.5, 0), "mouthShrugLower": (0.5, 0),
+         "mouthPress": (0.5, 0), "cheekSquint": (0.5, 0), "browInnerUp": (0.5, 0), "browOuterUp": (0.5, 0)}
 
 
 class Ict:
@@ -163,10 +168,19 @@ def mouth_inside_parts(ict, graph):
     return part
 
 
-def jaw_leak(offsets, part):
-    """(V,) factors that let the upper lip and the cheeks follow jawOpen a little less than in the input."""
-    share = np.linalg.norm(offsets, axis=1) / np.linalg.norm(offsets, axis=1).max()
-    return np.where(part == h.SKIN, LEAK + (1 - LEAK) * smoothstep(share, 0, LEAK_ENDS), 1)
+def localise(basis, part):
+    """(52, V, 3) with the channels of LOCAL ending sooner on the skin."""
+    local = basis.copy()
+    for name, (ends, least) in LOCAL.items():
+        for k in rows(name):
+            share = np.linalg.norm(basis[k], axis=1) / np.linalg.norm(basis[k], axis=1).max()
+            local[k] *= np.where(part == h.SKIN, least + (1 - least) * smoothstep(share, 0, ends), 1)[:, None]
+    return local
+
+
+def rows(name):
+    """Rows of the basis of a channel, or of its left and right one."""
+    return [CHANNELS.index(name + side) for side in ("Left", "Right", "") if name + side in CHANNELS]
 
 
 def blend(basis):
@@ -289,8 +303,7 @@ def build(ict: Ict) -> dict:
     # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.
     upper, lower = borders["upper_lip"], borders["lower_lip"]
     vertices = vertices + meet(vertices, triangles, vertices, upper, lower, 0.1, 0.5, ~near_mouth[kept] & ~bag)
-    basis[CHANNELS.index("jawOpen")] *= jaw_leak(basis[CHANNELS.index("jawOpen")], part)[:, None]
-    basis = blend(close_all(vertices, triangles, basis, borders, bag))
+    basis = blend(close_all(vertices, triangles, localise(basis, part), borders, bag))
     seam = np.zeros(len(vertices), dtype=int)
     for bit, name in enumerate(h.SEAMS):
         seam[borders[name]] |= 1 << bit
