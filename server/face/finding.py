@@ -95,7 +95,9 @@ def _other_faces(vertices, triangles, piece, located, head, looking) -> list:
     for p in np.argsort(-np.bincount(members))[: MOST_PIECES + 1]:
         own = triangles[members == p]
         used = np.unique(own)
-        if p == known or len(used) < HEAD_VERTICES or np.ptp(vertices[used], axis=0).min() < least:
+        if p == known or len(own) == len(triangles):  # what was seen already
+            continue
+        if len(used) < HEAD_VERTICES or np.ptp(vertices[used], axis=0).min() < least:
             continue
         looking()
         found = find_facing(vertices, own, rotation)
