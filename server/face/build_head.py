@@ -58,8 +58,10 @@ BLENDS = {"mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 
 # pulls. Skin that goes less than the first share of a shape's greatest way goes less still, down to the second share of
 # what the input has; sides alike.
 LOCAL = {"jawOpen": (0.2, 0.75), "mouthSmile": (0.4, 0), "mouthFunnel": (0.5, 0), "mouthPucker": (0.4, 0),
-         "mouthLowerDown": (0.5, 0), "mouthUpperUp": (0.2, 0), "mouthRollLower": (0.5, 0), "mouthShrugLower": (0.5, 0),
-         "mouthPress": (0.5, 0), "cheekSquint": (0.5, 0), "browInnerUp": (0.5, 0), "browOuterUp": (0.5, 0)}
+         "mouthLowerDown": (0.5, 0), "mouthUpperUp": (0.2, 0), "mouthRollLower": (0.6, 0), "mouthShrugLower": (0.6, 0),
+         "mouthPress": (0.6, 0), "cheekSquint": (0.5, 0), "browInnerUp": (0.7, 0), "browOuterUp": (0.7, 0)}
+BLINK_INWARD = 0.3  # share of the lids' way towards the nose: they close up and down, squeezing them is eyeSquint
+MOLARS_SINK = 0.005, -0.102, -0.078  # metres; from the canines (y, metres) to the molars
 
 
 class Ict:
@@ -175,6 +177,7 @@ def localise(basis, part):
         for k in rows(name):
             share = np.linalg.norm(basis[k], axis=1) / np.linalg.norm(basis[k], axis=1).max()
             local[k] *= np.where(part == h.SKIN, least + (1 - least) * smoothstep(share, 0, ends), 1)[:, None]
+    local[rows("eyeBlink"), :, 0] *= BLINK_INWARD
     return local
 
 
@@ -191,6 +194,17 @@ def blend(basis):
             both = {c + side if c + side in CHANNELS else c: weight for c, weight in recipe.items()}
             mixed[CHANNELS.index(name + side)] = sum(w * basis[CHANNELS.index(c)] for c, w in both.items())
     return mixed
+
+
+def sink_molars(vertices, part):
+    """(V, 3) with the lower teeth and gums lower towards the back.
+
+    The input's lower molars stand 4 mm above its incisors' edges and 5 mm above the corners of the mouth, which lie as
+    far forward as its canines: in a wide open mouth they would shine in the corners, where a cheek would be.
+    """
+    depth, canines, molars = MOLARS_SINK
+    lower = np.isin(part, (h.TEETH_LOWER, h.GUMS_LOWER))
+    return vertices - np.outer(lower * smoothstep(vertices[:, 1], canines, molars), [0, 0, depth])
 
 
 def tongue_reach(vertices, part):
@@ -300,6 +314,7 @@ def build(ict: Ict) -> dict:
     part, region, side = part[kept], region[kept], side[kept]
     borders = {name: new[border] for name, border in borders.items()}
     bag = region == h.MOUTH_BAG
+    vertices = sink_molars(vertices, part)
     # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.
     upper, lower = borders["upper_lip"], borders["lower_lip"]
     vertices = vertices + meet(vertices, triangles, vertices, upper, lower, 0.1, 0.5, ~near_mouth[kept] & ~bag)
