@@ -5,8 +5,8 @@
 The latent is regressed and passes straight through the codes; the loss is taken on it, on the decoded curves and, above
 all, on the lips of the mesh. Identity is learned as what it does to a mouth: on a face whose eyes are wide apart and
 whose mouth is small, the same speech needs larger weights to look the same (`Lips.reach`). A running mean of the
-weights is what is measured and kept; the best one on clips and voices kept out is written to --out. Resumes from
-WORK/predictor at any time.
+weights is what is measured and kept; the best one on clips and voices kept out is written to --out. What is left out
+(--without) is measured all the same, but does not choose. Resumes from WORK/predictor at any time.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def main() -> None:
     shares = {c: s for c, s in SHARES.items() if c not in args.without and copies(args.work, c)}
     shares = {c: s / sum(shares.values()) for c, s in shares.items()}
     train = [s for c in shares for s in dataset.load(args.work, args.data, c, copies(args.work, c), "train")]
-    held = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in HELD if c not in args.without}
+    held = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in HELD}
     sampler = dataset.Sampler(train, shares, BATCH, args.seed)
     model = with_features_given(LSF(CONFIG), train)
     train_prior.load_prior(model, args.work / "prior")
@@ -161,7 +161,7 @@ def main() -> None:
         live = {n: p.detach().clone() for n, p in trained.items()}
         model.load_state_dict(mean, strict=False)
         scores = validate(model, head, held)
-        score = sum(HELD[corpus] * r for corpus, r in scores.items())
+        score = sum(HELD[corpus] * r for corpus, r in scores.items() if corpus not in args.without)
         print(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in running.items()) + " | kept out: "
               + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()) + f" | {time.time() - began:.0f} s", flush=True)
         scales = {f"{name}.scale": model.get_buffer(f"{name}.scale") for name in NORMS}

@@ -78,7 +78,7 @@ def lip_loss(head: lips.Lips, curves: torch.Tensor, target: torch.Tensor) -> tor
     """Error of aperture and width on the mesh, (…) per frame. Near closure the aperture counts more."""
     got, wanted = head(curves), head(target)
     error = 1e3 * (got - wanted).abs()
-    closeness = 1 + 3 * torch.exp(-1e3 * wanted[..., 0])
+    closeness = 1 + 2 * torch.exp(-1e3 * wanted[..., 0])
     return APERTURE * closeness * error[..., 0] + WIDTH * error[..., 1]
 
 
