@@ -60,6 +60,7 @@ BLENDS = {"mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 
 LOCAL = {"jawOpen": (0.2, 0.75), "mouthSmile": (0.4, 0), "mouthFunnel": (0.5, 0), "mouthPucker": (0.4, 0),
          "mouthLowerDown": (0.5, 0), "mouthUpperUp": (0.2, 0), "mouthRollLower": (0.6, 0), "mouthShrugLower": (0.6, 0),
          "mouthPress": (0.6, 0), "cheekSquint": (0.5, 0), "browInnerUp": (0.7, 0), "browOuterUp": (0.7, 0)}
+ROLLS, ROLL_REACH = ("mouthRollLower", "mouthRollUpper"), 0.01  # metres: lips roll over teeth, what lines them stays
 BLINK_INWARD = 0.3  # share of the lids' way towards the nose: they close up and down, squeezing them is eyeSquint
 MOLARS_SINK = 0.005, -0.102, -0.078  # metres; from the canines (y, metres) to the molars
 
@@ -170,13 +171,18 @@ def mouth_inside_parts(ict, graph):
     return part
 
 
-def localise(basis, part):
-    """(52, V, 3) with the channels of LOCAL ending sooner on the skin."""
+def localise(vertices, basis, part, region):
+    """(52, V, 3) with the channels of LOCAL ending sooner on the skin, and those of ROLLS inside the mouth."""
     local = basis.copy()
     for name, (ends, least) in LOCAL.items():
         for k in rows(name):
             share = np.linalg.norm(basis[k], axis=1) / np.linalg.norm(basis[k], axis=1).max()
             local[k] *= np.where(part == h.SKIN, least + (1 - least) * smoothstep(share, 0, ends), 1)[:, None]
+    lips = (region == h.LIP_UPPER) | (region == h.LIP_LOWER)
+    to_lips = cKDTree(vertices[lips]).query(vertices)[0]
+    still = np.where(region == h.MOUTH_BAG, smoothstep(to_lips, 0, ROLL_REACH), 0)
+    for k in map(CHANNELS.index, ROLLS):
+        local[k] *= 1 - still[:, None]
     local[rows("eyeBlink"), :, 0] *= BLINK_INWARD
     return local
 
@@ -318,7 +324,7 @@ def build(ict: Ict) -> dict:
     # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.
     upper, lower = borders["upper_lip"], borders["lower_lip"]
     vertices = vertices + meet(vertices, triangles, vertices, upper, lower, 0.1, 0.5, ~near_mouth[kept] & ~bag)
-    basis = blend(close_all(vertices, triangles, localise(basis, part), borders, bag))
+    basis = blend(close_all(vertices, triangles, localise(vertices, basis, part, region), borders, bag))
     seam = np.zeros(len(vertices), dtype=int)
     for bit, name in enumerate(h.SEAMS):
         seam[borders[name]] |= 1 << bit
