@@ -3,7 +3,7 @@
 Multinomial logistic regression on EmoDB's labels, over the reader's embedding: principal components of the pooled
 statistics (server/model/emotion.py) after the nuisance directions are removed. Those are the directions in which the
 mean statistics of neutral voices differ: every synthetic voice, GRID, LJSpeech, FACEGOOD, and the neutral clips of
-every EmoDB speaker. Without that, the recording gives the labelled corpus away, and an unknown neutral voice reads as
+every EmoDB speaker, all corpora alike. Without that, the recording gives the labelled corpus away, and an unknown neutral voice reads as
 angry. Labels are used here alone, never at inference. Writes WORK/emotion.safetensors; takes a minute.
 """
 
@@ -19,7 +19,7 @@ from ..emotion import HEARD
 from ..model.emotion import EMBEDDING
 from . import corpora
 
-NUISANCES = 20  # directions removed
+NUISANCES = 12  # directions removed
 BACKGROUND = ("kokoro", "kokoro_more", "grid", "ljspeech", "facegood")
 DECAY = 3e-2
 UNHEARD = -20.0  # bias of classes that no corpus has
@@ -37,8 +37,8 @@ def load(data: Path, work: Path, corpus: str, splits: tuple[str, ...]) -> tuple[
     return (np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)), whose
 
 
-def group_means(rows: np.ndarray, names: list[str]) -> list[np.ndarray]:
-    return [rows[[n == name for n in names]].mean(0) for name in sorted(set(names))]
+def group_means(rows: np.ndarray, names: list[str]) -> np.ndarray:
+    return np.stack([rows[[n == name for n in names]].mean(0) for name in sorted(set(names))])
 
 
 def fit(labelled: np.ndarray, labels: list[str], speakers: list[str], background: list[tuple[np.ndarray, list[str]]]):
@@ -46,10 +46,11 @@ def fit(labelled: np.ndarray, labels: list[str], speakers: list[str], background
     everything = np.concatenate([labelled, *[rows for rows, _ in background]])
     mean, scale = everything.mean(0), everything.std(0) + 1e-5
     neutral = [i for i, label in enumerate(labels) if label == "neutral"]
-    means = group_means((labelled[neutral] - mean) / scale, [speakers[i] for i in neutral])
-    for rows, voices in background:
-        means += group_means((rows - mean) / scale, voices)
-    centred = np.stack(means) - np.mean(means, 0)
+    voices = [group_means((labelled[neutral] - mean) / scale, [speakers[i] for i in neutral])]
+    voices += [group_means((rows - mean) / scale, names) for rows, names in background]
+    middle = np.mean([corpus.mean(0) for corpus in voices], 0)
+    # However many voices a corpus has, it counts as much as another.
+    centred = np.concatenate([(corpus - middle) / len(corpus) ** 0.5 for corpus in voices])
     nuisance = np.linalg.svd(centred, full_matrices=False)[2][:NUISANCES]  # (N, S)
 
     def cleaned(rows: np.ndarray) -> np.ndarray:
