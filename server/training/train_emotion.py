@@ -3,8 +3,9 @@
 Multinomial logistic regression on EmoDB's labels, over the reader's embedding: principal components of the pooled
 statistics (server/model/emotion.py) after the nuisance directions are removed. Those are the directions in which the
 mean statistics of neutral voices differ: every synthetic voice, GRID, LJSpeech, FACEGOOD, and the neutral clips of
-every EmoDB speaker, all corpora alike. Without that, the recording gives the labelled corpus away, and an unknown neutral voice reads as
-angry. Labels are used here alone, never at inference. Writes WORK/emotion.safetensors; takes a minute.
+every EmoDB speaker, all corpora alike. Without that, the recording gives the labelled corpus away, and an unknown
+neutral voice reads as angry. Labels are used here alone, never at inference. Writes WORK/emotion.safetensors; takes a
+minute.
 """
 
 import argparse
