@@ -76,3 +76,31 @@ def test_parts_follow_their_rules(head):
     turned = head.vertices[ball] + head.basis[row("eyeLookUpLeft")][ball]
     np.testing.assert_allclose(np.linalg.norm(turned - head.eye_centres[0], axis=1), radius, atol=2e-4)
     assert turned[0, 2] > head.vertices[ball][0, 2] + 0.003  # the pupil goes up
+
+
+def test_lips_roll_over_what_lines_the_mouth(head):
+    lips = np.isin(head.region, (h.LIP_UPPER, h.LIP_LOWER))
+    gap = np.linalg.norm(head.vertices[:, None] - head.vertices[lips][None, ::4], axis=2).min(1)
+    deep = (head.region == h.MOUTH_BAG) & (gap > 0.012)
+    for channel in ("mouthRollLower", "mouthRollUpper"):
+        travel = np.linalg.norm(head.basis[row(channel)], axis=1)
+        assert travel[lips].max() > 0.004 and travel[deep].max() < 0.001
+
+
+def test_blinks_close_up_and_down(head):
+    for side in ("Left", "Right"):
+        offset = np.abs(head.basis[row("eyeBlink" + side)])
+        assert offset[:, 2].max() > 0.008 and offset[:, 0].max() < 0.0015
+
+
+def test_lower_molars_are_no_higher_than_the_incisors(head):
+    """Otherwise they are seen in the corners of an open mouth."""
+    teeth = head.vertices[head.part == h.TEETH_LOWER]
+    incisors, molars = teeth[np.abs(teeth[:, 0]) < 0.01], teeth[teeth[:, 1] > -0.078]
+    assert molars[:, 2].max() < incisors[:, 2].max()
+
+
+def test_a_smile_leaves_the_eyes_alone(head):
+    travel = np.linalg.norm(head.basis[row("mouthSmileLeft")], axis=1)
+    above = head.vertices[:, 2] > head.landmarks68[36:48, 2].min()
+    assert travel[above].max() < 0.04 * travel.max()
