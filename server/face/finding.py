@@ -44,7 +44,7 @@ def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: 
 
 def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking):
     fixed = guided.placed(landmarks)
-    for found in _candidates(vertices, shown, landmarks, head, looking):
+    for found in _candidates(vertices, shown, piece, landmarks, head, looking):
         fitting()
         if fixed.any():
             found.points = guided.bend(found.points, landmarks, head)
@@ -60,14 +60,14 @@ def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, 
     return None
 
 
-def _candidates(vertices, triangles, landmarks, head, looking) -> Iterator:
+def _candidates(vertices, triangles, piece, landmarks, head, looking) -> Iterator:
     """Where the face may be, the likeliest first; what an artist placed shows the way."""
     from .landmarks import Found, find_landmarks  # torch is only needed here
 
     if guided.placed(landmarks).all():
         yield Found(landmarks, np.ones(68), 0.0)
     elif guided.tells_the_place(landmarks):
-        yield from guided.from_few(vertices, triangles, landmarks, head, looking)
+        yield from guided.from_few(vertices, triangles, piece, landmarks, head, looking)
     else:
         yield from find_landmarks(vertices, triangles, looking)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from . import head as h
@@ -12,6 +13,7 @@ ENOUGH = 4  # points that give size, place and direction of a face
 FLATTEST = 0.05  # second extent over first of points that still give a direction
 CORRECTION_REACH = 0.025  # metres on the head: so far a correction of one landmark moves its neighbours too
 GUESSED = 0.1  # confidence of points that only follow from the average head
+OBSTACLE = 0.1  # of the face's extent before it: what stands out farther is not looked at
 WORST_MISS = 0.15  # mean distance of found points to placed ones, as a share of the face's extent
 
 
@@ -52,7 +54,7 @@ def bend(points, landmarks, head: h.Head) -> np.ndarray:
     return moved
 
 
-def from_few(vertices, triangles, landmarks, head: h.Head, step: Callable[[], None]) -> Iterator:
+def from_few(vertices, triangles, piece, landmarks, head: h.Head, step: Callable[[], None]) -> Iterator:
     """Candidates for all landmarks where the placed ones tell where the face is: looked for there, then guessed."""
     from .landmarks import Found, find_facing
 
@@ -60,9 +62,22 @@ def from_few(vertices, triangles, landmarks, head: h.Head, step: Callable[[], No
     scale, rotation, shift = similarity(head.landmarks68[fixed], landmarks[fixed])
     guess = scale * head.landmarks68 @ rotation.T + shift
     step()
-    found = find_facing(vertices, triangles, rotation.T, guess)
+    clear = _without_obstacles(vertices, triangles, piece, landmarks[fixed], guess, rotation)
+    found = find_facing(vertices, clear, rotation.T, guess)
     if found is not None:
         miss = np.linalg.norm((found.points - landmarks)[fixed], axis=1).mean()
         if miss < WORST_MISS * np.ptp(guess @ rotation, axis=0).max():
             yield found
     yield Found(bend(guess, landmarks, head), np.full(68, GUESSED), 0.0)
+
+
+def _without_obstacles(vertices, triangles, piece, points, guess, rotation):
+    """The triangles without pieces that stand out before the guessed face (68, 3) and carry none of the placed points:
+    hands, microphones, visors."""
+    used = np.unique(triangles)
+    depth, places = vertices @ rotation[:, 1], guess @ rotation
+    foremost = np.full(piece.max() + 1, np.inf)
+    np.minimum.at(foremost, piece[used], depth[used])
+    before = foremost < places[:, 1].min() - OBSTACLE * np.ptp(places, axis=0).max()
+    before[piece[used[cKDTree(vertices[used]).query(points)[1]]]] = False
+    return triangles[~before[piece[triangles[:, 0]]]]

@@ -12,6 +12,7 @@ import pytest
 
 from server import serve, wire
 from server.errors import Cancelled, LSFError
+from server.face_cache import FaceCache
 
 ROOT = Path(__file__).resolve().parents[2]
 TETRAHEDRON = {"vertices": np.eye(4, 3, dtype=np.float32),
@@ -285,3 +286,37 @@ def test_the_protocol_document_lists_every_error_code():
     sources = [p for p in (ROOT / "server").rglob("*.py") if "training" not in p.parts]
     codes = {code for p in sources for code in re.findall(r'(?:LSFError|WireError)\(\s*"(\w+)"', p.read_text("utf-8"))}
     assert len(codes) > 20 and [code for code in sorted(codes) if f"`{code}`" not in document] == []
+
+
+def test_four_points_save_a_head_on_which_nothing_is_found():
+    """It hangs and looks aside, with a ball before its chin: the search gives up, and says what the artist can do."""
+    from server.engine import prepare_face
+    from server.face import load_head
+    from server.face.synthetic import ellipsoid, join, rotation
+
+    head = load_head()
+    own = head.with_identity(np.random.default_rng(11).normal(size=50))
+    ball = ellipsoid(np.array([0, -0.16, -0.07]), np.array([0.03, 0.02, 0.03]))
+    vertices, triangles = join(own, head.faces, *ball)
+    turn = 100 * rotation(30, 40, 50).T
+    marks = (own[head.landmark_vertices] @ turn).astype(np.float32)
+    mesh = {"vertices": (vertices @ turn).astype(np.float32), "triangles": triangles.astype(np.int32)}
+    four = np.full((68, 3), np.nan, np.float32)
+    four[[48, 54, 30, 8]] = marks[[48, 54, 30, 8]]  # mouth corners, nose tip, chin
+    faces = FaceCache(None)
+    peer = Peer(SimpleNamespace(prepare_face=lambda mesh, *rest: prepare_face(mesh, faces, *rest))).greet()
+    peer.send({"type": "prepare_face", "job": "alone"}, mesh)
+    refused = peer.receive("progress")
+    assert (refused["type"], refused["code"]) == ("error", "no_face") and "place the landmarks" in refused["message"]
+    peer.send({"type": "prepare_face", "job": "helped"}, mesh | {"landmarks68": four})
+    saved = peer.receive("progress")
+    assert saved["type"] == "result"
+    found = saved["payload"]["landmarks68"]
+    np.testing.assert_allclose(found[[48, 54, 30, 8]], four[[48, 54, 30, 8]], atol=1e-3)
+    eyes = np.linalg.norm(marks[36] - marks[45])
+    assert np.linalg.norm(found - marks, axis=1).mean() < 0.03 * eyes
+    jaw = np.linalg.norm(saved["payload"]["basis"][saved["channels"].index("jawOpen")], axis=1)
+    lips = head.landmark_vertices[[66, 57]], head.landmark_vertices[[62, 51]]
+    assert jaw[lips[0]].min() > 4 * jaw[lips[1]].max()
+    peer.sink.close()
+    peer.thread.join(10)
