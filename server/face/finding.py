@@ -14,6 +14,7 @@ WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face 
 WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
 PLACED_RESIDUAL = 1.5  # times the worst, where an artist placed enough landmarks
 MOST_UNMATCHED = 0.5
+MOST_TURNED, MOST_TURNS = np.radians(12), 3  # a face that looks farther away is looked at anew; so often
 DOUBTFUL = 0.5  # confidence of a landmark below which the artist should look at it
 CERTAIN = 0.6  # doubt below which something else on the mesh is another face
 HEAD_VERTICES, HEAD_SIZE, MOST_PIECES = 200, 0.12, 4  # of pieces that may be another head (metres), and how many
@@ -43,21 +44,46 @@ def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: 
 
 
 def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking):
-    fixed = guided.placed(landmarks)
-    for found in _candidates(vertices, shown, piece, landmarks, head, looking):
+    placed = guided.placed(landmarks)
+
+    def fitted(found):
+        """The candidate with what is known of it, its Alignment, and the doubt about both."""
         fitting()
-        if fixed.any():
+        if placed.any():
             found.points = guided.bend(found.points, landmarks, head)
-            found.confidence = np.where(fixed, 1, found.confidence)
+            found.confidence = np.where(placed, 1, found.confidence)
         skin = parts.skin_triangles(vertices, triangles, piece, given, found.points)
         trust = np.minimum(found.confidence / DOUBTFUL, 1)
         try:
-            alignment = align(vertices, triangles, found.points, skin, head, trust, fixed)
+            alignment = align(vertices, triangles, found.points, skin, head, trust, placed)
         except LSFError:
-            continue
-        if doubt(alignment, found.spread, fixed.sum() >= guided.ENOUGH) <= 1:
+            return found, None, np.inf
+        return found, alignment, doubt(alignment, found.spread, placed.sum() >= guided.ENOUGH)
+
+    for found in _candidates(vertices, shown, piece, landmarks, head, looking):
+        found, alignment, doubtful = fitted(found)
+        for _ in range(MOST_TURNS):
+            again = _look_from_the_front(vertices, shown, found, alignment, head, looking)
+            closer = fitted(again) if again is not None else (None, None, np.inf)
+            if closer[2] >= doubtful:
+                break
+            found, alignment, doubtful = closer
+        if doubtful <= 1:
             return found, alignment
     return None
+
+
+def _look_from_the_front(vertices, shown, found, alignment, head, looking):
+    """Another look at a face that turned out to face elsewhere than where it was looked at from; None if it did not."""
+    from .landmarks import find_facing
+
+    if alignment is None or found.view is None or alignment.unmatched > MOST_UNMATCHED:
+        return None
+    frame = alignment.frame
+    if np.trace(found.view @ frame.rotation) > 1 + 2 * np.cos(MOST_TURNED):
+        return None
+    looking()
+    return find_facing(vertices, shown, frame.rotation.T, frame.there(alignment.shape[head.landmark_vertices]))
 
 
 def _candidates(vertices, triangles, piece, landmarks, head, looking) -> Iterator:

@@ -44,6 +44,7 @@ class Found:
     points: np.ndarray  # (68, 3) in mesh units
     confidence: np.ndarray  # (68,) 0..1
     spread: float  # disagreement under zoom, share of the face's extent
+    view: np.ndarray | None = None  # (3, 3) the turn that the mesh was looked at in, None if it was not looked at
 
 
 @cache
@@ -230,4 +231,4 @@ def _finish(looker, points, spread, rotation):
     spread[MOUTH] = mouth_spread / _extent(points)
     lifted = looker.lift(points)
     if lifted is not None:
-        yield Found(lifted @ rotation, np.exp(-spread / SURE), mean)
+        yield Found(lifted @ rotation, np.exp(-spread / SURE), mean, rotation)

@@ -44,6 +44,13 @@ def test_found_on_a_body_in_centimetres_that_faces_elsewhere(person):
     assert np.abs(space.basis[:, len(vertices) :]).max() < 0.01  # the body stays still
 
 
+@pytest.mark.parametrize("turn", [rotation(0, 0, 45), rotation(40, 0, 0)])
+def test_a_head_that_looks_aside_is_looked_at_again_from_its_front(person, turn):
+    vertices, triangles, landmarks = person
+    space = fit(vertices @ turn.T, triangles)
+    assert error(space, landmarks @ turn.T) < 0.03 and space.report["check_landmarks"] == []
+
+
 def test_two_heads_are_refused_and_four_points_choose_one(person):
     """Which of them speaks is the artist's to say."""
     vertices, triangles, landmarks = person
