@@ -118,15 +118,19 @@ def untangle(target, basis: np.ndarray, poses) -> np.ndarray:
     triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
     graph = adjacency(edges_of(triangles), len(target.vertices))
     before = triangle_normals(target.vertices, triangles)
+    turned, look = np.zeros(len(triangles), dtype=bool), np.arange(len(triangles))
     for _ in range(UNTANGLE_ROUNDS):
-        turned = np.zeros(len(triangles), dtype=bool)
+        turned[look] = False
         for pose in poses:
-            after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles)
-            turned |= (before * after).sum(1) < 0
+            after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles[look])
+            turned[look] |= (before[look] * after).sum(1) < 0
         ring = np.unique(triangles[turned])
         if not len(ring):
             break
         basis[:, ring] = _affine_average(target.vertices, graph, basis, ring)
+        changed = np.zeros(len(target.vertices), dtype=bool)
+        changed[ring] = True
+        look = np.flatnonzero(changed[triangles].any(1))
     return basis
 
 
