@@ -16,7 +16,7 @@ from .finding import DOUBTFUL, locate
 from .geometry import similarity
 from .transfer import carry_skin, local_shapes, triangle_normals, untangle
 
-LEAST_FACE_VERTICES = 120
+LEAST_FACE_VERTICES, FACE_RADIUS = 200, 0.15  # metres on a head of ordinary size: the front half of a head
 SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head
 SAME_LANDMARK = 1e-3  # metres: so far a landmark placed on that head may be from its own
 FOUND, FITTED = 0.4, 0.7  # shares of the time that a fit takes
@@ -121,7 +121,7 @@ def refuse_coarse(registration, head):
     """A sentence where the face has too few vertices to move."""
     vertices = registration.target.vertices
     centre = registration.fitted[head.landmark_vertices[17:]].mean(0)
-    inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < 0.12
+    inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < FACE_RADIUS
     if inside.sum() < LEAST_FACE_VERTICES:
         raise LSFError("too_coarse", f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "
                                      "the mesh (apply a Subdivision modifier) and try again.")

@@ -141,6 +141,17 @@ def test_sphere_with_landmarks_is_refused(person):
     assert caught.value.code in ("no_face", "too_coarse")
 
 
+def test_a_face_of_too_few_vertices_is_refused(person):
+    vertices, triangles, landmarks = person
+    cell = np.floor(vertices / 0.032).astype(int)
+    _, first, member = np.unique(cell, axis=0, return_index=True, return_inverse=True)
+    coarse = member.reshape(-1)[triangles]
+    coarse = coarse[(coarse[:, 0] != coarse[:, 1]) & (coarse[:, 1] != coarse[:, 2]) & (coarse[:, 2] != coarse[:, 0])]
+    with pytest.raises(LSFError) as caught:
+        fit(vertices[first], coarse, landmarks)
+    assert caught.value.code == "too_coarse" and "subdivide" in str(caught.value)
+
+
 def test_placed_landmarks_bind_and_pull_their_neighbours(person):
     vertices, triangles, landmarks = person
     moved = landmarks.copy()
