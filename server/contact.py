@@ -11,7 +11,7 @@ import numpy as np
 
 from .arkit import CHANNELS
 
-REACH = 0.0014  # metres between the inner lips: much wider apertures stay, much narrower ones close
+REACH = 0.0007  # metres between the inner lips: much wider apertures stay, much narrower ones close
 UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
 CLOSE, ROLL = CHANNELS.index("mouthClose"), CHANNELS.index("mouthRollLower")
 

@@ -27,10 +27,10 @@ def gap(motion: np.ndarray) -> np.ndarray:
 
 
 def test_small_apertures_close_and_wide_ones_stay():
-    before = openings(0, 0.3, 0.6, 4, 8, 15)
+    before = openings(0, 0.15, 0.3, 4, 8, 15)
     after = gap(contact.touch(before))
     np.testing.assert_allclose(after[[0, 3, 4, 5]], [0, 4, 8, 15], atol=0.01)
-    assert after[1] < 0.05 and after[2] < 0.15
+    assert after[1] < 0.02 and after[2] < 0.06
 
 
 def test_the_order_of_apertures_stays_and_lips_never_cross():
