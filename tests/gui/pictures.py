@@ -1,6 +1,5 @@
 """The panels as docs/artists.md shows them: each group of subpanels opened in turn on a line that was generated."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import bpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import add_on, check, install, shot, until, window_override
+from stage import add_line, add_on, check, face_the_head, install, shot, until, window_override
 
 GROUPS = {"take": ["take"], "tweak": ["tweak", "keys"], "emotion": ["emotion"], "layers": ["layers"],
           "watch": ["watch", "exchange"], "face": ["face", "parts", "own_keys"]}
@@ -81,23 +80,9 @@ def prepare():
     with window_override():
         bpy.ops.lsf.add_head()
     scene = bpy.context.scene
-    editor = scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], 4, 25)
+    add_line(channel=4)
     scene.frame_end = 170
-    if hasattr(bpy.context.workspace, "sequencer_scene"):
-        bpy.context.workspace.sequencer_scene = scene
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        if area.type == "VIEW_3D":
-            area.spaces.active.show_region_ui = True
-    yield 0.3
-    with window_override():
-        bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_selected()
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        for region in area.regions:
-            if region.type == "UI" and area.type == "VIEW_3D":
-                region.active_panel_category = "LSF"
+    yield from face_the_head()
 
 
 def steps():

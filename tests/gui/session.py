@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ import bpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import Stopwatch, add_on, check, install, measured, shot, until, window_override
+from stage import Stopwatch, add_line, add_on, check, install, measured, shot, until, window_override
 
 BLOCK = 0.05  # seconds that a running job may hold Blender's main thread
 
@@ -75,17 +74,13 @@ def prepare():
     with window_override():
         bpy.ops.lsf.add_head()
     scene = bpy.context.scene
-    editor = scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], 1, 25)
+    add_line(channel=1)
     scene.frame_end = 200
     window = bpy.context.window_manager.windows[0]
     timeline = next(area for area in window.screen.areas if area.type == "DOPESHEET_EDITOR")
     timeline.type = "SEQUENCE_EDITOR"
     with bpy.context.temp_override(window=window):
         bpy.ops.screen.area_move(x=timeline.x + 100, y=timeline.y + timeline.height, delta=220)
-    if hasattr(bpy.context.workspace, "sequencer_scene"):
-        bpy.context.workspace.sequencer_scene = scene
     yield 0.3
     for area in window.screen.areas:
         if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:

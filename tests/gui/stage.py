@@ -96,3 +96,29 @@ def run(steps) -> None:
         return None
 
     bpy.app.timers.register(advance, first_interval=1.0, persistent=True)
+
+
+def add_line(channel: int):
+    """The line of speech from frame 25 on as the active strip, in a sequencer that shows this scene."""
+    scene = bpy.context.scene
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], channel, 25)
+    if hasattr(bpy.context.workspace, "sequencer_scene"):
+        bpy.context.workspace.sequencer_scene = scene
+    return editor.active_strip
+
+
+def face_the_head():
+    """The viewport from the front on what is selected, with the LSF tab open."""
+    for area in bpy.context.window_manager.windows[0].screen.areas:
+        if area.type == "VIEW_3D":
+            area.spaces.active.show_region_ui = True
+    yield 0.3
+    with window_override():
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_selected()
+    for area in bpy.context.window_manager.windows[0].screen.areas:
+        for region in area.regions:
+            if region.type == "UI" and area.type == "VIEW_3D":
+                region.active_panel_category = "LSF"

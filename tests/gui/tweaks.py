@@ -1,6 +1,5 @@
 """Sliders, keys by hand and their undo as an artist has them in a window. Run it with a minute of speech as --audio."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import Stopwatch, add_on, check, install, measured, shot, until, window_override
+from stage import Stopwatch, add_line, add_on, check, face_the_head, install, measured, shot, until, window_override
 
 SLIDER = "object.data.shape_keys.animation_data.action.lsf."
 
@@ -83,23 +82,9 @@ def prepare():
     with window_override():
         bpy.ops.lsf.add_head()
     scene = bpy.context.scene
-    editor = scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], 1, 25)
-    scene.frame_end = int(add_on().compat.strip_times(editor.active_strip).right)
-    if hasattr(bpy.context.workspace, "sequencer_scene"):
-        bpy.context.workspace.sequencer_scene = scene
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        if area.type == "VIEW_3D":
-            area.spaces.active.show_region_ui = True
-    yield 0.3
-    with window_override():
-        bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_selected()
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        for region in area.regions:
-            if region.type == "UI" and area.type == "VIEW_3D":
-                region.active_panel_category = "LSF"
+    strip = add_line(channel=1)
+    scene.frame_end = int(add_on().compat.strip_times(strip).right)
+    yield from face_the_head()
     yield from shot("tweaks_1_nothing_yet")
     with window_override():
         bpy.ops.lsf.generate("INVOKE_DEFAULT")
