@@ -27,6 +27,7 @@ class Item:
     state: State = State.WAITING
     error: str = ""  # one sentence
     work: Generation | ServerWork | None = None  # of the server for it
+    blocked: bool = False  # its result cannot be written now: the head is not in Object Mode
 
     def fail(self, sentence: str) -> None:
         self.state, self.error = State.FAILED, sentence.rstrip(".") + "."
@@ -35,13 +36,16 @@ class Item:
 class Batch:
     """Call `poll` from Blender's main thread until `ended`; then the `results` wait to be written.
 
-    Results are written together at the end, so that they are one undo step; until then the file is as it was. A line
-    that fails does not stop the others.
+    A line that fails does not stop the others, nor does one that is cancelled take those with it that are done.
+
+    Results are written together at the end. Written one by one, they could not be one undo step: Blender's undo takes
+    back all that came since a step, whoever did it, so that the artist's Ctrl+Z meanwhile would lose lines that are
+    done, and that of the batch what the artist did meanwhile.
     """
 
     def __init__(self, items: list[Item]):
         self.items = items
-        self.waits = ""  # why the results are not written yet
+        self.waits = ""  # why the results are not written yet, or that they are
         self._started = time.monotonic()
 
     @property
@@ -101,11 +105,12 @@ class Batch:
             item.fail(item.work.error)
 
     def cancel(self, item: Item | None = None) -> None:
-        """Give up one line, or all that are not done; where all are done but not written yet, these."""
+        """Give up one line, or all that are not done; where none is at work any more, those that cannot be written."""
         if item is not None:
             lines = [item]
         else:
-            lines = self.results if self.ended else [item for item in self.items if not item.state.ended]
+            lines = [item for item in self.results if item.blocked] or [
+                item for item in self.items if not item.state.ended]
         for line in lines:
             if line.work is not None:
                 line.work.cancel()

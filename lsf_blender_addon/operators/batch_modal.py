@@ -70,9 +70,10 @@ class BatchModal:
         session.redraw()
         if not batch.ended:
             return {"PASS_THROUGH"}
-        if self._unwritten is None and any(is_edited(item.work) for item in batch.results):
-            batch.waits = "Waiting for Object Mode"
+        batch.waits = self.why_not(context, batch)
+        if batch.waits:
             return {"PASS_THROUGH"}
+        batch.waits = "Writing"
         if not self._write_next(batch):
             return {"RUNNING_MODAL"}
         self._stop_timer(context)
@@ -124,8 +125,15 @@ class BatchModal:
             except Exception:  # a bug on one line must not cost the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)
-            batch.waits = f"Writing {item.name}"
         return not self._unwritten
+
+    def why_not(self, context: bpy.types.Context, batch: Batch) -> str:
+        """What the results, or the next of them, wait for; empty if they can be written."""
+        for item in batch.results if self._unwritten is None else ():
+            item.blocked = is_edited(item.work)
+        if any(item.blocked for item in batch.results):
+            return "Waiting for Object Mode"
+        return "Waiting until you let go, or the render ends" if _is_blender_at_work(context) else ""
 
     def _end(self) -> set[str]:
         batch, session.batch = session.batch, None
@@ -138,3 +146,10 @@ class BatchModal:
 
     def _stop_timer(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
+
+
+def _is_blender_at_work(context: bpy.types.Context) -> bool:
+    """Whether Blender itself holds on to data: keys that are dragged, a render. It would write into what is not there
+    any more, were curves written meanwhile. Add-ons' operators do not count: some run as long as Blender does."""
+    return any(bpy.types.Operator.bl_rna_get_subclass_py(operator.bl_idname) is None
+               for window in context.window_manager.windows for operator in window.modal_operators)

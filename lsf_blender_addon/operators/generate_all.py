@@ -42,7 +42,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         return items
 
     def finish(self, batch: Batch, texts: list[str]) -> set[str]:
-        text = f"{len(texts)} of {len(batch.items)} lines, {batch.seconds:.0f} s"
+        text = f"{len(texts)} of {len(batch.items)} lines written, {batch.seconds:.0f} s"
         cancelled = sum(item.state is State.CANCELLED for item in batch.items)
         if cancelled:
             text += f"; {cancelled} cancelled"

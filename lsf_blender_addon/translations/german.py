@@ -453,6 +453,7 @@ MESSAGES = {
     "Vertices": "Vertices",
     "Vertices of the triangle that it lies on": "Vertices des Dreiecks, auf dem er liegt",
     "Waiting for Object Mode": "Wartet auf den Objektmodus",
+    "Waiting until you let go, or the render ends": "Wartet, bis du loslässt oder das Rendern zu Ende ist",
     "Watch": "Ansehen",
     "Weights": "Gewichte",
     "What happens with the shape keys that the head has already":
@@ -477,6 +478,7 @@ MESSAGES = {
         "und Treiber zusammen",
     "You have set no keys by hand on the generated curves.":
         "Du hast auf den generierten Kurven keine Schlüssel von Hand gesetzt.",
+    "Writing": "Schreibt",
     "Your own Action is active already, above what was generated":
         "Deine eigene Action ist schon aktiv, über dem Generierten",
     "Your own Action is active already, above what was generated.":

@@ -420,6 +420,7 @@ MESSAGES = {
     "Vertices": "頂点",
     "Vertices of the triangle that it lies on": "点がのっている三角形の頂点",
     "Waiting for Object Mode": "オブジェクトモードを待っています",
+    "Waiting until you let go, or the render ends": "操作またはレンダリングの終了を待っています",
     "Watch": "再生確認",
     "Weights": "ウェイト",
     "What happens with the shape keys that the head has already": "頭が元から持つシェイプキーの扱い",
@@ -441,6 +442,7 @@ MESSAGES = {
     "Write the values of the head's shape keys to a file, as they play: Actions, NLA and drivers together":
         "頭のシェイプキーの値を再生されるとおりファイルに書き出す（アクション、NLA、ドライバーの合計）",
     "You have set no keys by hand on the generated curves.": "生成されたカーブに手で打ったキーはありません。",
+    "Writing": "書き込んでいます",
     "Your own Action is active already, above what was generated": "自分のアクションはすでに生成物の上でアクティブです",
     "Your own Action is active already, above what was generated.":
         "自分のアクションはすでに生成物の上でアクティブです。",

@@ -106,8 +106,16 @@ def test_cancel_all_keeps_what_is_done():
     batch.cancel()
     assert batch.ended and generations[1].cancelled and not generations[0].cancelled and begun == [0, 1]
     assert [item.name for item in batch.results] == ["line 0"]
-    batch.cancel()  # while these wait to be written
-    assert not batch.results
+    batch.cancel()  # Esc once more: what is done stays
+    assert [item.name for item in batch.results] == ["line 0"]
+
+
+def test_cancel_gives_up_what_cannot_be_written():
+    batch, generations, _begun = batch_of(*[State.DONE] * 3)
+    run(batch)
+    batch.items[1].blocked = True
+    batch.cancel()
+    assert generations[1].cancelled and [item.name for item in batch.results] == ["line 0", "line 2"]
 
 
 def test_a_basis_is_kept_once():
