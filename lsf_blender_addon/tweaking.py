@@ -8,7 +8,7 @@ import numpy as np
 
 from . import compat, properties
 from .errors import Refusal
-from .scene import actions, curves, layers, prediction, rig_drive, shape_keys, strips, thinning, tweaks
+from .scene import actions, curves, layers, nla, prediction, rig_drive, shape_keys, strips, thinning, tweaks
 from .scene.prediction import Prediction
 
 DENSITY = 0.5  # of keys, where the error cannot be seen
@@ -71,11 +71,8 @@ def list_channels(action: bpy.types.Action, predicted: Prediction) -> None:
 
 def refresh_all(mesh: bpy.types.Mesh) -> None:
     """Write the generated curves of all lines on these keys again."""
-    data = mesh.shape_keys.animation_data
-    strips_of = [strip.action for track in data.nla_tracks for strip in track.strips]
-    for action in dict.fromkeys([data.action, *strips_of]):
-        if action is not None:
-            refresh(action)
+    for action in nla.actions(mesh.shape_keys.animation_data):
+        refresh(action)
 
 
 def refresh(action: bpy.types.Action, keep: bool = True) -> None:

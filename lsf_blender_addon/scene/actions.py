@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import compat
 from ..errors import Refusal
-from . import curves
+from . import curves, nla
 from .curves import Keying, value_path
 from .strips import Line
 
@@ -69,10 +69,7 @@ def write(mesh: bpy.types.Mesh, line: Line, names: list[str], motion: np.ndarray
 def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action | None:
     """The Action that was generated for this strip on these shape keys."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
-    if data is None:
-        return None
-    played = [strip.action for track in data.nla_tracks for strip in track.strips]
-    for action in [data.action, *played]:
+    for action in nla.actions(data) if data else ():
         if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (strip, scene):
             return action
     return None
@@ -103,8 +100,7 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
 
 def players(action: bpy.types.Action) -> list[bpy.types.Key]:
     """The shape keys that this Action animates, as their active one or through the NLA."""
-    return [keys for keys in bpy.data.shape_keys if (data := keys.animation_data) and action in
-            [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]]
+    return [keys for keys in bpy.data.shape_keys if keys.animation_data and action in nla.actions(keys.animation_data)]
 
 
 def rewritten(action: bpy.types.Action, paths: list[str], first_frame: int, moved: bool) -> None:
@@ -154,7 +150,7 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
         return
     if any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
         return  # the artist has put it on a track of their own
-    _take_off(data, action)
+    nla.take_off(filter(_is_ours, data.nla_tracks), action)
     if data.action is None and not data.nla_tracks:
         compat.assign(data, action)
         return
@@ -170,7 +166,8 @@ def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> N
     if compat.unkeyed_value() != 0 and not any(track.name == REST for track in data.nla_tracks):
         data.nla_tracks.new().name = REST  # below the others
     for action in actions:
-        _push(data, action)
+        strip = nla.put_on(data, action, TRACK, lambda track: _is_ours(track) and track.name != REST)
+        strip.extrapolation = "NOTHING"
     if compat.unkeyed_value() != 0:
         _rest(data)
     if active_track is not None:
@@ -178,30 +175,8 @@ def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> N
 
 
 def _is_ours(track: bpy.types.NlaTrack) -> bool:
-    return track.name.split(".")[0] in {TRACK, REST} and all(is_generated(strip.action) for strip in track.strips)
-
-
-def _take_off(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
-    for track in data.nla_tracks:
-        if _is_ours(track):
-            for strip in [strip for strip in track.strips if strip.action == action]:
-                track.strips.remove(strip)
-
-
-def _push(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
-    """Put the Action on the first track of ours with room at its frames, or on a new one."""
-    start, end = action.curve_frame_range
-    for track in data.nla_tracks:
-        if (_is_ours(track) and track.name != REST
-                and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips)):
-            break
-    else:
-        track = data.nla_tracks.new()
-        track.name = TRACK
-    strip = track.strips.new(action.name, int(start), action)
-    compat.assign_slot(strip, action)
-    strip.extrapolation = "NOTHING"
-    strip.blend_type = "REPLACE"
+    named = nla.is_named(track, TRACK) or nla.is_named(track, REST)
+    return named and all(is_generated(strip.action) for strip in track.strips)
 
 
 def _rest(data: bpy.types.AnimData) -> None:

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from .. import compat
-from . import actions, shape_keys
+from . import actions, nla, shape_keys
 from .character import Character
 
 SEEN = 5e-3  # of the largest offset on the character: a part that a channel moves less does not follow it
@@ -82,6 +82,5 @@ def _animated(mesh: bpy.types.Mesh) -> set[str]:
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     if data is None:
         return set()
-    used = {data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)} - {None}
-    paths = {curve.data_path for action in used for curve in compat.fcurves_of(action)}
+    paths = {curve.data_path for action in nla.actions(data) for curve in compat.fcurves_of(action)}
     return {key.name for key in mesh.shape_keys.key_blocks if actions.value_path(key.name) in paths}

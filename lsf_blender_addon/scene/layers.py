@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from .. import compat
+from . import nla
 from .actions import value_path
 from .layer_curves import LOOKS
 from .strips import Line
@@ -85,7 +86,7 @@ def remove(mesh: bpy.types.Mesh, layer: str) -> None:
         actions.add(strip.action)
         paths |= {fcurve.data_path for fcurve in compat.fcurves_of(strip.action)}
         track.strips.remove(strip)
-        if track.name.split(".")[0] == TRACKS[layer] and not track.strips:
+        if nla.is_named(track, TRACKS[layer]) and not track.strips:
             data.nla_tracks.remove(track)
     for action in actions:
         if not action.users - action.use_fake_user:
@@ -117,31 +118,20 @@ def _drop(data: bpy.types.AnimData, action: bpy.types.Action | None) -> None:
     """Take an Action off its tracks, and out of the file if nothing else uses it."""
     if action is None:
         return
-    for track in data.nla_tracks:
-        for strip in [strip for strip in track.strips if strip.action == action]:
-            track.strips.remove(strip)
+    nla.take_off(data.nla_tracks, action)
     if not action.users - action.use_fake_user:
         bpy.data.actions.remove(action)
 
 
 def _place(data: bpy.types.AnimData, action: bpy.types.Action, layer: str) -> None:
     """Put the Action on the layer's track, or on a second one where its frames are taken."""
-    for track in list(data.nla_tracks):
-        for strip in [strip for strip in track.strips if strip.action == action]:
-            if track.name.split(".")[0] != TRACKS[layer]:
-                return  # the artist has put it on another track
-            track.strips.remove(strip)
+    def is_ours(track: bpy.types.NlaTrack) -> bool:
+        return nla.is_named(track, TRACKS[layer])
+
+    if any(strip.action == action for track in data.nla_tracks if not is_ours(track) for strip in track.strips):
+        return  # the artist has put it on another track
+    nla.take_off(data.nla_tracks, action)
     active_track = data.nla_tracks.active
-    start, end = action.curve_frame_range
-    for track in data.nla_tracks:
-        if (track.name.split(".")[0] == TRACKS[layer]
-                and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips)):
-            break
-    else:
-        track = data.nla_tracks.new()
-        track.name = TRACKS[layer]
-    strip = track.strips.new(action.name, int(start), action)
-    compat.assign_slot(strip, action)
-    strip.extrapolation, strip.blend_type = "HOLD", "REPLACE"
+    nla.put_on(data, action, TRACKS[layer], is_ours).extrapolation = "HOLD"
     if active_track is not None:
         data.nla_tracks.active = active_track
