@@ -92,32 +92,16 @@ def write(generation: Generation) -> str:
     prediction.store(action, predicted)
     tweaking.list_channels(action, predicted)
     rig_drive.store(action, drive)
-    for layer in layered.layers if generation.span is None else ():
-        columns = layered.columns(plan.animated, layer)
-        layers.write(head.data, line, layer, [channels[k] for k in columns], motion[:, columns])
-    if "head" in result.arrays and head.lsf.nod.object is not None and generation.span is None:
-        head_layer.write(head.lsf.nod.object, head.lsf.nod.bone, line, result.arrays["head"][:line.frames],
-                         result.arrays["landmarks68"])
+    if generation.span is None:  # layers of a part of a line would not fit the rest of it
+        _write_layers(head, line, layered, plan.animated, result.arrays)
     for follower in following:
         followers.write(follower, motion, head)
         head.lsf.add_part(follower.part)
     if {"landmarks68", "landmark_vertices"} <= result.arrays.keys():
         face_result.remember([head, *parts], face, result.header, result.arrays)
     frames = "frames {} to {} anew".format(*generation.span) if generation.span else f"{len(motion)} frames"
-    text = f"{frames}, {generation.seconds:.1f} s; {curves.load(action).summary()}"
-    if following:
-        text += f"; with {listed([follower.part.name for follower in following])}"
-    if head.data.shape_keys.animation_data.action != action:
-        text += ", on an NLA track"
-    if overruled := actions.overruled(head.data, plan.names):
-        text += f"; your own curves decide over {listed(overruled)}"
-    if drive is not None:
-        text += f"; on your {face.rig.mapping.name or 'own'} keys"
-    elif plan.kept:
-        text += f"; {len(plan.kept)} of your own keys animated"
-    if plan.driven:
-        text += f"; left out, as drivers move them: {listed(plan.driven)}"
-    return text + face_result.in_doubt(head)
+    own_keys = (face.rig.mapping.name or "own") if drive is not None else ""
+    return f"{frames}, {generation.seconds:.1f} s; {_told(head, action, plan, own_keys, following)}"
 
 
 def _layered(face: character.Character, motion: np.ndarray, tweaked: np.ndarray,
@@ -127,6 +111,36 @@ def _layered(face: character.Character, motion: np.ndarray, tweaked: np.ndarray,
     if face.rig is None:
         return None, layer_curves.layered(channels, tweaked, basis, arrays)
     return rig_drive.layered(face.rig, channels, motion, tweaked, basis, arrays)
+
+
+def _write_layers(head: bpy.types.Object, line: strips.Line, layered: LayeredMotion, animated: list[int],
+                  arrays: dict[str, np.ndarray]) -> None:
+    """Write blinks, gaze and nods, as far as they are wanted: from the `animated` channels, and the result's arrays."""
+    for layer in layered.layers:
+        columns = layered.columns(animated, layer)
+        layers.write(head.data, line, layer, [layered.channels[k] for k in columns], layered.motion[:, columns])
+    nod = head.lsf.nod
+    if "head" in arrays and nod.object is not None:
+        head_layer.write(nod.object, nod.bone, line, arrays["head"][:line.frames], arrays["landmarks68"])
+
+
+def _told(head: bpy.types.Object, action: bpy.types.Action, plan: shape_keys.KeyPlan, own_keys: str,
+          following: list[followers.Follower]) -> str:
+    """What the artist should know of what was written; `own_keys` names the keys of a rig that it drives."""
+    text = curves.load(action).summary()
+    if following:
+        text += f"; with {listed([follower.part.name for follower in following])}"
+    if head.data.shape_keys.animation_data.action != action:
+        text += ", on an NLA track"
+    if overruled := actions.overruled(head.data, plan.names):
+        text += f"; your own curves decide over {listed(overruled)}"
+    if own_keys:
+        text += f"; on your {own_keys} keys"
+    elif plan.kept:
+        text += f"; {len(plan.kept)} of your own keys animated"
+    if plan.driven:
+        text += f"; left out, as drivers move them: {listed(plan.driven)}"
+    return text + face_result.in_doubt(head)
 
 
 def _check_span(head: bpy.types.Object, line: strips.Line, span: tuple[int, int]) -> None:

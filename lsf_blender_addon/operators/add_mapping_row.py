@@ -3,7 +3,7 @@
 import bpy
 
 from .. import properties
-from .poll import enabled_unless
+from .poll import enabled_with_head
 
 
 class LSF_OT_add_mapping_row(bpy.types.Operator):
@@ -15,10 +15,7 @@ class LSF_OT_add_mapping_row(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH":
-            return enabled_unless(cls, "Choose the head first: a mesh object.")
-        return True
+        return enabled_with_head(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         face = properties.head_of(context).lsf

@@ -3,7 +3,7 @@
 import bpy
 
 from .. import properties
-from .poll import enabled_unless
+from .poll import enabled_unless, enabled_with_head
 
 
 class LSF_OT_add_parts(bpy.types.Operator):
@@ -15,13 +15,11 @@ class LSF_OT_add_parts(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH":
-            return enabled_unless(cls, "Choose the head first: a mesh object.")
-        if not _others(context, head):
-            return enabled_unless(
-                cls, "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.")
-        return True
+        if not enabled_with_head(cls, context):
+            return False
+        others = _others(context, properties.head_of(context))
+        return enabled_unless(
+            cls, "" if others else "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = properties.head_of(context)

@@ -14,6 +14,13 @@ def enabled_unless(operator: type[bpy.types.Operator], reason: str) -> bool:
     return not reason
 
 
+def enabled_with_head(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """For `poll`: whether a head is chosen, or a mesh active."""
+    head = properties.head_of(context)
+    is_mesh = head is not None and head.type == "MESH"
+    return enabled_unless(operator, "" if is_mesh else "Choose the head first: a mesh object.")
+
+
 def enabled_with_own_keys(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """For `poll`: whether the chosen head has shape keys that the artist made."""
     head = properties.head_of(context)

@@ -4,7 +4,7 @@ import bpy
 
 from .. import layer_properties, properties, tweaking
 from ..scene import head_layer, layers
-from .poll import enabled_unless
+from .poll import enabled_with_head
 
 
 class LSF_OT_remove_layer(bpy.types.Operator):
@@ -18,10 +18,7 @@ class LSF_OT_remove_layer(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = properties.head_of(context)
-        if head is None or head.type != "MESH":
-            return enabled_unless(cls, "Choose the head first.")
-        return True
+        return enabled_with_head(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = properties.head_of(context)

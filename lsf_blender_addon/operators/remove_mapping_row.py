@@ -16,9 +16,7 @@ class LSF_OT_remove_mapping_row(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
-        if head is None or not len(head.lsf.mapping):
-            return enabled_unless(cls, "The list is empty.")
-        return True
+        return enabled_unless(cls, "" if head and head.lsf.mapping else "The list is empty.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         face = properties.head_of(context).lsf

@@ -16,9 +16,7 @@ class LSF_OT_remove_part(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
-        if head is None or not len(head.lsf.parts):
-            return enabled_unless(cls, "No parts are listed.")
-        return True
+        return enabled_unless(cls, "" if head and head.lsf.parts else "No parts are listed.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         face = properties.head_of(context).lsf

@@ -16,9 +16,7 @@ class LSF_OT_reset_landmarks(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = properties.head_of(context)
-        if head is None or not len(head.lsf.own_landmarks):
-            return enabled_unless(cls, "No landmarks were set by hand.")
-        return True
+        return enabled_unless(cls, "" if head and head.lsf.own_landmarks else "No landmarks were set by hand.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         properties.head_of(context).lsf.own_landmarks.clear()

@@ -5,7 +5,8 @@ import unicodedata
 
 import bpy
 
-from .. import properties
+from .. import properties, tweaking
+from ..errors import Refusal
 from ..translations import translated
 
 PIXELS_PER_LETTER = 7  # of the interface's font, about
@@ -37,3 +38,12 @@ def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
         return head
     layout.label(text="Choose the head first", icon="INFO")
     return None
+
+
+def chosen_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Action | None:
+    """The generated Action that the panel is about; without one a sentence says what to do."""
+    try:
+        return tweaking.current(context)
+    except Refusal as refusal:
+        wrapped(layout, context, f"{refusal}.", "INFO")
+        return None

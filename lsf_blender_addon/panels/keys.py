@@ -3,10 +3,8 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from .. import tweaking
-from ..errors import Refusal
 from ..scene import curves
-from .common import Tab, wrapped
+from .common import Tab, chosen_line, wrapped
 
 SHOWN = 6  # curves with keys by hand
 
@@ -17,10 +15,8 @@ class _KeysPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        try:
-            action = tweaking.current(context)
-        except Refusal as refusal:
-            wrapped(layout, context, f"{refusal}.", "INFO")
+        action = chosen_line(layout, context)
+        if action is None:
             return
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False

@@ -2,10 +2,8 @@
 
 import bpy
 
-from .. import tweaking
-from ..errors import Refusal
 from ..scene import prediction
-from .common import Tab, wrapped
+from .common import Tab, chosen_line, wrapped
 
 
 class _TweakPanel(Tab):
@@ -14,10 +12,8 @@ class _TweakPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        try:
-            action = tweaking.current(context)
-        except Refusal as refusal:
-            wrapped(layout, context, f"{refusal}.", "INFO")
+        action = chosen_line(layout, context)
+        if action is None:
             return
         layout.use_property_split, layout.use_property_decorate = True, False
         tweaks = action.lsf

@@ -65,7 +65,6 @@ MESSAGES = {
     "Choose emotion and strength after the direction in words. Say what is felt, not what is not":
         "Gefühl und Stärke nach der Anweisung in Worten wählen. Sagen, was gefühlt wird, nicht, was nicht",
     "Choose the head first": "Zuerst den Kopf wählen",
-    "Choose the head first.": "Zuerst den Kopf wählen.",
     "Choose the head first: a mesh object.": "Zuerst den Kopf wählen: ein Mesh-Objekt.",
     "Clear My Keys": "Meine Schlüssel löschen",
     "Click: {point}   Esc: leave": "Klick: {point}   Esc: verlassen",

@@ -61,7 +61,6 @@ MESSAGES = {
     "Choose emotion and strength after the direction in words. Say what is felt, not what is not":
         "言葉の指示から感情と強さを選ぶ。感じていることを書き、否定形は使わない",
     "Choose the head first": "先に頭を選んでください",
-    "Choose the head first.": "先に頭を選んでください。",
     "Choose the head first: a mesh object.": "先に頭（メッシュオブジェクト）を選んでください。",
     "Clear My Keys": "自分のキーを消去",
     "Click: {point}   Esc: leave": "クリック：{point}   Esc：終了",
