@@ -8,20 +8,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import Stopwatch, add_on, check, install, measured, shot, until, window_override
-
-
-def head() -> bpy.types.Object:
-    return bpy.data.objects["LSF Head"]
-
-
-def window() -> bpy.types.Window:
-    return bpy.context.window_manager.windows[0]
-
-
-def viewport() -> tuple[bpy.types.Region, bpy.types.RegionView3D]:
-    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
-    return next(region for region in area.regions if region.type == "WINDOW"), area.spaces.active.region_3d
+from shots import only, shot
+from stage import Stopwatch, add_on, check, head, idle, measured, press, until
 
 
 def place(point: int) -> tuple[int, int]:
@@ -29,30 +17,32 @@ def place(point: int) -> tuple[int, int]:
     store, drawing = add_on().landmarks.store, add_on().landmarks.drawing
     meshes, surface = add_on().scene.meshes, add_on().landmarks.surface
     whole = surface.Surface(meshes.seen_vertices(head()), meshes.read_triangles(head().data))
-    region, view = viewport()
-    x, y = drawing.pixels(add_on().landmarks.editor.Editor(whole, *store.read(head())), region, view)[point]
+    editor = add_on().landmarks.editor.Editor(whole, *store.read(head()))
+    area = stage.area_of("VIEW_3D")
+    region = stage.region_of(area)
+    x, y = drawing.pixels(editor, region, area.spaces.active.region_3d)[point]
     return round(region.x + x), round(region.y + y)
 
 
 def move(x: int, y: int):
-    window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+    stage.window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
     yield 0.1
 
 
-def press(key: str, x: int, y: int, **modifiers):
-    window().event_simulate(type=key, value="PRESS", x=x, y=y, **modifiers)
+def tap(key: str, x: int, y: int, **modifiers):
+    stage.window().event_simulate(type=key, value="PRESS", x=x, y=y, **modifiers)
     yield 0.1
-    window().event_simulate(type=key, value="RELEASE", x=x, y=y, **modifiers)
+    stage.window().event_simulate(type=key, value="RELEASE", x=x, y=y, **modifiers)
     yield 0.1
 
 
 def drag(start: tuple[int, int], by: tuple[int, int]):
     yield from move(*start)
-    window().event_simulate(type="LEFTMOUSE", value="PRESS", x=start[0], y=start[1])
+    stage.window().event_simulate(type="LEFTMOUSE", value="PRESS", x=start[0], y=start[1])
     yield 0.1
     for step in range(1, 6):
         yield from move(start[0] + by[0] * step // 5, start[1] + by[1] * step // 5)
-    window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=start[0] + by[0], y=start[1] + by[1])
+    stage.window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=start[0] + by[0], y=start[1] + by[1])
     yield 0.1
 
 
@@ -62,40 +52,19 @@ def own() -> dict[int, np.ndarray]:
     return {point: place.on(base) for point, place in add_on().landmarks.store.read(head())[1].items()}
 
 
-def edit() -> None:
-    with window_override():
-        bpy.ops.lsf.edit_landmarks("INVOKE_DEFAULT")
-
-
-def open_panels() -> None:
-    """The Face panel and what is below it, which start closed."""
-    panels = add_on().panels
-    classes = (panels.face.LSF_PT_view3d_face, panels.parts.LSF_PT_view3d_parts, panels.own_keys.LSF_PT_view3d_own_keys)
-    for cls in reversed(classes):
-        bpy.utils.unregister_class(cls)
-    for cls in classes:
-        cls.bl_options = set()
-        bpy.utils.register_class(cls)
+def prepare():
+    stage.show_panels("face", "parts", "own_keys", others=False)
+    press(bpy.ops.lsf.add_head)
+    yield from stage.face_the_heads()
 
 
 def steps():
-    install()
-    yield 0.2
-    open_panels()
-    with window_override():
-        bpy.ops.lsf.add_head()
-        bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_selected()
-    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
-    area.spaces.active.show_region_ui = True
-    yield 0.3
-    next(region for region in area.regions if region.type == "UI").active_panel_category = "LSF"
+    yield from prepare()
     bpy.ops.ed.undo_push(message="prepared")
     yield from shot("face_1_before")
 
     # Find
-    with window_override():
-        bpy.ops.lsf.find_landmarks("INVOKE_DEFAULT")
+    press(bpy.ops.lsf.find_landmarks)
     check(add_on().session.batch is not None, "Find Landmarks did not start")
     with Stopwatch() as still:
         measured["Find Landmarks with a cold server, s"] = round((yield from until(idle)), 2)
@@ -105,19 +74,22 @@ def steps():
 
     # Drag a mouth corner, mirror it, keep
     with Stopwatch() as still:
-        edit()
+        press(bpy.ops.lsf.edit_landmarks)
         yield 0.5
     measured["standstill as the points appear, ms"] = still.longest()
     yield from move(*place(48))
     yield from shot("face_2_editing")
+    area = stage.area_of("VIEW_3D")
+    yield from shot("docs/edit_landmarks.jpg", *only(0, 0, area.width, area.y + area.height), "-resize", "1100",
+                    "-quality", "88")
     start = place(48)
     with Stopwatch() as still:
         yield from drag(start, (-30, 12))
     measured["longest standstill while dragging, ms"] = still.longest()
     check(not own(), "a drag was written before it was kept")
-    yield from press("X", start[0] - 30, start[1] + 12)
+    yield from tap("X", start[0] - 30, start[1] + 12)
     yield from shot("face_3_mirrored")
-    yield from press("RET", *start)
+    yield from tap("RET", *start)
     yield 0.3
     kept = own()
     check(set(kept) == {48, 54}, f"kept {sorted(kept)}")
@@ -129,62 +101,54 @@ def steps():
     yield from shot("face_4_kept")
 
     # One undo step
-    with window_override():
-        bpy.ops.ed.undo()
+    stage.undo()
     yield 0.3
     check(not own(), "undo left points")
-    with window_override():
-        bpy.ops.ed.redo()
+    stage.redo()
     yield 0.3
     check(set(own()) == {48, 54}, "redo did not bring them back")
 
     # Esc, and keys
-    edit()
+    press(bpy.ops.lsf.edit_landmarks)
     yield from drag(place(30), (10, 10))
-    yield from press("ESC", *place(30))
+    yield from tap("ESC", *place(30))
     check(set(own()) == {48, 54}, "Esc kept something")
-    edit()
+    press(bpy.ops.lsf.edit_landmarks)
     yield from move(*place(54))
-    yield from press("R", *place(54))
-    yield from press("RET", *place(54))
+    yield from tap("R", *place(54))
+    yield from tap("RET", *place(54))
     check(set(own()) == {48}, "R did not reset the point")
-    edit()
-    yield from press("R", *place(30), shift=True)
-    yield from press("Z", *place(30), ctrl=True)
-    yield from press("R", *place(30), shift=True)
-    yield from press("RET", *place(30))
+    press(bpy.ops.lsf.edit_landmarks)
+    yield from tap("R", *place(30), shift=True)
+    yield from tap("Z", *place(30), ctrl=True)
+    yield from tap("R", *place(30), shift=True)
+    yield from tap("RET", *place(30))
     check(not own(), "Shift R did not reset all")
 
     # Four points where nothing was found
     head().lsf.found_landmarks.clear()
-    region, _view = viewport()
+    region = stage.region_of(stage.area_of("VIEW_3D"))
     middle = region.x + region.width // 2, region.y + region.height // 2
-    edit()
+    press(bpy.ops.lsf.edit_landmarks)
     for dx, dy in ((-40, -60), (40, -60), (0, -10), (0, -110)):
         yield from move(middle[0] + dx, middle[1] + dy)
-        yield from press("LEFTMOUSE", middle[0] + dx, middle[1] + dy)
+        yield from tap("LEFTMOUSE", middle[0] + dx, middle[1] + dy)
     yield from shot("face_5_four_points")
-    yield from press("RET", *middle)
+    yield from tap("RET", *middle)
     check(set(own()) == {48, 54, 30, 8}, f"four clicks gave {sorted(own())}")
 
     # A search goes on below the editing
     head().scale *= 1.001  # a mesh that the server has not seen
-    with window_override():
-        bpy.ops.lsf.find_landmarks("INVOKE_DEFAULT")
-    edit()
+    press(bpy.ops.lsf.find_landmarks)
+    press(bpy.ops.lsf.edit_landmarks)
     yield from until(idle)
-    yield from press("ESC", *middle)
+    yield from tap("ESC", *middle)
     check(not add_on().session.failed, f"the search while editing: {add_on().session.message}")
 
     # Another file while editing
-    edit()
+    press(bpy.ops.lsf.edit_landmarks)
     bpy.ops.wm.read_homefile(use_factory_startup=False)
     yield 0.5
-    bpy.ops.preferences.addon_disable(module=add_on().__name__)
-
-
-def idle() -> bool:
-    return add_on().session.batch is None
 
 
 stage.run(steps())

@@ -1,4 +1,4 @@
-"""The panels as docs/artists.md shows them: each group of subpanels opened in turn on a line that was generated."""
+"""The subpanels as docs/artists.md shows them, on a line that was generated; the same frame under four emotions."""
 
 import sys
 from pathlib import Path
@@ -7,115 +7,102 @@ import bpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import add_line, add_on, check, face_the_head, install, shot, until, window_override
+from shots import convert, only, shot, shot_of_panels
+from stage import action, add_on, area_of, check, head, idle, press, until, window_override
 
 GROUPS = {"take": ["take"], "tweak": ["tweak", "keys"], "emotion": ["emotion"], "layers": ["layers"],
           "watch": ["watch", "exchange"], "face": ["face", "parts", "own_keys"]}
-
-
-def head() -> bpy.types.Object:
-    return bpy.data.objects["LSF Head"]
-
-
-def action() -> bpy.types.Action:
-    return head().data.shape_keys.animation_data.action
-
-
-def idle() -> bool:
-    return add_on().session.batch is None
-
-
-def panels() -> dict[str, list[type]]:
-    """The subpanels of the viewport's sidebar in their order, by their module."""
-    modules = (module for name, module in vars(add_on().panels).items() if hasattr(module, "bpy"))
-    return {module.__name__.rpartition(".")[2]: [cls for name, cls in vars(module).items() if name.startswith(
-        "LSF_PT_view3d_")] for module in modules}
-
-
-def show_only(names: list[str]) -> None:
-    """Leave only these subpanels in the sidebar, opened."""
-    classes = [cls for module, found in panels().items() for cls in found]
-    for cls in reversed(classes):
-        if cls.is_registered:
-            bpy.utils.unregister_class(cls)
-    for cls in (cls for name in names for cls in panels()[name]):
-        cls.bl_options = set()
-        bpy.utils.register_class(cls)
+EMOTIONS = ("neutral", "angry", "happy", "sad")
+FACE = 480, 600  # width and height in pixels of the pictures of emotions
 
 
 def generate(operator=None):
-    with window_override():
-        (operator or bpy.ops.lsf.generate)("INVOKE_DEFAULT")
+    press(operator or bpy.ops.lsf.generate)
     yield from until(idle)
     check(not add_on().session.failed, add_on().session.message)
 
 
 def add_head_with_own_keys() -> None:
     """A head of another kind, whose shape keys are listed."""
-    with window_override():
-        bpy.ops.lsf.add_head()
-        own = bpy.context.object
-        for channel in ("Basis", *(channel.name for channel in action().lsf.channels)):
-            own.shape_key_add(name=channel)
-        bpy.ops.lsf.fill_mapping()
+    press(bpy.ops.lsf.add_head)
+    for channel in ("Basis", *(channel.name for channel in action().lsf.channels)):
+        bpy.context.object.shape_key_add(name=channel)
+    press(bpy.ops.lsf.fill_mapping)
 
 
-def shot_of_the_mouth():
-    """The mouth's opening over the waveform, in a sequencer as large as the viewport."""
-    area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
-    area.type = "SEQUENCE_EDITOR"
-    yield 0.3
-    area.spaces.active.timeline_overlay.show_strip_source = False
-    add_on().mouth_graph.show()
-    with window_override("SEQUENCE_EDITOR"):
-        bpy.ops.sequencer.select_all(action="SELECT")
-        bpy.ops.sequencer.view_selected()
-    yield from shot("mouth_graph")
-
-
-def prepare():
-    install()
-    show_only([])  # a panel that was drawn closed stays closed
-    yield 0.2
-    with window_override():
-        bpy.ops.lsf.add_head()
-    scene = bpy.context.scene
-    add_line(channel=4)
-    scene.frame_end = 170
-    yield from face_the_head()
-
-
-def steps():
-    yield from prepare()
+def shots_of_panels():
     yield from generate()
-    scene = bpy.context.scene
-    scene.frame_set(120)
+    bpy.context.scene.frame_set(120)
     key = head().data.shape_keys.key_blocks["jawOpen"]
     key.value = 0.3
     key.keyframe_insert("value", frame=100)
     for name, group in GROUPS.items():
-        show_only(group)
+        stage.show_panels(*group, others=False)
         if name == "take":
             yield from generate(bpy.ops.lsf.generate_takes)
-            yield 1.0
         if name == "face":
             add_head_with_own_keys()
-        yield from shot(f"panel_{name}")
+        yield from shot_of_panels(f"panel_{name}")
 
-    # The same frame of the same line with four emotions, where the mouth is widest open
-    show_only(["emotion"])
-    bpy.data.objects.remove(bpy.context.object)
-    bpy.context.view_layer.objects.active = head()
-    head().select_set(True)
-    with window_override():
-        bpy.ops.lsf.release_keys()
-    opening = next(curve for curve in add_on().compat.fcurves_of(action()) if "jawOpen" in curve.data_path)
-    widest = max(range(40, 160), key=opening.evaluate)
-    for name in ("neutral", "angry", "happy", "sad"):
-        scene.lsf.emotion.chosen = name
+
+def begin_again(audio: str) -> None:
+    """A new head for another line."""
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    bpy.context.scene.sequence_editor_clear()
+    press(bpy.ops.lsf.add_head)
+    stage.add_line(channel=4, audio=audio)
+
+
+def shots_of_emotions():
+    """The same frame of the same line with four emotions, where the mouth is widest open."""
+    area = area_of("VIEW_3D")
+    space, region = area.spaces.active, stage.region_of(area)
+    space.overlay.show_overlays = space.show_gizmo = False
+    space.region_3d.view_location.z += 0.03
+    space.region_3d.view_distance *= 0.8
+    left, lower = region.x + (region.width - FACE[0]) // 2, region.y + (region.height - FACE[1]) // 2
+    widest = None
+    for name in EMOTIONS:
+        bpy.context.scene.lsf.emotion.chosen = name
         yield from generate()
-        scene.frame_set(widest)
-        yield from shot(f"emotion_{name}")
+        if widest is None:
+            jaw = next(curve for curve in add_on().compat.fcurves_of(action()) if "jawOpen" in curve.data_path)
+            widest = max(range(40, 160), key=jaw.evaluate)
+        bpy.context.scene.frame_set(widest)
+        yield from shot(f"emotion_{name}", *only(left, lower, *FACE))
+    yield from convert(*(f"emotion_{name}.png" for name in EMOTIONS), "+append", "-resize", "1200", "-quality", "90",
+                       "docs/emotions.jpg")
+
+
+def shot_of_the_mouth():
+    """The mouth's opening over the waveform, in a sequencer as large as the viewport."""
+    area = area_of("VIEW_3D")
+    area.type = "SEQUENCE_EDITOR"
+    yield 0.3
+    area.spaces.active.timeline_overlay.show_strip_source = False
+    add_on().mouth_graph.show()
+    bpy.context.scene.frame_set(1)
+    with window_override("SEQUENCE_EDITOR"):
+        bpy.ops.sequencer.select_all(action="SELECT")
+        bpy.ops.sequencer.view_selected()
+    yield 2.0
+    region = stage.region_of(area)
+    times = add_on().compat.strip_times(bpy.context.scene.sequence_editor.active_strip)
+    left, lower = region.view2d.view_to_region(times.left - 1, 4, clip=False)
+    right, upper = region.view2d.view_to_region(times.right + 1, 5, clip=False)
+    yield from shot("docs/mouth_graph.jpg", *only(region.x + left, region.y + lower, right - left, upper - lower),
+                    "-quality", "90")
+
+
+def steps():
+    stage.show_panels(others=False)
+    press(bpy.ops.lsf.add_head)
+    stage.add_line(channel=4)
+    yield from stage.face_the_heads()
+    yield from shots_of_panels()
+    begin_again(str(Path(add_on().__file__).parent / "assets" / "demo_line.flac"))
+    yield from shots_of_emotions()
     yield from shot_of_the_mouth()
 
 

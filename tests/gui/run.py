@@ -1,4 +1,4 @@
-"""Runs a session in a Blender with a window on a display of its own, takes the screenshots, and judges the results."""
+"""Runs a session in a Blender with a window on a display of its own, makes its pictures, and judges the results."""
 
 import argparse
 import json
@@ -27,7 +27,8 @@ def main() -> int:
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    (out / "docs").mkdir(parents=True)
+    request = out / "convert.json"
     product = max((ROOT / "dist").glob("lsf_animation-*.zip"), key=os.path.getmtime)
     screen = subprocess.Popen(["Xvfb", arguments.display, "-screen", "0", "{}x{}x24".format(*SIZE), "+extension", "GLX",
                                "+render", "-noreset"], stderr=subprocess.DEVNULL)
@@ -46,8 +47,8 @@ def main() -> int:
     try:
         deadline = time.monotonic() + 600
         while blender.poll() is None and time.monotonic() < deadline:
-            for request in out.glob("*.request"):
-                subprocess.run(["import", "-window", "root", request.with_suffix(".png")],
+            if request.exists():
+                subprocess.run(["convert", *json.loads(request.read_text())], cwd=out,
                                env={**os.environ, "DISPLAY": arguments.display})
                 request.unlink()
             time.sleep(0.05)
@@ -67,7 +68,7 @@ def judge(out: Path) -> int:
         print(f"{name:<58}{value}")
     for sentence in results["failures"]:
         print("FAILED:", sentence)
-    print("Screenshots:", *sorted(path.name for path in out.glob("*.png")))
+    print("Pictures:", *sorted(str(path.relative_to(out)) for path in [*out.glob("*.png"), *out.glob("docs/*")]))
     return 1 if results["failures"] else 0
 
 

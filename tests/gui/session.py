@@ -10,7 +10,8 @@ import bpy
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import Stopwatch, add_line, add_on, check, install, measured, shot, until, window_override
+from shots import only, shot
+from stage import Stopwatch, add_on, check, head, idle, measured, press, until, window_override
 
 BLOCK = 0.05  # seconds that a running job may hold Blender's main thread
 
@@ -22,33 +23,22 @@ panel_calls: list[tuple[float, float]] = []  # and of the panels' draw()
 widths = itertools.count(1.001, 0.001)
 
 
-def press_generate() -> None:
-    with window_override():
-        bpy.ops.lsf.generate("INVOKE_DEFAULT")
-
-
 def press_generate_for_a_while() -> None:
-    """The same for a head of another width, whose face has to be fitted first: seconds, in which things can happen."""
+    """Generate for a head of another width, whose face has to be fitted first: seconds, in which things can happen."""
     head().scale.x = next(widths)
     bpy.context.view_layer.update()
-    press_generate()
+    press(bpy.ops.lsf.generate)
 
 
-def idle() -> bool:
-    return add_on().session.batch is None
+def until_at_work():
+    """Wait until the job is with the server."""
+    def is_at_work() -> bool:
+        batch = add_on().session.batch
+        generation = batch.active.work if batch is not None and batch.active else None
+        return generation is not None and generation.job is not None and not generation.state.ended
 
-
-def at_work() -> bool:
-    """The job is with the server."""
-    batch = add_on().session.batch
-    generation = batch.active.work if batch is not None and batch.active else None
-    return generation is not None and generation.job is not None and not generation.state.ended
-
-
-def press_escape() -> None:
-    window = bpy.context.window_manager.windows[0]
-    window.event_simulate(type="ESC", value="PRESS", x=700, y=500)
-    window.event_simulate(type="ESC", value="RELEASE", x=700, y=500)
+    yield from until(lambda: is_at_work() or idle())
+    check(is_at_work(), "the job had ended before it was seen at work: is the computer busy?")
 
 
 def the_job():
@@ -64,39 +54,18 @@ def curves() -> int:
     return len(keys.key_blocks) if keys else 0
 
 
-def head() -> bpy.types.Object:
-    return bpy.data.objects["LSF Head"]
+def editors() -> tuple[int, int, int, int]:
+    """The part of the window with viewport and sequencer: left, lower edge, width, height."""
+    upper, lower = stage.area_of("VIEW_3D"), stage.area_of("SEQUENCE_EDITOR")
+    return lower.x, lower.y, lower.width, upper.y + upper.height - lower.y
 
 
 def prepare():
-    install()
-    yield 0.2
-    with window_override():
-        bpy.ops.lsf.add_head()
-    scene = bpy.context.scene
-    add_line(channel=1)
-    scene.frame_end = 200
-    window = bpy.context.window_manager.windows[0]
-    timeline = next(area for area in window.screen.areas if area.type == "DOPESHEET_EDITOR")
-    timeline.type = "SEQUENCE_EDITOR"
-    with bpy.context.temp_override(window=window):
-        bpy.ops.screen.area_move(x=timeline.x + 100, y=timeline.y + timeline.height, delta=220)
-    yield 0.3
-    for area in window.screen.areas:
-        if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
-            area.spaces.active.show_region_ui = True
-        if area.type == "SEQUENCE_EDITOR":
-            area.spaces.active.timeline_overlay.show_strip_source = False
-    yield 0.3
-    with window_override("SEQUENCE_EDITOR"):
-        bpy.ops.sequencer.view_all()
-    with window_override():
-        bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_selected()
-    for area in window.screen.areas:
-        for region in area.regions:
-            if region.type == "UI" and area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
-                region.active_panel_category = "LSF"
+    press(bpy.ops.lsf.add_head)
+    stage.add_line()
+    bpy.context.scene.frame_end = 200
+    yield from stage.open_sequencer(220)
+    yield from stage.face_the_heads()
     bpy.ops.ed.undo_push(message="prepared")
     time_methods()
 
@@ -140,10 +109,10 @@ def steps():
 
     # Generate: progress is seen, the window lives, the result plays
     start = time.perf_counter()
-    press_generate()
+    press(bpy.ops.lsf.generate)
     measured["Generate returns after, ms"] = round(1000 * (time.perf_counter() - start), 1)
     check(not idle(), "Generate did not start")
-    yield from until(at_work)
+    yield from until_at_work()
     yield from shot("2_at_work")
     with Stopwatch() as still:
         yield from until(idle)
@@ -160,12 +129,10 @@ def steps():
 
     # Undo takes everything away in one step, redo brings it back
     count = curves()
-    with window_override():
-        bpy.ops.ed.undo()
+    stage.undo()
     yield 0.3
     check(curves() == 0 and not bpy.data.actions, "undo left something of the result")
-    with window_override():
-        bpy.ops.ed.redo()
+    stage.redo()
     yield 0.3
     check(curves() == count and len(bpy.data.actions) >= 1, "redo did not bring the result back")
 
@@ -173,8 +140,8 @@ def steps():
     action = head().data.shape_keys.animation_data.action
     keys = [tuple(point.co) for curve in add_on().compat.fcurves_of(action) for point in curve.keyframe_points]
     press_generate_for_a_while()
-    yield from until(at_work)
-    press_escape()
+    yield from until_at_work()
+    stage.press_escape()
     measured["Esc to the end of the job, s"] = round((yield from until(idle)), 3)
     check(measured["Esc to the end of the job, s"] < 1, "Esc took longer than a second")
     check("Cancelled" in session.message, f"after Esc the panel says {session.message!r}")
@@ -184,28 +151,28 @@ def steps():
 
     # The Cancel button, and Generate again at once
     press_generate_for_a_while()
-    yield from until(at_work)
-    with window_override():
-        bpy.ops.lsf.cancel("INVOKE_DEFAULT")
+    yield from until_at_work()
+    press(bpy.ops.lsf.cancel)
     measured["Cancel to the end of the job, s"] = round((yield from until(idle)), 3)
     check(measured["Cancel to the end of the job, s"] < 1, "Cancel took longer than a second")
-    press_generate()
+    press(bpy.ops.lsf.generate)
     check(not idle(), "Generate did not start again after Cancel")
     yield from until(idle)
     check(not session.failed, f"Generate after Cancel: {session.message}")
-    press_generate()
+    press(bpy.ops.lsf.generate)
     job = yield from the_job()
     yield from until(idle)
     measured["a run with everything warm"] = f"{session.message}; in the server: {job.header.get('seconds')}"
-    bpy.context.scene.frame_set(75)
+    bpy.context.scene.frame_set(83)
     yield from shot("4_done")
+    yield from shot("docs/panel_in_blender.jpg", *only(*editors()), "-resize", "1100", "-quality", "88")
 
     # Undo while a job is at work
     with window_override():
         bpy.ops.transform.translate(value=(0, 0, 0.01))
         bpy.ops.ed.undo_push(message="moved")
     press_generate_for_a_while()
-    yield from until(at_work)
+    yield from until_at_work()
     with window_override():
         if bpy.ops.ed.undo.poll():
             bpy.ops.ed.undo()
@@ -215,7 +182,7 @@ def steps():
 
     # Edit Mode during a job: the result waits for Object Mode
     press_generate_for_a_while()
-    yield from until(at_work)
+    yield from until_at_work()
     with window_override():
         bpy.context.view_layer.objects.active = head()
         bpy.ops.object.mode_set(mode="EDIT")
@@ -250,7 +217,6 @@ def steps():
     yield 0.5
     check(idle(), "the job outlived its file")
     measured["another file during a job"] = session.message
-    bpy.ops.preferences.addon_disable(module=add_on().__name__)
 
 
 stage.run(steps())

@@ -1,7 +1,8 @@
-"""What the sessions in a window share: the window, screenshots, waiting, a stopwatch, and the loop that runs them."""
+"""What the sessions in a window share: the scene, the window, waiting, a stopwatch, and what runs them."""
 
 import json
 import os
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -18,20 +19,42 @@ def check(holds: bool, sentence: str) -> None:
         failures.append(sentence)
 
 
-def window_override(area_type: str = "VIEW_3D", region_type: str = "WINDOW"):
-    window = bpy.context.window_manager.windows[0]
-    area = next(area for area in window.screen.areas if area.type == area_type)
-    region = next(region for region in area.regions if region.type == region_type)
-    return bpy.context.temp_override(window=window, area=area, region=region)
+def window() -> bpy.types.Window:
+    return bpy.context.window_manager.windows[0]
 
 
-def shot(name: str):
-    """Ask run.py for a screenshot, and wait for it."""
-    yield 1.5  # drawn by then, and the panels have glided to their places
-    request = OUT / f"{name}.request"
-    request.touch()
-    while request.exists():
-        yield 0.05
+def area_of(kind: str) -> bpy.types.Area:
+    return next(area for area in window().screen.areas if area.type == kind)
+
+
+def region_of(area: bpy.types.Area, kind: str = "WINDOW") -> bpy.types.Region:
+    return next(region for region in area.regions if region.type == kind)
+
+
+def window_override(area_type: str = "VIEW_3D"):
+    area = area_of(area_type)
+    return bpy.context.temp_override(window=window(), area=area, region=region_of(area))
+
+
+def press(operator, **settings) -> None:
+    """Press a button of the viewport."""
+    with window_override():
+        operator("INVOKE_DEFAULT", **settings)
+
+
+def undo() -> None:
+    with window_override():
+        bpy.ops.ed.undo()
+
+
+def redo() -> None:
+    with window_override():
+        bpy.ops.ed.redo()
+
+
+def press_escape() -> None:
+    for kind, value in (("MOUSEMOVE", "NOTHING"), ("ESC", "PRESS"), ("ESC", "RELEASE")):
+        window().event_simulate(type=kind, value=value, x=400, y=600)
 
 
 def until(condition, seconds: float = 120.0):
@@ -45,8 +68,20 @@ def until(condition, seconds: float = 120.0):
 
 
 def add_on():
-    import sys
     return next(module for name, module in sys.modules.items() if name.endswith(".lsf_animation"))
+
+
+def idle() -> bool:
+    """Whether no job is at work."""
+    return add_on().session.batch is None
+
+
+def head() -> bpy.types.Object:
+    return bpy.data.objects["LSF Head"]
+
+
+def action() -> bpy.types.Action:
+    return head().data.shape_keys.animation_data.action
 
 
 class Stopwatch:
@@ -72,17 +107,65 @@ class Stopwatch:
         return round(1000 * max(gap for end, gap in self._gaps if end < before), 1)
 
 
-def install() -> None:
-    """Install the add-on from its zip, and remove what the start file has."""
-    bpy.ops.extensions.package_install_files(filepath=os.environ["LSF_GUI_ZIP"], repo="user_default",
-                                             enable_on_install=True)
-    for obj in list(bpy.data.objects):
-        bpy.data.objects.remove(obj)
+def show_panels(*opened: str, others: bool = True) -> None:
+    """Open these subpanels of the viewport's sidebar, and close the others or take them away.
+
+    A panel that was drawn before stays as it was drawn: Blender remembers it.
+    """
+    prefix = "LSF_PT_view3d_"
+    classes = [cls for cls in add_on().CLASSES if cls.__name__.startswith(prefix)]
+    for cls in reversed(classes):
+        if cls.is_registered:
+            bpy.utils.unregister_class(cls)
+    for cls in classes:
+        is_open = cls.__name__.removeprefix(prefix) in opened
+        if is_open or others:
+            cls.bl_options = set() if is_open else {"DEFAULT_CLOSED"}
+            bpy.utils.register_class(cls)
+
+
+def add_line(name: str = "line", channel: int = 1, frame: int = 25, audio: str = os.environ["LSF_GUI_AUDIO"]):
+    """A line of speech as the active strip, in a sequencer that shows this scene."""
+    scene = bpy.context.scene
+    editor = scene.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    editor.active_strip = strips.new_sound(name, audio, channel, frame)
+    if hasattr(bpy.context.workspace, "sequencer_scene"):
+        bpy.context.workspace.sequencer_scene = scene
+    return editor.active_strip
+
+
+def open_sequencer(height: int):
+    """The timeline becomes a sequencer that shows all strips, higher by so many pixels."""
+    area = area_of("DOPESHEET_EDITOR")
+    area.type = "SEQUENCE_EDITOR"
+    area.spaces.active.show_region_ui = True
+    with bpy.context.temp_override(window=window()):
+        bpy.ops.screen.area_move(x=area.x + 100, y=area.y + area.height, delta=height)
+    yield 0.3
+    area.spaces.active.timeline_overlay.show_strip_source = False
+    with window_override("SEQUENCE_EDITOR"):
+        bpy.ops.sequencer.view_all()
+
+
+def face_the_heads():
+    """The viewport from the front on all heads, and the LSF tab open in every sidebar."""
+    space = area_of("VIEW_3D").spaces.active
+    space.show_region_ui = True
+    space.overlay.show_cursor = space.overlay.show_object_origins = False  # they lie on the nose
+    yield 0.3
+    with window_override():
+        bpy.ops.view3d.view_axis(type="FRONT")
+        bpy.ops.view3d.view_all()
+    for area in window().screen.areas:
+        if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+            region_of(area, "UI").active_panel_category = "LSF"
 
 
 def run(steps) -> None:
     """Go through the steps of a session, a generator of seconds to wait, from a timer; then write results and quit."""
     bpy.context.preferences.view.show_splash = False
+    steps = _with_add_on(steps)
 
     def advance() -> float | None:
         try:
@@ -98,27 +181,13 @@ def run(steps) -> None:
     bpy.app.timers.register(advance, first_interval=1.0, persistent=True)
 
 
-def add_line(channel: int):
-    """The line of speech from frame 25 on as the active strip, in a sequencer that shows this scene."""
-    scene = bpy.context.scene
-    editor = scene.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    editor.active_strip = strips.new_sound("line", os.environ["LSF_GUI_AUDIO"], channel, 25)
-    if hasattr(bpy.context.workspace, "sequencer_scene"):
-        bpy.context.workspace.sequencer_scene = scene
-    return editor.active_strip
-
-
-def face_the_head():
-    """The viewport from the front on what is selected, with the LSF tab open."""
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        if area.type == "VIEW_3D":
-            area.spaces.active.show_region_ui = True
-    yield 0.3
-    with window_override():
-        bpy.ops.view3d.view_axis(type="FRONT")
-        bpy.ops.view3d.view_selected()
-    for area in bpy.context.window_manager.windows[0].screen.areas:
-        for region in area.regions:
-            if region.type == "UI" and area.type == "VIEW_3D":
-                region.active_panel_category = "LSF"
+def _with_add_on(steps):
+    """The steps between installing the add-on from its zip, into an empty scene, and disabling it."""
+    bpy.ops.extensions.package_install_files(filepath=os.environ["LSF_GUI_ZIP"], repo="user_default",
+                                             enable_on_install=True)
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    yield 0.2
+    yield from steps
+    show_panels()  # all of them, as the add-on takes away what it registered
+    bpy.ops.preferences.addon_disable(module=add_on().__name__)

@@ -9,21 +9,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from stage import Stopwatch, add_line, add_on, check, face_the_head, install, measured, shot, until, window_override
+from shots import shot
+from stage import Stopwatch, action, add_on, check, head, idle, measured, press, until, window_override
 
 SLIDER = "object.data.shape_keys.animation_data.action.lsf."
-
-
-def head() -> bpy.types.Object:
-    return bpy.data.objects["LSF Head"]
-
-
-def action() -> bpy.types.Action:
-    return head().data.shape_keys.animation_data.action
-
-
-def idle() -> bool:
-    return add_on().session.batch is None
 
 
 def slide(name: str, value: float) -> float:
@@ -32,11 +21,6 @@ def slide(name: str, value: float) -> float:
     with window_override():
         bpy.ops.wm.context_set_float("EXEC_DEFAULT", True, data_path=SLIDER + name, value=value)
     return round(1000 * (time.thread_time() - start), 1)
-
-
-def undo(redo: bool = False) -> None:
-    with window_override():
-        (bpy.ops.ed.redo if redo else bpy.ops.ed.undo)()
 
 
 def keys() -> bytes:
@@ -49,19 +33,8 @@ def keys() -> bytes:
     return b"".join(result)
 
 
-def open_panels() -> None:
-    """The subpanels of this session, as if the artist had opened them."""
-    panels = add_on().panels
-    classes = [panels.tweak.LSF_PT_view3d_tweak, panels.channels.LSF_PT_view3d_channels, panels.keys.LSF_PT_view3d_keys]
-    for cls in reversed(classes):
-        bpy.utils.unregister_class(cls)
-    for cls in classes:
-        cls.bl_options = set()
-        bpy.utils.register_class(cls)
-
-
 def shot_of_the_graph():
-    area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
+    area = stage.area_of("VIEW_3D")
     area.type = "GRAPH_EDITOR"
     yield 0.3
     for curve in add_on().compat.fcurves_of(action()):
@@ -75,19 +48,14 @@ def shot_of_the_graph():
 
 
 def prepare():
-    install()
     bpy.context.preferences.view.ui_scale = 0.75  # all panels on one screen
-    yield 0.2
-    open_panels()
-    with window_override():
-        bpy.ops.lsf.add_head()
-    scene = bpy.context.scene
-    strip = add_line(channel=1)
-    scene.frame_end = int(add_on().compat.strip_times(strip).right)
-    yield from face_the_head()
+    stage.show_panels("tweak", "channels", "keys")
+    press(bpy.ops.lsf.add_head)
+    strip = stage.add_line()
+    bpy.context.scene.frame_end = int(add_on().compat.strip_times(strip).right)
+    yield from stage.face_the_heads()
     yield from shot("tweaks_1_nothing_yet")
-    with window_override():
-        bpy.ops.lsf.generate("INVOKE_DEFAULT")
+    press(bpy.ops.lsf.generate)
     yield from until(idle)
     measured["result"] = add_on().session.message
     check(not add_on().session.failed, add_on().session.message)
@@ -105,20 +73,20 @@ def steps():
     yield 0.3
     tweaked = keys()
     check(tweaked != predicted, "the curves did not follow the slider")
-    undo()
+    stage.undo()
     yield 0.3
     check(keys() == predicted and action().lsf.jaw == 1, "undo of a slider left something")
-    undo(redo=True)
+    stage.redo()
     yield 0.3
     check(keys() == tweaked and abs(action().lsf.jaw - 0.4) < 1e-6, "redo of a slider left something")
     with window_override():
         bpy.ops.lsf.reset_tweaks("EXEC_DEFAULT", True)
     yield 0.3
     check(keys() == predicted, "Reset did not bring the prediction back")
-    undo()
+    stage.undo()
     yield 0.3
     check(keys() == tweaked, "undo of Reset is not one step")
-    undo(redo=True)
+    stage.redo()
 
     # A slider during playback
     with window_override():
@@ -159,7 +127,7 @@ def steps():
     yield 0.3
     curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
     check(curve.evaluate(70) < 0.6, "Clear My Keys left the key")
-    undo()
+    stage.undo()
     yield 0.3
     curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
     check(abs(curve.evaluate(70) - 0.9) < 1e-4, "undo did not bring the artist's key back")
@@ -176,7 +144,6 @@ def steps():
     slide("jaw", 0.8)
     yield 0.3
     check(keys() != before, "the sliders are dead after opening the file")
-    bpy.ops.preferences.addon_disable(module=add_on().__name__)
 
 
 stage.run(steps())

@@ -1,0 +1,38 @@
+"""Pictures of the screen that sessions ask for while they go on: run.py makes them, outside Blender."""
+
+import json
+
+import bpy
+from stage import OUT, area_of, region_of, window
+
+
+def convert(*arguments: str):
+    """Ask run.py for ImageMagick's `convert` with these arguments (`x:root` is the screen), and wait for it."""
+    request = OUT / "convert.json"
+    part = request.with_suffix(".part")
+    part.write_text(json.dumps(arguments))
+    part.rename(request)  # never seen half written
+    while request.exists():
+        yield 0.05
+
+
+def shot(name: str, *options: str):
+    """A picture of the screen; it is a PNG if its name does not say another type."""
+    yield 2.5  # drawn by then, and the panels have glided to their places
+    yield from convert("x:root", *options, name if "." in name else f"{name}.png")
+
+
+def only(x: int, y: int, width: int, height: int) -> tuple[str, ...]:
+    """Options of a picture that shows a part of the window, which Blender counts from the lower left."""
+    return "-crop", f"{width}x{height}+{x}+{window().height - y - height}", "+repage"
+
+
+def shot_of_panels(name: str):
+    """A picture of the subpanels in the viewport's sidebar, without the tabs beside them and the empty room below."""
+    area = area_of("VIEW_3D")
+    sidebar, overlay = region_of(area, "UI"), area.spaces.active.overlay
+    tabs = round(30 * bpy.context.preferences.system.ui_scale)
+    overlay.show_overlays = False  # the empty room has one colour
+    yield from shot(name, *only(sidebar.x, sidebar.y, sidebar.width - tabs, sidebar.height))
+    yield from convert(f"{name}.png", "-fuzz", "2%", "-trim", "+repage", "+dither", "-colors", "96", f"docs/{name}.png")
+    overlay.show_overlays = True
