@@ -42,7 +42,7 @@ def prepare():
     strip.sound = strip.sound.copy()
     strip.sound.filepath = "/nowhere/lost.wav"
     scene().frame_end = 560
-    yield from stage.open_sequencer(150)
+    yield from stage.open_sequencer(60)
     yield from stage.face_the_heads()
 
 
@@ -60,7 +60,9 @@ def batch_steps():
     check(lines() == ["Anna_01", "Anna_02", "Ben_01"], f"generated were {lines()}")
     check(set(failures) == {"Anna_lost"} and "missing" in failures["Anna_lost"], f"failed: {failures}")
     yield from shot("scene_2_done")
+    stage.show_panels("batch", others=False)
     yield from shot_of_panels("panel_batch")
+    stage.show_panels("watch", "batch", others=False)
     stage.undo()
     yield 0.3
     check(not lines() and all(obj.data.shape_keys is None for obj in bpy.data.objects), "one undo left something")

@@ -5,6 +5,8 @@ import json
 import bpy
 from stage import OUT, area_of, region_of, window
 
+EDGE = 4  # pixels of an editor's lower edge, which is drawn with a line
+
 
 def convert(*arguments: str):
     """Ask run.py for ImageMagick's `convert` with these arguments (`x:root` is the screen), and wait for it."""
@@ -33,6 +35,6 @@ def shot_of_panels(name: str):
     sidebar, overlay = region_of(area, "UI"), area.spaces.active.overlay
     tabs = round(30 * bpy.context.preferences.system.ui_scale)
     overlay.show_overlays = False  # the empty room has one colour
-    yield from shot(name, *only(sidebar.x, sidebar.y, sidebar.width - tabs, sidebar.height))
+    yield from shot(name, *only(sidebar.x, sidebar.y + EDGE, sidebar.width - tabs, sidebar.height - EDGE))
     yield from convert(f"{name}.png", "-fuzz", "2%", "-trim", "+repage", "+dither", "-colors", "96", f"docs/{name}.png")
     overlay.show_overlays = True
