@@ -72,13 +72,14 @@ class FaceCache:
         return face
 
     def put(self, key: str, face) -> None:
+        """Keep a FaceSpace; a disk that is full or cannot be written costs only the copy there."""
         self._remember(key, face)
         if self._folder is None:
             return
         try:
             self._save(key, face)
             self._evict()
-        except OSError as error:  # a full or read-only disk must not cost the artist the result
+        except OSError as error:
             log.warning("The face cannot be kept on disk: %s", error)
 
     def _remember(self, key: str, face) -> None:
