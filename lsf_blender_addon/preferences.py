@@ -1,9 +1,12 @@
 """The add-on's preferences: the server's Python."""
 
+from pathlib import Path
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from . import environment
+from .panels.common import wrapped
 
 
 class LSF_preferences(bpy.types.AddonPreferences):
@@ -16,7 +19,7 @@ class LSF_preferences(bpy.types.AddonPreferences):
         name="Offline Wheels", subtype="DIR_PATH",
         description="A folder of Python wheels to install from, on a machine without network")
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         installation = environment.installation
@@ -26,9 +29,8 @@ class LSF_preferences(bpy.types.AddonPreferences):
             row.operator("lsf.cancel_environment", icon="X", text="")
         else:
             python = environment.server_python()
-            text = iface("Ready: {python}") if python else iface("The server's packages are not installed yet.")
-            layout.label(text=text.format(python=python), translate=False,
-                         icon="CHECKMARK" if python else "INFO")
+            text, icon = _state(python)
+            wrapped(layout, context, text, icon)
             row = layout.row()
             row.operator("lsf.make_environment", icon="IMPORT",
                          text="Install Again" if python else "Install (about 2 GB)")
@@ -36,6 +38,16 @@ class LSF_preferences(bpy.types.AddonPreferences):
             row.operator("lsf.open_log", text="Server Log").log = "SERVER"
             layout.operator("lsf.install_text_encoder", icon="IMPORT")
             if installation and installation.error:
-                layout.label(text=installation.error, icon="ERROR")
+                wrapped(layout, context, installation.error, "ERROR")
         layout.prop(self, "wheels")
         layout.prop(self, "python")
+
+
+def _state(python: Path | None) -> tuple[str, str]:
+    """What there is to say of the server's Python, and an icon. Not asked with every drawing of the sidebar: a network
+    drive that is gone takes seconds to say so."""
+    if python is None:
+        return iface("The server's packages are not installed yet."), "INFO"
+    if not python.is_file():
+        return iface("There is no Python here, choose another one: {python}").format(python=python), "ERROR"
+    return iface("Ready: {python}").format(python=python), "CHECKMARK"

@@ -430,6 +430,7 @@ MESSAGES = {
         "Der zu sprechende Sound-Strip. Leer: der aktive des Sequencers",
     "The strip's name holds that of the head: Anna_03 is spoken by Anna":
         "Der Name des Strips enthält den des Kopfes: Anna_03 wird von Anna gesprochen",
+    "There is no Python here, choose another one: {python}": "Hier ist kein Python, bitte ein anderes wählen: {python}",
     "There is no log yet.": "Es gibt noch kein Protokoll.",
     "There is no window to play it in.": "Es gibt kein Fenster, in dem es spielen könnte.",
     "They are listed already": "Sie sind schon gelistet",

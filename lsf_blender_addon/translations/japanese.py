@@ -397,6 +397,8 @@ MESSAGES = {
         "話すサウンドストリップ。空欄ならシーケンサーのアクティブなもの",
     "The strip's name holds that of the head: Anna_03 is spoken by Anna":
         "ストリップ名に頭の名前が含まれる：Anna_03 は Anna が話す",
+    "There is no Python here, choose another one: {python}":
+        "ここに Python がありません。別のものを選んでください：{python}",
     "There is no log yet.": "ログはまだありません。",
     "There is no window to play it in.": "再生するウィンドウがありません。",
     "They are listed already": "すでに登録されています",

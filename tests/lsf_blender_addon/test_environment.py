@@ -29,6 +29,15 @@ def test_the_choice_of_the_python(preferences, monkeypatch, tmp_path):
     assert environment.server_python() == maker.python_of(tmp_path / "env")
 
 
+def test_the_preferences_say_what_there_is(addon, tmp_path):
+    from lsf_blender_addon.preferences import _state
+    assert _state(None)[1] == "INFO"
+    text, icon = _state(tmp_path / "python")
+    assert text.endswith(f"choose another one: {tmp_path / 'python'}") and icon == "ERROR"
+    (tmp_path / "python").touch()
+    assert _state(tmp_path / "python") == (f"Ready: {tmp_path / 'python'}", "CHECKMARK")
+
+
 def test_install_needs_the_network_or_wheels(preferences):
     if bpy.app.online_access:
         pytest.skip("online access is allowed here")
