@@ -27,7 +27,7 @@ class Item:
     state: State = State.WAITING
     error: str = ""  # one sentence
     work: Generation | ServerWork | None = None  # of the server for it
-    blocked: bool = False  # its result cannot be written now: the head is not in Object Mode
+    blocked: str = ""  # what its result waits for: the artist is at work on the head
 
     def fail(self, sentence: str) -> None:
         self.state, self.error = State.FAILED, sentence.rstrip(".") + "."

@@ -51,10 +51,16 @@ def begin(settings, head: bpy.types.Object, others: dict[bpy.types.Object, str],
     return Generation(session.client(), face, line, wishes, control, span)
 
 
-def is_edited(work: Generation | ServerWork) -> bool:
-    """Whether the head or a part of it is not in Object Mode, so that nothing can be written."""
+def why_not_write(work: Generation | ServerWork) -> str:
+    """What the result waits for, because the artist is at work on the head or a part of it; empty for nothing."""
     objects = [bpy.data.objects.get(member.object) for member in (work.character.members if work.character else ())]
-    return any(obj is not None and obj.mode != "OBJECT" for obj in objects)
+    for obj in filter(None, objects):
+        if obj.mode != "OBJECT":
+            return "Waiting for Object Mode"
+        keys = obj.data.shape_keys if obj.type == "MESH" else None
+        if keys is not None and keys.animation_data is not None and keys.animation_data.use_tweak_mode:
+            return "Waiting until you leave the NLA's tweak mode"
+    return ""
 
 
 def write(generation: Generation) -> str:

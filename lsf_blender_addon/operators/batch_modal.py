@@ -9,7 +9,7 @@ from .. import session
 from ..batch import UNEXPECTED, Batch, Item
 from ..client.jobs import State
 from ..errors import Refusal
-from ..lines import is_edited, write
+from ..lines import why_not_write, write
 
 TICK = 0.1  # seconds between two looks at the job
 
@@ -130,9 +130,9 @@ class BatchModal:
     def why_not(self, context: bpy.types.Context, batch: Batch) -> str:
         """What the results, or the next of them, wait for; empty if they can be written."""
         for item in batch.results if self._unwritten is None else ():
-            item.blocked = is_edited(item.work)
-        if any(item.blocked for item in batch.results):
-            return "Waiting for Object Mode"
+            item.blocked = why_not_write(item.work)
+        if blocked := [item.blocked for item in batch.results if item.blocked]:
+            return blocked[0]
         return "Waiting until you let go, or the render ends" if _is_blender_at_work(context) else ""
 
     def _end(self) -> set[str]:

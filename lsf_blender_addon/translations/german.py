@@ -453,6 +453,7 @@ MESSAGES = {
     "Vertices": "Vertices",
     "Vertices of the triangle that it lies on": "Vertices des Dreiecks, auf dem er liegt",
     "Waiting for Object Mode": "Wartet auf den Objektmodus",
+    "Waiting until you leave the NLA's tweak mode": "Wartet, bis du den Tweak-Modus der NLA verlässt",
     "Waiting until you let go, or the render ends": "Wartet, bis du loslässt oder das Rendern zu Ende ist",
     "Watch": "Ansehen",
     "Weights": "Gewichte",

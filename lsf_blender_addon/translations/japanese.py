@@ -421,6 +421,7 @@ MESSAGES = {
     "Vertices": "頂点",
     "Vertices of the triangle that it lies on": "点がのっている三角形の頂点",
     "Waiting for Object Mode": "オブジェクトモードを待っています",
+    "Waiting until you leave the NLA's tweak mode": "NLA の調整モードの終了を待っています",
     "Waiting until you let go, or the render ends": "操作またはレンダリングの終了を待っています",
     "Watch": "再生確認",
     "Weights": "ウェイト",

@@ -47,7 +47,7 @@ def of_code() -> set[str]:
                 at = SENTENCES.get(name, len(node.args))
                 for value in drawn + node.args[at: at + 1]:
                     found |= set(_constants(value))
-            elif isinstance(node, ast.FunctionDef) and node.name == "why_not":
+            elif isinstance(node, ast.FunctionDef) and node.name.startswith("why_not"):
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return) and inner.value is not None:
                         found |= set(_constants(inner.value))

@@ -113,7 +113,7 @@ def test_cancel_all_keeps_what_is_done():
 def test_cancel_gives_up_what_cannot_be_written():
     batch, generations, _begun = batch_of(*[State.DONE] * 3)
     run(batch)
-    batch.items[1].blocked = True
+    batch.items[1].blocked = "Waiting for Object Mode"
     batch.cancel()
     assert generations[1].cancelled and [item.name for item in batch.results] == ["line 0", "line 2"]
 

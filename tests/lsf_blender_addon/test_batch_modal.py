@@ -120,6 +120,20 @@ def test_a_head_in_edit_mode_holds_up_all_and_esc_gives_up_only_its_own(heads, a
     assert operator.written == ["Anna"] and operator.told == ["done", "cancelled"]
 
 
+def test_a_head_in_tweak_mode_holds_it_up(heads, addon):
+    anna = bpy.data.objects["Anna"]
+    anna.shape_key_add(name="Basis")
+    data = anna.data.shape_keys.animation_data_create()
+    track = data.nla_tracks.new()
+    track.strips.new("mine", 1, bpy.data.actions.new("mine"))
+    track.select, data.nla_tracks.active, data.use_tweak_mode = True, track, True
+    operator = Operator([Work("Anna"), Work("Ben")])
+    assert operator.feel(*[TIMER] * 5) == {"PASS_THROUGH"} and not operator.written
+    assert addon.session.batch.text == "Waiting until you leave the NLA's tweak mode"
+    data.use_tweak_mode = False
+    assert operator.feel(TIMER, TIMER) == {"FINISHED"} and operator.written == ["Anna", "Ben"]
+
+
 def test_leaving_edit_mode_lets_all_be_written(heads):
     operator = Operator([Work("Anna"), Work("Ben")])
     edit("Ben")
