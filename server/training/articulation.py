@@ -48,7 +48,7 @@ RULES = (
     Rule("f v ʋ", 0.05, (0.0, 0.0016), {"mouthRollLower": 0.3, "mouthUpperUp": 0.08}),
     Rule("p b m", 0.05, (0.0, 0.0), {"mouthPress": 0.1}),
 )
-BREATH = 0.16  # seconds around speech in which the mouth of a silence opens or closes
+BREATH = 0.12  # seconds around speech in which the mouth of a silence opens or closes
 
 
 class Articulation(nn.Module):

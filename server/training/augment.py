@@ -1,13 +1,14 @@
 """What a voice goes through before a microphone's file reaches the artist: other vocal tracts, rooms, noise, filters.
 
 Everything is on 16 kHz mono float32 and drawn from a numpy Generator, so a seed makes the same corpus again.
+`other_voice` alone needs the package `pyworld` (WORLD, a vocoder).
 """
 
 import io
 
 import numpy as np
 import soundfile
-from scipy import signal
+from scipy import ndimage, signal
 
 RATE = 16000
 
@@ -19,6 +20,36 @@ def speed(audio: np.ndarray, factor: float) -> np.ndarray:
     """
     percent = round(100 * factor)
     return signal.resample_poly(audio, 100, percent).astype(np.float32)
+
+
+def other_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same words at the same times in another voice and mood: pitch, how much it moves, the length of the vocal
+    tract, loud against quiet, breath; one in twenty whispers."""
+    import pyworld
+
+    sound = audio.astype(np.float64)
+    pitch, times = pyworld.dio(sound, RATE)
+    pitch = pyworld.stonemask(sound, pitch, times, RATE)
+    envelope = pyworld.cheaptrick(sound, pitch, times, RATE)
+    breath = pyworld.d4c(sound, pitch, times, RATE)
+    voiced = pitch > 0
+    if voiced.any():
+        middle = np.median(pitch[voiced])
+        pitch[voiced] = middle * (pitch[voiced] / middle) ** (2 ** rng.uniform(-1, 1)) * 2 ** rng.uniform(-0.6, 0.8)
+        pitch[voiced] = np.clip(pitch[voiced], 55, 700)
+        level = ndimage.gaussian_filter1d(envelope.sum(1), 10)
+        level = np.clip(level / np.median(level[voiced]), 1e-3, 10)
+        envelope = envelope * (level ** rng.uniform(-0.25, 0.5))[:, None]
+    bins = np.arange(envelope.shape[1])
+    warped = np.minimum(bins / 2 ** rng.uniform(-0.25, 0.25), bins[-1])
+    low = np.minimum(warped.astype(int), bins[-1] - 1)
+    envelope = np.exp((1 - warped + low) * np.log(envelope[:, low]) + (warped - low) * np.log(envelope[:, low + 1]))
+    breath = breath + (1 - breath) * max(0.0, rng.uniform(-0.5, 0.6))
+    if rng.random() < 0.05:
+        pitch[:], breath[:] = 0, 1
+    said = pyworld.synthesize(pitch, np.ascontiguousarray(envelope), breath, RATE)[:len(audio)]
+    said *= np.sqrt(np.mean(sound ** 2) / (np.mean(said ** 2) + 1e-12))
+    return np.clip(said, -1, 1).astype(np.float32)
 
 
 def room(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -56,6 +87,12 @@ def noise(samples: int, rng: np.random.Generator) -> np.ndarray:
         t = np.arange(samples) / RATE
         sound += sound.std() * sum(np.sin(2 * np.pi * base * k * t) / k for k in range(1, 6))
     return sound / sound.std()
+
+
+def quiet(audio: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """What is heard while nobody speaks: noise 35-60 dB below `audio`."""
+    level = np.sqrt(np.mean(audio ** 2)) * 10 ** (-rng.uniform(35, 60) / 20)
+    return (level * noise(samples, rng)).astype(np.float32)
 
 
 def music(samples: int, rng: np.random.Generator) -> np.ndarray:

@@ -21,6 +21,18 @@ from . import FPS
 from .phonetics import ARPABET, KOKORO, Phone, to_ipa
 
 INDEX = {name: i for i, name in enumerate(arkit.CHANNELS)}
+EMODB_TEXTS = {
+    "a01": "Der Lappen liegt auf dem Eisschrank.",
+    "a02": "Das will sie am Mittwoch abgeben.",
+    "a04": "Heute abend könnte ich es ihm sagen.",
+    "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
+    "a07": "In sieben Stunden wird es soweit sein.",
+    "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen?",
+    "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter.",
+    "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht.",
+    "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
+    "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
+}
 EMOTIONS = {"N": "neutral", "W": "angry", "L": "bored", "E": "disgusted", "A": "fearful", "F": "happy", "T": "sad"}
 
 
@@ -37,6 +49,7 @@ class Clip:
     curves: np.ndarray | None = None    # (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw
     lips: np.ndarray | None = None      # (F, 2) inner-lip aperture and mouth width in eye distances
     emotion: str | None = None
+    text: str | None = None             # what is said, where the times of its phones are not known (align.py)
 
 
 def rank(name: str) -> str:
@@ -140,7 +153,8 @@ def emodb(folder: Path) -> Iterator[Clip]:
     split = {"15": "test", "16": "test", "10": "valid", "08": "valid"}
     for path in sorted(folder.glob("*.flac")):
         speaker = path.stem[:2]
-        yield Clip("emodb", path.stem, speaker, path, split.get(speaker, "train"), emotion=EMOTIONS[path.stem[5]])
+        yield Clip("emodb", path.stem, speaker, path, split.get(speaker, "train"), emotion=EMOTIONS[path.stem[5]],
+                   text=EMODB_TEXTS[path.stem[2:5]])
 
 
 def quiet(folder: Path) -> Iterator[Clip]:

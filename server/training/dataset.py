@@ -76,7 +76,9 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
 
 
 def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> Stretch:
-    curves = np.concatenate([stretched(targets[p["name"]][0], p["first"], p["frames"], p["speed"]) for p in run])
+    curves = np.concatenate([
+        np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32) if p.get("pause") else
+        stretched(targets[p["name"]][0], p["first"], p["frames"], p["speed"]) for p in run])
     known = np.repeat([targets[p["name"]][1] for p in run], [p["frames"] for p in run])
     return Stretch(corpus, features, curves, known, run[0]["name"])
 

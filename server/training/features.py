@@ -5,11 +5,14 @@
 The backbone is frozen, so what it says about a clip is kept, standardised and projected as the model will do it
 (`FeatureNorm`, fitted here), in float16 at 25 fps. Copy 0 is the clips as they are. Further copies are other speakers
 and rooms: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py), and clips joined to stretches of
-up to 18 s, because a clip sounds different to the backbone after other speech.
+up to 18 s, because a clip sounds different to the backbone after other speech. From copy 3 on, every clip is said in
+another voice and mood besides, after a pause, in which the face rests; nothing is kept of these for train_emotion.
+Leave grid out of them: its speaker opens his mouth 0.4 s before he speaks, and only his own voice should say so.
 
 WORK/frontend.safetensors      the two fitted FeatureNorms
 WORK/features/CORPUS_COPY.npy  (N, fold · (motion + emotion components)) float16
-WORK/features/CORPUS_COPY.json stretches: {"start", "parts": [{"name", "frames", "speed"}]}
+WORK/features/CORPUS_COPY.json stretches: {"start", "parts": [{"name", "first", "frames", "speed", "emotion"}]}, and
+                               "pause": true in the pause before a clip
 WORK/features/CORPUS_COPY_statistics.npz  for train_emotion: `statistics` (M, 2 · C) float16, mean and deviation of the
                                unprojected emotion features over pieces of 2-4 s, and the `names` (M,) of their clips
 """
@@ -30,6 +33,8 @@ from . import FPS, augment, corpora
 STEP = 16000 // FPS
 PIECE = 4 * FPS  # frames, at most, of which the emotion's statistics are taken
 LONGEST = 18 * FPS  # frames of a stretch
+OTHERS = 3  # from this copy on, another voice says the same, after a pause
+PAUSES = 0.3, 1.6  # seconds
 FIT_SECONDS = 900  # of every corpus, for the principal components
 CONFIG = LSFConfig(motion_layers=(2, 3, 4), motion_components=384)
 
@@ -58,6 +63,8 @@ def stretches(clips: list[corpora.Clip], copy: int, rng: np.random.Generator):
         if copy:
             factor = round(float(np.clip(rng.normal(1.03, 0.12), 0.8, 1.3)), 2)
             audio = augment.speed(audio, factor)
+            if copy >= OTHERS and clip.corpus != "quiet":
+                audio = augment.other_voice(audio, rng)
         frames = len(audio) // STEP
         for first in range(0, frames, LONGEST):
             count = min(LONGEST, frames - first)
@@ -66,9 +73,14 @@ def stretches(clips: list[corpora.Clip], copy: int, rng: np.random.Generator):
                 waiting, parts, length = [], [], 0
             if not parts:
                 limit = rng.uniform(2, 18) * FPS
+            about = {"name": clip.name, "first": first, "speed": factor, "emotion": clip.emotion}
+            if copy >= OTHERS and not first:
+                pause = round(rng.uniform(*PAUSES) * FPS)
+                waiting.append(augment.quiet(audio, pause * STEP, rng))
+                parts.append({**about, "frames": pause, "pause": True})
+                length += pause
             waiting.append(audio[first * STEP:(first + count) * STEP])
-            parts.append({"name": clip.name, "first": first, "frames": count, "speed": factor,
-                          "emotion": clip.emotion})
+            parts.append({**about, "frames": count})
             length += count
     yield np.concatenate(waiting), parts
 
@@ -113,7 +125,8 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
         rows.append(folded.half().numpy())
         index.append({"start": start, "parts": parts})
         start += len(folded)
-    np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
+    if copy < OTHERS:
+        np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
     np.save(path.with_suffix(".npy"), np.concatenate(rows))
     path.with_suffix(".json").write_text(json.dumps(index))
 

@@ -1,13 +1,15 @@
 """Target curves of every clip: `python -m server.training.targets CORPUS... --data DATA --work WORK`.
 
-WORK/targets/CORPUS.npz             lips: tracked clips are cleaned and moved onto the mesh, clips with phones are
-                                    labelled by the articulation model
+WORK/targets/CORPUS.npz             lips: tracked clips are cleaned and moved onto the mesh, clips with phones
+                                    (emodb: aligned ones) are labelled by the articulation model
 WORK/targets/CORPUS_expression.npz  brows and lids, made from the voice (expression.py)
 
-Each holds one (F, 52) float32 array per clip name, at 25 fps. A corpus without lips (emodb) has the second alone.
+Each holds one (F, 52) float32 array per clip name, at 25 fps. A clip without lips is in the second alone.
 """
 
 import argparse
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +66,11 @@ def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work:
         return tracked_targets(clips, head)
     if corpus == "facegood":
         return {c.name: c.curves for c in clips}
-    if corpus == "emodb":
-        return {}
     if corpus == "quiet":
         return {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) for c in clips}
+    if corpus == "emodb":
+        aligned = json.loads((work / "alignments" / "emodb.json").read_text())
+        clips = [replace(c, phones=aligned[c.name]) for c in clips if c.name in aligned]
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
     return {c.name: part for c, part in zip(clips, curves, strict=True)}

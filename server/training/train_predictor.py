@@ -28,12 +28,13 @@ from . import dataset, features, lips, train_prior
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.3, dropout=0.2, direct_width=192)
 STEPS, BATCH, SEED = 1800, 16, 1  # BATCH clips of 3 s
 RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
-SHARES = {"grid": 0.34, "kokoro": 0.22, "kokoro_more": 0.18, "facegood": 0.14, "ljspeech": 0.04, "emodb": 0.04,
+SHARES = {"grid": 0.32, "kokoro": 0.20, "kokoro_more": 0.18, "facegood": 0.12, "ljspeech": 0.04, "emodb": 0.10,
           "quiet": 0.04}
 COPIES = 5  # at most, of every corpus: as many as were made
 CODES, CURVES, LIPS = 0.3, 1.0, 1.0  # weights of the losses
 EVERY = 150  # steps between two looks at the clips kept out
-HELD = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5}  # what each of these counts for the best step
+# what each of these counts in choosing the best step
+HELD = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5, "emodb": 0.5}
 
 MOUTH = torch.tensor([c.startswith(("jaw", "mouth")) for c in arkit.CHANNELS])
 NORMS = ("motion_norm", "emotion_norm")

@@ -1,0 +1,70 @@
+"""What is joined to be heard in one go, and the curves that belong to it."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from server import arkit
+from server.training import FPS, augment, corpora, dataset, features
+
+STEP = 16000 // FPS
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Ten clips of 1-2 s whose sound has the loudness of their number."""
+    made = []
+    for i in range(10):
+        path = tmp_path / f"{i}.flac"
+        soundfile.write(path, np.full(STEP * (25 + 2 * i), (i + 1) / 20), 16000)
+        made.append(corpora.Clip("kokoro", str(i), "voice", path, "train"))
+    return made
+
+
+@pytest.fixture
+def another_voice(monkeypatch):
+    """The vocoder is a package of its own; here it makes the sound negative."""
+    monkeypatch.setattr(augment, "other_voice", lambda audio, rng: -audio)
+
+
+def joined(clips, copy):
+    """Every stretch as (mean sound of each frame, its parts, its curves); a clip's jaw is open by its number."""
+    targets = {c.name: (np.full((60, len(arkit.CHANNELS)), (i + 1) / 20, np.float32), True)
+               for i, c in enumerate(clips)}
+    for audio, parts in features.stretches(clips, copy, np.random.default_rng(copy)):
+        frames = sum(p["frames"] for p in parts)
+        assert len(audio) == frames * STEP
+        stretch = dataset.join("kokoro", np.zeros((frames, 4), np.float16), parts, targets)
+        assert len(stretch.curves) == len(stretch.known) == frames and stretch.known.all()
+        yield audio.reshape(-1, STEP).mean(1), parts, stretch.curves[:, 0]
+
+
+def test_copy_0_is_every_clip_alone(clips):
+    heard = list(joined(clips, 0))
+    assert [[p["name"] for p in parts] for _, parts, _ in heard] == [[c.name] for c in clips]
+    assert all(np.allclose(sound, curve, atol=1e-3) for sound, _, curve in heard)
+
+
+def test_copies_join_clips_without_losing_one(clips):
+    heard = list(joined(clips, 1))
+    assert len(heard) < len(clips)
+    assert sorted(p["name"] for _, parts, _ in heard for p in parts) == [c.name for c in clips]
+    for sound, _, curve in heard:  # the resampler rings at a clip's ends
+        assert np.mean(np.abs(sound - curve) < 0.02) > 0.9
+
+
+def test_another_voice_speaks_after_a_pause_in_which_the_face_rests(clips, another_voice):
+    names = []
+    for sound, parts, curve in joined(clips, features.OTHERS):
+        assert [p.get("pause", False) for p in parts] == [True, False] * (len(parts) // 2)
+        names += [p["name"] for p in parts if "pause" not in p]
+        at = 0
+        for part in parts:
+            inside = slice(at + 1, at + part["frames"] - 1)
+            at += part["frames"]
+            if "pause" in part:
+                assert 0.3 * FPS <= part["frames"] <= 1.6 * FPS + 1
+                assert np.all(curve[inside] == 0) and np.abs(sound[inside]).max() < 0.03
+            else:
+                np.testing.assert_allclose(-sound[inside], curve[inside], atol=0.02)
+    assert sorted(names) == [c.name for c in clips]
