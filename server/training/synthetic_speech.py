@@ -1,6 +1,6 @@
 """Speech with phones in many languages and voices, made with Kokoro-82M: the corpus `kokoro_more`.
 
-    python -m server.training.synthetic_speech --kokoro FOLDER --out DATA/kokoro_more [--hours 1.2] [--seed 1]
+    python -m server.training.synthetic_speech --kokoro FOLDER --out DATA/kokoro_more [--hours 1.833] [--seed 1]
         [--languages cmn de ...]
 
 FOLDER has Kokoro's packages (see kokoro.py). Only this command needs the Python packages `onnxruntime`, `onnx` and
@@ -146,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kokoro", type=Path, required=True, help="folder with the packages of Kokoro")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--hours", type=float, default=1.2)
+    parser.add_argument("--hours", type=float, default=1.833)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--languages", nargs="+", choices=LANGUAGES, default=list(LANGUAGES))
     args = parser.parse_args()
