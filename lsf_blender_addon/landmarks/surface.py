@@ -54,6 +54,20 @@ class Surface:
         best = (((weights[..., None] * corners).sum(1) - point) ** 2).sum(1).argmin()
         return self._place(candidates[best], weights[best])
 
+    def nearest_each(self, points: np.ndarray) -> list[Place]:
+        """The place nearest to every one of points (N, 3), on a surface of some hundred triangles."""
+        corners = self.vertices[self.triangles]
+        middles = corners.mean(1)
+        radii = np.linalg.norm(corners - middles[:, None], axis=2).max(1)
+        apart = np.linalg.norm(points[:, None] - middles, axis=2)  # (N, T)
+        # No triangle farther away than this can be nearer than the middle of the nearest.
+        row, triangle = np.nonzero(apart - radii <= apart.min(1, keepdims=True))
+        weights = closest_on_triangles(points[row], corners[triangle])
+        gap = (((weights[..., None] * corners[triangle]).sum(1) - points[row]) ** 2).sum(1)
+        order = np.lexsort((gap, row))
+        best = order[np.searchsorted(row[order], np.arange(len(points)))]
+        return [self._place(triangle[i], weights[i]) for i in best]
+
     def _used(self) -> np.ndarray:
         used = np.zeros(len(self.vertices), bool)
         used[self.triangles] = True
@@ -64,7 +78,8 @@ class Surface:
 
 
 def closest_on_triangles(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """(T, 3) barycentric weights of the places on triangles (T, 3, 3) that are nearest to a point (3,)."""
+    """(T, 3) barycentric weights of the places on triangles (T, 3, 3) that are nearest to a point (3,), or to a point
+    each (T, 3)."""
     best = np.zeros((len(corners), 3))
     smallest = np.full(len(corners), np.inf)
     for one, other in ((0, 1), (1, 2), (2, 0)):  # the edges, with their ends

@@ -20,7 +20,7 @@ def remember(objects: list[bpy.types.Object], character: Character, header: dict
     triangles = character.head.triangles
     around = np.isin(triangles, arrays["landmark_vertices"]).any(1)
     surface = Surface(character.head.vertices, triangles[around] if around.any() else triangles)
-    found = {index: surface.nearest(where) for index, where in enumerate(arrays["landmarks68"].astype(np.float64))}
+    found = dict(enumerate(surface.nearest_each(arrays["landmarks68"].astype(np.float64))))
     store.write_found(head, found, doubtful)
     recognised = arrays.get("parts")
     if recognised is not None and recognised.shape == (len(character.vertices),):

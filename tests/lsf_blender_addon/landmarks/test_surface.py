@@ -71,3 +71,11 @@ def test_vertices_without_faces_are_no_surface(monkeypatch):
     bumps = grid()
     with_loose = Surface(np.concatenate([bumps.vertices, np.full((40, 3), 9.0)]), bumps.triangles)
     assert isinstance(with_loose.nearest(np.array([9.0, 9, 9])), Place)
+
+
+def test_nearest_each_is_nearest_of_every_point(monkeypatch):
+    bumps, points = grid(12), np.random.default_rng(2).uniform(-0.5, 1.5, (40, 3))
+    monkeypatch.setattr(surface, "FEW", 10**9)
+    for point, place in zip(points, bumps.nearest_each(points), strict=True):
+        gap = np.linalg.norm(place.on(bumps.vertices) - point)
+        assert gap == pytest.approx(np.linalg.norm(bumps.nearest(point).on(bumps.vertices) - point))
