@@ -42,21 +42,19 @@ class Surface:
         return self._place(hit[first], weights[first]) if np.isfinite(depth[first]) else None
 
     def nearest(self, point: np.ndarray) -> Place:
-        """The place nearest to a point (3,). On a fine mesh only the triangles of the nearest vertices are looked at,
-        which is exact enough for a landmark."""
-        candidates = np.arange(len(self.triangles))
-        if len(candidates) > FEW:
-            gap = ((self.vertices - point) ** 2).sum(1)
-            gap[~self._used()] = np.inf
-            candidates = np.flatnonzero(np.isin(self.triangles, np.argpartition(gap, NEAR)[:NEAR]).any(1))
-        corners = self.vertices[self.triangles[candidates]]
-        weights = closest_on_triangles(point, corners)
-        best = (((weights[..., None] * corners).sum(1) - point) ** 2).sum(1).argmin()
-        return self._place(candidates[best], weights[best])
+        """The place nearest to a point (3,)."""
+        return self.nearest_each(point[None])[0]
 
     def nearest_each(self, points: np.ndarray) -> list[Place]:
-        """The place nearest to every one of points (N, 3), on a surface of some hundred triangles."""
-        corners = self.vertices[self.triangles]
+        """The places nearest to points (N, 3). On a fine mesh only the triangles of the nearest vertices are looked at,
+        which is exact enough for a landmark."""
+        if len(self.triangles) <= FEW:
+            return self._nearest(points, np.arange(len(self.triangles)))
+        return [self._nearest(point[None], self._around(point))[0] for point in points]
+
+    def _nearest(self, points: np.ndarray, among: np.ndarray) -> list[Place]:
+        """The places nearest to points (N, 3) on some triangles, numbered `among` (T,)."""
+        corners = self.vertices[self.triangles[among]]
         middles = corners.mean(1)
         radii = np.linalg.norm(corners - middles[:, None], axis=2).max(1)
         apart = np.linalg.norm(points[:, None] - middles, axis=2)  # (N, T)
@@ -66,20 +64,23 @@ class Surface:
         gap = (((weights[..., None] * corners[triangle]).sum(1) - points[row]) ** 2).sum(1)
         order = np.lexsort((gap, row))
         best = order[np.searchsorted(row[order], np.arange(len(points)))]
-        return [self._place(triangle[i], weights[i]) for i in best]
+        return [self._place(among[triangle[i]], weights[i]) for i in best]
 
-    def _used(self) -> np.ndarray:
+    def _around(self, point: np.ndarray) -> np.ndarray:
+        """(T,) numbers of the triangles around the vertices nearest to a point (3,)."""
+        gap = ((self.vertices - point) ** 2).sum(1)
         used = np.zeros(len(self.vertices), bool)
         used[self.triangles] = True
-        return used
+        gap[~used] = np.inf
+        return np.flatnonzero(np.isin(self.triangles, np.argpartition(gap, NEAR)[:NEAR]).any(1))
 
     def _place(self, triangle: int, weights: np.ndarray) -> Place:
         return Place(tuple(self.triangles[triangle].tolist()), tuple(weights.tolist()))
 
 
 def closest_on_triangles(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """(T, 3) barycentric weights of the places on triangles (T, 3, 3) that are nearest to a point (3,), or to a point
-    each (T, 3)."""
+    """(T, 3) barycentric weights of the places on triangles (T, 3, 3) that are nearest to a point (3,), or each to one
+    of (T, 3)."""
     best = np.zeros((len(corners), 3))
     smallest = np.full(len(corners), np.inf)
     for one, other in ((0, 1), (1, 2), (2, 0)):  # the edges, with their ends

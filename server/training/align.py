@@ -12,13 +12,14 @@ Needs the program `espeak-ng`, for the pronunciation of the texts.
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import FPS, corpora, features
+from . import FPS, corpora, dataset, features
 from .kokoro import timed
 from .phonetics import KOKORO, Phone, to_ipa, vector
 from .pronounce import pronounce
@@ -58,15 +59,10 @@ class PhoneNet(nn.Module):
         return (self.eval()(torch.from_numpy(x)[None])[0].log_softmax(-1) - self.chances).numpy()
 
 
-def stretches(work: Path, corpus: str, copies: list[int]):
-    """Yield what was heard in one go: ((F, SIZE) float32 at 50 Hz, parts as features.py wrote them)."""
-    for copy in copies:
-        path = work / "features" / f"{corpus}_{copy}"
-        rows = np.load(path.with_suffix(".npy"), mmap_mode="r")
-        for entry in json.loads(path.with_suffix(".json").read_text()):
-            frames = sum(part["frames"] for part in entry["parts"])
-            heard = rows[entry["start"]:entry["start"] + frames, :features.CONFIG.fold * SIZE]
-            yield np.asarray(heard, np.float32).reshape(-1, SIZE), entry["parts"]
+def stretches(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarray, list[dict]]]:
+    """What was heard in one go: motion features (F, SIZE) float32 at 50 Hz, and the parts."""
+    for folded, parts in dataset.heard(work, corpus, copies):
+        yield np.asarray(folded[:, :features.CONFIG.fold * SIZE], np.float32).reshape(-1, SIZE), parts
 
 
 def symbols_at(phones: list[Phone], times: np.ndarray) -> list[str]:
@@ -81,7 +77,7 @@ def spoken(work: Path, data: Path) -> list[tuple[np.ndarray, list[str]]]:
     found = []
     for corpus in HEARD:
         phones = {c.name: c.phones for c in corpora.read(corpus, data) if c.split == "train"}
-        copies = [k for k in range(3) if (work / "features" / f"{corpus}_{k}.json").exists()]
+        copies = [k for k in dataset.copies(work, corpus) if k < features.OTHERS]  # those without pauses
         for heard, parts in stretches(work, corpus, copies):
             at = 0
             for part in parts:

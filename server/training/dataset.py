@@ -1,6 +1,7 @@
 """Training samples: random crops of the cached features with the curves that belong to them."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from .. import arkit
 from . import corpora
 
+COPIES = 5  # at most, of every corpus: as many as were made
 # Channels of the upper face and the nose: never driven by articulation.
 UPPER = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
 
@@ -54,28 +56,41 @@ def stretched(curves: np.ndarray, first: int, frames: int, speed: float) -> np.n
     return (1 - part) * curves[low] + part * curves[high]
 
 
+def copies(work: Path, corpus: str) -> list[int]:
+    """Those copies of a corpus whose features were made."""
+    return [k for k in range(COPIES) if (work / "features" / f"{corpus}_{k}.json").exists()]
+
+
+def heard(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarray, list[dict]]]:
+    """What was heard in one go, as features.py wrote it: features (F, C) float16 at 25 fps, and the parts."""
+    for copy in copies:
+        path = work / "features" / f"{corpus}_{copy}"
+        features = np.load(path.with_suffix(".npy"), mmap_mode="r")
+        for entry in json.loads(path.with_suffix(".json").read_text()):
+            frames = sum(part["frames"] for part in entry["parts"])
+            yield features[entry["start"]:entry["start"] + frames], entry["parts"]
+
+
 def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[Stretch]:
     """Stretches of one corpus; parts of other splits are cut out."""
     clips = {c.name: c for c in corpora.read(corpus, data)}
     targets = load_targets(work, corpus)
     out = []
-    for copy in copies:
-        path = work / "features" / f"{corpus}_{copy}"
-        features = np.load(path.with_suffix(".npy"), mmap_mode="r")
-        for entry in json.loads(path.with_suffix(".json").read_text()):
-            at, run = entry["start"], []
-            for part in [*entry["parts"], None]:
-                keep = part is not None and clips[part["name"]].split == split
-                if not keep and run:
-                    out.append(join(corpus, features[at - sum(p["frames"] for p in run):at], run, targets))
-                    run = []
-                if keep:
-                    run.append(part)
-                at += part["frames"] if part else 0
+    for features, parts in heard(work, corpus, copies):
+        at, run = 0, []
+        for part in [*parts, None]:
+            keep = part is not None and clips[part["name"]].split == split
+            if not keep and run:
+                out.append(join(corpus, features[at - sum(p["frames"] for p in run):at], run, targets))
+                run = []
+            if keep:
+                run.append(part)
+            at += part["frames"] if part else 0
     return out
 
 
 def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> Stretch:
+    """Parts that follow each other, with the curves of their clips; in a pause the face rests."""
     curves = np.concatenate([
         np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32) if p.get("pause") else
         stretched(targets[p["name"]][0], p["first"], p["frames"], p["speed"]) for p in run])

@@ -115,7 +115,7 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
             audio = augment.degrade(audio, rng)
         motion, emotion = model.hear(torch.from_numpy(audio))
         for part, heard in zip(parts, emotion.split([CONFIG.fold * p["frames"] for p in parts]), strict=True):
-            for piece in heard.chunk(-(-part["frames"] // PIECE)):
+            for piece in heard.chunk(-(-part["frames"] // PIECE)) if copy < OTHERS else ():
                 if len(piece) >= CONFIG.fold * PIECE // 4:
                     pooled.append(statistics(piece).half().numpy())
                     names.append(part["name"])

@@ -30,7 +30,6 @@ STEPS, BATCH, SEED = 1800, 16, 1  # BATCH clips of 3 s
 RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
 SHARES = {"grid": 0.32, "kokoro": 0.20, "kokoro_more": 0.18, "facegood": 0.12, "ljspeech": 0.04, "emodb": 0.10,
           "quiet": 0.04}
-COPIES = 5  # at most, of every corpus: as many as were made
 CODES, CURVES, LIPS = 0.3, 1.0, 1.0  # weights of the losses
 EVERY = 150  # steps between two looks at the clips kept out
 # what each of these counts in choosing the best step
@@ -102,11 +101,6 @@ def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.Stretch]]
     return report
 
 
-def copies(work: Path, corpus: str) -> list[int]:
-    """Those copies of a corpus whose features were made."""
-    return [k for k in range(COPIES) if (work / "features" / f"{corpus}_{k}.json").exists()]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -119,9 +113,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     head = lips.of_head()
-    shares = {c: s for c, s in SHARES.items() if c not in args.without and copies(args.work, c)}
+    shares = {c: s for c, s in SHARES.items() if c not in args.without and dataset.copies(args.work, c)}
     shares = {c: s / sum(shares.values()) for c, s in shares.items()}
-    train = [s for c in shares for s in dataset.load(args.work, args.data, c, copies(args.work, c), "train")]
+    train = [s for c in shares
+             for s in dataset.load(args.work, args.data, c, dataset.copies(args.work, c), "train")]
     held = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in HELD}
     sampler = dataset.Sampler(train, shares, BATCH, args.seed)
     model = with_features_given(LSF(CONFIG), train)

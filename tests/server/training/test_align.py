@@ -20,9 +20,9 @@ def model():
     for _ in range(40):
         said = [(str(rng.choice(SYMBOLS)), int(rng.integers(3, 12))) for _ in range(20)]
         clips.append((heard(said, rng), [symbol for symbol, count in said for _ in range(count)]))
-    steps, align.STEPS = align.STEPS, 60
-    yield align.train(clips)
-    align.STEPS = steps
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(align, "STEPS", 60)
+        return align.train(clips)
 
 
 def check(model, said: list[tuple[str, int]], text: list[str]):
