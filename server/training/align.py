@@ -1,11 +1,12 @@
-"""Forced alignment: speech whose words are known -> phones with their times.
+"""The phones of speech that nobody transcribed in time: forced alignment where the words are known, else recognition.
 
     python -m server.training.align --data DATA --work WORK
 
 A small network tells phones apart in the cached features (features.py), trained on synthetic voices of all languages,
 whose phones have times; a Viterbi search then finds the most likely times of the phones that a text has. Clips may be
-cut off in the middle of their text. It writes WORK/alignments/emodb.json, {name: [[IPA symbol, start, end], ...]}, and
-prints how far it is off where the times are known: on read and commanded real speech that it never heard.
+cut off in the middle of their text. Of FACEGOOD there is no text: there it finds the most likely phones as well.
+It writes WORK/alignments/emodb.json and facegood.json, {name: [[IPA symbol, start, end], ...]}, and prints how far it
+is off where the times are known: on read and commanded real speech that it never heard.
 
 Needs the program `espeak-ng`, for the pronunciation of the texts.
 """
@@ -13,6 +14,8 @@ Needs the program `espeak-ng`, for the pronunciation of the texts.
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +36,7 @@ SHORTEST = 2      # frames of a phone
 PAUSE = 6.0       # log likelihood that a pause inside a sentence must gain
 DOUBTFUL = 0.3    # a clip with no more agreement than this is left unaligned
 RARE = 200        # frames that a phone must have been heard to be told apart
+NEXT = 4.0        # log likelihood that one more phone must gain where no text says which phones there are
 
 
 class PhoneNet(nn.Module):
@@ -63,6 +67,13 @@ def stretches(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.n
     """What was heard in one go: motion features (F, SIZE) float32 at 50 Hz, and the parts."""
     for folded, parts in dataset.heard(work, corpus, copies):
         yield np.asarray(folded[:, :features.CONFIG.fold * SIZE], np.float32).reshape(-1, SIZE), parts
+
+
+def whole(work: Path, corpus: str) -> Iterator[tuple[str, np.ndarray]]:
+    """The clips as they are: name and motion features (F, SIZE) float32 at 50 Hz."""
+    pieces = ((parts[0]["name"], heard) for heard, parts in stretches(work, corpus, [0]))
+    for name, several in groupby(pieces, lambda piece: piece[0]):
+        yield name, np.concatenate([heard for _, heard in several])
 
 
 def symbols_at(phones: list[Phone], times: np.ndarray) -> list[str]:
@@ -153,12 +164,37 @@ def align(model: PhoneNet, heard: np.ndarray, said: list[str]) -> list[Phone]:
     path = [int(np.argmax(score))]
     for f in range(len(frames) - 1, 0, -1):
         path.append(path[-1] - int(came[f, path[-1]]))
-    numbers = np.array([states[i][1] for i in reversed(path)])
+    return in_seconds(np.array([states[i][1] for i in reversed(path)]), said)
+
+
+def in_seconds(numbers: np.ndarray, symbols: list[str]) -> list[Phone]:
+    """The number of a symbol for each frame at 50 Hz -> phones with their times."""
     edges = np.flatnonzero(np.diff(numbers)) + 1
     starts, ends = np.r_[0, edges], np.r_[edges, len(numbers)]
     # A frame of features is about its time, so a phone reaches half a frame to either side.
-    return [(said[numbers[a]], round(max(0, a - 0.5) / RATE, 3), round((b - 0.5) / RATE, 3))
+    return [(symbols[numbers[a]], round(max(0, a - 0.5) / RATE, 3), round((b - 0.5) / RATE, 3))
             for a, b in zip(starts, ends, strict=True)]
+
+
+def recognise(model: PhoneNet, heard: np.ndarray) -> list[Phone]:
+    """Most likely phones and pauses, in any order, in (F, SIZE) features at 50 Hz; each lasts SHORTEST or more."""
+    likely = model.likelihoods(heard)
+    entering = 0.7 * model.chances.numpy() - NEXT
+    score = np.full((SHORTEST, likely.shape[1]), -np.inf)  # by how long the phone has lasted, SHORTEST being for ever
+    score[0] = likely[0] + entering
+    before, grown = np.zeros(len(likely), int), np.zeros(likely.shape, bool)
+    for f in range(1, len(likely)):
+        before[f] = score[-1].argmax()
+        grown[f] = score[-2] > score[-1]
+        score = np.stack([score[-1].max() + entering, *score[:-2], score[-2:].max(0)]) + likely[f]
+    phone, lasted, path = int(score[-1].argmax()), SHORTEST, []
+    for f in range(len(likely) - 1, -1, -1):
+        path.append(phone)
+        if lasted < SHORTEST or grown[f, phone]:
+            lasted -= 1
+        if not lasted:
+            phone, lasted = int(before[f]), SHORTEST
+    return in_seconds(np.array(path[::-1]), model.symbols)
 
 
 def agreement(model: PhoneNet, heard: np.ndarray, aligned: list[Phone]) -> float:
@@ -187,6 +223,17 @@ def pronounced(text: str, language: str) -> list[str]:
     return [symbol for symbol, _, _ in to_ipa(timed(written, np.ones(len(written) + 2, int), len(written)), KOKORO)]
 
 
+def write(work: Path, corpus: str, found: dict[str, list[Phone]]) -> None:
+    (work / "alignments").mkdir(exist_ok=True)
+    (work / "alignments" / f"{corpus}.json").write_text(json.dumps(found, ensure_ascii=False, indent=0))
+
+
+def read(work: Path, data: Path, corpus: str) -> list[corpora.Clip]:
+    """Those clips whose phones were found, with them."""
+    found = json.loads((work / "alignments" / f"{corpus}.json").read_text())
+    return [replace(clip, phones=found[clip.name]) for clip in corpora.read(corpus, data) if clip.name in found]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -200,13 +247,13 @@ def main() -> None:
     texts = {c.name: c.text for c in corpora.read("emodb", args.data)}
     said = {text: pronounced(text, "de") for text in set(texts.values())}
     found = {}
-    for heard, parts in stretches(args.work, "emodb", [0]):
-        aligned = align(model, heard, said[texts[parts[0]["name"]]])
+    for name, heard in whole(args.work, "emodb"):
+        aligned = align(model, heard, said[texts[name]])
         if agreement(model, heard, aligned) > DOUBTFUL:
-            found[parts[0]["name"]] = aligned
-    (args.work / "alignments").mkdir(exist_ok=True)
-    (args.work / "alignments" / "emodb.json").write_text(json.dumps(found, ensure_ascii=False, indent=0))
+            found[name] = aligned
     print(f"emodb: {len(found)} of {len(texts)} clips aligned")
+    write(args.work, "emodb", found)
+    write(args.work, "facegood", {name: recognise(model, heard) for name, heard in whole(args.work, "facegood")})
 
 
 if __name__ == "__main__":

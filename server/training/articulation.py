@@ -1,10 +1,11 @@
-"""Articulation model: phones with their times -> ARKit curves, learned from tracked real speech.
+"""Articulation model: phones with their times -> ARKit curves, learned from tracked and captured real speech.
 
-    python -m server.training.articulation --data DATA --work WORK
+    python -m server.training.articulation --data DATA --work WORK [--faces grid facegood]
 
 It labels speech that has phones but no face (synthetic voices, read speech), with the coarticulation, lag and
-amplitude of a real speaker. What GRID's 51 words lack or blur is set by rule afterwards (RULES): what the lips must do
-for a sound is textbook knowledge, when and how they get there is learned.
+amplitude of real speakers: what each of the faces would do, and the mean of that. One face alone has habits (GRID's
+speaker opens his mouth as wide for i as for æ). What both lack or blur is set by rule afterwards (RULES): what the lips
+must do for a sound is textbook knowledge, when and how they get there is learned.
 """
 
 import argparse
@@ -17,14 +18,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .. import arkit
-from . import corpora, lips
-from .phonetics import FEATURES, Phone, phone_frames, presence
+from . import align, corpora, lips, metrics
+from .phonetics import BREATH, FEATURES, Phone, phone_frames, presence
 
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "mouthDimple", "mouthStretch",
          "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPress", "mouthLowerDown",
          "mouthUpperUp")  # left = right in speech
 SAMPLES = 4  # phone features a frame
 EPOCHS, BATCH, RATE, SEED = 60, 25, 3e-3, 1
+PIECE = 75  # frames of an example
 
 
 @dataclass
@@ -38,8 +40,11 @@ class Rule:
 
 
 RULES = (
+    Rule("i ɪ ɨ", 0.06, (0.001, 0.0075)),
+    Rule("e eɪ ɤ ə ʌ", 0.06, (0.001, 0.010)),
+    Rule("a ɑ æ aɪ aʊ", 0.06, (0.009, 1.0)),
     Rule("ɹ ɝ ɻ", 0.06, (0.0, 0.008), {"mouthPucker": 0.15, "mouthFunnel": 0.1}),
-    Rule("ɔ ɔɪ oʊ o əʊ ɒ ø œ", 0.06, (0.003, 1.0), {"mouthPucker": 0.3, "mouthFunnel": 0.15}),
+    Rule("ɔ ɔɪ oʊ o əʊ ɒ ø œ", 0.06, (0.003, 0.010), {"mouthPucker": 0.4, "mouthFunnel": 0.2}),
     Rule("s z ts dz ʂ ʈʂ ɕ tɕ dʑ", 0.05, (0.0015, 0.0045)),
     Rule("θ ð", 0.05, (0.002, 0.005), {"mouthLowerDown": 0.05}),
     Rule("ʃ ʒ tʃ dʒ", 0.06, (0.002, 0.0055), {"mouthFunnel": 0.3, "mouthPucker": 0.3}),
@@ -48,26 +53,33 @@ RULES = (
     Rule("f v ʋ", 0.05, (0.0, 0.0016), {"mouthRollLower": 0.3, "mouthUpperUp": 0.08}),
     Rule("p b m", 0.05, (0.0, 0.0), {"mouthPress": 0.1}),
 )
-BREATH = 0.12  # seconds around speech in which the mouth of a silence opens or closes
 
 
 class Articulation(nn.Module):
-    """Bidirectional GRU over phone features at 25 fps -> standardised mouth channels, aperture and width."""
+    """Bidirectional GRU over phone features at 25 fps -> standardised mouth channels, aperture and width of a face."""
 
-    def __init__(self, hidden: int = 96, layers: int = 2):
+    def __init__(self, faces: int, hidden: int = 96, layers: int = 2):
         super().__init__()
         size = len(MOUTH) + 2
+        self.faces = nn.Embedding(faces, hidden)
         self.inputs = nn.Linear(SAMPLES * len(FEATURES), hidden)
         self.gru = nn.GRU(hidden, hidden, layers, batch_first=True, bidirectional=True, dropout=0.2)
         self.outputs = nn.Linear(2 * hidden, size)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, F, SAMPLES, features) -> (B, F, mouth channels + aperture + width), standardised"""
+    def forward(self, features: Tensor, face: Tensor) -> Tensor:
+        """(B, F, SAMPLES, features) and the number of a face (B,) -> (B, F, mouth channels + aperture + width)"""
         if self.training:  # a feature that is missing for a whole clip must be made up from the others
             features = features * (torch.rand(len(features), 1, 1, features.shape[-1]) > 0.1)
-        return self.outputs(self.gru(self.inputs(features.flatten(2)).tanh())[0])
+        entered = self.inputs(features.flatten(2)) + self.faces(face)[:, None]
+        return self.outputs(self.gru(entered.tanh())[0])
+
+    @torch.no_grad()
+    def mouth(self, phones: list[Phone], frames: int) -> Tensor:
+        """(frames, mouth channels + aperture + width), weights and millimetres: the mean of all faces"""
+        features = torch.from_numpy(phone_frames(phones, frames, SAMPLES)).expand(self.faces.num_embeddings, -1, -1, -1)
+        return self(features, torch.arange(len(features))).mean(0) * self.scale + self.mean
 
 
 def mouth_of(curves: np.ndarray, lip: np.ndarray) -> np.ndarray:
@@ -89,8 +101,7 @@ def curves_of(mouth: Tensor) -> Tensor:
 
 def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phone], int]]) -> list[np.ndarray]:
     """(phones, frames) of clips -> (frames, 52) curves: learned, corrected by RULES, solved for the mesh's lips."""
-    with torch.no_grad():
-        planned = [plan(model, head, phones, frames) for phones, frames in clips]
+    planned = [plan(model, head, phones, frames) for phones, frames in clips]
     curves, aperture, width = (torch.cat(part) for part in zip(*planned, strict=True))
     solved = lips.retarget(head, curves, aperture, width, tolerance=(0.0003, 0.002)).numpy()
     return np.split(solved, np.cumsum([frames for _, frames in clips])[:-1])
@@ -98,8 +109,7 @@ def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phon
 
 def plan(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int) -> tuple[Tensor, Tensor, Tensor]:
     """Curves (F, 52), and the aperture (F,) and width (F,) in metres that they should have on the mesh."""
-    features = torch.from_numpy(phone_frames(phones, frames, SAMPLES))
-    mouth = model.eval()(features[None])[0] * model.scale + model.mean
+    mouth = model.mouth(phones, frames)
     curves, aperture = curves_of(mouth), mouth[:, -2] / 1e3
     width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
     closed = float(0.3 * head.neutral[0])
@@ -126,64 +136,82 @@ def at_least(phones: list[Phone], seconds: float) -> list[Phone]:
     return longer
 
 
-def train(clips: list[corpora.Clip], targets: dict[str, np.ndarray], head: lips.Lips) -> Articulation:
-    """Fit to tracked clips; `targets` are their curves on the mesh. Keeps the epoch best on the valid split."""
+def examples(clips: list[corpora.Clip], targets: dict[str, np.ndarray], head: lips.Lips,
+             split: str) -> list[tuple[Tensor, Tensor]]:
+    """Phone features (PIECE, SAMPLES, features) and what the mouth does meanwhile (PIECE, 16), of one face."""
+    found = []
+    for clip in clips:
+        if clip.split == split:
+            curves = targets[clip.name]
+            x = torch.from_numpy(phone_frames(clip.phones, len(curves), SAMPLES))
+            y = torch.from_numpy(mouth_of(curves, head(torch.from_numpy(curves)).numpy())).float()
+            found += [pair for pair in zip(x.split(PIECE), y.split(PIECE), strict=True) if len(pair[0]) == PIECE]
+    return found
+
+
+def train(faces: list[tuple[list[corpora.Clip], dict[str, np.ndarray]]], head: lips.Lips) -> Articulation:
+    """Fit to the clips and curves of each face, all faces counting alike. Keeps the epoch best on the valid split."""
     torch.manual_seed(SEED)
-    features = {c.name: torch.from_numpy(phone_frames(c.phones, len(targets[c.name]), SAMPLES)) for c in clips}
-    wanted = {c.name: torch.from_numpy(mouth_of(targets[c.name], head(torch.from_numpy(targets[c.name])).numpy()))
-              .float() for c in clips}
-    names = {split: [c.name for c in clips if c.split == split] for split in ("train", "valid")}
-    model = Articulation()
-    everything = torch.cat([wanted[n] for n in names["train"]])
+    learned, kept_out = ([examples(clips, targets, head, split) for clips, targets in faces]
+                         for split in ("train", "valid"))
+    model = Articulation(len(faces))
+    everything = torch.cat([y for several in learned for _, y in several])
     model.mean.copy_(everything.mean(0))
     model.scale.copy_(everything.std(0).clamp_min(1e-2))
     weights = torch.ones(len(MOUTH) + 2)
     weights[-2:] = 4
+    steps = max(map(len, learned)) // BATCH  # of an epoch; the shorter corpora are heard again
     optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, EPOCHS * (len(names["train"]) // BATCH))
-    frames = min(len(w) for w in wanted.values())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, EPOCHS * steps)
     best, kept = -1.0, None
     for epoch in range(EPOCHS):
         model.train()
-        order = torch.randperm(len(names["train"])).tolist()
-        for i in range(len(order) // BATCH):
-            batch = [names["train"][j] for j in order[i * BATCH:(i + 1) * BATCH]]
-            x = torch.stack([features[n][:frames] for n in batch])
-            y = (torch.stack([wanted[n][:frames] for n in batch]) - model.mean) / model.scale
-            loss = ((model(x) - y).square() * weights).mean()
+        orders = [torch.cat([torch.randperm(len(several)) for _ in range(-(-steps * BATCH // len(several)))])
+                  for several in learned]
+        for step in range(steps):
+            drawn = [(face, learned[face][i]) for face, order in enumerate(orders)
+                     for i in order[step * BATCH:(step + 1) * BATCH]]
+            x, y = (torch.stack(part) for part in zip(*(pair for _, pair in drawn), strict=True))
+            got = model(x, torch.tensor([face for face, _ in drawn]))
+            loss = ((got - (y - model.mean) / model.scale).square() * weights).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        model.eval()
-        with torch.no_grad():
-            scores = []
-            for n in names["valid"]:
-                got = model(features[n][None])[0, :, -2]
-                scores.append(float(torch.corrcoef(torch.stack([got, wanted[n][:, -2]]))[0, 1]))
-        if np.median(scores) > best:
-            best, kept = float(np.median(scores)), {k: v.clone() for k, v in model.state_dict().items()}
+        scores = [validate(model, several, face) for face, several in enumerate(kept_out)]
+        if sum(scores) > best:
+            best, kept = sum(scores), {k: v.clone() for k, v in model.state_dict().items()}
         if epoch % 10 == 9:
-            print(f"epoch {epoch + 1}: loss {loss.item():.3f}, aperture r on valid clips {np.median(scores):.3f}")
+            print(f"epoch {epoch + 1}: loss {loss.item():.3f}, aperture r kept out "
+                  + " ".join(f"{score:.3f}" for score in scores), flush=True)
     model.load_state_dict(kept)
     return model.eval()
+
+
+@torch.no_grad()
+def validate(model: Articulation, kept_out: list[tuple[Tensor, Tensor]], face: int) -> float:
+    """Median r of the aperture over examples of a face."""
+    x, y = (torch.stack(part) for part in zip(*kept_out, strict=True))
+    got = model.eval()(x, torch.full((len(x),), face))[..., -2]
+    return float(np.median([metrics.pearson(a, b) for a, b in zip(got.numpy(), y[..., -2].numpy(), strict=True)]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="targets are read from and written to here")
+    parser.add_argument("--work", type=Path, required=True, help="targets and alignments are read from here")
+    parser.add_argument("--faces", nargs="+", choices=["grid", "facegood"], default=["grid", "facegood"])
     args = parser.parse_args()
-    head = lips.of_head()
-    clips = corpora.read("grid", args.data)
-    targets = dict(np.load(args.work / "targets" / "grid.npz"))
-    model = train(clips, targets, head)
-    save_file(model.state_dict(), args.work / "articulation.safetensors")
+    readers = {"grid": lambda: corpora.read("grid", args.data),
+               "facegood": lambda: align.read(args.work, args.data, "facegood")}
+    faces = [(readers[face](), dict(np.load(args.work / "targets" / f"{face}.npz"))) for face in args.faces]
+    save_file(train(faces, lips.of_head()).state_dict(), args.work / "articulation.safetensors")
 
 
 def load(path: Path) -> Articulation:
-    model = Articulation()
-    model.load_state_dict(load_file(path))
+    weights = load_file(path)
+    model = Articulation(len(weights["faces.weight"]))
+    model.load_state_dict(weights)
     return model.eval()
 
 

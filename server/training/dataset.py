@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import arkit
-from . import corpora
+from . import corpora, features
+from .phonetics import BREATH, Phone, presence
 
 COPIES = 5  # at most, of every corpus: as many as were made
 # Channels of the upper face and the nose: never driven by articulation.
@@ -47,6 +49,15 @@ class Stretch:
     name: str
 
 
+def rested(curves: np.ndarray, phones: list[Phone]) -> np.ndarray:
+    """Tracked (F, 52) of a face that opens its mouth only when it begins to speak, and closes it when it has spoken.
+
+    GRID's speaker opens his 0.4 s before his first sound. Only his own voice should say so.
+    """
+    spoken = {symbol for symbol, _, _ in phones if symbol}
+    return curves * presence(phones, len(curves), spoken, BREATH)[:, None]
+
+
 def stretched(curves: np.ndarray, first: int, frames: int, speed: float) -> np.ndarray:
     """Frames first… of curves that are played `speed` times as fast: (frames, K)."""
     at = (first + np.arange(frames)) * speed
@@ -74,19 +85,27 @@ def heard(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarr
 def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[Stretch]:
     """Stretches of one corpus; parts of other splits are cut out."""
     clips = {c.name: c for c in corpora.read(corpus, data)}
-    targets = load_targets(work, corpus)
+    own = load_targets(work, corpus)
+    others = {name: (rested(curves, clips[name].phones), known) if clips[name].lips is not None else (curves, known)
+              for name, (curves, known) in own.items()}
+    kept = {name for name, clip in clips.items() if clip.split == split}
     out = []
-    for features, parts in heard(work, corpus, copies):
-        at, run = 0, []
-        for part in [*parts, None]:
-            keep = part is not None and clips[part["name"]].split == split
-            if not keep and run:
-                out.append(join(corpus, features[at - sum(p["frames"] for p in run):at], run, targets))
-                run = []
-            if keep:
-                run.append(part)
-            at += part["frames"] if part else 0
+    for copy in copies:
+        targets = own if copy < features.OTHERS else others
+        for given, parts in heard(work, corpus, [copy]):
+            out += [join(corpus, given[frames], run, targets) for frames, run in runs(parts, kept)]
     return out
+
+
+def runs(parts: list[dict], kept: set[str]) -> Iterator[tuple[slice, list[dict]]]:
+    """Parts of kept clips that follow each other, and the frames they are in."""
+    at = 0
+    for keep, several in groupby(parts, lambda part: part["name"] in kept):
+        run = list(several)
+        frames = sum(part["frames"] for part in run)
+        if keep:
+            yield slice(at, at + frames), run
+        at += frames
 
 
 def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> Stretch:

@@ -7,7 +7,6 @@ The backbone is frozen, so what it says about a clip is kept, standardised and p
 and rooms: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py), and clips joined to stretches of
 up to 18 s, because a clip sounds different to the backbone after other speech. From copy 3 on, every clip is said in
 another voice and mood besides, after a pause, in which the face rests; nothing is kept of these for train_emotion.
-Leave grid out of them: its speaker opens his mouth 0.4 s before he speaks, and only his own voice should say so.
 
 WORK/frontend.safetensors      the two fitted FeatureNorms
 WORK/features/CORPUS_COPY.npy  (N, fold · (motion + emotion components)) float16

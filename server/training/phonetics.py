@@ -13,6 +13,7 @@ import numpy as np
 from . import FPS
 
 Phone = tuple[str, float, float]  # IPA symbol ("" is silence), start, end in seconds
+BREATH = 0.12  # seconds around speech in which the mouth of a silence opens or closes
 
 ARPABET = dict(
     AA="ɑ", AE="æ", AH="ʌ", AO="ɔ", AW="aʊ", AY="aɪ", B="b", CH="tʃ", D="d", DH="ð", EH="ɛ", ER="ɝ", EY="eɪ", F="f",

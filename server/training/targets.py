@@ -8,8 +8,6 @@ Each holds one (F, 52) float32 array per clip name, at 25 fps. A clip without li
 """
 
 import argparse
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ import soundfile
 import torch
 
 from .. import arkit
-from . import FPS, articulation, corpora, lips
+from . import FPS, align, articulation, corpora, lips
 from .expression import expression
 
 NAMES = arkit.CHANNELS
@@ -61,7 +59,8 @@ def frame_count(clip: corpora.Clip) -> int:
     return int(info.frames / info.samplerate * FPS)
 
 
-def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, np.ndarray]:
+def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, data: Path,
+                  work: Path) -> dict[str, np.ndarray]:
     if corpus == "grid":
         return tracked_targets(clips, head)
     if corpus == "facegood":
@@ -69,8 +68,7 @@ def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work:
     if corpus == "quiet":
         return {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) for c in clips}
     if corpus == "emodb":
-        aligned = json.loads((work / "alignments" / "emodb.json").read_text())
-        clips = [replace(c, phones=aligned[c.name]) for c in clips if c.name in aligned]
+        clips = align.read(work, data, corpus)
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
     return {c.name: part for c, part in zip(clips, curves, strict=True)}
@@ -89,7 +87,7 @@ def main() -> None:
         made = {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) if corpus == "quiet" else
                 expression(soundfile.read(str(c.audio))[0], frame_count(c)) for c in clips}
         np.savez(args.work / "targets" / f"{corpus}_expression.npz", **made)
-        targets = mouth_targets(corpus, clips, head, args.work)
+        targets = mouth_targets(corpus, clips, head, args.data, args.work)
         if targets:
             np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
             apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])

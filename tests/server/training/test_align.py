@@ -68,3 +68,13 @@ def test_agreement_tells_a_wrong_text(model):
 def test_symbols_at_times():
     phones = [("", 0.0, 0.2), ("m", 0.2, 0.3), ("a", 0.4, 0.5)]
     assert align.symbols_at(phones, np.array([0.1, 0.2, 0.35, 0.4, 0.6])) == ["", "m", "", "a", ""]
+
+
+def test_phones_are_recognised_where_no_text_says_which(model):
+    said = [("", 20), ("m", 6), ("a", 9), ("s", 5), ("u", 8), ("", 9), ("a", 7)]
+    found = align.recognise(model, heard(said, np.random.default_rng(4)))
+    assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in said]
+    ends = np.cumsum([count for _, count in said]) - 0.5
+    assert np.allclose([end for _, _, end in found], ends / align.RATE, atol=1 / align.RATE)
+    assert all(b - a >= (align.SHORTEST - 0.5) / align.RATE for _, a, b in align.recognise(model, heard(
+        [(symbol, 1) for symbol in "masu" * 8], np.random.default_rng(5))))

@@ -1,5 +1,8 @@
 """What is joined to be heard in one go, and the curves that belong to it."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -68,3 +71,26 @@ def test_another_voice_speaks_after_a_pause_in_which_the_face_rests(clips, anoth
             else:
                 np.testing.assert_allclose(-sound[inside], curve[inside], atol=0.02)
     assert sorted(names) == [c.name for c in clips]
+
+
+def test_a_tracked_face_keeps_its_habits_to_its_own_voice(clips, another_voice, tmp_path, monkeypatch):
+    """In another voice its mouth opens when it speaks, not 0.4 s before."""
+    tracked = [replace(clip, phones=[("", 0, 0.5), ("ɑ", 0.5, 0.8), ("", 0.8, 2)], lips=np.zeros((25, 2)))
+               for clip in clips]
+    monkeypatch.setitem(corpora.READERS, "grid", ("", lambda folder: iter(tracked)))
+    open_jaw = {c.name: np.full((60, len(arkit.CHANNELS)), 0.5, np.float32) for c in clips}
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "features").mkdir()
+    np.savez(tmp_path / "targets" / "grid_expression.npz", **open_jaw)
+    for copy in (0, features.OTHERS):
+        index, frames = [], 0
+        for _, parts in features.stretches(tracked, copy, np.random.default_rng(copy)):
+            index.append({"start": frames, "parts": parts})
+            frames += sum(part["frames"] for part in parts)
+        (tmp_path / "features" / f"grid_{copy}.json").write_text(json.dumps(index))
+        np.save(tmp_path / "features" / f"grid_{copy}.npy", np.zeros((frames, 2), np.float16))
+    own, other = (dataset.load(tmp_path, tmp_path, "grid", [copy], "train") for copy in (0, features.OTHERS))
+    assert all((s.curves == 0.5).all() for s in own)
+    for s in other:
+        open_frames = s.curves[:, 0] > 0
+        assert 0.1 < open_frames.mean() < 0.6 and s.curves[open_frames, 0].max() == 0.5
