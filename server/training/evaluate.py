@@ -9,6 +9,7 @@ split, which no training step saw. --work adds the vertex figures, which need GR
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,23 @@ from .. import arkit
 from ..emotion import EMOTIONS, Direction
 from ..face.head import LIP_LOWER, LIP_UPPER, SKIN, load_head
 from ..model import LSF, synthesize
-from ..performance import perform
-from . import FPS, corpora, lips, metrics
+from ..performance import Performance, perform
+from . import FPS, augment, corpora, lips, metrics
 
 JAW = arkit.CHANNELS.index("jawOpen")
 FACE = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eyeSquint", "eyeWide", "eyeBlink", "cheek",
                                                                  "nose", "mouthSmile", "mouthFrown"))]
 TAKES, TEMPERATURE = 10, 0.2
+# What may happen to a recording; levels in dB are below the speech.
+SPOILED: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
+    "plain": lambda audio, rng: audio,
+    "noise_10_dB": lambda audio, rng: audio + below(audio, augment.noise(len(audio), rng), 10),
+    "music_15_dB": lambda audio, rng: audio + below(audio, augment.music(len(audio), rng), 15),
+    "room": augment.room,
+    "phone": lambda audio, rng: augment.phone_band(audio),
+    "codec": augment.codec,
+    "gain_30_dB": lambda audio, rng: audio * 10 ** (-30 / 20),
+}
 
 
 class Speaker:
@@ -40,14 +51,16 @@ class Speaker:
 
     def say(self, clip: corpora.Clip, emotion: str | None = None, **options) -> np.ndarray:
         """(F, K) curves; `emotion` is played at full strength, None is what the voice implies"""
-        audio = soundfile.read(str(clip.audio), dtype="float32")[0]
         chosen = Direction.constant(emotion)
         direct = None if emotion is None else lambda times: chosen.at(times, FPS, 0)
+        return self.perform(soundfile.read(str(clip.audio), dtype="float32")[0], direct=direct, **options).motion
+
+    def perform(self, audio: np.ndarray, **options) -> Performance:
         began = time.perf_counter()
-        curves = perform(self.model, audio, direct=direct, **options).motion
+        performance = perform(self.model, audio, **options)
         self.spent += time.perf_counter() - began
         self.heard += len(audio) / 16000
-        return curves
+        return performance
 
     def lips(self, curves: np.ndarray) -> np.ndarray:
         """(F, 2) aperture and width on the mesh, in metres"""
@@ -57,6 +70,45 @@ class Speaker:
 def grid_scores(speaker: Speaker, data: Path) -> dict[str, float]:
     clips = speaker.clips(data, "grid")
     return metrics.lip_scores([(c.lips, speaker.lips(speaker.say(c)), c.phones) for c in clips])
+
+
+def below(audio: np.ndarray, sound: np.ndarray, decibels: float) -> np.ndarray:
+    """A sound of unit variance, so much quieter than the audio."""
+    return sound * np.sqrt(np.mean(np.square(audio))) * 10 ** (-decibels / 20)
+
+
+def spoiled_scores(speaker: Speaker, data: Path, limit: int = 30) -> dict[str, float]:
+    """r of the aperture between first and last phone on GRID's test clips, after what may happen to a recording."""
+    scores = {}
+    for name, spoil in SPOILED.items():
+        rng, several = np.random.default_rng(1), []
+        for clip in speaker.clips(data, "grid")[:limit]:
+            audio = spoil(soundfile.read(str(clip.audio), dtype="float32")[0], rng)
+            several.append((clip.lips, speaker.lips(speaker.perform(audio.astype(np.float32)).motion), clip.phones))
+        scores[name] = metrics.lip_scores(several)["aperture_r_speech"]
+    return scores
+
+
+def quiet_scores(speaker: Speaker, data: Path) -> dict[str, float]:
+    """Sound without speech: share of frames whose aperture is within 3 % of how far the lips part in speech, and the
+    largest weight of any channel."""
+    spoken = np.concatenate([speaker.lips(speaker.say(c))[:, 0] for c in speaker.clips(data, "kokoro")[:10]])
+    curves = np.concatenate([speaker.say(clip) for clip in speaker.clips(data, "quiet")])
+    rested = speaker.lips(curves)[:, 0] <= 0.03 * np.percentile(spoken, 95)
+    return {"rested": float(rested.mean()), "frames": len(rested), "largest": float(curves.max())}
+
+
+def felt_scores(speaker: Speaker, data: Path) -> dict[str, float]:
+    """Mean intensity, over a line, of the strongest emotion that a voice implies, for each line of emotional_english,
+    which is no part of training."""
+    names = [name for name in EMOTIONS if name != "neutral"]
+    scores = {}
+    for path in sorted((data / "emotional_english").glob("*.flac")):
+        mean = speaker.perform(soundfile.read(str(path), dtype="float32")[0]).emotion.mean(0)
+        felt = dict(zip(EMOTIONS, mean, strict=True))
+        strongest = max(names, key=felt.get)
+        scores[f"{path.stem}:{strongest}"] = float(felt[strongest])
+    return scores
 
 
 def voice_scores(speaker: Speaker, data: Path, limit: int = 60) -> dict[str, float]:
@@ -174,14 +226,16 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path)
-    everything = ["grid", "voices", "jaw", "emotion", "direction", "takes", "identity", "vertices"]
+    everything = ["grid", "spoiled", "voices", "quiet", "jaw", "emotion", "felt", "direction", "takes", "identity",
+                  "vertices"]
     parser.add_argument("--only", nargs="*", default=everything, choices=everything)
     parser.add_argument("--all-of", nargs="*", default=[], choices=["grid", "facegood"])
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     speaker = Speaker(args.checkpoint, args.all_of)
-    steps = {"grid": grid_scores, "voices": voice_scores, "jaw": jaw_scores, "emotion": emotion_scores,
-             "direction": direction_scores, "takes": take_scores, "identity": identity_scores}
+    steps = {"grid": grid_scores, "spoiled": spoiled_scores, "voices": voice_scores, "quiet": quiet_scores,
+             "jaw": jaw_scores, "emotion": emotion_scores, "felt": felt_scores, "direction": direction_scores,
+             "takes": take_scores, "identity": identity_scores}
     report = {name: steps[name](speaker, args.data) for name in args.only if name in steps}
     if args.work and "vertices" in args.only:
         report["vertices"] = vertex_scores(speaker, args.data, args.work)
