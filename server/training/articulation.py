@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .. import arkit
 from . import align, corpora, lips, metrics
-from .phonetics import BREATH, FEATURES, Phone, phone_frames, presence
+from .phonetics import FEATURES, Phone, phone_frames, presence, speaking
 
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "mouthDimple", "mouthStretch",
          "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPress", "mouthLowerDown",
@@ -113,7 +113,7 @@ def plan(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int)
     curves, aperture = curves_of(mouth), mouth[:, -2] / 1e3
     width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
     closed = float(0.3 * head.neutral[0])
-    speech = torch.from_numpy(presence(phones, frames, {symbol for symbol, _, _ in phones if symbol}, BREATH))
+    speech = torch.from_numpy(speaking(phones, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)
     curves = curves * (0.25 + 0.75 * speech[:, None])
     for rule in RULES:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .. import arkit
 from . import corpora, features
-from .phonetics import BREATH, Phone, presence
+from .phonetics import Phone, speaking
 
 COPIES = 5  # at most, of every corpus: as many as were made
 # Channels of the upper face and the nose: never driven by articulation.
@@ -54,8 +54,7 @@ def rested(curves: np.ndarray, phones: list[Phone]) -> np.ndarray:
 
     GRID's speaker opens his 0.4 s before his first sound. Only his own voice should say so.
     """
-    spoken = {symbol for symbol, _, _ in phones if symbol}
-    return curves * presence(phones, len(curves), spoken, BREATH)[:, None]
+    return curves * speaking(phones, len(curves))[:, None]
 
 
 def stretched(curves: np.ndarray, first: int, frames: int, speed: float) -> np.ndarray:

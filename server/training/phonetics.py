@@ -13,7 +13,9 @@ import numpy as np
 from . import FPS
 
 Phone = tuple[str, float, float]  # IPA symbol ("" is silence), start, end in seconds
-BREATH = 0.12  # seconds around speech in which the mouth of a silence opens or closes
+OPENING = 0.06  # seconds before the first sound at which a resting mouth begins to open; as long after, it has opened
+CLOSING = 0.08  # seconds after the last sound until it rests again
+PAUSE = 0.1  # seconds without a phone in which the mouth need not rest
 
 ARPABET = dict(
     AA="ɑ", AE="æ", AH="ʌ", AO="ɔ", AW="aʊ", AY="aɪ", B="b", CH="tʃ", D="d", DH="ð", EH="ɛ", ER="ɝ", EY="eɪ", F="f",
@@ -102,4 +104,21 @@ def presence(phones: list[Phone], frames: int, symbols: set[str], ramp: float) -
         if symbol in symbols:
             outside = np.maximum(np.maximum(start - times, times - end), 0)
             weight = np.maximum(weight, 0.5 + 0.5 * np.cos(np.pi * np.clip(outside / ramp, 0, 1)))
+    return weight.astype(np.float32)
+
+
+def speaking(phones: list[Phone], frames: int) -> np.ndarray:
+    """(frames,) 1 where a mouth speaks, 0 where it rests, with raised cosines between."""
+    runs: list[list[float]] = []
+    for symbol, start, end in phones:
+        if symbol and runs and start - runs[-1][1] < PAUSE:
+            runs[-1][1] = end
+        elif symbol:
+            runs.append([start, end])
+    times = np.arange(frames) / FPS
+    weight = np.zeros(frames, np.float32)
+    for start, end in runs:
+        opened = np.clip((times - start + OPENING) / (2 * OPENING), 0, 1)
+        closed = np.clip((times - end) / CLOSING, 0, 1)
+        weight = np.maximum(weight, 0.5 - 0.5 * np.cos(np.pi * np.minimum(opened, 1 - closed)))
     return weight.astype(np.float32)

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from server import arkit
 from server.training import FPS, articulation, corpora, lips
-from server.training.phonetics import presence
+from server.training.phonetics import CLOSING, OPENING, presence, speaking
 
 JAW = arkit.CHANNELS.index("jawOpen")
 FRAMES = 4 * articulation.PIECE + 10
@@ -67,3 +67,11 @@ def test_vowels_open_by_their_height():
             apertures[vowel, opening] = float(articulation.plan(flat, head, phones, 50)[1][FPS])
     assert apertures["i", 14.0] < apertures["e", 14.0] < apertures["a", 14.0]
     assert apertures["i", 4.0] == apertures["e", 4.0] < apertures["a", 4.0]
+
+
+def test_a_mouth_opens_about_the_first_sound_and_rests_in_pauses():
+    phones = [("", 0, 1), ("ɑ", 1, 1.5), ("", 1.5, 1.56), ("ɑ", 1.56, 2), ("", 2, 3), ("s", 3, 3.4), ("", 3.4, 4)]
+    weight = speaking(phones, 100)
+    assert (weight[:int((1 - OPENING) * FPS)] == 0).all() and (weight[int((1 + OPENING) * FPS) + 1:2 * FPS] == 1).all()
+    assert 0.4 < weight[FPS] < 0.6
+    assert (weight[int((2 + CLOSING) * FPS) + 1:int((3 - OPENING) * FPS)] == 0).all() and weight[int(3.2 * FPS)] == 1
