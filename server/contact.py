@@ -14,6 +14,10 @@ from .arkit import CHANNELS
 REACH = 0.0007  # metres between the inner lips: much wider apertures stay, much narrower ones close
 UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
 CLOSE, ROLL = CHANNELS.index("mouthClose"), CHANNELS.index("mouthRollLower")
+ROUND = [i for i, c in enumerate(CHANNELS) if c in ("mouthPucker", "mouthFunnel")]
+SPREAD = [i for i, c in enumerate(CHANNELS) if c.startswith(("mouthSmile", "mouthStretch", "mouthDimple"))]
+ROUNDED = 0.6  # pucker and funnel together of an "oo" or "oh"
+GIVES_WAY = 0.7  # share of a smile that such lips take back
 
 
 def touch(speech: np.ndarray) -> np.ndarray:
@@ -25,12 +29,17 @@ def touch(speech: np.ndarray) -> np.ndarray:
 
 
 def express(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
-    """Curves (F, 52), 0 to 1, of speech with an expression (F, 52) on top, whose lips meet where those of speech do.
+    """Curves (F, 52), 0 to 1, of speech with an expression (F, 52) on top, whose lips meet and round where those of
+    speech do.
 
     A smile or a sneer moves the lips apart, forward and up. Where they are to meet, `mouthClose` and `mouthRollLower`
-    take that back: people roll the lips in to say "b" while they smile.
+    take that back: people roll the lips in to say "b" while they smile. And lips cannot be round and wide at once: on
+    "oh" the corners of a smiling mouth come in, while the cheeks stay up.
     """
     gaps = _gaps()
+    rounding = np.clip(speech[:, ROUND].sum(1, keepdims=True) / ROUNDED, 0, 1)
+    expression = expression.copy()
+    expression[:, SPREAD] *= 1 - GIVES_WAY * rounding
     together = np.exp(-np.square(opening(speech) / REACH))
     back = np.linalg.solve(gaps[[CLOSE, ROLL]].T, -(expression @ gaps).T).T
     motion = speech + expression

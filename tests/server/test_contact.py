@@ -59,3 +59,15 @@ def test_lips_that_meet_still_meet_under_every_emotion(feeling):
     between = 1000 * np.linalg.norm(moved[:, 0] - moved[:, 1], axis=1)
     assert between[0] < 0.6 and between[1] < 0.7 and between[2] > 6
     np.testing.assert_allclose(motion[2], (speech + expression).clip(0, 1)[2], atol=1e-3)
+
+
+def test_a_smile_gives_way_to_round_lips_and_stays_in_the_cheeks():
+    speech = np.repeat(openings(6), 2, 0)
+    speech[1, CHANNELS.index("mouthPucker")] = 0.6
+    expression = np.tile(emotion.pose("happy"), (2, 1))
+    given = expression.copy()
+    motion = contact.express(speech, expression)
+    smile, cheek = (CHANNELS.index(name) for name in ("mouthSmileLeft", "cheekSquintLeft"))
+    assert motion[0, smile] == given[0, smile] > 3 * motion[1, smile] > 0
+    assert motion[0, cheek] == motion[1, cheek] == given[0, cheek]
+    np.testing.assert_array_equal(expression, given)  # what the caller has stays as it is
