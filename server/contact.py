@@ -12,6 +12,7 @@ import numpy as np
 from .arkit import CHANNELS
 
 REACH = 0.0007  # metres between the inner lips: much wider apertures stay, much narrower ones close
+NARROW = 0.0015  # metres below which an expression may hardly part the lips further
 UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
 CLOSE, ROLL = CHANNELS.index("mouthClose"), CHANNELS.index("mouthRollLower")
 ROUND = [i for i, c in enumerate(CHANNELS) if c in ("mouthPucker", "mouthFunnel")]
@@ -40,7 +41,7 @@ def express(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
     rounding = np.clip(speech[:, ROUND].sum(1, keepdims=True) / ROUNDED, 0, 1)
     expression = expression.copy()
     expression[:, SPREAD] *= 1 - GIVES_WAY * rounding
-    together = np.exp(-np.square(opening(speech) / REACH))
+    together = np.exp(-(opening(speech) / NARROW) ** 4)
     back = np.linalg.solve(gaps[[CLOSE, ROLL]].T, -(expression @ gaps).T).T
     motion = speech + expression
     motion[:, [CLOSE, ROLL]] += (together[:, None] * back).astype(motion.dtype)
