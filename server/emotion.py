@@ -11,7 +11,6 @@ import numpy as np
 
 from . import prosody
 from .arkit import CHANNELS
-from .audio import RATE
 from .easing import ease, follow
 from .errors import LSFError
 
@@ -103,7 +102,7 @@ def speaking(audio: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
     Breaths and noise are as loud as a voice may be, but the mouth rests in them."""
     from scipy.ndimage import maximum_filter1d
     level = prosody.loudness(audio)
-    loud = _at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
+    loud = prosody.at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
     moving = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
     return loud * ease(np.clip((moving - REST) / (TALK - REST), 0, 1))
 
@@ -141,14 +140,9 @@ def express(emotions: np.ndarray, audio: np.ndarray, spoken: np.ndarray, fps: fl
     from scipy.ndimage import maximum_filter1d
     frames = len(emotions)
     level = prosody.loudness(audio)
-    loud = _at_frames(np.clip(1 + (level - np.percentile(level, 95)) / 14, 0, 1), frames, fps)
-    high = _at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1), frames, fps)
+    loud = prosody.at_frames(np.clip(1 + (level - np.percentile(level, 95)) / 14, 0, 1), frames, fps)
+    high = prosody.at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1), frames, fps)
     arousal = follow(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
     envelope = follow(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])
     return ((envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)).astype(np.float32)
-
-
-def _at_frames(values: np.ndarray, frames: int, fps: float) -> np.ndarray:
-    """Values of prosody, one every HOP samples, at i / fps seconds (F,)."""
-    return np.interp(np.arange(frames) / fps, np.arange(len(values)) * prosody.HOP / RATE, values)

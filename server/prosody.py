@@ -27,6 +27,11 @@ def loudness(audio: np.ndarray) -> np.ndarray:
     return 10 * np.log10(power + 1e-10)
 
 
+def at_frames(values: np.ndarray, frames: int, fps: float) -> np.ndarray:
+    """Values of this file, one every HOP samples, at i / fps seconds (F,)."""
+    return np.interp(np.arange(frames) / fps, np.arange(len(values)) * HOP / RATE, values)
+
+
 def pitch(audio: np.ndarray) -> np.ndarray:
     """Semitones above the voice's median (n,), 0 where nothing is voiced; one value every HOP samples."""
     count = len(audio) // HOP
