@@ -9,9 +9,11 @@ import numpy as np
 
 from . import prosody
 from .arkit import CHANNELS
+from .audio import RATE
 from .contact import opening
 
-SHARE = 0.08  # decibels of opening for each decibel of sound
+SHARE = 0.1  # decibels of opening for each decibel of sound
+LATER = 0.04  # seconds by which the opening follows the loudness
 SMOOTH = 0.04  # seconds, standard deviation of the average over time
 QUIETEST = 40.0  # decibels below the loud parts that are still heard
 LOWEST, HIGHEST = -20.0, 10.0  # decibels about the line's mean
@@ -28,7 +30,9 @@ def louder_wider(speech: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarra
     spoken = aperture > OPEN * np.percentile(aperture, 95)
     if not spoken.any():
         return speech
-    level = prosody.at_frames(prosody.loudness(audio), len(speech), fps)
+    level = prosody.loudness(audio)
+    level = np.concatenate([np.full(round(LATER * RATE / prosody.HOP), level[0]), level])
+    level = prosody.at_frames(level, len(speech), fps)
     level = gaussian_filter1d(np.maximum(level, np.percentile(level, 98) - QUIETEST), SMOOTH * fps)
     above = np.clip(level - level[spoken].mean(), LOWEST, HIGHEST)
     result = speech.copy()
