@@ -9,7 +9,6 @@ import numpy as np
 
 from . import prosody
 from .arkit import CHANNELS
-from .audio import RATE
 from .contact import opening
 
 SHARE = 0.1  # decibels of opening for each decibel of sound
@@ -30,9 +29,7 @@ def louder_wider(speech: np.ndarray, audio: np.ndarray, fps: float) -> np.ndarra
     spoken = aperture > OPEN * np.percentile(aperture, 95)
     if not spoken.any():
         return speech
-    level = prosody.loudness(audio)
-    level = np.concatenate([np.full(round(LATER * RATE / prosody.HOP), level[0]), level])
-    level = prosody.at_frames(level, len(speech), fps)
+    level = prosody.at_frames(prosody.loudness(audio), len(speech), fps, LATER)
     level = gaussian_filter1d(np.maximum(level, np.percentile(level, 98) - QUIETEST), SMOOTH * fps)
     above = np.clip(level - level[spoken].mean(), LOWEST, HIGHEST)
     result = speech.copy()

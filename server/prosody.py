@@ -27,9 +27,9 @@ def loudness(audio: np.ndarray) -> np.ndarray:
     return 10 * np.log10(power + 1e-10)
 
 
-def at_frames(values: np.ndarray, frames: int, fps: float) -> np.ndarray:
-    """Values of this file, one every HOP samples, at i / fps seconds (F,)."""
-    return np.interp(np.arange(frames) / fps, np.arange(len(values)) * HOP / RATE, values)
+def at_frames(values: np.ndarray, frames: int, fps: float, later: float = 0.0) -> np.ndarray:
+    """Values of this file, one every HOP samples, at i / fps seconds (F,), or what they were `later` seconds before."""
+    return np.interp(np.arange(frames) / fps - later, np.arange(len(values)) * HOP / RATE, values)
 
 
 def pitch(audio: np.ndarray) -> np.ndarray:

@@ -37,6 +37,7 @@ PAUSE = 6.0       # log likelihood that a pause inside a sentence must gain
 DOUBTFUL = 0.3    # a clip with no more agreement than this is left unaligned
 RARE = 200        # frames that a phone must have been heard to be told apart
 NEXT = 4.0        # log likelihood that one more phone must gain where no text says which phones there are
+COMMON = 0.7      # how much it counts there that a phone is common
 
 
 class PhoneNet(nn.Module):
@@ -179,7 +180,7 @@ def in_seconds(numbers: np.ndarray, symbols: list[str]) -> list[Phone]:
 def recognise(model: PhoneNet, heard: np.ndarray) -> list[Phone]:
     """Most likely phones and pauses, in any order, in (F, SIZE) features at 50 Hz; each lasts SHORTEST or more."""
     likely = model.likelihoods(heard)
-    entering = 0.7 * model.chances.numpy() - NEXT
+    entering = COMMON * model.chances.numpy() - NEXT
     score = np.full((SHORTEST, likely.shape[1]), -np.inf)  # by how long the phone has lasted, SHORTEST being for ever
     score[0] = likely[0] + entering
     before, grown = np.zeros(len(likely), int), np.zeros(likely.shape, bool)
@@ -228,10 +229,12 @@ def write(work: Path, corpus: str, found: dict[str, list[Phone]]) -> None:
     (work / "alignments" / f"{corpus}.json").write_text(json.dumps(found, ensure_ascii=False, indent=0))
 
 
-def read(work: Path, data: Path, corpus: str) -> list[corpora.Clip]:
-    """Those clips whose phones were found, with them."""
-    found = json.loads((work / "alignments" / f"{corpus}.json").read_text())
-    return [replace(clip, phones=found[clip.name]) for clip in corpora.read(corpus, data) if clip.name in found]
+def with_phones(clips: list[corpora.Clip], work: Path) -> list[corpora.Clip]:
+    """The clips of one corpus as they are if they have phones, else those whose phones were found, with them."""
+    if clips[0].phones is not None:
+        return clips
+    found = json.loads((work / "alignments" / f"{clips[0].corpus}.json").read_text())
+    return [replace(clip, phones=found[clip.name]) for clip in clips if clip.name in found]
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ class Articulation(nn.Module):
     def mouth(self, phones: list[Phone], frames: int) -> Tensor:
         """(frames, mouth channels + aperture + width), weights and millimetres: the mean of all faces"""
         features = torch.from_numpy(phone_frames(phones, frames, SAMPLES)).expand(self.faces.num_embeddings, -1, -1, -1)
-        return self(features, torch.arange(len(features))).mean(0) * self.scale + self.mean
+        return self.eval()(features, torch.arange(len(features))).mean(0) * self.scale + self.mean
 
 
 def mouth_of(curves: np.ndarray, lip: np.ndarray) -> np.ndarray:
@@ -202,9 +202,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="targets and alignments are read from here")
     parser.add_argument("--faces", nargs="+", choices=["grid", "facegood"], default=["grid", "facegood"])
     args = parser.parse_args()
-    readers = {"grid": lambda: corpora.read("grid", args.data),
-               "facegood": lambda: align.read(args.work, args.data, "facegood")}
-    faces = [(readers[face](), dict(np.load(args.work / "targets" / f"{face}.npz"))) for face in args.faces]
+    faces = [(align.with_phones(corpora.read(face, args.data), args.work),
+              dict(np.load(args.work / "targets" / f"{face}.npz"))) for face in args.faces]
     save_file(train(faces, lips.of_head()).state_dict(), args.work / "articulation.safetensors")
 
 

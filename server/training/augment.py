@@ -89,10 +89,15 @@ def noise(samples: int, rng: np.random.Generator) -> np.ndarray:
     return sound / sound.std()
 
 
+def below(audio: np.ndarray, sound: np.ndarray, decibels: float) -> np.ndarray:
+    """A sound (M,) of unit variance, made so many decibels quieter than the audio (N,)."""
+    return np.sqrt(np.mean(audio ** 2)) * 10 ** (-decibels / 20) * sound
+
+
 def quiet(audio: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
     """What is heard while nobody speaks: noise 35-60 dB below `audio`."""
-    level = np.sqrt(np.mean(audio ** 2)) * 10 ** (-rng.uniform(35, 60) / 20)
-    return (level * noise(samples, rng)).astype(np.float32)
+    decibels = rng.uniform(35, 60)
+    return below(audio, noise(samples, rng), decibels).astype(np.float32)
 
 
 def music(samples: int, rng: np.random.Generator) -> np.ndarray:

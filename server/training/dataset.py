@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from .. import arkit
-from . import corpora, features
+from . import corpora
+from .features import OTHERS
 from .phonetics import Phone, speaking
 
 COPIES = 5  # at most, of every corpus: as many as were made
@@ -50,9 +51,9 @@ class Stretch:
 
 
 def rested(curves: np.ndarray, phones: list[Phone]) -> np.ndarray:
-    """Tracked (F, 52) of a face that opens its mouth only when it begins to speak, and closes it when it has spoken.
+    """Curves (F, 52) of a face that rests until it begins to speak, and again when it has spoken.
 
-    GRID's speaker opens his 0.4 s before his first sound. Only his own voice should say so.
+    GRID's speaker opens his mouth 0.4 s before his first sound. Only his own voice should say so.
     """
     return curves * speaking(phones, len(curves))[:, None]
 
@@ -90,7 +91,7 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
     kept = {name for name, clip in clips.items() if clip.split == split}
     out = []
     for copy in copies:
-        targets = own if copy < features.OTHERS else others
+        targets = own if copy < OTHERS else others
         for given, parts in heard(work, corpus, [copy]):
             out += [join(corpus, given[frames], run, targets) for frames, run in runs(parts, kept)]
     return out

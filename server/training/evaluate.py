@@ -30,8 +30,8 @@ TAKES, TEMPERATURE = 10, 0.2
 # What may happen to a recording; levels in dB are below the speech.
 SPOILED: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "plain": lambda audio, rng: audio,
-    "noise_10_dB": lambda audio, rng: audio + below(audio, augment.noise(len(audio), rng), 10),
-    "music_15_dB": lambda audio, rng: audio + below(audio, augment.music(len(audio), rng), 15),
+    "noise_10_dB": lambda audio, rng: audio + augment.below(audio, augment.noise(len(audio), rng), 10),
+    "music_15_dB": lambda audio, rng: audio + augment.below(audio, augment.music(len(audio), rng), 15),
     "room": augment.room,
     "phone": lambda audio, rng: augment.phone_band(audio),
     "codec": augment.codec,
@@ -70,11 +70,6 @@ class Speaker:
 def grid_scores(speaker: Speaker, data: Path) -> dict[str, float]:
     clips = speaker.clips(data, "grid")
     return metrics.lip_scores([(c.lips, speaker.lips(speaker.say(c)), c.phones) for c in clips])
-
-
-def below(audio: np.ndarray, sound: np.ndarray, decibels: float) -> np.ndarray:
-    """A sound of unit variance, so much quieter than the audio."""
-    return sound * np.sqrt(np.mean(np.square(audio))) * 10 ** (-decibels / 20)
 
 
 def spoiled_scores(speaker: Speaker, data: Path, limit: int = 30) -> dict[str, float]:

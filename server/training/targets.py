@@ -59,16 +59,14 @@ def frame_count(clip: corpora.Clip) -> int:
     return int(info.frames / info.samplerate * FPS)
 
 
-def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, data: Path,
-                  work: Path) -> dict[str, np.ndarray]:
+def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, np.ndarray]:
     if corpus == "grid":
         return tracked_targets(clips, head)
     if corpus == "facegood":
         return {c.name: c.curves for c in clips}
     if corpus == "quiet":
         return {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) for c in clips}
-    if corpus == "emodb":
-        clips = align.read(work, data, corpus)
+    clips = align.with_phones(clips, work)
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
     return {c.name: part for c, part in zip(clips, curves, strict=True)}
@@ -87,7 +85,7 @@ def main() -> None:
         made = {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) if corpus == "quiet" else
                 expression(soundfile.read(str(c.audio))[0], frame_count(c)) for c in clips}
         np.savez(args.work / "targets" / f"{corpus}_expression.npz", **made)
-        targets = mouth_targets(corpus, clips, head, args.data, args.work)
+        targets = mouth_targets(corpus, clips, head, args.work)
         if targets:
             np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
             apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])
