@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import arkit, contact, effort, emotion
+from . import arkit, contact, emotion
 from .takes import Take
 
 
@@ -32,7 +32,6 @@ def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temper
     speech, felt = heard.curves, np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
         return Performance(speech, np.zeros_like(speech), felt)
-    speech = effort.louder_wider(speech, audio, fps)
     spoken = emotion.speaking(audio, contact.opening(speech), fps)
     if heard.emotion.shape[1] == len(emotion.HEARD):  # else it has no reader, or one of other emotions
         felt = emotion.implied(emotion.settled(heard.emotion, spoken, fps))

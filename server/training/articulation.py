@@ -3,9 +3,9 @@
     python -m server.training.articulation --data DATA --work WORK [--faces grid facegood]
 
 It labels speech that has phones but no face (synthetic voices, read speech), with the coarticulation, lag and
-amplitude of real speakers: what each of the faces would do, and the mean of that. One face alone has habits (GRID's
-speaker opens his mouth as wide for i as for æ). What both lack or blur is set by rule afterwards (RULES): what the lips
-must do for a sound is textbook knowledge, when and how they get there is learned.
+amplitude of real speakers: what each of the faces would do, and the mean of that. A face has habits (GRID's speaker
+opens his mouth as wide for i as for æ), and one that nobody has seen has others: how wide the mouth opens is therefore
+for a large part what the charts of phonetics say. What all of these lack or blur is set by rule afterwards (RULES).
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .. import arkit
 from . import align, corpora, lips, metrics
-from .phonetics import FEATURES, Phone, phone_frames, presence, speaking
+from .phonetics import FEATURES, Phone, charted_opening, phone_frames, presence, speaking
 
 MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "mouthDimple", "mouthStretch",
          "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPress", "mouthLowerDown",
@@ -27,6 +27,8 @@ MOUTH = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthSmile", "m
 SAMPLES = 4  # phone features a frame
 EPOCHS, BATCH, RATE, SEED = 60, 25, 3e-3, 1
 PIECE = 75  # frames of an example
+CHARTED = 0.6  # share of the charts in how wide the mouth opens; a new face is met best by .5-.75 (docs/training.md)
+WIDEST = 0.017  # metres of a long a by the charts, so that these vary as much as the faces do
 
 
 @dataclass
@@ -113,6 +115,8 @@ def plan(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int)
     curves, aperture = curves_of(mouth), mouth[:, -2] / 1e3
     width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
     closed = float(0.3 * head.neutral[0])
+    charted = torch.from_numpy(charted_opening(phones, frames, SAMPLES))
+    aperture = aperture + CHARTED * (WIDEST * charted - aperture)
     speech = torch.from_numpy(speaking(phones, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)
     curves = curves * (0.25 + 0.75 * speech[:, None])

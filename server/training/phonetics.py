@@ -9,6 +9,7 @@ import re
 from functools import partial
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from . import FPS
 
@@ -57,6 +58,13 @@ CONSONANTS = {
 }
 FEATURES = ("silence", "vowel", "height", "back", "round", *PLACES, *MANNERS, "voiced")
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
+# Openings of the mouth of an open vowel's, as viseme sets for animation have them: a close vowel, consonants by place
+# (an affricate is its fricative), and what a manner adds. A fully rounded sound opens less by ROUNDING.
+CLOSE = 0.2
+PLACE = np.array([0, 0.08, 0.2, 0.2, 0.18, 0.22, 0.3, 0.4])
+LATERAL, RHOTIC, SIBILANT = 0.15, 0.1, -0.08
+ROUNDING = 0.3
+SMOOTH = 0.035  # seconds, standard deviation: lips glide from one opening to the next
 
 
 def to_ipa(entries, alphabet: dict[str, str]) -> list[Phone]:
@@ -94,6 +102,22 @@ def phone_frames(phones: list[Phone], frames: int, samples: int = 4) -> np.ndarr
             through = np.clip((times[inside, None] - start) / max(end - start, 1e-3) * 1.6 - 0.3, 0, 1)
             out[inside] = first + through * (last - first)
     return out.reshape(frames, samples, -1)
+
+
+def charted_opening(phones: list[Phone], frames: int, samples: int = 4) -> np.ndarray:
+    """(frames,) how wide a mouth opens by the charts, 1 on a long a: vowels by their height, consonants by place."""
+    features = phone_frames(phones, frames, samples).reshape(frames * samples, -1)
+
+    def column(name: str) -> np.ndarray:
+        return features[:, COLUMN[name]]
+
+    places = features[:, [COLUMN[name] for name in PLACES]]
+    consonant = (places @ PLACE / places.sum(1).clip(1) + LATERAL * column("lateral") + RHOTIC * column("rhotic")
+                 + SIBILANT * column("alveolar") * column("fricative"))
+    vowel = column("vowel") * (1 - (1 - CLOSE) * column("height"))
+    opening = (consonant + vowel) * (1 - ROUNDING * column("round")) * (1 - column("silence"))
+    smooth = gaussian_filter1d(opening, SMOOTH * FPS * samples, mode="nearest")
+    return smooth.reshape(frames, samples).mean(1)
 
 
 def presence(phones: list[Phone], frames: int, symbols: set[str], ramp: float) -> np.ndarray:

@@ -16,6 +16,7 @@ import torch
 
 from .. import arkit
 from . import FPS, align, articulation, corpora, lips
+from .effort import louder_wider
 from .expression import expression
 
 NAMES = arkit.CHANNELS
@@ -69,7 +70,8 @@ def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work:
     clips = align.with_phones(clips, work)
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
-    return {c.name: part for c, part in zip(clips, curves, strict=True)}
+    return {c.name: louder_wider(part, soundfile.read(str(c.audio), dtype="float32")[0])
+            for c, part in zip(clips, curves, strict=True)}
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from server import arkit
 from server.training import FPS, articulation, corpora, lips
-from server.training.phonetics import CLOSING, OPENING, presence, speaking
+from server.training.phonetics import CLOSING, OPENING, charted_opening, presence, speaking
 
 JAW = arkit.CHANNELS.index("jawOpen")
 FRAMES = 4 * articulation.PIECE + 10
@@ -65,8 +65,23 @@ def test_vowels_open_by_their_height():
         for vowel in "iea":
             phones = [("", 0, 0.8), (vowel, 0.8, 1.2), ("", 1.2, 2)]
             apertures[vowel, opening] = float(articulation.plan(flat, head, phones, 50)[1][FPS])
-    assert apertures["i", 14.0] < apertures["e", 14.0] < apertures["a", 14.0]
-    assert apertures["i", 4.0] == apertures["e", 4.0] < apertures["a", 4.0]
+    for opening in (4.0, 14.0):
+        assert apertures["i", opening] < apertures["e", opening] < apertures["a", opening]
+    for vowel in "iea":
+        assert apertures[vowel, 4.0] < apertures[vowel, 14.0]  # the face counts as well
+
+
+def test_the_charts_open_vowels_by_height_and_consonants_by_place():
+    def middle(symbol: str) -> float:
+        return charted_opening([("", 0, 0.8), (symbol, 0.8, 1.2), ("", 1.2, 2)], 50)[FPS]
+
+    order = [middle(symbol) for symbol in ("a", "ɛ", "e", "l", "t", "s", "f", "p")]
+    assert order == sorted(order, reverse=True) and len(set(order)) == len(order)
+    assert abs(order[0] - 1) < 0.01 and order[-1] == 0 == middle("")
+    assert middle("u") < middle("ɯ")  # as high, but round
+    assert middle("ts") == middle("s") and middle("tɕ") == middle("ɕ") < middle("c")
+    gliding = charted_opening([("aɪ", 0, 1)], FPS)
+    assert (np.diff(gliding)[3:-3] <= 1e-6).all() and gliding[3] > 2 * gliding[-3]
 
 
 def test_a_mouth_opens_about_the_first_sound_and_rests_in_pauses():

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from server import contact, effort
+from server import contact
 from server.arkit import CHANNELS
 from server.audio import RATE
-
-FPS = 25
+from server.training import FPS, effort
 
 
 def line() -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +22,7 @@ def line() -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_louder_half_opens_wider_and_round_lips_stay_as_they_are():
     audio, speech = line()
-    said = effort.louder_wider(speech, audio, FPS)
+    said = effort.louder_wider(speech, audio)
     quiet, loud = contact.opening(said)[10], contact.opening(said)[90]
     assert quiet < contact.opening(speech)[10] < loud
     assert abs(20 * np.log10(loud / quiet) - 12 * effort.SHARE) < 0.3
@@ -33,12 +32,12 @@ def test_the_louder_half_opens_wider_and_round_lips_stay_as_they_are():
 
 def test_a_quiet_recording_opens_as_a_loud_one():
     audio, speech = line()
-    np.testing.assert_allclose(effort.louder_wider(speech, audio / 30, FPS), effort.louder_wider(speech, audio, FPS),
+    np.testing.assert_allclose(effort.louder_wider(speech, audio / 30), effort.louder_wider(speech, audio),
                                atol=1e-4)
 
 
 def test_silence_and_a_still_mouth_are_left_alone():
     audio, speech = line()
-    np.testing.assert_allclose(effort.louder_wider(speech, 0 * audio, FPS), speech, atol=1e-6)
+    np.testing.assert_allclose(effort.louder_wider(speech, 0 * audio), speech, atol=1e-6)
     still = np.zeros_like(speech)
-    np.testing.assert_array_equal(effort.louder_wider(still, audio, FPS), still)
+    np.testing.assert_array_equal(effort.louder_wider(still, audio), still)
