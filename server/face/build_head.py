@@ -17,7 +17,7 @@ from .ict_labels import mouth_inside_parts, skin_regions
 from .ict_shapes import TONGUE_SINKS, blend, localise, sink_molars, tongue_out, tongue_reach
 from .simplify import simplify
 
-SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4800, 650, 900
+SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4800, 1050, 1600
 # How much vertices count in simplifying; those elsewhere count 1.
 IMPORTANCE = {h.NECK: 0.15, h.MOUTH_BAG: 0.05, h.SOCKET: 0.02, h.LIP_UPPER: 12, h.LIP_LOWER: 12, h.LID_UPPER: 6,
               h.LID_LOWER: 6}
@@ -49,8 +49,9 @@ def build(ict: Ict) -> dict[str, np.ndarray]:
     for bit, name in enumerate(h.SEAMS):
         seam[borders[name]] |= 1 << bit
     # The input's tongue keeps its height above the lower teeth; a resting one sinks to the floor of an open mouth.
-    basis[CHANNELS.index("jawOpen")] += tongue_reach(vertices, part)[:, None] * TONGUE_SINKS
-    basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part)
+    reach = tongue_reach(vertices, triangles, part)
+    basis[CHANNELS.index("jawOpen")] += reach[:, None] * TONGUE_SINKS
+    basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part, reach)
 
     centres = []
     for shell, sign, label in ((EYE_LEFT, 1, h.EYE_LEFT), (EYE_RIGHT, -1, h.EYE_RIGHT)):
@@ -64,9 +65,9 @@ def build(ict: Ict) -> dict[str, np.ndarray]:
 
     return dict(
         vertices=vertices.astype(np.float32), faces=triangles.astype(np.int32), basis=basis.astype(np.float16),
-        identity_modes=strongest(modes).astype(np.float16), landmark_vertices=new[LANDMARKS].astype(np.int32),
-        part=part.astype(np.int8), region=region.astype(np.int8), mouth_side=side.astype(np.int8),
-        seam=seam.astype(np.int8),
+        identity_modes=strongest(modes, part == h.SKIN).astype(np.float16),
+        landmark_vertices=new[LANDMARKS].astype(np.int32), part=part.astype(np.int8),
+        region=region.astype(np.int8), mouth_side=side.astype(np.int8), seam=seam.astype(np.int8),
         material=materials(part, region, triangles), eye_centres=np.array(centres, dtype=np.float32),
     )
 
@@ -100,11 +101,12 @@ def fewer_vertices(ict: Ict, region: np.ndarray, near_mouth: np.ndarray,
     return np.concatenate(kept), np.concatenate(triangles)
 
 
-def strongest(modes: np.ndarray) -> np.ndarray:
-    """(IDENTITIES, V, 3) the principal directions of the identity modes (N, V, 3), as long as faces vary along them."""
-    _, size, directions = np.linalg.svd(modes.reshape(len(modes), -1), full_matrices=False)
+def strongest(modes: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """(IDENTITIES, V, 3) the directions in the identity modes (N, V, 3) along which the skin (V,) bool varies most, as
+    far as faces vary along them."""
+    mixed, size, _ = np.linalg.svd(modes[:, skin].reshape(len(modes), -1), full_matrices=False)
     print(f"{IDENTITIES} identity modes keep {(size[:IDENTITIES] ** 2).sum() / (size ** 2).sum():.4f} of the variance")
-    return (size[:IDENTITIES, None] * directions[:IDENTITIES]).reshape(IDENTITIES, -1, 3)
+    return np.tensordot(mixed[:, :IDENTITIES].T, modes, 1)
 
 
 def materials(part: np.ndarray, region: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from .ict import (
 )
 from .labels import CLEARLY, REACH
 
+WIDENING = np.array([0.6, 1, 1])  # of the distances from the tongue's ridge, the lower and the upper gums: it is broad
 OUTER_LIP = [*range(48, 60), 48]
 BORDERS = {"upper_lip": [60, 61, 62, 63, 64], "lower_lip": [64, 65, 66, 67, 60],
            "upper_lid_left": [42, 43, 44, 45], "lower_lid_left": [45, 46, 47, 42],
@@ -85,6 +86,7 @@ def mouth_inside_parts(ict: Ict, graph: sparse.csr_matrix) -> np.ndarray:
     to_teeth = cKDTree(v[LOWER_TEETH : TEETH.stop]).query(v[gums])[0]
     to_upper = cKDTree(v[TEETH.start : LOWER_TEETH]).query(v[gums])[0]
     seeds = [gums[ridge | underside], gums[moves & (to_teeth < 0.002)], gums[~moves & (to_upper < 0.002)]]
-    label = seed_distances(graph, seeds).argmin(0)
-    part[gums] = np.array([h.TONGUE, h.GUMS_LOWER, h.GUMS_UPPER])[label[gums]]
+    label = (seed_distances(graph, seeds) * WIDENING[:, None])[:, gums].argmin(0)
+    label[(label == 0) & ~moves] = 2  # the palate
+    part[gums] = np.array([h.TONGUE, h.GUMS_LOWER, h.GUMS_UPPER])[label]
     return part

@@ -1,11 +1,12 @@
 """ICT-FaceKit's shapes as artists make them: each where its muscle pulls, and those that it lacks."""
 
 import numpy as np
+from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from . import head as h
-from .geometry import smoothstep
+from .geometry import adjacency, edges_of, smoothstep
 
 # Shapes that the input shows as whole movements of a person; sums of shapes after STRENGTH, sides alike. Pressing the
 # lips together is little more than a raised chin in it: the corners tighten and go out as well. Where the lower lip
@@ -23,6 +24,8 @@ ROLLS, ROLL_REACH = ("mouthRollLower", "mouthRollUpper"), 0.01  # metres: lips r
 BLINK_INWARD = 0.3  # share of the lids' way towards the nose: they close up and down, squeezing them is eyeSquint
 MOLARS_SINK = 0.005, -0.102, -0.078  # metres; from the canines (y, metres) to the molars
 TONGUE_SINKS = np.array([0, 0.003, -0.007])  # metres at the tip
+TONGUE_FLOOR = -0.050, -0.046  # z in metres: from the floor of the mouth, which stays, to the underside of the tongue
+TONGUE_BORDER = 0, 0.004  # metres from the gums along the tongue, where it begins to move on its own and does so freely
 
 
 def localise(vertices: np.ndarray, basis: np.ndarray, part: np.ndarray, region: np.ndarray) -> np.ndarray:
@@ -67,17 +70,20 @@ def sink_molars(vertices: np.ndarray, part: np.ndarray) -> np.ndarray:
     return vertices - np.outer(lower * smoothstep(vertices[:, 1], canines, molars), [0, 0, depth])
 
 
-def tongue_reach(vertices: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """(V,) 0 at the root of the tongue and outside it, 1 at its tip."""
-    return np.where(part == h.TONGUE, smoothstep(-vertices[:, 1], 0.035, 0.098), 0)
+def tongue_reach(vertices: np.ndarray, triangles: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """(V,) 0 at the root of the tongue, at its borders and outside it, 1 at its tip."""
+    edges = edges_of(triangles)
+    length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+    inside = dijkstra(adjacency(edges, len(vertices), length), indices=np.flatnonzero(part != h.TONGUE), min_only=True)
+    return (smoothstep(inside, *TONGUE_BORDER) * smoothstep(vertices[:, 2], *TONGUE_FLOOR)
+            * smoothstep(-vertices[:, 1], 0.035, 0.098))
 
 
-def tongue_out(vertices: np.ndarray, part: np.ndarray) -> np.ndarray:
+def tongue_out(vertices: np.ndarray, part: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """(V, 3) offsets of a tongue that slides forward over the lower lip, while its root stays: the input has none."""
-    reach = tongue_reach(vertices, part)
     middle = vertices[part == h.TONGUE, 2].mean()
     offset = np.zeros_like(vertices)
     offset[:, 1] = -0.028 * reach
-    offset[:, 2] = 0.006 * reach - 0.35 * (vertices[:, 2] - middle) * reach
+    offset[:, 2] = 0.0125 * reach - 0.35 * (vertices[:, 2] - middle) * reach
     offset[:, 0] = -0.15 * vertices[:, 0] * reach
     return offset
