@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import arkit, contact, emotion
+from . import arkit, contact, emotion, prominence
 from .takes import Take
 
 
@@ -35,6 +35,7 @@ def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temper
     spoken = emotion.speaking(audio, contact.opening(speech), fps)
     if heard.emotion.shape[1] == len(emotion.HEARD):  # else it has no reader, or one of other emotions
         felt = emotion.implied(emotion.settled(heard.emotion, spoken, fps))
+    speech = np.maximum(speech, prominence.brows(audio, spoken, fps))
     shown = felt if direct is None else direct(np.arange(len(speech)) / fps).mixed(felt)
     expression = emotion.express(shown, audio, spoken, fps)
     if temperature > 0:

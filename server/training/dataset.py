@@ -20,33 +20,21 @@ COPIES = 5  # at most, of every corpus: as many as were made
 UPPER = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
 
 
-def load_targets(work: Path, corpus: str) -> dict[str, tuple[np.ndarray, bool]]:
-    """Curves (F, 52) of every clip, speech and expression together, and whether the lips are known."""
-    made = np.load(work / "targets" / f"{corpus}_expression.npz")
-    path = work / "targets" / f"{corpus}.npz"
-    mouths = np.load(path) if path.exists() else {}
-    targets = {}
-    for name in made.files:
-        curves = made[name].copy()
-        if name in mouths:
-            mouth = mouths[name]
-            frames = min(len(mouth), len(curves))
-            curves = curves[:frames]
-            mouth = mouth[:frames].copy()
-            mouth[:, UPPER] = 0
-            curves = np.clip(curves + mouth, 0, 1)
-        targets[name] = curves, name in mouths
+def load_targets(work: Path, corpus: str) -> dict[str, np.ndarray]:
+    """Curves (F, 52) of every clip that has any, without the upper face: how it moves is no matter of what is said."""
+    targets = dict(np.load(work / "targets" / f"{corpus}.npz"))
+    for curves in targets.values():
+        curves[:, UPPER] = 0
     return targets
 
 
 @dataclass
 class Stretch:
-    """Clips heard in one go. features (F, C) float16, curves (F, 52), known (F,) lips known."""
+    """Clips heard in one go. features (F, C) float16, curves (F, 52)."""
 
     corpus: str
     features: np.ndarray
     curves: np.ndarray
-    known: np.ndarray
     name: str
 
 
@@ -83,12 +71,12 @@ def heard(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarr
 
 
 def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[Stretch]:
-    """Stretches of one corpus; parts of other splits are cut out."""
+    """Stretches of one corpus; parts of other splits and those without targets are cut out."""
     clips = {c.name: c for c in corpora.read(corpus, data)}
     own = load_targets(work, corpus)
-    others = {name: (rested(curves, clips[name].phones), known) if clips[name].lips is not None else (curves, known)
-              for name, (curves, known) in own.items()}
-    kept = {name for name, clip in clips.items() if clip.split == split}
+    others = {name: curves if clips[name].lips is None else rested(curves, clips[name].phones)
+              for name, curves in own.items()}
+    kept = {name for name in own if clips[name].split == split}
     out = []
     for copy in copies:
         targets = own if copy < OTHERS else others
@@ -112,9 +100,8 @@ def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> S
     """Parts that follow each other, with the curves of their clips; in a pause the face rests."""
     curves = np.concatenate([
         np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32) if p.get("pause") else
-        stretched(targets[p["name"]][0], p["first"], p["frames"], p["speed"]) for p in run])
-    known = np.repeat([targets[p["name"]][1] for p in run], [p["frames"] for p in run])
-    return Stretch(corpus, features, curves, known, run[0]["name"])
+        stretched(targets[p["name"]], p["first"], p["frames"], p["speed"]) for p in run])
+    return Stretch(corpus, features, curves, run[0]["name"])
 
 
 class Sampler:
@@ -127,8 +114,8 @@ class Sampler:
         # A stretch is drawn in proportion to its length, so that every frame is seen equally often.
         self.chances = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
 
-    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """features (B, F, C), curves (B, F, 52), known (B, F), mask (B, F)"""
+    def draw(self) -> tuple[Tensor, Tensor, Tensor]:
+        """features (B, F, C), curves (B, F, 52), mask (B, F)"""
         frames = int(self.rng.choice([50, 75, 100, 150]))
         names = list(self.shares)
         corpora_drawn = self.rng.choice(names, self.batch * 75 // frames + 1, p=np.array(list(self.shares.values())))
@@ -138,13 +125,11 @@ class Sampler:
             stretch = self.groups[corpus][self.rng.choice(len(chances), p=chances / chances.sum())]
             first = int(self.rng.integers(0, max(1, len(stretch.curves) - frames + 1)))
             last = min(first + frames, len(stretch.curves))
-            rows.append((np.asarray(stretch.features[first:last], np.float32), stretch.curves[first:last],
-                         stretch.known[first:last]))
+            rows.append((np.asarray(stretch.features[first:last], np.float32), stretch.curves[first:last]))
         mask = torch.zeros(len(rows), frames, dtype=torch.bool)
         features = torch.zeros(len(rows), frames, rows[0][0].shape[1])
         curves = torch.zeros(len(rows), frames, len(arkit.CHANNELS))
-        known = torch.zeros(len(rows), frames, dtype=torch.bool)
-        for i, (f, c, k) in enumerate(rows):
+        for i, (f, c) in enumerate(rows):
             mask[i, :len(f)] = True
-            features[i, :len(f)], curves[i, :len(c)], known[i, :len(k)] = map(torch.from_numpy, (f, c, k))
-        return features, curves, known & mask, mask
+            features[i, :len(f)], curves[i, :len(c)] = map(torch.from_numpy, (f, c))
+        return features, curves, mask

@@ -1,10 +1,8 @@
 """Target curves of every clip: `python -m server.training.targets CORPUS... --data DATA --work WORK`.
 
-WORK/targets/CORPUS.npz             lips: tracked clips are cleaned and moved onto the mesh, clips with phones
-                                    (emodb: aligned ones) are labelled by the articulation model
-WORK/targets/CORPUS_expression.npz  brows and lids, made from the voice (expression.py)
-
-Each holds one (F, 52) float32 array per clip name, at 25 fps. A clip without lips is in the second alone.
+WORK/targets/CORPUS.npz holds one (F, 52) float32 array per clip name, at 25 fps: tracked clips are cleaned and moved
+onto the mesh, clips with phones (emodb: aligned ones) are labelled by the articulation model. A clip with neither is
+left out.
 """
 
 import argparse
@@ -17,7 +15,6 @@ import torch
 from .. import arkit
 from . import FPS, align, articulation, corpora, lips
 from .effort import louder_wider
-from .expression import expression
 
 NAMES = arkit.CHANNELS
 PARTNER = [NAMES.index(c.replace("Left", "#").replace("Right", "Left").replace("#", "Right"))
@@ -60,7 +57,7 @@ def frame_count(clip: corpora.Clip) -> int:
     return int(info.frames / info.samplerate * FPS)
 
 
-def mouth_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, np.ndarray]:
+def targets_of(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, np.ndarray]:
     if corpus == "grid":
         return tracked_targets(clips, head)
     if corpus == "facegood":
@@ -84,15 +81,11 @@ def main() -> None:
     (args.work / "targets").mkdir(parents=True, exist_ok=True)
     for corpus in args.corpora:
         clips = corpora.read(corpus, args.data)
-        made = {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) if corpus == "quiet" else
-                expression(soundfile.read(str(c.audio))[0], frame_count(c)) for c in clips}
-        np.savez(args.work / "targets" / f"{corpus}_expression.npz", **made)
-        targets = mouth_targets(corpus, clips, head, args.work)
-        if targets:
-            np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
-            apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])
-            print(f"{corpus}: {len(targets)} clips, aperture in mm at 5, 50, 95 %: "
-                  f"{1e3 * np.percentile(apertures, [5, 50, 95])}", flush=True)
+        targets = targets_of(corpus, clips, head, args.work)
+        np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
+        apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])
+        print(f"{corpus}: {len(targets)} clips, aperture in mm at 5, 50, 95 %: "
+              f"{1e3 * np.percentile(apertures, [5, 50, 95])}", flush=True)
 
 
 if __name__ == "__main__":

@@ -62,21 +62,18 @@ def forward(model: LSF, folded: Tensor, mask: Tensor | None = None, identity: Te
 
 
 def loss_of(model: LSF, head: lips.Lips, batch, weights: Tensor) -> dict[str, Tensor]:
-    folded, curves, known, mask = batch
+    folded, curves, mask = batch
     identity = torch.randn(len(folded), CONFIG.identity_size) * (torch.rand(len(folded), 1) < 0.7)
     curves = curves * torch.where(MOUTH, head.reach(identity)[:, None, None], 1.0)
     output = forward(model, folded, mask, identity)
     target = model.standardise(curves)
     with torch.no_grad():
         truth = model.prior.quantiser(model.prior.encode(target, mask), mask).latent
-    error = weights * (output.standardised - target).abs()
-    upper = list(dataset.UPPER)
-    motion = error.sum(-1)[known].sum() + error[..., upper].sum(-1)[mask & ~known].sum()
     raw = output.standardised * model.motion_scale + model.motion_mean
     losses = {
-        "codes": (output.z - truth).abs()[known].mean(),
-        "curves": motion / mask.sum(),
-        "lips": train_prior.lip_loss(head, raw[known], curves[known]).mean(),
+        "codes": (output.z - truth).abs()[mask].mean(),
+        "curves": (weights * (output.standardised - target).abs()).sum(-1)[mask].mean(),
+        "lips": train_prior.lip_loss(head, raw[mask], curves[mask]).mean(),
     }
     return {"loss": CODES * losses["codes"] + CURVES * losses["curves"] + LIPS * losses["lips"]} | losses
 

@@ -32,13 +32,12 @@ def another_voice(monkeypatch):
 
 def joined(clips, copy):
     """Every stretch as (mean sound of each frame, its parts, its curves); a clip's jaw is open by its number."""
-    targets = {c.name: (np.full((60, len(arkit.CHANNELS)), (i + 1) / 20, np.float32), True)
-               for i, c in enumerate(clips)}
+    targets = {c.name: np.full((60, len(arkit.CHANNELS)), (i + 1) / 20, np.float32) for i, c in enumerate(clips)}
     for audio, parts in features.stretches(clips, copy, np.random.default_rng(copy)):
         frames = sum(p["frames"] for p in parts)
         assert len(audio) == frames * STEP
         stretch = dataset.join("kokoro", np.zeros((frames, 4), np.float16), parts, targets)
-        assert len(stretch.curves) == len(stretch.known) == frames and stretch.known.all()
+        assert len(stretch.curves) == frames
         yield audio.reshape(-1, STEP).mean(1), parts, stretch.curves[:, 0]
 
 
@@ -81,7 +80,7 @@ def test_a_tracked_face_keeps_its_habits_to_its_own_voice(clips, another_voice, 
     open_jaw = {c.name: np.full((60, len(arkit.CHANNELS)), 0.5, np.float32) for c in clips}
     (tmp_path / "targets").mkdir()
     (tmp_path / "features").mkdir()
-    np.savez(tmp_path / "targets" / "grid_expression.npz", **open_jaw)
+    np.savez(tmp_path / "targets" / "grid.npz", **open_jaw)
     for copy in (0, features.OTHERS):
         index, frames = [], 0
         for _, parts in features.stretches(tracked, copy, np.random.default_rng(copy)):
@@ -90,7 +89,23 @@ def test_a_tracked_face_keeps_its_habits_to_its_own_voice(clips, another_voice, 
         (tmp_path / "features" / f"grid_{copy}.json").write_text(json.dumps(index))
         np.save(tmp_path / "features" / f"grid_{copy}.npy", np.zeros((frames, 2), np.float16))
     own, other = (dataset.load(tmp_path, tmp_path, "grid", [copy], "train") for copy in (0, features.OTHERS))
-    assert all((s.curves == 0.5).all() for s in own)
+    jaw = arkit.CHANNELS.index("jawOpen")
+    assert all((s.curves[:, jaw] == 0.5).all() for s in own)
+    assert not any(s.curves[:, dataset.UPPER].any() for s in own)
     for s in other:
-        open_frames = s.curves[:, 0] > 0
-        assert 0.1 < open_frames.mean() < 0.6 and s.curves[open_frames, 0].max() == 0.5
+        open_frames = s.curves[:, jaw] > 0
+        assert 0.1 < open_frames.mean() < 0.6 and s.curves[open_frames, jaw].max() == 0.5
+
+
+def test_a_clip_without_targets_is_not_learned_from(clips, tmp_path, monkeypatch):
+    monkeypatch.setitem(corpora.READERS, "kokoro", ("", lambda folder: iter(clips)))
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "features").mkdir()
+    curves = {c.name: np.ones((25, len(arkit.CHANNELS)), np.float32) for c in clips[:4]}
+    np.savez(tmp_path / "targets" / "kokoro.npz", **curves)
+    parts = [{"name": c.name, "first": 0, "frames": 20, "speed": 1.0} for c in (clips[0], clips[7], clips[1])]
+    (tmp_path / "features" / "kokoro_1.json").write_text(json.dumps([{"start": 0, "parts": parts}]))
+    np.save(tmp_path / "features" / "kokoro_1.npy", np.arange(60, dtype=np.float16)[:, None])
+    first, second = dataset.load(tmp_path, tmp_path, "kokoro", [1], "train")
+    assert (first.name, second.name) == ("0", "1") and len(first.curves) == len(second.curves) == 20
+    np.testing.assert_array_equal(np.concatenate([first.features, second.features])[:, 0], [*range(20), *range(40, 60)])

@@ -5,7 +5,7 @@ import torch
 
 from server import arkit
 from server.face.head import load_head
-from server.training import articulation, expression, lips, metrics, targets
+from server.training import articulation, lips, metrics, targets
 
 JAW = arkit.CHANNELS.index("jawOpen")
 
@@ -54,18 +54,6 @@ def test_rules_close_labials_round_sh_and_rest_in_silence():
     assert aperture[at(0.83)] < 0.5 < 4 < aperture[at(0.7)]
     assert aperture[at(1.18)] < 6 and curves[at(1.18), arkit.CHANNELS.index("mouthFunnel")] > 0.25
     assert aperture[at(0.2)] < 0.5 and aperture[at(2.0)] < 0.5
-
-
-def test_brows_rise_with_prominence_and_the_mouth_is_left_alone():
-    times = np.arange(32000) / 16000
-    stressed = (times > 0.8) & (times < 1.1)  # louder and a fifth higher
-    phase = np.cumsum(2 * np.pi * 140 * np.where(stressed, 1.5, 1.0)) / 16000
-    audio = np.sign(np.sin(phase)) * np.where(stressed, 0.4, 0.08) * (times > 0.4) * (times < 1.6)
-    curves = expression.expression(audio, 50)
-    brow = curves[:, arkit.CHANNELS.index("browInnerUp")]
-    assert curves.shape == (50, 52) and curves.min() >= 0 and curves.max() <= 1
-    assert 20 <= brow.argmax() <= 30 and brow.max() > 0.1 > 3 * brow[:9].max()
-    assert curves[:, JAW].max() == 0
 
 
 def test_lip_scores_know_a_perfect_a_late_and_a_deaf_prediction():

@@ -1,0 +1,32 @@
+"""Brows mark what is stressed: in every voice they rise with prominence (Cave et al. 1996; Krahmer and Swerts 2007).
+
+How loud and how high a syllable is can be measured, so nothing of this is learned. What a model knows of the upper face
+stays where it is more; what emotion adds is `emotion`'s.
+"""
+
+import numpy as np
+
+from . import prosody
+from .arkit import CHANNELS
+from .easing import follow
+from .emotion import columns
+
+GAINS = {"browInnerUp": 0.5, "browOuterUp": 0.35, "eyeWide": 0.12}  # weight at full prominence
+LOUD = 14.0  # decibels below the loud parts that count nothing
+LOWEST, HIGHEST = 1.5, 7.5  # semitones above the voice's median: where an accent begins, where it is full
+UNVOICED = 0.15  # share of loudness without height
+ONSET, RELEASE = 0.08, 0.3  # seconds
+
+
+def brows(audio: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:
+    """ARKit curves (F, 52) of brows and lids for audio (N,) at 16 kHz, spoken (F,) 0 to 1 at i / fps seconds."""
+    from scipy.ndimage import median_filter
+    frames, level = len(spoken), prosody.loudness(audio)
+    loud = prosody.at_frames(np.clip(1 + (level - np.percentile(level, 95)) / LOUD, 0, 1), frames, fps)
+    height = prosody.at_frames(median_filter(prosody.pitch(audio), 5), frames, fps)
+    accent = loud * (np.clip((height - LOWEST) / (HIGHEST - LOWEST), 0, 1) + UNVOICED)
+    prominence = follow(spoken * accent, ONSET, RELEASE, fps)
+    curves = np.zeros((frames, len(CHANNELS)), np.float32)
+    for name, gain in GAINS.items():
+        curves[:, columns(name)] = (gain * prominence)[:, None]
+    return curves.clip(0, 1)
