@@ -58,13 +58,13 @@ CONSONANTS = {
 }
 FEATURES = ("silence", "vowel", "height", "back", "round", *PLACES, *MANNERS, "voiced")
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
-# Openings of the mouth of an open vowel's, as viseme sets for animation have them: a close vowel, consonants by place
-# (an affricate is its fricative), and what a manner adds. A fully rounded sound opens less by ROUNDING.
-CLOSE = 0.2
-PLACE = np.array([0, 0.08, 0.2, 0.2, 0.18, 0.22, 0.3, 0.4])
+# How wide the mouth opens by the charts, 1 on an open vowel, as viseme sets for animation have it: on a close vowel, on
+# consonants by PLACES, what a manner adds, and the share that full rounding takes away.
+CLOSE_VOWEL = 0.2
+CONSONANT = np.array([0, 0.08, 0.2, 0.2, 0.18, 0.22, 0.3, 0.4])
 LATERAL, RHOTIC, SIBILANT = 0.15, 0.1, -0.08
 ROUNDING = 0.3
-SMOOTH = 0.035  # seconds, standard deviation: lips glide from one opening to the next
+GLIDE = 0.035  # seconds, standard deviation: lips glide from one opening to the next
 
 
 def to_ipa(entries, alphabet: dict[str, str]) -> list[Phone]:
@@ -112,11 +112,11 @@ def charted_opening(phones: list[Phone], frames: int, samples: int = 4) -> np.nd
         return features[:, COLUMN[name]]
 
     places = features[:, [COLUMN[name] for name in PLACES]]
-    consonant = (places @ PLACE / places.sum(1).clip(1) + LATERAL * column("lateral") + RHOTIC * column("rhotic")
+    consonant = (places @ CONSONANT / places.sum(1).clip(1) + LATERAL * column("lateral") + RHOTIC * column("rhotic")
                  + SIBILANT * column("alveolar") * column("fricative"))
-    vowel = column("vowel") * (1 - (1 - CLOSE) * column("height"))
+    vowel = column("vowel") * (1 - (1 - CLOSE_VOWEL) * column("height"))
     opening = (consonant + vowel) * (1 - ROUNDING * column("round")) * (1 - column("silence"))
-    smooth = gaussian_filter1d(opening, SMOOTH * FPS * samples, mode="nearest")
+    smooth = gaussian_filter1d(opening, GLIDE * FPS * samples, mode="nearest")
     return smooth.reshape(frames, samples).mean(1)
 
 
