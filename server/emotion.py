@@ -96,12 +96,12 @@ class Direction:
         return self.strength[:, None] * (mix * self.chosen + (1 - mix) * implied)
 
 
-def speaking(audio: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
-    """1 where somebody speaks (F,), 0 elsewhere, for speech (N,) at 16 kHz whose lips open so many metres (F,).
+def speaking(level: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
+    """1 where somebody speaks (F,), 0 elsewhere, for a voice of this level (n,), as prosody has it, whose lips open so
+    many metres (F,).
 
     Breaths and noise are as loud as a voice may be, but the mouth rests in them."""
     from scipy.ndimage import maximum_filter1d
-    level = prosody.loudness(audio)
     loud = prosody.at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
     moving = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
     return loud * ease(np.clip((moving - REST) / (TALK - REST), 0, 1))
@@ -134,14 +134,13 @@ def implied(probabilities: np.ndarray) -> np.ndarray:
     return weights
 
 
-def express(emotions: np.ndarray, audio: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:
-    """Emotions (F, 8) at i / fps seconds of speech (N,) at 16 kHz, and where it is spoken (F,) -> what they add to the
-    ARKit curves (F, 52)."""
+def express(emotions: np.ndarray, voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
+    """Emotions (F, 8) at i / fps seconds of a voice, and where it is spoken (F,) -> what they add to the ARKit curves
+    (F, 52)."""
     from scipy.ndimage import maximum_filter1d
     frames = len(emotions)
-    level = prosody.loudness(audio)
-    loud = prosody.at_frames(np.clip(1 + (level - np.percentile(level, 95)) / 14, 0, 1), frames, fps)
-    high = prosody.at_frames(np.clip(prosody.pitch(audio) / 6, 0, 1), frames, fps)
+    loud = prosody.at_frames(np.clip(1 + (voice.level - np.percentile(voice.level, 95)) / 14, 0, 1), frames, fps)
+    high = prosody.at_frames(np.clip(voice.pitch / 6, 0, 1), frames, fps)
     arousal = follow(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
     envelope = follow(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])

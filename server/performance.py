@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import arkit, contact, emotion, prominence
+from . import arkit, contact, emotion, prominence, prosody
 from .takes import Take
 
 
@@ -32,12 +32,13 @@ def perform(model, audio: np.ndarray, identity: np.ndarray | None = None, temper
     speech, felt = heard.curves, np.zeros((len(heard.curves), len(emotion.EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
         return Performance(speech, np.zeros_like(speech), felt)
-    spoken = emotion.speaking(audio, contact.opening(speech), fps)
+    voice = prosody.measure(audio)
+    spoken = emotion.speaking(voice.level, contact.opening(speech), fps)
     if heard.emotion.shape[1] == len(emotion.HEARD):  # else it has no reader, or one of other emotions
         felt = emotion.implied(emotion.settled(heard.emotion, spoken, fps))
-    speech = np.maximum(speech, prominence.brows(audio, spoken, fps))
+    speech = np.maximum(speech, prominence.brows(voice, spoken, fps))
     shown = felt if direct is None else direct(np.arange(len(speech)) / fps).mixed(felt)
-    expression = emotion.express(shown, audio, spoken, fps)
+    expression = emotion.express(shown, voice, spoken, fps)
     if temperature > 0:
         take = Take.draw(len(speech), fps, temperature, seed)
         speech, expression = take.apply(speech), expression * take.emotion[:, None]

@@ -20,6 +20,16 @@ class Accents(NamedTuple):
     strength: np.ndarray  # (n,) 0 to 1
 
 
+class Voice(NamedTuple):
+    level: np.ndarray  # (n,) decibels
+    pitch: np.ndarray  # (n,) semitones above the voice's median, 0 where nothing is voiced
+
+
+def measure(audio: np.ndarray) -> Voice:
+    """Loudness and pitch of speech (N,) at 16 kHz, one value every HOP samples."""
+    return Voice(loudness(audio), pitch(audio))
+
+
 def loudness(audio: np.ndarray) -> np.ndarray:
     """Decibels (n,), one value every HOP samples of speech (N,) at 16 kHz."""
     count = len(audio) // HOP

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server import emotion
+from server import emotion, prosody
 from server.arkit import CHANNELS
 from server.emotion import EMOTIONS, HEARD, Direction
 from server.errors import LSFError
@@ -20,7 +20,7 @@ def speech(*spans: tuple[float, float], seconds: float = 6.0) -> np.ndarray:
 
 def spoken(audio: np.ndarray, millimetres: float = 8) -> np.ndarray:
     """Where it is spoken, by lips that open so far all the time."""
-    return emotion.speaking(audio, np.full(150, millimetres / 1000), FPS)
+    return emotion.speaking(prosody.loudness(audio), np.full(150, millimetres / 1000), FPS)
 
 
 def weights(**of: float) -> np.ndarray:
@@ -49,18 +49,18 @@ def test_an_undecided_reader_is_neutral_and_a_sure_one_is_not():
 
 def test_the_expression_comes_with_the_speech_and_goes_after_it():
     audio = speech((1.5, 4.0))
-    curves = emotion.express(weights(happy=1.0), audio, spoken(audio), FPS)
+    curves = emotion.express(weights(happy=1.0), prosody.measure(audio), spoken(audio), FPS)
     smile = curves[:, CHANNELS.index("mouthSmileLeft")]
     assert curves.shape == (150, 52) and curves.dtype == np.float32
     assert smile[:25].max() < 0.01 and smile[60:95].min() > 0.3 and smile[-5:].max() < 0.1 * smile.max()
     assert np.abs(np.diff(smile)).max() < 0.1  # no jump
-    assert not emotion.express(weights(neutral=1.0), audio, spoken(audio), FPS).any()
+    assert not emotion.express(weights(neutral=1.0), prosody.measure(audio), spoken(audio), FPS).any()
 
 
 def test_noise_during_which_the_mouth_rests_shows_nothing():
     audio = speech((0.0, 6.0))
     assert spoken(audio).min() == 1 and spoken(audio, 0.3).max() == 0
-    assert not emotion.express(weights(fearful=1.0), audio, spoken(audio, 0.3), FPS).any()
+    assert not emotion.express(weights(fearful=1.0), prosody.measure(audio), spoken(audio, 0.3), FPS).any()
 
 
 def test_a_mood_holds_through_a_pause_and_is_read_where_somebody_speaks():

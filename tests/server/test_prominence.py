@@ -2,19 +2,20 @@
 
 import numpy as np
 
-from server import prominence
+from server import prominence, prosody
 from server.arkit import CHANNELS
 from server.audio import RATE
 
 FPS = 25
 
 
-def line() -> np.ndarray:
+def line(gain: float = 1.0) -> prosody.Voice:
     """Two seconds, of which a voice fills 0.4 to 1.6, louder and a fifth higher from 0.8 to 1.1."""
     times = np.arange(2 * RATE) / RATE
     stressed = (times > 0.8) & (times < 1.1)
     phase = np.cumsum(2 * np.pi * 140 * np.where(stressed, 1.5, 1.0)) / RATE
-    return (np.sign(np.sin(phase)) * np.where(stressed, 0.4, 0.08) * (times > 0.4) * (times < 1.6)).astype(np.float32)
+    audio = np.sign(np.sin(phase)) * np.where(stressed, 0.4, 0.08) * (times > 0.4) * (times < 1.6)
+    return prosody.measure((gain * audio).astype(np.float32))
 
 
 def test_brows_rise_with_prominence_and_the_mouth_is_left_alone():
@@ -27,7 +28,7 @@ def test_brows_rise_with_prominence_and_the_mouth_is_left_alone():
 
 
 def test_the_level_of_the_recording_does_not_matter():
-    quiet, loud = (prominence.brows(gain * line(), np.ones(2 * FPS), FPS) for gain in (1 / 30, 1))
+    quiet, loud = (prominence.brows(line(gain), np.ones(2 * FPS), FPS) for gain in (1 / 30, 1))
     np.testing.assert_allclose(quiet, loud, atol=1e-3)
 
 
