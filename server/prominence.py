@@ -22,8 +22,8 @@ def brows(voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
     """ARKit curves (F, 52) of brows and lids for a voice that is heard where it is `spoken` (F,), 0 to 1, at i / fps
     seconds."""
     from scipy.ndimage import median_filter
-    frames, level = len(spoken), voice.level
-    loud = prosody.at_frames(np.clip(1 + (level - np.percentile(level, 95)) / LOUD, 0, 1), frames, fps)
+    frames = len(spoken)
+    loud = prosody.at_frames(prosody.loud(voice.level, LOUD), frames, fps)
     height = prosody.at_frames(median_filter(voice.pitch, 5), frames, fps)
     accent = loud * (np.clip((height - LOWEST) / (HIGHEST - LOWEST), 0, 1) + UNVOICED)
     prominence = follow(spoken * accent, ONSET, RELEASE, fps)

@@ -37,6 +37,11 @@ def loudness(audio: np.ndarray) -> np.ndarray:
     return 10 * np.log10(power + 1e-10)
 
 
+def loud(level: np.ndarray, decibels: float) -> np.ndarray:
+    """How loud a voice is, 0 to 1 (n,), from its level (n,): 1 in its loud parts, 0 so many `decibels` below them."""
+    return np.clip((level - np.percentile(level, 95)) / decibels + 1, 0, 1)
+
+
 def at_frames(values: np.ndarray, frames: int, fps: float, later: float = 0.0) -> np.ndarray:
     """Values of this file, one every HOP samples, at i / fps seconds (F,), or what they were `later` seconds before."""
     return np.interp(np.arange(frames) / fps - later, np.arange(len(values)) * HOP / RATE, values)
@@ -72,10 +77,9 @@ def accents(audio: np.ndarray) -> Accents:
     level = loudness(audio)
     if len(level) < 5:
         return Accents(np.zeros(0), np.zeros(0))
-    loud = np.clip((level - np.percentile(level, 95)) / 15 + 1, 0, 1)  # 0: 15 dB below the loud parts
     high = np.clip(median_filter(pitch(audio), 5) / 8, -0.5, 1)
     hann = np.hanning(9)[1:-1]  # 140 ms: a syllable
-    prominence = np.convolve(loud * (0.65 + 0.35 * high), hann / hann.sum(), "same")
+    prominence = np.convolve(loud(level, 15) * (0.65 + 0.35 * high), hann / hann.sum(), "same")
     peaks, found = find_peaks(prominence, height=0.3, prominence=0.12, distance=round(BETWEEN_ACCENTS * RATE / HOP))
     return Accents((peaks + 0.5) * HOP / RATE, np.clip(found["peak_heights"], 0, 1))
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..arkit import CHANNELS
 from . import head as h
 from .closing import close_all, meet
+from .geometry import edge_lengths
 from .head import ASSET, MATERIALS
 from .ict import EYE_LEFT, EYE_RIGHT, GUMS, LANDMARKS, SKIN_END, TEETH, Ict
 from .ict_eyeball import EYE_SEGMENTS, IRIS_RINGS, PUPIL_RINGS, eyeball
@@ -29,7 +30,7 @@ PAIRED_POSES = ["mouthSmile", "eyeBlink", "mouthUpperUp"]
 
 def build(ict: Ict) -> dict[str, np.ndarray]:
     """The arrays of assets/head.npz."""
-    graph = ict.edges()
+    graph = edge_lengths(ict.vertices, ict.triangles)
     region, side, near_mouth, outline, borders = skin_regions(ict, graph)
     part = mouth_inside_parts(ict, graph)
     kept, triangles = fewer_vertices(ict, region, near_mouth, [outline, *borders.values()])

@@ -28,6 +28,12 @@ def adjacency(edges: np.ndarray, count: int, weight=None) -> sparse.csr_matrix:
     return matrix + matrix.T
 
 
+def edge_lengths(vertices: np.ndarray, triangles: np.ndarray) -> sparse.csr_matrix:
+    """Symmetric (V, V) matrix of the lengths of the edges, in the unit of the vertices (V, 3)."""
+    edges = edges_of(triangles)
+    return adjacency(edges, len(vertices), np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1))
+
+
 def components(edges: np.ndarray, count: int) -> np.ndarray:
     """(count,) label of the connected piece that each vertex belongs to."""
     return connected_components(adjacency(edges, count), directed=False)[1]

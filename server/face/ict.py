@@ -54,13 +54,6 @@ class Ict:
         inside = ((self.triangles >= vertices.start) & (self.triangles < vertices.stop)).all(1)
         return self.triangles[inside] - vertices.start
 
-    def edges(self) -> sparse.csr_matrix:
-        """(V, V) lengths of the edges in metres: the graph along which `path_along` and `seed_distances` go."""
-        t = self.triangles
-        edges = np.unique(np.sort(np.concatenate([t[:, [0, 1]], t[:, [1, 2]], t[:, [2, 0]]]), axis=1), axis=0)
-        length = np.linalg.norm(self.vertices[edges[:, 0]] - self.vertices[edges[:, 1]], axis=1)
-        return sparse.csr_matrix((length, edges.T), shape=(len(self.vertices),) * 2)
-
 
 def path_along(graph: sparse.csr_matrix, points: Sequence[int]) -> np.ndarray:
     """(n,) the vertices of the shortest edge paths through the given vertices."""

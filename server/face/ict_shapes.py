@@ -1,12 +1,12 @@
 """ICT-FaceKit's shapes as artists make them: each where its muscle pulls, and those that it lacks."""
 
 import numpy as np
-from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from . import head as h
-from .geometry import adjacency, edges_of, smoothstep
+from .geometry import edge_lengths, smoothstep
+from .ict import seed_distances
 
 # Shapes that the input shows as whole movements of a person; sums of shapes after STRENGTH, sides alike. Pressing the
 # lips together is little more than a raised chin in it: the corners tighten and go out as well. Where the lower lip
@@ -72,9 +72,7 @@ def sink_molars(vertices: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 def tongue_reach(vertices: np.ndarray, triangles: np.ndarray, part: np.ndarray) -> np.ndarray:
     """(V,) 0 at the root of the tongue, at its borders and outside it, 1 at its tip."""
-    edges = edges_of(triangles)
-    length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
-    inside = dijkstra(adjacency(edges, len(vertices), length), indices=np.flatnonzero(part != h.TONGUE), min_only=True)
+    inside = seed_distances(edge_lengths(vertices, triangles), [np.flatnonzero(part != h.TONGUE)])[0]
     return (smoothstep(inside, *TONGUE_BORDER) * smoothstep(vertices[:, 2], *TONGUE_FLOOR)
             * smoothstep(-vertices[:, 1], 0.035, 0.098))
 

@@ -78,9 +78,10 @@ class Articulation(nn.Module):
         return self.outputs(self.gru(entered.tanh())[0])
 
     @torch.no_grad()
-    def mouth(self, phones: list[Phone], frames: int) -> Tensor:
-        """(frames, mouth channels + aperture + width), weights and millimetres: the mean of all faces"""
-        features = torch.from_numpy(phone_frames(phones, frames, SAMPLES)).expand(self.faces.num_embeddings, -1, -1, -1)
+    def mouth(self, features: Tensor) -> Tensor:
+        """(frames, SAMPLES, features) -> (frames, mouth channels + aperture + width), weights and millimetres: the mean
+        of all faces"""
+        features = features.expand(self.faces.num_embeddings, -1, -1, -1)
         return self.eval()(features, torch.arange(len(features))).mean(0) * self.scale + self.mean
 
 
@@ -111,11 +112,12 @@ def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phon
 
 def plan(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int) -> tuple[Tensor, Tensor, Tensor]:
     """Curves (F, 52), and the aperture (F,) and width (F,) in metres that they should have on the mesh."""
-    mouth = model.mouth(phones, frames)
+    features = phone_frames(phones, frames, SAMPLES)
+    mouth = model.mouth(torch.from_numpy(features))
     curves, aperture = curves_of(mouth), mouth[:, -2] / 1e3
     width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
     closed = float(0.3 * head.neutral[0])
-    charted = torch.from_numpy(charted_opening(phones, frames, SAMPLES))
+    charted = torch.from_numpy(charted_opening(features))
     aperture = aperture + CHARTED * (WIDEST * charted - aperture)
     speech = torch.from_numpy(speaking(phones, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)

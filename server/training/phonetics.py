@@ -104,9 +104,13 @@ def phone_frames(phones: list[Phone], frames: int, samples: int = 4) -> np.ndarr
     return out.reshape(frames, samples, -1)
 
 
-def charted_opening(phones: list[Phone], frames: int, samples: int = 4) -> np.ndarray:
-    """(frames,) how wide a mouth opens by the charts, 1 on a long a: vowels by their height, consonants by place."""
-    features = phone_frames(phones, frames, samples).reshape(frames * samples, -1)
+def charted_opening(features: np.ndarray) -> np.ndarray:
+    """(frames,) how wide a mouth opens by the charts, 1 on a long a: vowels by their height, consonants by place.
+
+    `features` (frames, samples, len(FEATURES)) are those of phone_frames.
+    """
+    frames, samples, _ = features.shape
+    features = features.reshape(frames * samples, -1)
 
     def column(name: str) -> np.ndarray:
         return features[:, COLUMN[name]]

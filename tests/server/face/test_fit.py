@@ -18,7 +18,7 @@ def row(channel):
 def person():
     """Another identity of the project's head, without the loose parts: vertices, triangles, landmarks."""
     head = load_head()
-    vertices = head.with_identity(np.random.default_rng(5).normal(size=50)).astype(float)
+    vertices = head.with_identity(np.random.default_rng(7).normal(size=50)).astype(float)
     triangles = head.faces[(head.part[head.faces] == h.SKIN).all(1)]
     return vertices, triangles, vertices[head.landmark_vertices]
 
@@ -75,8 +75,8 @@ def test_lips_follow_their_own_jaw_and_meet(person, fitted):
     assert np.abs(closed[upper, 2] - closed[lower, 2]).max() < 0.002
     outer_upper = (head.region == h.LIP_UPPER) & (head.mouth_side > 0)
     outer_lower = (head.region == h.LIP_LOWER) & (head.mouth_side < 0)
-    reach = np.percentile(np.linalg.norm(jaw[head.part == h.SKIN], axis=1), 99.5)
-    assert (np.linalg.norm(jaw[outer_upper], axis=1) < 0.52 * reach).all()  # the corners go half as far as the chin
+    reach = np.percentile(np.linalg.norm(jaw, axis=1), 99.5)
+    assert (np.linalg.norm(jaw[outer_upper], axis=1) < 0.5 * reach).all()
     assert (np.linalg.norm(jaw[outer_lower], axis=1) > 0.3 * reach).all()
 
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from server import arkit
 from server.training import FPS, articulation, corpora, lips
-from server.training.phonetics import CLOSING, OPENING, charted_opening, presence, speaking
+from server.training.phonetics import CLOSING, OPENING, charted_opening, phone_frames, presence, speaking
 
 JAW = arkit.CHANNELS.index("jawOpen")
 FRAMES = 4 * articulation.PIECE + 10
@@ -37,22 +37,22 @@ def model():
 
 
 PHONES = [("", 0, 0.8), ("s", 0.8, 1.2), ("ɑ", 1.2, 1.6), ("s", 1.6, 2), ("", 2, 3)]
+FEATURES = torch.from_numpy(phone_frames(PHONES, 75, articulation.SAMPLES))
 ON_A = int(1.4 * FPS)
 
 
 def test_each_face_opens_as_it_did_and_voices_are_given_the_mean(model):
-    features = torch.from_numpy(articulation.phone_frames(PHONES, 75, articulation.SAMPLES)).expand(2, -1, -1, -1)
     with torch.no_grad():
-        small, large = model(features, torch.tensor([0, 1])) * model.scale + model.mean
+        small, large = model(FEATURES.expand(2, -1, -1, -1), torch.tensor([0, 1])) * model.scale + model.mean
     jaw = articulation.MOUTH.index("jawOpen")
     assert abs(small[ON_A, jaw] - 0.1) < 0.04 and abs(large[ON_A, jaw] - 0.3) < 0.06
-    torch.testing.assert_close(model.mouth(PHONES, 75), (small + large) / 2)
+    torch.testing.assert_close(model.mouth(FEATURES), (small + large) / 2)
 
 
 def test_a_model_comes_back_from_its_file_with_all_its_faces(model, tmp_path):
     save_file(model.state_dict(), tmp_path / "articulation.safetensors")
     again = articulation.load(tmp_path / "articulation.safetensors")
-    torch.testing.assert_close(again.mouth(PHONES, 75), model.mouth(PHONES, 75))
+    torch.testing.assert_close(again.mouth(FEATURES), model.mouth(FEATURES))
 
 
 def test_vowels_open_by_their_height():
@@ -73,14 +73,14 @@ def test_vowels_open_by_their_height():
 
 def test_the_charts_open_vowels_by_height_and_consonants_by_place():
     def middle(symbol: str) -> float:
-        return charted_opening([("", 0, 0.8), (symbol, 0.8, 1.2), ("", 1.2, 2)], 50)[FPS]
+        return charted_opening(phone_frames([("", 0, 0.8), (symbol, 0.8, 1.2), ("", 1.2, 2)], 50))[FPS]
 
     order = [middle(symbol) for symbol in ("a", "ɛ", "e", "l", "t", "s", "f", "p")]
     assert order == sorted(order, reverse=True) and len(set(order)) == len(order)
     assert abs(order[0] - 1) < 0.01 and order[-1] == 0 == middle("")
     assert middle("u") < middle("ɯ")  # as high, but round
     assert middle("ts") == middle("s") and middle("tɕ") == middle("ɕ") < middle("c")
-    gliding = charted_opening([("aɪ", 0, 1)], FPS)
+    gliding = charted_opening(phone_frames([("aɪ", 0, 1)], FPS))
     assert (np.diff(gliding)[3:-3] <= 1e-6).all() and gliding[3] > 2 * gliding[-3]
 
 
