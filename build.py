@@ -13,6 +13,7 @@
 Everything is kept in build/envs, made on first use and safe to interrupt: a finished environment carries a stamp. Pip
 reads its usual settings, so PIP_EXTRA_INDEX_URL may name PyTorch's index of CPU wheels, which spares gigabytes of CUDA.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -133,8 +134,10 @@ def run_logged(command: list[str], log: Path) -> None:
                 say("  " + " ".join(line.split())[:110])
     if process.wait():
         tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
-        sys.exit(f"{tail}\nThat did not work; the whole log is {log}. Mend what it names (often no network, or a full "
-                 "disk) and run the same command again: it goes on where it stopped.")
+        sys.exit(
+            f"{tail}\nThat did not work; the whole log is {log}. Mend what it names (often no network, or a full "
+            "disk) and run the same command again: it goes on where it stopped."
+        )
 
 
 def environment(name: str) -> Path:
@@ -151,9 +154,11 @@ def environment(name: str) -> Path:
             return python  # another build.py made it while this one waited
         base = find_python(version)
         if base is None:
-            sys.exit(f"Blender {name[4:]} needs Python {version} with venv, and none is found here. Install one (for "
-                     f"example `uv python install {version}`, `apt install python{version} python{version}-venv` or "
-                     "python.org) and run this command again.")
+            sys.exit(
+                f"Blender {name[4:]} needs Python {version} with venv, and none is found here. Install one (for "
+                f"example `uv python install {version}`, `apt install python{version} python{version}-venv` or "
+                "python.org) and run this command again."
+            )
         start, log = time.monotonic(), ENVS / f"{name}.log"
         say(f"Making {home.relative_to(ROOT)}: {', '.join(wanted)}")
         stamp.unlink(missing_ok=True)
@@ -168,6 +173,7 @@ def environment(name: str) -> Path:
 
 def missing_apt_packages() -> list[str]:
     """Debian packages whose libraries bpy loads and this Linux lacks."""
+
     def lacks(library: str) -> bool:
         try:
             ctypes.CDLL(library)
@@ -183,8 +189,10 @@ def missing_apt_packages() -> list[str]:
 
 def check_libraries() -> None:
     if missing := missing_apt_packages():
-        sys.exit("Blender needs libraries that this system lacks. Install them and run this command again:\n"
-                 f"  apt-get install --no-install-recommends {' '.join(missing)}")
+        sys.exit(
+            "Blender needs libraries that this system lacks. Install them and run this command again:\n"
+            f"  apt-get install --no-install-recommends {' '.join(missing)}"
+        )
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -196,13 +204,16 @@ def child_environment(**more: str) -> dict[str, str]:
 # ---- The product ----------------------------------------------------------------------------------------------------
 
 
+DOES_NOT_SHIP = {"__pycache__", "training", "build"}  # folders: server/training and server/face/build
+
+
 def product_files() -> list[tuple[str, Path]]:
     """(name in the zip, file) of all that ships: the add-on, the server without its training, licence and notices."""
     files = [(path.name, path) for path in (ROOT / "LICENSE", ROOT / "NOTICE")]
     for top, prefix in ((ADDON, ""), (ROOT / "server", "server/")):
         for path in top.rglob("*"):
             inside = path.relative_to(top)
-            if path.is_file() and not {"__pycache__", "training"} & set(inside.parts) and path.suffix != ".pyc":
+            if path.is_file() and not DOES_NOT_SHIP & set(inside.parts) and path.suffix != ".pyc":
                 files.append((prefix + inside.as_posix(), path))
     return sorted(files)
 
@@ -224,8 +235,10 @@ def package(folder: Path = ROOT / "dist") -> Path:
     checked = subprocess.run([python, validator, "validate", target], capture_output=True, text=True)
     if checked.returncode:
         sys.exit(f"Blender refuses {target}:\n{checked.stdout}{checked.stderr}")
-    say(f"{target.relative_to(ROOT) if ROOT in target.parents else target}: {target.stat().st_size / 1e6:.1f} MB, "
-        "valid for Blender.")
+    say(
+        f"{target.relative_to(ROOT) if ROOT in target.parents else target}: {target.stat().st_size / 1e6:.1f} MB, "
+        "valid for Blender."
+    )
     return target
 
 
@@ -248,8 +261,13 @@ def demo(arguments: list[str]) -> None:
     made = time.monotonic()
     product = package()
     steps = {"environment": made - start, "extension zip": time.monotonic() - made}
-    run_in_blender("talking_head.py", str(product), str(ROOT / "out" / "demo"), *arguments,
-                   *(f"--step={name}={seconds:.2f}" for name, seconds in steps.items()))
+    run_in_blender(
+        "talking_head.py",
+        str(product),
+        str(ROOT / "out" / "demo"),
+        *arguments,
+        *(f"--step={name}={seconds:.2f}" for name, seconds in steps.items()),
+    )
 
 
 def bench(arguments: list[str]) -> None:

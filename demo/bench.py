@@ -5,6 +5,7 @@
 Each figure is the median of several runs of a warm server, with the lowest and the highest; ten minutes of speech run
 half as often. Nothing here is a test.
 """
+
 import argparse
 import os
 import sys
@@ -17,13 +18,14 @@ import bpy
 import numpy as np
 import soundfile
 
+from lsf_blender_addon.animation import actions, fcurves
+from lsf_blender_addon.animation.key_reduction import Bound
 from lsf_blender_addon.client.process import ServerProcess
-from lsf_blender_addon.scene import actions, curves, tweaks
+from lsf_blender_addon.prediction import tweaks
 from lsf_blender_addon.scene.strips import Line
-from lsf_blender_addon.scene.thinning import Bound
 from server.arkit import CHANNELS
-from server.face import load_head
-from server.meshes import load
+from server.face.head import load_head
+from server.files.meshes import load
 
 LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" / "demo_line.flac"
 
@@ -100,8 +102,11 @@ def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
     for length in lengths:
         audio = np.resize(line, length * rate)
         long = length > 100
-        seconds = timed(lambda i, audio=audio: server.ask("generate", {"rate": rate}, {"audio": audio}),
-                        max(1, repeats // 2) if long else repeats, warm_up=0 if long else 1)
+        seconds = timed(
+            lambda i, audio=audio: server.ask("generate", {"rate": rate}, {"audio": audio}),
+            max(1, repeats // 2) if long else repeats,
+            warm_up=0 if long else 1,
+        )
         peak = server.peak_megabytes()
         memory = f", server's peak memory so far {peak:.0f} MB" if peak else ""
         row(f"{length} s of speech, whole request", seconds, f"{median(seconds) / length:.3f} x real time{memory}")
@@ -128,21 +133,43 @@ def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
 
 def bench_curves(repeats: int) -> None:
     motion = np.random.default_rng(0).random((18000, len(CHANNELS)), np.float32)
-    line = Line(strip="line", scene="Scene", path="", packed=None, fps=30, first_frame=1, frames=len(motion), start=0,
-                duration=len(motion) / 30, t0=0)
+    line = Line(
+        strip="line",
+        scene="Scene",
+        path="",
+        packed=None,
+        fps=30,
+        first_frame=1,
+        frames=len(motion),
+        start=0,
+        duration=len(motion) / 30,
+        t0=0,
+    )
     heads = [bpy.data.objects.new("head", bpy.data.meshes.new("head")) for _ in range(repeats + 1)]
     for head in heads:
         for name in ("Basis", *CHANNELS):
             head.shape_key_add(name=name)
-    row("write 52 curves x 18000 frames into Blender",
-        timed(lambda i: actions.write(heads[i].data, line, list(CHANNELS), motion), repeats))
+    row(
+        "write 52 curves x 18000 frames into Blender",
+        timed(lambda i: actions.write(heads[i].data, line, list(CHANNELS), motion), repeats),
+    )
     waves = np.arange(1800)[:, None] / 30 * np.random.default_rng(0).uniform(1, 6, len(CHANNELS))
     minute, still = 0.5 + 0.4 * np.sin(waves).astype(np.float32), np.zeros((1800, len(CHANNELS)), np.float32)
     lips = np.random.default_rng(0).normal(0, 5, (len(CHANNELS), 20, 3)).astype(np.float32)
-    action, keying = bpy.data.actions.new("minute"), curves.Keying(Bound(), lips, 30.0)
-    row("a slider on a minute of 52 curves",
-        timed(lambda i: curves.write(action, list(CHANNELS), tweaks.apply(
-            tweaks.Tweaks(jaw=1 + i / 10), CHANNELS, 30.0, minute, still, lips), 1, keying), repeats))
+    action, keying = bpy.data.actions.new("minute"), fcurves.Keying(Bound(), lips, 30.0)
+    row(
+        "a slider on a minute of 52 curves",
+        timed(
+            lambda i: fcurves.write(
+                action,
+                list(CHANNELS),
+                tweaks.apply(tweaks.Tweaks(jaw=1 + i / 10), CHANNELS, 30.0, minute, still, lips),
+                1,
+                keying,
+            ),
+            repeats,
+        ),
+    )
 
 
 def main() -> None:

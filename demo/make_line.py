@@ -7,6 +7,7 @@
 The line is our own text: rich in p/b/m, f/v, open and rounded vowels, so that a look at its eight frames tells how good
 lip sync is. Kokoro predicts how many 25 ms frames each phone lasts; that inner tensor becomes an output of the graph.
 """
+
 import argparse
 import importlib.resources
 import json

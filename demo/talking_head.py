@@ -5,6 +5,7 @@
 Everything goes the artist's way: the zip is installed, the head comes from the add-on's own operator, the line lies on
 the sequencer, and the operator of the panel's Generate button does the work.
 """
+
 import argparse
 import contextlib
 import json

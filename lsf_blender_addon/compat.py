@@ -40,10 +40,24 @@ class StripTimes(NamedTuple):
 
 def strip_times(strip) -> StripTimes:
     if hasattr(strip, "content_start"):
-        return StripTimes(strip.content_start, strip.left_handle, strip.right_handle, strip.content_duration,
-                          strip.content_trim_start, strip.left_handle_offset, strip.right_handle_offset)
-    return StripTimes(strip.frame_start, strip.frame_final_start, strip.frame_final_end, strip.frame_duration,
-                      strip.animation_offset_start, strip.frame_offset_start, strip.frame_offset_end)
+        return StripTimes(
+            strip.content_start,
+            strip.left_handle,
+            strip.right_handle,
+            strip.content_duration,
+            strip.content_trim_start,
+            strip.left_handle_offset,
+            strip.right_handle_offset,
+        )
+    return StripTimes(
+        strip.frame_start,
+        strip.frame_final_start,
+        strip.frame_final_end,
+        strip.frame_duration,
+        strip.animation_offset_start,
+        strip.frame_offset_start,
+        strip.frame_offset_end,
+    )
 
 
 def channel_name(scene: bpy.types.Scene, strip) -> str:
@@ -113,8 +127,13 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     """The F-curves of an Action, whatever it animates."""
     if not has_slots():
         return list(action.fcurves)
-    return [fcurve for layer in action.layers for strip in layer.strips for bag in strip.channelbags
-            for fcurve in bag.fcurves]
+    return [
+        fcurve
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        for fcurve in bag.fcurves
+    ]
 
 
 def fcurves_played(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
@@ -122,8 +141,13 @@ def fcurves_played(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
     if not has_slots():
         return list(data.action.fcurves)
     slot = data.action_slot
-    return [fcurve for layer in data.action.layers for strip in layer.strips
-            if slot and (bag := strip.channelbag(slot)) for fcurve in bag.fcurves]
+    return [
+        fcurve
+        for layer in data.action.layers
+        for strip in layer.strips
+        if slot and (bag := strip.channelbag(slot))
+        for fcurve in bag.fcurves
+    ]
 
 
 def key_slot(action: bpy.types.Action):

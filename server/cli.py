@@ -7,22 +7,33 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, face_cache, layers, meshes, serve
-from .emotion import EMOTIONS
 from .engine import Engine, Result, Settings
 from .errors import LSFError
+from .face import cache as face_cache
+from .files import audio, meshes
+from .performance import layers
+from .protocol import server as message_loop
+from .protocol.emotions import EMOTIONS
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser("python -m server", description="Speech to face. Without a command: the message loop "
-                                  "on stdin and stdout that docs/protocol.md describes.")
+    top = argparse.ArgumentParser(
+        "python -m server",
+        description="Speech to face. Without a command: the message loop "
+        "on stdin and stdout that docs/protocol.md describes.",
+    )
     common = argparse.ArgumentParser(add_help=False)
     for p in (top, common):  # SUPPRESS: a command's default must not undo what stood before the command
-        p.add_argument("--checkpoint", metavar="FOLDER", default=argparse.SUPPRESS,
-                       help="the model (default: the one that ships)")
+        p.add_argument(
+            "--checkpoint", metavar="FOLDER", default=argparse.SUPPRESS, help="the model (default: the one that ships)"
+        )
         p.add_argument("--device", default=argparse.SUPPRESS, help="torch device, cpu or cuda (default: cpu)")
-        p.add_argument("--cache", metavar="FOLDER", default=argparse.SUPPRESS, help="where fitted faces are kept; "
-                       '"off" keeps none (default: the user\'s cache folder, or LSF_CACHE_DIR)')
+        p.add_argument(
+            "--cache",
+            metavar="FOLDER",
+            default=argparse.SUPPRESS,
+            help='where fitted faces are kept; "off" keeps none (default: the user\'s cache folder, or LSF_CACHE_DIR)',
+        )
     commands = top.add_subparsers(dest="command")
     generate = commands.add_parser("generate", parents=[common], help="animate a head: one .npz for each sound file")
     generate.add_argument("audio", nargs="+", type=Path, help="sound files: anything libsndfile reads")
@@ -31,12 +42,22 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
     generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
     generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
-    generate.add_argument("--emotion", choices=EMOTIONS, metavar="EMOTION",
-                          help=f"instead of what the voice implies: {', '.join(EMOTIONS)}")
+    generate.add_argument(
+        "--emotion",
+        choices=EMOTIONS,
+        metavar="EMOTION",
+        help=f"instead of what the voice implies: {', '.join(EMOTIONS)}",
+    )
     generate.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
     generate.add_argument("--emotion-mix", type=float, help="0 (as the voice implies) to 1 (as chosen, the default)")
-    generate.add_argument("--layers", nargs="+", default=[], choices=list(layers.MAKE), metavar="LAYER",
-                          help=f"what else the person does, as arrays of their own: {', '.join(layers.MAKE)}")
+    generate.add_argument(
+        "--layers",
+        nargs="+",
+        default=[],
+        choices=list(layers.MAKE),
+        metavar="LAYER",
+        help=f"what else the person does, as arrays of their own: {', '.join(layers.MAKE)}",
+    )
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
@@ -50,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     cache = getattr(args, "cache", None)
     cache_folder = None if cache == "off" else Path(cache) if cache else face_cache.default_folder()
     if args.command is None:
-        serve.main(checkpoint, device, cache_folder)
+        message_loop.main(checkpoint, device, cache_folder)
     try:
         run = _generate if args.command == "generate" else _fit
         return run(args, checkpoint, device, cache_folder)
@@ -64,8 +85,15 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
-    settings = Settings(args.fps, temperature=args.temperature, seed=args.seed, emotion=args.emotion,
-                        emotion_strength=args.emotion_strength, emotion_mix=args.emotion_mix, layers=tuple(args.layers))
+    settings = Settings(
+        args.fps,
+        temperature=args.temperature,
+        seed=args.seed,
+        emotion=args.emotion,
+        emotion_strength=args.emotion_strength,
+        emotion_mix=args.emotion_mix,
+        layers=tuple(args.layers),
+    )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -82,24 +110,42 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
 
 def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
     from .engine import prepare_face
+
     mesh = meshes.load(args.mesh)
     face = prepare_face(mesh, face_cache.FaceCache(cache_folder))
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(args.out, channels=np.array(face.channels), basis=face.basis, landmarks68=face.landmarks68,
-             report=np.array(json.dumps(face.report)))
+    np.savez(
+        args.out,
+        channels=np.array(face.channels),
+        basis=face.basis,
+        landmarks68=face.landmarks68,
+        report=np.array(json.dumps(face.report)),
+    )
     print(f"{args.out}  {len(face.channels)} channels on {len(mesh.vertices)} vertices")
     return 0
 
 
 def save(path: Path, result: Result) -> None:
     """Write the .npz of one result; its keys are a contract with everything that reads them."""
-    np.savez(path, fps=result.fps, t0=result.t0, channels=np.array(result.face.channels), motion=result.motion,
-             expression=result.expression, emotions=np.array(EMOTIONS), emotion=result.emotion,
-             basis=result.face.basis, vertices=result.mesh.vertices, faces=result.mesh.faces,
-             landmarks68=result.face.landmark_vertices, seconds=np.array(json.dumps(result.seconds)), **result.layers)
+    np.savez(
+        path,
+        fps=result.fps,
+        t0=result.t0,
+        channels=np.array(result.face.channels),
+        motion=result.motion,
+        expression=result.expression,
+        emotions=np.array(EMOTIONS),
+        emotion=result.emotion,
+        basis=result.face.basis,
+        vertices=result.mesh.vertices,
+        faces=result.mesh.faces,
+        landmarks68=result.face.landmark_vertices,
+        seconds=np.array(json.dumps(result.seconds)),
+        **result.layers,
+    )
 
 
 def _fail(error: Exception, about: str = "") -> int:
-    _, sentence = serve.explain(error)
+    _, sentence = message_loop.explain(error)
     print(f"{about}: {sentence}" if about else sentence, file=sys.stderr)
     return 2

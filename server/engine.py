@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from . import audio, face_cache, layers, rig
-from .emotion import Direction
 from .errors import Cancelled, LSFError
-from .meshes import Mesh
-from .performance import perform
+from .face import cache as face_cache
+from .face import rig_solver
+from .files import audio
+from .files.meshes import Mesh
+from .performance import layers
+from .performance.emotion.direction import Direction
+from .performance.perform import perform
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS, MAX_TEMPERATURE = 240, 2.0
@@ -72,8 +75,7 @@ class Engine:
     device, `cache_folder` where fitted faces are kept (None: in memory only).
     """
 
-    def __init__(self, checkpoint: str | Path | None = None, device: str = "cpu",
-                 cache_folder: Path | None = None):
+    def __init__(self, checkpoint: str | Path | None = None, device: str = "cpu", cache_folder: Path | None = None):
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
@@ -81,17 +83,27 @@ class Engine:
         import scipy.signal  # noqa: F401
         import torch
 
-        from . import face  # noqa: F401
+        from .face import space  # noqa: F401
         from .model import LSF
+
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise LSFError("no_device", 'Torch finds no CUDA device here: use the device "cpu".')
         self.model = LSF.from_pretrained(folder).to(device).eval()
         self._faces = face_cache.FaceCache(cache_folder)
 
-    def generate(self, samples: np.ndarray, rate: float, mesh: Mesh | None = None, settings: Settings | None = None,
-                 report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False,
-                 landmarks: np.ndarray | None = None, parts: np.ndarray | None = None,
-                 own_rig: rig.Rig | None = None, direction: Direction | None = None) -> Result:
+    def generate(
+        self,
+        samples: np.ndarray,
+        rate: float,
+        mesh: Mesh | None = None,
+        settings: Settings | None = None,
+        report: Report = lambda fraction, text: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        landmarks: np.ndarray | None = None,
+        parts: np.ndarray | None = None,
+        own_rig: rig_solver.Rig | None = None,
+        direction: Direction | None = None,
+    ) -> Result:
         """Animate `mesh` (None: the project's own head) to the speech in `samples` (N,) or (N, C) at `rate` Hz.
 
         `landmarks` (68, 3) and `parts` (V,): what the caller knows of the mesh, see face.fit. `own_rig`: shape keys of
@@ -116,39 +128,62 @@ class Engine:
         if tuple(face.channels) != channels:
             raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
         wanted = direction or Direction.constant(settings.emotion, settings.emotion_strength, settings.emotion_mix)
-        played = perform(self.model, speech, face.identity, settings.temperature, settings.seed,
-                         lambda times: wanted.at(times, fps, settings.t0), _part(report, 0.3, 0.98), cancelled)
+        played = perform(
+            self.model,
+            speech,
+            face.identity,
+            settings.temperature,
+            settings.seed,
+            lambda times: wanted.at(times, fps, settings.t0),
+            _part(report, 0.3, 0.98),
+            cancelled,
+        )
         seconds["model"] = clock.lap()
         report(0.98, "Timing the frames")
         motion, expression, felt = (
             resample_motion(curves, self.model.config.fps, fps, settings.t0, count)
-            for curves in (played.motion, played.expression, played.emotion))
+            for curves in (played.motion, played.expression, played.emotion)
+        )
         times = settings.t0 + np.arange(count) / fps
         made = layers.make(settings.layers, speech, times, settings.seed)
         seconds["timing"] = clock.lap()
         rig_motion = None
         if own_rig is not None:
             report(0.99, "Solving for the rig")
-            rig_motion = rig.solve(own_rig, mesh.vertices, face, motion)
+            rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
             seconds["rig"] = clock.lap()
         return Result(fps, float(settings.t0), motion, expression, felt, face, mesh, rig_motion, seconds, made)
 
-    def prepare_face(self, mesh: Mesh, landmarks: np.ndarray | None = None, parts: np.ndarray | None = None,
-                     report: Report = lambda fraction, text: None, cancelled: Callable[[], bool] = lambda: False):
+    def prepare_face(
+        self,
+        mesh: Mesh,
+        landmarks: np.ndarray | None = None,
+        parts: np.ndarray | None = None,
+        report: Report = lambda fraction, text: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ):
         """Return the FaceSpace of a mesh, from the cache if it was fitted before. Raises LSFError("no_face", …)."""
         return prepare_face(mesh, self._faces, landmarks, parts, report, cancelled)
 
 
-def prepare_face(mesh: Mesh, faces: face_cache.FaceCache, landmarks: np.ndarray | None = None,
-                 parts: np.ndarray | None = None, report: Report = lambda fraction, text: None,
-                 cancelled: Callable[[], bool] = lambda: False):
+def prepare_face(
+    mesh: Mesh,
+    faces: face_cache.FaceCache,
+    landmarks: np.ndarray | None = None,
+    parts: np.ndarray | None = None,
+    report: Report = lambda fraction, text: None,
+    cancelled: Callable[[], bool] = lambda: False,
+):
     """Fit a face, or take it from `faces`; needs no model. See Engine.prepare_face."""
-    from .face import check_landmarks, fit
+    from .face.guided import check_landmarks
+    from .face.space import fit
+
     if landmarks is not None:
         landmarks = check_landmarks(landmarks).astype(np.float32)
     key = face_cache.key(mesh, landmarks, parts)
     face = faces.get(key, len(mesh.vertices))
     if face is None:
+
         def step(fraction: float, text: str) -> None:
             if cancelled():
                 raise Cancelled
@@ -184,21 +219,31 @@ def resample_motion(curves: np.ndarray, model_fps: float, fps: float, t0: float,
     if len(curves) == 1:
         return np.repeat(curves, count, 0).astype(np.float32)
     from scipy.interpolate import PchipInterpolator
+
     curve = PchipInterpolator(np.arange(len(curves)) / model_fps, curves, axis=0)
     times = np.clip(t0 + np.arange(count) / fps, 0, (len(curves) - 1) / model_fps)
     motion = np.empty((count, curves.shape[1]), np.float32)
     for start in range(0, count, 4096):
-        motion[start: start + 4096] = curve(times[start: start + 4096])
+        motion[start : start + 4096] = curve(times[start : start + 4096])
     return motion
 
 
 def default_head():
     """Return the project's own head as (Mesh, FaceSpace): nothing to fit, its identity is the average."""
-    from .face import FaceSpace, load_head, parts
+    from .face import parts
+    from .face.head import load_head
+    from .face.space import FaceSpace
+
     head = load_head()
-    face = FaceSpace(channels=head.channels, basis=head.basis, landmarks68=head.landmarks68,
-                     landmark_vertices=head.landmark_vertices, identity=np.zeros(50, np.float32),
-                     parts=parts.of_head(head), report={})
+    face = FaceSpace(
+        channels=head.channels,
+        basis=head.basis,
+        landmarks68=head.landmarks68,
+        landmark_vertices=head.landmark_vertices,
+        identity=np.zeros(50, np.float32),
+        parts=parts.of_head(head),
+        report={},
+    )
     return Mesh(head.vertices, head.triangles), face
 
 

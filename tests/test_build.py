@@ -1,4 +1,5 @@
 """build.py: finding Pythons, reading requirements, environments that survive interruption, the zip."""
+
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 import build
 import server
-from lsf_blender_addon.client.environment import REQUIREMENTS
+from lsf_blender_addon.client.installation import REQUIREMENTS
 
 ROOT = Path(build.__file__).parent
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -136,7 +137,7 @@ def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
     assert first.read_bytes() == second.read_bytes()
     names = set(zipfile.ZipFile(first).namelist())
     assert {
-        "blender_manifest.toml", "__init__.py", "LICENSE", "NOTICE", "server/__main__.py", "server/wire.py",
+        "blender_manifest.toml", "__init__.py", "LICENSE", "NOTICE", "server/__main__.py", "server/protocol/wire.py",
         "server/face/assets/head.npz", "server/checkpoints/default/model.safetensors", "assets/demo_line.flac",
     } <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name or "test" in name or name.startswith("server/training")]

@@ -15,8 +15,10 @@ MAX_LOG_BYTES = 5 << 20
 ADVICE = (
     ("No module named 'server", "The add-on's files are incomplete: reinstall the add-on."),
     ("No module named '", "This Python has not all packages: press Install in the add-on's preferences."),
-    ("ImportError: numpy.core.multiarray failed", "The packages do not fit each other: press Install again in the "
-     "add-on's preferences."),
+    (
+        "ImportError: numpy.core.multiarray failed",
+        "The packages do not fit each other: press Install again in the add-on's preferences.",
+    ),
     ("DLL load failed", "A Windows library is missing: install Microsoft's Visual C++ Redistributable first."),
     ("MemoryError", "The computer ran out of memory: close other programs, or use shorter audio."),
     ("DefaultCPUAllocator", "The computer ran out of memory: close other programs, or use shorter audio."),
@@ -30,8 +32,11 @@ class ServerError(Exception):
 
 def clean_environment(python_path: Path = SERVER_PARENT) -> dict[str, str]:
     """This process's environment without what would mislead another Python, and with `server` on its path."""
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith("PYTHON") and name not in ("VIRTUAL_ENV", "__PYVENV_LAUNCHER__")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTHON") and name not in ("VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    }
     return environment | {"PYTHONPATH": str(python_path), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
@@ -56,20 +61,30 @@ class ServerProcess:
         try:
             with open(self.log_path, "ab" if keep else "wb") as log:
                 self._process = subprocess.Popen(
-                    [os.fspath(python), "-m", "server", *(arguments or [])], cwd=SERVER_PARENT, env=clean_environment(),
-                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **popen_options())
+                    [os.fspath(python), "-m", "server", *(arguments or [])],
+                    cwd=SERVER_PARENT,
+                    env=clean_environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    **popen_options(),
+                )
         except OSError as error:
-            raise ServerError(f'The server\'s Python "{python}" cannot be started ({error.strerror or error}): choose '
-                              "another one, or press Install in the add-on's preferences.") from error
+            raise ServerError(
+                f'The server\'s Python "{python}" cannot be started ({error.strerror or error}): choose '
+                "another one, or press Install in the add-on's preferences."
+            ) from error
         atexit.register(self.kill)
         self._reader = Reader(self._process.stdout)
         self._timed_out = False
 
     def greet(self, seconds: float = HANDSHAKE_SECONDS) -> dict:
         """Exchange `hello`s and return the server's; ServerError if it is of another version or says nothing."""
+
         def give_up():
             self._timed_out = True
             self._process.kill()
+
         watchdog = threading.Timer(seconds, give_up)
         watchdog.daemon = True
         watchdog.start()

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 try:
-    from ..server import wire
+    from ..server.protocol import wire
 except ImportError:
-    from server import wire
+    from server.protocol import wire
 
 # The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
-SERVER_PARENT = Path(wire.__file__).resolve().parent.parent
+SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
 
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 

@@ -28,7 +28,7 @@ class Drive:
 
     def values(self, motion: np.ndarray) -> np.ndarray:
         """(F, N) float32 values of the keys for motion (F, K)."""
-        values = motion @ self.matrix + self.residual[:len(motion)]
+        values = motion @ self.matrix + self.residual[: len(motion)]
         return np.clip(values, self.low, self.high).astype(np.float32)
 
     def plus(self, motion: np.ndarray) -> "Drive":
@@ -41,9 +41,17 @@ class Drive:
         return np.einsum("nk,kld->nld", inverse, offsets).astype(np.float32)
 
 
-def make(mapping: Mapping, shapes: np.ndarray, limits: dict[str, tuple[float, float]], channels: Sequence[str],
-         motion: np.ndarray, basis: np.ndarray, solved: np.ndarray | None, add_missing: bool,
-         head: int) -> tuple[Drive, np.ndarray]:
+def make(
+    mapping: Mapping,
+    shapes: np.ndarray,
+    limits: dict[str, tuple[float, float]],
+    channels: Sequence[str],
+    motion: np.ndarray,
+    basis: np.ndarray,
+    solved: np.ndarray | None,
+    add_missing: bool,
+    head: int,
+) -> tuple[Drive, np.ndarray]:
     """The drive for motion (F, K) on basis (K, V, 3), and offsets (N, V, 3) of its keys.
 
     `shapes` (R, V, 3) are the offsets of the mapping's solved keys, `solved` (F, R) their values as the server found
@@ -66,9 +74,9 @@ def make(mapping: Mapping, shapes: np.ndarray, limits: dict[str, tuple[float, fl
     low, high = np.array([limits.get(key, (-np.inf, np.inf)) for key in keys]).reshape(-1, 2).T
     offsets = np.zeros((len(keys), flat.shape[1]), np.float32)
     if flat.shape[1] > 3 * head:
-        parts = flat[:, 3 * head:]
-        offsets[:direct, 3 * head:] = np.linalg.pinv(gains) @ parts
-        offsets[direct:own, 3 * head:] = _cone(flat, flat_shapes) @ parts
+        parts = flat[:, 3 * head :]
+        offsets[:direct, 3 * head :] = np.linalg.pinv(gains) @ parts
+        offsets[direct:own, 3 * head :] = _cone(flat, flat_shapes) @ parts
     offsets[own:] = flat[missing]
     drive = Drive(keys, *(array.astype(np.float32) for array in (matrix, residual, low, high)))
     return drive, offsets.reshape(len(keys), *basis.shape[1:])

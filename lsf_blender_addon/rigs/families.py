@@ -45,8 +45,13 @@ def read(path: Path) -> Family:
 def _read(path: Path, _changed: int) -> Family:
     try:
         data = json.loads(path.read_text("utf-8"))
-        keys = tuple(Key(tuple(map(str, key["names"])), tuple(
-            (str(channel), float(gain)) for channel, gain in key.get("channels", {}).items())) for key in data["keys"])
+        keys = tuple(
+            Key(
+                tuple(map(str, key["names"])),
+                tuple((str(channel), float(gain)) for channel, gain in key.get("channels", {}).items()),
+            )
+            for key in data["keys"]
+        )
         family = Family(str(data["name"]), int(data["at_least"]), keys)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refusal(f'"{path}" is no mapping of shape keys ({error}): save it again, or remove the file') from error
@@ -61,8 +66,11 @@ def write(path: Path, mapping: Mapping) -> None:
     for row in mapping.rows:
         if row.channel != SOLVED and row.key not in mapping.solved:
             keys[row.key][row.channel] = keys[row.key].get(row.channel, 0.0) + row.gain
-    data = {"name": mapping.name, "at_least": len(keys), "keys": [
-        {"names": [key]} | ({"channels": channels} if channels else {}) for key, channels in keys.items()]}
+    data = {
+        "name": mapping.name,
+        "at_least": len(keys),
+        "keys": [{"names": [key]} | ({"channels": channels} if channels else {}) for key, channels in keys.items()],
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
 

@@ -27,11 +27,11 @@ def canonical(name: str) -> str:
 def spellings(names: tuple[str, ...]) -> dict[str, str]:
     """For every canonical form in which one of the names may be meant, that name: whole, or without a prefix that many
     of them share. Whole names go first, then short prefixes."""
-    starts = Counter(name[:cut.end()] for name in names for cut in SEPARATOR.finditer(name) if cut.end() < len(name))
+    starts = Counter(name[: cut.end()] for name in names for cut in SEPARATOR.finditer(name) if cut.end() < len(name))
     shared = [start for start, count in starts.items() if count >= max(SHARED, len(names) / 3)]
     found = {}
     for prefix in ["", *sorted(shared, key=len)]:
         for name in names:
             if name.startswith(prefix):
-                found.setdefault(canonical(name[len(prefix):]), name)
+                found.setdefault(canonical(name[len(prefix) :]), name)
     return found

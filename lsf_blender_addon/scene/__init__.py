@@ -1,1 +1,1 @@
-"""Reads and writes Blender data: strips, meshes, shape keys, Actions."""
+"""Reads Blender's data: strips, sound, meshes, characters and their rigs."""

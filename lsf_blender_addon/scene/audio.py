@@ -42,12 +42,12 @@ def decode(aud, path: str, start: float, duration: float) -> tuple[np.ndarray, f
     pieces, position, tail = [], 0, np.zeros(0, np.float32)  # position: samples of the file so far
     for second in range(0, math.ceil(start + duration), CHUNK):
         piece = sound.limit(max(0, second - OVERLAP), second + CHUNK).data().mean(1, dtype=np.float32)
-        piece = piece[len(tail) - _shift(tail, piece[:OVERLAP * rate]):]
+        piece = piece[len(tail) - _shift(tail, piece[: OVERLAP * rate]) :]
         if not len(piece):
             break
-        pieces.append(piece[max(0, first - position): max(0, last - position)])
+        pieces.append(piece[max(0, first - position) : max(0, last - position)])
         position += len(piece)
-        tail = piece[-OVERLAP * rate:]
+        tail = piece[-OVERLAP * rate :]
         time.sleep(0.002)  # lets Blender's main thread have the lock
     samples = np.concatenate(pieces) if pieces else tail
     if not len(samples):
@@ -65,9 +65,9 @@ def _shift(tail: np.ndarray, piece: np.ndarray) -> int:
         return 0
     half, most = len(piece) // 2, len(piece) // 4
     padded = 2 * len(piece)
-    settled = np.fft.rfft(piece[half: len(piece) - most], padded)
+    settled = np.fft.rfft(piece[half : len(piece) - most], padded)
     match = np.fft.irfft(np.fft.rfft(tail, padded) * settled.conj())  # match[half + s]: agreement at a shift of s
-    return int(np.argmax(match[half - most: half + most + 1])) - most
+    return int(np.argmax(match[half - most : half + most + 1])) - most
 
 
 def _audaspace():

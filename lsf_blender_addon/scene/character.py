@@ -7,8 +7,8 @@ import bpy
 import numpy as np
 
 from ..errors import Refusal
-from ..landmarks import store
 from . import meshes, parts, rig
+from .landmarks import store
 from .meshes import RestMesh
 from .rig import Rig
 
@@ -67,14 +67,20 @@ def objects(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.type
     parts_of_it = listed(head)
     if parts_of_it or not head.select_get():
         return parts_of_it
-    return {obj: "AUTOMATIC" for obj in context.selected_objects
-            if obj.type == "MESH" and obj != head and not (obj.lsf.found_landmarks or obj.lsf.parts)}
+    return {
+        obj: "AUTOMATIC"
+        for obj in context.selected_objects
+        if obj.type == "MESH" and obj != head and not (obj.lsf.found_landmarks or obj.lsf.parts)
+    }
 
 
 def listed(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
     """The objects that are listed as parts of the head, and their kinds."""
-    return {part.object: part.kind for part in head.lsf.parts
-            if part.object is not None and part.object != head and part.object.users_scene}
+    return {
+        part.object: part.kind
+        for part in head.lsf.parts
+        if part.object is not None and part.object != head and part.object.users_scene
+    }
 
 
 def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Character:
@@ -88,8 +94,14 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
         triangles.append(rest.triangles + first)
         codes.append(parts.read(obj, kind))
         first += len(rest.vertices)
-    return Character(tuple(members), np.concatenate(vertices), np.concatenate(triangles), np.concatenate(codes),
-                     store.binding(head, vertices[0]), rig.read(head, list(zip(objects, members, strict=True))))
+    return Character(
+        tuple(members),
+        np.concatenate(vertices),
+        np.concatenate(triangles),
+        np.concatenate(codes),
+        store.binding(head, vertices[0]),
+        rig.read(head, list(zip(objects, members, strict=True))),
+    )
 
 
 def find(character: Character) -> list[bpy.types.Object]:

@@ -20,17 +20,25 @@ def read(scene: bpy.types.Scene, first_frame: int, frames: int, fps: float) -> t
     curves = _curves(scene)
     if not curves:
         chosen = EMOTIONS[i - 1] if (i := _number(emotion)) else None
-        return {"emotion": chosen, "emotion_strength": emotion.strength,
-                "emotion_mix": emotion.mix if chosen else 0.0}, {}
+        return {
+            "emotion": chosen,
+            "emotion_strength": emotion.strength,
+            "emotion_mix": emotion.mix if chosen else 0.0,
+        }, {}
     margin = round(emotion.transition * fps)  # what is keyed around the line reaches into it
     times = first_frame + np.arange(-margin, frames + margin)
 
     def sampled(name: str, value: float) -> np.ndarray:
         curve = curves.get(name)
         return np.array([curve.evaluate(time) for time in times]) if curve else np.full(len(times), float(value))
-    rows = control(sampled("chosen", _number(emotion)), sampled("strength", emotion.strength),
-                   sampled("mix", emotion.mix), emotion.transition * fps)
-    return {}, {"emotion_control": rows[margin: margin + frames]}
+
+    rows = control(
+        sampled("chosen", _number(emotion)),
+        sampled("strength", emotion.strength),
+        sampled("mix", emotion.mix),
+        emotion.transition * fps,
+    )
+    return {}, {"emotion_control": rows[margin : margin + frames]}
 
 
 def control(chosen: np.ndarray, strength: np.ndarray, mix: np.ndarray, transition: float) -> np.ndarray:
@@ -55,8 +63,11 @@ def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:
     data = scene.animation_data
     if data is None or data.action is None:
         return {}
-    return {curve.data_path.removeprefix(PATH): curve for curve in compat.fcurves_played(data)
-            if curve.data_path.startswith(PATH) and not curve.mute and not curve.is_empty}
+    return {
+        curve.data_path.removeprefix(PATH): curve
+        for curve in compat.fcurves_played(data)
+        if curve.data_path.startswith(PATH) and not curve.mute and not curve.is_empty
+    }
 
 
 def smoothed(values: np.ndarray, frames: float) -> np.ndarray:

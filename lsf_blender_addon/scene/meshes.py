@@ -7,12 +7,26 @@ import numpy as np
 from mathutils import Matrix
 
 from ..errors import Refusal
-from . import head_layer
+from .head_motion import without_nod
 
 # Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
 # caches and simulations are left out: they pose, and at rest they do nothing.
-SHAPING = {"CAST", "CORRECTIVE_SMOOTH", "CURVE", "DISPLACE", "HOOK", "LAPLACIANDEFORM", "LAPLACIANSMOOTH", "LATTICE",
-           "MESH_DEFORM", "SHRINKWRAP", "SIMPLE_DEFORM", "SMOOTH", "SURFACE_DEFORM", "WARP"}
+SHAPING = {
+    "CAST",
+    "CORRECTIVE_SMOOTH",
+    "CURVE",
+    "DISPLACE",
+    "HOOK",
+    "LAPLACIANDEFORM",
+    "LAPLACIANSMOOTH",
+    "LATTICE",
+    "MESH_DEFORM",
+    "SHRINKWRAP",
+    "SIMPLE_DEFORM",
+    "SMOOTH",
+    "SURFACE_DEFORM",
+    "WARP",
+}
 
 
 @dataclass(frozen=True)
@@ -32,11 +46,14 @@ def check(obj: bpy.types.Object | None) -> None:
         raise Refusal("Select the head: a mesh object")
     mesh = obj.data
     if obj.library or mesh.library or mesh.override_library:
-        raise Refusal(f'"{obj.name}" is linked from another file: make its mesh local first '
-                      "(Object > Relations > Make Local)")
+        raise Refusal(
+            f'"{obj.name}" is linked from another file: make its mesh local first (Object > Relations > Make Local)'
+        )
     if mesh.users - mesh.use_fake_user > 1:
-        raise Refusal(f'The mesh of "{obj.name}" is shared with other objects: make it a single user first '
-                      "(Object > Relations > Make Single User > Object & Data)")
+        raise Refusal(
+            f'The mesh of "{obj.name}" is shared with other objects: make it a single user first '
+            "(Object > Relations > Make Single User > Object & Data)"
+        )
     if obj.mode != "OBJECT":
         raise Refusal(f'Go to Object Mode first: "{obj.name}" is being edited')
     if mesh.shape_keys is not None and not mesh.shape_keys.use_relative:
@@ -71,7 +88,7 @@ def _rest_matrix(obj: bpy.types.Object) -> Matrix:
     """Where the object is; what hangs on a bone, like an eye or teeth: where it is when the armature is at rest."""
     bone = obj.parent.data.bones.get(obj.parent_bone) if obj.parent and obj.parent.type == "ARMATURE" else None
     if obj.parent_type != "BONE" or bone is None or obj.constraints:
-        return head_layer.without_nod(obj)
+        return without_nod(obj)
     tail = Matrix.Translation((0, bone.length, 0))
     return obj.parent.matrix_world @ bone.matrix_local @ tail @ obj.matrix_parent_inverse @ obj.matrix_basis
 

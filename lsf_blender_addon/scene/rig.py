@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from .. import environment
 from ..errors import Refusal
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
-from . import shape_keys
+from . import installed, shape_keys
 from .meshes import RestMesh, coordinates
 
 
@@ -33,15 +32,21 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     limits = {name: (blocks[name].slider_min, blocks[name].slider_max) for name in own_keys(head.data)}
     shapes = [np.concatenate([_offsets(obj, name, rest) for obj, rest in members]) for name in mapping.solved]
     count = sum(len(rest.vertices) for _obj, rest in members)
-    return Rig(mapping, limits, np.array(shapes, np.float32).reshape(-1, count, 3), head.lsf.add_missing,
-               len(head.data.vertices))
+    return Rig(
+        mapping,
+        limits,
+        np.array(shapes, np.float32).reshape(-1, count, 3),
+        head.lsf.add_missing,
+        len(head.data.vertices),
+    )
 
 
 def check(head: bpy.types.Object, rig: Rig | None) -> None:
     """Raise Refusal if the keys that are to be driven are not all there any more."""
     if rig is not None and not {row.key for row in rig.mapping.rows} <= set(own_keys(head.data)):
-        raise Refusal(f'The shape keys of "{head.name}" were changed while its animation was made: press Generate '
-                      'again')
+        raise Refusal(
+            f'The shape keys of "{head.name}" were changed while its animation was made: press Generate again'
+        )
 
 
 def own_keys(mesh: bpy.types.Mesh) -> list[str]:
@@ -79,7 +84,7 @@ def recognised(head: bpy.types.Object) -> Mapping | None:
 
 def saved_folder():
     """Where the artist's mappings are saved."""
-    return environment.user_folder() / "rigs"
+    return installed.user_folder() / "rigs"
 
 
 def _offsets(obj: bpy.types.Object, name: str, rest: RestMesh) -> np.ndarray:

@@ -118,8 +118,10 @@ def _refuse_retimed(strip, times: compat.StripTimes) -> None:
     # The API does not tell how retiming keys map to the content, but a strip at its own speed has this length.
     length = times.content_length - times.left_trim - times.right_trim
     if compat.retiming_key_count(strip) or abs((times.right - times.left) - length) > 1.5:
-        raise Refusal(f'The speed of strip "{strip.name}" was changed: render it to a sound file '
-                      "(Render > Render Audio) and use that, or reset its retiming")
+        raise Refusal(
+            f'The speed of strip "{strip.name}" was changed: render it to a sound file '
+            "(Render > Render Audio) and use that, or reset its retiming"
+        )
 
 
 def _file(strip) -> tuple[str, bytes | None]:

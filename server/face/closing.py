@@ -62,8 +62,9 @@ def close_all(vertices, triangles, shapes, seams, bag, overlap: float = 0.0) -> 
         upper, lower = seams[f"upper_lid_{side}"], seams[f"lower_lid_{side}"]
         opening = np.linalg.norm(vertices[upper].mean(0) - vertices[lower].mean(0))
         beyond = min(overlap / max(opening, 1e-9), MOST_OVERLAP)
-        shapes[blink] += meet(vertices, triangles, vertices + shapes[blink], upper, lower, -beyond, UPPER_LID_SHARE,
-                              still)
+        shapes[blink] += meet(
+            vertices, triangles, vertices + shapes[blink], upper, lower, -beyond, UPPER_LID_SHARE, still
+        )
     return shapes
 
 

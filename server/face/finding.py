@@ -35,8 +35,11 @@ def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: 
         if located is None and len(others) == 1:
             located = others.pop()
         if others:
-            raise LSFError("several_faces", f"The mesh has {len(others) + (located is not None)} faces: select one "
-                                            "character, or place landmarks on the face that is to speak.")
+            raise LSFError(
+                "several_faces",
+                f"The mesh has {len(others) + (located is not None)} faces: select one "
+                "character, or place landmarks on the face that is to speak.",
+            )
     if located is None:
         raise no_face()
     found, alignment = located

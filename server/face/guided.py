@@ -24,8 +24,9 @@ def check_landmarks(landmarks) -> np.ndarray:
         raise LSFError("bad_landmarks", "The landmarks must be 68 points (68, 3): reset them and place them again.")
     placed = np.isfinite(landmarks).all(1)
     if np.isinf(landmarks).any() or not np.isnan(landmarks[~placed]).all():
-        raise LSFError("bad_landmarks", "Each landmark must be a finite point or left out: reset them and place them "
-                                        "again.")
+        raise LSFError(
+            "bad_landmarks", "Each landmark must be a finite point or left out: reset them and place them again."
+        )
     if placed.sum() > 1 and np.ptp(landmarks[placed], axis=0).max() <= 0:
         raise LSFError("bad_landmarks", "All landmarks lie at one point: reset them and place them again.")
     return landmarks

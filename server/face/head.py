@@ -1,6 +1,6 @@
 """The project's own neutral head: a re-meshed average of ICT-FaceKit light (MIT) with landmarks, shapes and identities.
 
-Built by `python -m server.face.build_head`; metres, Z up, facing -Y, the character's left is +X.
+Built by `python -m server.face.build.build_head`; metres, Z up, facing -Y, the character's left is +X.
 """
 
 from dataclasses import dataclass

@@ -62,6 +62,7 @@ def networks() -> dict[str, LandmarkNet]:
 def _one_thread(function):
     """Networks this small lose by sharing their work: on a busy machine the threads wait for each other at each layer
     (seconds instead of tenths)."""
+
     def alone(*arguments):
         before = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -69,6 +70,7 @@ def _one_thread(function):
             return function(*arguments)
         finally:
             torch.set_num_threads(before)
+
     return alone
 
 
@@ -188,8 +190,9 @@ def _distinct(points, extents):
     return chosen
 
 
-def find_landmarks(vertices: np.ndarray, triangles: np.ndarray, step: Callable[[], None] = lambda: None
-                   ) -> Iterator[Found]:
+def find_landmarks(
+    vertices: np.ndarray, triangles: np.ndarray, step: Callable[[], None] = lambda: None
+) -> Iterator[Found]:
     """Candidates, the likeliest first: the caller takes the first one that the head fits to.
 
     vertices (V, 3) in any unit, triangles (T, 3). The upright mesh facing -Y comes first, whether it shows a clear face
@@ -210,8 +213,9 @@ def find_landmarks(vertices: np.ndarray, triangles: np.ndarray, step: Callable[[
         yield from _finish(*candidate)
 
 
-def find_facing(vertices: np.ndarray, triangles: np.ndarray, rotation: np.ndarray,
-                guess: np.ndarray | None = None) -> Found | None:
+def find_facing(
+    vertices: np.ndarray, triangles: np.ndarray, rotation: np.ndarray, guess: np.ndarray | None = None
+) -> Found | None:
     """The landmarks of a face that is upright and faces -Y once the mesh is turned by `rotation` (3, 3).
 
     Looked for everywhere, or from a guess (68, 3) in mesh units on; None where there is no surface under them.

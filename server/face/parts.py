@@ -10,8 +10,13 @@ from .raster import vertex_normals
 
 # What a vertex may be; these numbers travel in messages (docs/protocol.md).
 AUTOMATIC, SKIN, UPPER_TEETH, LOWER_TEETH, TONGUE, LEFT_EYE, RIGHT_EYE, FOLLOWING, STILL = range(-1, 8)
-MODEL = {UPPER_TEETH: (h.TEETH_UPPER, h.GUMS_UPPER), LOWER_TEETH: (h.TEETH_LOWER, h.GUMS_LOWER),
-         TONGUE: (h.TONGUE,), LEFT_EYE: (h.EYE_LEFT,), RIGHT_EYE: (h.EYE_RIGHT,)}  # the head's own counterparts
+MODEL = {
+    UPPER_TEETH: (h.TEETH_UPPER, h.GUMS_UPPER),
+    LOWER_TEETH: (h.TEETH_LOWER, h.GUMS_LOWER),
+    TONGUE: (h.TONGUE,),
+    LEFT_EYE: (h.EYE_LEFT,),
+    RIGHT_EYE: (h.EYE_RIGHT,),
+}  # the head's own counterparts
 EYES, MOUTH = (LEFT_EYE, RIGHT_EYE), (UPPER_TEETH, LOWER_TEETH, TONGUE)
 EYE_ROUNDNESS = 0.25  # spread of the radius, as a share of it, that still is a ball
 FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not lashes
@@ -135,10 +140,13 @@ def eyeball(head, fitted, kind):
 
 def _in_mouth(lips, depth, members, centre, extent):
     width = np.ptp(lips[:, 0])
-    return (abs(centre[0] - lips[:, 0].mean()) < 0.8 * width and extent[0] < 2 * width
-            and lips[:, 1].min() < centre[1] < depth + 2 * width
-            and abs(centre[2] - lips[:, 2].mean()) < 0.7 * width
-            and np.median(members[:, 1]) > lips[:, 1].min() + 0.05 * width)
+    return (
+        abs(centre[0] - lips[:, 0].mean()) < 0.8 * width
+        and extent[0] < 2 * width
+        and lips[:, 1].min() < centre[1] < depth + 2 * width
+        and abs(centre[2] - lips[:, 2].mean()) < 0.7 * width
+        and np.median(members[:, 1]) > lips[:, 1].min() + 0.05 * width
+    )
 
 
 def sphere_centre(points):

@@ -25,8 +25,9 @@ class View:
 
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(V, 3) unit normals, weighted by area; zero for vertices without a triangle."""
-    face = np.cross(vertices[triangles[:, 1]] - vertices[triangles[:, 0]],
-                    vertices[triangles[:, 2]] - vertices[triangles[:, 0]])
+    face = np.cross(
+        vertices[triangles[:, 1]] - vertices[triangles[:, 0]], vertices[triangles[:, 2]] - vertices[triangles[:, 0]]
+    )
     total = np.stack([np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), len(vertices)) for k in range(3)], 1)
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
 
@@ -65,8 +66,10 @@ def render(vertices, triangles, normals, centre, size, pixels) -> View:
 def boxes(vertices, triangles):
     """Lowest and highest x, z of each triangle: two pairs of arrays (T,)."""
     corners = [[vertices[triangles[:, k], axis] for k in range(3)] for axis in (0, 2)]
-    return ([np.minimum(np.minimum(a, b), c) for a, b, c in corners],
-            [np.maximum(np.maximum(a, b), c) for a, b, c in corners])
+    return (
+        [np.minimum(np.minimum(a, b), c) for a, b, c in corners],
+        [np.maximum(np.maximum(a, b), c) for a, b, c in corners],
+    )
 
 
 def may_show(low, high, centre, size, pixels):

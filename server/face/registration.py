@@ -22,8 +22,15 @@ IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances i
 NOISE = 0.003  # metres: what a landmark or a surface point is expected to miss by
 OUTLIER = np.where(np.arange(68) < 17, 0.01, 0.025)  # metres: a landmark that misses by more is hardly believed
 # Non-rigid iterations: stiffness, landmark weight, and how far (metres) a surface point may be.
-SCHEDULE = ((100, 3, 0.03), (60, 2, 0.025), (35, 1.5, 0.02), (20, 1.2, 0.015), (10, 1, 0.012), (6, 1, 0.01),
-            (4, 1, 0.008))
+SCHEDULE = (
+    (100, 3, 0.03),
+    (60, 2, 0.025),
+    (35, 1.5, 0.02),
+    (20, 1.2, 0.015),
+    (10, 1, 0.012),
+    (6, 1, 0.01),
+    (4, 1, 0.008),
+)
 LEAST_COSINE = 0.6  # between normals of points that may correspond
 SAMPLE_SPACING, SAMPLE_REACH = 0.002, 0.23  # metres between points of the surface, and how far from the face
 SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}  # of splu
@@ -137,8 +144,13 @@ def align(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bound=
     trust[JAW] *= JAW_TRUST
     trust[bound] = 1
     first = Frame(*similarity(head.landmarks68, landmarks, inner_marks))  # the mesh is sampled once, in this frame
-    target = Target(first.back(vertices), triangles, vertex_normals(vertices, triangles) @ first.rotation,
-                    np.zeros(len(vertices), int), skin)
+    target = Target(
+        first.back(vertices),
+        triangles,
+        vertex_normals(vertices, triangles) @ first.rotation,
+        np.zeros(len(vertices), int),
+        skin,
+    )
     marks = first.back(landmarks)
     shape, inner = head.vertices, inner_face(head)
     target.sample(shape[inner].mean(0), SAMPLE_REACH)
@@ -250,8 +262,10 @@ def carry_parts(head, shape, skin, fitted):
     whole = shape.astype(float).copy()
     whole[skin] = fitted
     region = head.region[skin]
-    rims = {h.EYE_LEFT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] > 0),
-            h.EYE_RIGHT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] < 0)}
+    rims = {
+        h.EYE_LEFT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] > 0),
+        h.EYE_RIGHT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] < 0),
+    }
     mouth = np.isin(region, (h.LIP_UPPER, h.LIP_LOWER)) | (np.abs(head.mouth_side[skin]) > 0) & (region == h.FACE)
     for part in range(1, len(h.PARTS)):
         around = rims.get(part, mouth)

@@ -22,9 +22,15 @@ SAME_LANDMARK = 1e-3  # metres: so far a landmark placed on that head may be fro
 FOUND, FITTED = 0.4, 0.7  # shares of the time that a fit takes
 REACH = 0.24  # metres around the middle of the face: nothing beyond can move
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
-POSES = {name: tuple(CHANNELS.index(c) for c in channels) for name, channels in {
-    "jawOpen": ("jawOpen",), "mouthPucker": ("mouthPucker",), "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
-    "mouthClose": ("jawOpen", "mouthClose")}.items()}
+POSES = {
+    name: tuple(CHANNELS.index(c) for c in channels)
+    for name, channels in {
+        "jawOpen": ("jawOpen",),
+        "mouthPucker": ("mouthPucker",),
+        "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
+        "mouthClose": ("jawOpen", "mouthClose"),
+    }.items()
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,13 @@ class FaceSpace:
 Step = Callable[[float, str], None]
 
 
-def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | None = None,
-        given_parts: np.ndarray | None = None, step: Step = lambda fraction, text: None) -> FaceSpace:
+def fit(
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    landmarks: np.ndarray | None = None,
+    given_parts: np.ndarray | None = None,
+    step: Step = lambda fraction, text: None,
+) -> FaceSpace:
     """Find the face on a neutral mesh and give it the 52 ARKit shapes.
 
     vertices (V, 3) in any unit, Z up and facing -Y unless the landmarks say otherwise; triangles (T, 3) int; landmarks
@@ -61,8 +72,16 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
     if own is not None:
         return own
     piece = parts.split(vertices, triangles)
-    found, registration = locate(vertices, triangles, piece, landmarks, given, head,
-                                 lambda: step(FOUND, "Fitting the face"), lambda: step(0.0, "Looking for the face"))
+    found, registration = locate(
+        vertices,
+        triangles,
+        piece,
+        landmarks,
+        given,
+        head,
+        lambda: step(FOUND, "Fitting the face"),
+        lambda: step(0.0, "Looking for the face"),
+    )
     refuse_coarse(registration, head)
 
     step(FITTED, "Carrying the shapes over")
@@ -80,8 +99,15 @@ def fit(vertices: np.ndarray, triangles: np.ndarray, landmarks: np.ndarray | Non
         "seconds": round(time.perf_counter() - began, 2),
     }
     basis = (frame.scale * basis.reshape(-1, 3) @ frame.rotation.T).reshape(basis.shape)
-    return FaceSpace(CHANNELS, basis.astype(np.float32), points.astype(np.float32), nearest.astype(np.int32),
-                     registration.identity.astype(np.float32), kinds.astype(np.int32), report)
+    return FaceSpace(
+        CHANNELS,
+        basis.astype(np.float32),
+        points.astype(np.float32),
+        nearest.astype(np.int32),
+        registration.identity.astype(np.float32),
+        kinds.astype(np.int32),
+        report,
+    )
 
 
 def check(vertices, triangles):
@@ -111,10 +137,25 @@ def own_head(vertices, landmarks, given, head) -> FaceSpace | None:
     marks = place(head.landmarks68) + shift.astype(np.float32)
     if np.nanmax(np.abs(landmarks - marks), initial=0) > SAME_LANDMARK * scale:
         return None
-    report = {"residual_mm": 0.0, "unmatched": 0.0, "scale": float(scale), "own_head": True, "seconds": 0.0,
-              "flipped": dict.fromkeys(POSES, 0.0), "landmark_confidence": [1.0] * 68, "check_landmarks": []}
-    return FaceSpace(CHANNELS, place(head.basis), marks, head.landmark_vertices,
-                     np.zeros(len(head.identity_modes), np.float32), parts.of_head(head), report)
+    report = {
+        "residual_mm": 0.0,
+        "unmatched": 0.0,
+        "scale": float(scale),
+        "own_head": True,
+        "seconds": 0.0,
+        "flipped": dict.fromkeys(POSES, 0.0),
+        "landmark_confidence": [1.0] * 68,
+        "check_landmarks": [],
+    }
+    return FaceSpace(
+        CHANNELS,
+        place(head.basis),
+        marks,
+        head.landmark_vertices,
+        np.zeros(len(head.identity_modes), np.float32),
+        parts.of_head(head),
+        report,
+    )
 
 
 def refuse_coarse(registration, head):
@@ -123,8 +164,11 @@ def refuse_coarse(registration, head):
     centre = registration.fitted[head.landmark_vertices[17:]].mean(0)
     inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < FACE_RADIUS
     if inside.sum() < LEAST_FACE_VERTICES:
-        raise LSFError("too_coarse", f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "
-                                     "the mesh (apply a Subdivision modifier) and try again.")
+        raise LSFError(
+            "too_coarse",
+            f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "
+            "the mesh (apply a Subdivision modifier) and try again.",
+        )
 
 
 def build_basis(registration, head, piece, kinds):

@@ -29,8 +29,14 @@ def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
     weight = np.exp(-((gap - gap[:, :1]) ** 2) / (2 * 0.015**2))
     frame = np.einsum("vk,vkij->vij", weight / weight.sum(1, keepdims=True), frames[near])
     shapes = np.einsum("vij,cvj->cvi", frame, head.basis)
-    return close_all(registration.fitted, head.faces, shapes, head_seams(head), head.region == h.MOUTH_BAG,
-                     LID_OVERLAP * _coarseness(registration, head))
+    return close_all(
+        registration.fitted,
+        head.faces,
+        shapes,
+        head_seams(head),
+        head.region == h.MOUTH_BAG,
+        LID_OVERLAP * _coarseness(registration, head),
+    )
 
 
 def _coarseness(registration, head):

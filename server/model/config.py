@@ -10,8 +10,8 @@ import typing
 from dataclasses import dataclass
 
 from ..arkit import CHANNELS as ARKIT_CHANNELS
-from ..emotion import HEARD
 from ..errors import LSFError
+from ..protocol.emotions import EMOTION_CLASSES
 
 FLAME_CHANNELS = tuple(f"expression{i:02d}" for i in range(50)) + ("jawX", "jawY", "jawZ")
 
@@ -83,7 +83,7 @@ class LSFConfig:
     fusion_blocks: int = 2
     fusion_span: int = 0  # frames to either side that the streams attend to; 0 is the whole window
     dropout: float = 0.1
-    emotions: int = len(HEARD)  # classes that the emotion reader tells apart; 0: no reader
+    emotions: int = len(EMOTION_CLASSES)  # classes that the emotion reader tells apart; 0: no reader
 
     # From speech to the latent. The paper's z is the fused motion stream (direct_path empty). On little data a path
     # straight from the features, with the fused stream as a gated residual, is meant to generalise better: z is the
@@ -119,11 +119,39 @@ class LSFConfig:
         for name in ("motion_layers", "emotion_layers"):
             if not getattr(self, name) or min(getattr(self, name)) < 1 or max(getattr(self, name)) > 48:
                 raise bad(f"{name} must list layers between 1 and 48.")
-        positive(self, "fps", "fold", "identity_size", "identity_styles", "width", "mlp", "heads", "kernel",
-                 "fusion_tokens", "direct_kernel", "direct_width", "codes", "code_size", "codes_per_frame",
-                 "prior_width", "prior_mlp", "prior_heads")
-        for name in ("motion_components", "emotion_components", "fusion_span", "emotions", "residual_stages",
-                     "prior_layers", "prior_span", "feature_noise", "dropout", "take_smoothing", "commitment"):
+        positive(
+            self,
+            "fps",
+            "fold",
+            "identity_size",
+            "identity_styles",
+            "width",
+            "mlp",
+            "heads",
+            "kernel",
+            "fusion_tokens",
+            "direct_kernel",
+            "direct_width",
+            "codes",
+            "code_size",
+            "codes_per_frame",
+            "prior_width",
+            "prior_mlp",
+            "prior_heads",
+        )
+        for name in (
+            "motion_components",
+            "emotion_components",
+            "fusion_span",
+            "emotions",
+            "residual_stages",
+            "prior_layers",
+            "prior_span",
+            "feature_noise",
+            "dropout",
+            "take_smoothing",
+            "commitment",
+        ):
             if not 0 <= getattr(self, name) <= 1 << 14:
                 raise bad(f"{name} must be between 0 and {1 << 14}.")
         if self.fps * self.fold != 50:
@@ -153,11 +181,24 @@ class LSFConfig:
         """LSF-Animation as published: FLAME motion, HuBERT base, a second backbone of emotion2vec's size, 12 blocks."""
         base = BackboneConfig(kind="hubert", hidden=768, heads=12, mlp=3072, trainable=True)
         settings = dict(
-            motion_space="flame", channels=FLAME_CHANNELS, clamp=False,
-            motion_backbone=base, motion_layers=(12,), motion_components=0,
-            emotion_backbone=dataclasses.replace(base, kind="wav2vec2", trainable=False), emotion_layers=(12,),
-            emotion_components=0, identity_size=300, stream_norm="instance", fusion_blocks=12, emotions=0,
-            direct_path=(), prior_layers=6, prior_span=0, prior_norm="instance", take_smoothing=0.0,
+            motion_space="flame",
+            channels=FLAME_CHANNELS,
+            clamp=False,
+            motion_backbone=base,
+            motion_layers=(12,),
+            motion_components=0,
+            emotion_backbone=dataclasses.replace(base, kind="wav2vec2", trainable=False),
+            emotion_layers=(12,),
+            emotion_components=0,
+            identity_size=300,
+            stream_norm="instance",
+            fusion_blocks=12,
+            emotions=0,
+            direct_path=(),
+            prior_layers=6,
+            prior_span=0,
+            prior_norm="instance",
+            take_smoothing=0.0,
         )
         return cls(**{**settings, **changes})
 

@@ -32,8 +32,14 @@ class PairAttention(nn.Module):
         self.motion_value = nn.Linear(size, inner)
         self.out = nn.Linear(inner, size)
 
-    def forward(self, tokens: Tensor, emotion: Tensor, motion: Tensor,
-                emotion_mask: Tensor | None = None, motion_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        emotion: Tensor,
+        motion: Tensor,
+        emotion_mask: Tensor | None = None,
+        motion_mask: Tensor | None = None,
+    ) -> Tensor:
         """tokens (B, n, C), emotion (B, Fe, C), motion (B, Fm, C), masks (B, Fe), (B, Fm) -> (B, n, C)"""
         emotion, motion = self.emotion_norm(emotion), self.motion_norm(motion)
         q = split_heads(self.query(self.token_norm(tokens)), self.heads)

@@ -43,15 +43,21 @@ class Heard:
     """What the model makes of a clip, F = round(seconds · fps) frames at `model.config.fps`, at least 1."""
 
     curves: np.ndarray  # (F, K) float32
-    emotion: np.ndarray  # (F, emotions) float32 probabilities of the classes in emotion.HEARD
+    emotion: np.ndarray  # (F, emotions) float32 probabilities of the classes in EMOTION_CLASSES
     emotion_embedding: np.ndarray  # (F, E) float32 what they are read from
 
 
 @torch.inference_mode()
 def synthesize(
-    model: LSF, audio: np.ndarray, identity: np.ndarray | None = None, temperature: float = 0.0, seed: int = 0,
-    report: Callable[[float, str], None] | None = None, cancelled: Callable[[], bool] | None = None,
-    window: float = WINDOW, overlap: float = OVERLAP,
+    model: LSF,
+    audio: np.ndarray,
+    identity: np.ndarray | None = None,
+    temperature: float = 0.0,
+    seed: int = 0,
+    report: Callable[[float, str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    window: float = WINDOW,
+    overlap: float = OVERLAP,
 ) -> Heard:
     """Listen to speech (N,) at 16 kHz for a face with identity coefficients (I,; None: the average face). Raises
     `Cancelled` between two windows.
@@ -86,7 +92,7 @@ def synthesize(
             results = [np.empty((frames, part.shape[1]), np.float32) for part in parts]
         for result, part in zip(results, parts, strict=True):
             if number:
-                part[:shared] = (1 - rise) * result[first:first + shared] + rise * part[:shared]
+                part[:shared] = (1 - rise) * result[first : first + shared] + rise * part[:shared]
             result[first:end] = part
     if report is not None:
         report(1.0, "Speech heard")

@@ -128,6 +128,10 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 
 def pre_norm_mlp(size: int, mlp: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(
-        nn.LayerNorm(size), nn.Linear(size, mlp), nn.GELU(), nn.Dropout(dropout),
-        nn.Linear(mlp, size), nn.Dropout(dropout),
+        nn.LayerNorm(size),
+        nn.Linear(size, mlp),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(mlp, size),
+        nn.Dropout(dropout),
     )

@@ -23,8 +23,9 @@ def frame_mean(x: Tensor, mask: Tensor | None) -> Tensor:
     return (x if mask is None else x[mask]).reshape(-1, x.shape[-1]).mean(0)
 
 
-def prior_loss(model: LSF, motion: Tensor, mask: Tensor | None = None,
-               weight: Tensor | None = None) -> dict[str, Tensor]:
+def prior_loss(
+    model: LSF, motion: Tensor, mask: Tensor | None = None, weight: Tensor | None = None
+) -> dict[str, Tensor]:
     """First stage, motion (B, F, K) in the channels' own units. The codebooks learn from it while training.
 
     Paper: 1.5 · quantisation + 0.5 · L1(expression) + 0.1 · L1(jaw), of standardised channels.
@@ -38,8 +39,9 @@ def prior_loss(model: LSF, motion: Tensor, mask: Tensor | None = None,
     return {"loss": total, "motion": motion_loss, "quantisation": quantised.loss}
 
 
-def predictor_loss(model: LSF, output: Output, motion: Tensor, mask: Tensor | None = None,
-                   weight: Tensor | None = None) -> dict[str, Tensor]:
+def predictor_loss(
+    model: LSF, output: Output, motion: Tensor, mask: Tensor | None = None, weight: Tensor | None = None
+) -> dict[str, Tensor]:
     """Second stage: `output` of the model against motion (B, F, K) in the channels' own units. Freeze the prior first:
     `model.prior.requires_grad_(False)`, and after each `model.train()` `model.prior.eval()`.
 

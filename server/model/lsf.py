@@ -75,7 +75,12 @@ class LSF(nn.Module):
         motion_folded = config.fold * self.motion_norm.size
         self.sie_encoder = SIEEncoder(config, motion_folded, config.fold * self.emotion_norm.size)
         self.hifb = HIFB(
-            config.width, config.heads, config.mlp, config.fusion_blocks, config.fusion_tokens, config.fusion_span,
+            config.width,
+            config.heads,
+            config.mlp,
+            config.fusion_blocks,
+            config.fusion_tokens,
+            config.fusion_span,
             config.dropout,
         )
         self.to_latent = nn.Identity() if config.width == config.latent else nn.Linear(config.width, config.latent)
@@ -129,8 +134,14 @@ class LSF(nn.Module):
         motion = standardised * self.motion_scale + self.motion_mean
         return motion.clamp(0, 1) if self.config.clamp else motion
 
-    def predict(self, motion_features: Tensor, emotion_features: Tensor, identity: Tensor | None = None,
-                mask: Tensor | None = None, first: int = 0) -> Tensor:
+    def predict(
+        self,
+        motion_features: Tensor,
+        emotion_features: Tensor,
+        identity: Tensor | None = None,
+        mask: Tensor | None = None,
+        first: int = 0,
+    ) -> Tensor:
         """Features (B, T, Cm), (B, T, Ce) and identity (B, I; None: the average face) -> z (B, F, L). `first` is the
         place of the first frame in its clip."""
         fold = self.config.fold
@@ -144,9 +155,16 @@ class LSF(nn.Module):
             z = self.direct(motion, *who, mask) + self.residual_gate * z
         return z
 
-    def forward(self, motion_features: Tensor, emotion_features: Tensor, identity: Tensor | None = None,
-                mask: Tensor | None = None, first: int = 0, temperature: float = 0.0,
-                noise: Tensor | None = None) -> Output:
+    def forward(
+        self,
+        motion_features: Tensor,
+        emotion_features: Tensor,
+        identity: Tensor | None = None,
+        mask: Tensor | None = None,
+        first: int = 0,
+        temperature: float = 0.0,
+        noise: Tensor | None = None,
+    ) -> Output:
         """Features (B, T, Cm), (B, T, Ce), identity (B, I) -> curves (B, F, K) and all between. Sampling at a
         temperature above 0 takes `take_noise`."""
         z = self.predict(motion_features, emotion_features, identity, mask, first)

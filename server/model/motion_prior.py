@@ -43,8 +43,14 @@ class Quantiser(nn.Module):
         self.register_buffer("counts", torch.zeros(stages, config.codes))  # all zero: nothing was learned yet
         self.register_buffer("sums", torch.zeros(stages, config.codes, config.code_size))
 
-    def forward(self, z: Tensor, mask: Tensor | None = None, temperature: float = 0.0, noise: Tensor | None = None,
-                learn: bool = False) -> Quantised:
+    def forward(
+        self,
+        z: Tensor,
+        mask: Tensor | None = None,
+        temperature: float = 0.0,
+        noise: Tensor | None = None,
+        learn: bool = False,
+    ) -> Quantised:
         """z (B, F, L) -> its codes. With a temperature, a code's chance is softmax(−distance / temperature), drawn with
         `noise` (F, S, slots, codes) from a Gumbel distribution; each stage codes what the one before left over.
         Distances are squared, in units of the codebook's spacing: a temperature means the same for every codebook."""
@@ -117,15 +123,18 @@ def take_noise(config: LSFConfig, seed: int, first: int, frames: int) -> Tensor:
     reach = int(np.ceil(3 * config.take_smoothing))
     # The frame is counted in a word of its own (offset: counters are unsigned), far beyond what one frame draws.
     base = 1 << 32
-    gaussian = np.stack([
-        np.random.Generator(np.random.Philox(key=seed % (1 << 64), counter=[0, base + frame, 0, 0]))
-        .standard_normal(shape, dtype=np.float32)
-        for frame in range(first - reach, first + frames + reach)
-    ])
+    gaussian = np.stack(
+        [
+            np.random.Generator(
+                np.random.Philox(key=seed % (1 << 64), counter=[0, base + frame, 0, 0])
+            ).standard_normal(shape, dtype=np.float32)
+            for frame in range(first - reach, first + frames + reach)
+        ]
+    )
     if reach:
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / config.take_smoothing) ** 2)
         kernel = (kernel / np.sqrt((kernel**2).sum())).astype(np.float32)
-        gaussian = sum(weight * gaussian[at:at + frames] for at, weight in enumerate(kernel))
+        gaussian = sum(weight * gaussian[at : at + frames] for at, weight in enumerate(kernel))
     uniform = torch.special.ndtr(torch.from_numpy(gaussian).double()).clamp(1e-12, 1 - 1e-12)
     return -torch.log(-torch.log(uniform)).float()
 

@@ -27,7 +27,7 @@ PIECE = 60 * RATE  # samples that `survey` looks at in one go
 
 def stretch(audio: Tensor, first: int, last: int) -> Tensor:
     """audio[first:last] (last - first,) with zeros wherever the clip has no samples."""
-    inside = audio[max(first, 0):max(last, 0)]
+    inside = audio[max(first, 0) : max(last, 0)]
     before = min(max(-first, 0), last - first)
     return F.pad(inside, (before, last - first - before - len(inside)))
 
@@ -60,9 +60,16 @@ class WhisperBackbone(nn.Module):
     def __init__(self, config: BackboneConfig, layers: int):
         super().__init__()
         settings = transformers.WhisperConfig(
-            d_model=config.hidden, encoder_attention_heads=config.heads, encoder_ffn_dim=config.mlp,
-            encoder_layers=layers, num_mel_bins=config.mels, max_source_positions=config.positions, dropout=0.0,
-            attention_dropout=0.0, activation_dropout=0.0, attn_implementation="sdpa",
+            d_model=config.hidden,
+            encoder_attention_heads=config.heads,
+            encoder_ffn_dim=config.mlp,
+            encoder_layers=layers,
+            num_mel_bins=config.mels,
+            max_source_positions=config.positions,
+            dropout=0.0,
+            attention_dropout=0.0,
+            activation_dropout=0.0,
+            attn_implementation="sdpa",
         )
         self.mel = LogMel(config.mels)
         self.conv1 = nn.Conv1d(config.mels, config.hidden, 3, padding=1)
@@ -114,8 +121,13 @@ class Wav2Vec2ClassBackbone(nn.Module):
         super().__init__()
         family = self.FAMILIES[config.kind]
         settings = getattr(transformers, f"{family}Config")(
-            hidden_size=config.hidden, num_attention_heads=config.heads, intermediate_size=config.mlp,
-            num_hidden_layers=layers, conv_dim=(config.conv,) * 7, mask_time_prob=0.0, mask_feature_prob=0.0,
+            hidden_size=config.hidden,
+            num_attention_heads=config.heads,
+            intermediate_size=config.mlp,
+            num_hidden_layers=layers,
+            conv_dim=(config.conv,) * 7,
+            mask_time_prob=0.0,
+            mask_feature_prob=0.0,
             layerdrop=0.0,
         )
         self.model = getattr(transformers, f"{family}Model")(settings)
@@ -159,7 +171,9 @@ class Wav2Vec2ClassBackbone(nn.Module):
         # A frame looks at 400 samples and the next begins 320 later, so 80 more make exactly `count` of them.
         start = first * STEP - 40
         end = start + count * STEP + 80
-        samples = stretch((audio[max(start, 0):max(end, 0)] - level[0]) / level[1], min(start, 0), end - max(start, 0))
+        samples = stretch(
+            (audio[max(start, 0) : max(end, 0)] - level[0]) / level[1], min(start, 0), end - max(start, 0)
+        )
         states = self.model(samples[None], output_hidden_states=True).hidden_states
         return [state[0] for state in states[1:]]
 

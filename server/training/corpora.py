@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import arkit
 from . import FPS
-from .phonetics import ARPABET, KOKORO, Phone, to_ipa
+from .speech.phonetics import ARPABET, KOKORO, Phone, to_ipa
 
 INDEX = {name: i for i, name in enumerate(arkit.CHANNELS)}
 EMODB_TEXTS = {
@@ -44,12 +44,12 @@ class Clip:
     name: str
     speaker: str
     audio: Path
-    split: str                          # train, valid or test
-    phones: list[Phone] | None = None   # in IPA
-    curves: np.ndarray | None = None    # (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw
-    lips: np.ndarray | None = None      # (F, 2) inner-lip aperture and mouth width in eye distances
+    split: str  # train, valid or test
+    phones: list[Phone] | None = None  # in IPA
+    curves: np.ndarray | None = None  # (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw
+    lips: np.ndarray | None = None  # (F, 2) inner-lip aperture and mouth width in eye distances
     emotion: str | None = None
-    text: str | None = None             # what is said, where the times of its phones are not known (align.py)
+    text: str | None = None  # what is said, where the times of its phones are not known (align.py)
 
 
 def rank(name: str) -> str:
@@ -60,7 +60,7 @@ def rank(name: str) -> str:
 def held_out(names: list[str], tests: int, valids: int) -> Callable[[str], str]:
     """A split that depends on the names alone: the first ones in the order of their hashes are kept out."""
     order = sorted(names, key=rank)
-    kept = {name: "test" for name in order[:tests]} | {name: "valid" for name in order[tests:tests + valids]}
+    kept = {name: "test" for name in order[:tests]} | {name: "valid" for name in order[tests : tests + valids]}
     return lambda name: kept.get(name, "train")
 
 
@@ -77,22 +77,41 @@ def grid(folder: Path) -> Iterator[Clip]:
             if channel in INDEX:
                 curves[:, INDEX[channel]] = tracked[:, column]
         lips = np.stack([tracks[f"{name}/aperture"], tracks[f"{name}/width"]], 1).astype(np.float32)
-        yield Clip("grid", name, "grid_s1", folder / f"{name}.flac", split(name),
-                   to_ipa(index[name]["phones"], ARPABET), curves, lips, "neutral")
+        yield Clip(
+            "grid",
+            name,
+            "grid_s1",
+            folder / f"{name}.flac",
+            split(name),
+            to_ipa(index[name]["phones"], ARPABET),
+            curves,
+            lips,
+            "neutral",
+        )
 
 
 # FACEGOOD's captured channels that move -> ARKit channels and gains. `mouth_stretch_c` lowers the jaw. Channels with
 # _l/_r or the quarters _dl/_dr/_ul/_ur of one motion are averaged where ARKit has one channel for them.
 FACEGOOD = {
     "jawOpen": {"mouth_stretch_c": 1.0},
-    "mouthFunnel": {"mouth_funnel_dl": 0.15, "mouth_funnel_dr": 0.15, "mouth_funnel_ul": 0.15, "mouth_funnel_ur": 0.15,
-                    "mouth_oh_c": 0.4},
+    "mouthFunnel": {
+        "mouth_funnel_dl": 0.15,
+        "mouth_funnel_dr": 0.15,
+        "mouth_funnel_ul": 0.15,
+        "mouth_funnel_ur": 0.15,
+        "mouth_oh_c": 0.4,
+    },
     "mouthPucker": {"mouth_pucker_l": 0.5, "mouth_pucker_r": 0.5, "mouth_oo_c": 0.7},
-    "mouthSmileLeft": {"mouth_lipCornerPull_l": 1.0}, "mouthSmileRight": {"mouth_lipCornerPull_r": 1.0},
-    "mouthStretchLeft": {"mouth_lipStretch_l": 1.0}, "mouthStretchRight": {"mouth_lipStretch_r": 1.0},
-    "mouthLowerDownLeft": {"mouth_lowerLipDepress_l": 1.0}, "mouthLowerDownRight": {"mouth_lowerLipDepress_r": 1.0},
-    "mouthUpperUpLeft": {"mouth_upperLipRaise_l": 1.0}, "mouthUpperUpRight": {"mouth_upperLipRaise_r": 1.0},
-    "mouthPressLeft": {"mouth_press_l": 1.0}, "mouthPressRight": {"mouth_press_r": 1.0},
+    "mouthSmileLeft": {"mouth_lipCornerPull_l": 1.0},
+    "mouthSmileRight": {"mouth_lipCornerPull_r": 1.0},
+    "mouthStretchLeft": {"mouth_lipStretch_l": 1.0},
+    "mouthStretchRight": {"mouth_lipStretch_r": 1.0},
+    "mouthLowerDownLeft": {"mouth_lowerLipDepress_l": 1.0},
+    "mouthLowerDownRight": {"mouth_lowerLipDepress_r": 1.0},
+    "mouthUpperUpLeft": {"mouth_upperLipRaise_l": 1.0},
+    "mouthUpperUpRight": {"mouth_upperLipRaise_r": 1.0},
+    "mouthPressLeft": {"mouth_press_l": 1.0},
+    "mouthPressRight": {"mouth_press_r": 1.0},
     "mouthRollLower": {"mouth_suck_dl": 0.5, "mouth_suck_dr": 0.5},
     "mouthRollUpper": {"mouth_suck_ul": 0.5, "mouth_suck_ur": 0.5},
     "mouthShrugUpper": {"mouth_chinRaise_u": 1.0},
@@ -110,8 +129,9 @@ def facegood(folder: Path) -> Iterator[Clip]:
         for channel, gains in FACEGOOD.items():
             mixed = sum(gain * weights[:, columns[source]] for source, gain in gains.items())
             curves[:, INDEX[channel]] = np.interp(times, np.arange(len(weights)) / 30, np.clip(mixed, 0, 1))
-        yield Clip("facegood", path.stem, "facegood", path.with_suffix(".flac"), split.get(path.stem, "train"),
-                   curves=curves)
+        yield Clip(
+            "facegood", path.stem, "facegood", path.with_suffix(".flac"), split.get(path.stem, "train"), curves=curves
+        )
 
 
 def kokoro(folder: Path) -> Iterator[Clip]:
@@ -135,8 +155,9 @@ def kokoro_more(folder: Path) -> Iterator[Clip]:
     for line in (folder / "index.jsonl").read_text(encoding="utf-8").splitlines():
         e = json.loads(line)
         split = "valid" if any(rank(name) < "0f" for name in e["voice"].split("+")) else "train"
-        yield Clip("kokoro_more", Path(e["file"]).stem, e["voice"], folder / e["file"], split,
-                   to_ipa(e["phones"], KOKORO))
+        yield Clip(
+            "kokoro_more", Path(e["file"]).stem, e["voice"], folder / e["file"], split, to_ipa(e["phones"], KOKORO)
+        )
 
 
 def ljspeech(folder: Path) -> Iterator[Clip]:
@@ -153,8 +174,15 @@ def emodb(folder: Path) -> Iterator[Clip]:
     split = {"15": "test", "16": "test", "10": "valid", "08": "valid"}
     for path in sorted(folder.glob("*.flac")):
         speaker = path.stem[:2]
-        yield Clip("emodb", path.stem, speaker, path, split.get(speaker, "train"), emotion=EMOTIONS[path.stem[5]],
-                   text=EMODB_TEXTS[path.stem[2:5]])
+        yield Clip(
+            "emodb",
+            path.stem,
+            speaker,
+            path,
+            split.get(speaker, "train"),
+            emotion=EMOTIONS[path.stem[5]],
+            text=EMODB_TEXTS[path.stem[2:5]],
+        )
 
 
 def quiet(folder: Path) -> Iterator[Clip]:
@@ -180,13 +208,27 @@ def mead3d(folder: Path) -> Iterator[Clip]:
         else:
             curves = np.concatenate([loaded[:, :50], loaded[:, -3:]], 1)
         subject, emotion = (path.stem.split("_") + ["neutral"])[:2]
-        yield Clip("mead3d", path.stem, subject, path.with_suffix(".wav"), split(subject),
-                   curves=curves.astype(np.float32), emotion=emotion)
+        yield Clip(
+            "mead3d",
+            path.stem,
+            subject,
+            path.with_suffix(".wav"),
+            split(subject),
+            curves=curves.astype(np.float32),
+            emotion=emotion,
+        )
 
 
-READERS = {"grid": ("grid_s1", grid), "facegood": ("facegood", facegood), "kokoro": ("kokoro_en", kokoro),
-           "kokoro_more": ("kokoro_more", kokoro_more), "ljspeech": ("ljspeech_mfa", ljspeech),
-           "emodb": ("emodb", emodb), "quiet": ("quiet", quiet), "mead3d": ("3DMEAD", mead3d)}
+READERS = {
+    "grid": ("grid_s1", grid),
+    "facegood": ("facegood", facegood),
+    "kokoro": ("kokoro_en", kokoro),
+    "kokoro_more": ("kokoro_more", kokoro_more),
+    "ljspeech": ("ljspeech_mfa", ljspeech),
+    "emodb": ("emodb", emodb),
+    "quiet": ("quiet", quiet),
+    "mead3d": ("3DMEAD", mead3d),
+}
 
 
 def read(corpus: str, data: Path) -> list[Clip]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from .. import arkit
 from . import corpora
 from .features import OTHERS
-from .phonetics import Phone, speaking
+from .speech.phonetics import Phone, speaking
 
 COPIES = 5  # at most, of every corpus: as many as were made
 # Channels of the upper face and the nose: never driven by articulation.
@@ -67,15 +67,16 @@ def heard(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarr
         features = np.load(path.with_suffix(".npy"), mmap_mode="r")
         for entry in json.loads(path.with_suffix(".json").read_text()):
             frames = sum(part["frames"] for part in entry["parts"])
-            yield features[entry["start"]:entry["start"] + frames], entry["parts"]
+            yield features[entry["start"] : entry["start"] + frames], entry["parts"]
 
 
 def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[Stretch]:
     """Stretches of one corpus; parts of other splits and those without targets are cut out."""
     clips = {c.name: c for c in corpora.read(corpus, data)}
     own = load_targets(work, corpus)
-    others = {name: curves if clips[name].lips is None else rested(curves, clips[name].phones)
-              for name, curves in own.items()}
+    others = {
+        name: curves if clips[name].lips is None else rested(curves, clips[name].phones) for name, curves in own.items()
+    }
     kept = {name for name in own if clips[name].split == split}
     out = []
     for copy in copies:
@@ -98,9 +99,14 @@ def runs(parts: list[dict], kept: set[str]) -> Iterator[tuple[slice, list[dict]]
 
 def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> Stretch:
     """Parts that follow each other, with the curves of their clips; in a pause the face rests."""
-    curves = np.concatenate([
-        np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32) if p.get("pause") else
-        stretched(targets[p["name"]], p["first"], p["frames"], p["speed"]) for p in run])
+    curves = np.concatenate(
+        [
+            np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32)
+            if p.get("pause")
+            else stretched(targets[p["name"]], p["first"], p["frames"], p["speed"])
+            for p in run
+        ]
+    )
     return Stretch(corpus, features, curves, run[0]["name"])
 
 
@@ -130,6 +136,6 @@ class Sampler:
         features = torch.zeros(len(rows), frames, rows[0][0].shape[1])
         curves = torch.zeros(len(rows), frames, len(arkit.CHANNELS))
         for i, (f, c) in enumerate(rows):
-            mask[i, :len(f)] = True
-            features[i, :len(f)], curves[i, :len(c)] = map(torch.from_numpy, (f, c))
+            mask[i, : len(f)] = True
+            features[i, : len(f)], curves[i, : len(c)] = map(torch.from_numpy, (f, c))
         return features, curves, mask

@@ -17,15 +17,22 @@ import soundfile
 import torch
 
 from .. import arkit
-from ..emotion import EMOTIONS, Direction
 from ..face.head import LIP_LOWER, LIP_UPPER, SKIN, load_head
 from ..model import LSF, synthesize
-from ..performance import Performance, perform
-from . import FPS, augment, corpora, lips, metrics
+from ..performance.emotion.direction import Direction
+from ..performance.perform import Performance, perform
+from ..protocol.emotions import EMOTIONS
+from . import FPS, corpora
+from .evaluation import metrics
+from .labels import lips
+from .speech import augment
 
 JAW = arkit.CHANNELS.index("jawOpen")
-FACE = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eyeSquint", "eyeWide", "eyeBlink", "cheek",
-                                                                 "nose", "mouthSmile", "mouthFrown"))]
+FACE = [
+    i
+    for i, c in enumerate(arkit.CHANNELS)
+    if c.startswith(("brow", "eyeSquint", "eyeWide", "eyeBlink", "cheek", "nose", "mouthSmile", "mouthFrown"))
+]
 TAKES, TEMPERATURE = 10, 0.2
 # What may happen to a recording; levels in dB are below the speech.
 SPOILED: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
@@ -120,8 +127,11 @@ def voice_scores(speaker: Speaker, data: Path, limit: int = 60) -> dict[str, flo
         times = np.arange(len(aperture)) / speaker.model.config.fps
         silent = times < metrics.speech_span(clip.phones)[0] - 0.2
         outcomes["rest"] += list(aperture[silent] <= 0.03 * opening)
-        rounded = [curves[int(round((a + b) / 2 * 25)) % len(curves), pucker].sum() for s, a, b in clip.phones
-                   if s in {"u", "oʊ", "w", "ʃ"}]
+        rounded = [
+            curves[int(round((a + b) / 2 * 25)) % len(curves), pucker].sum()
+            for s, a, b in clip.phones
+            if s in {"u", "oʊ", "w", "ʃ"}
+        ]
         outcomes["rounding"] += list(np.array(rounded) > np.median(curves[:, pucker].sum(1)))
     return {k: float(np.mean(v)) for k, v in outcomes.items()}
 
@@ -133,7 +143,7 @@ def jaw_scores(speaker: Speaker, data: Path) -> dict[str, float]:
         audio = soundfile.read(str(clip.audio), dtype="float32")[0]
         aperture = speaker.lips(speaker.say(clip))[:, 0]
         frames = min(len(aperture), len(clip.curves), len(audio) // 640)
-        loud = np.log(np.square(audio[:frames * 640]).reshape(frames, 640).mean(1) + 1e-7)
+        loud = np.log(np.square(audio[: frames * 640]).reshape(frames, 640).mean(1) + 1e-7)
         for first in range(0, frames - 249, 250):
             part = slice(first, first + 250)
             if clip.curves[part, JAW].std() > 1e-3:
@@ -154,9 +164,11 @@ def emotion_scores(speaker: Speaker, data: Path) -> dict[str, float]:
             generated.append(np.concatenate([curves.mean(0), curves.std(0)]))
             labels.append(clip.emotion)
     (e, g, y), (e2, g2, y2) = rows["train"], rows["test"]
-    return {"embedding": metrics.probe(np.array(e), y, np.array(e2), y2),
-            "curves": metrics.probe(np.array(g), y, np.array(g2), y2),
-            "most_frequent": max(y2.count(c) for c in set(y2)) / len(y2)}
+    return {
+        "embedding": metrics.probe(np.array(e), y, np.array(e2), y2),
+        "curves": metrics.probe(np.array(g), y, np.array(g2), y2),
+        "most_frequent": max(y2.count(c) for c in set(y2)) / len(y2),
+    }
 
 
 def direction_scores(speaker: Speaker, data: Path, limit: int = 20) -> dict[str, float]:
@@ -196,8 +208,12 @@ def identity_scores(speaker: Speaker, data: Path, heads: int = 20, limit: int = 
             aperture = speaker.lips(speaker.say(clip, identity=identity))[:, 0]
             opening[i] += np.percentile(aperture, 90) / len(clips)
             met += metrics.phone_tests(aperture, clip.phones)["met"]
-    return {"opening_spread": float(opening.std() / opening.mean()), "reach_spread": float(reach.std()),
-            "follows_reach_r": metrics.pearson(opening, reach), "met": float(np.mean(met))}
+    return {
+        "opening_spread": float(opening.std() / opening.mean()),
+        "reach_spread": float(reach.std()),
+        "follows_reach_r": metrics.pearson(opening, reach),
+        "met": float(np.mean(met)),
+    }
 
 
 def vertex_scores(speaker: Speaker, data: Path, work: Path, limit: int = 20) -> dict[str, float]:
@@ -221,16 +237,36 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path)
-    everything = ["grid", "spoiled", "voices", "quiet", "jaw", "emotion", "felt", "direction", "takes", "identity",
-                  "vertices"]
+    everything = [
+        "grid",
+        "spoiled",
+        "voices",
+        "quiet",
+        "jaw",
+        "emotion",
+        "felt",
+        "direction",
+        "takes",
+        "identity",
+        "vertices",
+    ]
     parser.add_argument("--only", nargs="*", default=everything, choices=everything)
     parser.add_argument("--all-of", nargs="*", default=[], choices=["grid", "facegood"])
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     speaker = Speaker(args.checkpoint, args.all_of)
-    steps = {"grid": grid_scores, "spoiled": spoiled_scores, "voices": voice_scores, "quiet": quiet_scores,
-             "jaw": jaw_scores, "emotion": emotion_scores, "felt": felt_scores, "direction": direction_scores,
-             "takes": take_scores, "identity": identity_scores}
+    steps = {
+        "grid": grid_scores,
+        "spoiled": spoiled_scores,
+        "voices": voice_scores,
+        "quiet": quiet_scores,
+        "jaw": jaw_scores,
+        "emotion": emotion_scores,
+        "felt": felt_scores,
+        "direction": direction_scores,
+        "takes": take_scores,
+        "identity": identity_scores,
+    }
     report = {name: steps[name](speaker, args.data) for name in args.only if name in steps}
     if args.work and "vertices" in args.only:
         report["vertices"] = vertex_scores(speaker, args.data, args.work)

@@ -27,7 +27,8 @@ from safetensors.torch import load_file, save_file
 
 from ..model import LSF, LSFConfig
 from ..model.emotion import statistics
-from . import FPS, augment, corpora
+from . import FPS, corpora
+from .speech import augment
 
 STEP = 16000 // FPS
 PIECE = 4 * FPS  # frames, at most, of which the emotion's statistics are taken
@@ -78,7 +79,7 @@ def stretches(clips: list[corpora.Clip], copy: int, rng: np.random.Generator):
                 waiting.append(augment.quiet(audio, pause * STEP, rng))
                 parts.append({**about, "frames": pause, "pause": True})
                 length += pause
-            waiting.append(audio[first * STEP:(first + count) * STEP])
+            waiting.append(audio[first * STEP : (first + count) * STEP])
             parts.append({**about, "frames": count})
             length += count
     yield np.concatenate(waiting), parts
@@ -92,7 +93,7 @@ def fit(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generat
         heard = 0.0
         train = [c for c in several if c.split == "train"]
         for i in rng.permutation(len(train)):
-            audio = soundfile.read(str(train[i].audio), dtype="float32")[0][:LONGEST * STEP]
+            audio = soundfile.read(str(train[i].audio), dtype="float32")[0][: LONGEST * STEP]
             if i % 2:
                 audio = augment.degrade(audio, rng)
             m, e = model.hear(torch.from_numpy(audio))
@@ -119,8 +120,9 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
                     pooled.append(statistics(piece).half().numpy())
                     names.append(part["name"])
         motion, emotion = model.motion_norm(motion), model.emotion_norm(emotion)
-        folded = torch.cat([motion.unflatten(0, (-1, CONFIG.fold)).flatten(1),
-                            emotion.unflatten(0, (-1, CONFIG.fold)).flatten(1)], 1)
+        folded = torch.cat(
+            [motion.unflatten(0, (-1, CONFIG.fold)).flatten(1), emotion.unflatten(0, (-1, CONFIG.fold)).flatten(1)], 1
+        )
         rows.append(folded.half().numpy())
         index.append({"start": start, "parts": parts})
         start += len(folded)
@@ -144,8 +146,10 @@ def main() -> None:
     model = listener(args.whisper, frontend)
     if not frontend.exists():
         fit(model, clips, np.random.default_rng(args.seed))
-        save_file({name: value for name, value in model.state_dict().items() if name.split(".")[0].endswith("_norm")},
-                  frontend)
+        save_file(
+            {name: value for name, value in model.state_dict().items() if name.split(".")[0].endswith("_norm")},
+            frontend,
+        )
     (args.work / "features").mkdir(parents=True, exist_ok=True)
     for copy in args.copies:
         for corpus, several in clips.items():

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from ..emotion import HEARD
 from ..model.emotion import EMBEDDING
+from ..protocol.emotions import EMOTION_CLASSES
 from . import corpora
 
 NUISANCES = 12  # directions removed
@@ -64,8 +64,8 @@ def fit(labelled: np.ndarray, labels: list[str], speakers: list[str], background
     # (rows - mean) / scale, cleaned, projected: all linear, so one matrix
     projection = (components - nuisance.T @ (nuisance @ components)) / scale[:, None] / spread
     embedding = torch.from_numpy((labelled - mean) @ projection).float()
-    wanted = torch.tensor([HEARD.index(label) for label in labels])
-    head = torch.nn.Linear(EMBEDDING, len(HEARD))
+    wanted = torch.tensor([EMOTION_CLASSES.index(label) for label in labels])
+    head = torch.nn.Linear(EMBEDDING, len(EMOTION_CLASSES))
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")
@@ -78,11 +78,15 @@ def fit(labelled: np.ndarray, labels: list[str], speakers: list[str], background
 
     optimizer.step(step)
     with torch.no_grad():
-        for k, name in enumerate(HEARD):
+        for k, name in enumerate(EMOTION_CLASSES):
             if name not in labels:
                 head.bias[k], head.weight[k] = UNHEARD, 0
-    return {"mean": torch.from_numpy(mean).float(), "projection": torch.from_numpy(projection).float(),
-            "head.weight": head.weight.detach(), "head.bias": head.bias.detach()}
+    return {
+        "mean": torch.from_numpy(mean).float(),
+        "projection": torch.from_numpy(projection).float(),
+        "head.weight": head.weight.detach(),
+        "head.bias": head.bias.detach(),
+    }
 
 
 def probabilities(reader: dict[str, torch.Tensor], rows: np.ndarray) -> np.ndarray:
@@ -104,13 +108,15 @@ def main() -> None:
             background.append((rows, [c.speaker for c in whose]))
     reader = fit(labelled, [c.emotion for c in clips], [c.speaker for c in clips], background)
     held, held_clips = load(args.data, args.work, "emodb", ("valid",))
-    guessed = [HEARD[i] for i in probabilities(reader, held).argmax(1)]
+    guessed = [EMOTION_CLASSES[i] for i in probabilities(reader, held).argmax(1)]
     right = np.mean([guess == c.emotion for guess, c in zip(guessed, held_clips, strict=True)])
     print(f"speakers kept out for early stopping, with their augmented copies: {right:.3f} of the clips right")
     for corpus, (rows, _) in zip(BACKGROUND, background, strict=False):
-        print(f"{corpus}: neutral {probabilities(reader, rows)[:, HEARD.index('neutral')].mean():.2f}")
-    save_file({f"emotion_reader.{name}": value.contiguous() for name, value in reader.items()},
-              args.work / "emotion.safetensors")
+        print(f"{corpus}: neutral {probabilities(reader, rows)[:, EMOTION_CLASSES.index('neutral')].mean():.2f}")
+    save_file(
+        {f"emotion_reader.{name}": value.contiguous() for name, value in reader.items()},
+        args.work / "emotion.safetensors",
+    )
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def identity_of(clip: corpora.Clip, size: int) -> Tensor:
         with np.load(path, allow_pickle=False) as stored:
             if "shape" in stored:
                 given = stored["shape"].ravel()[:size]
-                shape[:len(given)] = given
+                shape[: len(given)] = given
     return torch.from_numpy(shape)[None]
 
 
@@ -58,8 +58,17 @@ def fit_scale(model: LSF, clips: list[corpora.Clip]) -> None:
     model.motion_scale.copy_(everything.std(0).clamp_min(1e-4))
 
 
-def run_epochs(model: LSF, stage: str, clips: list[corpora.Clip], loss_of, parameters, rate: float, betas, epochs: int,
-               folder: Path) -> None:
+def run_epochs(
+    model: LSF,
+    stage: str,
+    clips: list[corpora.Clip],
+    loss_of,
+    parameters,
+    rate: float,
+    betas,
+    epochs: int,
+    folder: Path,
+) -> None:
     """Batches of one clip in a new order every epoch; weights and place are kept after each."""
     optimizer = torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=0.01 if stage == "prior" else 0.0)
     place, weights = folder / f"{stage}.json", folder / f"{stage}.pt"
@@ -90,12 +99,30 @@ def train(model: LSF, clips: list[corpora.Clip], out: Path, prior_epochs: int, e
     folder = out / "training"
     folder.mkdir(parents=True, exist_ok=True)
     fit_scale(model, clips)
-    run_epochs(model, "prior", clips, lambda c: prior_loss(model, motion_of(c)), model.prior.parameters(), PRIOR_RATE,
-               (0.9, 0.98), prior_epochs, folder)
+    run_epochs(
+        model,
+        "prior",
+        clips,
+        lambda c: prior_loss(model, motion_of(c)),
+        model.prior.parameters(),
+        PRIOR_RATE,
+        (0.9, 0.98),
+        prior_epochs,
+        folder,
+    )
     model.prior.requires_grad_(False)
     trained = [p for p in model.parameters() if p.requires_grad]
-    run_epochs(model, "predictor", clips, lambda c: predictor_loss(model, *spoken(model, c)), trained, RATE,
-               (0.9, 0.999), epochs, folder)
+    run_epochs(
+        model,
+        "predictor",
+        clips,
+        lambda c: predictor_loss(model, *spoken(model, c)),
+        trained,
+        RATE,
+        (0.9, 0.999),
+        epochs,
+        folder,
+    )
     model.eval().save_pretrained(out)
 
 

@@ -23,13 +23,21 @@ from torch import Tensor
 from .. import arkit
 from ..model import LSF
 from ..model.sie_encoder import FeatureNorm
-from . import dataset, features, lips, train_prior
+from . import dataset, features, train_prior
+from .labels import lips
 
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.3, dropout=0.2, direct_width=192)
 STEPS, BATCH, SEED = 1800, 16, 1  # BATCH clips of 3 s
 RATE, DECAY, MEAN = 1e-3, 0.02, 0.995  # learning rate, weight decay, memory of the running mean of the weights
-SHARES = {"grid": 0.32, "kokoro": 0.20, "kokoro_more": 0.18, "facegood": 0.12, "ljspeech": 0.04, "emodb": 0.10,
-          "quiet": 0.04}
+SHARES = {
+    "grid": 0.32,
+    "kokoro": 0.20,
+    "kokoro_more": 0.18,
+    "facegood": 0.12,
+    "ljspeech": 0.04,
+    "emodb": 0.10,
+    "quiet": 0.04,
+}
 CODES, CURVES, LIPS = 0.3, 1.0, 1.0  # weights of the losses
 EVERY = 150  # steps between two looks at the clips kept out
 # what each of these counts in choosing the best step
@@ -91,7 +99,7 @@ def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.Stretch]]
             wanted = head(torch.from_numpy(s.curves))[:, 0].numpy()
             if corpus == "grid":  # between the first and last opening: silence is easy
                 moving = np.flatnonzero(wanted > 0.002)
-                got, wanted = got[moving[0]:moving[-1] + 1], wanted[moving[0]:moving[-1] + 1]
+                got, wanted = got[moving[0] : moving[-1] + 1], wanted[moving[0] : moving[-1] + 1]
             if wanted.std() > 1e-4:
                 scores.append(np.corrcoef(got, wanted)[0, 1])
         report[corpus] = float(np.median(scores))
@@ -112,8 +120,7 @@ def main() -> None:
     head = lips.of_head()
     shares = {c: s for c, s in SHARES.items() if c not in args.without and dataset.copies(args.work, c)}
     shares = {c: s / sum(shares.values()) for c, s in shares.items()}
-    train = [s for c in shares
-             for s in dataset.load(args.work, args.data, c, dataset.copies(args.work, c), "train")]
+    train = [s for c in shares for s in dataset.load(args.work, args.data, c, dataset.copies(args.work, c), "train")]
     held = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in HELD}
     sampler = dataset.Sampler(train, shares, BATCH, args.seed)
     model = with_features_given(LSF(CONFIG), train)
@@ -155,8 +162,14 @@ def main() -> None:
         model.load_state_dict(mean, strict=False)
         scores = validate(model, head, held)
         score = sum(HELD[corpus] * r for corpus, r in scores.items() if corpus not in args.without)
-        print(f"step {step}: " + ", ".join(f"{k} {v:.3f}" for k, v in running.items()) + " | kept out: "
-              + ", ".join(f"{k} {v:.3f}" for k, v in scores.items()) + f" | {time.time() - began:.0f} s", flush=True)
+        print(
+            f"step {step}: "
+            + ", ".join(f"{k} {v:.3f}" for k, v in running.items())
+            + " | kept out: "
+            + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
+            + f" | {time.time() - began:.0f} s",
+            flush=True,
+        )
         scales = {f"{name}.scale": model.get_buffer(f"{name}.scale") for name in NORMS}
         if score > best:
             best = score

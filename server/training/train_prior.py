@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from .. import arkit, emotion
-from ..easing import follow
+from .. import arkit
 from ..model import LSF, LSFConfig
-from . import FPS, dataset, lips
+from ..performance.easing import follow
+from ..performance.emotion import expression
+from . import FPS, dataset
+from .labels import lips
 
 CONFIG = LSFConfig(motion_components=384, residual_stages=1, prior_layers=2)
 STEPS, BATCH, FRAMES, RATE, SEED = 1400, 12, 80, 4e-4, 1
@@ -45,12 +47,12 @@ def varied(curves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     curves = curves * rng.uniform(0.75, 1.25)
     frames = len(curves)
     gate = follow((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6, FPS)
-    pose = emotion.pose(rng.choice(emotion.EMOTIONS))
+    pose = expression.pose(rng.choice(expression.EMOTIONS))
     curves += gate[:, None].astype(np.float32) * pose * rng.uniform(0.2, 1.3, len(pose)).astype(np.float32)
     wave = follow(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3, FPS)
     for name in ("browInnerUp", "browOuterUp", "browDown", "eyeWide"):
         if rng.random() < 0.4:
-            curves[:, emotion.columns(name)] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)
+            curves[:, expression.columns(name)] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)
     if rng.random() < 0.15:  # quiet
         curves[:, [i for i in range(len(arkit.CHANNELS)) if i not in dataset.UPPER]] *= rng.uniform(0, 0.1)
     return curves.clip(0, 1).astype(np.float32)
@@ -64,7 +66,7 @@ def draw(motion: dict, rng: np.random.Generator, batch: int = BATCH) -> torch.Te
         clip = clips[rng.integers(len(clips))]
         if len(clip) >= FRAMES - 6:
             first = rng.integers(0, max(1, len(clip) - FRAMES + 1))
-            part = varied(clip[first:first + FRAMES], rng)
+            part = varied(clip[first : first + FRAMES], rng)
             rows.append(np.pad(part, ((0, FRAMES - len(part)), (0, 0)), "edge"))
     return torch.from_numpy(np.stack(rows))
 
@@ -128,12 +130,17 @@ def main() -> None:
                 got, wanted = head(curves), head(held)
                 r = torch.corrcoef(torch.stack([got[..., 0].flatten(), wanted[..., 0].flatten()]))[0, 1]
                 used = int((model.prior.quantiser.counts > 0.05).sum())
-            print(f"step {step}: loss {loss.item():.4f}, commitment {quantised.loss.item():.4f}, held-out aperture r "
-                  f"{r:.4f}, error {1e3 * (got - wanted).abs().mean():.2f} mm, curves "
-                  f"{(curves - held).abs().mean():.4f}, codes in use {used}, {time.time() - began:.0f} s", flush=True)
+            print(
+                f"step {step}: loss {loss.item():.4f}, commitment {quantised.loss.item():.4f}, held-out aperture r "
+                f"{r:.4f}, error {1e3 * (got - wanted).abs().mean():.2f} mm, curves "
+                f"{(curves - held).abs().mean():.4f}, codes in use {used}, {time.time() - began:.0f} s",
+                flush=True,
+            )
             names = ("prior.", "motion_mean", "motion_scale")
-            save_file({k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(names)},
-                      state / "model.safetensors")
+            save_file(
+                {k: v.contiguous() for k, v in model.state_dict().items() if k.startswith(names)},
+                state / "model.safetensors",
+            )
             torch.save(optimizer.state_dict(), state / "optimizer.pt")
             (state / "progress.json").write_text(json.dumps({"step": step, "config": dataclasses.asdict(CONFIG)}))
 

@@ -5,11 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from lsf_blender_addon.client import environment
-from lsf_blender_addon.client.environment import EnvironmentFailed
+from lsf_blender_addon.client import installation
+from lsf_blender_addon.client.installation import EnvironmentFailed
 
-PACKAGES = {"torch": "2.13.0", "transformers": "5.0.0", "safetensors": "0.8.0", "numpy": "2.0.0", "scipy": "1.17.0",
-            "soundfile": "0.14.0"}
+PACKAGES = {
+    "torch": "2.13.0",
+    "transformers": "5.0.0",
+    "safetensors": "0.8.0",
+    "numpy": "2.0.0",
+    "scipy": "1.17.0",
+    "soundfile": "0.14.0",
+}
 
 
 def wheel(folder: Path, name: str, version: str, setup: str = "") -> None:
@@ -37,23 +43,24 @@ def test_a_failed_attempt_says_why_and_the_next_one_succeeds(tmp_path, wheels):
 
     def make():
         steps.clear()
-        return environment.make(folder, log, lambda *step: steps.append(step), lambda: False, wheels=wheels)
+        return installation.make(folder, log, lambda *step: steps.append(step), lambda: False, wheels=wheels)
+
     wheel(wheels, "torch", "2.13.0", "raise ImportError('DLL load failed while importing _C')")
     with pytest.raises(EnvironmentFailed, match="Visual C"):
         make()
-    assert not environment.is_complete(folder)
+    assert not installation.is_complete(folder)
 
     wheel(wheels, "torch", "2.13.0")
     python = make()
-    assert python == environment.python_of(folder) and environment.is_complete(folder)
+    assert python == installation.python_of(folder) and installation.is_complete(folder)
     fractions = [fraction for fraction, _ in steps]
     assert fractions == sorted(fractions) and fractions[0] == 0 and fractions[-1] == 1
     assert any(text.startswith("Processing transformers") for _, text in steps)
     assert "Successfully installed" in log.read_text()
 
-    assert environment.check(python) is None
+    assert installation.check(python) is None
     info = next(folder.rglob("transformers-*.dist-info"))
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: transformers\nVersion: 4.1.0\n")
-    assert "transformers>=4.56,<6" in environment.check(python)
+    assert "transformers>=4.56,<6" in installation.check(python)
     info.rename(info.with_name("gone"))
-    assert "lacks transformers" in environment.check(python)
+    assert "lacks transformers" in installation.check(python)

@@ -2,6 +2,7 @@
 
 The saved file is then looked at without the add-on: what was made must stand on its own.
 """
+
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 import build
 from server.arkit import CHANNELS
-from server.face import load_head
+from server.face.head import load_head
 
 START, FPS = 25, 24  # of demo/talking_head.py
 INNER_LIPS, MOUTH_CORNERS, NOSE_TIP, CHIN = (62, 66), (48, 54), 30, 8

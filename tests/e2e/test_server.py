@@ -11,7 +11,7 @@ import soundfile
 
 from lsf_blender_addon.client.jobs import Client, State
 from server.arkit import CHANNELS
-from server.face import load_head
+from server.face.head import load_head
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = ROOT / "lsf_blender_addon" / "assets" / "demo_line.flac"
@@ -63,8 +63,12 @@ def aperture(motion, basis, vertices, points):
 
 def of(job, vertices=None):
     arrays = job.arrays
-    curve = aperture(arrays["motion"], arrays["basis"], arrays["vertices"] if vertices is None else vertices,
-                     arrays["landmark_vertices"])
+    curve = aperture(
+        arrays["motion"],
+        arrays["basis"],
+        arrays["vertices"] if vertices is None else vertices,
+        arrays["landmark_vertices"],
+    )
     return job.header["t0"] + np.arange(len(curve)) / job.header["fps"], curve
 
 
@@ -138,8 +142,26 @@ def test_cancel_of_a_long_line(client):
 
 def test_the_same_from_a_shell(client, character, server_python, tmp_path):
     np.savez(tmp_path / "character.npz", vertices=character["vertices"], faces=character["triangles"])
-    done = subprocess.run([server_python, "-m", "server", "--cache", "off", "generate", LINE, "--fps", "30", "--mesh",
-                           tmp_path / "character.npz", "--out", tmp_path], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            server_python,
+            "-m",
+            "server",
+            "--cache",
+            "off",
+            "generate",
+            LINE,
+            "--fps",
+            "30",
+            "--mesh",
+            tmp_path / "character.npz",
+            "--out",
+            tmp_path,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     job = generate(client, character, fps=30)
     with np.load(tmp_path / "demo_line.npz", allow_pickle=False) as z:

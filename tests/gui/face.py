@@ -14,10 +14,10 @@ from stage import Stopwatch, add_on, check, head, idle, measured, press, until
 
 def place(point: int) -> tuple[int, int]:
     """Where a landmark is in the window, in pixels."""
-    store, drawing = add_on().landmarks.store, add_on().landmarks.drawing
-    meshes, surface = add_on().scene.meshes, add_on().landmarks.surface
+    store, drawing = add_on().scene.landmarks.store, add_on().ui.landmark_editor.drawing
+    meshes, surface = add_on().scene.meshes, add_on().scene.landmarks.surface
     whole = surface.Surface(meshes.seen_vertices(head()), meshes.read_triangles(head().data))
-    editor = add_on().landmarks.editor.Editor(whole, *store.read(head()))
+    editor = add_on().ui.landmark_editor.editor.Editor(whole, *store.read(head()))
     area = stage.area_of("VIEW_3D")
     region = stage.region_of(area)
     x, y = drawing.pixels(editor, region, area.spaces.active.region_3d)[point]
@@ -49,7 +49,7 @@ def drag(start: tuple[int, int], by: tuple[int, int]):
 def own() -> dict[int, np.ndarray]:
     """The points set by hand, in the head's space."""
     base = add_on().scene.meshes.base_vertices(head().data)
-    return {point: place.on(base) for point, place in add_on().landmarks.store.read(head())[1].items()}
+    return {point: place.on(base) for point, place in add_on().scene.landmarks.store.read(head())[1].items()}
 
 
 def prepare():
@@ -65,12 +65,12 @@ def steps():
 
     # Find
     press(bpy.ops.lsf.find_landmarks)
-    check(add_on().session.batch is not None, "Find Landmarks did not start")
+    check(add_on().jobs.session.batch is not None, "Find Landmarks did not start")
     with Stopwatch() as still:
         measured["Find Landmarks with a cold server, s"] = round((yield from until(idle)), 2)
     measured["longest standstill meanwhile, ms"] = still.longest()
-    check(len(head().lsf.found_landmarks) == 68, f"not found: {add_on().session.message}")
-    measured["found"] = f"{add_on().session.message}; {head().lsf.recognised}"
+    check(len(head().lsf.found_landmarks) == 68, f"not found: {add_on().jobs.session.message}")
+    measured["found"] = f"{add_on().jobs.session.message}; {head().lsf.recognised}"
 
     # Drag a mouth corner, mirror it, keep
     with Stopwatch() as still:
@@ -80,8 +80,9 @@ def steps():
     yield from move(*place(48))
     yield from shot("face_2_editing")
     area = stage.area_of("VIEW_3D")
-    yield from shot("docs/edit_landmarks.jpg", *only(0, 0, area.width, area.y + area.height), "-resize", "1100",
-                    "-quality", "88")
+    yield from shot(
+        "docs/edit_landmarks.jpg", *only(0, 0, area.width, area.y + area.height), "-resize", "1100", "-quality", "88"
+    )
     start = place(48)
     with Stopwatch() as still:
         yield from drag(start, (-30, 12))
@@ -143,7 +144,7 @@ def steps():
     press(bpy.ops.lsf.edit_landmarks)
     yield from until(idle)
     yield from tap("ESC", *middle)
-    check(not add_on().session.failed, f"the search while editing: {add_on().session.message}")
+    check(not add_on().jobs.session.failed, f"the search while editing: {add_on().jobs.session.message}")
 
     # Another file while editing
     press(bpy.ops.lsf.edit_landmarks)

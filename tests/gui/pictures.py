@@ -10,8 +10,14 @@ import stage
 from shots import convert, only, shot, shot_of_panels
 from stage import action, add_on, area_of, check, head, idle, press, until, window_override
 
-GROUPS = {"take": ["take"], "tweak": ["tweak", "keys"], "emotion": ["emotion"], "layers": ["layers"],
-          "watch": ["watch", "exchange"], "face": ["face", "parts", "own_keys"]}
+GROUPS = {
+    "take": ["take"],
+    "tweak": ["tweak", "keys"],
+    "emotion": ["emotion"],
+    "layers": ["layers"],
+    "watch": ["watch", "exchange"],
+    "face": ["face", "parts", "own_keys"],
+}
 EMOTIONS = ("neutral", "angry", "happy", "sad")
 FACE = 480, 600  # width and height in pixels of the pictures of emotions
 
@@ -19,7 +25,7 @@ FACE = 480, 600  # width and height in pixels of the pictures of emotions
 def generate(operator=None):
     press(operator or bpy.ops.lsf.generate)
     yield from until(idle)
-    check(not add_on().session.failed, add_on().session.message)
+    check(not add_on().jobs.session.failed, add_on().jobs.session.message)
 
 
 def add_head_with_own_keys() -> None:
@@ -71,8 +77,15 @@ def shots_of_emotions():
             widest = max(range(40, 160), key=jaw.evaluate)
         bpy.context.scene.frame_set(widest)
         yield from shot(f"emotion_{name}", *only(left, lower, *FACE))
-    yield from convert(*(f"emotion_{name}.png" for name in EMOTIONS), "+append", "-resize", "1200", "-quality", "90",
-                       "docs/emotions.jpg")
+    yield from convert(
+        *(f"emotion_{name}.png" for name in EMOTIONS),
+        "+append",
+        "-resize",
+        "1200",
+        "-quality",
+        "90",
+        "docs/emotions.jpg",
+    )
 
 
 def shot_of_the_mouth():
@@ -81,7 +94,7 @@ def shot_of_the_mouth():
     area.type = "SEQUENCE_EDITOR"
     yield 0.3
     area.spaces.active.timeline_overlay.show_strip_source = False
-    add_on().mouth_graph.show()
+    add_on().preview.mouth_graph.show()
     bpy.context.scene.frame_set(1)
     with window_override("SEQUENCE_EDITOR"):
         bpy.ops.sequencer.select_all(action="SELECT")
@@ -91,8 +104,9 @@ def shot_of_the_mouth():
     times = add_on().compat.strip_times(bpy.context.scene.sequence_editor.active_strip)
     left, lower = region.view2d.view_to_region(times.left - 1, 4, clip=False)
     right, upper = region.view2d.view_to_region(times.right + 1, 5, clip=False)
-    yield from shot("docs/mouth_graph.jpg", *only(region.x + left, region.y + lower, right - left, upper - lower),
-                    "-quality", "90")
+    yield from shot(
+        "docs/mouth_graph.jpg", *only(region.x + left, region.y + lower, right - left, upper - lower), "-quality", "90"
+    )
 
 
 def steps():

@@ -21,8 +21,12 @@ def main() -> int:
     parser.add_argument("--python", required=True, help="a Python with the server's packages")
     parser.add_argument("--out", default=ROOT / "out" / "gui", type=Path)
     parser.add_argument("--audio", default=ROOT / "lsf_blender_addon" / "assets" / "demo_line.flac", type=Path)
-    parser.add_argument("--session", default="session", choices=["session", "face", "tweaks", "scene", "pictures"],
-                        help="which of the files here")
+    parser.add_argument(
+        "--session",
+        default="session",
+        choices=["session", "face", "tweaks", "scene", "pictures"],
+        help="which of the files here",
+    )
     parser.add_argument("--display", default=":97")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
@@ -30,26 +34,59 @@ def main() -> int:
     (out / "docs").mkdir(parents=True)
     request = out / "convert.json"
     product = max((ROOT / "dist").glob("lsf_animation-*.zip"), key=os.path.getmtime)
-    screen = subprocess.Popen(["Xvfb", arguments.display, "-screen", "0", "{}x{}x24".format(*SIZE), "+extension", "GLX",
-                               "+render", "-noreset"], stderr=subprocess.DEVNULL)
+    screen = subprocess.Popen(
+        [
+            "Xvfb",
+            arguments.display,
+            "-screen",
+            "0",
+            "{}x{}x24".format(*SIZE),
+            "+extension",
+            "GLX",
+            "+render",
+            "-noreset",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
     time.sleep(1)
     # `env` inside the command, because a chroot may start with an environment of its own.
     # Faces that an earlier run fitted would be found at once: nothing could happen in the seconds of a fit.
-    environment = {"DISPLAY": arguments.display, "LIBGL_ALWAYS_SOFTWARE": "1", "BLENDER_USER_RESOURCES": out / "user",
-                   "LSF_CACHE_DIR": out / "faces",
-                   "LSF_SERVER_PYTHON": Path(arguments.python).absolute(), "LSF_GUI_OUT": out, "LSF_GUI_ZIP": product,
-                   "LSF_GUI_AUDIO": arguments.audio.resolve()}
+    environment = {
+        "DISPLAY": arguments.display,
+        "LIBGL_ALWAYS_SOFTWARE": "1",
+        "BLENDER_USER_RESOURCES": out / "user",
+        "LSF_CACHE_DIR": out / "faces",
+        "LSF_SERVER_PYTHON": Path(arguments.python).absolute(),
+        "LSF_GUI_OUT": out,
+        "LSF_GUI_ZIP": product,
+        "LSF_GUI_AUDIO": arguments.audio.resolve(),
+    }
     prefix, program = shlex.split(arguments.blender)[:-1], shlex.split(arguments.blender)[-1]
-    command = [*prefix, "env", *(f"{name}={value}" for name, value in environment.items()), program,
-               "--factory-startup", "--no-window-focus", "--enable-event-simulate", "--window-geometry", "0", "0",
-               *map(str, SIZE), "-P", HERE / f"{arguments.session}.py"]
+    command = [
+        *prefix,
+        "env",
+        *(f"{name}={value}" for name, value in environment.items()),
+        program,
+        "--factory-startup",
+        "--no-window-focus",
+        "--enable-event-simulate",
+        "--window-geometry",
+        "0",
+        "0",
+        *map(str, SIZE),
+        "-P",
+        HERE / f"{arguments.session}.py",
+    ]
     blender = subprocess.Popen(command, stdout=open(out / "blender.log", "w"), stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 600
         while blender.poll() is None and time.monotonic() < deadline:
             if request.exists():
-                subprocess.run(["convert", *json.loads(request.read_text())], cwd=out,
-                               env={**os.environ, "DISPLAY": arguments.display})
+                subprocess.run(
+                    ["convert", *json.loads(request.read_text())],
+                    cwd=out,
+                    env={**os.environ, "DISPLAY": arguments.display},
+                )
                 request.unlink()
             time.sleep(0.05)
     finally:

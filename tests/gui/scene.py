@@ -20,12 +20,12 @@ def scene() -> bpy.types.Scene:
 
 def lines() -> list[str]:
     """The strips that were generated."""
-    mark = add_on().scene.actions.MARK
+    mark = add_on().animation.actions.MARK
     return sorted(action[mark]["strip"] for action in bpy.data.actions if mark in action and action[mark]["strip"])
 
 
 def film_done() -> bool:
-    return not bpy.app.is_job_running("RENDER") and not add_on().scene.playblast.left_behind()
+    return not bpy.app.is_job_running("RENDER") and not add_on().preview.playblast.left_behind()
 
 
 def playing() -> bool:
@@ -51,12 +51,12 @@ def batch_steps():
         bpy.ops.lsf.list_lines()
     bpy.ops.ed.undo_push(message="listed")
     press(bpy.ops.lsf.generate_all)
-    yield from until(lambda: idle() or add_on().session.batch.results)
+    yield from until(lambda: idle() or add_on().jobs.session.batch.results)
     yield from shot("scene_1_running")
     took = yield from until(idle)
     measured["the rest of the lines, s"] = round(took, 1)
-    measured["result"] = add_on().session.message
-    failures = dict(add_on().session.failures)
+    measured["result"] = add_on().jobs.session.message
+    failures = dict(add_on().jobs.session.failures)
     check(lines() == ["Anna_01", "Anna_02", "Ben_01"], f"generated were {lines()}")
     check(set(failures) == {"Anna_lost"} and "missing" in failures["Anna_lost"], f"failed: {failures}")
     yield from shot("scene_2_done")
@@ -91,7 +91,7 @@ def preview_steps():
 
 def film_steps():
     bpy.ops.wm.save_as_mainfile(filepath=str(stage.OUT / "shot.blend"))
-    add_on().scene.playblast.FACE_SIZE = PICTURE
+    add_on().preview.playblast.FACE_SIZE = PICTURE
     with Stopwatch() as still:
         press(bpy.ops.lsf.playblast)
         yield 1.0
@@ -99,8 +99,10 @@ def film_steps():
         measured["the film, s"] = round((yield from until(film_done, 300)), 1)
     measured["longest standstill while rendering, ms"] = still.longest()
     check((stage.OUT / "shot_Anna_01_001.mp4").stat().st_size > 10000, "no film")
-    check(len(bpy.data.scenes) == 1 and not any(camera.name.startswith("LSF") for camera in bpy.data.cameras),
-          "the copy of the scene stayed")
+    check(
+        len(bpy.data.scenes) == 1 and not any(camera.name.startswith("LSF") for camera in bpy.data.cameras),
+        "the copy of the scene stayed",
+    )
 
 
 def steps():

@@ -32,8 +32,9 @@ def press_generate_for_a_while() -> None:
 
 def until_at_work():
     """Wait until the job is with the server."""
+
     def is_at_work() -> bool:
-        batch = add_on().session.batch
+        batch = add_on().jobs.session.batch
         generation = batch.active.work if batch is not None and batch.active else None
         return generation is not None and generation.job is not None and not generation.state.ended
 
@@ -43,7 +44,7 @@ def until_at_work():
 
 def the_job():
     """The job of the generation at work, once it is sent."""
-    generation = add_on().session.batch.active.work
+    generation = add_on().jobs.session.batch.active.work
     while generation.job is None:
         yield 0.002
     return generation.job
@@ -72,7 +73,7 @@ def prepare():
 
 def time_methods() -> None:
     """Write down begin and end of every call of the operator's modal() and of the panels' draw()."""
-    operator, panel = add_on().operators.generate.LSF_OT_generate, add_on().panels.main._MainPanel
+    operator, panel = add_on().ui.operators.generate.LSF_OT_generate, add_on().ui.panels.main._MainPanel
     modal, draw = operator.modal, panel.draw
 
     def timed_modal(self, context, event):  # Blender counts the arguments: no *arguments
@@ -96,7 +97,7 @@ def clock(calls: list):
 def steps():
     yield from prepare()
     yield from shot("1_ready")
-    session = add_on().session
+    session = add_on().jobs.session
 
     with Stopwatch() as still:
         yield 2.0

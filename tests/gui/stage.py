@@ -73,7 +73,7 @@ def add_on():
 
 def idle() -> bool:
     """Whether no job is at work."""
-    return add_on().session.batch is None
+    return add_on().jobs.session.batch is None
 
 
 def head() -> bpy.types.Object:
@@ -113,7 +113,7 @@ def show_panels(*opened: str, others: bool = True) -> None:
     A panel that was drawn before stays as it was drawn: Blender remembers it.
     """
     prefix = "LSF_PT_view3d_"
-    classes = [cls for cls in add_on().CLASSES if cls.__name__.startswith(prefix)]
+    classes = [cls for cls in add_on().ui.registration.CLASSES if cls.__name__.startswith(prefix)]
     for cls in reversed(classes):
         if cls.is_registered:
             bpy.utils.unregister_class(cls)
@@ -183,8 +183,9 @@ def run(steps) -> None:
 
 def _with_add_on(steps):
     """The steps between installing the add-on from its zip, into an empty scene, and disabling it."""
-    bpy.ops.extensions.package_install_files(filepath=os.environ["LSF_GUI_ZIP"], repo="user_default",
-                                             enable_on_install=True)
+    bpy.ops.extensions.package_install_files(
+        filepath=os.environ["LSF_GUI_ZIP"], repo="user_default", enable_on_install=True
+    )
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     yield 0.2

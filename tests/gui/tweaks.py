@@ -57,8 +57,8 @@ def prepare():
     yield from shot("tweaks_1_nothing_yet")
     press(bpy.ops.lsf.generate)
     yield from until(idle)
-    measured["result"] = add_on().session.message
-    check(not add_on().session.failed, add_on().session.message)
+    measured["result"] = add_on().jobs.session.message
+    check(not add_on().jobs.session.failed, add_on().jobs.session.message)
 
 
 def steps():

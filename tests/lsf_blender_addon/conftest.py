@@ -10,6 +10,8 @@ bpy = pytest.importorskip("bpy")
 
 import lsf_blender_addon  # noqa: E402
 from lsf_blender_addon import compat  # noqa: E402
+from lsf_blender_addon.scene import installed  # noqa: E402
+from lsf_blender_addon.ui import registration  # noqa: E402
 
 HERE = Path(__file__).parent
 
@@ -23,10 +25,10 @@ def blank():
 @pytest.fixture
 def addon(blank, tmp_path, monkeypatch):
     """The add-on, registered in an empty file; it keeps its own files in tmp_path."""
-    monkeypatch.setattr(lsf_blender_addon.environment, "user_folder", lambda: tmp_path)
+    monkeypatch.setattr(installed, "user_folder", lambda: tmp_path)
     monkeypatch.setenv("LSF_SERVER_PYTHON", "/nowhere/python")
     lsf_blender_addon.register()
-    yield lsf_blender_addon
+    yield registration
     lsf_blender_addon.unregister()
 
 
@@ -46,7 +48,7 @@ def clicks(tmp_path) -> Path:
     rate, path = 48000, tmp_path / "clicks.wav"
     samples = np.zeros(4 * rate, "<i2")
     for k, second in enumerate(CLICKS):
-        samples[int(second * rate):][:24] = 30000 - 5000 * k
+        samples[int(second * rate) :][:24] = 30000 - 5000 * k
     write_wav(path, samples, rate)
     return path
 
@@ -88,7 +90,7 @@ def _add_strip(path: Path, name: str = "line", frame: int = 25, fps: tuple[int, 
         return strips.new_sound(name, str(path), 1, frame)
     with bpy.data.libraries.load(str(HERE / "assets" / "strips.blend")) as (_source, target):
         target.scenes = [f"{fps[0]}-{fps[1]}"]
-    loaded, = target.scenes
+    (loaded,) = target.scenes
     bpy.context.window.scene = loaded
     strip = compat.all_strips(loaded.sequence_editor)[0]
     strip.name, strip.frame_start, strip.sound.filepath = name, frame, str(path)
@@ -103,16 +105,35 @@ def dump():
     return dump_struct
 
 
-VOLATILE = {"rna_type", "session_uid", "is_evaluated", "tag", "original", "users", "preview", "is_runtime_data",
-            "id_properties_ensure", "bl_system_properties_get", "active_shape_key", "shape_keys", "name_full",
-            "asset_data", "library_weak_reference", "points", "storage_type"}
+VOLATILE = {
+    "rna_type",
+    "session_uid",
+    "is_evaluated",
+    "tag",
+    "original",
+    "users",
+    "preview",
+    "is_runtime_data",
+    "id_properties_ensure",
+    "bl_system_properties_get",
+    "active_shape_key",
+    "shape_keys",
+    "name_full",
+    "asset_data",
+    "library_weak_reference",
+    "points",
+    "storage_type",
+}
 ARRAYS = {"vertices": ("co", 3), "data": ("co", 3), "loop_triangles": ("vertices", 3)}
 
 
 def dump_struct(struct, skip: frozenset | set = frozenset()) -> dict:
     """Values of all properties; other data-blocks by name, collections and nested structures in full."""
-    return {p.identifier: _value(struct, p, skip) for p in struct.bl_rna.properties
-            if p.identifier not in VOLATILE and p.identifier not in skip}
+    return {
+        p.identifier: _value(struct, p, skip)
+        for p in struct.bl_rna.properties
+        if p.identifier not in VOLATILE and p.identifier not in skip
+    }
 
 
 def _value(struct, prop, skip):

@@ -19,8 +19,10 @@ class Client:
         count = int((4 + 1e-6 - request["settings"]["t0"]) * request["settings"]["fps"]) + 1
         rng = np.random.default_rng(len(self.jobs))
         job.header = {"channels": list(CHANNELS)}
-        job.arrays = {"motion": rng.random((count, 52)).astype(np.float32),
-                      "basis": rng.normal(0, 0.01, (52, len(arrays["vertices"]), 3)).astype(np.float32)}
+        job.arrays = {
+            "motion": rng.random((count, 52)).astype(np.float32),
+            "basis": rng.normal(0, 0.01, (52, len(arrays["vertices"]), 3)).astype(np.float32),
+        }
         job.arrays["motion"][:, CHANNELS.index("tongueOut")] = 0
         job.error = "The server has a headache: give it a rest" if self.state is State.FAILED else ""
         job.state = self.state

@@ -7,19 +7,27 @@ import bpy
 
 import lsf_blender_addon
 from lsf_blender_addon.client.wire import SERVER_PARENT
+from lsf_blender_addon.ui import registration
 
 ROOT = Path(lsf_blender_addon.__file__).parent
 SERVER = SERVER_PARENT / "server"
 DRAWN = ("text", "placeholder")  # keywords of layout calls
-SENTENCES = {"wrapped": 2, "iface": 0, "enabled_unless": 1, "Refusal": 0, "say": 0,  # calls: where the sentence is
-             "report": 1, "step": 1}  # of the server's progress
+SENTENCES = {
+    "wrapped": 2,
+    "iface": 0,
+    "enabled_unless": 1,
+    "Refusal": 0,
+    "say": 0,  # calls: where the sentence is
+    "report": 1,
+    "step": 1,
+}  # of the server's progress
 PROGRESS = ("text", "waits")  # attributes that hold what is being done
 
 
 def of_classes() -> set[str]:
     """Labels and tooltips of the registered classes and their properties."""
     found = set()
-    for cls in lsf_blender_addon.CLASSES:
+    for cls in registration.CLASSES:
         rna = cls.bl_rna
         if issubclass(cls, (bpy.types.Operator, bpy.types.Panel)):
             found.add(cls.bl_label)
@@ -45,7 +53,7 @@ def of_code() -> set[str]:
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 drawn = [keyword.value for keyword in node.keywords if keyword.arg in DRAWN]
                 at = SENTENCES.get(name, len(node.args))
-                for value in drawn + node.args[at: at + 1]:
+                for value in drawn + node.args[at : at + 1]:
                     found |= set(_constants(value))
             elif isinstance(node, ast.FunctionDef) and node.name.startswith("why_not"):
                 for inner in ast.walk(node):

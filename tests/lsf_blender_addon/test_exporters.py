@@ -4,7 +4,8 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.scene import actions, meshes, played, shape_keys
+from lsf_blender_addon.animation import actions, shape_keys
+from lsf_blender_addon.scene import evaluated_keys, meshes
 from lsf_blender_addon.scene.strips import Line
 
 FIRST, FRAMES, NAMES = 25, 48, ["jawOpen", "mouthSmileLeft", "mouthClose"]
@@ -34,18 +35,25 @@ def look(obj) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
     base = meshes.base_vertices(obj.data)
     keys = obj.data.shape_keys.key_blocks
     offsets = {key.name: (meshes.coordinates(key.data) - base) @ turn.T for key in list(keys)[1:]}
-    names, values = played.values(obj, FIRST + np.arange(FRAMES))
+    names, values = evaluated_keys.values(obj, FIRST + np.arange(FRAMES))
     return base @ turn.T, offsets, dict(zip(names, values.T, strict=True))
 
 
 FORMATS = {
-    "glTF": ("io_scene_gltf2", "head.glb",
-             lambda path: bpy.ops.export_scene.gltf(filepath=path, export_morph_normal=False),
-             lambda path: bpy.ops.import_scene.gltf(filepath=path)),
-    "FBX": ("io_scene_fbx", "head.fbx",
-            lambda path: bpy.ops.export_scene.fbx(filepath=path, bake_anim_use_nla_strips=False,
-                                                  bake_anim_use_all_actions=False, bake_anim_simplify_factor=0),
-            lambda path: bpy.ops.import_scene.fbx(filepath=path, anim_offset=0)),
+    "glTF": (
+        "io_scene_gltf2",
+        "head.glb",
+        lambda path: bpy.ops.export_scene.gltf(filepath=path, export_morph_normal=False),
+        lambda path: bpy.ops.import_scene.gltf(filepath=path),
+    ),
+    "FBX": (
+        "io_scene_fbx",
+        "head.fbx",
+        lambda path: bpy.ops.export_scene.fbx(
+            filepath=path, bake_anim_use_nla_strips=False, bake_anim_use_all_actions=False, bake_anim_simplify_factor=0
+        ),
+        lambda path: bpy.ops.import_scene.fbx(filepath=path, anim_offset=0),
+    ),
 }
 
 
@@ -60,7 +68,7 @@ def test_out_and_in_again(head, tmp_path, format):
         bpy.data.actions.remove(action)
     imported(str(tmp_path / name))
     bpy.context.view_layer.update()
-    back, = [obj for obj in bpy.data.objects if obj.type == "MESH"]
+    (back,) = [obj for obj in bpy.data.objects if obj.type == "MESH"]
     base_back, offsets_back, values_back = look(back)
     nearest = np.linalg.norm(base_back[:, None] - base, axis=2)  # exporters split vertices at seams
     assert nearest.min(1).max() < 1e-5

@@ -4,10 +4,12 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon import compat, lines
+from lsf_blender_addon import compat
 from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.jobs import lines
+from lsf_blender_addon.prediction import rig_drive, store
 from lsf_blender_addon.rigs.mapping import SOLVED
-from lsf_blender_addon.scene import meshes, prediction, rig, rig_drive, strips
+from lsf_blender_addon.scene import meshes, rig, strips
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -20,7 +22,7 @@ class RigClient(Client):
     def submit(self, kind, request, arrays):
         job = super().submit(kind, request, arrays)
         if "rig_shapes" in arrays:
-            job.arrays["rig_motion"] = job.arrays["motion"][:, :len(arrays["rig_shapes"])].copy()
+            job.arrays["rig_motion"] = job.arrays["motion"][:, : len(arrays["rig_shapes"])].copy()
         job.arrays |= self.layers(job)
         return job
 
@@ -51,15 +53,19 @@ def add_keys(obj, names, seed=0):
 
 
 def shapes(obj) -> dict:
-    return {key.name: (meshes.coordinates(key.points).tobytes(), key.slider_min, key.slider_max, key.mute)
-            for key in obj.data.shape_keys.key_blocks}
+    return {
+        key.name: (meshes.coordinates(key.points).tobytes(), key.slider_min, key.slider_max, key.mute)
+        for key in obj.data.shape_keys.key_blocks
+    }
 
 
 def curves(obj) -> dict[str, np.ndarray]:
     """Key name: values of its curve, one a frame."""
     action = obj.data.shape_keys.animation_data.action
-    return {curve.data_path.split('"')[1]: np.array([curve.evaluate(25 + f) for f in range(96)])
-            for curve in compat.fcurves_of(action)}
+    return {
+        curve.data_path.split('"')[1]: np.array([curve.evaluate(25 + f) for f in range(96)])
+        for curve in compat.fcurves_of(action)
+    }
 
 
 def snake(name):
@@ -97,7 +103,7 @@ def test_visemes_are_solved_by_the_server(head, addon, monkeypatch):
     head.data.shape_keys.key_blocks["I"].slider_max = 0.5
     bpy.context.view_layer.update()
     bpy.ops.lsf.generate()
-    job, = client.jobs
+    (job,) = client.jobs
     sent = job.request_arrays["rig_shapes"]
     matrix = np.array(head.matrix_world)[:3, :3]
     blocks = head.data.shape_keys.key_blocks
@@ -111,7 +117,8 @@ def test_visemes_are_solved_by_the_server(head, addon, monkeypatch):
     np.testing.assert_allclose(found["Blink_L"], motion[:, CHANNELS.index("eyeBlinkLeft")], atol=0.01)
     assert found["I"].max() <= 0.5 + 1e-6
     assert {name: shape for name, shape in shapes(head).items() if name != "I"} == {
-        name: shape for name, shape in before.items() if name != "I"}
+        name: shape for name, shape in before.items() if name != "I"
+    }
     assert "on your VRM keys" in addon.session.message
 
 
@@ -167,8 +174,9 @@ def test_the_list_decides(head, addon, monkeypatch):
     bpy.ops.lsf.generate()
     found = curves(head)
     assert set(found) == {"mund"}
-    np.testing.assert_allclose(found["mund"], 0.5 * client.jobs[0].arrays["motion"][:96, CHANNELS.index("jawOpen")],
-                               atol=0.01)
+    np.testing.assert_allclose(
+        found["mund"], 0.5 * client.jobs[0].arrays["motion"][:96, CHANNELS.index("jawOpen")], atol=0.01
+    )
 
 
 def test_ignored_keys(head):
@@ -237,7 +245,7 @@ def test_blinks_and_gaze_go_onto_the_rigs_keys(head, addon, monkeypatch):
     bpy.ops.lsf.generate()
     assert shapes(head) == before, "no key for the blinks either"
     lid = client.jobs[0].arrays["motion"][:96, CHANNELS.index("eyeBlinkLeft")]
-    action = next(action for action in bpy.data.actions if prediction.load(action))
+    action = next(action for action in bpy.data.actions if store.load(action))
     by_path = {curve.data_path: curve for curve in compat.fcurves_of(action)}
     values = np.array([by_path['key_blocks["eye_blink_left"].value'].evaluate(25 + f) for f in range(96)])
     np.testing.assert_allclose(values, lid + 0.5 * (1 - lid), atol=0.01)
@@ -253,7 +261,7 @@ def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypat
     add_keys(head, [*VOWELS, "Blink_L"])
     bpy.ops.lsf.generate()
     action = head.data.shape_keys.animation_data.action
-    predicted = prediction.load(action)
+    predicted = store.load(action)
     again = rig_drive.on_keys(rig_drive.load(action), predicted, predicted.motion)
     assert set(again.channels) == {*VOWELS, "Blink_L"}
     found = curves(head)

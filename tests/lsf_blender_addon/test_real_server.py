@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
+from lsf_blender_addon.animation import actions
+from lsf_blender_addon.animation import fcurves as curves_module
 from lsf_blender_addon.client.jobs import Client
-from lsf_blender_addon.landmarks import store
-from lsf_blender_addon.scene import actions, meshes, played, prediction
-from lsf_blender_addon.scene import curves as curves_module
+from lsf_blender_addon.prediction import store
+from lsf_blender_addon.scene import evaluated_keys, meshes
+from lsf_blender_addon.scene.landmarks import store as landmark_store
 
 LINE = os.path.join(os.path.dirname(compat.__file__), "assets", "demo_line.flac")
 
@@ -27,8 +29,10 @@ def scene(addon, add_strip, monkeypatch, tmp_path, server_python, small_checkpoi
     client.stop()
 
 
-pytestmark = pytest.mark.skipif("LSF_SERVER_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
-                                reason="LSF_SERVER_PYTHON names no Python with the server's packages")
+pytestmark = pytest.mark.skipif(
+    "LSF_SERVER_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
+    reason="LSF_SERVER_PYTHON names no Python with the server's packages",
+)
 
 
 def test_a_line_on_the_head(scene, addon, clicks):
@@ -43,7 +47,7 @@ def test_a_line_on_the_head(scene, addon, clicks):
     assert {curve.data_path for curve in curves} <= {f'key_blocks["{key.name}"].value' for key in keys.key_blocks}
     values = np.array([[curve.evaluate(25 + frame) for curve in curves] for frame in range(frames)])
     assert np.isfinite(values).all() and (np.ptp(values, axis=0) > 0).all(), "what does not move gets no curve"
-    kept = prediction.load(action)
+    kept = store.load(action)
     columns = [kept.channels.index(curves_module.key_name(curve.data_path)) for curve in curves]
     error = values - kept.motion[:, columns]
     on_lips = np.linalg.norm(np.tensordot(error, kept.lips[columns], 1), axis=2)
@@ -66,7 +70,7 @@ def test_a_cube_is_refused_with_a_sentence(scene, addon):
 @pytest.mark.skipif(not bpy.app.build_options.audaspace, reason="the bpy 4.2 wheel can make no strips")
 def test_three_lines_unattended(scene, addon, add_strip, tmp_path, capfd):
     """What the one-liner of docs/architecture.md does on a scene that was saved before."""
-    first, = compat.all_strips(scene.sequence_editor)
+    (first,) = compat.all_strips(scene.sequence_editor)
     first.name = "Anna_01"
     add_strip(LINE, "Ben_01", 200)
     add_strip(LINE, "Anna_02", 400)
@@ -83,7 +87,7 @@ def test_three_lines_unattended(scene, addon, add_strip, tmp_path, capfd):
     jaw = actions.value_path("jawOpen")
     names = {action.name for action in bpy.data.actions if any(c.data_path == jaw for c in compat.fcurves_of(action))}
     assert {"LSF · Anna_01", "LSF · Anna_02", "LSF · Ben_01"} <= names
-    moved = [played.values(bpy.data.objects["Anna"], first + np.arange(100.0))[1] for first in (25, 200, 400)]
+    moved = [evaluated_keys.values(bpy.data.objects["Anna"], first + np.arange(100.0))[1] for first in (25, 200, 400)]
     assert [np.ptp(values, axis=0).max() > 1e-3 for values in moved] == [True, False, True]
     assert keys.animation_data.action is None and len(keys.animation_data.nla_tracks) >= 1
 
@@ -100,7 +104,7 @@ def test_a_head_in_pieces_with_visemes_of_its_own(scene, addon):
     assert bpy.ops.lsf.find_landmarks() == {"FINISHED"}
     assert len(head.lsf.found_landmarks) == 68
     shut = meshes.base_vertices(head.data)
-    mouth = store.read(head)[0][62].on(shut)
+    mouth = landmark_store.read(head)[0][62].on(shut)
     head.shape_key_add(name="Basis")
     for name, drop in zip("AIUEO", (0.02, 0.004, 0.006, 0.012, 0.016), strict=True):
         key = head.shape_key_add(name=name, from_mix=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 import lsf_blender_addon
+from lsf_blender_addon.ui import registration
 from server import __version__
 
 ROOT = Path(lsf_blender_addon.__file__).parent
@@ -21,7 +22,7 @@ def test_registers_and_unregisters_twice(blank):
         lsf_blender_addon.unregister()
         assert not hasattr(bpy.types.Scene, "lsf") and not hasattr(bpy.types, "LSF_PT_view3d")
         assert not hasattr(bpy.types, "LSF_OT_generate")
-    assert lsf_blender_addon._on_load not in bpy.app.handlers.load_pre
+    assert registration._on_load not in bpy.app.handlers.load_pre
 
 
 def test_every_class_is_registered():
@@ -29,11 +30,11 @@ def test_every_class_is_registered():
     names = set()
     for path in ROOT.rglob("*.py"):
         names |= set(re.findall(r"^class (LSF_\w+)\(.*bpy\.types\.", path.read_text("utf-8"), re.M))
-    assert names == {cls.__name__ for cls in lsf_blender_addon.CLASSES}
+    assert names == {cls.__name__ for cls in registration.CLASSES}
 
 
 def test_manifest_is_valid_for_blender():
-    tool, = Path(bpy.utils.system_resource("SCRIPTS")).rglob("blender_ext.py")
+    (tool,) = Path(bpy.utils.system_resource("SCRIPTS")).rglob("blender_ext.py")
     done = subprocess.run([sys.executable, str(tool), "validate", str(ROOT)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -47,5 +48,6 @@ def test_only_compat_asks_for_differences():
     """Old and new names of Blender's API stay in one file."""
     for path in ROOT.rglob("*.py"):
         if path.name != "compat.py":
-            assert not re.search(r"app\.version\b|sequences_all|strips_all|channelbag|frame_final_|left_handle",
-                                 path.read_text("utf-8")), path
+            assert not re.search(
+                r"app\.version\b|sequences_all|strips_all|channelbag|frame_final_|left_handle", path.read_text("utf-8")
+            ), path

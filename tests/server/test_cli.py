@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from server import cli, face
+from server import cli
 from server.arkit import CHANNELS
-from server.face import load_head
+from server.face import space
+from server.face.head import load_head
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,8 +40,8 @@ def mesh(tmp_path):
 @pytest.fixture
 def given_landmarks(monkeypatch):
     """Our own head's landmarks in place of the search for them: the rest of the fit is real."""
-    real = face.fit
-    monkeypatch.setattr(face, "fit", lambda v, t, landmarks, parts, step: real(v, t, load_head().landmarks68))
+    real = space.fit
+    monkeypatch.setattr(space, "fit", lambda v, t, landmarks, parts, step: real(v, t, load_head().landmarks68))
 
 
 def run(checkpoint, *arguments):
@@ -82,6 +83,7 @@ def test_takes_differ_by_seed_only_above_temperature_zero(sounds, small_checkpoi
         assert run(small_checkpoint, "generate", sounds / "one.wav", "--out", sounds, *options) == 0
         with np.load(sounds / "one.npz") as z:
             return z["motion"]
+
     np.testing.assert_array_equal(motion(), motion("--seed", 5))
     assert np.abs(motion("--temperature", 1, "--seed", 1) - motion("--temperature", 1, "--seed", 2)).max() > 1e-4
 
@@ -89,8 +91,20 @@ def test_takes_differ_by_seed_only_above_temperature_zero(sounds, small_checkpoi
 def test_an_emotion_is_shown_and_told_apart_from_the_speech(sounds, small_checkpoint):
     motions = {}
     for strength in (0, 1):
-        assert run(small_checkpoint, "generate", sounds / "one.wav", "--out", sounds / "out", "--emotion", "happy",
-                   "--emotion-strength", strength) == 0
+        assert (
+            run(
+                small_checkpoint,
+                "generate",
+                sounds / "one.wav",
+                "--out",
+                sounds / "out",
+                "--emotion",
+                "happy",
+                "--emotion-strength",
+                strength,
+            )
+            == 0
+        )
         with np.load(sounds / "out" / "one.npz", allow_pickle=False) as z:
             motions[strength] = z["motion"]
             assert z["expression"].shape == z["motion"].shape and z["emotion"].shape == (len(z["motion"]), 8)
@@ -107,16 +121,19 @@ def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
         assert z["landmarks68"].shape == (68, 3) and isinstance(json.loads(str(z["report"])), dict)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["generate", "a/x.wav", "b/x.flac", "--out", "o"], "same name"),
-    (["generate", "x.wav", "--out", "o", "--mesh", "nowhere.obj"], "no mesh file"),
-    (["generate", "x.wav", "--out", "o", "--mesh", "x.blend"], "use .obj"),
-    (["generate", "x.wav", "--out", "o", "--fps", "0"], "frame rate"),
-    (["generate", "x.wav", "--out", "o", "--temperature", "nan"], "temperature"),
-    (["generate", "x.wav", "--out", "o", "--seed", "-3"], "seed"),
-    (["generate", "x.wav", "--out", "o", "--checkpoint", "nowhere"], "no model"),
-    (["fit", "nowhere.ply", "--out", "o.npz"], "no mesh file"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["generate", "a/x.wav", "b/x.flac", "--out", "o"], "same name"),
+        (["generate", "x.wav", "--out", "o", "--mesh", "nowhere.obj"], "no mesh file"),
+        (["generate", "x.wav", "--out", "o", "--mesh", "x.blend"], "use .obj"),
+        (["generate", "x.wav", "--out", "o", "--fps", "0"], "frame rate"),
+        (["generate", "x.wav", "--out", "o", "--temperature", "nan"], "temperature"),
+        (["generate", "x.wav", "--out", "o", "--seed", "-3"], "seed"),
+        (["generate", "x.wav", "--out", "o", "--checkpoint", "nowhere"], "no model"),
+        (["fit", "nowhere.ply", "--out", "o.npz"], "no mesh file"),
+    ],
+)
 def test_errors_are_one_sentence_on_stderr_and_code_2(arguments, words, capsys):
     assert cli.main(arguments) == 2
     captured = capsys.readouterr()
@@ -127,6 +144,7 @@ def test_errors_are_one_sentence_on_stderr_and_code_2(arguments, words, capsys):
 def test_the_module_runs_as_a_program(tmp_path):
     def run_program(*arguments):
         return subprocess.run([sys.executable, "-m", "server", *arguments], cwd=ROOT, capture_output=True, text=True)
+
     assert "generate" in run_program("--help").stdout
     done = run_program("fit", str(tmp_path / "nowhere.obj"), "--out", str(tmp_path / "fit.npz"))
     assert (done.returncode, done.stdout) == (2, "") and "no mesh file" in done.stderr

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from server import engine as engine_module
-from server import face_cache
 from server.arkit import CHANNELS
 from server.engine import Engine, Settings, frame_count, resample_motion
 from server.errors import Cancelled, LSFError
-from server.face import load_head
-from server.meshes import Mesh
-from server.rig import Rig
+from server.face import cache as face_cache
+from server.face.head import load_head
+from server.face.rig_solver import Rig
+from server.files.meshes import Mesh
 
 SPEECH = (0.3 * np.sin(np.arange(32000) / 16000 * 2 * np.pi * 200)).astype(np.float32)
 SPEECH *= np.abs(np.sin(np.arange(32000) / 16000 * 2 * np.pi * 3)).astype(np.float32)
@@ -45,6 +45,7 @@ def test_the_default_head_talks(engine):
 def test_temperature_zero_repeats_itself_and_seeds_are_takes(engine):
     def take(temperature, seed):
         return engine.generate(SPEECH, 16000, None, Settings(temperature=temperature, seed=seed)).motion
+
     np.testing.assert_array_equal(take(0, 0), take(0, 1))
     np.testing.assert_array_equal(take(1, 3), take(1, 3))
     assert np.abs(take(1, 3) - take(1, 4)).max() > 1e-4
@@ -57,7 +58,10 @@ def test_layers_are_arrays_of_their_own_and_leave_the_motion_alone(engine):
     frames = len(plain.motion)
     assert plain.layers == {}
     assert {name: curve.shape for name, curve in layered.layers.items()} == {
-        "blinks": (frames,), "gaze": (frames, 2), "head": (frames, 3)}
+        "blinks": (frames,),
+        "gaze": (frames, 2),
+        "head": (frames, 3),
+    }
 
 
 def test_any_rate_and_channel_count_of_the_sound_give_the_same_motion(engine):
@@ -88,9 +92,13 @@ def test_a_mesh_is_fitted_in_its_own_units_and_order(engine, head):
     assert np.abs(result.mesh.vertices[result.face.landmark_vertices] - landmarks).max() < 0.3
 
 
-@pytest.mark.parametrize("samples, mesh, code", [
-    (np.zeros(16000, np.float32), None, "silent_audio"), (SPEECH[:800], None, "short_audio"),
-])
+@pytest.mark.parametrize(
+    "samples, mesh, code",
+    [
+        (np.zeros(16000, np.float32), None, "silent_audio"),
+        (SPEECH[:800], None, "short_audio"),
+    ],
+)
 def test_errors_of_the_sound(engine, samples, mesh, code):
     with pytest.raises(LSFError) as error:
         engine.generate(samples, 16000, mesh)
@@ -138,10 +146,21 @@ def test_a_checkpoint_that_is_not_there_or_damaged(tmp_path, small_checkpoint):
 
 # Timing of frames
 
-@pytest.mark.parametrize("duration, fps, t0, count", [
-    (2, 25, 0, 51), (2, 24, 0, 49), (2, 29.97, 0, 60), (2, 60, 0, 121), (2, 25, 0.04, 50), (2, 25, -1, 76),
-    (0.1, 1, 0, 1), (1, 25, 5, 1), (1 / 3, 3, 0, 2),
-])
+
+@pytest.mark.parametrize(
+    "duration, fps, t0, count",
+    [
+        (2, 25, 0, 51),
+        (2, 24, 0, 49),
+        (2, 29.97, 0, 60),
+        (2, 60, 0, 121),
+        (2, 25, 0.04, 50),
+        (2, 25, -1, 76),
+        (0.1, 1, 0, 1),
+        (1, 25, 5, 1),
+        (1 / 3, 3, 0, 2),
+    ],
+)
 def test_frame_count(duration, fps, t0, count):
     assert frame_count(duration, fps, t0) == count
     assert count == 1 or t0 + (count - 1) / fps <= duration + 1e-6 < t0 + count / fps + 1e-6
@@ -177,8 +196,9 @@ def test_a_rig_of_the_mesh_gets_weights_too(engine, head):
     face = engine.prepare_face(mesh, landmarks)
     channels = [CHANNELS.index(c) for c in ("mouthPucker", "jawOpen", "mouthSmileLeft")]
     shapes = face.basis[channels]
-    result = engine.generate(SPEECH, 16000, mesh, landmarks=landmarks,
-                             own_rig=Rig(shapes, np.array([[0.0, 1.0]] * len(shapes))))
+    result = engine.generate(
+        SPEECH, 16000, mesh, landmarks=landmarks, own_rig=Rig(shapes, np.array([[0.0, 1.0]] * len(shapes)))
+    )
     assert result.rig_motion.shape == (51, 3) and result.rig_motion.min() >= 0 and result.rig_motion.max() <= 1
     assert result.seconds["rig"] >= 0
     assert engine.generate(SPEECH, 16000, mesh, landmarks=landmarks).rig_motion is None
@@ -186,19 +206,29 @@ def test_a_rig_of_the_mesh_gets_weights_too(engine, head):
 
 # The face cache
 
+
 @pytest.fixture
 def fits(monkeypatch):
     """Counts the fits and makes them instant; everything else of the cache is real."""
-    from server import face
+    from server.face import space
+
     own, calls = load_head(), []
 
     def fit(vertices, triangles, landmarks=None, parts=None, step=None):
         calls.append(len(vertices))
         basis = np.zeros((52, len(vertices), 3), np.float32)
         basis[17] = len(calls)
-        return face.FaceSpace(CHANNELS, basis, own.landmarks68, own.landmark_vertices, np.ones(50, np.float32),
-                              np.zeros(len(vertices), np.int32), {"n": len(calls)})
-    monkeypatch.setattr(face, "fit", fit)
+        return space.FaceSpace(
+            CHANNELS,
+            basis,
+            own.landmarks68,
+            own.landmark_vertices,
+            np.ones(50, np.float32),
+            np.zeros(len(vertices), np.int32),
+            {"n": len(calls)},
+        )
+
+    monkeypatch.setattr(space, "fit", fit)
     return calls
 
 
@@ -227,8 +257,17 @@ def test_what_goes_into_the_fit_goes_into_the_key(head, monkeypatch):
     moved[100] += 1e-4
     flipped[5] = flipped[5][::-1]
     skin = np.zeros(len(mesh.vertices), np.int32)
-    keys = [face_cache.key(*a) for a in ((mesh, None), (mesh, landmarks), (mesh, landmarks + 0.001), (mesh, None, skin),
-                                         (Mesh(moved, mesh.triangles), None), (Mesh(mesh.vertices, flipped), None))]
+    keys = [
+        face_cache.key(*a)
+        for a in (
+            (mesh, None),
+            (mesh, landmarks),
+            (mesh, landmarks + 0.001),
+            (mesh, None, skin),
+            (Mesh(moved, mesh.triangles), None),
+            (Mesh(mesh.vertices, flipped), None),
+        )
+    ]
     assert face_cache.key(Mesh(mesh.vertices.copy(), mesh.triangles.copy()), None) == keys[0]
     monkeypatch.setattr(face_cache, "_fit_digest", lambda: b"another version of server/face")
     assert len({*keys, face_cache.key(mesh, None)}) == 7
@@ -239,6 +278,7 @@ def test_a_damaged_file_is_fitted_anew(tmp_path, head, fits):
 
     def prepare():
         return engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path))
+
     good = prepare()
     path = next(tmp_path.iterdir())
     data = path.read_bytes()

@@ -15,32 +15,36 @@ from lsf_blender_addon.client.jobs import Client, State
 from lsf_blender_addon.client.process import ServerError, ServerProcess, clean_environment
 
 SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
-CUBE = {"vertices": np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32),
-        "triangles": np.array([[0, 1, 3], [4, 5, 7]], np.int32)}
+CUBE = {
+    "vertices": np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32),
+    "triangles": np.array([[0, 1, 3], [4, 5, 7]], np.int32),
+}
 PATIENCE = 60  # seconds until a test gives up waiting
 
-FAKE = '''
+FAKE = """
 import os, sys, time
 sys.path.insert(0, {root!r})
-from server import wire
+from server.protocol import wire
 reader, sink = wire.Reader(sys.stdin.buffer), sys.stdout.buffer
 def send(header, **arrays):
     wire.write_message(sink, header, arrays)
 reader.read()
 send({{"type": "hello", "protocol": wire.PROTOCOL, "models": []}})
 send({{"type": "ready"}})
-'''
+"""
 
 
 @pytest.fixture
 def fake_python(tmp_path):
     """Returns a function: make an executable that is started in Python's place and runs this body."""
+
     def make(body: str, greeting: str = FAKE) -> Path:
         script, launcher = tmp_path / "fake.py", tmp_path / "python"
         script.write_text(greeting.format(root=str(wire.SERVER_PARENT)) + body)
         launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}"\n')
         launcher.chmod(0o755)
         return launcher
+
     return make
 
 
@@ -53,6 +57,7 @@ def connect(tmp_path):
         client.seen = []
         clients.append(client)
         return client
+
     yield make
     for client in clients:
         stop(client)
@@ -132,13 +137,15 @@ def test_cancel_of_a_running_and_of_a_waiting_job(real):
 
 
 def test_a_server_that_ignores_cancel_is_killed_and_the_next_job_runs(connect, fake_python):
-    client = connect(fake_python('''
+    client = connect(
+        fake_python("""
 while True:
     header, _ = reader.read()
     if header["type"] == "prepare_face":
         send({"type": "result", "job": header["job"]})
     time.sleep(0 if header["type"] == "prepare_face" else 1000)
-'''))
+""")
+    )
     job = client.submit("generate", {}, {"audio": np.zeros(10_000_000, np.float32)})
     wait(client, lambda: job.state is State.RUNNING)
     client.cancel(job)
@@ -149,14 +156,16 @@ while True:
 
 
 def test_a_crash_fails_the_running_job_only_and_the_server_is_started_again(connect, fake_python):
-    client = connect(fake_python('''
+    client = connect(
+        fake_python("""
 header, _ = reader.read()
 if header.get("crash"):
     print("RuntimeError: something broke", file=sys.stderr)
     os._exit(3)
 send({"type": "result", "job": header["job"]}, motion=[[1.0]])
 reader.read()
-'''))
+""")
+    )
     crashing, next_one = client.submit("generate", {"crash": True}, {}), client.submit("generate", {}, {})
     run(client, next_one)
     assert (crashing.state, crashing.code) == (State.FAILED, "server_gone")
@@ -172,13 +181,19 @@ def test_a_server_that_the_system_kills_is_told_apart(connect, fake_python):
     assert "memory" in job.error
 
 
-@pytest.mark.parametrize("words, advice", [
-    ("ModuleNotFoundError: No module named 'torch'", "press Install"),
-    ("ModuleNotFoundError: No module named 'server'", "reinstall"),
-    ("MemoryError", "memory"), ("OSError: [Errno 28] No space left on device", "disk is full"), ("", "without a word"),
-])
+@pytest.mark.parametrize(
+    "words, advice",
+    [
+        ("ModuleNotFoundError: No module named 'torch'", "press Install"),
+        ("ModuleNotFoundError: No module named 'server'", "reinstall"),
+        ("MemoryError", "memory"),
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("", "without a word"),
+    ],
+)
 def test_a_server_that_dies_at_its_start_gives_advice_and_is_not_started_for_ever(
-        connect, fake_python, tmp_path, words, advice):
+    connect, fake_python, tmp_path, words, advice
+):
     starts = tmp_path / "starts"
     client = connect(fake_python(f"import sys; open({str(starts)!r}, 'a').write('x'); sys.exit({words!r} or 1)", ""))
     lost = [client.submit("generate", {}, {}) for _ in range(3)]
@@ -206,10 +221,15 @@ def test_a_bug_in_the_client_fails_the_jobs_and_leaves_it_usable(connect, fake_p
 
 
 def test_a_server_of_another_version_is_refused_with_its_sentence(connect, fake_python):
-    client = connect(fake_python('''
+    client = connect(
+        fake_python(
+            """
 reader.read()
 send({"type": "error", "code": "version_mismatch", "message": "Install the same release."})
-''', greeting=FAKE.split("reader.read()")[0]))
+""",
+            greeting=FAKE.split("reader.read()")[0],
+        )
+    )
     job = client.submit("generate", {}, {})
     run(client, job)
     assert job.error == "Install the same release."
@@ -222,7 +242,8 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path, fake_python):
 
 
 def test_a_message_over_the_limit_fails_its_job_only(real, monkeypatch):
-    from server import wire as server_wire
+    from server.protocol import wire as server_wire
+
     monkeypatch.setattr(server_wire, "MAX_PAYLOAD", 1000)
     job = real.submit("generate", {"rate": 16000}, {"audio": SPEECH})
     run(real, job)
@@ -230,13 +251,15 @@ def test_a_message_over_the_limit_fails_its_job_only(real, monkeypatch):
 
 
 def test_drain_is_bounded_merges_progress_and_lets_a_cancel_win(connect, fake_python):
-    client = connect(fake_python('''
+    client = connect(
+        fake_python("""
 header, _ = reader.read()
 for step in range(100):
     send({"type": "progress", "job": header["job"], "fraction": step / 100, "text": str(step)})
 send({"type": "result", "job": header["job"]}, motion=[[1.0]])
 reader.read()
-'''))
+""")
+    )
     job = client.submit("generate", {}, {})
     end = time.monotonic() + PATIENCE
     while not job.state.ended and time.monotonic() < end:
@@ -259,8 +282,10 @@ def test_stop_ends_the_process_and_its_jobs(connect, fake_python):
 
 def test_the_server_does_not_outlive_a_client_that_is_killed(tmp_path, server_python):
     arguments = f"{server_python!r}, {str(tmp_path / 'log')!r}"
-    code = ("import time; from lsf_blender_addon.client.process import ServerProcess; "
-            f"s = ServerProcess({arguments}); s.greet(); print(s._process.pid, flush=True); time.sleep(1000)")
+    code = (
+        "import time; from lsf_blender_addon.client.process import ServerProcess; "
+        f"s = ServerProcess({arguments}); s.greet(); print(s._process.pid, flush=True); time.sleep(1000)"
+    )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=wire.SERVER_PARENT, stdout=subprocess.PIPE, text=True)
     pid = next(int(line) for line in parent.stdout if line.strip().isdigit())  # Blender prints lines of its own
     assert alive(pid)
@@ -290,6 +315,7 @@ def test_the_log_is_kept_until_it_is_too_long(tmp_path, fake_python, monkeypatch
         with pytest.raises(ServerError):
             while True:
                 server.receive()
+
     start()
     start()
     assert log.read_text() == "line\n" * 2
@@ -305,11 +331,17 @@ def test_the_layout_of_the_zip_is_found_and_needs_no_bpy(tmp_path):
     (addon / "__init__.py").touch()
     for name, source in (("client", Path(process_module.__file__).parent), ("server", wire.SERVER_PARENT / "server")):
         os.symlink(source, addon / name)
-    code = ("import sys; from bl_ext.lsf.client import environment, jobs, wire; "
-            "print(wire.wire.__name__, 'bpy' in sys.modules)")
-    done = subprocess.run([sys.executable, "-P", "-c", code], env=os.environ | {"PYTHONPATH": str(tmp_path)},
-                          capture_output=True, text=True)
-    assert done.stdout.split() == ["bl_ext.lsf.server.wire", "False"], done.stderr
+    code = (
+        "import sys; from bl_ext.lsf.client import installation, jobs, wire; "
+        "print(wire.wire.__name__, 'bpy' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["bl_ext.lsf.server.protocol.wire", "False"], done.stderr
 
 
 def test_a_server_that_reads_nothing_cannot_hold_up_a_cancel(connect, fake_python):

@@ -14,13 +14,17 @@ HEADER = ",".join(["Timecode", "BlendShapeCount", *live_link.SHAPES, *live_link.
 @pytest.fixture
 def recording(tmp_path):
     """A function: write a file with these timecodes, in which JawOpen counts the rows; return its path."""
+
     def write(timecodes, header=HEADER, encoding="utf-8"):
         titles = header.split(",")
         path = tmp_path / "take.csv"
-        rows = [",".join([code, "61"] + [f"{i / 1000:.8f}" if title == "JawOpen" else "0" for title in titles[2:]])
-                for i, code in enumerate(timecodes)]
+        rows = [
+            ",".join([code, "61"] + [f"{i / 1000:.8f}" if title == "JawOpen" else "0" for title in titles[2:]])
+            for i, code in enumerate(timecodes)
+        ]
         path.write_text("\n".join([header, *rows]) + "\n", encoding=encoding)
         return path
+
     return write
 
 
@@ -110,8 +114,10 @@ def test_spellings_that_occur(recording):
     small = ",".join(title[0].lower() + title[1:] for title in HEADER.split(","))
     path.write_text(path.read_text("utf-8-sig").replace(header, small))
     second = live_link.read(path)
-    semicolons = "\n".join(line.replace(",", ";").replace("0.", "0,") if i else line.replace(",", ";")
-                           for i, line in enumerate(path.read_text().splitlines()))
+    semicolons = "\n".join(
+        line.replace(",", ";").replace("0.", "0,") if i else line.replace(",", ";")
+        for i, line in enumerate(path.read_text().splitlines())
+    )
     path.write_text(semicolons.replace(",207", ".207"))
     third = live_link.read(path)
     for other in (second, third):
@@ -127,10 +133,17 @@ def test_columns_in_another_order_and_some_missing(recording):
     assert curves.values[50].tolist() == pytest.approx([0.05, 0])
 
 
-@pytest.mark.parametrize(("text", "sentence"), [
-    ("", "no column of ARKit"), ("a,b\n1,2\n", "no column of ARKit"), (HEADER + "\n", "holds no animation"),
-    ("JawOpen\n1\n", "holds no animation"), ("JawOpen\n1\nx\n", "Line 3"), ("JawOpen\n1\nnan\n", "holds no animation"),
-])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "no column of ARKit"),
+        ("a,b\n1,2\n", "no column of ARKit"),
+        (HEADER + "\n", "holds no animation"),
+        ("JawOpen\n1\n", "holds no animation"),
+        ("JawOpen\n1\nx\n", "Line 3"),
+        ("JawOpen\n1\nnan\n", "holds no animation"),
+    ],
+)
 def test_other_files_are_refused_with_a_sentence(tmp_path, text, sentence):
     path = tmp_path / "other.csv"
     path.write_text(text)

@@ -16,7 +16,7 @@ def basis():
     offsets = np.zeros((4, 30, 3), np.float32)
     rng = np.random.default_rng(0)
     for k in range(4):
-        offsets[k, 7 * k:7 * k + 7] = rng.normal(size=(7, 3))
+        offsets[k, 7 * k : 7 * k + 7] = rng.normal(size=(7, 3))
     return offsets
 
 
@@ -60,8 +60,9 @@ def test_solved_keys_have_the_servers_values(basis, motion):
     # aa, oh = motion · inverse of [[0.8, 0], [0.5, 1.2]]
     change = np.zeros_like(motion)
     change[:, 0] = 0.01
-    np.testing.assert_allclose(made.values(motion + change) - solved,
-                               np.clip(solved + (0.0125, 0), 0, 1) - solved, atol=1e-3)
+    np.testing.assert_allclose(
+        made.values(motion + change) - solved, np.clip(solved + (0.0125, 0), 0, 1) - solved, atol=1e-3
+    )
     np.testing.assert_allclose(offsets, shapes, atol=0.02), "a part follows as the channels that make up the shape do"
 
 

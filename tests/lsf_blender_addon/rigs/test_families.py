@@ -31,15 +31,28 @@ def short_side(separator: str):
             if name.endswith(side) and name not in ("jawLeft", "jawRight", "mouthLeft", "mouthRight"):
                 return name.removesuffix(side) + separator + side[0]
         return name
+
     return spell
 
 
-@pytest.mark.parametrize("spell", [
-    str, snake, short_side("_"), short_side("."), short_side(""), str.upper,
-    lambda name: name[0].upper() + name[1:], lambda name: "blendShape1." + name, lambda name: "Face_" + name,
-    lambda name: "head_lod0__" + name, lambda name: snake(short_side("_")(name)), lambda name: snake(name).upper(),
-    lambda name: ("left_" + name.removesuffix("Left")) if name.endswith("Left") else name,
-])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        snake,
+        short_side("_"),
+        short_side("."),
+        short_side(""),
+        str.upper,
+        lambda name: name[0].upper() + name[1:],
+        lambda name: "blendShape1." + name,
+        lambda name: "Face_" + name,
+        lambda name: "head_lod0__" + name,
+        lambda name: snake(short_side("_")(name)),
+        lambda name: snake(name).upper(),
+        lambda name: ("left_" + name.removesuffix("Left")) if name.endswith("Left") else name,
+    ],
+)
 def test_arkit_in_any_usual_spelling(spell):
     mapping = recognised(*map(spell, CHANNELS), "smirk", "corrective.001")
     assert mapping.name == "ARKit" and mapping.solved == ()
@@ -56,16 +69,25 @@ def test_the_channels_are_the_servers():
         assert len(names) == len(set(names)), f"{family.name}: the same spelling twice"
 
 
-@pytest.mark.parametrize(("family", "names", "solved"), [
-    ("Oculus visemes", [f"viseme_{v}" for v in VISEMES], 14),
-    ("Oculus visemes", [f"vrc.v_{v.lower()}" for v in [*VISEMES[:11], "e", "ih", "oh", "ou"]], 14),
-    ("Ready Player Me", [f"viseme_{v}" for v in VISEMES] + ["mouthSmile", "eyesClosed", "eyesLookUp"], 14),
-    ("VRM", ["A", "I", "U", "E", "O", "Blink", "Blink_L", "Blink_R", "Joy"], 5),
-    ("VRM", ["aa", "ih", "ou", "ee", "oh", "blinkLeft", "blinkRight", "happy"], 5),
-    ("VRM", [f"Face.M_F00_000_00_Fcl_{v}" for v in
-             ["MTH_A", "MTH_I", "MTH_U", "MTH_E", "MTH_O", "EYE_Close_L", "EYE_Close_R", "ALL_Joy"]], 5),
-    ("MMD", ["あ", "い", "う", "え", "お", "ん", "まばたき", "笑い", "ウィンク"], 6),
-])
+@pytest.mark.parametrize(
+    ("family", "names", "solved"),
+    [
+        ("Oculus visemes", [f"viseme_{v}" for v in VISEMES], 14),
+        ("Oculus visemes", [f"vrc.v_{v.lower()}" for v in [*VISEMES[:11], "e", "ih", "oh", "ou"]], 14),
+        ("Ready Player Me", [f"viseme_{v}" for v in VISEMES] + ["mouthSmile", "eyesClosed", "eyesLookUp"], 14),
+        ("VRM", ["A", "I", "U", "E", "O", "Blink", "Blink_L", "Blink_R", "Joy"], 5),
+        ("VRM", ["aa", "ih", "ou", "ee", "oh", "blinkLeft", "blinkRight", "happy"], 5),
+        (
+            "VRM",
+            [
+                f"Face.M_F00_000_00_Fcl_{v}"
+                for v in ["MTH_A", "MTH_I", "MTH_U", "MTH_E", "MTH_O", "EYE_Close_L", "EYE_Close_R", "ALL_Joy"]
+            ],
+            5,
+        ),
+        ("MMD", ["あ", "い", "う", "え", "お", "ん", "まばたき", "笑い", "ウィンク"], 6),
+    ],
+)
 def test_visemes_are_solved(family, names, solved):
     mapping = recognised("Basis", *names)
     assert mapping.name == family and len(mapping.solved) == solved
@@ -92,8 +114,9 @@ def test_metahuman():
     assert len(funnel) == 4, "one channel, four keys"
 
 
-@pytest.mark.parametrize("names", [[], ["jawOpen"], ["smile", "frown", "wart"], ["A", "B", "C", "D", "E"],
-                                   list(CHANNELS[:11])])
+@pytest.mark.parametrize(
+    "names", [[], ["jawOpen"], ["smile", "frown", "wart"], ["A", "B", "C", "D", "E"], list(CHANNELS[:11])]
+)
 def test_unknown_keys_are_not_recognised(names):
     assert recognised(*names) is None
 
@@ -103,11 +126,14 @@ def test_half_of_arkit_is_arkit():
     assert mapping.name == "ARKit" and {row.channel for row in mapping.rows} == set(CHANNELS[15:40])
 
 
-@pytest.mark.parametrize(("names", "form"), [
-    (("JawOpen", "jaw_open", "jaw open", "JAW-OPEN", "jaw.open"), "jawopen"),
-    (("Blink_L", "L_Blink", "blinkLeft", "left_blink", "Blink.L", "BLINK_LEFT", "blinkL"), "blinkleft"),
-    (("ｱ", "ア"), "ア"),
-])
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        (("JawOpen", "jaw_open", "jaw open", "JAW-OPEN", "jaw.open"), "jawopen"),
+        (("Blink_L", "L_Blink", "blinkLeft", "left_blink", "Blink.L", "BLINK_LEFT", "blinkL"), "blinkleft"),
+        (("ｱ", "ア"), "ア"),
+    ],
+)
 def test_canonical(names, form):
     assert {canonical(name) for name in names} == {form}
 
@@ -119,21 +145,43 @@ def test_whole_names_go_first():
 
 
 def test_saved_mappings_come_back_and_are_recognised(tmp_path):
-    mapping = Mapping("Studio 7", (Row("mund auf", "jawOpen", 0.7), Row("mund auf", "mouthFunnel", -0.1),
-                                   Row("zu", SOLVED), Row("grins", "mouthSmileLeft")))
+    mapping = Mapping(
+        "Studio 7",
+        (
+            Row("mund auf", "jawOpen", 0.7),
+            Row("mund auf", "mouthFunnel", -0.1),
+            Row("zu", SOLVED),
+            Row("grins", "mouthSmileLeft"),
+        ),
+    )
     families.write(tmp_path / "deep" / "studio.json", mapping)
     (tmp_path / "deep" / "broken.json").write_text("{")
     saved, complaints = families.saved(tmp_path / "deep")
     assert len(complaints) == 1 and "broken.json" in complaints[0]
     again = families.recognise(["grins", "Mund_Auf", "zu", "nase"], [*saved, *families.built_in()])
-    assert again == Mapping("Studio 7", (Row("Mund_Auf", "jawOpen", 0.7), Row("Mund_Auf", "mouthFunnel", -0.1),
-                                         Row("zu", SOLVED), Row("grins", "mouthSmileLeft")))
+    assert again == Mapping(
+        "Studio 7",
+        (
+            Row("Mund_Auf", "jawOpen", 0.7),
+            Row("Mund_Auf", "mouthFunnel", -0.1),
+            Row("zu", SOLVED),
+            Row("grins", "mouthSmileLeft"),
+        ),
+    )
     assert families.recognise(["grins", "zu"], saved) is None, "not all of its keys"
 
 
-@pytest.mark.parametrize("data", ["", "[]", '{"name": "x"}', '{"name": "x", "at_least": 1, "keys": [{"names": []}]}',
-                                  '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": {"b": NaN}}]}',
-                                  '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": 3}]}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        "[]",
+        '{"name": "x"}',
+        '{"name": "x", "at_least": 1, "keys": [{"names": []}]}',
+        '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": {"b": NaN}}]}',
+        '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": 3}]}',
+    ],
+)
 def test_damaged_files_are_refused(tmp_path, data):
     path = tmp_path / "x.json"
     path.write_text(data)

@@ -5,9 +5,11 @@ import pytest
 
 from server.arkit import CHANNELS
 from server.errors import LSFError
-from server.face import fit, load_head, parts
 from server.face import head as h
-from server.face.synthetic import ellipsoid, rotation
+from server.face import parts
+from server.face.build.synthetic import ellipsoid, rotation
+from server.face.head import load_head
+from server.face.space import fit
 
 
 def row(channel):
@@ -112,19 +114,22 @@ def test_noise_changes_little(person, fitted):
     assert cosine(space.basis[row("jawOpen")], fitted.basis[row("jawOpen")]) > 0.985
 
 
-@pytest.mark.parametrize("change, code", [
-    (lambda v, t, m: (v[:0], t[:0], m), "empty_mesh"),
-    (lambda v, t, m: (v, t[:0], m), "empty_mesh"),
-    (lambda v, t, m: (np.where(np.arange(v.size).reshape(v.shape) == 7, np.nan, v), t, m), "not_finite"),
-    (lambda v, t, m: (v, t + len(v), m), "bad_mesh"),
-    (lambda v, t, m: (v[:, :2], t, m), "bad_mesh"),
-    (lambda v, t, m: (v * 0, t, m), "no_face"),
-    (lambda v, t, m: (v, t, m[:5]), "bad_landmarks"),
-    (lambda v, t, m: (v, t, m * np.inf), "bad_landmarks"),
-    (lambda v, t, m: (v, t, np.where(np.arange(204).reshape(68, 3) == 5, np.nan, m)), "bad_landmarks"),
-    (lambda v, t, m: (v, t, m, np.zeros(5, int)), "bad_parts"),
-    (lambda v, t, m: (v, t, m, np.full(len(v), 8)), "bad_parts"),
-])
+@pytest.mark.parametrize(
+    "change, code",
+    [
+        (lambda v, t, m: (v[:0], t[:0], m), "empty_mesh"),
+        (lambda v, t, m: (v, t[:0], m), "empty_mesh"),
+        (lambda v, t, m: (np.where(np.arange(v.size).reshape(v.shape) == 7, np.nan, v), t, m), "not_finite"),
+        (lambda v, t, m: (v, t + len(v), m), "bad_mesh"),
+        (lambda v, t, m: (v[:, :2], t, m), "bad_mesh"),
+        (lambda v, t, m: (v * 0, t, m), "no_face"),
+        (lambda v, t, m: (v, t, m[:5]), "bad_landmarks"),
+        (lambda v, t, m: (v, t, m * np.inf), "bad_landmarks"),
+        (lambda v, t, m: (v, t, np.where(np.arange(204).reshape(68, 3) == 5, np.nan, m)), "bad_landmarks"),
+        (lambda v, t, m: (v, t, m, np.zeros(5, int)), "bad_parts"),
+        (lambda v, t, m: (v, t, m, np.full(len(v), 8)), "bad_parts"),
+    ],
+)
 def test_nonsense_is_refused_with_a_sentence(person, change, code):
     with pytest.raises(LSFError) as caught:
         fit(*change(*person))

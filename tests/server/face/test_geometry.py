@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from server.face.build.synthetic import rotation
 from server.face.geometry import edges_of, same_places
 from server.face.registration import Frame
-from server.face.synthetic import rotation
 
 
 def test_edges_come_once_and_sorted():

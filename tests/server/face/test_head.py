@@ -5,7 +5,7 @@ import pytest
 
 from server.arkit import CHANNELS
 from server.face import head as h
-from server.face import load_head
+from server.face.head import load_head
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from server.errors import LSFError
-from server.face import fit, load_head
 from server.face import head as h
+from server.face.build.synthetic import ellipsoid, join, rotation, torso
+from server.face.head import load_head
 from server.face.raster import boxes, may_show, render, vertex_normals
-from server.face.synthetic import ellipsoid, join, rotation, torso
+from server.face.space import fit
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +78,13 @@ def test_no_face_is_refused(name):
         flat = np.concatenate([quads[:, :3], quads[:, [0, 2, 3]]])
         points, triangles = np.column_stack([x, np.full_like(x, -1), z]), flat
         if name == "cube":
-            for turn in (rotation(0, 0, 90), rotation(0, 0, 180), rotation(0, 0, 270), rotation(90, 0, 0),
-                         rotation(-90, 0, 0)):
+            for turn in (
+                rotation(0, 0, 90),
+                rotation(0, 0, 180),
+                rotation(0, 0, 270),
+                rotation(90, 0, 0),
+                rotation(-90, 0, 0),
+            ):
                 points, triangles = join(points, triangles, np.column_stack([x, np.full_like(x, -1), z]) @ turn.T, flat)
     with pytest.raises(LSFError) as caught:
         fit(points, triangles)
@@ -115,7 +121,7 @@ def test_what_falls_between_pixels_may_be_left_out(person):
 
 def test_landmark_definition():
     """The symmetric numbering of the 68 points that the networks' mirroring relies on."""
-    from server.face.train_landmarks import MIRROR
+    from server.face.build.train_landmarks import MIRROR
 
     marks = load_head().landmarks68
     np.testing.assert_allclose(marks[MIRROR] * (-1, 1, 1), marks, atol=2e-3)

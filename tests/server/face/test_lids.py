@@ -5,16 +5,21 @@ import pytest
 
 from server.arkit import CHANNELS
 from server.face import head as h
-from server.face import load_head
 from server.face.closing import close_all, head_seams
+from server.face.head import load_head
 from server.face.lids import EYES, see_lids
 from server.face.raster import vertex_normals
 from server.face.registration import Target
 
 
 def target(vertices, triangles):
-    return Target(vertices, triangles, vertex_normals(vertices, triangles), np.zeros(len(vertices), int),
-                  np.ones(len(triangles), dtype=bool))
+    return Target(
+        vertices,
+        triangles,
+        vertex_normals(vertices, triangles),
+        np.zeros(len(vertices), int),
+        np.ones(len(triangles), dtype=bool),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,25 @@ from server.model import LSF, BackboneConfig, LSFConfig
 TINY = LSFConfig(
     channels=("jawOpen", "mouthClose", "browInnerUp", "mouthPucker", "eyeBlinkLeft"),
     motion_backbone=BackboneConfig(hidden=32, heads=4, mlp=64, mels=20, positions=1500),
-    motion_layers=(1, 2), emotion_layers=(2,), motion_components=24, emotion_components=0, identity_size=6,
-    identity_styles=5, width=32, mlp=48, heads=4, fusion_blocks=3, direct_width=16, emotions=4,
-    codes=16, code_size=8, codes_per_frame=2, prior_width=24, prior_mlp=32, prior_heads=2, prior_span=6,
+    motion_layers=(1, 2),
+    emotion_layers=(2,),
+    motion_components=24,
+    emotion_components=0,
+    identity_size=6,
+    identity_styles=5,
+    width=32,
+    mlp=48,
+    heads=4,
+    fusion_blocks=3,
+    direct_width=16,
+    emotions=4,
+    codes=16,
+    code_size=8,
+    codes_per_frame=2,
+    prior_width=24,
+    prior_mlp=32,
+    prior_heads=2,
+    prior_span=6,
 )
 
 

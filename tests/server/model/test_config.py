@@ -24,27 +24,30 @@ def test_presets_are_what_the_paper_and_the_contracts_say():
     assert paper.stream_norm == paper.prior_norm == "instance" and paper.direct_path == ()
 
 
-@pytest.mark.parametrize("change, word", [
-    ({"colour": 3}, "colour"),
-    ({"width": "256"}, "width"),
-    ({"width": True}, "width"),
-    ({"width": 250}, "width"),
-    ({"codes": 10**12}, "codes"),
-    ({"motion_layers": [0]}, "motion_layers"),
-    ({"motion_layers": [10**9]}, "motion_layers"),
-    ({"motion_layers": 3}, "motion_layers"),
-    ({"channels": ["jawOpen", "jawOpen"]}, "channels"),
-    ({"channels": [1]}, "channels"),
-    ({"motion_space": "face"}, "face"),
-    ({"direct_path": ["magic"]}, "direct_path"),
-    ({"direct_path": [], "width": 320}, "direct path"),
-    ({"fps": 30}, "fps"),
-    ({"fusion_blocks": 1}, "fusion_blocks"),
-    ({"kernel": 4}, "kernels"),
-    ({"dropout": float("nan")}, "dropout"),
-    ({"motion_backbone": None}, "BackboneConfig"),
-    ({"motion_backbone": {"kind": "whisper"}}, "hidden"),
-])
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        ({"colour": 3}, "colour"),
+        ({"width": "256"}, "width"),
+        ({"width": True}, "width"),
+        ({"width": 250}, "width"),
+        ({"codes": 10**12}, "codes"),
+        ({"motion_layers": [0]}, "motion_layers"),
+        ({"motion_layers": [10**9]}, "motion_layers"),
+        ({"motion_layers": 3}, "motion_layers"),
+        ({"channels": ["jawOpen", "jawOpen"]}, "channels"),
+        ({"channels": [1]}, "channels"),
+        ({"motion_space": "face"}, "face"),
+        ({"direct_path": ["magic"]}, "direct_path"),
+        ({"direct_path": [], "width": 320}, "direct path"),
+        ({"fps": 30}, "fps"),
+        ({"fusion_blocks": 1}, "fusion_blocks"),
+        ({"kernel": 4}, "kernels"),
+        ({"dropout": float("nan")}, "dropout"),
+        ({"motion_backbone": None}, "BackboneConfig"),
+        ({"motion_backbone": {"kind": "whisper"}}, "hidden"),
+    ],
+)
 def test_bad_settings_are_refused_in_a_sentence(change, word):
     values = json.loads(LSFConfig().to_json())
     with pytest.raises(LSFError, match=word) as raised:

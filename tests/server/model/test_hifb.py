@@ -28,10 +28,17 @@ def lengths_to_mask(lengths, frames):
     return torch.arange(frames)[None] < torch.tensor(lengths)[:, None]
 
 
-@pytest.mark.parametrize("fe, fm, lengths", [
-    (1, 1, None), (7, 7, None), (40, 23, None), (5, 64, None),
-    (12, 12, ((12, 5, 1), (12, 5, 1))), (30, 17, ((30, 1, 9), (2, 17, 17))),
-])
+@pytest.mark.parametrize(
+    "fe, fm, lengths",
+    [
+        (1, 1, None),
+        (7, 7, None),
+        (40, 23, None),
+        (5, 64, None),
+        (12, 12, ((12, 5, 1), (12, 5, 1))),
+        (30, 17, ((30, 1, 9), (2, 17, 17))),
+    ],
+)
 def test_equals_the_cartesian_product_forward_and_backward(fe, fm, lengths):
     torch.manual_seed(fe)
     layer = PairAttention(64, 4)

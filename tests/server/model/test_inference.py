@@ -78,7 +78,7 @@ def test_where_windows_overlap_a_take_makes_the_same_choices(settled, speech_lik
         noise = take_noise(settled.config, 5, first, 500)
         with torch.no_grad():
             found = settled(motion[None], emotion[None], first=first, temperature=5.0, noise=noise)
-        chosen.append(found.quantised.codes[0, 250 - first:450 - first])
+        chosen.append(found.quantised.codes[0, 250 - first : 450 - first])
     assert (chosen[0] == chosen[1]).float().mean() > 0.9
 
 
@@ -119,7 +119,7 @@ def test_the_mouth_moves_with_the_sound(settled, speech_like):
     def moving(z):  # random attention adds a constant that depends on all of the clip
         return (z - z.mean(0)).flatten()
 
-    r = [np.corrcoef(moving(early[10:65]), moving(later[60 + lag:115 + lag]))[0, 1] for lag in range(-6, 7)]
+    r = [np.corrcoef(moving(early[10:65]), moving(later[60 + lag : 115 + lag]))[0, 1] for lag in range(-6, 7)]
     assert np.argmax(r) == 6 and r[6] > 0.1 + max(r[:5] + r[8:])
 
 
@@ -141,8 +141,16 @@ print(json.dumps({"frames": len(curves), "heard": sum(windows), "longest": max(w
 def test_ten_minutes_take_the_memory_of_one_and_ten_times_the_work(make, tmp_path):
     make().save_pretrained(tmp_path)
     one, ten = (
-        json.loads(subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path), minutes], cwd=ROOT, check=True,
-                                  capture_output=True, text=True, env={"OMP_NUM_THREADS": "1"}).stdout)
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", MEASURE, str(tmp_path), minutes],
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+                text=True,
+                env={"OMP_NUM_THREADS": "1"},
+            ).stdout
+        )
         for minutes in ("1", "10")
     )
     assert (one["frames"], ten["frames"]) == (1500, 15000)

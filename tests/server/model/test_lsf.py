@@ -12,24 +12,40 @@ from server.model.motion_prior import take_noise
 
 TINY_HUBERT = BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16, trainable=True, frozen_layers=1)
 PAPER = LSFConfig.paper(
-    motion_backbone=TINY_HUBERT, motion_layers=(2,), emotion_layers=(2,), fusion_blocks=3, prior_layers=1,
+    motion_backbone=TINY_HUBERT,
+    motion_layers=(2,),
+    emotion_layers=(2,),
+    fusion_blocks=3,
+    prior_layers=1,
     emotion_backbone=dataclasses.replace(TINY_HUBERT, kind="wav2vec2", trainable=False),
 )
 
 
 def features(model, clips=2, frames=20):
-    return (torch.randn(clips, 2 * frames, model.motion_norm.mean.numel()),
-            torch.randn(clips, 2 * frames, model.emotion_norm.mean.numel()))
+    return (
+        torch.randn(clips, 2 * frames, model.motion_norm.mean.numel()),
+        torch.randn(clips, 2 * frames, model.emotion_norm.mean.numel()),
+    )
 
 
 def assert_every_parameter_learns(model):
-    still = [name for name, weight in model.named_parameters()
-             if weight.requires_grad and (weight.grad is None or not weight.grad.abs().sum() > 0)]
+    still = [
+        name
+        for name, weight in model.named_parameters()
+        if weight.requires_grad and (weight.grad is None or not weight.grad.abs().sum() > 0)
+    ]
     assert not still
 
 
-@pytest.mark.parametrize("changes", [{}, {"direct_path": ("conv", "conv", "linear"), "residual_stages": 1},
-                                     {"direct_path": (), "width": 16, "heads": 4}, {"stream_norm": "instance"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"direct_path": ("conv", "conv", "linear"), "residual_stages": 1},
+        {"direct_path": (), "width": 16, "heads": 4},
+        {"stream_norm": "instance"},
+    ],
+)
 def test_gradients_reach_every_trainable_parameter(make, changes):
     model = make(**changes).train()
     target = torch.rand(2, 20, 5)
@@ -60,7 +76,7 @@ def test_batch_with_mask_equals_each_clip_alone(make, changes):
     mask = torch.arange(20)[None] < torch.tensor(lengths)[:, None]
     together = model(motion, emotion, who, mask)
     for clip, n in enumerate(lengths):
-        alone = model(motion[clip:clip + 1, :2 * n], emotion[clip:clip + 1, :2 * n], who[clip:clip + 1])
+        alone = model(motion[clip : clip + 1, : 2 * n], emotion[clip : clip + 1, : 2 * n], who[clip : clip + 1])
         torch.testing.assert_close(together.z[clip, :n], alone.z[0], atol=1e-5, rtol=0)
         torch.testing.assert_close(together.standardised[clip, :n], alone.standardised[0], atol=1e-5, rtol=0)
 
@@ -71,8 +87,10 @@ def test_losses_ignore_padding(make):
     target = torch.rand(2, 12, 5)
     mask = torch.arange(12)[None] < torch.tensor([[12], [5]])
     wild = torch.where(mask[..., None], target, 50.0)
-    for loss in (lambda t: prior_loss(model, t, mask),
-                 lambda t: predictor_loss(model, model(motion, emotion, None, mask), t, mask)):
+    for loss in (
+        lambda t: prior_loss(model, t, mask),
+        lambda t: predictor_loss(model, model(motion, emotion, None, mask), t, mask),
+    ):
         torch.testing.assert_close(loss(target), loss(wild))
 
 
@@ -147,8 +165,10 @@ def test_curves_are_denormalised_and_clamped(make):
 def test_temperature(make):
     model = make()
     motion, emotion = features(model, 1, 50)
-    takes = [model(motion, emotion, temperature=0.2, noise=take_noise(model.config, seed, 0, 50)).motion
-             for seed in (1, 1, 2)]
+    takes = [
+        model(motion, emotion, temperature=0.2, noise=take_noise(model.config, seed, 0, 50)).motion
+        for seed in (1, 1, 2)
+    ]
     assert torch.equal(takes[0], takes[1]) and not torch.equal(takes[0], takes[2])
     assert torch.equal(model(motion, emotion).motion, model(motion, emotion).motion)
 
@@ -179,11 +199,21 @@ def test_the_papers_model_saves_and_loads(tmp_path):
     assert torch.equal(loaded.motion_backbone.model.encoder.layers[1].feed_forward.output_dense.weight, trained)
 
 
-@pytest.mark.parametrize("damage, words", [
-    ("no folder", "config.json is missing"), ("no weights", "model.safetensors is missing"), ("cut", "cannot be read"),
-    ("text", "cannot be read"), ("lacking", "do not belong together"), ("surplus", "do not belong together"),
-    ("shape", "has shape"), ("nan", "not finite"), ("huge", "codes"), ("binary config", "cannot be"),
-])
+@pytest.mark.parametrize(
+    "damage, words",
+    [
+        ("no folder", "config.json is missing"),
+        ("no weights", "model.safetensors is missing"),
+        ("cut", "cannot be read"),
+        ("text", "cannot be read"),
+        ("lacking", "do not belong together"),
+        ("surplus", "do not belong together"),
+        ("shape", "has shape"),
+        ("nan", "not finite"),
+        ("huge", "codes"),
+        ("binary config", "cannot be"),
+    ],
+)
 def test_a_bad_checkpoint_is_a_sentence(make, tmp_path, damage, words):
     make().save_pretrained(tmp_path)
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"

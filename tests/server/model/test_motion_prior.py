@@ -8,8 +8,19 @@ from server.model.layers import TransformerLayer
 from server.model.motion_prior import MotionPrior, Quantiser, take_noise
 
 SMALL = LSFConfig(
-    channels=("a", "b", "c", "d"), codes=16, code_size=8, codes_per_frame=2,
-    prior_width=24, prior_mlp=32, prior_heads=2, prior_layers=2, prior_span=4, width=32, mlp=32, heads=4, dropout=0.0,
+    channels=("a", "b", "c", "d"),
+    codes=16,
+    code_size=8,
+    codes_per_frame=2,
+    prior_width=24,
+    prior_mlp=32,
+    prior_heads=2,
+    prior_layers=2,
+    prior_span=4,
+    width=32,
+    mlp=32,
+    heads=4,
+    dropout=0.0,
 )
 
 
@@ -98,7 +109,7 @@ def test_a_window_decodes_as_the_whole_does():
     latent = torch.randn(1, 120, 16)
     reach = 2 * 4 + 2  # two layers of span 4, one convolution of reach 2
     whole, part = model.decode(latent), model.decode(latent[:, 30:90])
-    torch.testing.assert_close(part[:, reach:-reach], whole[:, 30 + reach:90 - reach], atol=1e-5, rtol=0)
+    torch.testing.assert_close(part[:, reach:-reach], whole[:, 30 + reach : 90 - reach], atol=1e-5, rtol=0)
 
 
 def test_rotary_attention_knows_distances_only():
@@ -137,6 +148,6 @@ def test_codes_are_drawn_from_the_softmax_of_distances(smoothing):
     frames = 20000
     found = quantiser(z.expand(1, frames, 16), temperature=0.5, noise=take_noise(config, 1, 0, frames))
     for slot in range(2):
-        distance = (z[0, 0, 8 * slot:8 * slot + 8] - quantiser.codebook[0]).square().sum(-1)
+        distance = (z[0, 0, 8 * slot : 8 * slot + 8] - quantiser.codebook[0]).square().sum(-1)
         drawn = torch.bincount(found.codes[0, :, 0, slot], minlength=5) / frames
         torch.testing.assert_close(drawn, (-distance / near / 0.5).softmax(-1), atol=0.02, rtol=0)

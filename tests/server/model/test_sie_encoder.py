@@ -23,7 +23,7 @@ def test_padded_clip_equals_clip_alone(norm):
     mask = torch.arange(20)[None] < torch.tensor([[20], [3]])
     out = stream(x, mask)
     for clip, frames in enumerate((20, 3)):
-        alone = stream(x[clip:clip + 1, :frames], None)
+        alone = stream(x[clip : clip + 1, :frames], None)
         torch.testing.assert_close(out[clip, :frames], alone[0], atol=1e-5, rtol=0)
 
 

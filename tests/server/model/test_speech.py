@@ -33,7 +33,7 @@ def test_log_mel_equals_the_feature_extractor_piece_by_piece(speech_like, second
 def test_survey_in_pieces_sees_the_whole_clip():
     torch.manual_seed(0)
     audio = 0.01 * torch.randn(150 * 16000)
-    audio[140 * 16000:141 * 16000] *= 50
+    audio[140 * 16000 : 141 * 16000] *= 50
     backbone = WhisperBackbone(BackboneConfig(**SMALL), 1)
     assert torch.equal(backbone.survey(audio), backbone.mel(audio, 0, len(audio) // 160).max())
     level = Wav2Vec2ClassBackbone(BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16), 1).survey(audio)
@@ -42,10 +42,16 @@ def test_survey_in_pieces_sees_the_whole_clip():
 
 def whisper_encoder(positions: int, layers: int):
     torch.manual_seed(0)
-    encoder = transformers.models.whisper.modeling_whisper.WhisperEncoder(transformers.WhisperConfig(
-        d_model=32, encoder_attention_heads=4, encoder_ffn_dim=48, encoder_layers=layers, num_mel_bins=80,
-        max_source_positions=positions,
-    )).eval()
+    encoder = transformers.models.whisper.modeling_whisper.WhisperEncoder(
+        transformers.WhisperConfig(
+            d_model=32,
+            encoder_attention_heads=4,
+            encoder_ffn_dim=48,
+            encoder_layers=layers,
+            num_mel_bins=80,
+            max_source_positions=positions,
+        )
+    ).eval()
     for weight in encoder.parameters():
         weight.data = weight.data + 0.1 * torch.randn_like(weight)
     return encoder
@@ -92,8 +98,11 @@ def test_wav2vec2_class_gives_exactly_the_frames_asked_for(kind, speech_like):
 def test_the_paper_freezes_convolutions_projection_and_two_layers():
     config = BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16, trainable=True)
     backbone = Wav2Vec2ClassBackbone(config, 4)
-    free = {name.split(".")[1] + "." + name.split(".")[2] + "." + name.split(".")[3]
-            for name, weight in backbone.named_parameters() if weight.requires_grad and ".layers." in name}
+    free = {
+        name.split(".")[1] + "." + name.split(".")[2] + "." + name.split(".")[3]
+        for name, weight in backbone.named_parameters()
+        if weight.requires_grad and ".layers." in name
+    }
     assert free == {"encoder.layers.2", "encoder.layers.3"}
     still = [name for name, weight in backbone.named_parameters() if not weight.requires_grad]
     assert any("feature_extractor" in name for name in still) and any("feature_projection" in name for name in still)
@@ -102,9 +111,15 @@ def test_the_paper_freezes_convolutions_projection_and_two_layers():
 def test_backbone_from_a_folder(tmp_path):
     config = BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16)
     torch.manual_seed(0)
-    whole = transformers.HubertModel(transformers.HubertConfig(
-        hidden_size=32, num_attention_heads=4, intermediate_size=48, num_hidden_layers=5, conv_dim=(16,) * 7,
-    )).eval()
+    whole = transformers.HubertModel(
+        transformers.HubertConfig(
+            hidden_size=32,
+            num_attention_heads=4,
+            intermediate_size=48,
+            num_hidden_layers=5,
+            conv_dim=(16,) * 7,
+        )
+    ).eval()
     whole.save_pretrained(tmp_path / "hubert", safe_serialization=True)
     backbone = Wav2Vec2ClassBackbone(config, 3).eval()
     backbone.load_folder(tmp_path / "hubert")
@@ -127,7 +142,7 @@ def test_a_sound_is_heard_in_the_frame_of_its_time(kind):
     backbone = make_backbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), 2).eval()
     audio = 0.1 * torch.randn(32000)
     other = audio.clone()
-    other[16000 - 200:16000 + 200] = 0.1 * torch.randn(400)
+    other[16000 - 200 : 16000 + 200] = 0.1 * torch.randn(400)
     level = backbone.survey(audio)
     for first in (0, 31):
         change = (backbone(other, level, first, 60)[0] - backbone(audio, level, first, 60)[0]).abs().sum(-1)

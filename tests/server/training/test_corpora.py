@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from server import arkit
-from server.training import corpora, phonetics
+from server.training import corpora
+from server.training.speech import phonetics
 
 RNG = np.random.default_rng(0)
 
@@ -55,8 +56,11 @@ def test_facegood_opens_the_jaw_with_mouth_stretch_and_comes_out_at_25_fps(tmp_p
 def test_kokoro_gives_the_pause_swallowed_by_the_last_phone_back(tmp_path):
     folder = tmp_path / "kokoro_en"
     folder.mkdir()
-    entry = {"file": "0.ogg", "voice": "v", "phones": [["sil", 0, 0.2, 0], ["A", 0.2, 0.5, 1], ["k", 0.5, 1.2, 0],
-                                                       ["sil", 1.2, 1.4, 0]]}
+    entry = {
+        "file": "0.ogg",
+        "voice": "v",
+        "phones": [["sil", 0, 0.2, 0], ["A", 0.2, 0.5, 1], ["k", 0.5, 1.2, 0], ["sil", 1.2, 1.4, 0]],
+    }
     (folder / "index.jsonl").write_text(json.dumps(entry) + "\n")
     (clip,) = corpora.read("kokoro", tmp_path)
     assert clip.phones == [("", 0, 0.2), ("eɪ", 0.2, 0.5), ("k", 0.5, 0.7), ("", 0.7, 1.4)]
@@ -65,8 +69,10 @@ def test_kokoro_gives_the_pause_swallowed_by_the_last_phone_back(tmp_path):
 def test_kokoro_more_keeps_whole_voices_and_their_blends_out_while_it_grows(tmp_path):
     folder = tmp_path / "kokoro_more"
     folder.mkdir()
-    entries = [{"file": f"{i}.flac", "voice": voice, "language": "cmn", "phones": [["pʰ", 0, 0.2, 0], ["y", 0.2, 1, 0]]}
-               for i, voice in enumerate(["zf_xiaoni", "em_santa", "af_heart+em_santa", "em_alex+af_heart"])]
+    entries = [
+        {"file": f"{i}.flac", "voice": voice, "language": "cmn", "phones": [["pʰ", 0, 0.2, 0], ["y", 0.2, 1, 0]]}
+        for i, voice in enumerate(["zf_xiaoni", "em_santa", "af_heart+em_santa", "em_alex+af_heart"])
+    ]
     (folder / "index.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
     clips = corpora.read("kokoro_more", tmp_path)
     assert [c.split for c in clips] == ["train", "valid", "valid", "train"]
@@ -76,8 +82,10 @@ def test_kokoro_more_keeps_whole_voices_and_their_blends_out_while_it_grows(tmp_
 def test_ljspeech_reads_the_phone_tier(tmp_path):
     folder = tmp_path / "ljspeech_mfa"
     folder.mkdir()
-    tier = 'name = "{}"\n xmin = 0\n xmax = 1\n intervals: size = 2\n xmin = 0\n xmax = 0.5\n text = "{}"\n' \
-           ' xmin = 0.5\n xmax = 1\n text = ""\n'
+    tier = (
+        'name = "{}"\n xmin = 0\n xmax = 1\n intervals: size = 2\n xmin = 0\n xmax = 0.5\n text = "{}"\n'
+        ' xmin = 0.5\n xmax = 1\n text = ""\n'
+    )
     (folder / "x.TextGrid").write_text(tier.format("words", "ah") + tier.format("phones", "AH0"))
     (clip,) = corpora.read("ljspeech", tmp_path)
     assert clip.phones == [("ʌ", 0, 0.5), ("", 0.5, 1)]

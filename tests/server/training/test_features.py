@@ -8,7 +8,8 @@ import pytest
 import soundfile
 
 from server import arkit
-from server.training import FPS, augment, corpora, dataset, features
+from server.training import FPS, corpora, dataset, features
+from server.training.speech import augment
 
 STEP = 16000 // FPS
 
@@ -74,8 +75,9 @@ def test_another_voice_speaks_after_a_pause_in_which_the_face_rests(clips, anoth
 
 def test_a_tracked_face_keeps_its_habits_to_its_own_voice(clips, another_voice, tmp_path, monkeypatch):
     """In another voice its mouth opens when it speaks, not 0.4 s before."""
-    tracked = [replace(clip, phones=[("", 0, 0.5), ("ɑ", 0.5, 0.8), ("", 0.8, 2)], lips=np.zeros((25, 2)))
-               for clip in clips]
+    tracked = [
+        replace(clip, phones=[("", 0, 0.5), ("ɑ", 0.5, 0.8), ("", 0.8, 2)], lips=np.zeros((25, 2))) for clip in clips
+    ]
     monkeypatch.setitem(corpora.READERS, "grid", ("", lambda folder: iter(tracked)))
     open_jaw = {c.name: np.full((60, len(arkit.CHANNELS)), 0.5, np.float32) for c in clips}
     (tmp_path / "targets").mkdir()

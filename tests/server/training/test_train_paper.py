@@ -15,10 +15,22 @@ def small_config():
     tiny = dict(hidden=16, heads=2, mlp=16, conv=8)
     paper = LSFConfig.paper()
     return dataclasses.replace(
-        paper, motion_backbone=dataclasses.replace(paper.motion_backbone, **tiny),
-        emotion_backbone=dataclasses.replace(paper.emotion_backbone, **tiny), motion_layers=(3,), emotion_layers=(1,),
-        width=32, mlp=32, heads=4, code_size=16, codes=8, prior_width=32, prior_mlp=32, prior_heads=4, prior_layers=1,
-        fusion_blocks=2, identity_size=10,
+        paper,
+        motion_backbone=dataclasses.replace(paper.motion_backbone, **tiny),
+        emotion_backbone=dataclasses.replace(paper.emotion_backbone, **tiny),
+        motion_layers=(3,),
+        emotion_layers=(1,),
+        width=32,
+        mlp=32,
+        heads=4,
+        code_size=16,
+        codes=8,
+        prior_width=32,
+        prior_mlp=32,
+        prior_heads=4,
+        prior_layers=1,
+        fusion_blocks=2,
+        identity_size=10,
     )
 
 

@@ -1,0 +1,1 @@
+"""Writes what was generated: shape keys, F-curves, Actions, NLA tracks, drivers."""

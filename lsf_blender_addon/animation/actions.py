@@ -1,0 +1,225 @@
+"""The generated curves: an Action of their own, marked, that plays without taking the place of the artist's.
+
+Where it plays:
+- Shape keys without animation get the Action as their active one, ready for the Graph Editor.
+- If the artist's Action is active there, or NLA tracks exist, the generated one becomes a strip on an NLA track "LSF"
+  above these. Theirs stays active, so Blender plays it on top: on a key that both animate, the artist's curve wins.
+- An artist who wants a layer for their own keys gets an empty Action above the track, whose values are added.
+- Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
+
+A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
+the generated curves inside its Action; curves that the artist has added there stay, and so do the artist's keys on
+generated curves (see curves.py).
+"""
+
+import bpy
+import numpy as np
+
+from .. import compat
+from ..errors import Refusal
+from ..scene.strips import Line
+from . import fcurves, nla
+from .fcurves import Keying, value_path
+
+MARK = "lsf_generated"  # custom property on the Action: its name, strip, scene, and the paths of generated curves
+TRACK, REST = "LSF", "LSF rest"
+EVERY_FRAME = Keying()
+
+
+def check(mesh: bpy.types.Mesh, line: Line) -> None:
+    """Raise Refusal if these shape keys can take no Action for this line now."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    if data is None:
+        return
+    if data.use_tweak_mode:
+        raise Refusal("Leave the NLA's tweak mode first (Tab in the NLA editor)")
+    at_once = data.action == existing(mesh, line.strip, line.scene) if data.action else not data.nla_tracks
+    if not (at_once or data.use_nla):
+        raise Refusal("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
+
+
+def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
+    """Names of the keys whose value has a driver, which would overrule a curve."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    drivers = {driver.data_path for driver in data.drivers} if data else set()
+    return {key.name for key in mesh.shape_keys.key_blocks if value_path(key.name) in drivers} if drivers else set()
+
+
+def write(
+    mesh: bpy.types.Mesh,
+    line: Line,
+    names: list[str],
+    motion: np.ndarray,
+    keying: Keying = EVERY_FRAME,
+    offset: int = 0,
+) -> bpy.types.Action:
+    """Write motion (F, len(names)), one value a scene frame from line.first_frame + offset on, and make it play."""
+    data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
+    action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
+    mark = action.get(MARK, {})
+    if not fcurves.paths(action):  # new, or by a version that kept no record
+        _cleared(action)
+    before = fcurves.paths(action)
+    paths = fcurves.write(
+        action,
+        names,
+        motion,
+        line.first_frame + offset,
+        keying,
+        moved=line.first_frame - mark.get("first_frame", line.first_frame) - fcurves.shift(action),
+    )
+    gone = before.difference(paths)
+    for key in mesh.shape_keys.key_blocks:
+        if value_path(key.name) in gone:
+            key.value = 0.0  # no curve moves it any more: it would stay where it is
+    _mark(action, paths, line.strip, line.scene, line.first_frame)
+    _place(data, action)
+    mesh.shape_keys.update_tag()
+    return action
+
+
+def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action | None:
+    """The Action that was generated for this strip on these shape keys."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    for action in nla.actions(data) if data else ():
+        if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (strip, scene):
+            return action
+    return None
+
+
+def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
+    """Move the active, generated Action to a track, and give the artist an empty one above it, whose values are added.
+
+    Raises Refusal.
+    """
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    if data is None or not is_generated(data.action):
+        mine = data is not None and data.action is not None
+        raise Refusal(
+            "Your own Action is active already, above what was generated"
+            if mine
+            else "Nothing that was generated is active on these shape keys: press Generate first"
+        )
+    if data.use_tweak_mode or not data.use_nla:
+        raise Refusal(
+            "The NLA of this head's shape keys is turned off, or in tweak mode: turn it on, and leave tweak mode"
+        )
+    speech, data.action = data.action, None
+    _onto_tracks(data, [speech])
+    layer = bpy.data.actions.new(f"By hand · {speech.name}")
+    compat.key_fcurves(layer)  # makes its slot
+    compat.assign(data, layer)
+    data.action_blend_type = "ADD"
+    mesh.shape_keys.update_tag()
+    return layer
+
+
+def players(action: bpy.types.Action) -> list[bpy.types.Key]:
+    """The shape keys that this Action animates, as their active one or through the NLA."""
+    return [keys for keys in bpy.data.shape_keys if keys.animation_data and action in nla.actions(keys.animation_data)]
+
+
+def rewritten(action: bpy.types.Action, paths: list[str], first_frame: int, moved: bool) -> None:
+    """To be called after the curves of a generated Action were written again, for a line from first_frame on; `moved`
+    tells whether the curves are at other frames than before."""
+    mark = action[MARK].to_dict()
+    _mark(action, paths, mark["strip"], mark["scene"], first_frame)
+    for keys in players(action):
+        if moved:
+            _place(keys.animation_data, action)
+        keys.update_tag()
+
+
+def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
+    """Those of the keys that the artist's own curves in the active Action animate, too, and so decide."""
+    data = mesh.shape_keys.animation_data
+    active = data.action if data.action_blend_type == "REPLACE" else None  # others only change what is beneath them
+    generated = fcurves.paths(active) if is_generated(active) else set()
+    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated if active else set()
+    return [name for name in names if value_path(name) in theirs]
+
+
+def is_generated(action: bpy.types.Action | None) -> bool:
+    """Whether this Action was generated, and neither renamed nor copied since."""
+    mark = action.get(MARK) if action else None
+    return mark is not None and mark.get("name") == action.name
+
+
+def _mark(action: bpy.types.Action, paths: list[str], strip: str = "", scene: str = "", first_frame: int = 0) -> None:
+    action[MARK] = {
+        "name": action.name,
+        "strip": strip,
+        "scene": scene,
+        "first_frame": first_frame,
+        "paths": "\n".join(paths),
+    }
+
+
+def _cleared(action: bpy.types.Action):
+    """The F-curves of the Action, after the generated ones are removed."""
+    fcurves = compat.key_fcurves(action)
+    generated = set(action[MARK]["paths"].split("\n")) if MARK in action else set()
+    for fcurve in [fcurve for fcurve in fcurves if fcurve.data_path in generated]:
+        fcurves.remove(fcurve)
+    return fcurves
+
+
+def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+    """Make the Action play; see the module's docstring."""
+    if data.action == action:
+        compat.assign(data, action)
+        return
+    if any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
+        return  # the artist has put it on a track of their own
+    nla.take_off(filter(_is_ours, data.nla_tracks), action)
+    if data.action is None and not data.nla_tracks:
+        compat.assign(data, action)
+        return
+    earlier = [data.action] if is_generated(data.action) else []
+    if earlier:
+        data.action = None
+    _onto_tracks(data, [*earlier, action])
+
+
+def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
+    """Let generated Actions play from tracks of ours."""
+    active_track = data.nla_tracks.active
+    if compat.unkeyed_value() != 0 and not any(track.name == REST for track in data.nla_tracks):
+        data.nla_tracks.new().name = REST  # below the others
+    for action in actions:
+        strip = nla.put_on(data, action, TRACK, lambda track: _is_ours(track) and track.name != REST)
+        strip.extrapolation = "NOTHING"
+    if compat.unkeyed_value() != 0:
+        _rest(data)
+    if active_track is not None:
+        data.nla_tracks.active = active_track
+
+
+def _is_ours(track: bpy.types.NlaTrack) -> bool:
+    named = nla.is_named(track, TRACK) or nla.is_named(track, REST)
+    return named and all(is_generated(strip.action) for strip in track.strips)
+
+
+def _rest(data: bpy.types.AnimData) -> None:
+    """Hold all generated curves at 0 wherever no generated strip plays: a strip of zeros under the others.
+
+    Not those that other tracks hold, the artist's or layers of ours, which may lie below.
+    """
+    strips = [(_is_ours(track), strip) for track in data.nla_tracks for strip in track.strips if strip.action]
+    paths = {fcurve.data_path for ours, strip in strips if ours for fcurve in compat.fcurves_of(strip.action)}
+    paths -= {
+        fcurve.data_path
+        for ours, strip in strips
+        if not ours and strip.extrapolation == "HOLD"
+        for fcurve in compat.fcurves_of(strip.action)
+    }
+    track = next(track for track in data.nla_tracks if track.name == REST)
+    action = track.strips[0].action if track.strips else bpy.data.actions.new("LSF · rest")
+    fcurves = _cleared(action)
+    for path in sorted(paths):
+        fcurves.new(path).keyframe_points.insert(0, 0.0)
+    _mark(action, sorted(paths))
+    if not track.strips:
+        strip = track.strips.new(action.name, 0, action)
+        compat.assign_slot(strip, action)
+        strip.extrapolation, strip.blend_type = "HOLD", "REPLACE"

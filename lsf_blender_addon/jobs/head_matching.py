@@ -1,0 +1,33 @@
+"""Who speaks which line: a head for a strip, from their names. No bpy in here."""
+
+import re
+
+# Words that say what an object is rather than whose.
+COMMON = {"head", "face", "mesh", "geo", "geometry", "body", "low", "high", "lod", "model", "character", "char", "rig"}
+HEADS = {"head", "face"}
+WORD = re.compile(r"[^\W\d_]+|\d+")
+
+
+def words(name: str) -> list[str]:
+    """Of a name, without capitals: AnnaHead_02.wav is anna, head, 02, wav."""
+    parted = "".join(
+        f" {new}" if old.islower() and new.isupper() else new for old, new in zip(" " + name, name, strict=False)
+    )
+    return WORD.findall(parted.casefold())
+
+
+def speaker(line: str, heads: list[str]) -> str | None:
+    """The head whose name is in that of a line ("Anna_03.wav": "Anna", "Anna_Head"); None if none is, or several are.
+
+    All words of a head's own name must be in the line's. The head with most of them is taken; of equal ones one that is
+    called a head or face, then the one with the shortest name.
+    """
+    said = set(words(line))
+    ranks: dict[str, tuple[int, bool, int]] = {}
+    for head in heads:
+        all_words = set(words(head))
+        own = {word for word in all_words - COMMON if not word.isdigit()} or all_words
+        if own and own <= said:
+            ranks[head] = len(own), bool(HEADS & all_words), -len(all_words)
+    best = [head for head, rank in ranks.items() if rank == max(ranks.values())]
+    return best[0] if len(best) == 1 else None

@@ -1,0 +1,39 @@
+"""What emotion a direction in words asks for, as the server reads it. Touches no Blender data."""
+
+import numpy as np
+
+from ..client.jobs import Client
+from .server_job import ServerWork
+
+
+class DirectionReading(ServerWork):
+    """A `read_emotion` job."""
+
+    def __init__(self, client: Client, direction: str):
+        super().__init__(client, "read_emotion", {"text": direction}, {})
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of the emotions, the largest first; their sum is 1."""
+        pairs = zip(self.job.header["emotions"], self.job.arrays["weights"].tolist(), strict=True)
+        return dict(sorted(pairs, key=lambda pair: -pair[1]))
+
+    @property
+    def strength(self) -> float:
+        return self.job.header["strength"]
+
+    def is_whole(self) -> bool:
+        names, weights, strength = (
+            self.job.header.get("emotions"),
+            self.job.arrays.get("weights"),
+            self.job.header.get("strength"),
+        )
+        return (
+            isinstance(names, list)
+            and len(names) > 0
+            and weights is not None
+            and weights.shape == (len(names),)
+            and bool(np.isfinite(weights).all())
+            and isinstance(strength, (int, float))
+            and 0 <= strength <= 1
+        )

@@ -1,0 +1,80 @@
+"""What lives as long as the add-on is on: the client with its server, the running batch, the last result's line.
+
+Kept outside Blender's data, so that undo and file loading do not touch it.
+"""
+
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ..client.jobs import Client
+from ..errors import Refusal
+from . import environment
+from .batch import Batch
+
+_client: Client | None = None
+batch: Batch | None = None
+message = ""  # what became of the last run
+failed = False  # whether that message is an error
+_status: str | None = None  # what the status bar shows of it
+failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, sentence)
+
+
+def client() -> Client:
+    """The client for the Python that the preferences name; another one if they changed. Raises Refusal without one."""
+    global _client
+    python = environment.server_python()
+    if python is None:
+        raise Refusal(environment.NO_PYTHON)
+    if _client is not None and Path(_client.python) != python:
+        _client.stop()
+        _client = None
+    if _client is None:
+        _client = Client(python, environment.server_log())
+    return _client
+
+
+def say(text: str, is_error: bool = False) -> None:
+    """Set the result line of the panel."""
+    global message, failed
+    message, failed = text, is_error
+    redraw()
+
+
+def redraw() -> None:
+    """Draw the sidebars again, in which the panels are, and the preferences; tell the progress in the status bar."""
+    _show_status()
+    for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES"}:
+                for region in area.regions:
+                    if region.type in {"UI", "WINDOW"} and (region.type == "UI") != (area.type == "PREFERENCES"):
+                        region.tag_redraw()
+
+
+def _show_status() -> None:
+    global _status
+    status = f"LSF  {batch.fraction:.0%}  {iface(batch.text)}  ({iface('Esc cancels')})" if batch else None
+    if status != _status:
+        for workspace in bpy.data.workspaces:
+            workspace.status_text_set(status)
+        _status = status
+
+
+def drop(reason: str) -> None:
+    """Cancel what is at work, if anything is, and say why."""
+    global batch
+    if batch is not None:
+        batch.cancel()
+        batch = None
+        say(reason, is_error=True)
+
+
+def stop() -> None:
+    """End the server and forget everything."""
+    global _client
+    drop("The generation was dropped, as the server was stopped")
+    if _client is not None:
+        _client.stop()
+    _client = None

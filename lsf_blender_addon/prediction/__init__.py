@@ -1,0 +1,1 @@
+"""What the server predicted for a line, kept in the file, and how curves are made of it."""

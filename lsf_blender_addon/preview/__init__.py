@@ -1,0 +1,1 @@
+"""Playback, playblast and the graph of the mouth's opening."""

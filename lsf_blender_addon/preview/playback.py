@@ -1,0 +1,59 @@
+"""Play a range of a scene with its sound, and leave the scene's settings as they were."""
+
+import bpy
+
+_scene = ""  # that is played
+_before: dict[str, object] = {}  # its settings
+_during: dict[str, object] = {}
+
+
+def begin(scene: bpy.types.Scene, first: int, last: int) -> None:
+    """Set the scene up; when the playback ends, it is as before. A setting that was changed meanwhile stays changed."""
+    global _scene
+    restore()
+    _scene = scene.name
+    _during.update(
+        use_preview_range=True,
+        frame_preview_start=first,
+        frame_preview_end=last,
+        sync_mode="AUDIO_SYNC",
+        use_audio=True,
+    )
+    _before.update({name: getattr(scene, name) for name in _during})
+    scene.use_preview_range = True  # first: start and end cannot be set without
+    for name in ("frame_preview_end", "frame_preview_start", "frame_preview_end"):  # each pushes the other
+        setattr(scene, name, _during[name])
+    scene.sync_mode, scene.use_audio = "AUDIO_SYNC", True
+    scene.frame_set(first)
+    bpy.app.handlers.animation_playback_post.append(_stopped)
+
+
+def restore() -> None:
+    """Put the settings back, if something is played."""
+    scene = bpy.data.scenes.get(_scene)
+    if scene is not None:
+        mine = {name for name, value in _during.items() if getattr(scene, name) == value}
+        start, end = _before["frame_preview_start"], _before["frame_preview_end"]
+        for name, value in (
+            ("frame_preview_end", end),
+            ("frame_preview_start", start),
+            ("frame_preview_end", end),
+            *((name, _before[name]) for name in ("use_preview_range", "sync_mode", "use_audio")),
+        ):
+            if name in mine:
+                setattr(scene, name, value)
+    forget()
+
+
+def forget() -> None:
+    """Another file is opened: there is nothing to put back."""
+    global _scene
+    _scene = ""
+    _before.clear()
+    _during.clear()
+    if _stopped in bpy.app.handlers.animation_playback_post:
+        bpy.app.handlers.animation_playback_post.remove(_stopped)
+
+
+def _stopped(*_arguments) -> None:
+    restore()

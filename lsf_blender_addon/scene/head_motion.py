@@ -1,0 +1,31 @@
+"""The head motion that was generated for a bone or an object: its constraint, and the pose without it."""
+
+import bpy
+from mathutils import Matrix, Quaternion
+
+MARK = "lsf_layer"  # custom property on the empty that turns the head
+
+
+def constraint(target: bpy.types.Object | None, bone: str) -> bpy.types.Constraint | None:
+    """The layer's constraint on this bone or object."""
+    if target is None:
+        return None
+    owner = target.pose.bones.get(bone) if target.type == "ARMATURE" else target
+    return next((c for c in owner.constraints if _is_ours(c)), None) if owner is not None else None
+
+
+def without_nod(obj: bpy.types.Object) -> Matrix:
+    """Where the object would be in the world without the layer on it, or on what it is parented to."""
+    found = constraint(obj, "") if obj.type != "ARMATURE" else None
+    if found is not None and not found.mute:
+        turn = Quaternion().slerp(found.target.matrix_world.to_quaternion(), found.influence)
+        return obj.matrix_world @ turn.to_matrix().to_4x4().inverted()
+    if obj.parent is not None and obj.parent_type == "OBJECT" and not obj.constraints:
+        parent = without_nod(obj.parent)
+        if parent != obj.parent.matrix_world:
+            return parent @ obj.matrix_parent_inverse @ obj.matrix_basis
+    return obj.matrix_world
+
+
+def _is_ours(found: bpy.types.Constraint) -> bool:
+    return found.type == "COPY_ROTATION" and found.target is not None and MARK in found.target

@@ -1,0 +1,1 @@
+"""Correcting the 68 landmarks in the viewport."""

@@ -1,0 +1,83 @@
+"""Generate several takes of one line."""
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ...animation import actions, refresh
+from ...errors import Refusal
+from ...jobs import lines, session
+from ...jobs.batch import Batch, Item
+from ...jobs.generate import Generation
+from ...prediction import takes
+from ...scene import character, strips
+from ...scene.selection import wanted_layers
+from .batch_modal import BatchModal
+from .generate import choose, why_not
+from .poll import enabled_unless
+
+
+class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
+    """Generate several takes of the line, each with a seed of its own, to step through. Earlier ones stay listed"""
+
+    bl_idname = "lsf.generate_takes"
+    bl_label = "Generate Takes"
+    bl_options = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return enabled_unless(cls, why_not(context))
+
+    def items(self, context: bpy.types.Context) -> list[Item]:
+        head, scene, strip = choose(context)
+        others = {obj.name: kind for obj, kind in character.objects(context, head).items()}
+        names = context.scene.name, head.name, others, scene.name, strip.name
+        settings, self._first = context.scene.lsf, None
+        layers = wanted_layers(settings, head)
+        wishes = [
+            {"seed": settings.seed + i, "temperature": settings.takes.temperature, "layers": [] if i else layers}
+            for i in range(settings.takes.count)
+        ]  # the layers of one take are enough
+        return [Item(f"Seed {wish['seed']}", lambda wish=wish: _begin(*names, wish)) for wish in wishes]
+
+    def write(self, item: Item) -> str:
+        if (before := _action(item.work)) is not None:
+            takes.add(before)  # what the artist had is a take, too
+        text = lines.write(item.work)
+        takes.add(_action(item.work))
+        self._first = self._first or item.work
+        return text
+
+    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
+        if not texts:
+            if batch.failed:
+                self.refuse(batch.failed[0].error)
+            else:
+                session.say("Cancelled: nothing was changed")
+                self.report({"INFO"}, session.message)
+            return {"CANCELLED"}
+        action = _action(self._first)
+        takes.play(action, max(0, takes.count(action) - len(texts)))
+        refresh.refresh(action)
+        text = iface("{count} takes of {strip}, {seconds} s").format(
+            count=takes.count(action), strip=self._first.line.strip, seconds=round(batch.seconds, 1)
+        )
+        if batch.failed:
+            text += f"; {len(batch.failed)} failed: {batch.failed[0].error}"
+        session.say(text, is_error=bool(batch.failed))
+        self.report({"WARNING"} if batch.failed else {"INFO"}, text)
+        return {"FINISHED"}
+
+
+def _begin(settings: str, head: str, others: dict[str, str], scene: str, strip: str, wishes: dict) -> Generation:
+    """By the time that a take begins, undo may have replaced all data: hence names."""
+    found = bpy.data.scenes.get(settings), bpy.data.objects.get(head), bpy.data.scenes.get(scene)
+    if None in found or not all(bpy.data.objects.get(name) for name in others):
+        raise Refusal("The head or its scene is gone or was renamed: press Generate Takes again")
+    parts = {bpy.data.objects[name]: kind for name, kind in others.items()}
+    return lines.begin(found[0].lsf, found[1], parts, found[2], strips.find_strip(found[2], strip), **wishes)
+
+
+def _action(generation: Generation) -> bpy.types.Action | None:
+    """What plays this line."""
+    head = bpy.data.objects.get(generation.character.head.object)
+    return actions.existing(head.data, generation.line.strip, generation.line.scene) if head else None

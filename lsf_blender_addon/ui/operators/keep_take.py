@@ -1,0 +1,24 @@
+"""Keep one take of a line."""
+
+import bpy
+
+from ...animation import refresh
+from ...prediction import takes
+from .poll import enabled_unless
+from .step_take import why_not
+
+
+class LSF_OT_keep_take(bpy.types.Operator):
+    """Keep the take that plays, and delete the others"""
+
+    bl_idname = "lsf.keep_take"
+    bl_label = "Keep This Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return enabled_unless(cls, why_not(context))
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        takes.forget(refresh.current(context))
+        return {"FINISHED"}

@@ -1,0 +1,45 @@
+"""Go to the next take of a line."""
+
+import bpy
+
+from ...animation import refresh
+from ...errors import Refusal
+from ...jobs import session
+from ...prediction import takes
+from .poll import enabled_unless
+
+
+class LSF_OT_step_take(bpy.types.Operator):
+    """Play another take of the line. The animation may run meanwhile; your own keys and the sliders stay"""
+
+    bl_idname = "lsf.step_take"
+    bl_label = "Step Through Takes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    step: bpy.props.IntProperty(name="Step", description="How many takes further; below 0: back", default=1)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return enabled_unless(cls, why_not(context))
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        action = refresh.current(context)
+        now = takes.playing(action)
+        if now is None:  # what plays is none of them
+            now = -1 if self.step > 0 else 0
+        index = (now + self.step) % takes.count(action)
+        takes.play(action, index)
+        refresh.refresh(action)
+        session.redraw()
+        return {"FINISHED"}
+
+
+def why_not(context: bpy.types.Context) -> str:
+    """A sentence that says why there is no step to take; empty if there is."""
+    if session.batch is not None:
+        return "A generation is at work: wait for it, or cancel it."
+    try:
+        action = refresh.current(context)
+    except Refusal as refusal:
+        return f"{refusal}."
+    return "" if takes.count(action) else "This line has no takes: press Generate Takes."

@@ -1,0 +1,69 @@
+"""A whole scene in one go: the table of lines, and how far they are."""
+
+import bpy
+
+from ...client.jobs import State
+from ...jobs import session
+from ..operators import generate_all
+from .common import Tab, wrapped
+
+ICONS = {
+    State.WAITING: "TIME",
+    State.RUNNING: "PLAY",
+    State.DONE: "CHECKMARK",
+    State.FAILED: "ERROR",
+    State.CANCELLED: "X",
+}
+
+
+class LSF_UL_batch(bpy.types.UIList):
+    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
+        row = layout.row(align=True)
+        batch = session.batch
+        index = next((i for i, line in enumerate(batch.items) if line.name == item.strip), -1) if batch else -1
+        if batch is None:
+            row.prop(item, "use", text="")
+        else:
+            row.label(text="", icon=ICONS[batch.items[index].state] if index >= 0 else "BLANK1")
+        row.label(text=item.strip)
+        if index >= 0 and not batch.items[index].state.ended:
+            row.operator("lsf.cancel", text="", icon="X", emboss=False).line = index
+        else:
+            row.prop(item, "head", text="")
+
+
+class _BatchPanel(Tab):
+    bl_label = "Batch"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, batch = self.layout, context.scene.lsf.batch
+        column = layout.column()
+        column.use_property_split, column.use_property_decorate = True, False
+        column.row().prop(batch, "source", expand=True)
+        column.prop(batch, "by")  # side by side, the names would be cut off in a narrow sidebar
+        column.operator("lsf.list_lines", icon="FILE_REFRESH")
+        if batch.lines:
+            layout.template_list("LSF_UL_batch", "", batch, "lines", batch, "active", rows=4)
+            layout.operator("lsf.share_head", icon="LINKED")
+        row = layout.row(align=True)
+        if session.batch is None:
+            row.operator("lsf.generate_all", icon="PLAY")
+        else:
+            row.progress(factor=session.batch.fraction, text=session.batch.text)
+            row.operator("lsf.cancel", text="", icon="X").line = -1
+        reason = generate_all.why_not(context) if session.batch is None else ""
+        if reason:
+            wrapped(layout, context, reason, "INFO")
+        for name, error in session.failures:
+            wrapped(layout, context, f"{name}: {error}", "ERROR")
+
+
+class LSF_PT_view3d_batch(_BatchPanel, bpy.types.Panel):
+    bl_space_type = "VIEW_3D"
+    bl_parent_id = "LSF_PT_view3d"
+
+
+class LSF_PT_sequencer_batch(_BatchPanel, bpy.types.Panel):
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_parent_id = "LSF_PT_sequencer"

@@ -1,0 +1,47 @@
+"""Eyes and head: blinks, gaze, nods, each made by Generate and thrown away by its button."""
+
+import bpy
+
+from ...scene.head_motion import constraint
+from ...scene.selection import head_of
+from ..operators import remove_layer
+from .common import Tab
+
+
+class _LayersPanel(Tab):
+    bl_label = "Eyes and Head"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        head = head_of(context)
+        is_mesh = head is not None and head.type == "MESH"
+        layers = context.scene.lsf.layers
+        for name in ("blinks", "gaze"):
+            row = layout.row(align=True)
+            row.prop(layers, name)
+            if is_mesh and remove_layer.is_there(head, name):
+                row.operator("lsf.remove_layer", text="", icon="TRASH").layer = name
+        if not is_mesh:
+            return
+        nod = head.lsf.nod
+        row = layout.row(align=True)
+        row.prop(nod, "object")
+        found = constraint(nod.object, nod.bone)
+        if found is not None:
+            row.operator("lsf.remove_layer", text="", icon="TRASH").layer = "head"
+        if nod.object is not None and nod.object.type == "ARMATURE":
+            layout.prop_search(nod, "bone", nod.object.data, "bones", icon="BONE_DATA")
+        if found is not None:
+            layout.prop(found, "influence", text="Head Strength", slider=True)
+
+
+class LSF_PT_view3d_layers(_LayersPanel, bpy.types.Panel):
+    bl_space_type = "VIEW_3D"
+    bl_parent_id = "LSF_PT_view3d"
+
+
+class LSF_PT_sequencer_layers(_LayersPanel, bpy.types.Panel):
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_parent_id = "LSF_PT_sequencer"

@@ -1,0 +1,57 @@
+"""Which take: temperature and seed, which part of the line, and several takes to step through."""
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ... import compat
+from ...animation import refresh
+from ...errors import Refusal
+from ...prediction import takes
+from ...scene import strips
+from .common import Tab
+
+
+class _TakePanel(Tab):
+    bl_label = "Take"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.lsf
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "temperature", slider=True)
+        layout.prop(settings, "seed")
+        layout.prop(settings, "only_range")
+        if settings.only_range:
+            layout.label(text="Frames {} to {}".format(*strips.current_range(compat.sequencer_scene(context))))
+        column = layout.column(align=True)
+        column.prop(settings.takes, "count")
+        column.prop(settings.takes, "temperature", slider=True)
+        layout.operator("lsf.generate_takes", icon="DUPLICATE")
+        try:
+            action = refresh.current(context)
+        except Refusal:
+            return
+        if not (count := takes.count(action)):
+            return
+        row = layout.row(align=True)
+        row.operator("lsf.step_take", text="", icon="TRIA_LEFT").step = -1
+        row.label(text=_which(action, count), translate=False)
+        row.operator("lsf.step_take", text="", icon="TRIA_RIGHT").step = 1
+        layout.operator("lsf.keep_take", icon="CHECKMARK")
+
+
+def _which(action: bpy.types.Action, count: int) -> str:
+    index = takes.playing(action)
+    if index is None:
+        return iface("{count} takes").format(count=count)
+    return iface("{take} of {count}, seed {seed}").format(take=index + 1, count=count, seed=takes.seed(action, index))
+
+
+class LSF_PT_view3d_take(_TakePanel, bpy.types.Panel):
+    bl_space_type = "VIEW_3D"
+    bl_parent_id = "LSF_PT_view3d"
+
+
+class LSF_PT_sequencer_take(_TakePanel, bpy.types.Panel):
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_parent_id = "LSF_PT_sequencer"

@@ -1,0 +1,45 @@
+"""Sliders that change a line without the model."""
+
+import bpy
+
+from ...prediction import store
+from .common import Tab, chosen_line, wrapped
+
+
+class _TweakPanel(Tab):
+    bl_label = "Tweak"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        action = chosen_line(layout, context)
+        if action is None:
+            return
+        layout.use_property_split, layout.use_property_decorate = True, False
+        tweaks = action.lsf
+        column = layout.column(align=True)
+        for name in ("jaw", "lips", "cheeks", "brows", "lids"):
+            column.prop(tweaks, name, slider=True)
+        column = layout.column()
+        column.prop(tweaks, "smile", slider=True)
+        row = column.row()
+        row.enabled = store.has_expression(action)
+        row.prop(tweaks, "emotion", slider=True)
+        if not row.enabled:
+            wrapped(column, context, "Nothing in this line is known to come from emotion", "INFO")
+        column.prop(tweaks, "closure")
+        column.prop(tweaks, "smoothing")
+        column.prop(tweaks, "offset")
+        layout.operator("lsf.reset_tweaks", icon="LOOP_BACK")
+
+
+class LSF_PT_view3d_tweak(_TweakPanel, bpy.types.Panel):
+    bl_idname = "LSF_PT_view3d_tweak"
+    bl_space_type = "VIEW_3D"
+    bl_parent_id = "LSF_PT_view3d"
+
+
+class LSF_PT_sequencer_tweak(_TweakPanel, bpy.types.Panel):
+    bl_idname = "LSF_PT_sequencer_tweak"
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_parent_id = "LSF_PT_sequencer"

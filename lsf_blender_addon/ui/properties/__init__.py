@@ -1,0 +1,1 @@
+"""Settings that are kept with scenes, objects and Actions."""

@@ -1,0 +1,189 @@
+"""Every class, menu entry, property and handler of the add-on, in the order in which Blender learns of them."""
+
+import bpy
+
+from ..jobs import environment, session
+from ..preview import mouth_graph, playback
+from . import preferences, translations
+from .operators import (
+    add_head,
+    add_layer,
+    add_mapping_row,
+    add_parts,
+    cancel,
+    cancel_environment,
+    edit_landmarks,
+    export_curves,
+    fill_mapping,
+    find_landmarks,
+    generate,
+    generate_all,
+    generate_takes,
+    import_live_link,
+    install_text_encoder,
+    keep_take,
+    list_lines,
+    load_mapping,
+    make_environment,
+    open_log,
+    playblast,
+    preview,
+    read_direction,
+    release_keys,
+    remove_layer,
+    remove_mapping_row,
+    remove_part,
+    reset_landmarks,
+    reset_tweaks,
+    save_mapping,
+    set_part,
+    share_head,
+    show_mouth_graph,
+    step_take,
+)
+from .panels import (
+    batch,
+    channels,
+    emotion,
+    emotion_icons,
+    exchange,
+    face,
+    keys,
+    layers,
+    main,
+    own_keys,
+    parts,
+    take,
+    tweak,
+    watch,
+)
+from .properties import batch as batch_properties
+from .properties import emotion as emotion_properties
+from .properties import face as face_properties
+from .properties import layers as layer_properties
+from .properties import settings
+from .properties import takes as take_properties
+from .properties import tweaks as tweak_properties
+
+CLASSES = (
+    emotion_properties.LSF_PG_emotion,
+    take_properties.LSF_PG_takes,
+    layer_properties.LSF_PG_layers,
+    layer_properties.LSF_PG_nod,
+    batch_properties.LSF_PG_batch_line,
+    batch_properties.LSF_PG_batch,
+    settings.LSF_PG_settings,
+    face_properties.LSF_PG_part,
+    face_properties.LSF_PG_landmark,
+    face_properties.LSF_PG_mapping_row,
+    face_properties.LSF_PG_face,
+    tweak_properties.LSF_PG_channel,
+    tweak_properties.LSF_PG_tweaks,
+    preferences.LSF_preferences,
+    generate.LSF_OT_generate,
+    list_lines.LSF_OT_list_lines,
+    generate_takes.LSF_OT_generate_takes,
+    step_take.LSF_OT_step_take,
+    read_direction.LSF_OT_read_direction,
+    install_text_encoder.LSF_OT_install_text_encoder,
+    keep_take.LSF_OT_keep_take,
+    share_head.LSF_OT_share_head,
+    generate_all.LSF_OT_generate_all,
+    cancel.LSF_OT_cancel,
+    add_head.LSF_OT_add_head,
+    add_parts.LSF_OT_add_parts,
+    remove_part.LSF_OT_remove_part,
+    set_part.LSF_OT_set_part,
+    reset_tweaks.LSF_OT_reset_tweaks,
+    release_keys.LSF_OT_release_keys,
+    add_layer.LSF_OT_add_layer,
+    preview.LSF_OT_preview,
+    playblast.LSF_OT_playblast,
+    show_mouth_graph.LSF_OT_show_mouth_graph,
+    import_live_link.LSF_OT_import_live_link,
+    export_curves.LSF_OT_export_curves,
+    find_landmarks.LSF_OT_find_landmarks,
+    edit_landmarks.LSF_OT_edit_landmarks,
+    reset_landmarks.LSF_OT_reset_landmarks,
+    fill_mapping.LSF_OT_fill_mapping,
+    add_mapping_row.LSF_OT_add_mapping_row,
+    remove_mapping_row.LSF_OT_remove_mapping_row,
+    load_mapping.LSF_OT_load_mapping,
+    save_mapping.LSF_OT_save_mapping,
+    remove_layer.LSF_OT_remove_layer,
+    make_environment.LSF_OT_make_environment,
+    cancel_environment.LSF_OT_cancel_environment,
+    open_log.LSF_OT_open_log,
+    main.LSF_PT_view3d,
+    main.LSF_PT_sequencer,
+    take.LSF_PT_view3d_take,
+    take.LSF_PT_sequencer_take,
+    tweak.LSF_PT_view3d_tweak,
+    tweak.LSF_PT_sequencer_tweak,
+    channels.LSF_UL_channels,
+    channels.LSF_PT_view3d_channels,
+    channels.LSF_PT_sequencer_channels,
+    keys.LSF_PT_view3d_keys,
+    keys.LSF_PT_sequencer_keys,
+    emotion.LSF_PT_view3d_emotion,
+    emotion.LSF_PT_sequencer_emotion,
+    face.LSF_PT_view3d_face,
+    layers.LSF_PT_view3d_layers,
+    layers.LSF_PT_sequencer_layers,
+    parts.LSF_UL_parts,
+    parts.LSF_PT_view3d_parts,
+    watch.LSF_PT_view3d_watch,
+    watch.LSF_PT_sequencer_watch,
+    batch.LSF_UL_batch,
+    batch.LSF_PT_view3d_batch,
+    batch.LSF_PT_sequencer_batch,
+    own_keys.LSF_UL_mapping,
+    own_keys.LSF_PT_view3d_own_keys,
+    exchange.LSF_PT_view3d_exchange,
+    exchange.LSF_PT_sequencer_exchange,
+)
+
+MENUS = (  # (Blender's menu, what draws our entry)
+    (bpy.types.VIEW3D_MT_mesh_add, add_head.draw_menu),
+    (bpy.types.TOPBAR_MT_file_import, import_live_link.draw_menu),
+    (bpy.types.TOPBAR_MT_file_export, export_curves.draw_menu),
+)
+
+
+@bpy.app.handlers.persistent
+def _on_load(*_arguments) -> None:
+    session.drop("The generation was dropped, as another file was opened")
+    playback.forget()
+
+
+def register() -> None:
+    for cls in CLASSES:
+        if issubclass(cls, bpy.types.Operator):
+            cls.bl_description = " ".join(cls.__doc__.split())  # a tooltip breaks its lines itself
+        bpy.utils.register_class(cls)
+    translations.register()
+    bpy.types.Scene.lsf = bpy.props.PointerProperty(type=settings.LSF_PG_settings)
+    bpy.types.Object.lsf = bpy.props.PointerProperty(type=face_properties.LSF_PG_face)
+    bpy.types.Action.lsf = bpy.props.PointerProperty(type=tweak_properties.LSF_PG_tweaks)
+    for menu, draw in MENUS:
+        menu.append(draw)
+    bpy.app.handlers.load_pre.append(_on_load)
+
+
+def unregister() -> None:
+    session.stop()
+    environment.stop()
+    emotion_icons.free()
+    playback.restore()
+    mouth_graph.hide()
+    if bpy.app.timers.is_registered(make_environment.watch):
+        bpy.app.timers.unregister(make_environment.watch)
+    bpy.app.handlers.load_pre.remove(_on_load)
+    del bpy.types.Action.lsf
+    del bpy.types.Object.lsf
+    for menu, draw in MENUS:
+        menu.remove(draw)
+    del bpy.types.Scene.lsf
+    translations.unregister()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

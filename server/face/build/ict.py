@@ -1,0 +1,72 @@
+"""The input of the project's own head: ICT-FaceKit light, read into this project's conventions and channel order.
+
+The file holds `neutral` (V, 3) in centimetres with Y up, `faces` quads padded with -1, `exp_names` and `exp` offsets,
+`identity` modes of unit weight.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import dijkstra
+
+from ...arkit import CHANNELS
+
+# Vertex ranges and landmarks of the ICT-FaceKit topology.
+SKIN_END, BAG, SOCKETS = 14062, slice(11248, 13294), slice(13294, 14062)
+GUMS, TEETH, EYE_LEFT, EYE_RIGHT = slice(14062, 17039), slice(17039, 21451), slice(21451, 22221), slice(23021, 23791)
+LOWER_TEETH = 19247  # teeth from this vertex on are in the lower jaw
+HEAD_AND_NECK = 9409  # skin from this vertex on is outside the face
+LANDMARKS = np.array("""
+    1225 1888 1052 367 1719 1722 2199 1447 966 3661 4390 3927 3924 2608 3272 4088 3443 268 493 1914 2044 1401
+    3615 4240 4114 2734 2509 978 4527 4942 4857 1140 2075 1147 4269 3360 1507 1542 1537 1528 1518 1511 3742 3751
+    3756 3721 3725 3732 5708 5695 2081 0 4275 6200 6213 6346 6461 5518 5957 5841 5702 5711 5533 6216 6207 6470
+    5517 5966""".split(), dtype=int)
+
+# Strength of shapes that the input makes about twice too strong or too weak compared with what artists make.
+STRENGTH = {"mouthRollLower": 0.55, "mouthShrugLower": 0.5, "noseSneerLeft": 0.6, "noseSneerRight": 0.6,
+            "cheekPuff": 0.85, "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
+
+
+class Ict:
+    """The input in this project's conventions (metres, Z up, facing -Y) and channel order.
+
+    `vertices` (V, 3), `triangles` (T, 3), `basis` (52, V, 3) offsets at channel value 1, `identity` (modes, V, 3).
+    """
+
+    def __init__(self, path):
+        with np.load(path, allow_pickle=False) as z:
+            turn = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]) / 100  # x, y, z -> x, -z, y, in metres
+            self.vertices = z["neutral"].astype(float) @ turn
+            names = [str(n) for n in z["exp_names"]]
+            offsets = z["exp"].astype(float) @ turn
+            self.identity = z["identity"].astype(float) @ turn
+            quads = z["faces"]
+        self.triangles = np.concatenate([quads[:, :3], quads[quads[:, 3] >= 0][:, [0, 2, 3]]])
+        named = dict(zip(names, offsets, strict=True))
+        self.basis = np.zeros((len(CHANNELS), *self.vertices.shape))
+        for k, channel in enumerate(CHANNELS):
+            sides = {channel, channel.replace("Left", "_L").replace("Right", "_R"), channel + "_L", channel + "_R"}
+            self.basis[k] = sum(named[name] for name in sides if name in named) * STRENGTH.get(channel, 1.0)
+
+    def part(self, vertices: slice) -> np.ndarray:
+        """(T, 3) the triangles inside a range of vertices, numbered from its start."""
+        inside = ((self.triangles >= vertices.start) & (self.triangles < vertices.stop)).all(1)
+        return self.triangles[inside] - vertices.start
+
+
+def path_along(graph: sparse.csr_matrix, points: Sequence[int]) -> np.ndarray:
+    """(n,) the vertices of the shortest edge paths through the given vertices."""
+    found = []
+    for start, end in zip(points[:-1], points[1:], strict=True):
+        _, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+        while end != start:
+            found.append(end)
+            end = before[end]
+        found.append(start)
+    return np.unique(found)
+
+
+def seed_distances(graph: sparse.csr_matrix, seeds: list[np.ndarray]) -> np.ndarray:
+    """(S, V) metres along the edges from each of S sets of vertices."""
+    return np.stack([dijkstra(graph, directed=False, indices=s, min_only=True) for s in seeds])

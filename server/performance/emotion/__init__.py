@@ -1,0 +1,1 @@
+"""Emotion on the face: what the voice implies, what the artist chooses, and the poses that show it."""

@@ -1,0 +1,267 @@
+"""The message loop of `python -m server`: frames on stdin, replies on stdout, logs on stderr. See docs/protocol.md.
+
+The main thread reads and answers at once (hello, ping, cancel); one worker thread loads the model after `hello` and
+runs the jobs in order. The process ends with its stdin, so it can never outlive the program that started it.
+"""
+
+import logging
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from .. import __version__
+from ..engine import Engine, available
+from ..errors import Cancelled, LSFError
+from . import requests, wire
+from .requests import job_id, shown
+
+log = logging.getLogger(__name__)
+
+MAX_JOBS = 256
+MAX_QUEUED_BYTES = 2 << 30
+PROGRESS_INTERVAL = 0.1  # seconds between two progress messages of a job that say the same
+
+
+class Job:
+    """One request in the queue or at work."""
+
+    def __init__(self, header: dict, arrays: wire.Arrays):
+        self.id: str = header["job"]
+        self.header, self.arrays = header, arrays
+        self.bytes = sum(a.nbytes for a in arrays.values())
+        self.cancelled = threading.Event()
+
+
+class Server:
+    """Answers messages from `source` on `sink` until the source ends or says `shutdown`.
+
+    `make_engine()` builds the Engine; it is called in the worker thread after `hello`, and again at the next job if it
+    raised. `models` and `device` are what `hello` reports.
+    """
+
+    def __init__(
+        self, source: BinaryIO, sink: BinaryIO, make_engine: Callable[[], Engine], models: list[dict], device: str
+    ):
+        self._reader, self._sink = wire.Reader(source), sink
+        self._make_engine, self._models, self._device = make_engine, models, device
+        self._engine: Engine | None = None
+        self._greeted = False
+        self._sending, self._lock = threading.Lock(), threading.Lock()
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None: load the model
+        self._active: dict[str, Job] = {}  # queued, and the one at work; under _lock
+        self._running: Job | None = None
+
+    def run(self) -> None:
+        """Serve until the stream ends. A job still at work then is told to stop; its reply goes nowhere."""
+        threading.Thread(target=self._work, name="worker", daemon=True).start()
+        try:
+            while True:
+                try:
+                    header, arrays = self._reader.read()
+                    if header.get("type") == "shutdown":
+                        break
+                    self._answer(header, arrays)
+                except LSFError as error:
+                    self._error(header, error.code, str(error))
+                except wire.WireError as error:
+                    log.warning("%s: %s", error.code, error)
+                    self._error(error.header, error.code, str(error))
+                    if error.code == "truncated_frame":
+                        break
+        except (EOFError, OSError):  # OSError: nobody reads the replies any more
+            log.info("The client has gone.")
+        with self._lock:
+            for job in self._active.values():
+                job.cancelled.set()
+
+    # Main thread: answers that need no work
+
+    def _answer(self, header: dict, arrays: wire.Arrays) -> None:
+        kind = header.get("type")
+        if kind == "hello":
+            self._hello(header)
+        elif not self._greeted:
+            raise LSFError("no_hello", 'The first message must be "hello".')
+        elif kind == "ping":
+            self._send({"type": "pong"})
+        elif kind == "cancel":
+            self._cancel(header)
+        elif isinstance(kind, str) and kind in requests.RUN:
+            self._enqueue(header, arrays)
+        else:
+            raise LSFError("unknown_message", f"The server knows no message of type {shown(kind)}.")
+
+    def _hello(self, header: dict) -> None:
+        if header.get("protocol") != wire.PROTOCOL:
+            raise LSFError(
+                "version_mismatch",
+                f"The client speaks protocol {shown(header.get('protocol'))}, this "
+                f"server {wire.PROTOCOL}: install add-on and server from the same release.",
+            )
+        self._send(
+            {
+                "type": "hello",
+                "protocol": wire.PROTOCOL,
+                "version": __version__,
+                "device": self._device,
+                "models": self._models,
+                "python": platform.python_version(),
+            }
+        )
+        if not self._greeted:
+            self._greeted = True
+            self._queue.put(None)
+
+    def _enqueue(self, header: dict, arrays: wire.Arrays) -> None:
+        job_id(header)
+        job = Job(header, arrays)
+        with self._lock:
+            if job.id in self._active:
+                raise LSFError("duplicate_job", f"A job {shown(job.id)} is at work already.")
+            if (
+                len(self._active) >= MAX_JOBS
+                or sum(j.bytes for j in self._active.values()) + job.bytes > MAX_QUEUED_BYTES
+            ):
+                raise LSFError("busy", "Too many jobs are waiting: send this one again when some are done.")
+            self._active[job.id] = job
+        self._queue.put(job)
+
+    def _cancel(self, header: dict) -> None:
+        with self._lock:
+            job = self._active.get(job_id(header))
+            if job is None:
+                raise LSFError("unknown_job", f"There is no job {shown(header['job'])} to cancel: it may have ended.")
+            job.cancelled.set()
+            waiting = job is not self._running
+            if waiting:
+                del self._active[job.id]
+        if waiting:  # the worker passes over it; a job at work answers for itself
+            self._send({"type": "cancelled", "job": job.id})
+
+    # Worker thread
+
+    def _work(self) -> None:
+        while True:
+            self._take(self._queue.get())
+
+    def _take(self, job: Job | None) -> None:
+        if job is None:
+            try:
+                self._load()
+            except Exception as error:
+                code, sentence = explain(error)
+                self._send({"type": "error", "code": code, "message": sentence})
+            return
+        with self._lock:
+            if job.cancelled.is_set():
+                return
+            self._running = job
+        header, arrays = self._run(job)
+        with self._lock:  # before the reply, so that the client may use the id again
+            del self._active[job.id]
+            self._running = None
+        try:
+            self._send(header, arrays)
+        except wire.WireError as error:
+            self._error(job.header, error.code, str(error))
+
+    def _load(self) -> None:
+        if self._engine is None:
+            started = time.perf_counter()
+            self._engine = self._make_engine()
+            self._send({"type": "ready", "device": self._device, "seconds": round(time.perf_counter() - started, 4)})
+
+    def _run(self, job: Job) -> tuple[dict, wire.Arrays]:
+        """Return the one message that ends the job."""
+        try:
+            self._load()
+            header, arrays = requests.RUN[job.header["type"]](
+                self._engine, job.header, job.arrays, self._reporter(job), job.cancelled.is_set
+            )
+            return {"type": "result", "job": job.id, **header}, arrays
+        except Cancelled:
+            return {"type": "cancelled", "job": job.id}, {}
+        except Exception as error:
+            code, sentence = explain(error)
+            return {"type": "error", "job": job.id, "code": code, "message": sentence}, {}
+
+    def _reporter(self, job: Job) -> Callable[[float, str], None]:
+        last_time, last_text, last_fraction = 0.0, "", 0.0
+
+        def report(fraction: float, text: str) -> None:
+            nonlocal last_time, last_text, last_fraction
+            now = time.monotonic()
+            if (now - last_time < PROGRESS_INTERVAL and text == last_text) or job.cancelled.is_set():
+                return
+            last_time, last_text, last_fraction = now, text, min(1.0, max(last_fraction, float(fraction)))
+            self._send({"type": "progress", "job": job.id, "fraction": last_fraction, "text": text})
+
+        return report
+
+    # Both threads
+
+    def _send(self, header: dict, arrays: wire.Arrays | None = None) -> None:
+        with self._sending:
+            wire.write_message(self._sink, header, arrays)
+
+    def _error(self, header: dict, code: str, sentence: str) -> None:
+        job = header.get("job")
+        about = {"job": job} if isinstance(job, str) and len(job) <= 64 else {}
+        self._send({"type": "error", **about, "code": code, "message": sentence})
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """Return the code and the sentence for an error, and log what a developer needs of an unexpected one."""
+    if isinstance(error, LSFError):
+        return error.code, str(error)
+    log.error("Unexpected error", exc_info=error)
+    if isinstance(error, ModuleNotFoundError):
+        return "missing_package", (
+            f'The Python package "{error.name}" is missing: press Install in the add-on\'s '
+            "preferences, or choose a Python that has the packages."
+        )
+    if isinstance(error, MemoryError):
+        return "out_of_memory", "The computer ran out of memory: close other programs, or use shorter audio."
+    reason = (str(error).splitlines() or [""])[0][:120]
+    return "internal", f"Something unexpected went wrong ({type(error).__name__}: {reason}): report it with the log."
+
+
+def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
+    """Take stdin and stdout for the protocol; what anything else prints from now on goes to stderr."""
+    source, sink = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.setmode(source, os.O_BINARY)
+        msvcrt.setmode(sink, os.O_BINARY)
+    return os.fdopen(source, "rb"), os.fdopen(sink, "wb")
+
+
+def main(checkpoint: str | None, device: str, cache_folder: Path | None) -> None:
+    """Run the server on this process's stdin and stdout; does not return."""
+    source, sink = claim_stdio()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def make_engine() -> Engine:
+        return Engine(checkpoint, device, cache_folder)
+
+    log.info("LSF server %s, protocol %d, Python %s", __version__, wire.PROTOCOL, platform.python_version())
+    try:
+        Server(source, sink, make_engine, available(checkpoint), device).run()
+        code = 0
+    except BaseException:
+        log.exception("The server stops")
+        code = 1
+    logging.shutdown()
+    os._exit(code)  # a worker deep in native code must not hold up the exit

@@ -1,0 +1,1 @@
+"""Speech for training: synthesis, augmentation, phones and their times."""

@@ -1,0 +1,71 @@
+"""Which Python the server gets, and the buttons of the preferences."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import bpy
+import pytest
+
+from lsf_blender_addon.client import installation as maker
+from lsf_blender_addon.jobs import environment
+from lsf_blender_addon.scene import installed
+
+
+@pytest.fixture
+def preferences(addon, monkeypatch):
+    """The add-on's preferences, which Blender has for enabled add-ons only."""
+    chosen = SimpleNamespace(python="", wheels="")
+    monkeypatch.setattr(installed, "preferences", lambda: chosen)
+    return chosen
+
+
+def test_the_choice_of_the_python(preferences, monkeypatch, tmp_path):
+    assert environment.server_python() == Path("/nowhere/python"), "LSF_SERVER_PYTHON comes first"
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+    assert environment.server_python() is None
+    preferences.python = str(tmp_path / "python")
+    assert environment.server_python() == tmp_path / "python"
+    preferences.python = ""
+    monkeypatch.setattr(environment, "is_complete", lambda folder: folder == tmp_path / "env")
+    assert environment.server_python() == maker.python_of(tmp_path / "env")
+
+
+def test_the_preferences_say_what_there_is(addon, tmp_path):
+    from lsf_blender_addon.ui.preferences import _state
+
+    assert _state(None)[1] == "INFO"
+    text, icon = _state(tmp_path / "python")
+    assert text.endswith(f"choose another one: {tmp_path / 'python'}") and icon == "ERROR"
+    (tmp_path / "python").touch()
+    assert _state(tmp_path / "python") == (f"Ready: {tmp_path / 'python'}", "CHECKMARK")
+
+
+def test_install_needs_the_network_or_wheels(preferences):
+    if bpy.app.online_access:
+        pytest.skip("online access is allowed here")
+    assert not bpy.ops.lsf.make_environment.poll()
+    with pytest.raises(RuntimeError, match="Allow online access first"):
+        bpy.ops.lsf.make_environment()
+    preferences.wheels = "/wheels"
+    assert bpy.ops.lsf.make_environment.poll()
+
+
+def test_a_failed_installation_says_why(preferences, tmp_path):
+    preferences.wheels = str(tmp_path / "no such folder")
+    with pytest.raises(RuntimeError, match="There is no wheel folder"):
+        bpy.ops.lsf.make_environment()
+    assert not environment.installing() and environment.server_log() == tmp_path / "server.log"
+
+
+def test_cancelling_an_installation(preferences, tmp_path):
+    (tmp_path / "wheels").mkdir()
+    assert not bpy.ops.lsf.cancel_environment.poll()
+    installation = environment.install(str(tmp_path / "wheels"))
+    assert environment.installing() and not bpy.ops.lsf.make_environment.poll()
+    bpy.ops.lsf.cancel_environment()
+    installation.join(30)
+    assert installation.error == "Cancelled." and not maker.is_complete(environment.environment_folder())
+
+
+def test_a_log_that_is_not_there(addon):
+    assert bpy.ops.lsf.open_log(log="INSTALL") == {"CANCELLED"}

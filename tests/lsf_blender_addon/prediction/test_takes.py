@@ -1,0 +1,125 @@
+"""Takes: generated together, kept in the file, stepped through, one kept."""
+
+import bpy
+import numpy as np
+import pytest
+
+from lsf_blender_addon import compat
+from lsf_blender_addon.animation import refresh
+from lsf_blender_addon.client.jobs import State
+from lsf_blender_addon.prediction import store, takes
+from tests.lsf_blender_addon.fake_client import Client, use
+
+
+@pytest.fixture
+def scene(addon, add_strip, clicks):
+    add_strip(clicks)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    return bpy.context.scene
+
+
+@pytest.fixture
+def client(scene, addon, monkeypatch):
+    return use(addon, monkeypatch, Client())
+
+
+def played() -> np.ndarray:
+    """(96,) the jaw's curve."""
+    action = refresh.current(bpy.context)
+    (curve,) = [c for c in compat.fcurves_of(action) if '"jawOpen"' in c.data_path]
+    return np.array([curve.evaluate(25 + i) for i in range(96)])
+
+
+def test_takes_have_seeds_one_after_the_other_and_the_first_plays(scene, client):
+    scene.lsf.seed, scene.lsf.takes.count, scene.lsf.takes.temperature = 7, 3, 0.4
+    assert bpy.ops.lsf.generate_takes() == {"FINISHED"}
+    wishes = [job.request["settings"] for job in client.jobs]
+    assert [wish["seed"] for wish in wishes] == [7, 8, 9]
+    assert [wish["temperature"] for wish in wishes] == pytest.approx([0.4] * 3)
+    assert [wish["layers"] for wish in wishes] == [["blinks", "gaze"], [], []]
+    action = refresh.current(bpy.context)
+    assert takes.count(action) == 3 and takes.playing(action) == 0 and takes.seed(action, 2) == "9"
+    assert store.load(action).seed == 7
+
+
+def test_stepping_swaps_the_curves_and_comes_around(scene, client):
+    scene.lsf.takes.count = 3
+    bpy.ops.lsf.generate_takes()
+    action, seen = refresh.current(bpy.context), [played()]
+    for expected in (1, 2, 0):
+        assert bpy.ops.lsf.step_take(step=1) == {"FINISHED"}
+        assert takes.playing(action) == expected
+        seen.append(played())
+    np.testing.assert_allclose(seen[3], seen[0], atol=1e-6)
+    assert np.abs(seen[0] - seen[1]).max() > 0.1 and np.abs(seen[1] - seen[2]).max() > 0.1
+    bpy.ops.lsf.step_take(step=-1)
+    assert takes.playing(action) == 2
+    jaw = store.load(action).motion[:, store.load(action).channels.index("jawOpen")]
+    np.testing.assert_allclose(played(), jaw, atol=0.05)
+
+
+def test_keep_one_and_delete_the_rest(scene, client):
+    bpy.ops.lsf.generate_takes()
+    bpy.ops.lsf.step_take(step=1)
+    before = played()
+    assert bpy.ops.lsf.keep_take() == {"FINISHED"}
+    action = refresh.current(bpy.context)
+    assert takes.count(action) == 0 and takes.PROPERTY not in action and store.load(action).seed == 1
+    np.testing.assert_array_equal(played(), before)
+    assert not bpy.ops.lsf.step_take.poll() and not bpy.ops.lsf.keep_take.poll()
+
+
+def test_what_was_generated_before_is_a_take_too_and_more_takes_join(scene, client):
+    bpy.ops.lsf.generate()
+    single = played()
+    scene.lsf.takes.count = 2
+    bpy.ops.lsf.generate_takes()
+    action = refresh.current(bpy.context)
+    assert takes.count(action) == 3 and takes.playing(action) == 1
+    bpy.ops.lsf.step_take(step=-1)
+    np.testing.assert_allclose(played(), single, atol=0.05)
+    scene.lsf.seed = 50
+    bpy.ops.lsf.generate_takes()
+    assert takes.count(action) == 5 and takes.seed(action, takes.playing(action)) == "50"
+
+
+def test_takes_are_kept_in_the_file(scene, client, tmp_path):
+    scene.lsf.takes.count = 3
+    bpy.ops.lsf.generate_takes()
+    bpy.ops.lsf.step_take(step=1)
+    before = played()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "takes.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "takes.blend"))
+    action = refresh.current(bpy.context)
+    assert takes.count(action) == 3 and takes.playing(action) == 1
+    bpy.ops.lsf.step_take(step=1)
+    bpy.ops.lsf.step_take(step=-1)
+    np.testing.assert_allclose(played(), before, atol=1e-6)
+
+
+def test_a_take_plays_where_the_line_is_now(scene, client):
+    bpy.ops.lsf.generate_takes()
+    action = refresh.current(bpy.context)
+    moved = {**action[store.PROPERTY].to_dict(), "first_frame": 100}
+    action[store.PROPERTY] = moved
+    takes.play(action, 1)
+    assert store.load(action).first_frame == 100
+
+
+def test_without_a_result_nothing_changes(scene, addon, monkeypatch):
+    use(addon, monkeypatch, Client(State.CANCELLED))
+    assert bpy.ops.lsf.generate_takes() == {"CANCELLED"}
+    assert not bpy.data.actions and addon.session.message == "Cancelled: nothing was changed"
+    use(addon, monkeypatch, Client(State.FAILED))
+    with pytest.raises(RuntimeError, match="headache"):
+        bpy.ops.lsf.generate_takes()
+    assert not bpy.data.actions
+
+
+def test_buttons_say_why_they_are_disabled(scene, client):
+    for name in ("step_take", "keep_take"):
+        with pytest.raises(RuntimeError, match="Generate"):
+            getattr(bpy.ops.lsf, name)()
+    bpy.ops.lsf.generate()
+    with pytest.raises(RuntimeError, match="This line has no takes"):
+        bpy.ops.lsf.step_take()

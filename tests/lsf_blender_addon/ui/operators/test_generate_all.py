@@ -1,0 +1,172 @@
+"""A whole scene in one go, with a client that answers at once. test_real_server.py has the real one."""
+
+import bpy
+import pytest
+
+from lsf_blender_addon.animation import actions
+from lsf_blender_addon.client.jobs import State
+from tests.lsf_blender_addon.fake_client import Client, use
+
+pytestmark = pytest.mark.skipif(not bpy.app.build_options.audaspace, reason="the bpy 4.2 wheel can make no strips")
+
+STRIPS = ("Anna_01", "Ben_01", "Anna_02", "Narrator_01")
+
+
+@pytest.fixture
+def scene(addon, add_strip, clicks, monkeypatch):
+    """Four lines of four seconds one after the other, and two heads."""
+    for i, name in enumerate(STRIPS):
+        add_strip(clicks, name, 25 + 100 * i)
+    for name in ("Anna", "Ben_Head"):
+        bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+        bpy.context.object.name = name
+    use(addon, monkeypatch, Client())
+    return bpy.context.scene
+
+
+def cast(scene) -> list:
+    return [line.head.name if line.head else None for line in scene.lsf.batch.lines]
+
+
+def lines_of(head: str) -> list[str]:
+    keys = bpy.data.objects[head].data.shape_keys
+    data = keys.animation_data
+    played = [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]
+    return sorted(action[actions.MARK]["strip"] for action in played if action and action[actions.MARK]["strip"])
+
+
+def test_the_table_is_filled_by_name(scene):
+    bpy.ops.lsf.list_lines()
+    assert [line.strip for line in scene.lsf.batch.lines] == list(STRIPS)
+    assert cast(scene) == ["Anna", "Ben_Head", "Anna", None]
+
+
+def test_heads_chosen_by_hand_stay(scene):
+    bpy.ops.lsf.list_lines()
+    scene.lsf.batch.lines[3].head = bpy.data.objects["Ben_Head"]
+    scene.lsf.batch.lines[1].use = False
+    bpy.ops.lsf.list_lines()
+    assert cast(scene) == ["Anna", "Ben_Head", "Anna", "Ben_Head"]
+    assert [line.use for line in scene.lsf.batch.lines] == [True, False, True, True]
+
+
+def strip_named(scene, name):
+    from lsf_blender_addon.scene import strips
+
+    return strips.find_strip(scene, name)
+
+
+def test_by_channel(scene):
+    for name, channel in zip(STRIPS, (1, 2, 2, 3), strict=True):
+        strip_named(scene, name).channel = channel
+    scene.sequence_editor.channels[2].name = "Ben's lines"
+    scene.lsf.batch.by = "CHANNEL"
+    bpy.ops.lsf.list_lines()
+    assert cast(scene) == [None, "Ben_Head", "Ben_Head", None]
+    scene.lsf.batch.lines[2].head = bpy.data.objects["Anna"]
+    scene.lsf.batch.active = 2
+    bpy.ops.lsf.share_head()
+    assert cast(scene) == [None, "Anna", "Anna", None]
+
+
+def test_selected_and_muted_strips(scene):
+    for name in STRIPS:
+        strip_named(scene, name).select = name == "Ben_01"
+    scene.lsf.batch.source = "SELECTED"
+    bpy.ops.lsf.list_lines()
+    assert [line.strip for line in scene.lsf.batch.lines] == ["Ben_01"]
+    strip_named(scene, "Ben_01").mute = True
+    with pytest.raises(RuntimeError, match="select some, or list all"):
+        bpy.ops.lsf.list_lines()
+
+
+def test_one_head_speaks_all_lines_without_a_name(scene):
+    for name in ("Anna", "Ben_Head"):
+        bpy.data.objects[name].name = "Sphere"
+    scene.lsf.head = bpy.data.objects["Sphere.001"]
+    bpy.ops.lsf.list_lines()
+    assert cast(scene) == ["Sphere.001"] * 4
+
+
+def test_all_lines_on_their_heads(scene, addon):
+    scene.lsf.head = bpy.data.objects["Anna"]
+    bpy.ops.lsf.list_lines()
+    scene.lsf.batch.lines[3].head = bpy.data.objects["Ben_Head"]
+    assert bpy.ops.lsf.generate_all() == {"FINISHED"}
+    assert lines_of("Anna") == ["Anna_01", "Anna_02"] and lines_of("Ben_Head") == ["Ben_01", "Narrator_01"]
+    assert addon.session.message.startswith("4 of 4 lines") and not addon.session.failed
+    assert addon.session.batch is None and not addon.session.failures
+
+
+def test_heads_that_are_selected_together_are_no_parts_of_each_other(scene):
+    for obj in scene.objects:
+        obj.select_set(True)
+    with pytest.raises(RuntimeError):  # the narrator has no head
+        bpy.ops.lsf.generate_all()
+    assert lines_of("Anna") == ["Anna_01", "Anna_02"] and not bpy.data.objects["Anna"].lsf.parts
+
+
+def test_a_line_that_fails_does_not_stop_the_others(scene, addon, monkeypatch, capfd):
+    class Moody(Client):
+        def submit(self, kind, request, arrays):
+            self.state = State.FAILED if len(self.jobs) == 0 else State.DONE
+            return super().submit(kind, request, arrays)
+
+    use(addon, monkeypatch, Moody())
+    strip = strip_named(scene, "Anna_02")
+    strip.sound = strip.sound.copy()  # 5.2 gives all strips of a file one sound
+    bpy.data.sounds.remove(strip.sound)
+    with pytest.raises(RuntimeError) as error:
+        bpy.ops.lsf.generate_all()
+    assert lines_of("Ben_Head") == ["Ben_01"] and bpy.data.objects["Anna"].data.shape_keys is None
+    failures = dict(addon.session.failures)
+    assert set(failures) == {"Anna_01", "Anna_02", "Narrator_01"}
+    assert "headache" in failures["Anna_01"] and "lost its sound" in failures["Anna_02"]
+    assert "No head is chosen" in failures["Narrator_01"]
+    assert "Anna_01, Anna_02, Narrator_01" in str(error.value)
+    log = capfd.readouterr().out
+    assert all(f"LSF: {name} failed: {sentence}" in log for name, sentence in failures.items())
+    assert addon.session.message.startswith("1 of 4 lines") and "3 failed" in addon.session.message
+
+
+def test_only_ticked_lines(scene):
+    bpy.ops.lsf.list_lines()
+    for line in scene.lsf.batch.lines:
+        line.use = line.strip == "Ben_01"
+    bpy.ops.lsf.generate_all()
+    assert lines_of("Ben_Head") == ["Ben_01"] and bpy.data.objects["Anna"].data.shape_keys is None
+    scene.lsf.batch.lines[1].use = False
+    with pytest.raises(RuntimeError, match="No line is ticked"):
+        bpy.ops.lsf.generate_all()
+
+
+def test_cancel_one_line(scene, addon, monkeypatch):
+    client = use(addon, monkeypatch, Client(State.RUNNING))
+    bpy.ops.lsf.list_lines()
+    from types import SimpleNamespace
+
+    from lsf_blender_addon.jobs.batch import Batch
+    from lsf_blender_addon.ui.operators.generate_all import LSF_OT_generate_all
+
+    batch = addon.session.batch = Batch(LSF_OT_generate_all.items(SimpleNamespace(save=False), bpy.context))
+    batch.poll()
+    batch.items[0].work._reader.join()
+    bpy.ops.lsf.cancel(line=0)
+    bpy.ops.lsf.cancel(line=2)
+    assert client.cancelled == client.jobs and batch.active.name == "Ben_01"
+    assert [item.state for item in batch.items] == ["cancelled", "waiting", "cancelled", "waiting"]
+    bpy.ops.lsf.cancel()
+    assert batch.ended
+
+
+def test_saving(scene, tmp_path):
+    with pytest.raises(RuntimeError, match="save it first"):
+        bpy.ops.lsf.generate_all(save=True)
+    bpy.ops.lsf.list_lines()
+    scene.lsf.batch.lines[3].use = False
+    path = str(tmp_path / "scene.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.lsf.generate_all(save=True)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    assert lines_of("Anna") == ["Anna_01", "Anna_02"] and lines_of("Ben_Head") == ["Ben_01"]
+    assert cast(bpy.context.scene) == ["Anna", "Ben_Head", "Anna", None]

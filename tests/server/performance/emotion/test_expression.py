@@ -1,0 +1,109 @@
+"""Emotion: what the voice implies, what the artist chooses instead, and when it shows."""
+
+import numpy as np
+import pytest
+
+from server.arkit import CHANNELS
+from server.errors import LSFError
+from server.performance import prosody
+from server.performance.emotion import expression
+from server.performance.emotion.direction import Direction
+from server.protocol.emotions import EMOTION_CLASSES, EMOTIONS
+
+RATE, FPS = 16000, 25
+
+
+def speech(*spans: tuple[float, float], seconds: float = 6.0) -> np.ndarray:
+    """A buzz in the given spans of seconds, silence around them."""
+    t = np.arange(int(seconds * RATE)) / RATE
+    voice = sum(np.sin(2 * np.pi * 130 * k * t) / k for k in range(1, 12)) * 0.1
+    return (voice * sum((t >= a) & (t < b) for a, b in spans)).astype(np.float32)
+
+
+def spoken(audio: np.ndarray, millimetres: float = 8) -> np.ndarray:
+    """Where it is spoken, by lips that open so far all the time."""
+    return expression.speaking(prosody.loudness(audio), np.full(150, millimetres / 1000), FPS)
+
+
+def weights(**of: float) -> np.ndarray:
+    return np.tile([of.get(name, 0.0) for name in EMOTIONS], (150, 1))
+
+
+def test_every_pose_moves_channels_that_exist_and_contempt_one_side():
+    for name in EMOTIONS:
+        assert (expression.pose(name).max() > 0.3) == (name != "neutral")
+        assert all(expression.columns(channel) for channel in expression.POSES[name])
+    left, right = (expression.pose("contempt")[CHANNELS.index(f"mouthDimple{side}")] for side in ("Left", "Right"))
+    assert left > 0 and right == 0
+
+
+def test_an_undecided_reader_is_neutral_and_a_sure_one_is_not():
+    undecided = np.full((1, len(EMOTION_CLASSES)), 0.03)
+    undecided[0, EMOTION_CLASSES.index("neutral")] = 1 - undecided.sum() + 0.03
+    sure = np.eye(len(EMOTION_CLASSES))[[EMOTION_CLASSES.index("angry")]]
+    assert expression.implied(undecided)[0, EMOTIONS.index("neutral")] == 1
+    assert expression.implied(sure)[0, EMOTIONS.index("angry")] > 0.8
+    bored = expression.implied(np.eye(len(EMOTION_CLASSES))[[EMOTION_CLASSES.index("bored")]])[0]
+    assert 0 < bored[EMOTIONS.index("sad")] < 0.5
+    anything = np.random.default_rng(0).dirichlet(np.ones(len(EMOTION_CLASSES)), 50)
+    np.testing.assert_allclose(expression.implied(anything).sum(1), 1, atol=1e-6)
+
+
+def test_the_expression_comes_with_the_speech_and_goes_after_it():
+    audio = speech((1.5, 4.0))
+    curves = expression.express(weights(happy=1.0), prosody.measure(audio), spoken(audio), FPS)
+    smile = curves[:, CHANNELS.index("mouthSmileLeft")]
+    assert curves.shape == (150, 52) and curves.dtype == np.float32
+    assert smile[:25].max() < 0.01 and smile[60:95].min() > 0.3 and smile[-5:].max() < 0.1 * smile.max()
+    assert np.abs(np.diff(smile)).max() < 0.1  # no jump
+    assert not expression.express(weights(neutral=1.0), prosody.measure(audio), spoken(audio), FPS).any()
+
+
+def test_noise_during_which_the_mouth_rests_shows_nothing():
+    audio = speech((0.0, 6.0))
+    assert spoken(audio).min() == 1 and spoken(audio, 0.3).max() == 0
+    assert not expression.express(weights(fearful=1.0), prosody.measure(audio), spoken(audio, 0.3), FPS).any()
+
+
+def test_a_mood_holds_through_a_pause_and_is_read_where_somebody_speaks():
+    probabilities = np.zeros((150, 2))
+    probabilities[:75, 0], probabilities[75:, 1] = 1, 1  # the second half is silence, which reads as something else
+    heard = np.where(np.arange(150) < 75, 1.0, 0.0)
+    mood = expression.settled(probabilities, heard, FPS)
+    assert mood[:50, 0].min() > 0.95 and mood[85, 0] > 0.6
+    np.testing.assert_allclose(mood.sum(1), 1, atol=1e-5)
+
+
+def test_direction_mixes_what_is_chosen_with_what_is_implied():
+    implied = weights(sad=0.8, neutral=0.2)[:1]
+    heard = Direction.constant().mixed(implied)
+    np.testing.assert_allclose(heard, implied)
+    chosen = Direction.constant("happy", strength=0.5, mix=0.75).mixed(implied)[0]
+    assert chosen[EMOTIONS.index("happy")] == pytest.approx(0.5 * 0.75)
+    assert chosen[EMOTIONS.index("sad")] == pytest.approx(0.5 * 0.25 * 0.8)
+    assert not Direction.constant("happy", strength=0).mixed(implied).any()
+
+
+def test_direction_over_time_is_read_where_its_frames_lie():
+    control = np.zeros((3, 10))
+    control[:, 0], control[:, 1], control[:, 2] = 1, 1, (0, 0.5, 1)
+    at = Direction.of_control(control).at(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), fps=1, t0=1.0)
+    np.testing.assert_allclose(at.chosen[:, 0], [0, 0, 0.25, 0.5, 1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Direction.constant("hungry"),
+        lambda: Direction.constant("happy", strength=1.5),
+        lambda: Direction.constant("happy", mix=-0.1),
+        lambda: Direction.constant(strength=float("nan")),
+        lambda: Direction.of_control(np.zeros((4, 9))),
+        lambda: Direction.of_control(np.zeros((0, 10))),
+        lambda: Direction.of_control(np.full((4, 10), 2.0)),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(make):
+    with pytest.raises(LSFError) as raised:
+        make()
+    assert raised.value.code == "bad_settings"

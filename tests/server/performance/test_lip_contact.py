@@ -1,0 +1,75 @@
+"""Contact: nearly closed lips close, open ones stay, apertures keep their order, only `mouthClose` is used."""
+
+import numpy as np
+import pytest
+
+from server.arkit import CHANNELS
+from server.face.head import load_head
+from server.performance import lip_contact
+from server.performance.emotion.expression import pose
+from server.protocol.emotions import EMOTIONS
+
+
+def openings(*millimetres: float) -> np.ndarray:
+    """ARKit curves (F, 52) whose jaw opens the lips of the project's head so far."""
+    motion = np.zeros((len(millimetres), 52), np.float32)
+    jaw = CHANNELS.index("jawOpen")
+    head = load_head()
+    upper, lower = head.landmark_vertices[[62, 66]]
+    motion[:, jaw] = np.array(millimetres) / 1000 / (head.basis[jaw, upper, 2] - head.basis[jaw, lower, 2])
+    return motion
+
+
+def gap(motion: np.ndarray) -> np.ndarray:
+    """(F,) millimetres between the inner lips beyond those at rest, measured on the moving head."""
+    head = load_head()
+    upper, lower = head.landmark_vertices[[62, 66]]
+    moved = head.vertices[[upper, lower]] + np.tensordot(motion, head.basis[:, [upper, lower]], 1)
+    return 1000 * (moved[:, 0, 2] - moved[:, 1, 2] - (head.vertices[upper, 2] - head.vertices[lower, 2]))
+
+
+def test_small_apertures_close_and_wide_ones_stay():
+    before = openings(0, 0.15, 0.3, 4, 8, 15)
+    after = gap(lip_contact.touch(before))
+    np.testing.assert_allclose(after[[0, 3, 4, 5]], [0, 4, 8, 15], atol=0.01)
+    assert after[1] < 0.02 and after[2] < 0.06
+
+
+def test_the_order_of_apertures_stays_and_lips_never_cross():
+    before = openings(*np.linspace(0, 12, 200))
+    after = gap(lip_contact.touch(before))
+    assert (np.diff(after) > -1e-5).all() and after.min() > -1e-3
+
+
+def test_only_mouth_close_changes_and_stays_a_weight():
+    motion = np.random.default_rng(0).uniform(0, 0.05, (100, 52)).astype(np.float32)
+    after = lip_contact.touch(motion)
+    changed = np.flatnonzero(np.abs(after - motion).max(0))
+    assert [CHANNELS[k] for k in changed] == ["mouthClose"]
+    assert after.min() >= 0 and after.max() <= 1 and after.dtype == np.float32
+
+
+@pytest.mark.parametrize("feeling", EMOTIONS)
+def test_lips_that_meet_still_meet_under_every_emotion(feeling):
+    """On the moving head, in all directions: within 0.5 mm of where they were; a wide mouth keeps its expression."""
+    speech = openings(0, 0.1, 9)
+    expression = np.tile(pose(feeling), (3, 1))
+    head = load_head()
+    points = head.landmark_vertices[[62, 66]]
+    motion = lip_contact.express(speech, expression)
+    moved = head.vertices[points] + np.tensordot(motion, head.basis[:, points], 1)
+    between = 1000 * np.linalg.norm(moved[:, 0] - moved[:, 1], axis=1)
+    assert between[0] < 0.6 and between[1] < 0.7 and between[2] > 6
+    np.testing.assert_allclose(motion[2], (speech + expression).clip(0, 1)[2], atol=1e-3)
+
+
+def test_a_smile_gives_way_to_round_lips_and_stays_in_the_cheeks():
+    speech = np.repeat(openings(6), 2, 0)
+    speech[1, CHANNELS.index("mouthPucker")] = 0.6
+    expression = np.tile(pose("happy"), (2, 1))
+    given = expression.copy()
+    motion = lip_contact.express(speech, expression)
+    smile, cheek = (CHANNELS.index(name) for name in ("mouthSmileLeft", "cheekSquintLeft"))
+    assert motion[0, smile] == given[0, smile] > 3 * motion[1, smile] > 0
+    assert motion[0, cheek] == motion[1, cheek] == given[0, cheek]
+    np.testing.assert_array_equal(expression, given)  # what the caller has stays as it is

@@ -1,0 +1,55 @@
+"""Prosody: pauses, pitch and accents are found where they were put."""
+
+import numpy as np
+import pytest
+
+from server.performance import prosody
+
+RATE = 16000
+
+
+def voice(seconds: float, hertz: float | np.ndarray, amplitude: float | np.ndarray = 0.2) -> np.ndarray:
+    """A buzz (N,) with the harmonics of a voice; pitch and amplitude may change, one value a sample."""
+    count = round(seconds * RATE)
+    phase = 2 * np.pi * np.cumsum(np.broadcast_to(hertz, count)) / RATE
+    return (amplitude * sum(np.sin(k * phase) / k for k in range(1, 8))).astype(np.float32)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 1e-5, round(seconds * RATE)).astype(np.float32)
+
+
+def test_phrases_end_where_the_sound_does_and_short_gaps_do_not_count():
+    audio = np.concatenate([voice(2, 120), silence(0.5), voice(1.5, 120), silence(0.1), voice(1, 120)])
+    np.testing.assert_allclose(prosody.phrase_ends(audio), [2.0], atol=0.021)
+    starts, stops = prosody.pauses(np.concatenate([silence(0.4), audio, silence(0.3)]))
+    np.testing.assert_allclose(starts, [0, 2.4, 5.5], atol=0.021)
+    np.testing.assert_allclose(stops, [0.4, 2.9, 5.8], atol=0.021)
+
+
+@pytest.mark.parametrize("hertz", [90, 180, 330])
+def test_pitch_is_in_semitones_above_the_voices_median(hertz):
+    audio = np.concatenate([voice(3, hertz), voice(1, hertz * 2 ** (4 / 12)), silence(1)])
+    pitch = prosody.pitch(audio)
+    assert len(pitch) == 250
+    assert abs(np.median(pitch[10:140])) < 0.3
+    assert abs(np.median(pitch[155:195]) - 4) < 0.4
+    assert (pitch[205:] == 0).all()
+
+
+def test_accents_are_where_the_voice_is_loud_and_high_and_silence_has_none():
+    seconds = np.arange(6 * RATE) / RATE
+    stressed = np.array([1.0, 2.3, 4.1])
+    bump = sum(np.exp(-(((seconds - s) / 0.08) ** 2)) for s in stressed)
+    audio = voice(6, 120 * 2 ** (bump * 5 / 12), 0.05 * (1 + 4 * bump))
+    found = prosody.accents(audio)
+    np.testing.assert_allclose(found.seconds, stressed, atol=0.05)
+    assert ((found.strength > 0.3) & (found.strength <= 1)).all()
+    assert len(prosody.accents(silence(3)).seconds) < 10 and len(prosody.accents(audio[:100]).seconds) == 0
+
+
+def test_blocks_do_not_show(monkeypatch):
+    audio = voice(8, 120 + 20 * np.sin(np.arange(8 * RATE) / RATE))
+    whole = prosody.pitch(audio)
+    monkeypatch.setattr(prosody, "BLOCK", 37)
+    np.testing.assert_allclose(prosody.pitch(audio), whole, atol=1e-6)

@@ -1,0 +1,381 @@
+"""The message loop, with an engine under the test's control; test_process.py has the real process."""
+
+import io
+import os
+import re
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from server.errors import Cancelled, LSFError
+from server.face.cache import FaceCache
+from server.protocol import server as message_loop
+from server.protocol import wire
+
+ROOT = Path(__file__).resolve().parents[3]
+TETRAHEDRON = {
+    "vertices": np.eye(4, 3, dtype=np.float32),
+    "triangles": np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.int32),
+}
+SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
+
+
+class ControlledEngine:
+    """Does what the test tells it: works until `go` is set or the job is cancelled; or raises."""
+
+    def __init__(self):
+        self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
+
+    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig, direction):
+        self.runs.append(settings)
+        self.rig, self.direction = own_rig, direction
+        self.started.set()
+        for step in range(10_000):
+            report(step / 10_000, "Working")
+            if cancelled():
+                raise Cancelled
+            if self.go.wait(0.005):
+                break
+        if self.error:
+            raise self.error
+        face = SimpleNamespace(
+            channels=("jawOpen",),
+            basis=np.zeros((1, 4, 3), np.float32),
+            report={},
+            landmarks68=np.zeros((68, 3), np.float32),
+            landmark_vertices=np.zeros(68, np.int32),
+            parts=np.zeros(4, np.int32),
+        )
+        return SimpleNamespace(
+            fps=settings.fps,
+            t0=settings.t0,
+            motion=np.ones((5, 1), np.float32),
+            face=face,
+            expression=np.zeros((5, 1), np.float32),
+            emotion=np.zeros((5, 8), np.float32),
+            mesh=mesh,
+            seconds={"model": 0.1},
+            layers={},
+            rig_motion=None if own_rig is None else np.zeros((5, len(own_rig.shapes)), np.float32),
+        )
+
+
+class Peer:
+    """The client's end of a Server that runs in a thread."""
+
+    def __init__(self, engine, make_engine=None):
+        down, up = os.pipe(), os.pipe()
+        self.engine = engine
+        self.sink, self.reader = os.fdopen(down[1], "wb"), wire.Reader(os.fdopen(up[0], "rb"))
+        source, sink = os.fdopen(down[0], "rb"), os.fdopen(up[1], "wb")
+        server = message_loop.Server(source, sink, make_engine or (lambda: engine), [], "cpu")
+        self.thread = threading.Thread(target=server.run, daemon=True)
+        self.thread.start()
+
+    def send(self, header, arrays=None):
+        wire.write_message(self.sink, header, arrays)
+
+    def generate(self, job, **header):
+        self.send(
+            {"type": "generate", "job": job, "rate": 16000, "settings": {"fps": 30}} | header,
+            {"audio": SPEECH} | TETRAHEDRON,
+        )
+
+    def receive(self, *skipped):
+        while True:
+            header, arrays = self.reader.read()
+            if header["type"] not in skipped:
+                return header | {"payload": arrays}
+
+    def greet(self):
+        self.send({"type": "hello", "protocol": wire.PROTOCOL})
+        assert self.receive()["type"] == "hello" and self.receive()["type"] == "ready"
+        return self
+
+
+@pytest.fixture
+def peer():
+    peer = Peer(ControlledEngine()).greet()
+    yield peer
+    peer.engine.go.set()
+    peer.sink.close()
+    peer.thread.join(10)
+    assert not peer.thread.is_alive()
+
+
+def test_a_job_reports_and_gives_its_result(peer):
+    peer.generate("a", settings={"fps": 24, "t0": 0.5, "temperature": 1, "seed": 7})
+    first = peer.receive()
+    assert (first["type"], first["job"], first["text"]) == ("progress", "a", "Working")
+    peer.engine.go.set()
+    result = peer.receive("progress")
+    assert (result["type"], result["job"], result["fps"], result["t0"]) == ("result", "a", 24, 0.5)
+    assert result["payload"]["motion"].shape == (5, 1) and "vertices" not in result["payload"]
+    assert peer.engine.runs[0].seed == 7
+
+
+def test_a_direction_travels_as_settings_or_over_time(peer):
+    peer.engine.go.set()
+    peer.generate("a", settings={"emotion": "happy", "emotion_strength": 0.5})
+    result = peer.receive("progress")
+    assert peer.engine.runs[0].emotion == "happy" and peer.engine.runs[0].emotion_strength == 0.5
+    assert result["emotions"][0] == "angry" and result["payload"]["emotion"].shape == (5, 8)
+    assert result["payload"]["expression"].shape == (5, 1) and peer.engine.direction is None
+    control = np.full((5, 10), 0.25, np.float32)
+    arrays = {"audio": SPEECH, "emotion_control": control} | TETRAHEDRON
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, arrays)
+    assert peer.receive("progress")["type"] == "result"
+    assert peer.engine.direction.mix.tolist() == [0.25] * 5 and peer.engine.direction.chosen.shape == (5, 8)
+    for settings, code in (
+        ({"emotion": "hungry"}, "bad_settings"),
+        ({"emotion": 3}, "bad_request"),
+        ({"emotion_mix": 2}, "bad_settings"),
+    ):
+        peer.generate("a", settings=settings)
+        assert peer.receive("progress")["code"] == code
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH, "emotion_control": 2 * control[:, :9]})
+    assert peer.receive("progress")["code"] == "bad_settings"
+
+
+def test_a_rig_travels_with_its_limits(peer):
+    rig = {"rig_shapes": np.ones((2, 4, 3), np.float32)}
+    peer.engine.go.set()
+    peer.send(
+        {"type": "generate", "job": "a", "rate": 16000, "rig_limits": [[0, 1], [-1, 0.5]]},
+        {"audio": SPEECH} | TETRAHEDRON | rig,
+    )
+    assert peer.receive("progress")["payload"]["rig_motion"].shape == (5, 2)
+    assert peer.engine.rig.limits.tolist() == [[0, 1], [-1, 0.5]]
+    for limits in ([[0, 1]], [[1, 0], [0, 1]], [[0, 1], [0, "1"], 3], "none", [[0, 1], [0, 1000]]):
+        peer.send(
+            {"type": "generate", "job": "a", "rate": 16000, "rig_limits": limits}, {"audio": SPEECH} | TETRAHEDRON | rig
+        )
+        assert peer.receive("progress")["code"] == "bad_rig", limits
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH} | rig)
+    assert peer.receive("progress")["code"] == "bad_request"
+
+
+def test_ping_is_answered_while_a_job_runs(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.send({"type": "ping"})
+    assert peer.receive("progress")["type"] == "pong"
+
+
+def test_cancel_ends_the_running_job_and_the_next_one_runs(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.send({"type": "cancel", "job": "a"})
+    assert peer.receive("progress")["type"] == "cancelled"
+    peer.engine.go.set()
+    peer.generate("b")
+    assert peer.receive("progress")["type"] == "result"
+
+
+def test_cancel_of_a_waiting_job_is_answered_at_once_and_it_never_runs(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.generate("b")
+    peer.send({"type": "cancel", "job": "b"})
+    assert peer.receive("progress")["job"] == "b"
+    peer.engine.go.set()
+    assert peer.receive("progress")["job"] == "a"
+    peer.generate("b")  # its id is free again
+    assert peer.receive("progress")["type"] == "result"
+    assert len(peer.engine.runs) == 2
+
+
+def test_progress_is_throttled_and_never_goes_back(monkeypatch):
+    sink, now = io.BytesIO(), iter(np.arange(1000) * 0.01)
+    monkeypatch.setattr(message_loop.time, "monotonic", lambda: next(now) + 100)
+    report = message_loop.Server(io.BytesIO(), sink, ControlledEngine, [], "cpu")._reporter(
+        message_loop.Job({"job": "a"}, {})
+    )
+    for fraction in (*np.linspace(0, 0.9, 500), *np.linspace(0.5, 2, 500)):
+        report(fraction, "")
+    reader, sent = wire.Reader(io.BytesIO(sink.getvalue())), []
+    with pytest.raises(EOFError):
+        while True:
+            sent.append(reader.read()[0]["fraction"])
+    assert 80 <= len(sent) <= 101 and sent == sorted(sent) and sent[0] == 0 and sent[-1] == 1
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (LSFError("no_face", "There is no face."), "no_face"),
+        (ValueError("surprise\n" * 999), "internal"),
+        (MemoryError(), "out_of_memory"),
+        (ModuleNotFoundError("No module named 'x'", name="x"), "missing_package"),
+    ],
+)
+def test_whatever_a_job_raises_is_an_error_message_and_the_server_lives(peer, error, code):
+    peer.engine.error = error
+    peer.engine.go.set()
+    peer.generate("a")
+    reply = peer.receive("progress")
+    assert (reply["type"], reply["job"], reply["code"]) == ("error", "a", code)
+    assert reply["message"].endswith(".") and len(reply["message"]) < 200 and "\n" not in reply["message"]
+    peer.engine.error = None
+    peer.generate("b")
+    assert peer.receive("progress")["type"] == "result"
+
+
+def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
+    engine, failures = ControlledEngine(), [LSFError("no_model", "There is no model."), LSFError("no_model", "None.")]
+
+    def make_engine():
+        if failures:
+            raise failures.pop()
+        return engine
+
+    peer = Peer(engine, make_engine)
+    peer.send({"type": "hello", "protocol": wire.PROTOCOL})
+    assert peer.receive()["type"] == "hello"
+    reply = peer.receive()
+    assert reply["code"] == "no_model" and "job" not in reply
+    peer.generate("a")
+    assert peer.receive()["job"] == "a"
+    engine.go.set()
+    peer.generate("b")
+    assert peer.receive()["type"] == "ready"
+    assert peer.receive("progress")["type"] == "result"
+    peer.sink.close()
+
+
+@pytest.mark.parametrize(
+    "header, arrays, code",
+    [
+        ({"type": "dance"}, {}, "unknown_message"),
+        ({}, {}, "unknown_message"),
+        ({"type": ["x"] * 1000}, {}, "unknown_message"),
+        ({"type": "cancel", "job": "nobody"}, {}, "unknown_job"),
+        ({"type": "generate"}, {}, "bad_request"),
+        ({"type": "generate", "job": 5}, {}, "bad_request"),
+        ({"type": "generate", "job": "x" * 65}, {}, "bad_request"),
+        ({"type": "generate", "job": "j"}, {}, "bad_request"),
+        ({"type": "generate", "job": "j", "audio_file": "a.wav", "rate": 16000}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j"}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j", "rate": "16000"}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j", "rate": 16000}, {"audio": np.ones(9, np.int32)}, "bad_audio"),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": []}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": 0}}, {"audio": SPEECH}, "bad_settings"),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"fps": True}}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": 1.5}}, {"audio": SPEECH}, "bad_settings"),
+        (
+            {"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": ["hair"]}},
+            {"audio": SPEECH},
+            "bad_settings",
+        ),
+        (
+            {"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": "head"}},
+            {"audio": SPEECH},
+            "bad_request",
+        ),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"seed": -1}}, {"audio": SPEECH}, "bad_settings"),
+        (
+            {"type": "generate", "job": "j", "rate": 16000, "settings": {"temperature": 9}},
+            {"audio": SPEECH},
+            "bad_settings",
+        ),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e30}}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e6}}, {"audio": SPEECH}, "bad_settings"),
+        ({"type": "generate", "job": "j", "rate": 10**400}, {"audio": SPEECH}, "bad_request"),
+        ({"type": "generate", "job": "j", "audio_file": "/no/such/file.wav"}, {}, "no_file"),
+        ({"type": "generate", "job": "j", "audio_file": os.devnull}, {}, "no_file"),
+        ({"type": "generate", "job": "j", "audio_file": 3}, {}, "bad_request"),
+        (
+            {"type": "generate", "job": "j", "rate": 16000},
+            {"audio": SPEECH, "vertices": TETRAHEDRON["vertices"]},
+            "bad_mesh",
+        ),
+        (
+            {"type": "generate", "job": "j", "rate": 16000},
+            {"audio": SPEECH, "vertices": np.full((4, 3), np.nan, np.float32), "triangles": TETRAHEDRON["triangles"]},
+            "bad_mesh",
+        ),
+        ({"type": "prepare_face", "job": "j"}, {}, "bad_request"),
+        (
+            {"type": "prepare_face", "job": "j"},
+            {"vertices": np.zeros((0, 3), np.float32), "triangles": np.zeros((0, 3), np.int32)},
+            "empty_mesh",
+        ),
+        (
+            {"type": "prepare_face", "job": "j"},
+            {"vertices": np.zeros((4, 2), np.float32), "triangles": TETRAHEDRON["triangles"]},
+            "bad_mesh",
+        ),
+        (
+            {"type": "prepare_face", "job": "j"},
+            {"vertices": TETRAHEDRON["vertices"], "triangles": np.array([[0, 1, 4]], np.int32)},
+            "bad_mesh",
+        ),
+    ],
+)
+def test_bad_requests_get_a_code_and_a_sentence_and_the_server_lives(peer, header, arrays, code):
+    peer.engine.go.set()
+    peer.send(header, arrays)
+    reply = peer.receive("progress")
+    assert (reply["type"], reply["code"]) == ("error", code)
+    assert reply["message"].endswith(".") and len(reply["message"]) < 300
+    peer.send({"type": "ping"})
+    assert peer.receive()["type"] == "pong"
+
+
+def test_a_second_job_of_the_same_name_is_refused(peer):
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.generate("a")
+    assert peer.receive("progress")["code"] == "duplicate_job"
+
+
+def test_the_queue_has_an_end(peer, monkeypatch):
+    monkeypatch.setattr(message_loop, "MAX_JOBS", 2)
+    for job in "abc":
+        peer.generate(job)
+    reply = peer.receive("progress")
+    assert (reply["job"], reply["code"]) == ("c", "busy")
+
+
+def test_the_protocol_document_lists_every_error_code():
+    document = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+    sources = [p for p in (ROOT / "server").rglob("*.py") if "training" not in p.parts]
+    codes = {code for p in sources for code in re.findall(r'(?:LSFError|WireError)\(\s*"(\w+)"', p.read_text("utf-8"))}
+    assert len(codes) > 20 and [code for code in sorted(codes) if f"`{code}`" not in document] == []
+
+
+def test_four_points_save_a_head_on_which_nothing_is_found():
+    """It hangs askew, with a ball before its chin: the search gives up, and says what the artist can do."""
+    from server.engine import prepare_face
+    from server.face.build.synthetic import ellipsoid, join, rotation
+    from server.face.head import load_head
+
+    head = load_head()
+    own = head.with_identity(np.random.default_rng(11).normal(size=50))
+    ball = ellipsoid(np.array([0, -0.16, -0.07]), np.array([0.03, 0.02, 0.03]))
+    vertices, triangles = join(own, head.faces, *ball)
+    turn = 100 * rotation(45, 45, 0).T
+    marks = (own[head.landmark_vertices] @ turn).astype(np.float32)
+    mesh = {"vertices": (vertices @ turn).astype(np.float32), "triangles": triangles.astype(np.int32)}
+    four = np.full((68, 3), np.nan, np.float32)
+    four[[48, 54, 30, 8]] = marks[[48, 54, 30, 8]]  # mouth corners, nose tip, chin
+    faces = FaceCache(None)
+    peer = Peer(SimpleNamespace(prepare_face=lambda mesh, *rest: prepare_face(mesh, faces, *rest))).greet()
+    peer.send({"type": "prepare_face", "job": "alone"}, mesh)
+    refused = peer.receive("progress")
+    assert (refused["type"], refused["code"]) == ("error", "no_face") and "place the landmarks" in refused["message"]
+    peer.send({"type": "prepare_face", "job": "helped"}, mesh | {"landmarks68": four})
+    saved = peer.receive("progress")
+    assert saved["type"] == "result"
+    found = saved["payload"]["landmarks68"]
+    np.testing.assert_allclose(found[[48, 54, 30, 8]], four[[48, 54, 30, 8]], atol=1e-3)
+    eyes = np.linalg.norm(marks[36] - marks[45])
+    assert np.linalg.norm(found - marks, axis=1).mean() < 0.03 * eyes
+    jaw = np.linalg.norm(saved["payload"]["basis"][saved["channels"].index("jawOpen")], axis=1)
+    lips = head.landmark_vertices[[66, 57]], head.landmark_vertices[[62, 51]]
+    assert jaw[lips[0]].min() > 4 * jaw[lips[1]].max()
+    peer.sink.close()
+    peer.thread.join(10)

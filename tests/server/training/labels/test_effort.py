@@ -1,0 +1,43 @@
+"""Loudness and opening: what is louder opens wider, whatever the recording's level; closed lips stay closed."""
+
+import numpy as np
+
+from server.arkit import CHANNELS
+from server.files.audio import RATE
+from server.performance import lip_contact
+from server.training import FPS
+from server.training.labels import effort
+
+
+def line() -> tuple[np.ndarray, np.ndarray]:
+    """Four seconds whose second half is 12 dB louder, and curves that open alike in both, with a closure in each."""
+    rng = np.random.default_rng(0)
+    audio = 0.05 * rng.standard_normal(4 * RATE).astype(np.float32)
+    audio[2 * RATE :] *= 4
+    speech = np.zeros((4 * FPS, len(CHANNELS)), np.float32)
+    speech[:, CHANNELS.index("jawOpen")] = 0.3
+    speech[:, CHANNELS.index("mouthPucker")] = 0.2
+    speech[[20, 70]] = 0
+    return audio, speech
+
+
+def test_the_louder_half_opens_wider_and_round_lips_stay_as_they_are():
+    audio, speech = line()
+    said = effort.louder_wider(speech, audio)
+    quiet, loud = lip_contact.opening(said)[10], lip_contact.opening(said)[90]
+    assert quiet < lip_contact.opening(speech)[10] < loud
+    assert abs(20 * np.log10(loud / quiet) - 12 * effort.SHARE) < 0.3
+    assert (said[[20, 70]] == 0).all() and said.dtype == np.float32
+    np.testing.assert_array_equal(said[:, CHANNELS.index("mouthPucker")], speech[:, CHANNELS.index("mouthPucker")])
+
+
+def test_a_quiet_recording_opens_as_a_loud_one():
+    audio, speech = line()
+    np.testing.assert_allclose(effort.louder_wider(speech, audio / 30), effort.louder_wider(speech, audio), atol=1e-4)
+
+
+def test_silence_and_a_still_mouth_are_left_alone():
+    audio, speech = line()
+    np.testing.assert_allclose(effort.louder_wider(speech, 0 * audio), speech, atol=1e-6)
+    still = np.zeros_like(speech)
+    np.testing.assert_array_equal(effort.louder_wider(still, audio), still)

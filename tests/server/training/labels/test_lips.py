@@ -1,0 +1,88 @@
+"""Lips on the moving mesh, their inverse, and the figures they are judged by."""
+
+import numpy as np
+import torch
+
+from server import arkit
+from server.face.head import load_head
+from server.training.evaluation import metrics
+from server.training.labels import articulation, lips, targets
+
+JAW = arkit.CHANNELS.index("jawOpen")
+
+
+def test_aperture_is_that_of_the_landmarks_on_the_moving_head():
+    head = load_head()
+    curves = np.zeros((3, 52), np.float32)
+    curves[:, JAW] = [0, 0.2, 0.5]
+    moved = head.landmarks68 + np.tensordot(curves, head.basis[:, head.landmark_vertices], 1)
+    wanted = [np.linalg.norm(moved[:, a] - moved[:, b], axis=-1) for a, b in ((62, 66), (48, 54))]
+    np.testing.assert_allclose(lips.of_head()(torch.from_numpy(curves)), np.stack(wanted, 1), atol=2e-5)
+
+
+def test_retarget_reaches_the_wanted_lips_with_weights_in_range():
+    head, generator = lips.of_head(), torch.Generator().manual_seed(0)
+    curves = 0.08 * torch.rand(40, 52, generator=generator)
+    aperture = 0.0005 + 0.012 * torch.rand(40, generator=generator)
+    width = head.neutral[1] * (0.95 + 0.08 * torch.rand(40, generator=generator))
+    solved = lips.retarget(head, curves, aperture, width)
+    got = head(solved)
+    assert (got[:, 0] - aperture).abs().max() < 0.0005 and (got[:, 1] - width).abs().max() < 0.001
+    assert solved.min() >= 0 and solved.max() <= 1
+    brows = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith("brow")]
+    assert torch.equal(solved[:, brows], curves[:, brows])
+
+
+def test_cleaned_tracks_are_symmetric_and_rest_at_zero():
+    tracked = np.random.default_rng(0).random((51, 52)).astype(np.float32)
+    clean = targets.cleaned(tracked)
+    np.testing.assert_allclose(clean, clean[:, targets.PARTNER], atol=1e-6)
+    gaze = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith("eyeLook")]
+    assert (clean[:, gaze] == 0).all() and np.median(clean[:, arkit.CHANNELS.index("browInnerUp")]) == 0
+
+
+def test_rules_close_labials_round_sh_and_rest_in_silence():
+    torch.manual_seed(1)
+    model, head = articulation.Articulation(1), lips.of_head()  # untrained: only the rules can be right
+    torch.nn.init.zeros_(model.faces.weight)
+    model.mean[:] = 0.1
+    model.mean[-2], model.mean[-1] = 8.0, 50.0
+    phones = [
+        ("", 0, 0.6),
+        ("ɑ", 0.6, 0.8),
+        ("b", 0.8, 0.86),
+        ("ɑ", 0.86, 1.1),
+        ("ʃ", 1.1, 1.25),
+        ("ɑ", 1.25, 1.5),
+        ("", 1.5, 2.2),
+    ]
+    (curves,) = articulation.articulate(model, head, [(phones, 55)])
+    aperture = 1e3 * head(torch.from_numpy(curves))[:, 0].numpy()
+    at = lambda seconds: int(round(seconds * 25))  # noqa: E731
+    assert aperture[at(0.83)] < 0.5 < 4 < aperture[at(0.7)]
+    assert aperture[at(1.18)] < 6 and curves[at(1.18), arkit.CHANNELS.index("mouthFunnel")] > 0.25
+    assert aperture[at(0.2)] < 0.5 and aperture[at(2.0)] < 0.5
+
+
+def test_lip_scores_know_a_perfect_a_late_and_a_deaf_prediction():
+    rng = np.random.default_rng(1)
+    phones = [("", 0, 0.4), ("ɑ", 0.4, 1.0), ("b", 1.0, 1.2), ("n", 1.2, 1.6), ("", 1.6, 2)]
+    clips = []
+    for _ in range(9):
+        aperture = np.interp(np.arange(50) / 25, [0, 0.4, 0.7, 1.1, 1.4, 2], [0, 0, 1, 0, 0.5, 0])
+        aperture += 0.02 * rng.random(50)
+        clips.append(np.stack([aperture, aperture], 1))
+    perfect = metrics.lip_scores([(c, c, phones) for c in clips])
+    assert perfect["aperture_r"] == 1 and perfect["aperture_lag_ms"] == 0 and perfect["pbm"] == 1
+    late = metrics.lip_scores([(c, np.roll(c, 2, 0), phones) for c in clips])
+    assert late["aperture_lag_ms"] == 80 and late["aperture_r"] < 0.9
+    deaf = metrics.lip_scores([(c, rng.random((50, 2)), phones) for c in clips])
+    assert abs(deaf["aperture_r_speech"]) < 0.5
+
+
+def test_probe_separates_what_is_separable():
+    rng = np.random.default_rng(0)
+    labels = ["a", "b", "c"] * 30
+    rows = np.eye(3)[["abc".index(x) for x in labels]] + 0.2 * rng.standard_normal((90, 3))
+    assert metrics.probe(rows[:60], labels[:60], rows[60:], labels[60:]) > 0.9
+    assert metrics.probe(rng.standard_normal((60, 3)), labels[:60], rows[60:], labels[60:]) < 0.8
