@@ -1,5 +1,5 @@
 """The add-on's own errors for people."""
 
 
-class Refusal(Exception):
+class UserError(Exception):
     """Something the artist can mend; the message is one sentence that says what to do."""

@@ -16,7 +16,7 @@ import bpy
 import numpy as np
 
 from .. import compat
-from ..errors import Refusal
+from ..errors import UserError
 from ..scene.strips import Line
 from . import fcurves, nla
 from .fcurves import Keying, value_path
@@ -27,15 +27,15 @@ EVERY_FRAME = Keying()
 
 
 def check(mesh: bpy.types.Mesh, line: Line) -> None:
-    """Raise Refusal if these shape keys can take no Action for this line now."""
+    """Raise UserError if these shape keys can take no Action for this line now."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     if data is None:
         return
     if data.use_tweak_mode:
-        raise Refusal("Leave the NLA's tweak mode first (Tab in the NLA editor)")
+        raise UserError("Leave the NLA's tweak mode first (Tab in the NLA editor)")
     at_once = data.action == existing(mesh, line.strip, line.scene) if data.action else not data.nla_tracks
     if not (at_once or data.use_nla):
-        raise Refusal("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
+        raise UserError("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
 
 
 def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
@@ -90,18 +90,18 @@ def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action |
 def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     """Move the active, generated Action to a track, and give the artist an empty one above it, whose values are added.
 
-    Raises Refusal.
+    Raises UserError.
     """
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     if data is None or not is_generated(data.action):
         mine = data is not None and data.action is not None
-        raise Refusal(
+        raise UserError(
             "Your own Action is active already, above what was generated"
             if mine
             else "Nothing that was generated is active on these shape keys: press Generate first"
         )
     if data.use_tweak_mode or not data.use_nla:
-        raise Refusal(
+        raise UserError(
             "The NLA of this head's shape keys is turned off, or in tweak mode: turn it on, and leave tweak mode"
         )
     speech, data.action = data.action, None

@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Euler, Matrix
 
 from .. import compat
-from ..errors import Refusal
+from ..errors import UserError
 from ..scene.head_motion import MARK, constraint, without_nod
 from ..scene.strips import Line
 from . import layers
@@ -19,13 +19,13 @@ RIGHT_EYE, LEFT_EYE, NOSE_BRIDGE, CHIN = 36, 45, 27, 8  # of the 68 landmarks
 
 
 def check(target: bpy.types.Object | None, bone: str) -> None:
-    """Raise Refusal if the head motion cannot be put on this object or bone."""
+    """Raise UserError if the head motion cannot be put on this object or bone."""
     if target is None:
         return
     if target.library is not None:
-        raise Refusal(f'"{target.name}" is linked from another file: make a library override of it first')
+        raise UserError(f'"{target.name}" is linked from another file: make a library override of it first')
     if target.type == "ARMATURE" and bone not in target.pose.bones:
-        raise Refusal(
+        raise UserError(
             f'Pick the head bone of "{target.name}" that shall nod'
             if not bone
             else f'"{target.name}" has no bone "{bone}": pick another one'

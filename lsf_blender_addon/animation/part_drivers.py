@@ -38,7 +38,7 @@ def plan(
     """Plan keys for parts, the members of the character behind the head; motion (F, K), basis (K, V, 3) on all of it.
 
     `head_keys` names the head's keys that move, or may move later, `size` is the largest offset of all channels. Raises
-    Refusal.
+    UserError.
     """
     follows = [k for k, channel in enumerate(channels) if channel in head_keys]
     names, motion = [channels[k] for k in follows], motion[:, follows]

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 
 from .. import compat
-from ..errors import Refusal
+from ..errors import UserError
 from ..prediction import rig_drive, store, tweaks
 from ..prediction.store import Prediction
 from ..scene import strips
@@ -19,24 +19,24 @@ DECADES = 2.0  # that the error bound goes through as the density goes from 0 to
 
 
 def current(context: bpy.types.Context) -> bpy.types.Action:
-    """The generated Action of the chosen head and strip, with its prediction. Raises Refusal if there is none."""
+    """The generated Action of the chosen head and strip, with its prediction. Raises UserError if there is none."""
     head = head_of(context)
     if head is None or head.type != "MESH":
-        raise Refusal("Select the head: a mesh object")
+        raise UserError("Select the head: a mesh object")
     scene = compat.sequencer_scene(context)
     action = None
     try:
         action = actions.existing(head.data, strips.find_strip(scene, context.scene.lsf.strip).name, scene.name)
-    except Refusal:  # the strip is gone: what was made of it can still be tweaked
+    except UserError:  # the strip is gone: what was made of it can still be tweaked
         data = head.data.shape_keys.animation_data if head.data.shape_keys else None
         if data and actions.is_generated(data.action):
             action = data.action
     if action is None:
-        raise Refusal(f'Nothing was generated for this strip on "{head.name}" yet: press Generate')
+        raise UserError(f'Nothing was generated for this strip on "{head.name}" yet: press Generate')
     if store.PROPERTY not in action:
-        raise Refusal(f'"{action.name}" keeps no prediction: press Generate to make one')
+        raise UserError(f'"{action.name}" keeps no prediction: press Generate to make one')
     if action.library:
-        raise Refusal(
+        raise UserError(
             f'"{action.name}" is linked from another file: make it local first (Object > Relations > Make Local)'
         )
     return action

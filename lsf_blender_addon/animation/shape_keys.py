@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..errors import Refusal
+from ..errors import UserError
 from ..scene.meshes import RestMesh, base_vertices
 from ..scene.shape_keys import MARK, fingerprint, generated_keys, marks
 
@@ -40,7 +40,7 @@ def plan(
     moving: np.ndarray,
     reserved: Collection[str] = (),
 ) -> KeyPlan:
-    """Plan keys for motion (F, K) and basis (K, V, 3), in the axes of `rest`. Raises Refusal.
+    """Plan keys for motion (F, K) and basis (K, V, 3), in the axes of `rest`. Raises UserError.
 
     `with_driver` names keys whose value follows a driver: a curve would be overruled, so they get none. `moving` (K,)
     tells which channels move anything, here or on the parts that follow this mesh. `reserved` channels get a key even
@@ -49,7 +49,9 @@ def plan(
     mesh = obj.data
     base = base_vertices(mesh)
     if len(base) != basis.shape[1]:
-        raise Refusal(f'The mesh of "{obj.name}" got other vertices while its animation was made: press Generate again')
+        raise UserError(
+            f'The mesh of "{obj.name}" got other vertices while its animation was made: press Generate again'
+        )
     existing = {key.name for key in mesh.shape_keys.key_blocks} if mesh.shape_keys else set()
     ours = generated_keys(mesh)
     seen = np.abs(motion).max(0) > MOVES

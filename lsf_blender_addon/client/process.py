@@ -103,7 +103,7 @@ class ServerProcess:
         try:
             write_message(self._process.stdin, header, arrays)
         except (OSError, ValueError) as error:  # ValueError: kill() closed the pipe
-            raise ServerError(self.obituary()) from error
+            raise ServerError(self.exit_reason()) from error
 
     def receive(self) -> tuple[dict, dict]:
         """Wait for the next message; ServerError if the server has gone or talks nonsense."""
@@ -111,7 +111,7 @@ class ServerProcess:
             return self._reader.read()
         except (EOFError, WireError, OSError, ValueError) as error:
             self.kill()
-            raise ServerError(self.obituary()) from error
+            raise ServerError(self.exit_reason()) from error
 
     def kill(self) -> None:
         """End the process at once; harmless twice. Nothing is lost: the server keeps nothing half-written."""
@@ -124,7 +124,7 @@ class ServerProcess:
             except OSError:  # what could not be flushed any more
                 pass
 
-    def obituary(self) -> str:
+    def exit_reason(self) -> str:
         """One sentence on why the server is gone, from what its log says at the end."""
         try:
             code = self._process.wait(1)

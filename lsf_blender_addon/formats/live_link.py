@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import Refusal
+from ..errors import UserError
 from .curves import Curves
 
 # In the order in which the app writes them; ARKit's own names begin with a small letter.
@@ -47,7 +47,7 @@ DAY = 24 * 60  # minutes
 
 
 def read(path: str | Path, rate: float = 0.0) -> Curves:
-    """The ARKit channels of a file, from 0 s on; rows in which no face was tracked are left out. Raises Refusal.
+    """The ARKit channels of a file, from 0 s on; rows in which no face was tracked are left out. Raises UserError.
 
     `rate` is how many frames of the timecode make a second; 0: find out.
     """
@@ -55,13 +55,13 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refusal(f'"{name}" cannot be read ({error}): pick a .csv of Live Link Face') from error
+        raise UserError(f'"{name}" cannot be read ({error}): pick a .csv of Live Link Face') from error
     delimiter = ";" if ";" in text.partition("\n")[0] else ","  # saved again by a spreadsheet
     header, *rows = list(csv.reader(text.splitlines(), delimiter=delimiter)) or [[]]
     columns = {title.strip().casefold(): i for i, title in enumerate(header)}
     shapes = [i for i, shape in enumerate(SHAPES) if shape.casefold() in columns]
     if not shapes:
-        raise Refusal(f'"{name}" has no column of ARKit, such as JawOpen: pick a .csv of Live Link Face')
+        raise UserError(f'"{name}" has no column of ARKit, such as JawOpen: pick a .csv of Live Link Face')
     picked = [columns[SHAPES[i].casefold()] for i in shapes]
     values, timecodes = [], []
     for number, row in enumerate(rows, 2):
@@ -71,12 +71,12 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
         try:
             values.append([float(cell) for cell in cells])
         except ValueError:
-            raise Refusal(f'Line {number} of "{name}" holds something else than numbers: export it again') from None
+            raise UserError(f'Line {number} of "{name}" holds something else than numbers: export it again') from None
         time = columns.get("timecode", len(row))
         timecodes.append(row[time] if time < len(row) else "")
     values = np.array(values, np.float32).reshape(len(values), len(shapes))
     if len(values) < 2 or not np.isfinite(values).all():
-        raise Refusal(f'"{name}" holds no animation: it needs two rows of numbers at least')
+        raise UserError(f'"{name}" holds no animation: it needs two rows of numbers at least')
     seconds = _seconds(timecodes, rate)
     later = np.diff(seconds, prepend=-1.0) > 0  # no row twice
     return Curves([CHANNELS[i] for i in shapes], seconds[later] - seconds[0], values[later])

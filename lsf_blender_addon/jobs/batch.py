@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..client.jobs import State
-from ..errors import Refusal
+from ..errors import UserError
 from .generate import Generation
 from .server_job import ServerWork
 
@@ -23,7 +23,7 @@ class Item:
     """One line on one head, the head alone, or a direction in words. It is read from the scene when its turn comes."""
 
     name: str
-    begin: Callable[[], Generation | ServerWork]  # may raise Refusal
+    begin: Callable[[], Generation | ServerWork]  # may raise UserError
     state: State = State.WAITING
     error: str = ""  # one sentence
     work: Generation | ServerWork | None = None  # of the server for it
@@ -92,8 +92,8 @@ class Batch:
         if item.work is None:
             try:
                 item.work = item.begin()
-            except Refusal as refusal:
-                item.fail(str(refusal))
+            except UserError as error:
+                item.fail(str(error))
             except Exception:  # a bug on one line must not cost the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from ..client.jobs import Client, Job, State
-from ..errors import Refusal
+from ..errors import UserError
 from ..prediction import lips
 from ..prediction.store import Prediction
 from ..scene import audio
@@ -139,8 +139,8 @@ class Generation:
     def _submit(self) -> None:
         try:
             header, arrays = audio.request(self.line, self._folder.name)
-        except Refusal as refusal:
-            self._refusal = str(refusal)
+        except UserError as error:
+            self._refusal = str(error)
             return
         except Exception as error:  # a decoder's own error must not leave the job waiting for ever
             self._refusal = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'

@@ -16,7 +16,7 @@ def words(name: str) -> list[str]:
     return WORD.findall(parted.casefold())
 
 
-def speaker(line: str, heads: list[str]) -> str | None:
+def match_head_by_name(line: str, heads: list[str]) -> str | None:
     """The head whose name is in that of a line ("Anna_03.wav": "Anna", "Anna_Head"); None if none is, or several are.
 
     All words of a head's own name must be in the line's. The head with most of them is taken; of equal ones one that is

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..animation import actions, fcurves, head_motion, layers, part_drivers, refresh, shape_keys
 from ..client.jobs import Job
-from ..errors import Refusal
+from ..errors import UserError
 from ..prediction import blend, layer_curves, rig_drive, store, tweaks
 from ..prediction.layer_curves import LayeredMotion
 from ..prediction.store import Prediction
@@ -22,7 +22,7 @@ from .server_job import ServerWork
 def begin(
     settings, head: bpy.types.Object, others: dict[bpy.types.Object, str], scene: bpy.types.Scene, strip, **other
 ) -> Generation:
-    """Read head, `others` that go with it, and strip, and start. `settings` are LSF_PG_settings. Raises Refusal.
+    """Read head, `others` that go with it, and strip, and start. `settings` are LSF_PG_settings. Raises UserError.
 
     `other` settings of docs/protocol.md take the place of those in the panel.
     """
@@ -43,7 +43,7 @@ def begin(
     return Generation(session.client(), face, line, wishes, control, span)
 
 
-def why_not_write(work: Generation | ServerWork) -> str:
+def disabled_reason_write(work: Generation | ServerWork) -> str:
     """What the result waits for, because the artist is at work on the head or a part of it; empty for nothing."""
     objects = [bpy.data.objects.get(member.object) for member in (work.character.members if work.character else ())]
     for obj in filter(None, objects):
@@ -56,7 +56,7 @@ def why_not_write(work: Generation | ServerWork) -> str:
 
 
 def write(generation: Generation) -> str:
-    """Plan, then write everything at once; the text for the result line. Raises Refusal before the first change."""
+    """Plan, then write everything at once; the text for the result line. Raises UserError before the first change."""
     face, result = generation.character, generation.job
     head, *parts = character.find(face)
     line = strips.where_it_is_now(generation.line)
@@ -76,12 +76,12 @@ def write(generation: Generation) -> str:
         head, face.head, channels, motion, on_head, actions.driven_keys(head.data), face.moving(basis), tweaks.REACHED
     )
     if plan.driven and not plan.animated:
-        raise Refusal(
+        raise UserError(
             f'Drivers move the shape keys of "{head.name}" ({listed(plan.driven)}) and would overrule '
             "curves: remove the drivers, or choose Add New Keys under Face > Own Shape Keys"
         )
     if not plan.animated:
-        raise Refusal("The face does not move in this line: pick a strip with clear speech")
+        raise UserError("The face does not move in this line: pick a strip with clear speech")
     following = part_drivers.plan(
         parts,
         face,
@@ -164,22 +164,22 @@ def _told(
 
 
 def _check_span(head: bpy.types.Object, line: strips.Line, span: tuple[int, int]) -> None:
-    """Raise Refusal if the line is not heard in these frames, or was not generated yet."""
+    """Raise UserError if the line is not heard in these frames, or was not generated yet."""
     if span[1] < line.first_frame or span[0] >= line.first_frame + line.frames:
-        raise Refusal(
+        raise UserError(
             f'The strip "{line.strip}" is not heard in frames {span[0]} to {span[1]}: set another preview '
             "range, or turn off Only Current Range"
         )
     if store.load(actions.existing(head.data, line.strip, line.scene)) is None:
-        raise Refusal(f'"{line.strip}" was not generated for "{head.name}" yet: turn off Only Current Range')
+        raise UserError(f'"{line.strip}" was not generated for "{head.name}" yet: turn off Only Current Range')
 
 
 def _in_its_span(new: Prediction, earlier: Prediction | None, span: tuple[int, int] | None) -> Prediction:
-    """The new prediction; where only a span of the line is wanted, inside the earlier one. Raises Refusal."""
+    """The new prediction; where only a span of the line is wanted, inside the earlier one. Raises UserError."""
     if span is None:
         return new
     if earlier is None or not blend.fits(earlier, new):
-        raise Refusal(
+        raise UserError(
             f'The strip "{new.strip}" was trimmed since it was generated, or the frame rate was changed: '
             "turn off Only Current Range"
         )
@@ -187,7 +187,7 @@ def _in_its_span(new: Prediction, earlier: Prediction | None, span: tuple[int, i
 
 
 def _check(head: bpy.types.Object, line: strips.Line) -> None:
-    """Raise Refusal if the head cannot take this line now."""
+    """Raise UserError if the head cannot take this line now."""
     actions.check(head.data, line)
     head_motion.check(head.lsf.nod.object, head.lsf.nod.bone)
 

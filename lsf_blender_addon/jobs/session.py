@@ -9,7 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ..client.jobs import Client
-from ..errors import Refusal
+from ..errors import UserError
 from . import environment
 from .batch import Batch
 
@@ -22,11 +22,11 @@ failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, 
 
 
 def client() -> Client:
-    """The client for the Python that the preferences name; another one if they changed. Raises Refusal without one."""
+    """The client for the Python that the preferences name; another if they changed. Raises UserError without one."""
     global _client
     python = environment.server_python()
     if python is None:
-        raise Refusal(environment.NO_PYTHON)
+        raise UserError(environment.NO_PYTHON)
     if _client is not None and Path(_client.python) != python:
         _client.stop()
         _client = None

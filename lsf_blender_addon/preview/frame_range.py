@@ -5,7 +5,7 @@ from typing import NamedTuple
 import bpy
 
 from .. import compat
-from ..errors import Refusal
+from ..errors import UserError
 from ..scene import evaluated_keys, strips
 
 
@@ -21,6 +21,6 @@ def find(context: bpy.types.Context, head: bpy.types.Object) -> Spoken:
     scene = compat.sequencer_scene(context)
     try:
         line = strips.read_line(scene, strips.find_strip(scene, context.scene.lsf.strip))
-    except Refusal:
+    except UserError:
         return Spoken(context.scene, *evaluated_keys.frame_range(head.data, context.scene), head.name)
     return Spoken(scene, line.first_frame, line.first_frame + line.frames - 1, line.strip)

@@ -9,7 +9,7 @@ import re
 import bpy
 
 from .. import compat
-from ..errors import Refusal
+from ..errors import UserError
 from . import face_camera
 
 MARK = "lsf_playblast"  # custom property of what is made for a film: its path
@@ -17,9 +17,9 @@ FACE_SIZE = 720  # pixels of the square picture of a face
 
 
 def film_path(name: str) -> str:
-    """A path beside the .blend that no file has yet. Raises Refusal if the file was never saved."""
+    """A path beside the .blend that no file has yet. Raises UserError if the file was never saved."""
     if not bpy.data.filepath:
-        raise Refusal("Save the file first: the film is put beside it")
+        raise UserError("Save the file first: the film is put beside it")
     stem = os.path.splitext(bpy.data.filepath)[0] + "_" + (re.sub(r"[^\w-]+", "_", name).strip("_") or "line")
     number = 1
     while os.path.exists(path := f"{stem}_{number:03}.mp4"):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import Refusal
+from ..errors import UserError
 from .mapping import SOLVED, Mapping, Row
 from .names import canonical, spellings
 
@@ -37,7 +37,7 @@ class Family:
 
 
 def read(path: Path) -> Family:
-    """Raises Refusal if the file is no mapping."""
+    """Raises UserError if the file is no mapping."""
     return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
@@ -54,9 +54,9 @@ def _read(path: Path, _changed: int) -> Family:
         )
         family = Family(str(data["name"]), int(data["at_least"]), keys)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refusal(f'"{path}" is no mapping of shape keys ({error}): save it again, or remove the file') from error
+        raise UserError(f'"{path}" is no mapping of shape keys ({error}): save it again, or remove the file') from error
     if not all(key.names for key in keys) or not all(math.isfinite(gain) for key in keys for _, gain in key.channels):
-        raise Refusal(f'"{path}" is no mapping of shape keys: it has keys without names, or gains without a value')
+        raise UserError(f'"{path}" is no mapping of shape keys: it has keys without names, or gains without a value')
     return family
 
 
@@ -93,8 +93,8 @@ def saved(folder: Path) -> tuple[list[Family], list[str]]:
     for path in sorted(folder.glob("*.json")):
         try:
             families.append(read(path))
-        except Refusal as refusal:
-            complaints.append(str(refusal))
+        except UserError as error:
+            complaints.append(str(error))
     return families, complaints
 
 

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from ..errors import Refusal
+from ..errors import UserError
 from .strips import Line
 
 # What libsndfile reads. It seeks to the exact sample, runs in the server's process, and so never holds up Blender;
@@ -18,7 +18,7 @@ CHUNK, OVERLAP = 6, 1  # whole seconds, so that seeks need no rounding; a chunk 
 def request(line: Line, folder: str) -> tuple[dict, dict[str, np.ndarray]]:
     """Header fields and arrays that tell the server this line's sound: a path, or the samples where it cannot read it.
 
-    A packed sound is written into `folder`, which must live as long as the job. Raises Refusal.
+    A packed sound is written into `folder`, which must live as long as the job. Raises UserError.
     """
     path = line.path if line.packed is None else _unpack(line, folder)
     aud = _audaspace()
@@ -37,7 +37,7 @@ def decode(aud, path: str, start: float, duration: float) -> tuple[np.ndarray, f
         sound = aud.Sound(path)
         rate = int(sound.specs[0])
     except aud.error as error:
-        raise Refusal(f'Blender finds no sound in "{path}": convert it to .wav or .flac') from error
+        raise UserError(f'Blender finds no sound in "{path}": convert it to .wav or .flac') from error
     first, last = round(start * rate), round((start + duration) * rate)
     pieces, position, tail = [], 0, np.zeros(0, np.float32)  # position: samples of the file so far
     for second in range(0, math.ceil(start + duration), CHUNK):
@@ -51,7 +51,7 @@ def decode(aud, path: str, start: float, duration: float) -> tuple[np.ndarray, f
         time.sleep(0.002)  # lets Blender's main thread have the lock
     samples = np.concatenate(pieces) if pieces else tail
     if not len(samples):
-        raise Refusal(f'The sound file "{os.path.basename(path)}" ends before the strip begins: pick another strip')
+        raise UserError(f'The sound file "{os.path.basename(path)}" ends before the strip begins: pick another strip')
     return samples, float(rate)
 
 

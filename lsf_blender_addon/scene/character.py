@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..errors import Refusal
+from ..errors import UserError
 from . import meshes, parts, rig
 from .landmarks import store
 from .meshes import RestMesh
@@ -84,7 +84,7 @@ def listed(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
 
 
 def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Character:
-    """The rest shape of the head and of what goes with it. Raises Refusal."""
+    """The rest shape of the head and of what goes with it. Raises UserError."""
     members, vertices, triangles, codes = [], [], [], []
     first, objects = 0, {head: "AUTOMATIC"} | others
     for obj, kind in objects.items():
@@ -105,12 +105,14 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
 
 
 def find(character: Character) -> list[bpy.types.Object]:
-    """The members' objects, which are all still there and can be written to. Raises Refusal."""
+    """The members' objects, which are all still there and can be written to. Raises UserError."""
     found = []
     for rest in character.members:
         obj = bpy.data.objects.get(rest.object)
         if obj is None or not obj.users_scene:
-            raise Refusal(f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again')
+            raise UserError(
+                f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again'
+            )
         meshes.check(obj)
         found.append(obj)
     return found

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..errors import Refusal
+from ..errors import UserError
 from .head_motion import without_nod
 
 # Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
@@ -41,33 +41,35 @@ class RestMesh:
 
 
 def check(obj: bpy.types.Object | None) -> None:
-    """Raise Refusal if shape keys cannot be added to this object."""
+    """Raise UserError if shape keys cannot be added to this object."""
     if obj is None or obj.type != "MESH":
-        raise Refusal("Select the head: a mesh object")
+        raise UserError("Select the head: a mesh object")
     mesh = obj.data
     if obj.library or mesh.library or mesh.override_library:
-        raise Refusal(
+        raise UserError(
             f'"{obj.name}" is linked from another file: make its mesh local first (Object > Relations > Make Local)'
         )
     if mesh.users - mesh.use_fake_user > 1:
-        raise Refusal(
+        raise UserError(
             f'The mesh of "{obj.name}" is shared with other objects: make it a single user first '
             "(Object > Relations > Make Single User > Object & Data)"
         )
     if obj.mode != "OBJECT":
-        raise Refusal(f'Go to Object Mode first: "{obj.name}" is being edited')
+        raise UserError(f'Go to Object Mode first: "{obj.name}" is being edited')
     if mesh.shape_keys is not None and not mesh.shape_keys.use_relative:
-        raise Refusal(f'"{obj.name}" has absolute shape keys: turn on Relative in its shape key settings')
+        raise UserError(f'"{obj.name}" has absolute shape keys: turn on Relative in its shape key settings')
     if not len(mesh.polygons):
-        raise Refusal(f'"{obj.name}" has no faces: select a head with a surface')
+        raise UserError(f'"{obj.name}" has no faces: select a head with a surface')
     if any(m.type == "MIRROR" and m.show_viewport for m in obj.modifiers):
-        raise Refusal(f'"{obj.name}" holds half a head and a Mirror modifier: apply the modifier first')
+        raise UserError(f'"{obj.name}" holds half a head and a Mirror modifier: apply the modifier first')
 
 
 def read_rest(obj: bpy.types.Object) -> RestMesh:
     """Base of the shape keys, bent by the modifiers that shape it, turned and scaled as the object is.
 
-    Modifiers that change the number of vertices are passed over: shape keys live on the base vertices. Raises Refusal.
+    Modifiers that change the number of vertices are passed over: shape keys live on the base vertices.
+
+    Raises UserError.
     """
     check(obj)
     local = _shaped(obj) if any(_shapes(m) for m in obj.modifiers) else None
@@ -76,7 +78,7 @@ def read_rest(obj: bpy.types.Object) -> RestMesh:
     world = np.array(_rest_matrix(obj), np.float64)
     matrix = world[:3, :3]
     if abs(np.linalg.det(matrix)) < 1e-12 or not np.isfinite(matrix).all():
-        raise Refusal(f'"{obj.name}" is scaled to nothing: give it a scale')
+        raise UserError(f'"{obj.name}" is scaled to nothing: give it a scale')
     triangles = read_triangles(obj.data)
     if np.linalg.det(matrix) < 0:  # mirrored: keep the normals outside
         triangles = triangles[:, ::-1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..errors import Refusal
+from ..errors import UserError
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
 from . import installed, shape_keys
@@ -42,9 +42,9 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
 
 
 def check(head: bpy.types.Object, rig: Rig | None) -> None:
-    """Raise Refusal if the keys that are to be driven are not all there any more."""
+    """Raise UserError if the keys that are to be driven are not all there any more."""
     if rig is not None and not {row.key for row in rig.mapping.rows} <= set(own_keys(head.data)):
-        raise Refusal(
+        raise UserError(
             f'The shape keys of "{head.name}" were changed while its animation was made: press Generate again'
         )
 

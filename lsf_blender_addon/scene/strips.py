@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import bpy
 
 from .. import compat
-from ..errors import Refusal
+from ..errors import UserError
 
 
 @dataclass(frozen=True)
@@ -46,27 +46,27 @@ def sound_strips(scene: bpy.types.Scene) -> list:
 
 
 def find_strip(scene: bpy.types.Scene, name: str):
-    """The sound strip of this name; without a name the active one, or the only one. Raises Refusal."""
+    """The sound strip of this name; without a name the active one, or the only one. Raises UserError."""
     strips = sound_strips(scene)
     if not strips:
-        raise Refusal(f'Add a sound strip with the line of speech to the sequencer of scene "{scene.name}"')
+        raise UserError(f'Add a sound strip with the line of speech to the sequencer of scene "{scene.name}"')
     if name:
         for strip in strips:
             if strip.name == name:
                 return strip
-        raise Refusal(f'There is no sound strip "{name}" any more: pick another one')
+        raise UserError(f'There is no sound strip "{name}" any more: pick another one')
     active = scene.sequence_editor.active_strip
     if active is not None and active.type == "SOUND":
         return active
     if len(strips) == 1:
         return strips[0]
-    raise Refusal("Pick the sound strip to speak, or make it the active one in the sequencer")
+    raise UserError("Pick the sound strip to speak, or make it the active one in the sequencer")
 
 
 def read_line(scene: bpy.types.Scene, strip) -> Line:
     """What `strip` plays, as Blender mixes it: handles, offsets and metas considered, volume and mute not.
 
-    Raises Refusal if it plays nothing, its file is missing, or it is retimed.
+    Raises UserError if it plays nothing, its file is missing, or it is retimed.
     """
     times = compat.strip_times(strip)
     _refuse_retimed(strip, times)
@@ -77,20 +77,20 @@ def read_line(scene: bpy.types.Scene, strip) -> Line:
     begin = (first - times.content_start + times.skipped) / fps - compat.sound_offset(strip)
     finish = (end - times.content_start + times.skipped) / fps - compat.sound_offset(strip)
     if end <= first or finish <= 0:
-        raise Refusal(f'The strip "{strip.name}" plays no sound between its handles: drag them over the speech')
+        raise UserError(f'The strip "{strip.name}" plays no sound between its handles: drag them over the speech')
     start = max(0.0, begin)
     path, packed = _file(strip)
     return Line(strip.name, scene.name, path, packed, fps, first, end - first, start, finish - start, begin - start)
 
 
 def where_it_is_now(line: Line) -> Line:
-    """The line at the place to which its strip was moved since. Raises Refusal if the frame rate has changed."""
+    """The line at the place to which its strip was moved since. Raises UserError if the frame rate has changed."""
     scene = bpy.data.scenes.get(line.scene)
     if scene is None or abs(scene_fps(scene) - line.fps) > 1e-6:
-        raise Refusal("The scene or its frame rate was changed while the animation was made: press Generate again")
+        raise UserError("The scene or its frame rate was changed while the animation was made: press Generate again")
     try:
         now = read_line(scene, find_strip(scene, line.strip))
-    except Refusal:
+    except UserError:
         return line
     return now if now == replace(line, first_frame=now.first_frame) else line
 
@@ -118,7 +118,7 @@ def _refuse_retimed(strip, times: compat.StripTimes) -> None:
     # The API does not tell how retiming keys map to the content, but a strip at its own speed has this length.
     length = times.content_length - times.left_trim - times.right_trim
     if compat.retiming_key_count(strip) or abs((times.right - times.left) - length) > 1.5:
-        raise Refusal(
+        raise UserError(
             f'The speed of strip "{strip.name}" was changed: render it to a sound file '
             "(Render > Render Audio) and use that, or reset its retiming"
         )
@@ -127,10 +127,10 @@ def _refuse_retimed(strip, times: compat.StripTimes) -> None:
 def _file(strip) -> tuple[str, bytes | None]:
     sound = strip.sound
     if sound is None:
-        raise Refusal(f'The strip "{strip.name}" has lost its sound: pick another strip')
+        raise UserError(f'The strip "{strip.name}" has lost its sound: pick another strip')
     if sound.packed_file is not None:
         return os.path.basename(bpy.path.abspath(sound.filepath)) or sound.name, bytes(sound.packed_file.data)
     path = os.path.normpath(bpy.path.abspath(sound.filepath, library=sound.library))
     if not os.path.isfile(path):
-        raise Refusal(f'The sound file "{path}" is missing: use File > External Data > Find Missing Files')
+        raise UserError(f'The sound file "{path}" is missing: use File > External Data > Find Missing Files')
     return path, None

@@ -1,7 +1,7 @@
 """LSF-Animation (arXiv 2510.21864), written from the paper's description; docs/architecture.md shows its place."""
 
 from .config import BackboneConfig, LSFConfig
-from .inference import Heard, synthesize
+from .inference import SpeechResult, synthesize
 from .lsf import LSF, Output
 
-__all__ = ["BackboneConfig", "LSF", "LSFConfig", "Output", "Heard", "synthesize"]
+__all__ = ["BackboneConfig", "LSF", "LSFConfig", "Output", "SpeechResult", "synthesize"]

@@ -39,7 +39,7 @@ def prepare(model: LSF, audio: np.ndarray, identity: np.ndarray | None) -> tuple
 
 
 @dataclass
-class Heard:
+class SpeechResult:
     """What the model makes of a clip, F = round(seconds · fps) frames at `model.config.fps`, at least 1."""
 
     curves: np.ndarray  # (F, K) float32
@@ -58,7 +58,7 @@ def synthesize(
     cancelled: Callable[[], bool] | None = None,
     window: float = WINDOW,
     overlap: float = OVERLAP,
-) -> Heard:
+) -> SpeechResult:
     """Listen to speech (N,) at 16 kHz for a face with identity coefficients (I,; None: the average face). Raises
     `Cancelled` between two windows.
 
@@ -73,13 +73,13 @@ def synthesize(
     rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
     results: list[np.ndarray] = []
     plan = plan_windows(frames, size, shared)
-    level = model.survey(samples)
+    level = model.clip_statistics(samples)
     for number, (first, end) in enumerate(plan):
         if cancelled is not None and cancelled():
             raise Cancelled
         if report is not None:
             report(number / len(plan), f"Listening: {first // config.fps} of {frames // config.fps} s")
-        motion, emotion = model.hear(samples, first, end - first, level)
+        motion, emotion = model.encode_audio(samples, first, end - first, level)
         noise = take_noise(config, seed, first, end - first).to(motion.device) if temperature > 0 else None
         parts = [model(motion[None], emotion[None], who, None, first, temperature, noise).motion[0]]
         if reader is not None:
@@ -96,4 +96,4 @@ def synthesize(
             result[first:end] = part
     if report is not None:
         report(1.0, "Speech heard")
-    return Heard(*results)
+    return SpeechResult(*results)

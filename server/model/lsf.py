@@ -98,18 +98,23 @@ class LSF(nn.Module):
         """Motion frames of a clip of `samples` at 16 kHz: at least one."""
         return max(1, round(samples / (STEP * self.config.fold)))
 
-    def survey(self, audio: Tensor) -> tuple[Tensor, Tensor | None]:
+    def clip_statistics(self, audio: Tensor) -> tuple[Tensor, Tensor | None]:
         """What the backbones need to know of the whole clip (N,) before they hear parts of it."""
-        return self.motion_backbone.survey(audio), self.emotion_backbone and self.emotion_backbone.survey(audio)
+        return self.motion_backbone.clip_statistics(
+            audio
+        ), self.emotion_backbone and self.emotion_backbone.clip_statistics(audio)
 
-    def hear(self, audio: Tensor, first: int = 0, frames: int | None = None, level=None) -> tuple[Tensor, Tensor]:
+    def encode_audio(
+        self, audio: Tensor, first: int = 0, frames: int | None = None, level=None
+    ) -> tuple[Tensor, Tensor]:
         """Motion frames `first` on (all by default) of a clip (N,) at 16 kHz -> motion features (T, Cm) and emotion
-        features (T, Ce), the chosen layers side by side, not yet standardised. `level` is `survey`'s answer."""
+        features (T, Ce), the chosen layers side by side, not yet standardised. `level` is what
+        `clip_statistics` returns."""
         config = self.config
         frames = self.frames_of(len(audio)) - first if frames is None else frames
         if frames > self.longest:
             raise ValueError(f"{frames} frames are more than can be heard in one go ({self.longest}); use windows")
-        level = level or self.survey(audio)
+        level = level or self.clip_statistics(audio)
         span = first * config.fold, frames * config.fold
         states = self.motion_backbone(audio, level[0], *span)
         motion = torch.cat([states[layer - 1] for layer in config.motion_layers], -1)

@@ -1,9 +1,9 @@
 """Speech backbones from `transformers`: 16 kHz audio becomes hidden states of chosen layers at 50 Hz.
 
-Any stretch of a clip can be heard by itself, so that a long clip is worked through in windows; what a backbone needs to
-know of the whole clip (loudness) is measured once by `survey`, in pieces, with flat memory. Frame i of the output is
-centred within 10 ms of i / 50 s; the clip may be shorter than the frames asked for, silence follows it. Nothing is ever
-downloaded: weights are random until a checkpoint or `load_...` brings them.
+Any part of a clip can be encoded by itself, so that a long clip is processed in windows. What a backbone needs to know
+of the whole clip (its loudness) is measured once by `clip_statistics`, in pieces, with flat memory. Frame i of the
+output is centred within 10 ms of i / 50 s. The clip may be shorter than the frames asked for: silence follows it.
+Nothing is downloaded: weights are random until a checkpoint or `load_...` brings them.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from .layers import sinusoids
 
 RATE = 16000
 STEP = 320  # samples of one 50 Hz frame
-PIECE = 60 * RATE  # samples that `survey` looks at in one go
+PIECE = 60 * RATE  # samples that `clip_statistics` looks at in one go
 
 
 def stretch(audio: Tensor, first: int, last: int) -> Tensor:
@@ -88,7 +88,7 @@ class WhisperBackbone(nn.Module):
         state = {**state, "embed_positions.weight": state["embed_positions.weight"][: self.longest]}
         self.load_state_dict({name: state[name].float() for name in self.state_dict()})
 
-    def survey(self, audio: Tensor) -> Tensor:
+    def clip_statistics(self, audio: Tensor) -> Tensor:
         """The clip's loudest mel value (): Whisper looks at the 80 dB below it."""
         step = PIECE // LogMel.HOP
         count = max(1, len(audio) // LogMel.HOP)
@@ -159,7 +159,7 @@ class Wav2Vec2ClassBackbone(nn.Module):
             raise other
         self.model.load_state_dict(loaded.state_dict())
 
-    def survey(self, audio: Tensor) -> Tensor:
+    def clip_statistics(self, audio: Tensor) -> Tensor:
         """The clip's mean and standard deviation (2,)."""
         pieces = audio.split(PIECE)
         mean = sum(piece.double().sum() for piece in pieces) / len(audio)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arkit import CHANNELS
 from . import prosody
-from .easing import follow
+from .easing import attack_release
 from .emotion.expression import columns
 
 GAINS = {"browInnerUp": 0.5, "browOuterUp": 0.35, "eyeWide": 0.12}  # weight at full prominence
@@ -27,7 +27,7 @@ def brows(voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
     loud = prosody.at_frames(prosody.loud(voice.level, LOUD), frames, fps)
     height = prosody.at_frames(median_filter(voice.pitch, 5), frames, fps)
     accent = loud * (np.clip((height - LOWEST) / (HIGHEST - LOWEST), 0, 1) + UNVOICED)
-    prominence = follow(spoken * accent, ONSET, RELEASE, fps)
+    prominence = attack_release(spoken * accent, ONSET, RELEASE, fps)
     curves = np.zeros((frames, len(CHANNELS)), np.float32)
     for name, gain in GAINS.items():
         curves[:, columns(name)] = (gain * prominence)[:, None]

@@ -8,7 +8,7 @@ def ease(x: np.ndarray) -> np.ndarray:
     return x * x * (3 - 2 * x)
 
 
-def follow(signal: np.ndarray, attack: float, release: float, fps: float) -> np.ndarray:
+def attack_release(signal: np.ndarray, attack: float, release: float, fps: float) -> np.ndarray:
     """A signal (F,) that rises within `attack` and falls within `release` seconds."""
     up, down = 1 - np.exp(-1 / (attack * fps)), 1 - np.exp(-1 / (release * fps))
     followed, level = np.empty(len(signal)), 0.0

@@ -21,7 +21,7 @@ ROUNDED = 0.6  # pucker and funnel together of an "oo" or "oh"
 GIVES_WAY = 0.7  # share of a smile that such lips take back
 
 
-def touch(speech: np.ndarray) -> np.ndarray:
+def close_near_contacts(speech: np.ndarray) -> np.ndarray:
     """ARKit curves (F, 52), 0 to 1, in which lips that nearly meet on the project's head do meet."""
     aperture, result = speech @ _gaps()[:, 1], speech.copy()
     narrowed = np.maximum(aperture, 0) * np.exp(-np.square(aperture / REACH))
@@ -29,7 +29,7 @@ def touch(speech: np.ndarray) -> np.ndarray:
     return result
 
 
-def express(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
+def add_expression(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
     """Curves (F, 52), 0 to 1, of speech with an expression (F, 52) on top, whose lips meet and round where those of
     speech do.
 

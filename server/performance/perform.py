@@ -53,6 +53,6 @@ def perform(
     if temperature > 0:
         take = Take.draw(len(speech), fps, temperature, seed)
         speech, expression = take.apply(speech), expression * take.emotion[:, None]
-    closed = lip_contact.touch(speech)
-    motion = lip_contact.express(closed, expression)
+    closed = lip_contact.close_near_contacts(speech)
+    motion = lip_contact.add_expression(closed, expression)
     return Performance(motion, motion - closed, felt)

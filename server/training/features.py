@@ -96,7 +96,7 @@ def fit(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generat
             audio = soundfile.read(str(train[i].audio), dtype="float32")[0][: LONGEST * STEP]
             if i % 2:
                 audio = augment.degrade(audio, rng)
-            m, e = model.hear(torch.from_numpy(audio))
+            m, e = model.encode_audio(torch.from_numpy(audio))
             motion.append(m[::3])
             emotion.append(e[::3])
             heard += len(audio) / 16000
@@ -113,7 +113,7 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
     for audio, parts in stretches(clips, copy, rng):
         if copy:
             audio = augment.degrade(audio, rng)
-        motion, emotion = model.hear(torch.from_numpy(audio))
+        motion, emotion = model.encode_audio(torch.from_numpy(audio))
         for part, heard in zip(parts, emotion.split([CONFIG.fold * p["frames"] for p in parts]), strict=True):
             for piece in heard.chunk(-(-part["frames"] // PIECE)) if copy < OTHERS else ():
                 if len(piece) >= CONFIG.fold * PIECE // 4:

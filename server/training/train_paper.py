@@ -48,7 +48,7 @@ def spoken(model: LSF, clip: corpora.Clip):
     audio = torch.from_numpy(soundfile.read(str(clip.audio), dtype="float32")[0])
     motion = motion_of(clip)
     frames = min(motion.shape[1], model.frames_of(len(audio)), model.longest)
-    features = [f[None] for f in model.hear(audio, 0, frames)]
+    features = [f[None] for f in model.encode_audio(audio, 0, frames)]
     return model(*features, identity_of(clip, model.config.identity_size)), motion[:, :frames]
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from .. import arkit
 from ..model import LSF, LSFConfig
-from ..performance.easing import follow
+from ..performance.easing import attack_release
 from ..performance.emotion import expression
 from . import FPS, dataset
 from .labels import lips
@@ -46,10 +46,10 @@ def varied(curves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(F, 52) speech with another amplitude and, mostly, an expression that comes and goes."""
     curves = curves * rng.uniform(0.75, 1.25)
     frames = len(curves)
-    gate = follow((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6, FPS)
+    gate = attack_release((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6, FPS)
     pose = expression.pose(rng.choice(expression.EMOTIONS))
     curves += gate[:, None].astype(np.float32) * pose * rng.uniform(0.2, 1.3, len(pose)).astype(np.float32)
-    wave = follow(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3, FPS)
+    wave = attack_release(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3, FPS)
     for name in ("browInnerUp", "browOuterUp", "browDown", "eyeWide"):
         if rng.random() < 0.4:
             curves[:, expression.columns(name)] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)

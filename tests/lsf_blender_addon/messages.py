@@ -16,7 +16,7 @@ SENTENCES = {
     "wrapped": 2,
     "iface": 0,
     "enabled_unless": 1,
-    "Refusal": 0,
+    "UserError": 0,
     "say": 0,  # calls: where the sentence is
     "report": 1,
     "step": 1,
@@ -55,7 +55,7 @@ def of_code() -> set[str]:
                 at = SENTENCES.get(name, len(node.args))
                 for value in drawn + node.args[at : at + 1]:
                     found |= set(_constants(value))
-            elif isinstance(node, ast.FunctionDef) and node.name.startswith("why_not"):
+            elif isinstance(node, ast.FunctionDef) and node.name.startswith("disabled_reason"):
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return) and inner.value is not None:
                         found |= set(_constants(inner.value))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import lines
 from lsf_blender_addon.prediction import rig_drive, store
 from lsf_blender_addon.rigs.mapping import SOLVED
@@ -283,7 +283,7 @@ def test_a_change_of_the_rig_while_the_line_is_made(head, addon, monkeypatch):
     generation.poll()
     head.shape_key_remove(head.data.shape_keys.key_blocks["Blink_L"])
     before = shapes(head)
-    with pytest.raises(Refusal, match="shape keys of .* were changed"):
+    with pytest.raises(UserError, match="shape keys of .* were changed"):
         lines.write(generation)
     assert shapes(head) == before and not bpy.data.actions
 

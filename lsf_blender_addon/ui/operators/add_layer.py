@@ -3,7 +3,7 @@
 import bpy
 
 from ...animation import actions
-from ...errors import Refusal
+from ...errors import UserError
 from ...scene.selection import head_of
 from .poll import enabled_unless
 
@@ -29,8 +29,8 @@ class LSF_OT_add_layer(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             layer = actions.add_layer(head_of(context).data)
-        except Refusal as refusal:
-            self.report({"ERROR"}, f"{refusal}.")
+        except UserError as error:
+            self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
         self.report({"INFO"}, f'Your keys now go to "{layer.name}", on top of the speech')
         return {"FINISHED"}

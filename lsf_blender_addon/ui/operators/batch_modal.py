@@ -6,10 +6,10 @@ import traceback
 import bpy
 
 from ...client.jobs import State
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import session
 from ...jobs.batch import UNEXPECTED, Batch, Item
-from ...jobs.lines import why_not_write, write
+from ...jobs.lines import disabled_reason_write, write
 
 TICK = 0.1  # seconds between two looks at the job
 
@@ -18,7 +18,7 @@ class BatchModal:
     """Mixin for an operator, which gives `items`; one with several gives `finish` too."""
 
     def items(self, context: bpy.types.Context) -> list[Item]:
-        """The lines to generate. Raises Refusal."""
+        """The lines to generate. Raises UserError."""
         raise NotImplementedError
 
     def finish(self, batch: Batch, texts: list[str]) -> set[str]:
@@ -33,7 +33,7 @@ class BatchModal:
         return {"FINISHED"} if texts else {"CANCELLED"}
 
     def write(self, item: Item) -> str:
-        """Write one result; its result line. Raises Refusal before the first change."""
+        """Write one result; its result line. Raises UserError before the first change."""
         return write(item.work)
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
@@ -70,7 +70,7 @@ class BatchModal:
         session.redraw()
         if not batch.ended:
             return {"PASS_THROUGH"}
-        batch.waits = self.why_not(context, batch)
+        batch.waits = self.disabled_reason(context, batch)
         if batch.waits:
             return {"PASS_THROUGH"}
         batch.waits = "Writing"
@@ -104,8 +104,8 @@ class BatchModal:
         self._unwritten: list[Item] | None = None
         try:
             session.batch = Batch(self.items(context))
-        except Refusal as refusal:
-            self.refuse(str(refusal))
+        except UserError as error:
+            self.refuse(str(error))
             return False
         session.batch.poll()
         session.say("")
@@ -120,17 +120,17 @@ class BatchModal:
             item = self._unwritten.pop(0)
             try:
                 self._texts.append(self.write(item))
-            except Refusal as refusal:
-                item.fail(str(refusal))
+            except UserError as error:
+                item.fail(str(error))
             except Exception:  # a bug on one line must not cost the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)
         return not self._unwritten
 
-    def why_not(self, context: bpy.types.Context, batch: Batch) -> str:
+    def disabled_reason(self, context: bpy.types.Context, batch: Batch) -> str:
         """What the results, or the next of them, wait for; empty if they can be written."""
         for item in batch.results if self._unwritten is None else ():
-            item.blocked = why_not_write(item.work)
+            item.blocked = disabled_reason_write(item.work)
         if blocked := [item.blocked for item in batch.results if item.blocked]:
             return blocked[0]
         return "Waiting until you let go, or the render ends" if _is_blender_at_work(context) else ""

@@ -5,7 +5,7 @@ import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 from bpy_extras import view3d_utils
 
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import session
 from ...scene import meshes
 from ...scene.landmarks import points, store
@@ -29,7 +29,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         head = head_of(context)
@@ -127,15 +127,15 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         session.redraw()
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why landmarks cannot be edited now; empty if they can."""
     if context.area is None or context.area.type != "VIEW_3D":
         return "Landmarks are edited in a 3D viewport."
     head = head_of(context)
     try:
         meshes.check(head)
-    except Refusal as refusal:
-        return f"{refusal}."
+    except UserError as error:
+        return f"{error}."
     return "" if head.visible_get() else f'"{head.name}" is hidden: show it first.'
 
 

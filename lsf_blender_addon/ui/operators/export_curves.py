@@ -39,7 +39,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.first_frame, self.last_frame = evaluated_keys.frame_range(head_of(context).data, context.scene)
@@ -70,7 +70,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
         return {"FINISHED"}
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why there is nothing to export; empty if there is."""
     head = head_of(context)
     if head is None or head.type != "MESH":

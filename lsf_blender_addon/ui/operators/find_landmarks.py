@@ -2,7 +2,7 @@
 
 import bpy
 
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import face_result, session
 from ...jobs.batch import Item
 from ...jobs.environment import NO_PYTHON, server_python
@@ -23,7 +23,7 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head = head_of(context)
@@ -36,7 +36,7 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
         return face_result.remember(objects, finding.character, finding.job.header, finding.job.arrays)
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why the face cannot be looked for now; empty if it can."""
     if session.batch is not None:
         return "The server is at work: wait for it, or cancel it."
@@ -47,6 +47,6 @@ def why_not(context: bpy.types.Context) -> str:
         meshes.check(head)
         for obj in character.objects(context, head):
             meshes.check(obj)
-    except Refusal as refusal:
-        return f"{refusal}."
+    except UserError as error:
+        return f"{error}."
     return ""

@@ -3,7 +3,7 @@
 import bpy
 
 from ... import compat
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import lines, session
 from ...jobs.batch import Item
 from ...jobs.environment import NO_PYTHON, server_python
@@ -22,7 +22,7 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
@@ -30,21 +30,21 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
         return [Item(strip.name, lambda: lines.begin(settings, head, others, scene, strip))]
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why Generate is disabled; empty if it is not."""
     if session.batch is not None:
         return "A generation is at work: wait for it, or cancel it."
     try:
         choose(context)
-    except Refusal as refusal:
-        return f"{refusal}."
+    except UserError as error:
+        return f"{error}."
     return ""
 
 
 def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, object]:
-    """Head, scene of the sequencer, sound strip. Raises Refusal where something is missing; quick enough for poll."""
+    """Head, scene of the sequencer, sound strip. Raises UserError where something is missing; quick enough for poll."""
     if server_python() is None:
-        raise Refusal(NO_PYTHON)
+        raise UserError(NO_PYTHON)
     head = head_of(context)
     meshes.check(head)
     for obj in character.objects(context, head):

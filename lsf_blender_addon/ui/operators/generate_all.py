@@ -4,7 +4,7 @@ import bpy
 
 from ... import compat
 from ...client.jobs import State
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.environment import NO_PYTHON, server_python
@@ -29,18 +29,18 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         if self.save and not bpy.data.is_saved:
-            raise Refusal("This file has no name yet: save it first")
+            raise UserError("This file has no name yet: save it first")
         table = context.scene.lsf.batch.lines
         if not table and not fill(context):
-            raise Refusal("No sound strip is selected in the sequencer: select some, or list all")
+            raise UserError("No sound strip is selected in the sequencer: select some, or list all")
         names = context.scene.name, compat.sequencer_scene(context).name
         items = [_item(*names, line.strip, line.head) for line in table if line.use]
         if not items:
-            raise Refusal("No line is ticked in the list: tick those to generate")
+            raise UserError("No line is ticked in the list: tick those to generate")
         return items
 
     def finish(self, batch: Batch, texts: list[str]) -> set[str]:
@@ -67,7 +67,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         return {"FINISHED"} if texts else {"CANCELLED"}
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why Generate All is disabled; empty if it is not."""
     if session.batch is not None:
         return "The server is at work: wait for it, or cancel it."
@@ -84,13 +84,13 @@ def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Ob
 
     def begin() -> Generation:
         if not name:
-            raise Refusal("No head is chosen for it: choose one in the list")
+            raise UserError("No head is chosen for it: choose one in the list")
         scene, sequencer = bpy.data.scenes.get(settings_scene), bpy.data.scenes.get(strips_scene)
         if scene is None or sequencer is None:
-            raise Refusal("Its scene is gone: list the lines again")
+            raise UserError("Its scene is gone: list the lines again")
         speaker = bpy.data.objects.get(name)
         if speaker is None:
-            raise Refusal(f'"{name}" is gone or was renamed: choose another head in the list')
+            raise UserError(f'"{name}" is gone or was renamed: choose another head in the list')
         meshes.check(speaker)
         return lines.begin(
             scene.lsf, speaker, character.listed(speaker), sequencer, strips.find_strip(sequencer, strip)

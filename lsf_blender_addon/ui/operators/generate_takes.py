@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import actions, refresh
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
@@ -12,7 +12,7 @@ from ...prediction import takes
 from ...scene import character, strips
 from ...scene.selection import wanted_layers
 from .batch_modal import BatchModal
-from .generate import choose, why_not
+from .generate import choose, disabled_reason
 from .poll import enabled_unless
 
 
@@ -25,7 +25,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
@@ -72,7 +72,7 @@ def _begin(settings: str, head: str, others: dict[str, str], scene: str, strip: 
     """By the time that a take begins, undo may have replaced all data: hence names."""
     found = bpy.data.scenes.get(settings), bpy.data.objects.get(head), bpy.data.scenes.get(scene)
     if None in found or not all(bpy.data.objects.get(name) for name in others):
-        raise Refusal("The head or its scene is gone or was renamed: press Generate Takes again")
+        raise UserError("The head or its scene is gone or was renamed: press Generate Takes again")
     parts = {bpy.data.objects[name]: kind for name, kind in others.items()}
     return lines.begin(found[0].lsf, found[1], parts, found[2], strips.find_strip(found[2], strip), **wishes)
 

@@ -9,7 +9,7 @@ from bpy_extras.io_utils import ImportHelper
 from ... import compat
 from ...animation import actions, arkit_keys, key_reduction
 from ...animation.fcurves import Keying
-from ...errors import Refusal
+from ...errors import UserError
 from ...formats import live_link
 from ...jobs import session
 from ...jobs.lines import listed
@@ -44,7 +44,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.first_frame = context.scene.frame_current
@@ -53,8 +53,8 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             text = self._import(context)
-        except Refusal as refusal:
-            self.report({"ERROR"}, f"{refusal}.")
+        except UserError as error:
+            self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
         session.say(text)
         self.report({"INFO"}, text)
@@ -67,7 +67,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
         motion = recording.on_frames(fps)
         keys, values, unused = arkit_keys.onto_keys(head, recording.names, motion)
         if not keys:
-            raise Refusal(
+            raise UserError(
                 f'"{head.name}" has no shape key for any column of the file that a driver does not move: '
                 "press Generate for any line first, which adds the ARKit keys"
             )
@@ -85,13 +85,13 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
         return text + (f"; no shape key, or one with a driver, for {listed(missing)}" if missing else "")
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why there is nothing to import to; empty if there is."""
     head = head_of(context)
     try:
         meshes.check(head)
-    except Refusal as refusal:
-        return f"{refusal}."
+    except UserError as error:
+        return f"{error}."
     if head.data.shape_keys is None:
         return f'"{head.name}" has no shape keys: press Generate for any line first, which adds the ARKit keys.'
     return ""

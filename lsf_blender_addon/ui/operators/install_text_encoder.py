@@ -16,14 +16,14 @@ class LSF_OT_install_text_encoder(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not())
+        return enabled_unless(cls, disabled_reason())
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         return make_environment.install(self, environment.install_text_encoder)
 
 
-def why_not() -> str:
+def disabled_reason() -> str:
     """A sentence that says why the encoder cannot be installed now; empty if it can."""
     if not is_complete(environment.environment_folder()):
         return "Install the server's packages first."
-    return make_environment.why_not()
+    return make_environment.disabled_reason()

@@ -5,7 +5,7 @@ import bpy
 from ...animation import refresh
 from ...prediction import takes
 from .poll import enabled_unless
-from .step_take import why_not
+from .step_take import disabled_reason
 
 
 class LSF_OT_keep_take(bpy.types.Operator):
@@ -17,7 +17,7 @@ class LSF_OT_keep_take(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         takes.forget(refresh.current(context))

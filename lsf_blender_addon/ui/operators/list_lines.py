@@ -52,7 +52,7 @@ def fill(context: bpy.types.Context) -> int:
         line.use, line.head = chosen.get(strip.name, (True, None))
         if line.head is None:
             name = strip.name if batch.by == "NAME" else compat.channel_name(scene, strip)
-            line.head = heads.get(head_matching.speaker(name, list(heads)))
+            line.head = heads.get(head_matching.match_head_by_name(name, list(heads)))
     if not any(line.head for line in batch.lines):  # one head speaks them all
         for line in batch.lines:
             line.head = heads.get(getattr(head_of(context), "name", ""))

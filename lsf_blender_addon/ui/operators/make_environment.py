@@ -21,13 +21,13 @@ class LSF_OT_make_environment(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not())
+        return enabled_unless(cls, disabled_reason())
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         return install(self, environment.install)
 
 
-def why_not() -> str:
+def disabled_reason() -> str:
     """A sentence that says why nothing can be installed now; empty if it can."""
     preferences = installed.preferences()
     if environment.installing():

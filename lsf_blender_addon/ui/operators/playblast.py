@@ -4,7 +4,7 @@ import os
 
 import bpy
 
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import session
 from ...preview import frame_range, playblast
 from ...scene import meshes
@@ -25,7 +25,7 @@ class LSF_OT_playblast(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         """From the panel: render in the background, with Blender's own progress and Esc."""
@@ -41,8 +41,8 @@ class LSF_OT_playblast(bpy.types.Operator):
             meshes.check(head)
             line = frame_range.find(context, head)
             path = playblast.film_path(line.name)
-        except Refusal as refusal:
-            self.report({"ERROR"}, f"{refusal}.")
+        except UserError as error:
+            self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
         view = context.preferences.view
         display, view.render_display_type = view.render_display_type, "NONE"
@@ -65,7 +65,7 @@ class LSF_OT_playblast(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why no film can be made now; empty if it can."""
     head = head_of(context)
     if head is None or head.type != "MESH":

@@ -16,7 +16,7 @@ class LSF_OT_preview(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         if context.screen.is_animation_playing:
@@ -35,7 +35,7 @@ class LSF_OT_preview(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why nothing can be played; empty if it can."""
     if context.screen is None or bpy.app.background:
         return "There is no window to play it in."

@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import session
 from ...jobs.batch import Item
 from ...jobs.environment import NO_PYTHON, server_python
@@ -24,7 +24,7 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         self._scene, direction = context.scene.name, context.scene.lsf.emotion.direction
@@ -34,16 +34,16 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
         weights = {name: weight for name, weight in item.work.weights.items() if name in EMOTIONS}
         leader, second = list(weights)[:2]
         if weights[leader] < CLEAR:
-            raise Refusal("It does not become clear which emotion this is: use other words")
+            raise UserError("It does not become clear which emotion this is: use other words")
         scene = bpy.data.scenes.get(self._scene)
         if scene is None:
-            raise Refusal("The scene is gone or was renamed: try again")
+            raise UserError("The scene is gone or was renamed: try again")
         emotion = scene.lsf.emotion
         emotion.chosen, emotion.strength, emotion.mix = leader, item.work.strength, 1.0
         return ", ".join(f"{iface(name.capitalize())} {weights[name]:.0%}" for name in (leader, second))
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why there is no direction to read; empty if there is."""
     if session.batch is not None:
         return "The server is at work: wait for it, or cancel it."

@@ -3,7 +3,7 @@
 import bpy
 
 from ...animation import fcurves, refresh
-from ...errors import Refusal
+from ...errors import UserError
 from .poll import enabled_unless
 
 
@@ -21,8 +21,8 @@ class LSF_OT_release_keys(bpy.types.Operator):
             if fcurves.is_edited(refresh.current(context)):
                 return True
             return enabled_unless(cls, "You have set no keys by hand on the generated curves.")
-        except Refusal as refusal:
-            return enabled_unless(cls, f"{refusal}.")
+        except UserError as error:
+            return enabled_unless(cls, f"{error}.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         refresh.refresh(refresh.current(context), keep=False)

@@ -3,7 +3,7 @@
 import bpy
 
 from ...animation import refresh
-from ...errors import Refusal
+from ...errors import UserError
 from .poll import enabled_unless
 
 
@@ -20,8 +20,8 @@ class LSF_OT_reset_tweaks(bpy.types.Operator):
             if refresh.current(context).lsf.is_changed():
                 return True
             return enabled_unless(cls, "Everything is as it was predicted.")
-        except Refusal as refusal:
-            return enabled_unless(cls, f"{refusal}.")
+        except UserError as error:
+            return enabled_unless(cls, f"{error}.")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         action = refresh.current(context)

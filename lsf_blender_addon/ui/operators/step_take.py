@@ -3,7 +3,7 @@
 import bpy
 
 from ...animation import refresh
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import session
 from ...prediction import takes
 from .poll import enabled_unless
@@ -20,7 +20,7 @@ class LSF_OT_step_take(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, why_not(context))
+        return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         action = refresh.current(context)
@@ -34,12 +34,12 @@ class LSF_OT_step_take(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def why_not(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """A sentence that says why there is no step to take; empty if there is."""
     if session.batch is not None:
         return "A generation is at work: wait for it, or cancel it."
     try:
         action = refresh.current(context)
-    except Refusal as refusal:
-        return f"{refusal}."
+    except UserError as error:
+        return f"{error}."
     return "" if takes.count(action) else "This line has no takes: press Generate Takes."

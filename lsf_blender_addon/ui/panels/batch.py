@@ -52,7 +52,7 @@ class _BatchPanel(Tab):
         else:
             row.progress(factor=session.batch.fraction, text=session.batch.text)
             row.operator("lsf.cancel", text="", icon="X").line = -1
-        reason = generate_all.why_not(context) if session.batch is None else ""
+        reason = generate_all.disabled_reason(context) if session.batch is None else ""
         if reason:
             wrapped(layout, context, reason, "INFO")
         for name, error in session.failures:

@@ -3,7 +3,7 @@
 import bpy
 
 from ...animation import refresh
-from ...errors import Refusal
+from ...errors import UserError
 from .common import Tab
 
 
@@ -23,7 +23,7 @@ class _ChannelsPanel(Tab):
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
             return bool(refresh.current(context).lsf.channels)
-        except Refusal:  # the panel around this one says why
+        except UserError:  # the panel around this one says why
             return False
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 import bpy
 
 from ...animation import refresh
-from ...errors import Refusal
+from ...errors import UserError
 from ...scene.selection import head_of
 from ..translations import translated
 
@@ -45,6 +45,6 @@ def chosen_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
     """The generated Action that the panel is about; without one a sentence says what to do."""
     try:
         return refresh.current(context)
-    except Refusal as refusal:
-        wrapped(layout, context, f"{refusal}.", "INFO")
+    except UserError as error:
+        wrapped(layout, context, f"{error}.", "INFO")
         return None

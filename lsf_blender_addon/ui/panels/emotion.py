@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import refresh
-from ...errors import Refusal
+from ...errors import UserError
 from ...prediction import emotion_segments, store
 from ...scene import emotion_control
 from ..properties.emotion import VOICE
@@ -44,7 +44,7 @@ def _draw_implied(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     """What the voice of the line at hand implies."""
     try:
         implied = store.implied(refresh.current(context))
-    except Refusal:
+    except UserError:
         return
     if implied is None or not implied.emotion.size:
         return

@@ -16,7 +16,7 @@ class _ExchangePanel(Tab):
         column.separator()
         for format, text in (("CSV", "Live Link Face (.csv)"), ("JSON", "JSON (.json)")):
             column.operator("lsf.export_curves", text=text, icon="EXPORT").format = format
-        reason = import_live_link.why_not(context) or export_curves.why_not(context)
+        reason = import_live_link.disabled_reason(context) or export_curves.disabled_reason(context)
         if reason:
             wrapped(self.layout, context, reason, "INFO")
 

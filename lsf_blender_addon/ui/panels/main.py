@@ -3,7 +3,7 @@
 import bpy
 
 from ... import compat
-from ...errors import Refusal
+from ...errors import UserError
 from ...jobs import environment, session
 from ...scene import strips
 from ...scene.installed import ADD_ON
@@ -33,7 +33,7 @@ class _MainPanel(Tab):
         else:
             row.progress(factor=batch.fraction, text=batch.text)
             row.operator("lsf.cancel", text="", icon="X")
-        reason = generate.why_not(context) if batch is None else ""
+        reason = generate.disabled_reason(context) if batch is None else ""
         if reason:
             wrapped(layout, context, reason, "INFO")
         elif session.message:
@@ -54,5 +54,5 @@ def _default_strip(context: bpy.types.Context) -> str:
     """What an empty strip field means now."""
     try:
         return strips.find_strip(compat.sequencer_scene(context), "").name
-    except Refusal:
+    except UserError:
         return ""

@@ -5,7 +5,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...animation import refresh
-from ...errors import Refusal
+from ...errors import UserError
 from ...prediction import takes
 from ...scene import strips
 from .common import Tab
@@ -29,7 +29,7 @@ class _TakePanel(Tab):
         layout.operator("lsf.generate_takes", icon="DUPLICATE")
         try:
             action = refresh.current(context)
-        except Refusal:
+        except UserError:
             return
         if not (count := takes.count(action)):
             return

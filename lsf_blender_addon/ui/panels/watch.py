@@ -25,7 +25,7 @@ class _WatchPanel(Tab):
             icon="CAMERA_DATA",
         ).close_up = False
         layout.operator("lsf.show_mouth_graph", icon="GRAPH", depress=mouth_graph.is_shown())
-        reason = preview.why_not(context) or playblast.why_not(context)
+        reason = preview.disabled_reason(context) or playblast.disabled_reason(context)
         if reason:
             wrapped(layout, context, reason, "INFO")
 

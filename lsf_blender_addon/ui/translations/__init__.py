@@ -27,7 +27,7 @@ def unregister() -> None:
 
 
 def translated(sentence: str) -> str:
-    """A sentence in the artist's language; a Refusal is known there without its full stop."""
+    """A sentence in the artist's language; a UserError is known there without its full stop."""
     if (found := iface(sentence)) != sentence or not sentence.endswith("."):
         return found
     return f"{iface(sentence[:-1])}."

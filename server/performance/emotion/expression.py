@@ -10,7 +10,7 @@ import numpy as np
 from ...arkit import CHANNELS
 from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from .. import prosody
-from ..easing import ease, follow
+from ..easing import attack_release, ease
 
 POSES = {  # both sides alike unless one is named; action units in the comments
     "angry": {
@@ -120,7 +120,7 @@ def express(emotions: np.ndarray, voice: prosody.Voice, spoken: np.ndarray, fps:
     frames = len(emotions)
     loud = prosody.at_frames(prosody.loud(voice.level, 14), frames, fps)
     high = prosody.at_frames(np.clip(voice.pitch / 6, 0, 1), frames, fps)
-    arousal = follow(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
-    envelope = follow(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)
+    arousal = attack_release(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
+    envelope = attack_release(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])
     return ((envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)).astype(np.float32)

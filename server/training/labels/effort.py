@@ -23,7 +23,7 @@ OPENING = [
 ]
 
 
-def louder_wider(speech: np.ndarray, audio: np.ndarray) -> np.ndarray:
+def scale_opening_by_loudness(speech: np.ndarray, audio: np.ndarray) -> np.ndarray:
     """ARKit curves (F, 52), 0 to 1, at 25 fps, of speech (N,) at 16 kHz, in which the mouth opens wider where the voice
     is louder than the clip's mean, and less wide where it is quieter."""
     aperture = opening(speech)

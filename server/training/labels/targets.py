@@ -16,7 +16,7 @@ from ... import arkit
 from .. import FPS, corpora
 from ..speech import align
 from . import articulation, lips
-from .effort import louder_wider
+from .effort import scale_opening_by_loudness
 
 NAMES = arkit.CHANNELS
 PARTNER = [
@@ -71,7 +71,7 @@ def targets_of(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Pa
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
     return {
-        c.name: louder_wider(part, soundfile.read(str(c.audio), dtype="float32")[0])
+        c.name: scale_opening_by_loudness(part, soundfile.read(str(c.audio), dtype="float32")[0])
         for c, part in zip(clips, curves, strict=True)
     }
 

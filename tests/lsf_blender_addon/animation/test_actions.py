@@ -6,7 +6,7 @@ import pytest
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene.strips import Line
 
 NAMES = ["jawOpen", "mouthClose"]
@@ -185,7 +185,7 @@ def test_an_nla_that_is_off_is_refused_where_it_is_needed(head):
     track.strips.new("wave", 3, theirs)
     actions.check(head.data, line())
     data.use_nla = False
-    with pytest.raises(Refusal, match="turn it on"):
+    with pytest.raises(UserError, match="turn it on"):
         actions.check(head.data, line())
 
 
@@ -193,7 +193,7 @@ def test_an_nla_that_is_off_does_not_matter_to_the_active_action(head):
     actions.write(head.data, line(), NAMES, curves())
     head.data.shape_keys.animation_data.use_nla = False
     actions.check(head.data, line())
-    with pytest.raises(Refusal, match="turn it on"):
+    with pytest.raises(UserError, match="turn it on"):
         actions.check(head.data, line("another"))
 
 
@@ -260,11 +260,11 @@ def test_a_layer_of_the_artist_is_added_on_top(head, dump):
 
 
 def test_a_layer_is_refused_with_a_sentence(head):
-    with pytest.raises(Refusal, match="press Generate first"):
+    with pytest.raises(UserError, match="press Generate first"):
         actions.add_layer(head.data)
     artists_action(head)
-    with pytest.raises(Refusal, match="active already"):
+    with pytest.raises(UserError, match="active already"):
         actions.add_layer(head.data)
     actions.write(head.data, line(), NAMES, curves())
-    with pytest.raises(Refusal, match="active already"):
+    with pytest.raises(UserError, match="active already"):
         actions.add_layer(head.data)

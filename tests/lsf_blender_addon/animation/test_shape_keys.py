@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.animation import shape_keys
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import meshes
 from lsf_blender_addon.scene.shape_keys import generated_keys
 
@@ -132,7 +132,7 @@ def test_driven_keys_are_left_alone(cube, basis):
 
 
 def test_another_mesh_than_was_sent_is_refused(cube, basis):
-    with pytest.raises(Refusal, match="got other vertices"):
+    with pytest.raises(UserError, match="got other vertices"):
         generate(cube, basis[:, :5], motion(1, 1, 1))
     assert cube.data.shape_keys is None
 

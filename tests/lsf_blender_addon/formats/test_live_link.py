@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.formats import live_link
 from lsf_blender_addon.formats.curves import Curves
 from server.arkit import CHANNELS
@@ -147,14 +147,14 @@ def test_columns_in_another_order_and_some_missing(recording):
 def test_other_files_are_refused_with_a_sentence(tmp_path, text, sentence):
     path = tmp_path / "other.csv"
     path.write_text(text)
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         live_link.read(path)
 
 
 def test_files_that_are_no_text(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x80")
     for name in ("x.csv", "missing.csv"):
-        with pytest.raises(Refusal, match="cannot be read"):
+        with pytest.raises(UserError, match="cannot be read"):
             live_link.read(tmp_path / name)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.client.jobs import State
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs.batch import UNEXPECTED, Batch, Item
 
 
@@ -57,7 +57,7 @@ def test_one_line_after_the_other():
 
 def test_a_line_that_fails_does_not_stop_the_others():
     batch, _generations, begun = batch_of(State.DONE, State.FAILED, State.DONE)
-    batch.items[0].begin = lambda: (_ for _ in ()).throw(Refusal("Its sound is missing: find it"))
+    batch.items[0].begin = lambda: (_ for _ in ()).throw(UserError("Its sound is missing: find it"))
     run(batch)
     assert begun == [1, 2] and [item.name for item in batch.results] == ["line 2"]
     assert [item.error for item in batch.failed] == ["Its sound is missing: find it.", "The server has a headache."]

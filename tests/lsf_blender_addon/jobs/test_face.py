@@ -192,7 +192,7 @@ def test_another_file_drops_the_search(head, addon, monkeypatch):
 
 
 def test_editing_needs_a_viewport(head):
-    assert "3D viewport" in edit_landmarks.why_not(bpy.context)
+    assert "3D viewport" in edit_landmarks.disabled_reason(bpy.context)
     with pytest.raises(RuntimeError):
         bpy.ops.lsf.edit_landmarks()
 

@@ -180,7 +180,7 @@ def started(addon, client):
     ],
 )
 def test_changes_during_the_job(scene, addon, dump, change, sentence):
-    from lsf_blender_addon.errors import Refusal
+    from lsf_blender_addon.errors import UserError
     from lsf_blender_addon.jobs import lines
 
     generation = started(addon, Client())
@@ -195,7 +195,7 @@ def test_changes_during_the_job(scene, addon, dump, change, sentence):
     else:
         scene.render.fps = 50
     before = snapshot(dump)
-    with pytest.raises(Refusal, match=sentence):
+    with pytest.raises(UserError, match=sentence):
         lines.write(generation)
     assert snapshot(dump) == before
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lsf_blender_addon.jobs.head_matching import speaker, words
+from lsf_blender_addon.jobs.head_matching import match_head_by_name, words
 
 
 def test_words():
@@ -30,4 +30,4 @@ def test_words():
     ],
 )
 def test_speaker(line, heads, expected):
-    assert speaker(line, heads) == expected
+    assert match_head_by_name(line, heads) == expected

@@ -10,7 +10,7 @@ from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Euler, Vector
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.preview import face_camera, frame_range, playblast
 
 KINDS = ("scenes", "objects", "cameras", "worlds", "actions", "collections", "meshes")
@@ -81,7 +81,7 @@ def test_a_path_that_no_file_has(head, tmp_path):
 
 
 def test_an_unsaved_file_is_refused(addon):
-    with pytest.raises(Refusal, match="Save the file first"):
+    with pytest.raises(UserError, match="Save the file first"):
         playblast.film_path("line")
     bpy.ops.mesh.primitive_cube_add()
     assert not bpy.ops.lsf.playblast.poll()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.rigs import families
 from lsf_blender_addon.rigs.mapping import SOLVED, Mapping, Row
 from lsf_blender_addon.rigs.names import canonical, spellings
@@ -185,7 +185,7 @@ def test_saved_mappings_come_back_and_are_recognised(tmp_path):
 def test_damaged_files_are_refused(tmp_path, data):
     path = tmp_path / "x.json"
     path.write_text(data)
-    with pytest.raises(Refusal, match="is no mapping"):
+    with pytest.raises(UserError, match="is no mapping"):
         families.read(path)
 
 

@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import audio
 from lsf_blender_addon.scene.strips import Line
 
@@ -70,12 +70,12 @@ def test_channels_are_averaged(aud, wav, tmp_path):
 
 def test_a_start_behind_the_end_is_refused(aud, wav, tmp_path):
     wav[0](tmp_path / "short.wav", np.ones(8000), 8000)
-    with pytest.raises(Refusal, match="ends before the strip begins"):
+    with pytest.raises(UserError, match="ends before the strip begins"):
         audio.decode(aud, str(tmp_path / "short.wav"), 5.0, 1.0)
 
 
 def test_a_file_without_sound_is_refused(aud, tmp_path):
     path = tmp_path / "text.m4a"
     path.write_text("no sound")
-    with pytest.raises(Refusal, match="finds no sound"):
+    with pytest.raises(UserError, match="finds no sound"):
         audio.request(line(path), str(tmp_path))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.animation import part_drivers
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import character, meshes, parts
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -158,7 +158,7 @@ def test_a_part_that_is_gone_or_shared(pair, addon):
     head, teeth, _client = pair
     face = character.read(head, character.objects(bpy.context, head))
     teeth.name = "other"
-    with pytest.raises(Refusal, match='"teeth" is gone or was renamed'):
+    with pytest.raises(UserError, match='"teeth" is gone or was renamed'):
         character.find(face)
     twin = bpy.data.objects.new("twin", teeth.data)
     with pytest.raises(RuntimeError, match="shared with other objects"):

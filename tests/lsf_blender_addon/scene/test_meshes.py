@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import meshes
 
 CORNERS = {(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)}
@@ -111,7 +111,7 @@ def test_an_armature_is_at_rest(cube):
 
 
 def refused(obj, match):
-    with pytest.raises(Refusal, match=match):
+    with pytest.raises(UserError, match=match):
         read(obj)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.errors import Refusal
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import strips
 
 HAS_SOUND = bpy.app.build_options.audaspace
@@ -111,7 +111,7 @@ def test_a_strip_in_a_meta_is_cut_by_it(blank, add_strip, clicks):
 
 def test_choice_of_the_strip(blank, add_strip, clicks):
     scene = bpy.context.scene
-    with pytest.raises(Refusal, match="Add a sound strip"):
+    with pytest.raises(UserError, match="Add a sound strip"):
         strips.find_strip(scene, "")
     first = add_strip(clicks, "first")
     scene = bpy.context.scene
@@ -121,12 +121,12 @@ def test_choice_of_the_strip(blank, add_strip, clicks):
     second = add_strip(clicks, "second", frame=300)
     second.mute = True
     scene.sequence_editor.active_strip = None
-    with pytest.raises(Refusal, match="Pick the sound strip"):
+    with pytest.raises(UserError, match="Pick the sound strip"):
         strips.find_strip(scene, "")
     scene.sequence_editor.active_strip = second
     assert strips.find_strip(scene, "") == second, "the active one, muted or not"
     assert strips.find_strip(scene, "first") == first
-    with pytest.raises(Refusal, match='no sound strip "third"'):
+    with pytest.raises(UserError, match='no sound strip "third"'):
         strips.find_strip(scene, "third")
     assert [strip.name for strip in strips.sound_strips(scene)] == ["first", "second"]
 
@@ -134,14 +134,14 @@ def test_choice_of_the_strip(blank, add_strip, clicks):
 def test_a_missing_file_is_refused(blank, add_strip, clicks):
     strip = add_strip(clicks)
     strip.sound.filepath = str(clicks.with_name("gone.wav"))
-    with pytest.raises(Refusal, match="gone.wav.* is missing"):
+    with pytest.raises(UserError, match="gone.wav.* is missing"):
         strips.read_line(bpy.context.scene, strip)
 
 
 def test_a_strip_of_silence_only_is_refused(blank, add_strip, clicks):
     strip = add_strip(clicks)
     strip.frame_offset_start, strip.frame_offset_end = -50, 97
-    with pytest.raises(Refusal, match="no sound between its handles"):
+    with pytest.raises(UserError, match="no sound between its handles"):
         strips.read_line(bpy.context.scene, strip)
 
 
@@ -151,7 +151,7 @@ def test_a_retimed_strip_is_refused(blank, add_strip, clicks):
         pytest.skip("retiming sound from a script crashes Blender before 5.2")
     strip.retiming_keys.add(timeline_frame=60)
     assert compat.retiming_key_count(strip)
-    with pytest.raises(Refusal, match="speed of strip"):
+    with pytest.raises(UserError, match="speed of strip"):
         strips.read_line(bpy.context.scene, strip)
 
 

@@ -47,7 +47,7 @@ def settled(make, speech_like):
     with torch.no_grad():
         model.residual_gate.fill_(0.3)
         model.motion_backbone.embed_positions.weight.mul_(0.01)
-        motion, emotion = model.hear(torch.from_numpy(speech_like(30, seed=3)))
+        motion, emotion = model.encode_audio(torch.from_numpy(speech_like(30, seed=3)))
         model.motion_norm.fit(motion, whiten=False)
         model.emotion_norm.fit(emotion)
         z = model.predict(motion[None], emotion[None])
@@ -74,7 +74,7 @@ def test_where_windows_overlap_a_take_makes_the_same_choices(settled, speech_lik
     speech = torch.from_numpy(speech_like(30))
     chosen = []
     for first in (0, 200):
-        motion, emotion = settled.hear(speech, first, 500)
+        motion, emotion = settled.encode_audio(speech, first, 500)
         noise = take_noise(settled.config, 5, first, 500)
         with torch.no_grad():
             found = settled(motion[None], emotion[None], first=first, temperature=5.0, noise=noise)
@@ -112,7 +112,7 @@ def test_the_mouth_moves_with_the_sound(settled, speech_like):
     """A pause of two seconds moves what follows it by exactly its own length."""
     speech = speech_like(3)
     early, later = (
-        settled.predict(*(features[None] for features in settled.hear(torch.from_numpy(audio))))[0].detach()
+        settled.predict(*(features[None] for features in settled.encode_audio(torch.from_numpy(audio))))[0].detach()
         for audio in (speech, np.concatenate((np.zeros(32000, np.float32), speech)))
     )
 

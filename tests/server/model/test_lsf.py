@@ -59,7 +59,7 @@ def test_gradients_reach_the_papers_backbone_above_its_frozen_layers(speech_like
     torch.manual_seed(0)
     model = LSF(PAPER).train()
     audio = torch.from_numpy(speech_like(0.6))
-    motion, emotion = model.hear(audio)
+    motion, emotion = model.encode_audio(audio)
     output = model(motion[None], emotion[None], torch.randn(1, 300))
     target = torch.randn(1, 15, 53)
     (predictor_loss(model, output, target)["loss"] + prior_loss(model, target)["loss"]).backward()
@@ -129,9 +129,9 @@ def test_the_predictor_learns_through_a_frozen_prior(make):
 
 def test_more_than_a_window_is_not_heard_in_one_go(model):
     audio = torch.zeros(40 * 16000)
-    assert model.hear(audio, 200, model.longest)[0].shape == (1500, 64)
+    assert model.encode_audio(audio, 200, model.longest)[0].shape == (1500, 64)
     with pytest.raises(ValueError, match="windows"):
-        model.hear(audio)
+        model.encode_audio(audio)
 
 
 def test_the_fused_stream_starts_silent_beside_a_direct_path(make):

@@ -24,7 +24,7 @@ def test_log_mel_equals_the_feature_extractor_piece_by_piece(speech_like, second
     wanted = transformers.WhisperFeatureExtractor()(clip, sampling_rate=16000, return_tensors="pt").input_features[0]
     backbone = WhisperBackbone(BackboneConfig(**SMALL), 1)
     audio = torch.from_numpy(clip)
-    peak = backbone.survey(audio)
+    peak = backbone.clip_statistics(audio)
     pieces = [backbone.mel(audio, at, min(170, frames - at)) for at in range(0, frames, 170)]
     mel = (torch.maximum(torch.cat(pieces, 1), peak - 8) + 4) / 4
     torch.testing.assert_close(mel, wanted[:, :frames], atol=1e-4, rtol=0)
@@ -35,8 +35,10 @@ def test_survey_in_pieces_sees_the_whole_clip():
     audio = 0.01 * torch.randn(150 * 16000)
     audio[140 * 16000 : 141 * 16000] *= 50
     backbone = WhisperBackbone(BackboneConfig(**SMALL), 1)
-    assert torch.equal(backbone.survey(audio), backbone.mel(audio, 0, len(audio) // 160).max())
-    level = Wav2Vec2ClassBackbone(BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16), 1).survey(audio)
+    assert torch.equal(backbone.clip_statistics(audio), backbone.mel(audio, 0, len(audio) // 160).max())
+    level = Wav2Vec2ClassBackbone(
+        BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16), 1
+    ).clip_statistics(audio)
     torch.testing.assert_close(level, torch.stack((audio.mean(), audio.std())), atol=1e-4, rtol=1e-4)
 
 
@@ -66,7 +68,7 @@ def test_whisper_layers_equal_transformers_own_encoder(speech_like):
     with torch.no_grad():
         backbone = WhisperBackbone(BackboneConfig(**SMALL, positions=80), 3)  # fewer layers, a shorter table
         backbone.load_encoder(encoder.state_dict())
-        peak = backbone.survey(audio)
+        peak = backbone.clip_statistics(audio)
         encoder((torch.maximum(backbone.mel(audio, 0, 200), peak - 8) + 4)[None] / 4)
         backbone = WhisperBackbone(BackboneConfig(**SMALL, positions=100), 3)
         backbone.load_encoder(encoder.state_dict())
@@ -85,13 +87,13 @@ def test_wav2vec2_class_gives_exactly_the_frames_asked_for(kind, speech_like):
     torch.manual_seed(0)
     backbone = Wav2Vec2ClassBackbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), 3).eval()
     audio = torch.from_numpy(speech_like(1.0))
-    level = backbone.survey(audio)
+    level = backbone.clip_statistics(audio)
     for first, count in ((0, 50), (0, 1), (20, 9), (48, 30)):
         states = backbone(audio, level, first, count)
         assert len(states) == 3 and all(s.shape == (count, 32) and s.isfinite().all() for s in states)
     loud = 8 * audio + 0.2
     torch.testing.assert_close(
-        backbone(loud, backbone.survey(loud), 0, 50)[-1], backbone(audio, level, 0, 50)[-1], atol=1e-3, rtol=0
+        backbone(loud, backbone.clip_statistics(loud), 0, 50)[-1], backbone(audio, level, 0, 50)[-1], atol=1e-3, rtol=0
     )
 
 
@@ -143,7 +145,7 @@ def test_a_sound_is_heard_in_the_frame_of_its_time(kind):
     audio = 0.1 * torch.randn(32000)
     other = audio.clone()
     other[16000 - 200 : 16000 + 200] = 0.1 * torch.randn(400)
-    level = backbone.survey(audio)
+    level = backbone.clip_statistics(audio)
     for first in (0, 31):
         change = (backbone(other, level, first, 60)[0] - backbone(audio, level, first, 60)[0]).abs().sum(-1)
         assert abs(first + int(change.argmax()) - 50) <= 1

@@ -30,20 +30,20 @@ def gap(motion: np.ndarray) -> np.ndarray:
 
 def test_small_apertures_close_and_wide_ones_stay():
     before = openings(0, 0.15, 0.3, 4, 8, 15)
-    after = gap(lip_contact.touch(before))
+    after = gap(lip_contact.close_near_contacts(before))
     np.testing.assert_allclose(after[[0, 3, 4, 5]], [0, 4, 8, 15], atol=0.01)
     assert after[1] < 0.02 and after[2] < 0.06
 
 
 def test_the_order_of_apertures_stays_and_lips_never_cross():
     before = openings(*np.linspace(0, 12, 200))
-    after = gap(lip_contact.touch(before))
+    after = gap(lip_contact.close_near_contacts(before))
     assert (np.diff(after) > -1e-5).all() and after.min() > -1e-3
 
 
 def test_only_mouth_close_changes_and_stays_a_weight():
     motion = np.random.default_rng(0).uniform(0, 0.05, (100, 52)).astype(np.float32)
-    after = lip_contact.touch(motion)
+    after = lip_contact.close_near_contacts(motion)
     changed = np.flatnonzero(np.abs(after - motion).max(0))
     assert [CHANNELS[k] for k in changed] == ["mouthClose"]
     assert after.min() >= 0 and after.max() <= 1 and after.dtype == np.float32
@@ -56,7 +56,7 @@ def test_lips_that_meet_still_meet_under_every_emotion(feeling):
     expression = np.tile(pose(feeling), (3, 1))
     head = load_head()
     points = head.landmark_vertices[[62, 66]]
-    motion = lip_contact.express(speech, expression)
+    motion = lip_contact.add_expression(speech, expression)
     moved = head.vertices[points] + np.tensordot(motion, head.basis[:, points], 1)
     between = 1000 * np.linalg.norm(moved[:, 0] - moved[:, 1], axis=1)
     assert between[0] < 0.6 and between[1] < 0.7 and between[2] > 6
@@ -68,7 +68,7 @@ def test_a_smile_gives_way_to_round_lips_and_stays_in_the_cheeks():
     speech[1, CHANNELS.index("mouthPucker")] = 0.6
     expression = np.tile(pose("happy"), (2, 1))
     given = expression.copy()
-    motion = lip_contact.express(speech, expression)
+    motion = lip_contact.add_expression(speech, expression)
     smile, cheek = (CHANNELS.index(name) for name in ("mouthSmileLeft", "cheekSquintLeft"))
     assert motion[0, smile] == given[0, smile] > 3 * motion[1, smile] > 0
     assert motion[0, cheek] == motion[1, cheek] == given[0, cheek]
