@@ -129,8 +129,8 @@ import numpy as np
 from server.model import LSF, synthesize
 model = LSF.from_pretrained(sys.argv[1])
 minutes, windows = int(sys.argv[2]), []
-hear = model.hear
-model.hear = lambda audio, first, frames, level: windows.append(frames) or hear(audio, first, frames, level)
+encode_audio = model.encode_audio
+model.encode_audio = lambda audio, first, frames, level: windows.append(frames) or encode_audio(audio, first, frames, level)
 speech = 0.1 * np.random.default_rng(0).standard_normal(minutes * 60 * 16000, dtype=np.float32)
 curves = synthesize(model, speech).curves
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -194,7 +194,7 @@ def test_the_papers_model_saves_and_loads(tmp_path):
     model.save_pretrained(tmp_path, half=False)
     loaded = LSF.from_pretrained(tmp_path)
     audio = torch.randn(16000)
-    assert [f.shape for f in loaded.hear(audio)] == [(50, 32), (50, 32)]
+    assert [f.shape for f in loaded.encode_audio(audio)] == [(50, 32), (50, 32)]
     trained = model.motion_backbone.model.encoder.layers[1].feed_forward.output_dense.weight
     assert torch.equal(loaded.motion_backbone.model.encoder.layers[1].feed_forward.output_dense.weight, trained)
 
