@@ -96,11 +96,14 @@ def find_python(version: str) -> list[str] | None:
 
 def requirements(name: str) -> list[str]:
     """What pip installs into environment `name`. The server's packages are pyproject's dependencies (read with a
-    pattern: Python 3.10 has no tomllib)."""
+    pattern: Python 3.10 has no tomllib).
+    """
     packages = [f"bpy=={name.removeprefix('bpy-')}.*", "pytest"]
     if name == MAIN:
         project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-        packages += re.findall(r'"(.+?)"', re.search(r"^dependencies = \[(.*?)^\]", project, re.S | re.M)[1])
+        packages += re.findall(
+            r'"(.+?)"', re.search(r"^dependencies = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)[1]
+        )
         packages += [TORCH, "ruff"]
     return packages
 
@@ -184,7 +187,7 @@ def missing_apt_packages() -> list[str]:
     if not sys.platform.startswith("linux"):
         return []
     missing = [package for library, package in LIBRARIES.items() if lacks(library)]
-    return missing + ["libgl1-mesa-dri"] if {"libegl1", "libegl-mesa0", "libgl1"} & set(missing) else missing
+    return [*missing, "libgl1-mesa-dri"] if {"libegl1", "libegl-mesa0", "libgl1"} & set(missing) else missing
 
 
 def check_libraries() -> None:
@@ -220,7 +223,9 @@ def product_files() -> list[tuple[str, Path]]:
 
 def package(folder: Path = ROOT / "dist") -> Path:
     """Write the extension zip, the same bytes for the same files, and have Blender's own validator read it."""
-    version = re.search(r'^version = "(.+)"', (ADDON / "blender_manifest.toml").read_text(encoding="utf-8"), re.M)[1]
+    version = re.search(
+        r'^version = "(.+)"', (ADDON / "blender_manifest.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )[1]
     target = folder / f"lsf_animation-{version}.zip"
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -36,7 +36,8 @@ def load_kokoro() -> onnxruntime.InferenceSession:
 
 def time_phones(symbols: list[str], durations: list[float], seconds: float) -> list[list]:
     """[sound, start, end] in seconds. Stress marks belong to the following phone, spaces and punctuation are "sil"
-    where they last, and to the following phone where they are short (words run into each other)."""
+    where they last, and to the following phone where they are short (words run into each other).
+    """
     phones, start, end = [], 0.0, -LAG
     for symbol, frames in zip(symbols, durations, strict=True):
         end += frames * FRAME

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from .files.meshes import Mesh
 from .performance import layers
 from .performance.emotion.direction import Direction
 from .performance.perform import perform
+
+if TYPE_CHECKING:  # it brings scipy, which must not hold up the first answer
+    from .face.space import FaceSpace
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS, MAX_TEMPERATURE = 240, 2.0
@@ -61,7 +65,7 @@ class Result:
     motion: np.ndarray  # (F, K) float32
     expression: np.ndarray  # (F, K) float32: the part of `motion` that emotion adds
     emotion: np.ndarray  # (F, 8) float32, 0 to 1: what the voice implies, in the order of emotion.EMOTIONS
-    face: "FaceSpace"  # noqa: F821  channels, basis (K, V, 3), landmarks68 (68, 3), landmark_vertices (68,), report …
+    face: "FaceSpace"
     mesh: Mesh
     rig_motion: np.ndarray | None  # (F, R) float32 weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
@@ -79,11 +83,8 @@ class Engine:
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
-        import scipy.interpolate  # noqa: F401  with what else a job needs, so that the first one need not wait for it
-        import scipy.signal  # noqa: F401
         import torch
 
-        from .face import space  # noqa: F401
         from .model import LSF
 
         if device.startswith("cuda") and not torch.cuda.is_available():

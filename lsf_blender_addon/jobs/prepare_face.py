@@ -24,6 +24,6 @@ class FaceFinding(ServerWork):
             and bool(np.isfinite(landmarks).all())
             and vertices is not None
             and vertices.shape == (68,)
-            and 0 <= vertices.min()
+            and vertices.min() >= 0
             and vertices.max() < len(self.character.vertices)
         )

@@ -26,7 +26,8 @@ def canonical(name: str) -> str:
 @functools.lru_cache(8)  # every family asks, and panels with every drawing
 def spellings(names: tuple[str, ...]) -> dict[str, str]:
     """For every canonical form in which one of the names may be meant, that name: whole, or without a prefix that many
-    of them share. Whole names go first, then short prefixes."""
+    of them share. Whole names go first, then short prefixes.
+    """
     starts = Counter(name[: cut.end()] for name in names for cut in SEPARATOR.finditer(name) if cut.end() < len(name))
     shared = [start for start, count in starts.items() if count >= max(SHARED, len(names) / 3)]
     found = {}

@@ -63,7 +63,8 @@ class Character:
 
 def objects(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.types.Object, str]:
     """The objects that go with the head, and their kinds: those listed for it, else those selected together with it,
-    but for other heads."""
+    but for other heads.
+    """
     parts_of_it = listed(head)
     if parts_of_it or not head.select_get():
         return parts_of_it

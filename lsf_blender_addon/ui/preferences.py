@@ -51,7 +51,8 @@ class LSF_preferences(bpy.types.AddonPreferences):
 
 def _state(python: Path | None) -> tuple[str, str]:
     """What there is to say of the server's Python, and an icon. Not asked with every drawing of the sidebar: a network
-    drive that is gone takes seconds to say so."""
+    drive that is gone takes seconds to say so.
+    """
     if python is None:
         return iface("The server's packages are not installed yet."), "INFO"
     if not python.is_file():

@@ -103,7 +103,8 @@ def _candidates(vertices, triangles, piece, landmarks, head, looking) -> Iterato
 
 def doubt(alignment: Alignment, spread: float, placed: bool = False) -> float:
     """Above 1 it is no face: the head does not fit, or the landmarks moved under zoom. Less is asked of a face that an
-    artist pointed at."""
+    artist pointed at.
+    """
     misfit = alignment.residual / WORST_RESIDUAL
     if alignment.unmatched > MOST_UNMATCHED:
         return np.inf

@@ -64,7 +64,7 @@ def spread(offsets, at, points, reach, slack=0.05):
 
     A sum of Gaussians of width `reach` around the places; `slack` keeps places that lie close together calm.
     """
-    near = lambda x: np.exp(-((x[:, None] - at) ** 2).sum(-1) / (2 * reach**2))  # noqa: E731
+    near = lambda x: np.exp(-((x[:, None] - at) ** 2).sum(-1) / (2 * reach**2))
     return near(points) @ np.linalg.solve(near(at) + slack * np.eye(len(at)), offsets)
 
 

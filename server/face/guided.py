@@ -74,7 +74,8 @@ def from_few(vertices, triangles, piece, landmarks, head: h.Head, step: Callable
 
 def _without_obstacles(vertices, triangles, piece, points, guess, rotation):
     """The triangles without pieces that stand out before the guessed face (68, 3) and carry none of the placed points:
-    hands, microphones, visors."""
+    hands, microphones, visors.
+    """
     used = np.unique(triangles)
     depth, places = vertices @ rotation[:, 1], guess @ rotation
     foremost = np.full(piece.max() + 1, np.inf)

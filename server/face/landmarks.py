@@ -61,7 +61,8 @@ def networks() -> dict[str, LandmarkNet]:
 
 def _one_thread(function):
     """Networks this small lose by sharing their work: on a busy machine the threads wait for each other at each layer
-    (seconds instead of tenths)."""
+    (seconds instead of tenths).
+    """
 
     def alone(*arguments):
         before = torch.get_num_threads()

@@ -107,7 +107,8 @@ def classify(registration, head: h.Head, piece: np.ndarray, given: np.ndarray) -
 
 def _nearest_kinds(head, fitted, target):
     """A function that tells for vertices of the target which kind of MOUTH is nearest, and faces the same way: the
-    tongue lies against the palate."""
+    tongue lies against the palate.
+    """
     model = np.flatnonzero(head.part >= h.TEETH_UPPER)
     tree, normals = cKDTree(fitted[model]), vertex_normals(fitted, head.faces)[model]
     kinds = of_head(head)[model]

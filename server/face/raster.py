@@ -33,7 +33,7 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 
 def render(vertices, triangles, normals, centre, size, pixels) -> View:
-    """vertices (V, 3), triangles (T, 3), normals (V, 3), square of side `size` about x, z `centre`."""
+    """Vertices (V, 3), triangles (T, 3), normals (V, 3), square of side `size` about x, z `centre`."""
     scale = pixels / size
     corners = triangles.T
     columns = ((vertices[:, 0] - centre[0]) * scale + pixels / 2)[corners]
@@ -84,7 +84,8 @@ def may_show(low, high, centre, size, pixels):
 
 def _weights(x, y):
     """The barycentric weights of triangles with corners x, y (3, T) as a * x + b * y + c: a, b and c (3, T), and which
-    triangles are solid (T,)."""
+    triangles are solid (T,).
+    """
     after, last = [1, 2, 0], [2, 0, 1]
     px, py, qx, qy = x[after], y[after], x[last], y[last]
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])

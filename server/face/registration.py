@@ -134,7 +134,7 @@ class Registration:
 
 
 def align(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bound=None) -> Alignment:
-    """vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face.
+    """Vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face.
 
     trust (68,) 0..1 of landmarks that were found; bound (68,) bool: placed by an artist, the fit must go through them.
     """

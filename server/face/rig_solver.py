@@ -56,7 +56,7 @@ def solve(rig: Rig, vertices: np.ndarray, face, motion: np.ndarray) -> np.ndarra
     eyes = np.linalg.norm(face.landmarks68[36] - face.landmarks68[45])
     weight = np.sqrt(importance(vertices, face.landmarks68, eyes))
     seen = (weight > 0) & (np.abs(rig.shapes).max((0, 2)) + np.abs(face.basis).max((0, 2)) > 0)
-    flat = lambda offsets: (offsets[:, seen] * weight[seen, None] / eyes).reshape(len(offsets), -1)  # noqa: E731
+    flat = lambda offsets: (offsets[:, seen] * weight[seen, None] / eyes).reshape(len(offsets), -1)
     shapes, basis = flat(rig.shapes), flat(face.basis)
     gram, cross = (shapes @ shapes.T).astype(float), (shapes @ basis.T).astype(float)
     size = np.sqrt(np.diag(gram))

@@ -131,7 +131,7 @@ def own_head(vertices, landmarks, given, head) -> FaceSpace | None:
     if len(vertices) != len(head.vertices) or (given != parts.AUTOMATIC).any():
         return None
     scale, rotation, shift = similarity(head.vertices.astype(float), vertices)
-    place = lambda offsets: (scale * offsets @ rotation.T).astype(np.float32)  # noqa: E731
+    place = lambda offsets: (scale * offsets @ rotation.T).astype(np.float32)
     if np.abs(place(head.vertices) + shift - vertices).max() > SAME * scale:
         return None
     marks = place(head.landmarks68) + shift.astype(np.float32)
@@ -187,7 +187,8 @@ def build_basis(registration, head, piece, kinds):
 
 def settle_landmarks(registration, head, landmarks):
     """Landmarks in mesh units, the placed ones as they are and the others on the surface, and the vertex nearest to
-    each on the right side of the mouth."""
+    each on the right side of the mouth.
+    """
     target = registration.target
     fixed = guided.placed(landmarks)
     own = registration.fitted[head.landmark_vertices]

@@ -74,7 +74,7 @@ def place_skin(registration: Registration, head: h.Head, vertices: np.ndarray):
     skin_faces = head.faces[(head.part[head.faces] == h.SKIN).all(1)]
     normals = vertex_normals(fitted, skin_faces)
     owner, weight = sample_surface(fitted, skin_faces, SAMPLE_SPACING, most=4)
-    mix = lambda values: (values[skin_faces[owner]] * weight[..., None]).sum(1)  # noqa: E731
+    mix = lambda values: (values[skin_faces[owner]] * weight[..., None]).sum(1)
     sample_normals = mix(normals)
     sample_normals /= np.maximum(np.linalg.norm(sample_normals, axis=1, keepdims=True), 1e-12)
     samples = mix(fitted)

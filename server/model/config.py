@@ -13,7 +13,7 @@ from ..arkit import CHANNELS as ARKIT_CHANNELS
 from ..errors import LSFError
 from ..protocol.emotions import EMOTION_CLASSES
 
-FLAME_CHANNELS = tuple(f"expression{i:02d}" for i in range(50)) + ("jawX", "jawY", "jawZ")
+FLAME_CHANNELS = (*tuple(f"expression{i:02d}" for i in range(50)), "jawX", "jawY", "jawZ")
 
 
 def bad(sentence: str) -> LSFError:
@@ -180,26 +180,26 @@ class LSFConfig:
     def paper(cls, **changes) -> "LSFConfig":
         """LSF-Animation as published: FLAME motion, HuBERT base, a second backbone of emotion2vec's size, 12 blocks."""
         base = BackboneConfig(kind="hubert", hidden=768, heads=12, mlp=3072, trainable=True)
-        settings = dict(
-            motion_space="flame",
-            channels=FLAME_CHANNELS,
-            clamp=False,
-            motion_backbone=base,
-            motion_layers=(12,),
-            motion_components=0,
-            emotion_backbone=dataclasses.replace(base, kind="wav2vec2", trainable=False),
-            emotion_layers=(12,),
-            emotion_components=0,
-            identity_size=300,
-            stream_norm="instance",
-            fusion_blocks=12,
-            emotions=0,
-            direct_path=(),
-            prior_layers=6,
-            prior_span=0,
-            prior_norm="instance",
-            take_smoothing=0.0,
-        )
+        settings = {
+            "motion_space": "flame",
+            "channels": FLAME_CHANNELS,
+            "clamp": False,
+            "motion_backbone": base,
+            "motion_layers": (12,),
+            "motion_components": 0,
+            "emotion_backbone": dataclasses.replace(base, kind="wav2vec2", trainable=False),
+            "emotion_layers": (12,),
+            "emotion_components": 0,
+            "identity_size": 300,
+            "stream_norm": "instance",
+            "fusion_blocks": 12,
+            "emotions": 0,
+            "direct_path": (),
+            "prior_layers": 6,
+            "prior_span": 0,
+            "prior_norm": "instance",
+            "take_smoothing": 0.0,
+        }
         return cls(**{**settings, **changes})
 
     def to_json(self) -> str:

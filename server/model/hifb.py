@@ -40,7 +40,7 @@ class PairAttention(nn.Module):
         emotion_mask: Tensor | None = None,
         motion_mask: Tensor | None = None,
     ) -> Tensor:
-        """tokens (B, n, C), emotion (B, Fe, C), motion (B, Fm, C), masks (B, Fe), (B, Fm) -> (B, n, C)"""
+        """Tokens (B, n, C), emotion (B, Fe, C), motion (B, Fm, C), masks (B, Fe), (B, Fm) -> (B, n, C)"""
         emotion, motion = self.emotion_norm(emotion), self.motion_norm(motion)
         q = split_heads(self.query(self.token_norm(tokens)), self.heads)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def extend_last(x: Tensor, mask: Tensor | None) -> Tensor:
-    """x (B, F, C) with the padding overwritten by each clip's last own frame: replicate padding for a batch."""
+    """X (B, F, C) with the padding overwritten by each clip's last own frame: replicate padding for a batch."""
     if mask is None:
         return x
     frames = torch.arange(x.shape[1], device=x.device)
@@ -84,7 +84,8 @@ def rotate(x: Tensor) -> Tensor:
 
 def attention_mask(mask: Tensor | None, frames: int, span: int, tokens: int = 0, device=None) -> Tensor | None:
     """Who may attend to whom, (B or 1, 1, L, L) with L = tokens + frames: own frames no further than `span` away (0: no
-    limit); `tokens` in front see and are seen by all. None where nothing is forbidden."""
+    limit); `tokens` in front see and are seen by all. None where nothing is forbidden.
+    """
     if mask is None and (not span or span >= frames):
         return None
     allowed = torch.ones(1, frames, frames, dtype=torch.bool, device=device)

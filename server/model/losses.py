@@ -12,7 +12,8 @@ from .lsf import LSF, Output
 
 def channel_weights(config: LSFConfig, expression: float, jaw: float) -> Tensor:
     """(K,) such that Σ_k weight · L1_k is expression · L1(expression) + jaw · L1(jaw), each a mean over its channels.
-    ARKit's channels are all expression: its jaw is what the lips ride on."""
+    ARKit's channels are all expression: its jaw is what the lips ride on.
+    """
     is_jaw = torch.tensor([config.motion_space == "flame" and name.startswith("jaw") for name in config.channels])
     weight = torch.where(is_jaw, jaw / max(1, int(is_jaw.sum())), expression / max(1, int((~is_jaw).sum())))
     return weight.float()

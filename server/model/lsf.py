@@ -35,7 +35,8 @@ class Output:
 class DirectPath(nn.Module):
     """Mean of small networks straight from the features: (B, F, size) -> (B, F, L). "linear" is a filter over
     `direct_kernel` frames, "conv" three convolutions, multiplied within by the identity `who` (B, 1, direct_width). The
-    mean of unlike ones is better than each."""
+    mean of unlike ones is better than each.
+    """
 
     def __init__(self, config: LSFConfig, size: int):
         super().__init__()
@@ -109,7 +110,8 @@ class LSF(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Motion frames `first` on (all by default) of a clip (N,) at 16 kHz -> motion features (T, Cm) and emotion
         features (T, Ce), the chosen layers side by side, not yet standardised. `level` is what
-        `clip_statistics` returns."""
+        `clip_statistics` returns.
+        """
         config = self.config
         frames = self.frames_of(len(audio)) - first if frames is None else frames
         if frames > self.longest:
@@ -148,7 +150,8 @@ class LSF(nn.Module):
         first: int = 0,
     ) -> Tensor:
         """Features (B, T, Cm), (B, T, Ce) and identity (B, I; None: the average face) -> z (B, F, L). `first` is the
-        place of the first frame in its clip."""
+        place of the first frame in its clip.
+        """
         fold = self.config.fold
         motion = self.motion_norm(motion_features).unflatten(1, (-1, fold)).flatten(2)  # (B, F, fold · C)
         emotion = self.emotion_norm(emotion_features).unflatten(1, (-1, fold)).flatten(2)
@@ -171,7 +174,8 @@ class LSF(nn.Module):
         noise: Tensor | None = None,
     ) -> Output:
         """Features (B, T, Cm), (B, T, Ce), identity (B, I) -> curves (B, F, K) and all between. Sampling at a
-        temperature above 0 takes `take_noise`."""
+        temperature above 0 takes `take_noise`.
+        """
         z = self.predict(motion_features, emotion_features, identity, mask, first)
         quantised = self.prior.quantiser(z, mask, temperature, noise)
         standardised = self.prior.decode(quantised.latent, mask)
@@ -181,7 +185,8 @@ class LSF(nn.Module):
 
     def save_pretrained(self, folder: str | Path, half: bool = True) -> None:
         """Write config.json and model.safetensors. `half` stores every matrix in half precision (a weight changes by
-        less than 0.05 %); without it only the frozen backbones are."""
+        less than 0.05 %); without it only the frozen backbones are.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         frozen = {name for name, weight in self.named_parameters() if "_backbone." in name and not weight.requires_grad}

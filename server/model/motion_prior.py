@@ -51,9 +51,10 @@ class Quantiser(nn.Module):
         noise: Tensor | None = None,
         learn: bool = False,
     ) -> Quantised:
-        """z (B, F, L) -> its codes. With a temperature, a code's chance is softmax(−distance / temperature), drawn with
+        """Z (B, F, L) -> its codes. With a temperature, a code's chance is softmax(−distance / temperature), drawn with
         `noise` (F, S, slots, codes) from a Gumbel distribution; each stage codes what the one before left over.
-        Distances are squared, in units of the codebook's spacing: a temperature means the same for every codebook."""
+        Distances are squared, in units of the codebook's spacing: a temperature means the same for every codebook.
+        """
         rest = z.detach().unflatten(-1, (self.slots, self.size))
         total, chosen = torch.zeros_like(rest), []
         for stage in range(len(self.codebook)):

@@ -32,7 +32,8 @@ class FeatureNorm(nn.Module):
     @torch.no_grad()
     def fit(self, features: Tensor, whiten: bool = True) -> None:
         """Set the buffers from features (N, C). Whitened components have unit variance each; otherwise they
-        keep their proportions and the largest has unit variance."""
+        keep their proportions and the largest has unit variance.
+        """
         self.mean.copy_(features.mean(0))
         self.scale.copy_(features.std(0).clamp_min(1e-5))
         if self.projection is None:
@@ -75,7 +76,8 @@ class StreamEmbedding(nn.Module):
 
 class IdentityEmbedding(nn.Module):
     """Identity coefficients of the neutral mesh (B, I) -> what a stream is multiplied with (B, width), for each of
-    `widths`."""
+    `widths`.
+    """
 
     def __init__(self, size: int, styles: int, widths: tuple[int, ...]):
         super().__init__()
@@ -95,7 +97,8 @@ class IdentityEmbedding(nn.Module):
 class SIEEncoder(nn.Module):
     """(motion features (B, F, fold · Cm), emotion features (B, F, fold · Ce), identity (B, I)), all standardised
     -> emotion stream and motion stream (B, F, width) and, if there is a direct path, what it is multiplied with (B, 1,
-    direct_width). `first` is the place of the first frame in its clip."""
+    direct_width). `first` is the place of the first frame in its clip.
+    """
 
     def __init__(self, config: LSFConfig, motion_size: int, emotion_size: int):
         super().__init__()

@@ -20,7 +20,8 @@ ONSET, RELEASE = 0.08, 0.3  # seconds
 
 def brows(voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
     """ARKit curves (F, 52) of brows and lids for a voice that is heard where it is `spoken` (F,), 0 to 1, at i / fps
-    seconds."""
+    seconds.
+    """
     from scipy.ndimage import median_filter
 
     frames = len(spoken)

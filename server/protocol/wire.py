@@ -61,8 +61,7 @@ def write_message(stream: BinaryIO, header: dict, arrays: Arrays | None = None) 
         raise WireError("frame_too_large", f"A message of {payload >> 20} MiB is over the limit of 1 GiB.")
     stream.write(PREFIX.pack(MAGIC, len(text), payload))
     stream.write(text)
-    for array in packed.values():
-        stream.write(memoryview(array.reshape(-1)).cast("B"))
+    stream.writelines(memoryview(array.reshape(-1)).cast("B") for array in packed.values())
     stream.flush()
 
 

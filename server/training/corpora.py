@@ -60,7 +60,7 @@ def rank(name: str) -> str:
 def held_out(names: list[str], tests: int, valids: int) -> Callable[[str], str]:
     """A split that depends on the names alone: the first ones in the order of their hashes are kept out."""
     order = sorted(names, key=rank)
-    kept = {name: "test" for name in order[:tests]} | {name: "valid" for name in order[tests : tests + valids]}
+    kept = dict.fromkeys(order[:tests], "test") | dict.fromkeys(order[tests : tests + valids], "valid")
     return lambda name: kept.get(name, "train")
 
 
@@ -207,7 +207,7 @@ def mead3d(folder: Path) -> Iterator[Clip]:
             curves = np.concatenate([loaded["exp"][:, :50], loaded["jaw"][:, :3]], 1)
         else:
             curves = np.concatenate([loaded[:, :50], loaded[:, -3:]], 1)
-        subject, emotion = (path.stem.split("_") + ["neutral"])[:2]
+        subject, emotion = ([*path.stem.split("_"), "neutral"])[:2]
         yield Clip(
             "mead3d",
             path.stem,

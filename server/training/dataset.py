@@ -121,7 +121,7 @@ class Sampler:
         self.chances = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
-        """features (B, F, C), curves (B, F, 52), mask (B, F)"""
+        """Features (B, F, C), curves (B, F, 52), mask (B, F)"""
         frames = int(self.rng.choice([50, 75, 100, 150]))
         names = list(self.shares)
         corpora_drawn = self.rng.choice(names, self.batch * 75 // frames + 1, p=np.array(list(self.shares.values())))

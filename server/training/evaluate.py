@@ -80,7 +80,7 @@ def grid_scores(speaker: Speaker, data: Path) -> dict[str, float]:
 
 
 def spoiled_scores(speaker: Speaker, data: Path, limit: int = 30) -> dict[str, float]:
-    """r of the aperture between first and last phone on GRID's test clips, after what may happen to a recording."""
+    """R of the aperture between first and last phone on GRID's test clips, after what may happen to a recording."""
     scores = {}
     for name, spoil in SPOILED.items():
         rng, several = np.random.default_rng(1), []
@@ -93,7 +93,8 @@ def spoiled_scores(speaker: Speaker, data: Path, limit: int = 30) -> dict[str, f
 
 def quiet_scores(speaker: Speaker, data: Path) -> dict[str, float]:
     """Sound without speech: share of frames whose aperture is within 3 % of how far the lips part in speech, and the
-    largest weight of any channel."""
+    largest weight of any channel.
+    """
     spoken = np.concatenate([speaker.lips(speaker.say(c))[:, 0] for c in speaker.clips(data, "kokoro")[:10]])
     curves = np.concatenate([speaker.say(clip) for clip in speaker.clips(data, "quiet")])
     rested = speaker.lips(curves)[:, 0] <= 0.03 * np.percentile(spoken, 95)
@@ -102,7 +103,8 @@ def quiet_scores(speaker: Speaker, data: Path) -> dict[str, float]:
 
 def felt_scores(speaker: Speaker, data: Path) -> dict[str, float]:
     """Mean intensity, over a line, of the strongest emotion that a voice implies, for each line of emotional_english,
-    which is no part of training."""
+    which is no part of training.
+    """
     names = [name for name in EMOTIONS if name != "neutral"]
     scores = {}
     for path in sorted((data / "emotional_english").glob("*.flac")):
@@ -185,7 +187,8 @@ def direction_scores(speaker: Speaker, data: Path, limit: int = 20) -> dict[str,
 
 def take_scores(speaker: Speaker, data: Path, limit: int = 5) -> dict[str, float]:
     """Standard deviation over ten takes at 0.2 of one line, mean over frames: in weights, and of the opening in
-    per cent of its 95th percentile."""
+    per cent of its 95th percentile.
+    """
     spread = {"brows": [], "lids": [], "opening_percent": []}
     for clip in speaker.clips(data, "kokoro")[:limit]:
         takes = np.stack([speaker.say(clip, temperature=TEMPERATURE, seed=seed) for seed in range(TAKES)])

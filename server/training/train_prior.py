@@ -78,7 +78,8 @@ def warmed_cosine(step: int, steps: int) -> float:
 
 def lip_loss(head: lips.Lips, curves: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Error of aperture and width on the mesh, (…) per frame. The aperture counts more where lips nearly meet: those
-    of the target, so that no closure is missed, or the predicted ones, so that none is made up."""
+    of the target, so that no closure is missed, or the predicted ones, so that none is made up.
+    """
     got, wanted = head(curves), head(target)
     error = 1e3 * (got - wanted).abs()
     closeness = 1 + 3 * torch.exp(-1e3 * torch.minimum(got, wanted)[..., 0].detach())

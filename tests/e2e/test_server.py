@@ -74,7 +74,7 @@ def of(job, vertices=None):
 
 def widest_closure(times, curve):
     """The least closed of all p, b and m (± 40 ms), as a share of the aperture of the line's open vowels."""
-    at = lambda start, end: np.interp(np.arange(start, end, 0.01), times, curve)  # noqa: E731
+    at = lambda start, end: np.interp(np.arange(start, end, 0.01), times, curve)
     return max(at(a - 0.04, b + 0.05).min() for a, b in CLOSURES) / np.percentile(at(*SPEECH), 95)
 
 

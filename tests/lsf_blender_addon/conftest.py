@@ -8,10 +8,10 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-import lsf_blender_addon  # noqa: E402
-from lsf_blender_addon import compat  # noqa: E402
-from lsf_blender_addon.scene import installed  # noqa: E402
-from lsf_blender_addon.ui import registration  # noqa: E402
+import lsf_blender_addon
+from lsf_blender_addon import compat
+from lsf_blender_addon.scene import installed
+from lsf_blender_addon.ui import registration
 
 HERE = Path(__file__).parent
 

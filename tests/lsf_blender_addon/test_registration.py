@@ -29,7 +29,7 @@ def test_every_class_is_registered():
     """A class that is forgotten in CLASSES would only be missed by the artist."""
     names = set()
     for path in ROOT.rglob("*.py"):
-        names |= set(re.findall(r"^class (LSF_\w+)\(.*bpy\.types\.", path.read_text("utf-8"), re.M))
+        names |= set(re.findall(r"^class (LSF_\w+)\(.*bpy\.types\.", path.read_text("utf-8"), re.MULTILINE))
     assert names == {cls.__name__ for cls in registration.CLASSES}
 
 
@@ -41,7 +41,7 @@ def test_manifest_is_valid_for_blender():
 
 def test_manifest_has_the_version_of_the_server():
     manifest = (ROOT / "blender_manifest.toml").read_text("utf-8")
-    assert re.search(r'^version = "(.*)"', manifest, re.M)[1] == __version__
+    assert re.search(r'^version = "(.*)"', manifest, re.MULTILINE)[1] == __version__
 
 
 def test_only_compat_asks_for_differences():

@@ -4,7 +4,7 @@ COUNT = 68
 
 # name, its points along a line, whether the line is closed
 LINES = (
-    ("Jaw", range(0, 17), False),
+    ("Jaw", range(17), False),
     ("Right Brow", range(17, 22), False),
     ("Left Brow", range(22, 27), False),
     ("Nose Ridge", range(27, 31), False),

@@ -47,7 +47,8 @@ class Surface:
 
     def nearest_each(self, points: np.ndarray) -> list[Place]:
         """The places nearest to points (N, 3). On a fine mesh only the triangles of the nearest vertices are looked at,
-        which is exact enough for a landmark."""
+        which is exact enough for a landmark.
+        """
         if len(self.triangles) <= FEW:
             return self._nearest(points, np.arange(len(self.triangles)))
         return [self._nearest(point[None], self._around(point))[0] for point in points]
@@ -80,7 +81,8 @@ class Surface:
 
 def closest_on_triangles(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(T, 3) barycentric weights of the places on triangles (T, 3, 3) that are nearest to a point (3,), or each to one
-    of (T, 3)."""
+    of (T, 3).
+    """
     best = np.zeros((len(corners), 3))
     smallest = np.full(len(corners), np.inf)
     for one, other in ((0, 1), (1, 2), (2, 0)):  # the edges, with their ends

@@ -80,7 +80,8 @@ class Editor:
 
     def mirror(self) -> None:
         """Copy the artist's points of one side to the other: from the side of the hovered point, else from that with
-        more of them."""
+        more of them.
+        """
         rights = [p for p in self.own if p in points.RIGHT]
         lefts = [p for p in self.own if p in points.MIRROR and p not in points.RIGHT]
         from_right = self.hovered in points.RIGHT if self.hovered in points.MIRROR else len(rights) >= len(lefts)

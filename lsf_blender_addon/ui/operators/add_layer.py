@@ -10,7 +10,8 @@ from .poll import enabled_unless
 
 class LSF_OT_add_layer(bpy.types.Operator):
     """Move the generated Action to an NLA track, and key on an Action of your own above it: its values are added. You
-    can generate again and use all sliders without your keys being touched"""
+    can generate again and use all sliders without your keys being touched
+    """
 
     bl_idname = "lsf.add_layer"
     bl_label = "Key on a Layer Above"

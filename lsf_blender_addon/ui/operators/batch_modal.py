@@ -150,7 +150,8 @@ class BatchModal:
 
 def _is_blender_at_work(context: bpy.types.Context) -> bool:
     """Whether Blender itself holds on to data: keys that are dragged, a render. It would write into what is not there
-    any more, were curves written meanwhile. Add-ons' operators do not count: some run as long as Blender does."""
+    any more, were curves written meanwhile. Add-ons' operators do not count: some run as long as Blender does.
+    """
     return any(
         bpy.types.Operator.bl_rna_get_subclass_py(operator.bl_idname) is None
         for window in context.window_manager.windows

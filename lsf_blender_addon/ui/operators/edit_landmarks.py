@@ -21,7 +21,8 @@ NAVIGATION = ("MIDDLEMOUSE", "WHEEL", "TRACKPAD", "NUMPAD_", "NDOF_", "MOUSEROTA
 class LSF_OT_edit_landmarks(bpy.types.Operator):
     """Show the landmarks of the face on the mesh and drag them where they belong. Points that you move are binding for
     the animation, all others are found automatically. Mouth corners, nose tip and chin can save a hopeless case. Enter
-    also says that the points in doubt, drawn red, are right where they are"""
+    also says that the points in doubt, drawn red, are right where they are
+    """
 
     bl_idname = "lsf.edit_landmarks"
     bl_label = "Edit Landmarks"

@@ -10,7 +10,8 @@ from .poll import enabled_with_own_keys
 
 class LSF_OT_fill_mapping(bpy.types.Operator):
     """List the head's own shape keys with what they were recognised as, to change it. Keys that were not recognised are
-    listed to be solved from their shapes, if none was"""
+    listed to be solved from their shapes, if none was
+    """
 
     bl_idname = "lsf.fill_mapping"
     bl_label = "Edit as List"

@@ -15,7 +15,8 @@ from .poll import enabled_unless
 
 class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
     """Find the face on the mesh, its landmarks and its parts. Generate does this by itself; here you see the result
-    before, and can correct it"""
+    before, and can correct it
+    """
 
     bl_idname = "lsf.find_landmarks"
     bl_label = "Find Landmarks"

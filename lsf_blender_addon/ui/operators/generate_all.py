@@ -17,7 +17,8 @@ from .poll import enabled_unless
 
 class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
     """Generate every line in the list, one after the other. All results are written together at the end, as one step
-    to undo. A line that fails does not stop the others"""
+    to undo. A line that fails does not stop the others
+    """
 
     bl_idname = "lsf.generate_all"
     bl_label = "Generate All"

@@ -22,7 +22,8 @@ def _saved() -> list[families.Family]:
 
 class LSF_OT_load_mapping(bpy.types.Operator):
     """Fill the list from a known family of shape keys or a mapping that you saved, for those of its keys that this head
-    has"""
+    has
+    """
 
     bl_idname = "lsf.load_mapping"
     bl_label = "Load"

@@ -14,7 +14,8 @@ from .poll import enabled_unless
 
 class LSF_OT_playblast(bpy.types.Operator):
     """Render the line to an .mp4 beside the .blend, fast and with sound. Nothing in the scene is changed, and no file
-    is overwritten"""
+    is overwritten
+    """
 
     bl_idname = "lsf.playblast"
     bl_label = "Playblast"

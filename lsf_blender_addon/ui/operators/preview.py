@@ -9,7 +9,8 @@ from .poll import enabled_unless
 
 class LSF_OT_preview(bpy.types.Operator):
     """Play the line with its sound, from its first frame on and again. Press once more, or Esc, to stop: preview range
-    and synchronisation are then as they were before"""
+    and synchronisation are then as they were before
+    """
 
     bl_idname = "lsf.preview"
     bl_label = "Preview"

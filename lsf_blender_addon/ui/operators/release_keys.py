@@ -9,7 +9,8 @@ from .poll import enabled_unless
 
 class LSF_OT_release_keys(bpy.types.Operator):
     """Replace the keys that you set by hand on the curves of this line by generated ones, and bring back curves of it
-    that you deleted. Curves of your own stay"""
+    that you deleted. Curves of your own stay
+    """
 
     bl_idname = "lsf.release_keys"
     bl_label = "Clear My Keys"

@@ -74,7 +74,8 @@ def speaking(level: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
     """1 where somebody speaks (F,), 0 elsewhere, for a voice of this level (n,), as prosody has it, whose lips open so
     many metres (F,).
 
-    Breaths and noise are as loud as a voice may be, but the mouth rests in them."""
+    Breaths and noise are as loud as a voice may be, but the mouth rests in them.
+    """
     from scipy.ndimage import maximum_filter1d
 
     loud = prosody.at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
@@ -85,7 +86,8 @@ def speaking(level: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
 def settled(probabilities: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:
     """The reader's probabilities (F, E) as a mood that holds: averaged over two seconds, where it is `spoken` (F,).
 
-    A window that is half silence reads as something else than the voice in it."""
+    A window that is half silence reads as something else than the voice in it.
+    """
     from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
     heard = uniform_filter1d(spoken, max(1, round(WINDOW * fps)), mode="nearest")
@@ -114,7 +116,8 @@ def implied(probabilities: np.ndarray) -> np.ndarray:
 
 def express(emotions: np.ndarray, voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
     """Emotions (F, 8) at i / fps seconds of a voice, and where it is spoken (F,) -> what they add to the ARKit curves
-    (F, 52)."""
+    (F, 52).
+    """
     from scipy.ndimage import maximum_filter1d
 
     frames = len(emotions)

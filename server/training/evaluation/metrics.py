@@ -28,7 +28,7 @@ def speech_span(phones: list[Phone]) -> tuple[float, float]:
 
 
 def lagged(truth: np.ndarray, predicted: np.ndarray, phones: list[Phone]) -> tuple[np.ndarray, np.ndarray]:
-    """r at every lag of LAGS, whole clip and speech only. Both curves (F,) at 25 fps; positive lags: it is late."""
+    """R at every lag of LAGS, whole clip and speech only. Both curves (F,) at 25 fps; positive lags: it is late."""
     times = np.arange(len(truth)) / FPS
     start, end = speech_span(phones)
     inside = (times >= start - 0.04) & (times <= end + 0.04)
@@ -42,7 +42,8 @@ def lagged(truth: np.ndarray, predicted: np.ndarray, phones: list[Phone]) -> tup
 def phone_tests(aperture: np.ndarray, phones: list[Phone]) -> dict[str, list[bool]]:
     """Closures on p/b/m (below the clip's 20th percentile over speech) and openings on open vowels (above its 60th),
     each with its false rate on other sounds away from them. `met`: the lips meet on p/b/m, by at most 8 % of the clip's
-    95th percentile; `parted`: they do not on other sounds."""
+    95th percentile; `parted`: they do not on other sounds.
+    """
 
     def at(times):
         return np.interp(times, np.arange(len(aperture)) / FPS, aperture)
@@ -75,7 +76,7 @@ def phone_tests(aperture: np.ndarray, phones: list[Phone]) -> dict[str, list[boo
 
 
 def lip_scores(clips: list[tuple[np.ndarray, np.ndarray, list[Phone]]]) -> dict[str, float]:
-    """clips of (truth (F, 2), predicted (F', 2) aperture and width, phones) -> medians over clips, phone shares."""
+    """Clips of (truth (F, 2), predicted (F', 2) aperture and width, phones) -> medians over clips, phone shares."""
     report, tests = {"clips": len(clips)}, {}
     for column, name in enumerate(("aperture", "width")):
         curves = [lagged(t[:, column].astype(float), p[:, column].astype(float), phones) for t, p, phones in clips]
@@ -95,7 +96,8 @@ def vertex_scores(
     truth: np.ndarray, takes: np.ndarray, basis: np.ndarray, lip: np.ndarray, upper: np.ndarray
 ) -> dict[str, float]:
     """Of one clip. truth (F, K); takes (n, F, K), the first of them deterministic; basis (K, V, 3) in metres; lip and
-    upper: vertex indices. In metres and square metres, as in the paper."""
+    upper: vertex indices. In metres and square metres, as in the paper.
+    """
     moved = np.tensordot(truth, basis, 1)
     motion = [np.tensordot(take, basis, 1) for take in takes]
     lve = [np.square(m[:, lip] - moved[:, lip]).sum(-1).max(1).mean() for m in motion]

@@ -96,7 +96,8 @@ class Articulation(nn.Module):
     @torch.no_grad()
     def mouth(self, features: Tensor) -> Tensor:
         """(frames, SAMPLES, features) -> (frames, mouth channels + aperture + width), weights and millimetres: the mean
-        of all faces"""
+        of all faces
+        """
         features = features.expand(self.faces.num_embeddings, -1, -1, -1)
         return self.eval()(features, torch.arange(len(features))).mean(0) * self.scale + self.mean
 

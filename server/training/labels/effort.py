@@ -25,7 +25,8 @@ OPENING = [
 
 def scale_opening_by_loudness(speech: np.ndarray, audio: np.ndarray) -> np.ndarray:
     """ARKit curves (F, 52), 0 to 1, at 25 fps, of speech (N,) at 16 kHz, in which the mouth opens wider where the voice
-    is louder than the clip's mean, and less wide where it is quieter."""
+    is louder than the clip's mean, and less wide where it is quieter.
+    """
     aperture = opening(speech)
     spoken = aperture > OPEN * np.percentile(aperture, 95)
     if not spoken.any():

@@ -58,7 +58,8 @@ class Lips(torch.nn.Module):
 
     def reach(self, identity: Tensor) -> Tensor:
         """How much larger weights (B,) must be on faces with these identity coefficients (B, 50) than on the average
-        one, for the mouth to open as far in eye distances: shapes are carried over at the mouth's own scale."""
+        one, for the mouth to open as far in eye distances: shapes are carried over at the mouth's own scale.
+        """
         moved = self.corners + torch.einsum("bi,ipc->bpc", identity, self.modes)
         eyes, mouth = ((moved[:, i] - moved[:, i + 1]).norm(dim=-1) for i in (0, 2))
         average = (self.corners[0] - self.corners[1]).norm() / (self.corners[2] - self.corners[3]).norm()

@@ -24,7 +24,8 @@ def speed(audio: np.ndarray, factor: float) -> np.ndarray:
 
 def other_voice(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The same words at the same times in another voice and mood: pitch, how much it moves, the length of the vocal
-    tract, loud against quiet, breath; one in twenty whispers."""
+    tract, loud against quiet, breath; one in twenty whispers.
+    """
     import pyworld
 
     sound = audio.astype(np.float64)

@@ -28,7 +28,7 @@ def lip_offsets() -> np.ndarray:
     return offsets
 
 
-def thin(motion, lip_offsets, bound=Bound(), pinned=None) -> key_reduction.Fit:  # noqa: B008
+def thin(motion, lip_offsets, bound=Bound(), pinned=None) -> key_reduction.Fit:
     return key_reduction.thin(
         motion, lip_offsets, bound, 100, np.zeros(motion.T.shape, bool) if pinned is None else pinned
     )

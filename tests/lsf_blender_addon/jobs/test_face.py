@@ -214,7 +214,7 @@ def test_seen_vertices_are_those_on_the_screen(head):
         point.co.z += 1
     key.value = 1
     bpy.context.view_layer.update()
-    world = np.array([head.matrix_world @ vertex.co for vertex in head.data.vertices]) + (0, 0, 1)
+    world = (*np.array([head.matrix_world @ vertex.co for vertex in head.data.vertices]), 0, 0, 1)
     np.testing.assert_allclose(meshes.seen_vertices(head), world, atol=1e-5)
     head.modifiers.new("smooth", "SUBSURF")
     np.testing.assert_allclose(meshes.seen_vertices(head), world - (0, 0, 1), atol=1e-5)

@@ -7,7 +7,7 @@ from lsf_blender_addon.rigs import drive
 from lsf_blender_addon.rigs.mapping import SOLVED, Mapping, Row
 
 CHANNELS = ["jawOpen", "mouthFunnel", "eyeBlinkLeft", "eyeBlinkRight"]
-LIMITS = {name: (0.0, 1.0) for name in ("open", "lids", "fun1", "fun2", "aa", "oh")}
+LIMITS = dict.fromkeys(("open", "lids", "fun1", "fun2", "aa", "oh"), (0.0, 1.0))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_solved_keys_have_the_servers_values(basis, motion):
     change = np.zeros_like(motion)
     change[:, 0] = 0.01
     np.testing.assert_allclose(
-        made.values(motion + change) - solved, np.clip(solved + (0.0125, 0), 0, 1) - solved, atol=1e-3
+        made.values(motion + change) - solved, np.clip((*solved, 0.0125, 0), 0, 1) - solved, atol=1e-3
     )
     np.testing.assert_allclose(offsets, shapes, atol=0.02), "a part follows as the channels that make up the shape do"
 

@@ -18,7 +18,7 @@ def grid(count: int = 5) -> Surface:
 
 def test_a_ray_hits_the_nearer_side():
     bumps = grid()
-    vertices = np.concatenate([bumps.vertices, bumps.vertices + (0, 2, 0)])
+    vertices = np.concatenate([bumps.vertices, (*bumps.vertices, 0, 2, 0)])
     both = Surface(vertices, np.concatenate([bumps.triangles + 25, bumps.triangles]))
     for origin, direction, expected in [((0.3, -5, 0.6), (0, 3, 0), "near"), ((0.3, 5, 0.6), (0, -1, 0), "far")]:
         place = both.under(np.array(origin), np.array(direction))

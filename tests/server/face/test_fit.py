@@ -101,7 +101,7 @@ def test_units_rotation_and_place(person, fitted):
     """Centimetres, elsewhere, turned: the basis turns and scales with the mesh."""
     vertices, triangles, landmarks = person
     turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
-    move = lambda p: 100 * p @ turn.T + (300, -20, 50)  # noqa: E731
+    move = lambda p: 100 * p @ turn.T + (300, -20, 50)
     space = fit(move(vertices), triangles, move(landmarks))
     np.testing.assert_allclose(space.basis, 100 * fitted.basis @ turn.T, atol=0.03)
     np.testing.assert_allclose(space.landmarks68, move(fitted.landmarks68.astype(float)), atol=0.03)
@@ -177,7 +177,7 @@ def test_four_points_tell_where_the_face_is(person):
     """Whatever the direction and the unit; the other landmarks are found or guessed, and asked about."""
     vertices, triangles, landmarks = person
     turn = rotation(100, 20, 130)
-    move = lambda p: 100 * p @ turn.T + (300, -20, 50)  # noqa: E731
+    move = lambda p: 100 * p @ turn.T + (300, -20, 50)
     few = np.full((68, 3), np.nan)
     few[[48, 54, 30, 8]] = move(landmarks)[[48, 54, 30, 8]]
     space = fit(move(vertices), triangles, few)

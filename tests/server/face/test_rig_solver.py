@@ -51,7 +51,7 @@ def test_limits_hold_and_dead_shapes_stay(head):
 def test_a_rig_of_visemes_closes_its_lips(head):
     """Vowels with the jaw down, PP as pressed lips; p, b, m of three frames between vowels must reach contact."""
     vertices, face = head
-    viseme = lambda **mix: sum(v * face.basis[row(c)] for c, v in mix.items())  # noqa: E731
+    viseme = lambda **mix: sum(v * face.basis[row(c)] for c, v in mix.items())
     shapes = np.stack(
         [
             viseme(jawOpen=0.6, mouthLowerDownLeft=0.2, mouthLowerDownRight=0.2),

@@ -1,5 +1,7 @@
 """The mesh readers: every dialect gives the same cube, in the file's own vertex order."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -146,7 +148,5 @@ def test_random_damage_to_a_ply_is_an_error_or_a_mesh(tmp_path):
         for position in pick.integers(0, len(data), 3):
             data[position] = pick.integers(256)
         (tmp_path / "b.ply").write_bytes(data)
-        try:
+        with contextlib.suppress(LSFError):
             meshes.load(tmp_path / "b.ply")
-        except LSFError:
-            pass

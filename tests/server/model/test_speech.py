@@ -7,7 +7,7 @@ from server.errors import LSFError
 from server.model import BackboneConfig
 from server.model.speech import LogMel, Wav2Vec2ClassBackbone, WhisperBackbone, make_backbone, stretch
 
-SMALL = dict(hidden=32, heads=4, mlp=48, mels=80)
+SMALL = {"hidden": 32, "heads": 4, "mlp": 48, "mels": 80}
 
 
 def test_stretch_is_silent_outside_the_clip():

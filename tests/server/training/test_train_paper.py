@@ -12,7 +12,7 @@ from server.training import corpora, train_paper
 
 
 def small_config():
-    tiny = dict(hidden=16, heads=2, mlp=16, conv=8)
+    tiny = {"hidden": 16, "heads": 2, "mlp": 16, "conv": 8}
     paper = LSFConfig.paper()
     return dataclasses.replace(
         paper,

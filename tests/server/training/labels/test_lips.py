@@ -58,7 +58,7 @@ def test_rules_close_labials_round_sh_and_rest_in_silence():
     ]
     (curves,) = articulation.articulate(model, head, [(phones, 55)])
     aperture = 1e3 * head(torch.from_numpy(curves))[:, 0].numpy()
-    at = lambda seconds: int(round(seconds * 25))  # noqa: E731
+    at = lambda seconds: int(round(seconds * 25))
     assert aperture[at(0.83)] < 0.5 < 4 < aperture[at(0.7)]
     assert aperture[at(1.18)] < 6 and curves[at(1.18), arkit.CHANNELS.index("mouthFunnel")] > 0.25
     assert aperture[at(0.2)] < 0.5 and aperture[at(2.0)] < 0.5
