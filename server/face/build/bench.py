@@ -18,9 +18,21 @@ from ...files.meshes import load
 from . import sheet
 from ..space import fit
 
-GROUPS = {"mouth": ("jawOpen", "mouthFunnel", "mouthPucker", "mouthClose", "mouthSmileLeft", "mouthSmileRight",
-                    "mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"),
-          "other": ("mouthRollLower", "mouthShrugLower", "mouthPressLeft", "eyeBlinkLeft", "browInnerUp", "cheekPuff")}
+GROUPS = {
+    "mouth": (
+        "jawOpen",
+        "mouthFunnel",
+        "mouthPucker",
+        "mouthClose",
+        "mouthSmileLeft",
+        "mouthSmileRight",
+        "mouthUpperUpLeft",
+        "mouthUpperUpRight",
+        "mouthLowerDownLeft",
+        "mouthLowerDownRight",
+    ),
+    "other": ("mouthRollLower", "mouthShrugLower", "mouthPressLeft", "eyeBlinkLeft", "browInnerUp", "cheekPuff"),
+}
 COLUMNS = ("vertices", "CPU s", "mouth", "ratio", "other", "ratio", "up wrong", "lo wrong", "leak", "lm %", "flips %")
 
 
@@ -39,11 +51,20 @@ def main(heads: Path, out: Path, picture: Path | None):
         seconds = time.process_time() - began
         with np.load(path) as truth:
             scores = [*agreement(space, truth), landmark_error(space, truth)]
-        figures = [f"{seconds:.1f}", *(f"{score:.3f}" for score in scores[:-1]), f"{100 * scores[-1]:.1f}",
-                   f"{100 * max(space.report['flipped'].values()):.2f}"]
+        figures = [
+            f"{seconds:.1f}",
+            *(f"{score:.3f}" for score in scores[:-1]),
+            f"{100 * scores[-1]:.1f}",
+            f"{100 * max(space.report['flipped'].values()):.2f}",
+        ]
         print(f"{path.stem:24}{len(mesh.vertices):10}" + "".join(f"{figure:>10}" for figure in figures), flush=True)
-        np.savez(out / path.name, channels=np.array(space.channels), basis=space.basis,
-                 landmarks68=space.landmarks68, report=np.array(json.dumps(space.report)))
+        np.savez(
+            out / path.name,
+            channels=np.array(space.channels),
+            basis=space.basis,
+            landmarks68=space.landmarks68,
+            report=np.array(json.dumps(space.report)),
+        )
         rows.append(sheet.row(mesh.vertices, mesh.triangles, space))
     if picture and rows:
         sheet.write_png(picture, np.concatenate(rows))
@@ -58,11 +79,18 @@ def agreement(space, truth) -> list[float]:
     made = dict(zip(space.channels, space.basis.astype(float), strict=True))
     scores = []
     for names in GROUPS.values():
-        sizes = np.array([(np.linalg.norm(made[n]), np.linalg.norm(wanted[n]), (made[n] * wanted[n]).sum())
-                          for n in names if n in wanted])
+        sizes = np.array(
+            [
+                (np.linalg.norm(made[n]), np.linalg.norm(wanted[n]), (made[n] * wanted[n]).sum())
+                for n in names
+                if n in wanted
+            ]
+        )
         scores += [(sizes[:, 2] / (sizes[:, 0] * sizes[:, 1])).mean(), np.median(sizes[:, 0] / sizes[:, 1])]
-    return scores + lips(*(np.linalg.norm(shapes["jawOpen"], axis=1) for shapes in (made, wanted)),
-                         np.linalg.norm(wanted["mouthPucker"], axis=1))
+    return scores + lips(
+        *(np.linalg.norm(shapes["jawOpen"], axis=1) for shapes in (made, wanted)),
+        np.linalg.norm(wanted["mouthPucker"], axis=1),
+    )
 
 
 def lips(made, wanted, pucker) -> list[float]:

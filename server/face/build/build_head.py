@@ -20,8 +20,15 @@ from .simplify import simplify
 
 SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4800, 1050, 1600
 # How much vertices count in simplifying; those elsewhere count 1.
-IMPORTANCE = {h.NECK: 0.15, h.MOUTH_BAG: 0.05, h.SOCKET: 0.02, h.LIP_UPPER: 12, h.LIP_LOWER: 12, h.LID_UPPER: 6,
-              h.LID_LOWER: 6}
+IMPORTANCE = {
+    h.NECK: 0.15,
+    h.MOUTH_BAG: 0.05,
+    h.SOCKET: 0.02,
+    h.LIP_UPPER: 12,
+    h.LIP_LOWER: 12,
+    h.LID_UPPER: 6,
+    h.LID_LOWER: 6,
+}
 NEAR_MOUTH, BENDS = 4, 0.8  # skin around the lips; at least, where it moves
 IDENTITIES = 50
 POSES = ["jawOpen", "mouthPucker", "mouthFunnel", "mouthRollLower", "mouthShrugUpper"]  # sampled when simplifying
@@ -65,16 +72,23 @@ def build(ict: Ict) -> dict[str, np.ndarray]:
         centres.append(centre)
 
     return dict(
-        vertices=vertices.astype(np.float32), faces=triangles.astype(np.int32), basis=basis.astype(np.float16),
+        vertices=vertices.astype(np.float32),
+        faces=triangles.astype(np.int32),
+        basis=basis.astype(np.float16),
         identity_modes=strongest(modes, part == h.SKIN).astype(np.float16),
-        landmark_vertices=new[LANDMARKS].astype(np.int32), part=part.astype(np.int8),
-        region=region.astype(np.int8), mouth_side=side.astype(np.int8), seam=seam.astype(np.int8),
-        material=materials(part, region, triangles), eye_centres=np.array(centres, dtype=np.float32),
+        landmark_vertices=new[LANDMARKS].astype(np.int32),
+        part=part.astype(np.int8),
+        region=region.astype(np.int8),
+        mouth_side=side.astype(np.int8),
+        seam=seam.astype(np.int8),
+        material=materials(part, region, triangles),
+        eye_centres=np.array(centres, dtype=np.float32),
     )
 
 
-def fewer_vertices(ict: Ict, region: np.ndarray, near_mouth: np.ndarray,
-                   loops: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def fewer_vertices(
+    ict: Ict, region: np.ndarray, near_mouth: np.ndarray, loops: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Simplify skin, gums and teeth, finest where the face moves; landmarks and `loops` stay.
 
     Returns the vertices that are kept (n,), and triangles (T, 3) between them, numbered as they are kept.
@@ -106,15 +120,23 @@ def strongest(modes: np.ndarray, skin: np.ndarray) -> np.ndarray:
     """(IDENTITIES, V, 3) the directions in the identity modes (N, V, 3) along which the skin (V,) bool varies most, as
     far as faces vary along them."""
     mixed, size, _ = np.linalg.svd(modes[:, skin].reshape(len(modes), -1), full_matrices=False)
-    print(f"{IDENTITIES} identity modes keep {(size[:IDENTITIES] ** 2).sum() / (size ** 2).sum():.4f} of the variance")
+    print(f"{IDENTITIES} identity modes keep {(size[:IDENTITIES] ** 2).sum() / (size**2).sum():.4f} of the variance")
     return np.tensordot(mixed[:, :IDENTITIES].T, modes, 1)
 
 
 def materials(part: np.ndarray, region: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(T,) index into MATERIALS for every triangle."""
     name = MATERIALS.index
-    of_part = {h.TEETH_UPPER: "teeth", h.TEETH_LOWER: "teeth", h.GUMS_UPPER: "gums", h.GUMS_LOWER: "gums",
-               h.TONGUE: "tongue", h.EYE_LEFT: "sclera", h.EYE_RIGHT: "sclera", h.SKIN: "skin"}
+    of_part = {
+        h.TEETH_UPPER: "teeth",
+        h.TEETH_LOWER: "teeth",
+        h.GUMS_UPPER: "gums",
+        h.GUMS_LOWER: "gums",
+        h.TONGUE: "tongue",
+        h.EYE_LEFT: "sclera",
+        h.EYE_RIGHT: "sclera",
+        h.SKIN: "skin",
+    }
     corner_parts = part[triangles]
     material = np.array([name(of_part[p]) for p in range(len(h.PARTS))])[np.median(corner_parts, axis=1).astype(int)]
     corner_regions = region[triangles]

@@ -17,15 +17,25 @@ SKIN_END, BAG, SOCKETS = 14062, slice(11248, 13294), slice(13294, 14062)
 GUMS, TEETH, EYE_LEFT, EYE_RIGHT = slice(14062, 17039), slice(17039, 21451), slice(21451, 22221), slice(23021, 23791)
 LOWER_TEETH = 19247  # teeth from this vertex on are in the lower jaw
 HEAD_AND_NECK = 9409  # skin from this vertex on is outside the face
-LANDMARKS = np.array("""
+LANDMARKS = np.array(
+    """
     1225 1888 1052 367 1719 1722 2199 1447 966 3661 4390 3927 3924 2608 3272 4088 3443 268 493 1914 2044 1401
     3615 4240 4114 2734 2509 978 4527 4942 4857 1140 2075 1147 4269 3360 1507 1542 1537 1528 1518 1511 3742 3751
     3756 3721 3725 3732 5708 5695 2081 0 4275 6200 6213 6346 6461 5518 5957 5841 5702 5711 5533 6216 6207 6470
-    5517 5966""".split(), dtype=int)
+    5517 5966""".split(),
+    dtype=int,
+)
 
 # Strength of shapes that the input makes about twice too strong or too weak compared with what artists make.
-STRENGTH = {"mouthRollLower": 0.55, "mouthShrugLower": 0.5, "noseSneerLeft": 0.6, "noseSneerRight": 0.6,
-            "cheekPuff": 0.85, "mouthUpperUpLeft": 0.85, "mouthUpperUpRight": 0.85}
+STRENGTH = {
+    "mouthRollLower": 0.55,
+    "mouthShrugLower": 0.5,
+    "noseSneerLeft": 0.6,
+    "noseSneerRight": 0.6,
+    "cheekPuff": 0.85,
+    "mouthUpperUpLeft": 0.85,
+    "mouthUpperUpRight": 0.85,
+}
 
 
 class Ict:

@@ -6,14 +6,31 @@ from scipy.spatial import cKDTree
 
 from ...arkit import CHANNELS
 from .. import head as h
-from .ict import BAG, GUMS, HEAD_AND_NECK, LANDMARKS, LOWER_TEETH, SKIN_END, SOCKETS, TEETH, Ict, path_along, seed_distances
+from .ict import (
+    BAG,
+    GUMS,
+    HEAD_AND_NECK,
+    LANDMARKS,
+    LOWER_TEETH,
+    SKIN_END,
+    SOCKETS,
+    TEETH,
+    Ict,
+    path_along,
+    seed_distances,
+)
 from ..labels import CLEARLY, REACH
 
 WIDENING = np.array([0.6, 1, 1])  # of the distances from the tongue's ridge, the lower and the upper gums: it is broad
 OUTER_LIP = [*range(48, 60), 48]
-BORDERS = {"upper_lip": [60, 61, 62, 63, 64], "lower_lip": [64, 65, 66, 67, 60],
-           "upper_lid_left": [42, 43, 44, 45], "lower_lid_left": [45, 46, 47, 42],
-           "upper_lid_right": [36, 37, 38, 39], "lower_lid_right": [39, 40, 41, 36]}
+BORDERS = {
+    "upper_lip": [60, 61, 62, 63, 64],
+    "lower_lip": [64, 65, 66, 67, 60],
+    "upper_lid_left": [42, 43, 44, 45],
+    "lower_lid_left": [45, 46, 47, 42],
+    "upper_lid_right": [36, 37, 38, 39],
+    "lower_lid_right": [39, 40, 41, 36],
+}
 
 
 def skin_regions(ict: Ict, graph: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
@@ -69,8 +86,9 @@ def mouth_inside_parts(ict: Ict, graph: sparse.csr_matrix) -> np.ndarray:
     # The middle of the tongue, seen from the side: its upper face, and its underside behind the tip.
     depth, height = -v[gums, 1], v[gums, 2]
     ridge = middle & moves & (depth < 0.097) & (height > -0.042)
-    underside = middle & moves & (depth > 0.064) & (depth < 0.095) & (np.abs(height + 0.0485 - 0.17 * (depth - 0.062))
-                                                                        < 0.0022)
+    underside = (
+        middle & moves & (depth > 0.064) & (depth < 0.095) & (np.abs(height + 0.0485 - 0.17 * (depth - 0.062)) < 0.0022)
+    )
     to_teeth = cKDTree(v[LOWER_TEETH : TEETH.stop]).query(v[gums])[0]
     to_upper = cKDTree(v[TEETH.start : LOWER_TEETH]).query(v[gums])[0]
     seeds = [gums[ridge | underside], gums[moves & (to_teeth < 0.002)], gums[~moves & (to_upper < 0.002)]]

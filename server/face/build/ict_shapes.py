@@ -11,15 +11,28 @@ from .ict import seed_distances
 # Shapes that the input shows as whole movements of a person; sums of shapes after STRENGTH, sides alike. Pressing the
 # lips together is little more than a raised chin in it: the corners tighten and go out as well. Where the lower lip
 # rolls in, the chin goes up with it; where it is shrugged, it goes further than the chin.
-BLENDS = {"mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 0.3},
-          "mouthRollLower": {"mouthRollLower": 0.8, "mouthShrugLower": 0.2},
-          "mouthShrugLower": {"mouthShrugLower": 0.8, "mouthClose": 0.05, "jawOpen": 0.02}}
+BLENDS = {
+    "mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 0.3},
+    "mouthRollLower": {"mouthRollLower": 0.8, "mouthShrugLower": 0.2},
+    "mouthShrugLower": {"mouthShrugLower": 0.8, "mouthClose": 0.05, "jawOpen": 0.02},
+}
 # A captured person moves the whole face with everything; a shape that is to be mixed with others stays where its muscle
 # pulls. Skin that goes less than the first share of a shape's greatest way goes less still, down to the second share of
 # what the input has; sides alike.
-LOCAL = {"jawOpen": (0.2, 0.75), "mouthSmile": (0.4, 0), "mouthFunnel": (0.5, 0), "mouthPucker": (0.4, 0),
-         "mouthLowerDown": (0.5, 0), "mouthUpperUp": (0.2, 0), "mouthRollLower": (0.6, 0), "mouthShrugLower": (0.6, 0),
-         "mouthPress": (0.6, 0), "cheekSquint": (0.5, 0), "browInnerUp": (0.7, 0), "browOuterUp": (0.7, 0)}
+LOCAL = {
+    "jawOpen": (0.2, 0.75),
+    "mouthSmile": (0.4, 0),
+    "mouthFunnel": (0.5, 0),
+    "mouthPucker": (0.4, 0),
+    "mouthLowerDown": (0.5, 0),
+    "mouthUpperUp": (0.2, 0),
+    "mouthRollLower": (0.6, 0),
+    "mouthShrugLower": (0.6, 0),
+    "mouthPress": (0.6, 0),
+    "cheekSquint": (0.5, 0),
+    "browInnerUp": (0.7, 0),
+    "browOuterUp": (0.7, 0),
+}
 ROLLS, ROLL_REACH = ("mouthRollLower", "mouthRollUpper"), 0.01  # metres: lips roll over teeth, what lines them stays
 BLINK_INWARD = 0.3  # share of the lids' way towards the nose: they close up and down, squeezing them is eyeSquint
 MOLARS_SINK = 0.005, -0.102, -0.078  # metres; from the canines (y, metres) to the molars
@@ -73,8 +86,11 @@ def sink_molars(vertices: np.ndarray, part: np.ndarray) -> np.ndarray:
 def tongue_reach(vertices: np.ndarray, triangles: np.ndarray, part: np.ndarray) -> np.ndarray:
     """(V,) 0 at the root of the tongue, at its borders and outside it, 1 at its tip."""
     inside = seed_distances(edge_lengths(vertices, triangles), [np.flatnonzero(part != h.TONGUE)])[0]
-    return (smoothstep(inside, *TONGUE_BORDER) * smoothstep(vertices[:, 2], *TONGUE_FLOOR)
-            * smoothstep(-vertices[:, 1], 0.035, 0.098))
+    return (
+        smoothstep(inside, *TONGUE_BORDER)
+        * smoothstep(vertices[:, 2], *TONGUE_FLOOR)
+        * smoothstep(-vertices[:, 1], 0.035, 0.098)
+    )
 
 
 def tongue_out(vertices: np.ndarray, part: np.ndarray, reach: np.ndarray) -> np.ndarray:

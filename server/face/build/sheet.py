@@ -11,9 +11,14 @@ from ..raster import render, vertex_normals
 from ..space import FaceSpace
 from .synthetic import rotation
 
-POSES = {"neutral": (), "jawOpen": ("jawOpen",), "mouthPucker": ("mouthPucker",),
-         "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"), "mouthClose + jawOpen": ("mouthClose", "jawOpen"),
-         "eyeBlink": ("eyeBlinkLeft", "eyeBlinkRight")}
+POSES = {
+    "neutral": (),
+    "jawOpen": ("jawOpen",),
+    "mouthPucker": ("mouthPucker",),
+    "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
+    "mouthClose + jawOpen": ("mouthClose", "jawOpen"),
+    "eyeBlink": ("eyeBlinkLeft", "eyeBlinkRight"),
+}
 PIXELS, OVERSAMPLING = 150, 2
 YAW, MARGIN = 25, 0.8  # degrees; side of the view over the face's height
 LIGHT, FILL = np.array([-0.45, -0.75, 0.5]), np.array([0.8, -0.3, -0.2])
@@ -52,10 +57,15 @@ def shade(vertices, triangles, size):
 
 def write_png(path: Path, image: np.ndarray):
     """8-bit RGB (H, W, 3)."""
+
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     height, width, _ = image.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), image.reshape(height, -1)], axis=1)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-                     + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
+        + chunk(b"IEND", b"")
+    )

@@ -10,8 +10,12 @@ from .simplify import simplify
 COARSE_TARGETS = (200, 350, 600, 1000, 1700, 2600)  # skin vertices of the remeshed versions
 # Symmetric spots that are swollen or shrunk to stylise a head: landmarks, radius in metres, least and greatest factor.
 SPOTS = (
-    ((37, 38, 40, 41), 0.025, 0.85, 1.7), ((43, 44, 46, 47), 0.025, 0.85, 1.7), ((30, 33), 0.025, 0.6, 1.5),
-    ((48, 54, 51, 57), 0.03, 0.75, 1.35), ((8,), 0.04, 0.7, 1.3), ((3, 13), 0.05, 0.85, 1.25),
+    ((37, 38, 40, 41), 0.025, 0.85, 1.7),
+    ((43, 44, 46, 47), 0.025, 0.85, 1.7),
+    ((30, 33), 0.025, 0.6, 1.5),
+    ((48, 54, 51, 57), 0.03, 0.75, 1.35),
+    ((8,), 0.04, 0.7, 1.3),
+    ((3, 13), 0.05, 0.85, 1.25),
 )
 
 
@@ -29,8 +33,9 @@ class HeadMaker:
             importance = np.where(head.region[self.skin] == h.NECK, generator.uniform(0.2, 1), 1.0)
             importance[np.isin(head.region[self.skin], (h.LIP_LOWER, h.LIP_UPPER, h.LID_LOWER, h.LID_UPPER))] = 4
             importance[np.isin(head.region[self.skin], (h.MOUTH_BAG, h.SOCKET))] = 0.2
-            kept, triangles = simplify(poses[:, self.skin], skin_triangles, target, importance,
-                                       np.zeros(len(self.skin), dtype=bool))
+            kept, triangles = simplify(
+                poses[:, self.skin], skin_triangles, target, importance, np.zeros(len(self.skin), dtype=bool)
+            )
             self.remeshed.append(kept[triangles])
         self.eyes = head.faces[np.isin(head.part[head.faces], (h.EYE_LEFT, h.EYE_RIGHT)).all(1)]
         self.inside = head.faces[(head.part[head.faces] >= h.TEETH_UPPER).all(1)]
@@ -112,8 +117,7 @@ def rotation(pitch, roll, yaw):
 
 
 def join(vertices, triangles, more_vertices, more_triangles):
-    return (np.concatenate([vertices, more_vertices]),
-            np.concatenate([triangles, more_triangles + len(vertices)]))
+    return (np.concatenate([vertices, more_vertices]), np.concatenate([triangles, more_triangles + len(vertices)]))
 
 
 def ellipsoid(centre, radii, rings=14, segments=20):
@@ -130,9 +134,11 @@ def torso(rng, vertices):
     """A neck, shoulders, a chest and arms of ellipsoids."""
     shoulder = rng.uniform(-0.22, -0.15)
     width = rng.uniform(0.14, 0.24)
-    pieces = [((0, 0.03, shoulder - 0.08), (0.05, 0.05, 0.15)),
-              ((0, 0.03, shoulder - 0.25), (width, 0.11, 0.25)),
-              ((0, 0.03, shoulder - 0.06), (width * 1.1, 0.07, 0.07))]
+    pieces = [
+        ((0, 0.03, shoulder - 0.08), (0.05, 0.05, 0.15)),
+        ((0, 0.03, shoulder - 0.25), (width, 0.11, 0.25)),
+        ((0, 0.03, shoulder - 0.06), (width * 1.1, 0.07, 0.07)),
+    ]
     down = rng.uniform(-0.3, 0.05)
     for side in (1, -1):
         pieces.append(((side * width * 1.5, 0.03, shoulder - 0.1 + down / 3), (width, 0.05, 0.05 - down / 2)))

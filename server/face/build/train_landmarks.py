@@ -22,9 +22,30 @@ from .synthetic import HeadMaker
 
 WEIGHTS = Path(__file__).parents[1] / "assets" / "landmarks.safetensors"
 MOUTH = np.arange(48, 68)
-MIRROR = np.array([*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
-                   45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-                   *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)])
+MIRROR = np.array(
+    [
+        *range(16, -1, -1),
+        *range(26, 16, -1),
+        *range(27, 31),
+        *range(35, 30, -1),
+        45,
+        44,
+        43,
+        42,
+        47,
+        46,
+        39,
+        38,
+        37,
+        36,
+        41,
+        40,
+        *range(54, 47, -1),
+        *range(59, 54, -1),
+        *range(64, 59, -1),
+        *range(67, 64, -1),
+    ]
+)
 # name: landmarks, pixels of a stored view, its side in units of the landmarks' extent, pixels of a network's input
 TASKS = {"face": (np.arange(68), 224, 2.6, 128), "mouth": (MOUTH, 144, 3.2, 96)}
 
@@ -37,8 +58,10 @@ def render_views(task, folder: Path, count: int):
     names = folder / f"{task}_images.npy", folder / f"{task}_points.npy"
     done = int(done_file.read_text()) if done_file.exists() else 0
     mode = "r+" if done else "w+"
-    images, points = (np.lib.format.open_memmap(n, mode=mode, dtype=d, shape=s)
-                      for n, d, s in zip(names, (np.int8, np.float32), shapes, strict=True))
+    images, points = (
+        np.lib.format.open_memmap(n, mode=mode, dtype=d, shape=s)
+        for n, d, s in zip(names, (np.int8, np.float32), shapes, strict=True)
+    )
     maker = HeadMaker(load_head()) if done < count else None
     for i in range(done, count):
         rng = np.random.default_rng((i, len(chosen)))
@@ -121,9 +144,12 @@ def train(task, folder: Path, count: int, steps: int, batch: int):
         loss.backward()
         optimiser.step()
         if step % 100 == 99 or step == steps - 1:
-            print(f"{task}: step {step + 1} of {steps}, loss {loss:.4f}, held out "
-                  f"{evaluate(net, images, points, task, held_out):.4f} of the crop's side, "
-                  f"{time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"{task}: step {step + 1} of {steps}, loss {loss:.4f}, held out "
+                f"{evaluate(net, images, points, task, held_out):.4f} of the crop's side, "
+                f"{time.monotonic() - began:.0f} s",
+                flush=True,
+            )
             torch.save({"net": net.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1}, state_file)
             store(task, net)
     return net
