@@ -6,10 +6,9 @@ stays where it is more; what emotion adds is `emotion`'s.
 
 import numpy as np
 
-from ..arkit import CHANNELS
+from ..arkit import CHANNELS, channel_indices
 from . import prosody
 from .easing import attack_release
-from .emotion.expression import columns
 
 GAINS = {"browInnerUp": 0.5, "browOuterUp": 0.35, "eyeWide": 0.12}  # weight at full prominence
 LOUD = 14.0  # decibels below the loud parts that count nothing
@@ -31,5 +30,5 @@ def brows(voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
     prominence = attack_release(spoken * accent, ONSET, RELEASE, fps)
     curves = np.zeros((frames, len(CHANNELS)), np.float32)
     for name, gain in GAINS.items():
-        curves[:, columns(name)] = (gain * prominence)[:, None]
+        curves[:, channel_indices(name)] = (gain * prominence)[:, None]
     return curves.clip(0, 1)

@@ -3,11 +3,6 @@
 import numpy as np
 
 
-def ease(x: np.ndarray) -> np.ndarray:
-    """0 to 1 for x from 0 to 1, level at both ends."""
-    return x * x * (3 - 2 * x)
-
-
 def attack_release(signal: np.ndarray, attack: float, release: float, fps: float) -> np.ndarray:
     """A signal (F,) that rises within `attack` and falls within `release` seconds."""
     up, down = 1 - np.exp(-1 / (attack * fps)), 1 - np.exp(-1 / (release * fps))

@@ -52,7 +52,7 @@ def varied(curves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     wave = attack_release(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3, FPS)
     for name in ("browInnerUp", "browOuterUp", "browDown", "eyeWide"):
         if rng.random() < 0.4:
-            curves[:, expression.columns(name)] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)
+            curves[:, arkit.channel_indices(name)] += (rng.uniform(0, 0.8) * wave)[:, None].astype(np.float32)
     if rng.random() < 0.15:  # quiet
         curves[:, [i for i in range(len(arkit.CHANNELS)) if i not in dataset.UPPER]] *= rng.uniform(0, 0.1)
     return curves.clip(0, 1).astype(np.float32)

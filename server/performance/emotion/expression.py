@@ -7,10 +7,11 @@ when it ends. They are a layer of their own on top of the speech, so that emotio
 
 import numpy as np
 
-from ...arkit import CHANNELS
+from ...arkit import CHANNELS, channel_indices
+from ...numerics import smoothstep
 from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from .. import prosody
-from ..easing import attack_release, ease
+from ..easing import attack_release
 
 POSES = {  # both sides alike unless one is named; action units in the comments
     "angry": {
@@ -57,16 +58,11 @@ REST, TALK = 0.001, 0.003  # metres of opening within half a second: a resting m
 ONSET, RELEASE = 0.25, 0.6  # seconds
 
 
-def columns(name: str) -> list[int]:
-    """Channels that a name of POSES stands for: itself, or its left and its right."""
-    return [i for i, c in enumerate(CHANNELS) if c in (name, f"{name}Left", f"{name}Right")]
-
-
 def pose(emotion: str) -> np.ndarray:
     """(52,) weights of the full pose."""
     weights = np.zeros(len(CHANNELS), np.float32)
     for name, weight in POSES[emotion].items():
-        weights[columns(name)] = weight
+        weights[channel_indices(name)] = weight
     return weights
 
 
@@ -80,7 +76,7 @@ def speaking(level: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
 
     loud = prosody.at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
     moving = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
-    return loud * ease(np.clip((moving - REST) / (TALK - REST), 0, 1))
+    return loud * smoothstep(moving, REST, TALK)
 
 
 def settled(probabilities: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:

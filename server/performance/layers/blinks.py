@@ -7,8 +7,8 @@ People who talk blink some twenty times a minute (Bentivoglio et al. 1997), and 
 import numpy as np
 
 from ...files.audio import RATE
+from ...numerics import smoothstep
 from .. import prosody
-from ..easing import ease
 
 CLOSING, CLOSED, OPENING = 0.10, 0.04, 0.20  # seconds
 USUAL, SPREAD = 2.9, 0.45  # seconds from blink to blink: the median, and the standard deviation of its logarithm
@@ -34,7 +34,7 @@ def lids(times: np.ndarray, frames: int, fps: float) -> np.ndarray:
     around = np.arange(-np.ceil(CLOSING * fps), np.ceil((CLOSED + OPENING) * fps) + 1).astype(int)  # frames of a blink
     falling = 1 - np.clip(-around / fps / CLOSING, 0, 1)
     rising = 1 - np.clip((around / fps - CLOSED) / OPENING, 0, 1)
-    shut = ease(np.minimum(falling, rising))
+    shut = smoothstep(np.minimum(falling, rising))
     for frame in np.round(np.asarray(times) * fps).astype(int):
         inside = (frame + around >= 0) & (frame + around < frames)
         at = (frame + around)[inside]

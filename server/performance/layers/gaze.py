@@ -10,8 +10,8 @@ mouth. A saccade lasts the longer, the further it goes (the main sequence: Bahil
 import numpy as np
 
 from ...files.audio import RATE
+from ...numerics import smoothstep
 from .. import prosody
-from ..easing import ease
 
 LOOK_AT, LOOK_AWAY = 3.13, 0.93  # mean seconds
 SHORTEST = 0.25  # seconds of a fixation
@@ -36,7 +36,7 @@ def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
     lasting = SACCADE + SACCADE_PER_DEGREE * np.linalg.norm(targets - before, axis=1)
     at = np.searchsorted(onsets, times, "right") - 1
     began = np.where(at >= 0, onsets[at], 0.0)
-    way = ease(np.clip((times - began) / lasting[at], 0, 1))[:, None]
+    way = smoothstep((times - began) / lasting[at])[:, None]
     gaze = before[at] + (targets[at] - before[at]) * way
     return np.where((at >= 0)[:, None], gaze, 0.0).astype(np.float32)
 

@@ -8,8 +8,8 @@ choice of ours.
 import numpy as np
 
 from ...files.audio import RATE
+from ...numerics import smoothstep
 from .. import prosody
-from ..easing import ease
 
 NOD, NOD_SPREAD = 3.0, 0.4  # degrees of a nod on the strongest accent; standard deviation of its logarithm
 UPWARD = 0.15  # share of the accents on which the head goes up instead
@@ -31,7 +31,7 @@ def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
     degrees = _sway(audio, times, rng)
     degrees[:, 0] += _nods(prosody.accents(audio), times, rng)
     ends = np.minimum(times, len(audio) / RATE - times) / SETTLING
-    return np.radians(degrees * ease(np.clip(ends, 0, 1))[:, None]).astype(np.float32)
+    return np.radians(degrees * smoothstep(ends)[:, None]).astype(np.float32)
 
 
 def _nods(accents: prosody.Accents, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -40,7 +40,7 @@ def _nods(accents: prosody.Accents, times: np.ndarray, rng: np.random.Generator)
         size = NOD * strength**1.5 * np.exp(NOD_SPREAD * rng.standard_normal()) * (-0.6 if rng.random() < UPWARD else 1)
         first, last = np.searchsorted(times, (second - DOWN, second + UP))
         x = times[first:last] - second
-        total[first:last] += size * ease(1 - np.abs(x) / np.where(x < 0, DOWN, UP))
+        total[first:last] += size * smoothstep(1 - np.abs(x) / np.where(x < 0, DOWN, UP))
     return total
 
 

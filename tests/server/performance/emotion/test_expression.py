@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server.arkit import CHANNELS
+from server.arkit import CHANNELS, channel_indices
 from server.errors import LSFError
 from server.performance import prosody
 from server.performance.emotion import expression
@@ -32,7 +32,7 @@ def weights(**of: float) -> np.ndarray:
 def test_every_pose_moves_channels_that_exist_and_contempt_one_side():
     for name in EMOTIONS:
         assert (expression.pose(name).max() > 0.3) == (name != "neutral")
-        assert all(expression.columns(channel) for channel in expression.POSES[name])
+        assert all(channel_indices(channel) for channel in expression.POSES[name])
     left, right = (expression.pose("contempt")[CHANNELS.index(f"mouthDimple{side}")] for side in ("Left", "Right"))
     assert left > 0 and right == 0
 
