@@ -22,7 +22,7 @@ from lsf_blender_addon.animation import actions, fcurves
 from lsf_blender_addon.animation.key_reduction import Bound
 from lsf_blender_addon.client.process import ServerProcess
 from lsf_blender_addon.prediction import tweaks
-from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.snapshots import Line
 from server.arkit import CHANNELS
 from server.face.head import load_head
 from server.files.meshes import load

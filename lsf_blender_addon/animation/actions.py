@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import compat
 from ..errors import UserError
-from ..scene.strips import Line
+from ..scene.snapshots import Line
 from . import fcurves, nla
 from .fcurves import Keying, value_path
 

@@ -11,7 +11,7 @@ from mathutils import Euler, Matrix
 from .. import compat
 from ..errors import UserError
 from ..scene.head_motion import MARK, constraint, without_nod
-from ..scene.strips import Line
+from ..scene.snapshots import Line
 from . import layers
 
 NAME = "LSF head motion"  # of the constraint

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import compat
 from ..prediction.layer_curves import LOOKS
-from ..scene.strips import Line
+from ..scene.snapshots import Line
 from . import nla
 from .actions import value_path
 

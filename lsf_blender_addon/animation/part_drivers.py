@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from .. import compat
-from ..scene.character import Character
+from ..scene.snapshots import Character
 from . import actions, nla, shape_keys
 
 SEEN = 5e-3  # of the largest offset on the character: a part that a channel moves less does not follow it

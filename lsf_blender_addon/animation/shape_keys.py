@@ -11,8 +11,9 @@ import bpy
 import numpy as np
 
 from ..errors import UserError
-from ..scene.meshes import RestMesh, base_vertices
+from ..scene.meshes import base_vertices
 from ..scene.shape_keys import MARK, fingerprint, generated_keys, marks
+from ..scene.snapshots import RestMesh
 
 MOVES = 1e-3  # a channel that never exceeds this value moves nothing that one could see
 INVISIBLE = 0.02  # a curve that overshoots its slider by less is cut off without anybody seeing it

@@ -4,9 +4,9 @@ import bpy
 import numpy as np
 
 from ..scene import parts
-from ..scene.character import Character
 from ..scene.landmarks import points, store
 from ..scene.landmarks.surface import Surface
+from ..scene.snapshots import Character
 
 
 def remember(objects: list[bpy.types.Object], character: Character, header: dict, arrays: dict) -> str:

@@ -11,8 +11,7 @@ from ..errors import UserError
 from ..prediction import lips
 from ..prediction.store import Prediction
 from ..scene import audio
-from ..scene.character import Character
-from ..scene.strips import Line
+from ..scene.snapshots import Character, Line
 
 NOISE = 0.01  # a channel that never exceeds this value is one that the model does not know, as eyeLook…: it is still
 

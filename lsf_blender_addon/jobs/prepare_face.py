@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..client.jobs import Client
-from ..scene.character import Character
+from ..scene.snapshots import Character
 from .server_job import ServerWork
 
 

@@ -1,7 +1,7 @@
 """One job for the server and what became of it. Touches no Blender data."""
 
 from ..client.jobs import Client, State
-from ..scene.character import Character
+from ..scene.snapshots import Character
 
 
 class ServerWork:

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 
 from ..rigs.drive import Drive, make
-from ..scene.rig import Rig
+from ..scene.snapshots import Rig
 from .layer_curves import LIDS, STILL, LayeredMotion, looks
 from .store import Prediction, packed, unpacked
 

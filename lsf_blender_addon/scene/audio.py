@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from ..errors import UserError
-from .strips import Line
+from .snapshots import Line
 
 # What libsndfile reads. It seeks to the exact sample, runs in the server's process, and so never holds up Blender;
 # Audaspace holds Python's global lock while it decodes, and lands 1024 samples late after a seek in Ogg.

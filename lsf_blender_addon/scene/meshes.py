@@ -1,13 +1,12 @@
 """The head as the artist sees it at rest: read once, never changed."""
 
-from dataclasses import dataclass
-
 import bpy
 import numpy as np
 from mathutils import Matrix
 
 from ..errors import UserError
 from .head_motion import without_nod
+from .snapshots import RestMesh
 
 # Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
 # caches and simulations are left out: they pose, and at rest they do nothing.
@@ -27,17 +26,6 @@ SHAPING = {
     "SURFACE_DEFORM",
     "WARP",
 }
-
-
-@dataclass(frozen=True)
-class RestMesh:
-    """A mesh turned and scaled as its object is. Holds no reference to Blender data, so that a thread may use it."""
-
-    object: str
-    origin: np.ndarray  # (3,) float64, where the object's origin is in the world
-    vertices: np.ndarray  # (V, 3) float32, world axes and scale, around the object's origin
-    triangles: np.ndarray  # (T, 3) int32
-    to_local: np.ndarray  # (3, 3) float64: offset_local = offset @ to_local
 
 
 def check(obj: bpy.types.Object | None) -> None:

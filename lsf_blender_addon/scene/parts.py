@@ -6,8 +6,9 @@ The codes are the server's, see `parts` in docs/protocol.md.
 import bpy
 import numpy as np
 
+from .snapshots import AUTOMATIC
+
 ATTRIBUTE = "lsf_part"  # on a mesh's vertices: 0 where the part is found automatically, else its code + 1
-AUTOMATIC = -1
 
 # identifier, name, tooltip, code
 KINDS = (

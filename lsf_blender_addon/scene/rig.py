@@ -1,7 +1,5 @@
 """The head's own shape keys: which the artist made, what they are recognised as, their shapes and sliders."""
 
-from dataclasses import dataclass
-
 import bpy
 import numpy as np
 
@@ -9,18 +7,8 @@ from ..errors import UserError
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
 from . import installed, shape_keys
-from .meshes import RestMesh, coordinates
-
-
-@dataclass(frozen=True)
-class Rig:
-    """Own keys of a character that are to be driven. Holds no reference to Blender data."""
-
-    mapping: Mapping
-    limits: dict[str, tuple[float, float]]  # sliders of all of the head's own keys
-    shapes: np.ndarray  # (R, V, 3) float32 offsets of the solved keys at value 1, on all of the character's vertices
-    add_missing: bool
-    head: int  # how many of the vertices are the head's
+from .meshes import coordinates
+from .snapshots import RestMesh, Rig
 
 
 def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]]) -> Rig | None:

@@ -2,28 +2,13 @@
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import bpy
 
 from .. import compat
 from ..errors import UserError
-
-
-@dataclass(frozen=True)
-class Line:
-    """The sound that one strip plays, and where. Holds no reference to Blender data, so that a thread may use it."""
-
-    strip: str
-    scene: str
-    path: str  # the file, or the name of a packed one
-    packed: bytes | None  # contents of a packed file
-    fps: float
-    first_frame: int  # of the scene, at which the strip is heard first
-    frames: int  # how many scene frames the strip is heard
-    start: float  # seconds into the file at which `audio` is to be read; never negative
-    duration: float  # seconds to read
-    t0: float  # seconds of the read audio at which first_frame lies; negative where the strip begins with silence
+from .snapshots import Line
 
 
 def scene_fps(scene: bpy.types.Scene) -> float:

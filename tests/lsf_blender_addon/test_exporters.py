@@ -6,7 +6,7 @@ import pytest
 
 from lsf_blender_addon.animation import actions, shape_keys
 from lsf_blender_addon.scene import evaluated_keys, meshes
-from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.snapshots import Line
 
 FIRST, FRAMES, NAMES = 25, 48, ["jawOpen", "mouthSmileLeft", "mouthClose"]
 

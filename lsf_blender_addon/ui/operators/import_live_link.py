@@ -15,6 +15,7 @@ from ...jobs import session
 from ...jobs.lines import listed
 from ...scene import meshes, strips
 from ...scene.selection import head_of
+from ...scene.snapshots import Line
 from .poll import enabled_unless
 
 
@@ -71,7 +72,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
                 f'"{head.name}" has no shape key for any column of the file that a driver does not move: '
                 "press Generate for any line first, which adds the ARKit keys"
             )
-        line = strips.Line(
+        line = Line(
             name, scene.name, self.filepath, None, fps, self.first_frame, len(values), 0.0, len(values) / fps, 0.0
         )
         actions.check(head.data, line)

@@ -7,7 +7,7 @@ import pytest
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions
 from lsf_blender_addon.errors import UserError
-from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.snapshots import Line
 
 NAMES = ["jawOpen", "mouthClose"]
 

@@ -9,7 +9,7 @@ from lsf_blender_addon import compat
 from lsf_blender_addon.animation import head_motion, layers
 from lsf_blender_addon.prediction import layer_curves
 from lsf_blender_addon.scene import meshes
-from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.snapshots import Line
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
 

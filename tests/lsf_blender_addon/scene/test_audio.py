@@ -6,7 +6,7 @@ import pytest
 
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import audio
-from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.snapshots import Line
 
 
 def line(path, start=0.0, duration=1.0, packed=None) -> Line:

@@ -10,7 +10,7 @@ from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions
 from lsf_blender_addon.formats import live_link
 from lsf_blender_addon.formats.curves import Curves
-from lsf_blender_addon.scene.strips import Line
+from lsf_blender_addon.scene.snapshots import Line
 
 FRAMES = 40
 

@@ -1,0 +1,116 @@
+"""What is read from Blender's data, as plain values: a mesh at rest, a character, its rig, a line. No bpy.
+
+A snapshot holds no reference to Blender data, so a thread may use it, and code that takes one runs without Blender.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..rigs.mapping import Mapping
+
+AUTOMATIC = -1  # code of a vertex whose part of the face the server finds; see scene/parts.py for the others
+STILL_SHARE = 1e-4  # of the largest offset of all channels: a channel with less does not move a mesh
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class RestMesh:
+    """The head, or a part of it, at rest: turned and scaled as its object is."""
+
+    object: str  # its name
+    origin: NDArray[np.float64]  # (3,) where the object's origin is in the world
+    vertices: NDArray[np.float32]  # (V, 3) world axes and scale, around the object's origin
+    triangles: NDArray[np.int32]  # (T, 3)
+    to_local: NDArray[np.float64]  # (3, 3) offset_local = offset @ to_local
+
+
+@dataclass(frozen=True)
+class Rig:
+    """Own shape keys of a character that are to be driven."""
+
+    mapping: Mapping
+    limits: dict[str, tuple[float, float]]  # slider range of all of the head's own keys
+    shapes: NDArray[np.float32]  # (R, V, 3) offsets of the solved keys at value 1, on all of the character's vertices
+    add_missing: bool  # whether channels that no own key shows get new keys
+    head: int  # number of the head's vertices, which are the first
+
+
+@dataclass(frozen=True)
+class Character:
+    """Head and parts as one mesh."""
+
+    members: tuple[RestMesh, ...]  # the head first
+    vertices: NDArray[np.float32]  # (V, 3) of all members, one after the other: world axes, around the head's origin
+    triangles: NDArray[np.int32]  # (T, 3)
+    parts: NDArray[np.int32]  # (V,) codes of scene/parts.py
+    landmarks68: NDArray[np.float32] | None  # (68, 3) the artist's points, NaN for all others
+    rig: Rig | None  # the head's own shape keys, if they are to be driven
+
+    @property
+    def head(self) -> RestMesh:
+        """The first member."""
+        return self.members[0]
+
+    @property
+    def solved(self) -> tuple[str, ...]:
+        """Names of the R keys whose values the server finds."""
+        return self.rig.mapping.solved if self.rig else ()
+
+    def header(self) -> dict[str, Any]:
+        """The values of a request that are no arrays, see docs/protocol.md."""
+        return {"rig_limits": [self.rig.limits[key] for key in self.solved]} if self.rig and self.solved else {}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of a request that describe the mesh, see docs/protocol.md."""
+        arrays: dict[str, NDArray[Any]] = {"vertices": self.vertices, "triangles": self.triangles}
+        if (self.parts != AUTOMATIC).any():
+            arrays["parts"] = self.parts
+        if self.landmarks68 is not None:
+            arrays["landmarks68"] = self.landmarks68
+        if self.rig and self.solved:
+            arrays["rig_shapes"] = self.rig.shapes
+        return arrays
+
+    def moving(self, basis: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which channels move anything of the character.
+
+        Args:
+            basis: (K, V, 3) offsets of K channels at value 1.
+
+        Returns:
+            (K,) bool.
+        """
+        reach = np.abs(basis).max((1, 2), initial=0.0)
+        moving: NDArray[np.bool_] = reach > STILL_SHARE * reach.max(initial=0.0)
+        return moving
+
+    def pieces(self, array: NDArray[Scalar], axis: int = 0) -> Iterator[tuple[RestMesh, NDArray[Scalar]]]:
+        """The members, each with its share of an array.
+
+        Args:
+            array: Values for all of the character's vertices.
+            axis: Axis of `array` that counts the vertices.
+        """
+        ends = np.cumsum([len(member.vertices) for member in self.members])
+        yield from zip(self.members, np.split(array, ends[:-1], axis), strict=True)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The sound that one strip plays, and where."""
+
+    strip: str  # names of the strip and its scene
+    scene: str
+    path: str  # of the file, or the name of a packed one
+    packed: bytes | None  # contents of a packed file
+    fps: float  # of the scene
+    first_frame: int  # of the scene, at which the strip is heard first
+    frames: int  # how many scene frames the strip is heard
+    start: float  # seconds into the file at which reading begins; never negative
+    duration: float  # seconds to read
+    t0: float  # seconds of the read audio at which first_frame lies; negative where the strip begins with silence
