@@ -1,14 +1,19 @@
 """A line on a head's own shape keys: its Drive, kept on the Action so that curves made again reach them too."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-import bpy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..rigs.drive import Drive, make
 from ..scene.snapshots import Rig
 from .layer_curves import LIDS, STILL, LayeredMotion, looks
 from .store import Prediction, packed, unpacked
+
+if TYPE_CHECKING:
+    import bpy
 
 MOVES = 0.05  # a key that follows a channel by less does not show it
 PROPERTY = "lsf_drive"  # custom property on the Action

@@ -4,12 +4,16 @@ The curves can so be made again, in another way, without the model. Values are r
 of two above the largest; differences from frame to frame are compressed. A minute of 52 channels takes about 100 kB.
 """
 
+from __future__ import annotations
+
 import zlib
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import bpy
 import numpy as np
+
+if TYPE_CHECKING:
+    import bpy
 
 PROPERTY = "lsf_prediction"  # custom property on the Action
 VERSION = 1

@@ -1,8 +1,13 @@
 """Takes: several predictions of one line, kept on its Action. One of them is its prediction, from which it plays."""
 
-import bpy
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from . import store
+
+if TYPE_CHECKING:
+    import bpy
 
 PROPERTY = "lsf_takes"  # custom property on the Action: {"000": as prediction.store writes it, …}
 
