@@ -116,7 +116,7 @@ class Engine:
         seconds, clock = {}, _Clock(cancelled)
         report(0.0, "Listening")
         speech = audio.to_mono_16k(samples, rate)
-        count = frame_count(len(speech) / audio.RATE, fps, settings.t0)
+        count = frame_count(len(speech) / audio.SAMPLE_RATE, fps, settings.t0)
         if count * len(channels) * 4 > MAX_CURVE_BYTES:
             raise LSFError("long_audio", f"{count} frames are too many: cut the audio, or lower the frame rate.")
         seconds["audio"] = clock.lap()

@@ -1,8 +1,12 @@
-"""Errors that reach the artist: a stable code for programs, one sentence that says what to do for people."""
+"""Errors that reach the artist: a stable code for programs, and one sentence for people."""
 
 
 class LSFError(Exception):
-    """Raised for anything the user can mend. `code` is a stable snake_case word, the message one sentence."""
+    """An error that the user can resolve.
+
+    Attributes:
+        code: A stable word in snake_case; docs/protocol.md lists them all.
+    """
 
     def __init__(self, code: str, message: str):
         super().__init__(message)
@@ -10,4 +14,4 @@ class LSFError(Exception):
 
 
 class Cancelled(Exception):
-    """Raised inside a job when its `cancelled()` callback turned true."""
+    """Raised inside a job after its `cancelled()` callback returned true."""

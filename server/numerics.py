@@ -21,5 +21,5 @@ def smoothstep(x: FloatArray, low: float = 0.0, high: float = 1.0) -> FloatArray
     Returns:
         Values of the shape of `x`, 0 to 1, with slope 0 at both ends.
     """
-    t = np.clip((x - low) / (high - low), 0, 1)
+    t: FloatArray = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)

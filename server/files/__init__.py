@@ -1,1 +1,1 @@
-"""Sound and mesh files."""
+"""Readers of sound files and mesh files."""

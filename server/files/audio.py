@@ -1,28 +1,54 @@
-"""Sound in: any file soundfile knows, any rate and channel count, to mono float32 at 16 kHz."""
+"""Reads and converts sound: any file that libsndfile reads, any sample rate and channel count, to mono 16 kHz."""
 
 import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import LSFError
+from ..numerics import FloatArray
 
-RATE = 16000
+if TYPE_CHECKING:  # libsndfile is loaded only when a file is read
+    import soundfile
+
+SAMPLE_RATE = 16000  # Hz; what the speech encoders were trained on
 MIN_SECONDS, MAX_SECONDS = 0.1, 4 * 3600.0
-MIN_RATE, MAX_RATE = 1000, 768000
-SILENCE = 1e-4  # peak; -80 dBFS, far below the noise floor of any recorded voice
-LONG_SECONDS = 600.0  # files longer than this are resampled while they are read
-_BLOCK = 30  # seconds of sound that are held at the file's own rate and channel count
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1000, 768000  # Hz
+MAX_CHANNELS = 64
+SILENCE = 1e-4  # peak amplitude, -80 dBFS: far below the noise floor of any recorded voice
+LONG_SECONDS = 600.0  # a longer part of a file is resampled while it is read, to keep memory small
+BLOCK_SECONDS = 30  # length of the blocks that are read at the file's own rate and channel count
+FILTER_SECONDS = Fraction(
+    1, 50
+)  # context on both sides of a block; longer than the impulse response of the resampling filter
 
 
-def load(path: str | os.PathLike, start: float = 0.0, duration: float | None = None) -> tuple[np.ndarray, int]:
-    """Read `duration` seconds (None: to the end) from `start` seconds on: mono (N,) float32, and the rate in Hz.
+def load(
+    path: str | os.PathLike[str], start: float = 0.0, duration: float | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Read a part of a sound file.
 
-    Reads in blocks, and long sound comes at 16 kHz, so that hours of many channels stay small in memory.
+    The file is read in blocks, and a part longer than LONG_SECONDS is resampled to 16 kHz block by block, so that hours
+    of many channels need little memory.
+
+    Args:
+        path: A file in any format that libsndfile reads.
+        start: Start of the part in seconds, 0 or later.
+        duration: Length of the part in seconds; None reads to the end of the file.
+
+    Returns:
+        Mono samples (N,), the mean of all channels, and their sample rate in Hz.
+
+    Raises:
+        LSFError: "no_file", "bad_request" (start or duration out of range), "bad_audio" (not readable, or sample rate
+            out of range), "empty_audio", "short_audio" or "long_audio".
     """
-    if not os.path.isfile(path):
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a path that is too long or forbidden)
         raise LSFError("no_file", f'There is no sound file "{path}": check the path of the strip\'s sound.')
     if not (np.isfinite(start) and start >= 0 and (duration is None or (np.isfinite(duration) and duration > 0))):
         raise LSFError("bad_request", "The start of the sound must be 0 s or later, and its duration more than 0 s.")
@@ -30,50 +56,87 @@ def load(path: str | os.PathLike, start: float = 0.0, duration: float | None = N
 
     try:
         with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            _check_rate(rate)
-            first = min(round(start * rate), file.frames)
-            length = file.frames - first if duration is None else min(round(duration * rate), file.frames - first)
-            _check_length(length, rate)
-            file.seek(first)
-            if length > LONG_SECONDS * rate:
-                return _read_at_16k(file, length), RATE
-            blocks = list(_mono_blocks(file, length, _BLOCK * rate))
-            return (np.concatenate(blocks) if blocks else np.empty(0, np.float32)), rate
+            return _read_part(file, start, duration)
     except soundfile.SoundFileError as error:
         raise LSFError(
             "bad_audio",
-            f'The sound file "{os.path.basename(path)}" cannot be read ({error}): convert it to .wav or .flac.',
+            f'The sound file "{Path(path).name}" cannot be read ({error}): convert it to .wav or .flac.',
         ) from error
 
 
-def _mono_blocks(file, length: int, size: int) -> Iterator[np.ndarray]:
-    """Yield the next `length` samples, `size` at a time; fewer if the file holds less than it says."""
+def load_16k(path: str | os.PathLike[str]) -> NDArray[np.float32]:
+    """Read a whole sound file at 16 kHz.
+
+    Unlike `to_mono_16k` it accepts silence, which training needs.
+
+    Args:
+        path: A file in any format that libsndfile reads.
+
+    Returns:
+        Mono samples (N,) at 16 kHz. Samples of a mono file at 16 kHz are returned as they are.
+
+    Raises:
+        LSFError: As `load`.
+    """
+    return resample(*load(path))
+
+
+def _read_part(file: "soundfile.SoundFile", start: float, duration: float | None) -> tuple[NDArray[np.float32], int]:
+    """Read `duration` seconds from `start` on: mono samples (N,) and their rate. See `load`."""
+    rate: int = file.samplerate
+    _check_rate(rate)
+    first = min(round(start * rate), file.frames)
+    length = file.frames - first if duration is None else min(round(duration * rate), file.frames - first)
+    _check_length(length, rate)
+    file.seek(first)
+    if length > LONG_SECONDS * rate:
+        return _read_at_16k(file, length), SAMPLE_RATE
+    blocks = list(_mono_blocks(file, length, BLOCK_SECONDS * rate))
+    return (np.concatenate(blocks) if blocks else np.empty(0, np.float32)), rate
+
+
+def _mono_blocks(file: "soundfile.SoundFile", length: int, size: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the next `length` samples, `size` at a time; fewer if the file is shorter than its header says."""
     while length > 0 and len(block := file.read(min(size, length), dtype="float32", always_2d=True)):
         length -= len(block)
         yield block.mean(1)
 
 
-def _read_at_16k(file, length: int) -> np.ndarray:
-    """Read and resample in blocks, each with `pad` samples before and after it that the filter needs."""
+def _read_at_16k(file: "soundfile.SoundFile", length: int) -> NDArray[np.float32]:
+    """Read and resample in blocks; each is resampled together with `pad` samples of context on both sides."""
     ratio = _ratio(file.samplerate)
-    pad = ratio.denominator * math.ceil(file.samplerate / 50 / ratio.denominator)
-    size = ratio.denominator * math.ceil(_BLOCK * file.samplerate / ratio.denominator)
-    held, results = np.zeros(pad, np.float32), []
+    # Both are multiples of the denominator, so that every block begins on a sample of the result.
+    pad = ratio.denominator * math.ceil(file.samplerate * FILTER_SECONDS / ratio.denominator)
+    size = ratio.denominator * math.ceil(BLOCK_SECONDS * file.samplerate / ratio.denominator)
+    buffer, results = np.zeros(pad, np.float32), []
     for block in _mono_blocks(file, length, size):
-        held = np.concatenate([held, block])
+        buffer = np.concatenate([buffer, block])
         if len(block) == size:  # a shorter one is the last
-            results.append(resample(held, file.samplerate)[int(pad * ratio) : int((len(held) - pad) * ratio)])
-            held = held[-2 * pad :]
-    results.append(resample(held, file.samplerate)[int(pad * ratio) :])
+            results.append(resample(buffer, file.samplerate)[int(pad * ratio) : int((len(buffer) - pad) * ratio)])
+            buffer = buffer[-2 * pad :]
+    results.append(resample(buffer, file.samplerate)[int(pad * ratio) :])
     return np.concatenate(results)
 
 
-def to_mono_16k(samples: np.ndarray, rate: float) -> np.ndarray:
-    """(N,) or (N, C) float at `rate` Hz to (M,) float32 at 16 kHz, band-limited. Raises LSFError("bad_audio", …)."""
+def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
+    """Check speech, mix it down and resample it, band-limited.
+
+    Args:
+        samples: (N,) or (N, C) samples, C up to MAX_CHANNELS.
+        rate: Sample rate in Hz.
+
+    Returns:
+        Mono samples (M,) at 16 kHz.
+
+    Raises:
+        LSFError: "bad_audio" (wrong shape or rate, not finite), "empty_audio", "short_audio", "long_audio" or
+            "silent_audio".
+    """
     samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= 64):
-        raise LSFError("bad_audio", "The audio must be (samples,) or (samples, channels) with 1 to 64 channels.")
+    if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS):
+        raise LSFError(
+            "bad_audio", f"The audio must be (samples,) or (samples, channels) with 1 to {MAX_CHANNELS} channels."
+        )
     _check_rate(rate)
     _check_length(len(samples), rate)
     mono = samples.astype(np.float32, copy=False) if samples.ndim == 1 else samples.mean(1, dtype=np.float32)
@@ -84,26 +147,32 @@ def to_mono_16k(samples: np.ndarray, rate: float) -> np.ndarray:
     return resample(mono, rate)
 
 
-def resample(mono: np.ndarray, rate: float) -> np.ndarray:
-    """(N,) float32 at `rate` Hz to 16 kHz; sample 0 stays at time 0."""
-    if rate == RATE:
+def resample(mono: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
+    """Resample (N,) samples from `rate` Hz to 16 kHz with a polyphase filter; sample 0 stays at time 0."""
+    if rate == SAMPLE_RATE:
         return mono
     from scipy.signal import resample_poly
 
     ratio = _ratio(rate)
-    return resample_poly(mono, ratio.numerator, ratio.denominator).astype(np.float32, copy=False)
+    resampled: NDArray[np.float32] = resample_poly(mono, ratio.numerator, ratio.denominator)
+    return resampled.astype(np.float32, copy=False)
 
 
 def _ratio(rate: float) -> Fraction:
-    return Fraction(RATE / rate).limit_denominator(2000)
+    """Return 16 kHz / rate as a fraction whose terms are small enough for a polyphase filter."""
+    return Fraction(SAMPLE_RATE / rate).limit_denominator(2000)
 
 
 def _check_rate(rate: float) -> None:
-    if not MIN_RATE <= rate <= MAX_RATE:  # false for NaN, too
-        raise LSFError("bad_audio", f"The audio's sample rate must be {MIN_RATE} to {MAX_RATE} Hz, not {rate}.")
+    """Raise LSFError if the sample rate is out of range."""
+    if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:  # false for NaN, too
+        raise LSFError(
+            "bad_audio", f"The audio's sample rate must be {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz, not {rate}."
+        )
 
 
 def _check_length(length: int, rate: float) -> None:
+    """Raise LSFError if `length` samples are none, too short or too long."""
     seconds = length / rate
     if length == 0:
         raise LSFError("empty_audio", "There is no sound in this part of the file: pick a strip with speech in it.")

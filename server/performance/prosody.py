@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..files.audio import RATE
+from ..files.audio import SAMPLE_RATE
 
-HOP = RATE // 50  # samples from one value to the next, as everywhere in this file
+HOP = SAMPLE_RATE // 50  # samples from one value to the next, as everywhere in this file
 WINDOW = 1024  # samples in which the pitch is looked for
 LOWEST, HIGHEST = 70, 500  # Hz
 VOICED = 0.45  # autocorrelation at the pitch's lag, of that at lag 0
@@ -44,7 +44,7 @@ def loud(level: np.ndarray, decibels: float) -> np.ndarray:
 
 def at_frames(values: np.ndarray, frames: int, fps: float, later: float = 0.0) -> np.ndarray:
     """Values of this file, one every HOP samples, at i / fps seconds (F,), or what they were `later` seconds before."""
-    return np.interp(np.arange(frames) / fps - later, np.arange(len(values)) * HOP / RATE, values)
+    return np.interp(np.arange(frames) / fps - later, np.arange(len(values)) * HOP / SAMPLE_RATE, values)
 
 
 def pitch(audio: np.ndarray) -> np.ndarray:
@@ -53,13 +53,13 @@ def pitch(audio: np.ndarray) -> np.ndarray:
     padded = np.pad(audio.astype(np.float32), (0, WINDOW))
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:count]
     taper = np.hanning(WINDOW).astype(np.float32)
-    shortest, longest = RATE // HIGHEST, RATE // LOWEST
+    shortest, longest = SAMPLE_RATE // HIGHEST, SAMPLE_RATE // LOWEST
     semitones, voiced = np.zeros(count), np.zeros(count, bool)
     for start in range(0, count, BLOCK):
         spectrum = np.fft.rfft(windows[start : start + BLOCK] * taper, 2 * WINDOW)
         correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :longest]
         lags = correlation[:, shortest:] / (correlation[:, :1] + 1e-9)
-        semitones[start : start + BLOCK] = 12 * np.log2(RATE / (lags.argmax(1) + shortest))
+        semitones[start : start + BLOCK] = 12 * np.log2(SAMPLE_RATE / (lags.argmax(1) + shortest))
         voiced[start : start + BLOCK] = lags.max(1) > VOICED
     if not voiced.any():
         return np.zeros(count)
@@ -81,8 +81,8 @@ def accents(audio: np.ndarray) -> Accents:
     high = np.clip(median_filter(pitch(audio), 5) / 8, -0.5, 1)
     hann = np.hanning(9)[1:-1]  # 140 ms: a syllable
     prominence = np.convolve(loud(level, 15) * (0.65 + 0.35 * high), hann / hann.sum(), "same")
-    peaks, found = find_peaks(prominence, height=0.3, prominence=0.12, distance=round(BETWEEN_ACCENTS * RATE / HOP))
-    return Accents((peaks + 0.5) * HOP / RATE, np.clip(found["peak_heights"], 0, 1))
+    peaks, found = find_peaks(prominence, height=0.3, prominence=0.12, distance=round(BETWEEN_ACCENTS * SAMPLE_RATE / HOP))
+    return Accents((peaks + 0.5) * HOP / SAMPLE_RATE, np.clip(found["peak_heights"], 0, 1))
 
 
 def pauses(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ def pauses(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not len(level):
         return np.zeros(0), np.zeros(0)
     quiet = level < np.percentile(level, 95) - QUIET
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8))) * HOP / RATE
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8))) * HOP / SAMPLE_RATE
     starts, stops = edges[::2], edges[1::2]
     long = stops - starts >= PAUSE
     return starts[long], stops[long]

@@ -122,7 +122,7 @@ def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    ("arguments", "words"),
     [
         (["generate", "a/x.wav", "b/x.flac", "--out", "o"], "same name"),
         (["generate", "x.wav", "--out", "o", "--mesh", "nowhere.obj"], "no mesh file"),

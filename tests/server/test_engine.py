@@ -93,7 +93,7 @@ def test_a_mesh_is_fitted_in_its_own_units_and_order(engine, head):
 
 
 @pytest.mark.parametrize(
-    "samples, mesh, code",
+    ("samples", "mesh", "code"),
     [
         (np.zeros(16000, np.float32), None, "silent_audio"),
         (SPEECH[:800], None, "short_audio"),
@@ -148,7 +148,7 @@ def test_a_checkpoint_that_is_not_there_or_damaged(tmp_path, small_checkpoint):
 
 
 @pytest.mark.parametrize(
-    "duration, fps, t0, count",
+    ("duration", "fps", "t0", "count"),
     [
         (2, 25, 0, 51),
         (2, 24, 0, 49),

@@ -6,7 +6,7 @@ People who talk blink some twenty times a minute (Bentivoglio et al. 1997), and 
 
 import numpy as np
 
-from ...files.audio import RATE
+from ...files.audio import SAMPLE_RATE
 from ...numerics import smoothstep
 from .. import prosody
 
@@ -45,7 +45,7 @@ def lids(times: np.ndarray, frames: int, fps: float) -> np.ndarray:
 def blink_times(audio: np.ndarray, seed: int) -> np.ndarray:
     """Seconds of the blinks (n,) in speech (N,) at 16 kHz: at a natural rate, where phrases end if one is near."""
     rng = np.random.default_rng(seed)
-    duration, ends = len(audio) / RATE, prosody.phrase_ends(audio) + CLOSING
+    duration, ends = len(audio) / SAMPLE_RATE, prosody.phrase_ends(audio) + CLOSING
     times, last = [], -rng.uniform(0, USUAL)  # as if cut out of a longer performance
     while True:
         planned = last + max(SHORTEST, USUAL * np.exp(SPREAD * rng.standard_normal()))

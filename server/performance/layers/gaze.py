@@ -9,7 +9,7 @@ mouth. A saccade lasts the longer, the further it goes (the main sequence: Bahil
 
 import numpy as np
 
-from ...files.audio import RATE
+from ...files.audio import SAMPLE_RATE
 from ...numerics import smoothstep
 from .. import prosody
 
@@ -31,7 +31,7 @@ def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
 
     Column 0 turns to the character's left, column 1 up. The line begins and ends with a straight gaze.
     """
-    onsets, targets = fixations(len(audio) / RATE, prosody.phrase_ends(audio), seed)
+    onsets, targets = fixations(len(audio) / SAMPLE_RATE, prosody.phrase_ends(audio), seed)
     before = np.vstack((np.zeros(2), targets[:-1]))
     lasting = SACCADE + SACCADE_PER_DEGREE * np.linalg.norm(targets - before, axis=1)
     at = np.searchsorted(onsets, times, "right") - 1

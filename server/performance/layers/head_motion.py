@@ -7,7 +7,7 @@ choice of ours.
 
 import numpy as np
 
-from ...files.audio import RATE
+from ...files.audio import SAMPLE_RATE
 from ...numerics import smoothstep
 from .. import prosody
 
@@ -30,7 +30,7 @@ def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
     rng = np.random.default_rng((seed, 2))
     degrees = _sway(audio, times, rng)
     degrees[:, 0] += _nods(prosody.accents(audio), times, rng)
-    ends = np.minimum(times, len(audio) / RATE - times) / SETTLING
+    ends = np.minimum(times, len(audio) / SAMPLE_RATE - times) / SETTLING
     return np.radians(degrees * smoothstep(ends)[:, None]).astype(np.float32)
 
 
@@ -47,7 +47,7 @@ def _nods(accents: prosody.Accents, times: np.ndarray, rng: np.random.Generator)
 def _sway(audio: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     from scipy.interpolate import CubicSpline
 
-    duration = len(audio) / RATE
+    duration = len(audio) / SAMPLE_RATE
     steps = rng.uniform(*SWAY_EVERY, int(duration / SWAY_EVERY[0]) + 4)
     knots = np.concatenate(([0.0], steps.cumsum()))
     knots = knots[: np.searchsorted(knots, duration) + 2]

@@ -40,7 +40,7 @@ def test_resampling_neither_delays_nor_aliases():
 
 
 @pytest.mark.parametrize(
-    "samples, rate, code",
+    ("samples", "rate", "code"),
     [
         (np.zeros(0, np.float32), 16000, "empty_audio"),
         (np.zeros((0, 2), np.float32), 16000, "empty_audio"),
@@ -61,7 +61,7 @@ def test_what_is_no_speech_is_refused_with_a_sentence(samples, rate, code):
     refused(code, samples, rate)
 
 
-@pytest.mark.parametrize("name, channels", [("a.wav", 1), ("a.wav", 6), ("a.flac", 2), ("a.ogg", 1), ("a.mp3", 2)])
+@pytest.mark.parametrize(("name", "channels"), [("a.wav", 1), ("a.wav", 6), ("a.flac", 2), ("a.ogg", 1), ("a.mp3", 2)])
 def test_files_of_many_kinds(tmp_path, name, channels):
     soundfile.write(tmp_path / name, tone(44100, 1.5, channels=channels), 44100)
     samples, rate = audio.load(tmp_path / name)
@@ -101,3 +101,16 @@ def test_files_that_cannot_be_used(tmp_path):
     refused("short_audio", tmp_path / "a.wav", 0, 0.01, function=audio.load)
     for start, duration in ((-1, None), (0, 0), (0, -1), (float("nan"), None), (0, float("inf"))):
         refused("bad_request", tmp_path / "a.wav", start, duration, function=audio.load)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16000, 1), (16000, 2), (44100, 1), (48000, 6)])
+def test_a_whole_file_at_16_khz_whatever_its_rate_and_channels(tmp_path, rate, channels):
+    soundfile.write(tmp_path / "a.wav", tone(rate, channels=channels), rate, subtype="FLOAT")
+    samples = audio.load_16k(tmp_path / "a.wav")
+    assert samples.shape == (16000,) and samples.dtype == np.float32
+    np.testing.assert_allclose(samples[1000:15000], tone(16000)[1000:15000, 0], atol=5e-3)
+
+
+def test_a_silent_file_can_be_read_for_training(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    assert not audio.load_16k(tmp_path / "a.wav").any()

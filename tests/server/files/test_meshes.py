@@ -87,7 +87,7 @@ def test_n_gons_become_fans():
 
 
 @pytest.mark.parametrize(
-    "name, content",
+    ("name", "content"),
     [
         ("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\n"),
         ("a.obj", ""),
@@ -131,7 +131,7 @@ def test_damaged_arrays_are_refused_with_a_sentence(tmp_path):
         with pytest.raises(LSFError):
             meshes.load(write_npz(tmp_path / "a.npz", vertices, faces))
     np.savez(tmp_path / "b.npz", vertices=np.array([object()]), faces=MIXED)  # pickled: never opened
-    with pytest.raises(LSFError, match="b.npz"):
+    with pytest.raises(LSFError, match=r"b\.npz"):
         meshes.load(tmp_path / "b.npz")
     np.savez(tmp_path / "c.npz", vertices=VERTICES)
     with pytest.raises(LSFError, match='no array "faces"'):

@@ -25,7 +25,7 @@ def test_presets_are_what_the_paper_and_the_contracts_say():
 
 
 @pytest.mark.parametrize(
-    "change, word",
+    ("change", "word"),
     [
         ({"colour": 3}, "colour"),
         ({"width": "256"}, "width"),

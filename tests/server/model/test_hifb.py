@@ -29,7 +29,7 @@ def lengths_to_mask(lengths, frames):
 
 
 @pytest.mark.parametrize(
-    "fe, fm, lengths",
+    ("fe", "fm", "lengths"),
     [
         (1, 1, None),
         (7, 7, None),

@@ -24,7 +24,7 @@ def test_windows_cover_every_frame_once_but_for_the_overlap(frames):
     assert all(end - start <= 500 for start, end in plan)
 
 
-@pytest.mark.parametrize("samples, frames", [(0, 1), (1, 1), (800, 1), (961, 2), (16000, 25), (100000, 156)])
+@pytest.mark.parametrize(("samples", "frames"), [(0, 1), (1, 1), (800, 1), (961, 2), (16000, 25), (100000, 156)])
 def test_length(model, samples, frames):
     heard = synthesize(model, np.zeros(samples, np.float32))
     curves = heard.curves

@@ -200,7 +200,7 @@ def test_the_papers_model_saves_and_loads(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage, words",
+    ("damage", "words"),
     [
         ("no folder", "config.json is missing"),
         ("no weights", "model.safetensors is missing"),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from server.arkit import CHANNELS
-from server.files.audio import RATE
+from server.files.audio import SAMPLE_RATE
 from server.performance import brows, prosody
 
 FPS = 25
@@ -11,9 +11,9 @@ FPS = 25
 
 def line(gain: float = 1.0) -> prosody.Voice:
     """Two seconds, of which a voice fills 0.4 to 1.6, louder and a fifth higher from 0.8 to 1.1."""
-    times = np.arange(2 * RATE) / RATE
+    times = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     stressed = (times > 0.8) & (times < 1.1)
-    phase = np.cumsum(2 * np.pi * 140 * np.where(stressed, 1.5, 1.0)) / RATE
+    phase = np.cumsum(2 * np.pi * 140 * np.where(stressed, 1.5, 1.0)) / SAMPLE_RATE
     audio = np.sign(np.sin(phase)) * np.where(stressed, 0.4, 0.08) * (times > 0.4) * (times < 1.6)
     return prosody.measure((gain * audio).astype(np.float32))
 

@@ -204,7 +204,7 @@ def test_progress_is_throttled_and_never_goes_back(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "error, code",
+    ("error", "code"),
     [
         (LSFError("no_face", "There is no face."), "no_face"),
         (ValueError("surprise\n" * 999), "internal"),
@@ -247,7 +247,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
 
 
 @pytest.mark.parametrize(
-    "header, arrays, code",
+    ("header", "arrays", "code"),
     [
         ({"type": "dance"}, {}, "unknown_message"),
         ({}, {}, "unknown_message"),

@@ -79,7 +79,7 @@ def test_worked_example_of_the_documentation():
 
 
 @pytest.mark.parametrize(
-    "header, code",
+    ("header", "code"),
     [
         (b"{", "bad_header"),
         (b"\xff\xfe", "bad_header"),

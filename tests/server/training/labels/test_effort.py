@@ -3,7 +3,7 @@
 import numpy as np
 
 from server.arkit import CHANNELS
-from server.files.audio import RATE
+from server.files.audio import SAMPLE_RATE
 from server.performance import lip_contact
 from server.training import FPS
 from server.training.labels import effort
@@ -12,8 +12,8 @@ from server.training.labels import effort
 def line() -> tuple[np.ndarray, np.ndarray]:
     """Four seconds whose second half is 12 dB louder, and curves that open alike in both, with a closure in each."""
     rng = np.random.default_rng(0)
-    audio = 0.05 * rng.standard_normal(4 * RATE).astype(np.float32)
-    audio[2 * RATE :] *= 4
+    audio = 0.05 * rng.standard_normal(4 * SAMPLE_RATE).astype(np.float32)
+    audio[2 * SAMPLE_RATE :] *= 4
     speech = np.zeros((4 * FPS, len(CHANNELS)), np.float32)
     speech[:, CHANNELS.index("jawOpen")] = 0.3
     speech[:, CHANNELS.index("mouthPucker")] = 0.2
