@@ -34,8 +34,7 @@ def begin(
         _check_span(head, line, span)
     emotion, control = emotion_control.read(settings.id_data, line.first_frame, line.frames, line.fps)
     wishes = {
-        "temperature": settings.temperature,
-        "seed": settings.seed,
+        **settings.take_request(settings.take),
         "layers": wanted_layers(settings, head),
         **emotion,
         **other,

@@ -17,7 +17,7 @@ ROOT = Path(lsf_blender_addon.__file__).parent
 def test_registers_and_unregisters_twice(blank):
     for _ in range(2):
         lsf_blender_addon.register()
-        assert bpy.context.scene.lsf.temperature == 0
+        assert bpy.context.scene.lsf.take == 0
         assert hasattr(bpy.types, "LSF_PT_view3d") and hasattr(bpy.types, "LSF_PT_sequencer")
         lsf_blender_addon.unregister()
         assert not hasattr(bpy.types.Scene, "lsf") and not hasattr(bpy.types, "LSF_PT_view3d")

@@ -17,7 +17,7 @@ from .poll import enabled_unless
 
 
 class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
-    """Generate several takes of the line, each with a seed of its own, to step through. Earlier ones stay listed"""
+    """Generate several takes of the line, numbered from Take on, to step through. Earlier takes stay in the list"""
 
     bl_idname = "lsf.generate_takes"
     bl_label = "Generate Takes"
@@ -34,10 +34,10 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         settings, self._first = context.scene.lsf, None
         layers = wanted_layers(settings, head)
         wishes = [
-            {"seed": settings.seed + i, "temperature": settings.takes.temperature, "layers": [] if i else layers}
+            {**settings.take_request(settings.take + i), "layers": [] if i else layers}
             for i in range(settings.takes.count)
         ]  # the layers of one take are enough
-        return [Item(f"Seed {wish['seed']}", lambda wish=wish: _begin(*names, wish)) for wish in wishes]
+        return [Item(f"Take {wish['seed']}", lambda wish=wish: _begin(*names, wish)) for wish in wishes]
 
     def write(self, item: Item) -> str:
         if (before := _action(item.work)) is not None:

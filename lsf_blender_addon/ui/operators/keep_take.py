@@ -3,13 +3,14 @@
 import bpy
 
 from ...animation import refresh
-from ...prediction import takes
+from ...prediction import store, takes
+from ...scene.own_properties import settings_of
 from .poll import enabled_unless
 from .step_take import disabled_reason
 
 
 class LSF_OT_keep_take(bpy.types.Operator):
-    """Keep the take that plays, and delete the others"""
+    """Keep the take that plays and delete the others. Take and Variation are set to those of the kept take"""
 
     bl_idname = "lsf.keep_take"
     bl_label = "Keep This Take"
@@ -20,5 +21,9 @@ class LSF_OT_keep_take(bpy.types.Operator):
         return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        takes.forget(refresh.current(context))
+        action = refresh.current(context)
+        kept = store.load(action)
+        takes.forget(action)
+        if kept is not None:
+            settings_of(context.scene).show_take(kept.seed, kept.temperature)
         return {"FINISHED"}

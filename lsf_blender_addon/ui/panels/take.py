@@ -1,4 +1,4 @@
-"""Which take: temperature and seed, which part of the line, and several takes to step through."""
+"""Which take of the line to generate, which part of it, and several takes to step through."""
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -18,14 +18,12 @@ class _TakePanel(Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout, settings = self.layout, context.scene.lsf
         layout.use_property_split, layout.use_property_decorate = True, False
-        layout.prop(settings, "temperature", slider=True)
-        layout.prop(settings, "seed")
+        layout.prop(settings, "take")
+        layout.prop(settings, "variation", slider=True)
         layout.prop(settings, "only_range")
         if settings.only_range:
             layout.label(text="Frames {} to {}".format(*strips.current_range(compat.sequencer_scene(context))))
-        column = layout.column(align=True)
-        column.prop(settings.takes, "count")
-        column.prop(settings.takes, "temperature", slider=True)
+        layout.prop(settings.takes, "count")
         layout.operator("lsf.generate_takes", icon="DUPLICATE")
         try:
             action = refresh.current(context)
@@ -44,7 +42,9 @@ def _which(action: bpy.types.Action, count: int) -> str:
     index = takes.playing(action)
     if index is None:
         return iface("{count} takes").format(count=count)
-    return iface("{take} of {count}, seed {seed}").format(take=index + 1, count=count, seed=takes.seed(action, index))
+    return iface("Take {take}: {position} of {count}").format(
+        take=takes.seed(action, index), position=index + 1, count=count
+    )
 
 
 class LSF_PT_view3d_take(_TakePanel, bpy.types.Panel):

@@ -15,13 +15,13 @@ class LSF_PG_layers(bpy.types.PropertyGroup):
     blinks: bpy.props.BoolProperty(
         name="Blinks",
         description="Let the eyes blink at a natural rate, mostly where phrases end: a shape key and an "
-        "NLA track of their own. Another seed gives other blinks",
+        "NLA track of their own. Another take gives other blinks",
         default=True,
     )
     gaze: bpy.props.BoolProperty(
         name="Gaze",
         description="Let the eyes shift a little, as those of somebody who talks to somebody: an NLA "
-        "track of its own. Another seed gives other shifts",
+        "track of its own. Another take gives other shifts",
         default=True,
     )
 

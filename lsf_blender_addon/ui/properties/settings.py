@@ -6,6 +6,8 @@ from ... import compat
 from ...scene import strips
 from . import batch, emotion, layers, takes
 
+MAX_TAKE = 2**31 - 1  # the largest value of an integer property
+
 
 def _is_mesh(_settings, obj: bpy.types.Object) -> bool:
     return obj.type == "MESH"
@@ -29,20 +31,20 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         search=_strip_names,
         search_options=set(),
     )
-    temperature: bpy.props.FloatProperty(
-        name="Temperature",
-        description="0 gives the most likely take, the same every time. More gives livelier, different takes",
-        default=0.0,
+    take: bpy.props.IntProperty(
+        name="Take",
+        description="0 is the most likely performance, the same every time. 1, 2, 3 and so on are other performances "
+        "of the line, which differ by Variation. The number also decides blinks, gaze and head motion",
+        default=0,
+        min=0,
+    )
+    variation: bpy.props.FloatProperty(
+        name="Variation",
+        description="How much takes 1, 2, 3 and so on differ from take 0 and from each other",
+        default=0.2,
         min=0.0,
         max=2.0,
         soft_max=1.0,
-    )
-    seed: bpy.props.IntProperty(
-        name="Seed",
-        description="Another number gives another take, where the temperature is above 0, and other "
-        "blinks, gaze and head motion",
-        default=0,
-        min=0,
     )
     only_range: bpy.props.BoolProperty(
         name="Only Current Range",
@@ -55,3 +57,17 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     emotion: bpy.props.PointerProperty(type=emotion.LSF_PG_emotion)
     layers: bpy.props.PointerProperty(type=layers.LSF_PG_layers)
     batch: bpy.props.PointerProperty(type=batch.LSF_PG_batch)
+
+    def take_request(self, take: int) -> dict[str, float]:
+        """The settings `temperature` and `seed` of docs/protocol.md that ask the server for this take.
+
+        Args:
+            take: 0 for the most likely performance, which is deterministic; 1, 2, 3 … for others.
+        """
+        return {"temperature": self.variation if take else 0.0, "seed": take}
+
+    def show_take(self, seed: int, temperature: float) -> None:
+        """Set Take and Variation to what a prediction was made with, so that Generate makes it again."""
+        self.take = min(seed, MAX_TAKE)
+        if seed:  # take 0 says nothing about how much the others differ
+            self.variation = temperature

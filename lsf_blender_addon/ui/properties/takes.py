@@ -6,11 +6,8 @@ import bpy
 class LSF_PG_takes(bpy.types.PropertyGroup):
     count: bpy.props.IntProperty(
         name="Takes",
-        description="How many takes of the line to generate, with seeds one after the other",
+        description="How many takes Generate Takes makes. The first of them is the number in Take",
         default=4,
         min=2,
         max=20,
-    )
-    temperature: bpy.props.FloatProperty(
-        name="Variation", description="How much the takes differ: their temperature", default=0.2, min=0.01, max=2.0
     )

@@ -46,7 +46,7 @@ def test_the_prediction_is_kept(scene, addon, monkeypatch):
     from lsf_blender_addon.prediction import store
 
     client = use(addon, monkeypatch, Client())
-    scene.lsf.temperature, scene.lsf.seed = 0.5, 7
+    scene.lsf.variation, scene.lsf.take = 0.5, 7
     bpy.ops.lsf.generate()
     kept = store.load(bpy.context.object.data.shape_keys.animation_data.action)
     (job,) = client.jobs
@@ -81,7 +81,7 @@ def test_the_expression_is_kept(scene, addon, monkeypatch):
 
 def test_request(scene, addon, monkeypatch, clicks):
     client = use(addon, monkeypatch, Client())
-    scene.lsf.temperature, scene.lsf.seed = 0.5, 7
+    scene.lsf.variation, scene.lsf.take = 0.5, 7
     bpy.ops.lsf.generate()
     (job,) = client.jobs
     assert job.request["audio_file"] == str(clicks) and job.request["start"] == 0

@@ -31,7 +31,7 @@ def played() -> np.ndarray:
 
 
 def test_takes_have_seeds_one_after_the_other_and_the_first_plays(scene, client):
-    scene.lsf.seed, scene.lsf.takes.count, scene.lsf.takes.temperature = 7, 3, 0.4
+    scene.lsf.take, scene.lsf.takes.count, scene.lsf.variation = 7, 3, 0.4
     assert bpy.ops.lsf.generate_takes() == {"FINISHED"}
     wishes = [job.request["settings"] for job in client.jobs]
     assert [wish["seed"] for wish in wishes] == [7, 8, 9]
@@ -78,7 +78,7 @@ def test_what_was_generated_before_is_a_take_too_and_more_takes_join(scene, clie
     assert takes.count(action) == 3 and takes.playing(action) == 1
     bpy.ops.lsf.step_take(step=-1)
     np.testing.assert_allclose(played(), single, atol=0.05)
-    scene.lsf.seed = 50
+    scene.lsf.take = 50
     bpy.ops.lsf.generate_takes()
     assert takes.count(action) == 5 and takes.seed(action, takes.playing(action)) == "50"
 
