@@ -7,6 +7,7 @@
     python3 build.py server ...      the server's command line: generate, fit
     python3 build.py bench           speed and memory, as a table
     python3 build.py package         dist/lsf_animation-VERSION.zip, the whole product
+    python3 build.py check           the linters and the type checker; `check --fix` mends what can be mended
     python3 build.py setup           the private environments alone
     python3 build.py apt             the Debian packages that Blender needs and this machine lacks
 
@@ -36,6 +37,8 @@ ADDON = ROOT / "lsf_blender_addon"
 
 MAIN = "bpy-5.0"  # runs the server, the demo and most tests
 BLENDERS = {"bpy-5.0": "3.11", "bpy-4.2": "3.11", "bpy-4.5": "3.11", "bpy-5.2": "3.13"}  # environment: its Python
+CHECKS = "checks"  # runs the linters and the type checker
+PYTHONS = {**BLENDERS, CHECKS: "3.11"}
 TORCH = "torch==2.13.0"  # the one that is tested
 
 # Left out by `test --unit`: whole runs of the product, whole fits of faces, speech of ten minutes.
@@ -98,13 +101,14 @@ def requirements(name: str) -> list[str]:
     """What pip installs into environment `name`. The server's packages are pyproject's dependencies (read with a
     pattern: Python 3.10 has no tomllib).
     """
-    packages = [f"bpy=={name.removeprefix('bpy-')}.*", "pytest"]
-    if name == MAIN:
-        project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-        packages += re.findall(
-            r'"(.+?)"', re.search(r"^dependencies = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)[1]
-        )
-        packages += [TORCH, "ruff"]
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+    def listed(key: str) -> list[str]:
+        return re.findall(r'"(.+?)"', re.search(rf"^{key} = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)[1])
+
+    packages = [*listed("checks"), "pytest"] if name == CHECKS else [f"bpy=={name.removeprefix('bpy-')}.*", "pytest"]
+    if name in (MAIN, CHECKS):
+        packages += [*listed("dependencies"), TORCH]
     return packages
 
 
@@ -145,7 +149,7 @@ def run_logged(command: list[str], log: Path) -> None:
 
 def environment(name: str) -> Path:
     """The python of environment `name`, made or completed if need be. Exits with a sentence if it cannot be made."""
-    home, version, wanted = ENVS / name, BLENDERS[name], requirements(name)
+    home, version, wanted = ENVS / name, PYTHONS[name], requirements(name)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = home / "complete"
     digest = hashlib.sha256("\n".join([version, *wanted]).encode()).hexdigest()
@@ -158,7 +162,7 @@ def environment(name: str) -> Path:
         base = find_python(version)
         if base is None:
             sys.exit(
-                f"Blender {name[4:]} needs Python {version} with venv, and none is found here. Install one (for "
+                f"The environment {name} needs Python {version} with venv, and none is found here. Install one (for "
                 f"example `uv python install {version}`, `apt install python{version} python{version}-venv` or "
                 "python.org) and run this command again."
             )
@@ -333,6 +337,26 @@ def test(arguments: list[str]) -> None:
     sys.exit(1 if failed or not passed else 0)
 
 
+def check(arguments: list[str]) -> None:
+    """Run every check to its end, then exit with 1 if any of them found something."""
+    tools = environment(CHECKS).parent
+    fix = "--fix" in arguments
+    checks = {
+        "ruff check": ["ruff", "check", *(["--fix"] if fix else [])],
+        "ruff format": ["ruff", "format", *([] if fix else ["--check"])],
+        "mypy": ["mypy", "--cache-dir", ROOT / "build" / "mypy"],
+        "import-linter": ["lint-imports", "--cache-dir", ROOT / "build" / "import_linter"],
+    }
+    failed = []
+    for name, (tool, *options) in checks.items():
+        say(f"\n== {name}")
+        if subprocess.run([tools / tool, *options], cwd=ROOT).returncode:
+            failed.append(name)
+    if failed:
+        sys.exit(f"\nNot clean: {', '.join(failed)}.")
+    say("\nAll checks are clean.")
+
+
 def setup(arguments: list[str]) -> None:
     for name in arguments or [MAIN]:
         environment(name)
@@ -343,7 +367,7 @@ def apt(arguments: list[str]) -> None:
 
 
 COMMANDS = {
-    "demo": demo, "test": test, "server": server, "bench": bench, "setup": setup, "apt": apt,
+    "demo": demo, "test": test, "server": server, "bench": bench, "check": check, "setup": setup, "apt": apt,
     "package": lambda arguments: package(),
 }  # fmt: skip
 

@@ -62,7 +62,7 @@ def sandbox(tmp_path, monkeypatch):
 
     monkeypatch.setattr(build, "ROOT", tmp_path)
     monkeypatch.setattr(build, "ENVS", tmp_path / "envs")
-    monkeypatch.setattr(build, "BLENDERS", {"bpy-9.9": HERE})
+    monkeypatch.setattr(build, "PYTHONS", {"bpy-9.9": HERE})
     monkeypatch.setattr(build, "run_logged", run_logged)
     return calls
 
