@@ -81,7 +81,7 @@ def retiming_key_count(strip) -> int:
 # Shape keys
 
 
-def unkeyed_value() -> float:
+def shape_key_default() -> float:
     """What the NLA sets a shape key to where no strip covers the frame: 1 instead of 0 in 5.0."""
     return bpy.types.ShapeKey.bl_rna.properties["value"].default
 
@@ -89,7 +89,7 @@ def unkeyed_value() -> float:
 # Output
 
 
-def write_video(settings: bpy.types.ImageFormatSettings) -> None:
+def set_video_format(settings: bpy.types.ImageFormatSettings) -> None:
     """Let renders be written as films."""
     if hasattr(settings, "media_type"):
         settings.media_type = "VIDEO"
@@ -136,7 +136,7 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     ]
 
 
-def fcurves_played(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
+def active_fcurves(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
     """Those F-curves of the active Action that animate the owner of `data`."""
     if not has_slots():
         return list(data.action.fcurves)
@@ -159,13 +159,13 @@ def _slot_for(action: bpy.types.Action, id_type: str):
     return next((slot for slot in action.slots if slot.target_id_type in {id_type, "UNSPECIFIED"}), None)
 
 
-def assign(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+def assign_key_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Make the Action the active one of shape keys."""
     data.action = action
     assign_slot(data, action)
 
 
-def assign_to_object(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
+def assign_object_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Make the Action the active one of an object."""
     data.action = action
     if has_slots():

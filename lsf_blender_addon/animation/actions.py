@@ -108,7 +108,7 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     _onto_tracks(data, [speech])
     layer = bpy.data.actions.new(f"By hand · {speech.name}")
     compat.key_fcurves(layer)  # makes its slot
-    compat.assign(data, layer)
+    compat.assign_key_action(data, layer)
     data.action_blend_type = "ADD"
     mesh.shape_keys.update_tag()
     return layer
@@ -168,13 +168,13 @@ def _cleared(action: bpy.types.Action):
 def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Make the Action play; see the module's docstring."""
     if data.action == action:
-        compat.assign(data, action)
+        compat.assign_key_action(data, action)
         return
     if any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
         return  # the artist has put it on a track of their own
     nla.take_off(filter(_is_ours, data.nla_tracks), action)
     if data.action is None and not data.nla_tracks:
-        compat.assign(data, action)
+        compat.assign_key_action(data, action)
         return
     earlier = [data.action] if is_generated(data.action) else []
     if earlier:
@@ -185,12 +185,12 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
     """Let generated Actions play from tracks of ours."""
     active_track = data.nla_tracks.active
-    if compat.unkeyed_value() != 0 and not any(track.name == REST for track in data.nla_tracks):
+    if compat.shape_key_default() != 0 and not any(track.name == REST for track in data.nla_tracks):
         data.nla_tracks.new().name = REST  # below the others
     for action in actions:
         strip = nla.put_on(data, action, TRACK, lambda track: _is_ours(track) and track.name != REST)
         strip.extrapolation = "NOTHING"
-    if compat.unkeyed_value() != 0:
+    if compat.shape_key_default() != 0:
         _rest(data)
     if active_track is not None:
         data.nla_tracks.active = active_track

@@ -10,7 +10,7 @@ from mathutils import Euler, Matrix
 
 from .. import compat
 from ..errors import UserError
-from ..scene.head_motion import MARK, constraint, without_nod
+from ..scene.head_motion import MARK, find_constraint, matrix_without_head_motion
 from ..scene.snapshots import Line
 from . import layers
 
@@ -50,7 +50,7 @@ def write(target: bpy.types.Object, bone: str, line: Line, motion: np.ndarray, l
     if action is None:
         action = bpy.data.actions.new(f"{NAME} · {owner.name}")
         compat.object_fcurves(action)
-        compat.assign_to_object(empty.animation_data, action)
+        compat.assign_object_action(empty.animation_data, action)
     fcurves = compat.object_fcurves(action)
     for axis in range(3):
         fcurve = fcurves.find("rotation_euler", index=axis) or fcurves.new("rotation_euler", index=axis)
@@ -59,7 +59,7 @@ def write(target: bpy.types.Object, bone: str, line: Line, motion: np.ndarray, l
 
 def remove(target: bpy.types.Object, bone: str) -> None:
     """Take the layer off, with its empty and Action."""
-    found = constraint(target, bone)
+    found = find_constraint(target, bone)
     empty, action = found.target, found.target.animation_data.action if found.target.animation_data else None
     owner = target.pose.bones[bone] if target.type == "ARMATURE" else target
     owner.constraints.remove(found)
@@ -73,7 +73,7 @@ def _rest_axes(target: bpy.types.Object, bone: str) -> Matrix:
     if target.type == "ARMATURE":
         matrix = target.matrix_world @ target.data.bones[bone].matrix_local
         return matrix.to_3x3().normalized()
-    return without_nod(target).to_3x3().normalized()
+    return matrix_without_head_motion(target).to_3x3().normalized()
 
 
 def _face_axes(landmarks68: np.ndarray) -> Matrix:
@@ -89,7 +89,7 @@ def _face_axes(landmarks68: np.ndarray) -> Matrix:
 def _empty(target: bpy.types.Object, owner) -> bpy.types.Object:
     """The empty that turns this owner, made with its constraint if they are not there."""
     bone = owner.name if target.type == "ARMATURE" else ""
-    found = constraint(target, bone)
+    found = find_constraint(target, bone)
     if found is None:
         empty = bpy.data.objects.new(f"{NAME} · {owner.name}", None)
         empty.empty_display_type, empty.empty_display_size = "ARROWS", 0.1

@@ -6,7 +6,7 @@ from pathlib import Path
 import bpy
 
 from ..client.installation import Installation, add_text_encoder, is_complete, python_of
-from ..scene import installed
+from ..scene import extension
 
 NO_PYTHON = "Install the server's packages in the add-on's preferences first"
 
@@ -14,22 +14,22 @@ installation: Installation | None = None  # the one at work, or the last
 
 
 def environment_folder() -> Path:
-    return installed.user_folder() / "env"
+    return extension.user_folder() / "env"
 
 
 def install_log() -> Path:
-    return installed.user_folder() / "install.log"
+    return extension.user_folder() / "install.log"
 
 
 def server_log() -> Path:
-    return installed.user_folder() / "server.log"
+    return extension.user_folder() / "server.log"
 
 
 def server_python() -> Path | None:
     """LSF_SERVER_PYTHON (for tests and farms), or the Python in the preferences, or that of the environment."""
     if chosen := os.environ.get("LSF_SERVER_PYTHON"):
         return Path(chosen)
-    preferences = installed.preferences()
+    preferences = extension.preferences()
     if preferences and preferences.python:
         return Path(bpy.path.abspath(preferences.python))
     folder = environment_folder()

@@ -20,7 +20,7 @@ def remember(objects: list[bpy.types.Object], character: Character, header: dict
     triangles = character.head.triangles
     around = np.isin(triangles, arrays["landmark_vertices"]).any(1)
     surface = Surface(character.head.vertices, triangles[around] if around.any() else triangles)
-    found = dict(enumerate(surface.nearest_each(arrays["landmarks68"].astype(np.float64))))
+    found = dict(enumerate(surface.closest_points(arrays["landmarks68"].astype(np.float64))))
     store.write_found(head, found, doubtful)
     recognised = arrays.get("parts")
     if recognised is not None and recognised.shape == (len(character.vertices),):
@@ -36,13 +36,13 @@ def in_doubt(head: bpy.types.Object) -> str:
 
 def doubted_lines(head: bpy.types.Object) -> str:
     """Where the points are that the artist should check; empty if all is well."""
-    return ", ".join(dict.fromkeys(points.line_of(index).lower() for index in store.doubtful(head)))
+    return ", ".join(dict.fromkeys(points.line_name(index).lower() for index in store.doubtful(head)))
 
 
 def _remember_parts(objects: list[bpy.types.Object], character: Character, recognised: np.ndarray) -> None:
     face = objects[0].lsf
     for obj, (_member, codes) in zip(objects, character.pieces(recognised), strict=True):
-        text = parts.listed(codes)
+        text = parts.describe(codes)
         if obj == objects[0]:
             face.recognised = text
         elif text not in ("", "Skin", "Still"):

@@ -13,7 +13,7 @@ from ..prediction.layer_curves import LayeredMotion
 from ..prediction.store import Prediction
 from ..rigs.drive import Drive
 from ..scene import character, emotion_control, rig, strips
-from ..scene.selection import wanted_layers
+from ..scene.selection import enabled_layers
 from . import face_result, session
 from .generate import Generation
 from .server_job import ServerWork
@@ -35,7 +35,7 @@ def begin(
     emotion, control = emotion_control.read(settings.id_data, line.first_frame, line.frames, line.fps)
     wishes = {
         **settings.take_request(settings.take),
-        "layers": wanted_layers(settings, head),
+        "layers": enabled_layers(settings, head),
         **emotion,
         **other,
     }
@@ -57,8 +57,8 @@ def disabled_reason_write(work: Generation | ServerWork) -> str:
 def write(generation: Generation) -> str:
     """Plan, then write everything at once; the text for the result line. Raises UserError before the first change."""
     face, result = generation.character, generation.job
-    head, *parts = character.find(face)
-    line = strips.where_it_is_now(generation.line)
+    head, *parts = character.find_objects(face)
+    line = strips.relocated(generation.line)
     _check(head, line)
     rig.check(head, face.rig)
     earlier = actions.existing(head.data, line.strip, line.scene)

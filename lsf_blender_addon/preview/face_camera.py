@@ -12,7 +12,7 @@ LYING = 0.7  # a face looks up or down if its direction has more than this of th
 MOVES = 0.1  # of the largest offset of all keys: a vertex with less is not of the face
 
 
-def face_camera(obj: bpy.types.Object) -> bpy.types.Object:
+def create(obj: bpy.types.Object) -> bpy.types.Object:
     """A new camera, not linked to any scene, that sees the face as it stands on the current frame."""
     points, normal = _face(obj)
     low, high = points.min(0), points.max(0)

@@ -9,18 +9,18 @@ from ..errors import UserError
 from ..scene import evaluated_keys, strips
 
 
-class Spoken(NamedTuple):
+class FrameRange(NamedTuple):
     scene: bpy.types.Scene
     first: int
     last: int
     name: str
 
 
-def find(context: bpy.types.Context, head: bpy.types.Object) -> Spoken:
+def find_frame_range(context: bpy.types.Context, head: bpy.types.Object) -> FrameRange:
     """The chosen strip; without one, what animates the head."""
     scene = compat.sequencer_scene(context)
     try:
         line = strips.read_line(scene, strips.find_strip(scene, context.scene.lsf.strip))
     except UserError:
-        return Spoken(context.scene, *evaluated_keys.frame_range(head.data, context.scene), head.name)
-    return Spoken(scene, line.first_frame, line.first_frame + line.frames - 1, line.strip)
+        return FrameRange(context.scene, *evaluated_keys.animated_range(head.data, context.scene), head.name)
+    return FrameRange(scene, line.first_frame, line.first_frame + line.frames - 1, line.strip)

@@ -33,7 +33,7 @@ def hide() -> None:
     if _handle is not None:
         bpy.types.SpaceSequenceEditor.draw_handler_remove(_handle, "WINDOW")
         _handle = None
-    mouth_openings.forget()
+    mouth_openings.clear_cache()
     _redraw()
 
 
@@ -50,7 +50,7 @@ def _draw() -> None:
     if context.space_data.view_type == "PREVIEW":
         return
     scene = compat.sequencer_scene(context)
-    lines = mouth_openings.of_scene(scene)
+    lines = mouth_openings.openings_by_strip(scene)
     if not lines:
         return
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")

@@ -6,12 +6,12 @@ import numpy as np
 from ..prediction import lips, store
 
 BOTTOM, HEIGHT = 0.12, 0.55  # of a channel: a strip leaves some room to the next, and its name stands above
-WIDE = 15.0  # millimetres between the lips that fill the graph
+FULL_OPENING = 15.0  # millimetres between the lips that fill the graph
 
 _known: dict[tuple, tuple[int, np.ndarray]] = {}  # by the Action's name and the bytes kept on it
 
 
-def of_scene(scene: bpy.types.Scene) -> dict[str, tuple[int, np.ndarray]]:
+def openings_by_strip(scene: bpy.types.Scene) -> dict[str, tuple[int, np.ndarray]]:
     """For each strip of the scene that was generated: its first frame, and (F,) float32 openings from 0 to 1."""
     lines, seen = {}, {}
     for action in bpy.data.actions:
@@ -27,7 +27,7 @@ def of_scene(scene: bpy.types.Scene) -> dict[str, tuple[int, np.ndarray]]:
     return lines
 
 
-def forget() -> None:
+def clear_cache() -> None:
     _known.clear()
 
 
@@ -36,4 +36,4 @@ def _measure(action: bpy.types.Action) -> tuple[int, np.ndarray] | None:
     if predicted is None:
         return None
     opening = predicted.motion @ lips.opening(predicted.lips)
-    return predicted.first_frame, np.clip(opening / WIDE, 0, 1).astype(np.float32)
+    return predicted.first_frame, np.clip(opening / FULL_OPENING, 0, 1).astype(np.float32)

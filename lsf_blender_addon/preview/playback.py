@@ -7,10 +7,10 @@ _before: dict[str, object] = {}  # its settings
 _during: dict[str, object] = {}
 
 
-def begin(scene: bpy.types.Scene, first: int, last: int) -> None:
+def apply_settings(scene: bpy.types.Scene, first: int, last: int) -> None:
     """Set the scene up; when the playback ends, it is as before. A setting that was changed meanwhile stays changed."""
     global _scene
-    restore()
+    restore_settings()
     _scene = scene.name
     _during.update(
         use_preview_range=True,
@@ -25,10 +25,10 @@ def begin(scene: bpy.types.Scene, first: int, last: int) -> None:
         setattr(scene, name, _during[name])
     scene.sync_mode, scene.use_audio = "AUDIO_SYNC", True
     scene.frame_set(first)
-    bpy.app.handlers.animation_playback_post.append(_stopped)
+    bpy.app.handlers.animation_playback_post.append(_on_playback_end)
 
 
-def restore() -> None:
+def restore_settings() -> None:
     """Put the settings back, if something is played."""
     scene = bpy.data.scenes.get(_scene)
     if scene is not None:
@@ -42,18 +42,18 @@ def restore() -> None:
         ):
             if name in mine:
                 setattr(scene, name, value)
-    forget()
+    discard_settings()
 
 
-def forget() -> None:
+def discard_settings() -> None:
     """Another file is opened: there is nothing to put back."""
     global _scene
     _scene = ""
     _before.clear()
     _during.clear()
-    if _stopped in bpy.app.handlers.animation_playback_post:
-        bpy.app.handlers.animation_playback_post.remove(_stopped)
+    if _on_playback_end in bpy.app.handlers.animation_playback_post:
+        bpy.app.handlers.animation_playback_post.remove(_on_playback_end)
 
 
-def _stopped(*_arguments) -> None:
-    restore()
+def _on_playback_end(*_arguments) -> None:
+    restore_settings()

@@ -16,7 +16,7 @@ MARK = "lsf_playblast"  # custom property of what is made for a film: its path
 FACE_SIZE = 720  # pixels of the square picture of a face
 
 
-def film_path(name: str) -> str:
+def output_path(name: str) -> str:
     """A path beside the .blend that no file has yet. Raises UserError if the file was never saved."""
     if not bpy.data.filepath:
         raise UserError("Save the file first: the film is put beside it")
@@ -27,7 +27,7 @@ def film_path(name: str) -> str:
     return path
 
 
-def prepare(
+def create_scene(
     scene: bpy.types.Scene, head: bpy.types.Object, frames: tuple[int, int], path: str, close_up: bool
 ) -> bpy.types.Scene:
     """The scene to render; `frames` are first and last, `close_up` puts a camera before the face."""
@@ -39,7 +39,7 @@ def prepare(
     render = film.render
     if close_up or film.camera is None:
         film.timeline_markers.clear()  # they may switch cameras
-        film.camera = face_camera.face_camera(head)
+        film.camera = face_camera.create(head)
         film.camera[MARK] = path
         film.collection.objects.link(film.camera)
         render.resolution_x = render.resolution_y = FACE_SIZE
@@ -53,7 +53,7 @@ def prepare(
     render.use_overwrite, render.use_placeholder = True, False
     render.use_file_extension = True
     render.filepath = path
-    compat.write_video(render.image_settings)
+    compat.set_video_format(render.image_settings)
     render.image_settings.color_mode = "RGB"
     render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
     render.ffmpeg.constant_rate_factor, render.ffmpeg.ffmpeg_preset = "HIGH", "GOOD"
@@ -62,14 +62,14 @@ def prepare(
     return film
 
 
-def discard(film: bpy.types.Scene) -> None:
+def remove_scene(film: bpy.types.Scene) -> None:
     """Remove the copy and what was made for it."""
     cameras = [obj for obj in film.collection.objects if MARK in obj]
     world = [film.world] if film.world and MARK in film.world else []
     bpy.data.batch_remove([film, *cameras, *(camera.data for camera in cameras), *world])
 
 
-def left_behind() -> list[bpy.types.Scene]:
+def remaining_scenes() -> list[bpy.types.Scene]:
     """Copies that are still in the file."""
     return [scene for scene in bpy.data.scenes if MARK in scene]
 

@@ -9,11 +9,11 @@ from .landmarks import store
 from .snapshots import Character
 
 
-def objects(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.types.Object, str]:
+def find_parts(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.types.Object, str]:
     """The objects that go with the head, and their kinds: those listed for it, else those selected together with it,
     but for other heads.
     """
-    parts_of_it = listed(head)
+    parts_of_it = listed_parts(head)
     if parts_of_it or not head.select_get():
         return parts_of_it
     return {
@@ -23,7 +23,7 @@ def objects(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.type
     }
 
 
-def listed(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
+def listed_parts(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
     """The objects that are listed as parts of the head, and their kinds."""
     return {
         part.object: part.kind
@@ -48,12 +48,12 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
         np.concatenate(vertices),
         np.concatenate(triangles),
         np.concatenate(codes),
-        store.binding(head, vertices[0]),
+        store.own_positions(head, vertices[0]),
         rig.read(head, list(zip(objects, members, strict=True))),
     )
 
 
-def find(character: Character) -> list[bpy.types.Object]:
+def find_objects(character: Character) -> list[bpy.types.Object]:
     """The members' objects, which are all still there and can be written to. Raises UserError."""
     found = []
     for rest in character.members:

@@ -65,7 +65,7 @@ def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:
         return {}
     return {
         curve.data_path.removeprefix(PATH): curve
-        for curve in compat.fcurves_played(data)
+        for curve in compat.active_fcurves(data)
         if curve.data_path.startswith(PATH) and not curve.mute and not curve.is_empty
     }
 

@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 
 
-def frame_range(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> tuple[int, int]:
+def animated_range(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> tuple[int, int]:
     """First and last frame of what animates the shape keys; without animation those of the scene."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     ranges = [tuple(data.action.curve_frame_range)] if data and data.action else []
@@ -21,7 +21,7 @@ def frame_range(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> tuple[int, int]
     return int(np.floor(min(start for start, _ in ranges))), int(np.ceil(max(end for _, end in ranges)))
 
 
-def values(obj: bpy.types.Object, frames: np.ndarray) -> tuple[list[str], np.ndarray]:
+def sample(obj: bpy.types.Object, frames: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Names of the object's shape keys but the Basis (K), and their values (len(frames), K) float32 at scene frames.
 
     Evaluated in a scene of its own, so that only this head and what drives it is computed, and the frame stays.

@@ -6,7 +6,7 @@ from mathutils import Matrix, Quaternion
 MARK = "lsf_layer"  # custom property on the empty that turns the head
 
 
-def constraint(target: bpy.types.Object | None, bone: str) -> bpy.types.Constraint | None:
+def find_constraint(target: bpy.types.Object | None, bone: str) -> bpy.types.Constraint | None:
     """The layer's constraint on this bone or object."""
     if target is None:
         return None
@@ -14,14 +14,14 @@ def constraint(target: bpy.types.Object | None, bone: str) -> bpy.types.Constrai
     return next((c for c in owner.constraints if _is_ours(c)), None) if owner is not None else None
 
 
-def without_nod(obj: bpy.types.Object) -> Matrix:
+def matrix_without_head_motion(obj: bpy.types.Object) -> Matrix:
     """Where the object would be in the world without the layer on it, or on what it is parented to."""
-    found = constraint(obj, "") if obj.type != "ARMATURE" else None
+    found = find_constraint(obj, "") if obj.type != "ARMATURE" else None
     if found is not None and not found.mute:
         turn = Quaternion().slerp(found.target.matrix_world.to_quaternion(), found.influence)
         return obj.matrix_world @ turn.to_matrix().to_4x4().inverted()
     if obj.parent is not None and obj.parent_type == "OBJECT" and not obj.constraints:
-        parent = without_nod(obj.parent)
+        parent = matrix_without_head_motion(obj.parent)
         if parent != obj.parent.matrix_world:
             return parent @ obj.matrix_parent_inverse @ obj.matrix_basis
     return obj.matrix_world

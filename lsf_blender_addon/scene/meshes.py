@@ -5,7 +5,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ..errors import UserError
-from .head_motion import without_nod
+from .head_motion import matrix_without_head_motion
 from .snapshots import RestMesh
 
 # Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
@@ -78,7 +78,7 @@ def _rest_matrix(obj: bpy.types.Object) -> Matrix:
     """Where the object is; what hangs on a bone, like an eye or teeth: where it is when the armature is at rest."""
     bone = obj.parent.data.bones.get(obj.parent_bone) if obj.parent and obj.parent.type == "ARMATURE" else None
     if obj.parent_type != "BONE" or bone is None or obj.constraints:
-        return without_nod(obj)
+        return matrix_without_head_motion(obj)
     tail = Matrix.Translation((0, bone.length, 0))
     return obj.parent.matrix_world @ bone.matrix_local @ tail @ obj.matrix_parent_inverse @ obj.matrix_basis
 
@@ -88,7 +88,7 @@ def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
     return coordinates(mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices)
 
 
-def seen_vertices(obj: bpy.types.Object) -> np.ndarray:
+def evaluated_vertices(obj: bpy.types.Object) -> np.ndarray:
     """(V, 3) float64 in the world as they are on the screen now; at rest, where modifiers change their number."""
     evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     local = coordinates(evaluated.vertices) if len(evaluated.vertices) == len(obj.data.vertices) else None

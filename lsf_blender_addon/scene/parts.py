@@ -24,7 +24,7 @@ KINDS = (
 )
 CODES = {identifier: code for identifier, _name, _tooltip, code in KINDS}
 NAMES = {code: name for _identifier, name, _tooltip, code in KINDS}
-ENUM = [(identifier, name, tooltip, code + 1) for identifier, name, tooltip, code in KINDS]
+ENUM_ITEMS = [(identifier, name, tooltip, code + 1) for identifier, name, tooltip, code in KINDS]
 
 
 def read(obj: bpy.types.Object, kind: str = "AUTOMATIC") -> np.ndarray:
@@ -36,7 +36,7 @@ def read(obj: bpy.types.Object, kind: str = "AUTOMATIC") -> np.ndarray:
     return codes
 
 
-def set_by_hand(mesh: bpy.types.Mesh) -> dict[str, int]:
+def assigned_counts(mesh: bpy.types.Mesh) -> dict[str, int]:
     """Names of the parts that were set for single vertices, with the number of these. Not for Edit Mode."""
     stored = _stored(mesh)
     if stored is None:
@@ -45,7 +45,7 @@ def set_by_hand(mesh: bpy.types.Mesh) -> dict[str, int]:
     return {NAMES[code]: int(count) for code, count in zip(codes.tolist(), counts, strict=True) if code in NAMES}
 
 
-def listed(codes: np.ndarray) -> str:
+def describe(codes: np.ndarray) -> str:
     """The parts that occur in (V,) codes, in words; skin and what stays still go without saying if there is more."""
     found = [NAMES[code] for code in np.unique(codes).tolist() if code in NAMES and code != AUTOMATIC]
     return ", ".join([name for name in found if name not in ("Skin", "Still")] or found)

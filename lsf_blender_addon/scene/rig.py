@@ -6,7 +6,7 @@ import numpy as np
 from ..errors import UserError
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
-from . import installed, shape_keys
+from . import extension, shape_keys
 from .meshes import coordinates
 from .snapshots import RestMesh, Rig
 
@@ -55,24 +55,24 @@ def mapping_of(head: bpy.types.Object) -> Mapping | None:
     if face.own_keys == "IGNORE":
         return None
     if face.own_keys == "RECOGNISE":
-        return recognised(head)
-    return Mapping(face.mapping_name, listed(face)).of(set(own_keys(head.data)))
+        return recognised_mapping(head)
+    return Mapping(face.mapping_name, mapping_rows(face)).of(set(own_keys(head.data)))
 
 
-def listed(face) -> tuple[Row, ...]:
+def mapping_rows(face) -> tuple[Row, ...]:
     """The rows of the list of a face, an LSF_PG_face."""
     return tuple(Row(row.key, row.channel, row.gain) for row in face.mapping if row.key)
 
 
-def recognised(head: bpy.types.Object) -> Mapping | None:
+def recognised_mapping(head: bpy.types.Object) -> Mapping | None:
     """What the head's own keys are recognised as; saved mappings go before built-in families."""
     names = own_keys(head.data)
-    return families.recognise(names, [*families.saved(saved_folder())[0], *families.built_in()]) if names else None
+    return families.recognise(names, [*families.saved(saved_mappings_folder())[0], *families.built_in()]) if names else None
 
 
-def saved_folder():
+def saved_mappings_folder():
     """Where the artist's mappings are saved."""
-    return installed.user_folder() / "rigs"
+    return extension.user_folder() / "rigs"
 
 
 def _offsets(obj: bpy.types.Object, name: str, rest: RestMesh) -> np.ndarray:

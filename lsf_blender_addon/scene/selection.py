@@ -8,7 +8,7 @@ def head_of(context: bpy.types.Context) -> bpy.types.Object | None:
     return context.scene.lsf.head or context.active_object
 
 
-def wanted_layers(settings, head: bpy.types.Object) -> list[str]:
+def enabled_layers(settings, head: bpy.types.Object) -> list[str]:
     """Names of the layers that Generate is to make for this head; `settings` are LSF_PG_settings."""
     wishes = {"blinks": settings.layers.blinks, "gaze": settings.layers.gaze, "head": head.lsf.nod.object is not None}
     return [name for name, wish in wishes.items() if wish]

@@ -68,7 +68,7 @@ def read_line(scene: bpy.types.Scene, strip) -> Line:
     return Line(strip.name, scene.name, path, packed, fps, first, end - first, start, finish - start, begin - start)
 
 
-def where_it_is_now(line: Line) -> Line:
+def relocated(line: Line) -> Line:
     """The line at the place to which its strip was moved since. Raises UserError if the frame rate has changed."""
     scene = bpy.data.scenes.get(line.scene)
     if scene is None or abs(scene_fps(scene) - line.fps) > 1e-6:

@@ -6,12 +6,12 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ..jobs import environment
-from ..scene.installed import ADD_ON
+from ..scene.extension import PACKAGE
 from .panels.common import wrapped
 
 
 class LSF_preferences(bpy.types.AddonPreferences):
-    bl_idname = ADD_ON
+    bl_idname = PACKAGE
 
     python: bpy.props.StringProperty(
         name="Use This Python Instead",

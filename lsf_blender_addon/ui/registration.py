@@ -153,7 +153,7 @@ MENUS = (  # (Blender's menu, what draws our entry)
 @bpy.app.handlers.persistent
 def _on_load(*_arguments) -> None:
     session.drop("The generation was dropped, as another file was opened")
-    playback.forget()
+    playback.discard_settings()
 
 
 def register() -> None:
@@ -174,7 +174,7 @@ def unregister() -> None:
     session.stop()
     environment.stop()
     emotion_icons.free()
-    playback.restore()
+    playback.restore_settings()
     mouth_graph.hide()
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)

@@ -16,7 +16,7 @@ def place(point: int) -> tuple[int, int]:
     """Where a landmark is in the window, in pixels."""
     store, drawing = add_on().scene.landmarks.store, add_on().ui.landmark_editor.drawing
     meshes, surface = add_on().scene.meshes, add_on().scene.landmarks.surface
-    whole = surface.Surface(meshes.seen_vertices(head()), meshes.read_triangles(head().data))
+    whole = surface.Surface(meshes.evaluated_vertices(head()), meshes.read_triangles(head().data))
     editor = add_on().ui.landmark_editor.editor.Editor(whole, *store.read(head()))
     area = stage.area_of("VIEW_3D")
     region = stage.region_of(area)
@@ -49,7 +49,7 @@ def drag(start: tuple[int, int], by: tuple[int, int]):
 def own() -> dict[int, np.ndarray]:
     """The points set by hand, in the head's space."""
     base = add_on().scene.meshes.base_vertices(head().data)
-    return {point: place.on(base) for point, place in add_on().scene.landmarks.store.read(head())[1].items()}
+    return {point: place.position(base) for point, place in add_on().scene.landmarks.store.read(head())[1].items()}
 
 
 def prepare():

@@ -25,7 +25,7 @@ def lines() -> list[str]:
 
 
 def film_done() -> bool:
-    return not bpy.app.is_job_running("RENDER") and not add_on().preview.playblast.left_behind()
+    return not bpy.app.is_job_running("RENDER") and not add_on().preview.playblast.remaining_scenes()
 
 
 def playing() -> bool:

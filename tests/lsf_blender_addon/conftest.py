@@ -10,7 +10,7 @@ bpy = pytest.importorskip("bpy")
 
 import lsf_blender_addon
 from lsf_blender_addon import compat
-from lsf_blender_addon.scene import installed
+from lsf_blender_addon.scene import extension
 from lsf_blender_addon.ui import registration
 
 HERE = Path(__file__).parent
@@ -25,7 +25,7 @@ def blank():
 @pytest.fixture
 def addon(blank, tmp_path, monkeypatch):
     """The add-on, registered in an empty file; it keeps its own files in tmp_path."""
-    monkeypatch.setattr(installed, "user_folder", lambda: tmp_path)
+    monkeypatch.setattr(extension, "user_folder", lambda: tmp_path)
     monkeypatch.setenv("LSF_SERVER_PYTHON", "/nowhere/python")
     lsf_blender_addon.register()
     yield registration

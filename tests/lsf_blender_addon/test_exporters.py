@@ -35,7 +35,7 @@ def look(obj) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
     base = meshes.base_vertices(obj.data)
     keys = obj.data.shape_keys.key_blocks
     offsets = {key.name: (meshes.coordinates(key.data) - base) @ turn.T for key in list(keys)[1:]}
-    names, values = evaluated_keys.values(obj, FIRST + np.arange(FRAMES))
+    names, values = evaluated_keys.sample(obj, FIRST + np.arange(FRAMES))
     return base @ turn.T, offsets, dict(zip(names, values.T, strict=True))
 
 

@@ -87,7 +87,7 @@ def test_three_lines_unattended(scene, addon, add_strip, tmp_path, capfd):
     jaw = actions.value_path("jawOpen")
     names = {action.name for action in bpy.data.actions if any(c.data_path == jaw for c in compat.fcurves_of(action))}
     assert {"LSF · Anna_01", "LSF · Anna_02", "LSF · Ben_01"} <= names
-    moved = [evaluated_keys.values(bpy.data.objects["Anna"], first + np.arange(100.0))[1] for first in (25, 200, 400)]
+    moved = [evaluated_keys.sample(bpy.data.objects["Anna"], first + np.arange(100.0))[1] for first in (25, 200, 400)]
     assert [np.ptp(values, axis=0).max() > 1e-3 for values in moved] == [True, False, True]
     assert keys.animation_data.action is None and len(keys.animation_data.nla_tracks) >= 1
 
@@ -104,7 +104,7 @@ def test_a_head_in_pieces_with_visemes_of_its_own(scene, addon):
     assert bpy.ops.lsf.find_landmarks() == {"FINISHED"}
     assert len(head.lsf.found_landmarks) == 68
     shut = meshes.base_vertices(head.data)
-    mouth = landmark_store.read(head)[0][62].on(shut)
+    mouth = landmark_store.read(head)[0][62].position(shut)
     head.shape_key_add(name="Basis")
     for name, drop in zip("AIUEO", (0.02, 0.004, 0.006, 0.012, 0.016), strict=True):
         key = head.shape_key_add(name=name, from_mix=False)

@@ -28,7 +28,7 @@ SPECIAL = {
     57: "Lower Lip",
 }
 
-FOUR = (48, 54, 30, 8)  # mouth corners, nose tip, chin: enough for the fit to find the rest; in this order to be placed
+ANCHORS = (48, 54, 30, 8)  # mouth corners, nose tip, chin: enough for the fit to find the rest; in this order to be placed
 
 _PAIRS = (
     [(i, 16 - i) for i in range(8)]
@@ -42,10 +42,10 @@ RIGHT = tuple(right for right, _left in _PAIRS)
 
 
 def name(point: int) -> str:
-    return SPECIAL.get(point) or line_of(point)
+    return SPECIAL.get(point) or line_name(point)
 
 
-def line_of(point: int) -> str:
+def line_name(point: int) -> str:
     """The name of the line that a point lies on."""
     return next(line for line, indices, _closed in LINES if point in indices)
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from .. import meshes
 from . import points
-from .surface import Place, Surface
+from .surface import Surface, SurfacePoint
 
-Places = dict[int, Place]
+Places = dict[int, SurfacePoint]
 
 
 def read(head: bpy.types.Object) -> tuple[Places, Places]:
@@ -55,14 +55,14 @@ def accept(head: bpy.types.Object) -> None:
             item.doubtful, item.accepted = False, True
 
 
-def binding(head: bpy.types.Object, vertices: np.ndarray) -> np.ndarray | None:
+def own_positions(head: bpy.types.Object, vertices: np.ndarray) -> np.ndarray | None:
     """(68, 3) float32 the artist's points on the mesh with vertices (V, 3), NaN for all others; None without any."""
     own = read(head)[1]
     if not own:
         return None
     where = np.full((points.COUNT, 3), np.nan, np.float32)
     for point, place in own.items():
-        where[point] = place.on(vertices)
+        where[point] = place.position(vertices)
     return where
 
 
@@ -72,10 +72,10 @@ def doubtful(head: bpy.types.Object) -> list[int]:
     return [item.index for item in head.lsf.found_landmarks if item.doubtful and item.index not in own]
 
 
-def _place(item, mesh: bpy.types.Mesh, surface: Surface | None) -> Place:
+def _place(item, mesh: bpy.types.Mesh, surface: Surface | None) -> SurfacePoint:
     if item.vertex_count != len(mesh.vertices):
-        return surface.nearest(np.array(item.position))
-    return Place(tuple(item.corners), tuple(item.weights))
+        return surface.closest_point(np.array(item.position))
+    return SurfacePoint(tuple(item.corners), tuple(item.weights))
 
 
 def _write(group: bpy.types.bpy_prop_collection, places: Places, mesh: bpy.types.Mesh) -> None:
@@ -84,4 +84,4 @@ def _write(group: bpy.types.bpy_prop_collection, places: Places, mesh: bpy.types
     for point, place in sorted(places.items()):
         item = group.add()
         item.index, item.corners, item.weights = point, place.corners, place.weights
-        item.position, item.vertex_count = place.on(base), len(base)
+        item.position, item.vertex_count = place.position(base), len(base)

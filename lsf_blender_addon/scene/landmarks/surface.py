@@ -9,13 +9,13 @@ NEAR = 24  # of more: those around this many vertices
 
 
 @dataclass(frozen=True)
-class Place:
+class SurfacePoint:
     """A point on a surface, told by its triangle: it moves with the vertices."""
 
     corners: tuple[int, int, int]  # vertices
     weights: tuple[float, float, float]  # barycentric, their sum is 1
 
-    def on(self, vertices: np.ndarray) -> np.ndarray:
+    def position(self, vertices: np.ndarray) -> np.ndarray:
         """(3,) where it is on vertices (V, 3)."""
         return np.asarray(self.weights) @ vertices[list(self.corners)]
 
@@ -25,7 +25,7 @@ class Surface:
         self.vertices = np.asarray(vertices, np.float64)  # (V, 3)
         self.triangles = np.asarray(triangles)  # (T, 3)
 
-    def under(self, origin: np.ndarray, direction: np.ndarray) -> Place | None:
+    def raycast(self, origin: np.ndarray, direction: np.ndarray) -> SurfacePoint | None:
         """The first place that a ray hits; origin and direction (3,)."""
         direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
         across = np.linalg.svd(direction[None])[2][1:]  # two axes perpendicular to the ray, in which it is a point
@@ -41,11 +41,11 @@ class Surface:
         first = depth.argmin()
         return self._place(hit[first], weights[first]) if np.isfinite(depth[first]) else None
 
-    def nearest(self, point: np.ndarray) -> Place:
+    def closest_point(self, point: np.ndarray) -> SurfacePoint:
         """The place nearest to a point (3,)."""
-        return self.nearest_each(point[None])[0]
+        return self.closest_points(point[None])[0]
 
-    def nearest_each(self, points: np.ndarray) -> list[Place]:
+    def closest_points(self, points: np.ndarray) -> list[SurfacePoint]:
         """The places nearest to points (N, 3). On a fine mesh only the triangles of the nearest vertices are looked at,
         which is exact enough for a landmark.
         """
@@ -53,7 +53,7 @@ class Surface:
             return self._nearest(points, np.arange(len(self.triangles)))
         return [self._nearest(point[None], self._around(point))[0] for point in points]
 
-    def _nearest(self, points: np.ndarray, among: np.ndarray) -> list[Place]:
+    def _nearest(self, points: np.ndarray, among: np.ndarray) -> list[SurfacePoint]:
         """The places nearest to points (N, 3) on some triangles, numbered `among` (T,)."""
         corners = self.vertices[self.triangles[among]]
         middles = corners.mean(1)
@@ -61,7 +61,7 @@ class Surface:
         apart = np.linalg.norm(points[:, None] - middles, axis=2)  # (N, T)
         # No triangle farther away than this can be nearer than the middle of the nearest.
         row, triangle = np.nonzero(apart - radii <= apart.min(1, keepdims=True))
-        weights = closest_on_triangles(points[row], corners[triangle])
+        weights = closest_barycentric(points[row], corners[triangle])
         gap = (((weights[..., None] * corners[triangle]).sum(1) - points[row]) ** 2).sum(1)
         order = np.lexsort((gap, row))
         best = order[np.searchsorted(row[order], np.arange(len(points)))]
@@ -75,11 +75,11 @@ class Surface:
         gap[~used] = np.inf
         return np.flatnonzero(np.isin(self.triangles, np.argpartition(gap, NEAR)[:NEAR]).any(1))
 
-    def _place(self, triangle: int, weights: np.ndarray) -> Place:
-        return Place(tuple(self.triangles[triangle].tolist()), tuple(weights.tolist()))
+    def _place(self, triangle: int, weights: np.ndarray) -> SurfacePoint:
+        return SurfacePoint(tuple(self.triangles[triangle].tolist()), tuple(weights.tolist()))
 
 
-def closest_on_triangles(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def closest_barycentric(point: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(T, 3) barycentric weights of the places on triangles (T, 3, 3) that are nearest to a point (3,), or each to one
     of (T, 3).
     """

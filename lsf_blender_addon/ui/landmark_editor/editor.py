@@ -6,7 +6,7 @@ The points that the artist touches are their own and bind the fit; all others ar
 import numpy as np
 
 from ...scene.landmarks import points
-from ...scene.landmarks.surface import Place, Surface
+from ...scene.landmarks.surface import Surface, SurfacePoint
 
 REACH = 14.0  # pixels from the pointer within which a point is picked
 
@@ -14,23 +14,23 @@ REACH = 14.0  # pixels from the pointer within which a point is picked
 class Editor:
     """`found` and `own` hold places of points on the surface, by their numbers; `own` is what the artist changes."""
 
-    def __init__(self, surface: Surface, found: dict[int, Place], own: dict[int, Place]):
+    def __init__(self, surface: Surface, found: dict[int, SurfacePoint], own: dict[int, SurfacePoint]):
         self.surface, self.found, self.own = surface, dict(found), dict(own)
         self.four = len({*found, *own}) < points.COUNT  # without a face found, four points tell where it is
         self.hovered: int | None = None
         self.dragged: int | None = None
-        self._history: list[dict[int, Place]] = []
+        self._history: list[dict[int, SurfacePoint]] = []
 
     @property
     def shown(self) -> list[int]:
         """The points on the screen, in their order."""
-        known = points.FOUR if self.four else range(points.COUNT)
+        known = points.ANCHORS if self.four else range(points.COUNT)
         return [point for point in known if point in self.own or point in self.found]
 
     @property
     def missing(self) -> int | None:
         """Which of the four points the next click on the surface places."""
-        return next((p for p in points.FOUR if self.four and p not in self.own and p not in self.found), None)
+        return next((p for p in points.ANCHORS if self.four and p not in self.own and p not in self.found), None)
 
     @property
     def changed(self) -> bool:
@@ -38,7 +38,7 @@ class Editor:
 
     def position(self, point: int) -> np.ndarray:
         """(3,) where a point is that is shown."""
-        return (self.own.get(point) or self.found[point]).on(self.surface.vertices)
+        return (self.own.get(point) or self.found[point]).position(self.surface.vertices)
 
     def positions(self) -> np.ndarray:
         """(68, 3) all points; NaN where there is none."""
@@ -61,14 +61,14 @@ class Editor:
         if self.hovered is not None:
             self._remember()
             self.dragged = self.hovered
-        elif self.missing is not None and (place := self.surface.under(origin, direction)) is not None:
+        elif self.missing is not None and (place := self.surface.raycast(origin, direction)) is not None:
             self._remember()
             self.dragged = self.hovered = self.missing
             self.own[self.dragged] = place
 
     def drag(self, origin: np.ndarray, direction: np.ndarray) -> None:
         """Move the point that was taken along the surface; beside the surface it waits where it was last."""
-        if self.dragged is not None and (place := self.surface.under(origin, direction)) is not None:
+        if self.dragged is not None and (place := self.surface.raycast(origin, direction)) is not None:
             self.own[self.dragged] = place
 
     def release(self) -> None:
@@ -93,7 +93,7 @@ class Editor:
         self._remember()
         for point in source:
             where = self.position(point)
-            self.own[points.MIRROR[point]] = self.surface.nearest(where - 2 * (where @ normal - offset) * normal)
+            self.own[points.MIRROR[point]] = self.surface.closest_point(where - 2 * (where @ normal - offset) * normal)
         self.release()
 
     def reset(self, everything: bool = False) -> None:

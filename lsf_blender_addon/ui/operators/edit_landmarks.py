@@ -35,7 +35,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, _event) -> set[str]:
         head = head_of(context)
         self._head = head.name
-        surface = Surface(meshes.seen_vertices(head), meshes.read_triangles(head.data))
+        surface = Surface(meshes.evaluated_vertices(head), meshes.read_triangles(head.data))
         self._editor = Editor(surface, *store.read(head))
         self._handler = bpy.types.SpaceView3D.draw_handler_add(
             drawing.draw, (self._editor, set(store.doubtful(head))), "WINDOW", "POST_PIXEL"

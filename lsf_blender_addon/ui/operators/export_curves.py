@@ -42,7 +42,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
         return enabled_unless(cls, disabled_reason(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.first_frame, self.last_frame = evaluated_keys.frame_range(head_of(context).data, context.scene)
+        self.first_frame, self.last_frame = evaluated_keys.animated_range(head_of(context).data, context.scene)
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -53,7 +53,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
             self.report({"ERROR"}, "The end frame lies before the start frame: change one of them.")
             return {"CANCELLED"}
         frames = self.first_frame + np.arange(count) * scene_rate / rate
-        names, values = evaluated_keys.values(head, frames)
+        names, values = evaluated_keys.sample(head, frames)
         if self.format == "CSV":
             names, values = arkit_keys.as_channels(head, names, values)
         curves, left_out = Curves(names, frames / scene_rate, values), []

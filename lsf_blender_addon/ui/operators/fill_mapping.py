@@ -24,5 +24,5 @@ class LSF_OT_fill_mapping(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         head = head_of(context)
         everything = Mapping("", tuple(Row(name, SOLVED) for name in rig.own_keys(head.data)))
-        head.lsf.set_mapping(rig.recognised(head) or everything)
+        head.lsf.set_mapping(rig.recognised_mapping(head) or everything)
         return {"FINISHED"}

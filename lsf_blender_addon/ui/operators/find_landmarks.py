@@ -28,12 +28,12 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head = head_of(context)
-        others = character.objects(context, head)
+        others = character.find_parts(context, head)
         return [Item(head.name, lambda: FaceFinding(session.client(), character.read(head, others)))]
 
     def write(self, item: Item) -> str:
         finding = item.work
-        objects = character.find(finding.character)
+        objects = character.find_objects(finding.character)
         return face_result.remember(objects, finding.character, finding.job.header, finding.job.arrays)
 
 
@@ -46,7 +46,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     head = head_of(context)
     try:
         meshes.check(head)
-        for obj in character.objects(context, head):
+        for obj in character.find_parts(context, head):
             meshes.check(obj)
     except UserError as error:
         return f"{error}."

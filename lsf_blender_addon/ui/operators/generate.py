@@ -26,7 +26,7 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
-        settings, others = context.scene.lsf, character.objects(context, head)
+        settings, others = context.scene.lsf, character.find_parts(context, head)
         return [Item(strip.name, lambda: lines.begin(settings, head, others, scene, strip))]
 
 
@@ -47,7 +47,7 @@ def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scen
         raise UserError(NO_PYTHON)
     head = head_of(context)
     meshes.check(head)
-    for obj in character.objects(context, head):
+    for obj in character.find_parts(context, head):
         meshes.check(obj)
     scene = compat.sequencer_scene(context)
     return head, scene, strips.find_strip(scene, context.scene.lsf.strip)

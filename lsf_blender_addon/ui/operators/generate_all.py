@@ -94,7 +94,7 @@ def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Ob
             raise UserError(f'"{name}" is gone or was renamed: choose another head in the list')
         meshes.check(speaker)
         return lines.begin(
-            scene.lsf, speaker, character.listed(speaker), sequencer, strips.find_strip(sequencer, strip)
+            scene.lsf, speaker, character.listed_parts(speaker), sequencer, strips.find_strip(sequencer, strip)
         )
 
     return Item(strip, begin)

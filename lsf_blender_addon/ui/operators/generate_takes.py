@@ -10,7 +10,7 @@ from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...prediction import takes
 from ...scene import character, strips
-from ...scene.selection import wanted_layers
+from ...scene.selection import enabled_layers
 from .batch_modal import BatchModal
 from .generate import choose, disabled_reason
 from .poll import enabled_unless
@@ -29,10 +29,10 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
 
     def items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
-        others = {obj.name: kind for obj, kind in character.objects(context, head).items()}
+        others = {obj.name: kind for obj, kind in character.find_parts(context, head).items()}
         names = context.scene.name, head.name, others, scene.name, strip.name
         settings, self._first = context.scene.lsf, None
-        layers = wanted_layers(settings, head)
+        layers = enabled_layers(settings, head)
         wishes = [
             {**settings.take_request(settings.take + i), "layers": [] if i else layers}
             for i in range(settings.takes.count)

@@ -17,7 +17,7 @@ def _known(_operator, _context: bpy.types.Context | None) -> list[tuple[str, str
 
 
 def _saved() -> list[families.Family]:
-    return families.saved(rig.saved_folder())[0]
+    return families.saved(rig.saved_mappings_folder())[0]
 
 
 class LSF_OT_load_mapping(bpy.types.Operator):

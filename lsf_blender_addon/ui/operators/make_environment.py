@@ -7,7 +7,7 @@ import bpy
 
 from ...client.installation import Installation
 from ...jobs import environment, session
-from ...scene import installed
+from ...scene import extension
 from .poll import enabled_unless
 
 TICK = 0.25  # seconds between two drawings of the progress bar
@@ -29,7 +29,7 @@ class LSF_OT_make_environment(bpy.types.Operator):
 
 def disabled_reason() -> str:
     """A sentence that says why nothing can be installed now; empty if it can."""
-    preferences = installed.preferences()
+    preferences = extension.preferences()
     if environment.installing():
         return "The installation is at work."
     if not bpy.app.online_access and not (preferences and preferences.wheels):
@@ -39,7 +39,7 @@ def disabled_reason() -> str:
 
 def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) -> set[str]:
     """Begin an installation with the folder of wheels; in background mode, wait for it."""
-    preferences = installed.preferences()
+    preferences = extension.preferences()
     session.stop()  # a server at work would hold the old environment's files
     installation = begin(preferences.wheels if preferences else "")
     if not bpy.app.background:

@@ -40,8 +40,8 @@ class LSF_OT_playblast(bpy.types.Operator):
         head = head_of(context)
         try:
             meshes.check(head)
-            line = frame_range.find(context, head)
-            path = playblast.film_path(line.name)
+            line = frame_range.find_frame_range(context, head)
+            path = playblast.output_path(line.name)
         except UserError as error:
             self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
@@ -51,7 +51,7 @@ class LSF_OT_playblast(bpy.types.Operator):
             handlers.append(ended)
         session.say("Rendering the film")
         try:
-            film = playblast.prepare(context.scene, head, (line.first, line.last), path, self.close_up)
+            film = playblast.create_scene(context.scene, head, (line.first, line.last), path, self.close_up)
             bpy.ops.render.render(way, animation=True, scene=film.name)
         except RuntimeError as error:  # nothing was begun
             _clean_up()
@@ -110,6 +110,6 @@ def _clean_up() -> float | None:
     for handlers, ended in _HANDLERS:
         if ended in handlers:
             handlers.remove(ended)
-    for film in playblast.left_behind():
-        playblast.discard(film)
+    for film in playblast.remaining_scenes():
+        playblast.remove_scene(film)
     return None

@@ -23,7 +23,7 @@ class LSF_OT_preview(bpy.types.Operator):
         if context.screen.is_animation_playing:
             bpy.ops.screen.animation_cancel(restore_frame=False)
             return {"FINISHED"}
-        line = frame_range.find(context, head_of(context))
+        line = frame_range.find_frame_range(context, head_of(context))
         if line.scene != context.scene and context.area.type != "SEQUENCE_EDITOR":
             self.report(
                 {"ERROR"},
@@ -31,7 +31,7 @@ class LSF_OT_preview(bpy.types.Operator):
                 "sequencer, which plays that scene.",
             )
             return {"CANCELLED"}
-        playback.begin(line.scene, line.first, line.last)
+        playback.apply_settings(line.scene, line.first, line.last)
         bpy.ops.screen.animation_play(sync=True)
         return {"FINISHED"}
 

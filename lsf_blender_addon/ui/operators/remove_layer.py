@@ -3,7 +3,7 @@
 import bpy
 
 from ...animation import head_motion, layers, refresh
-from ...scene.head_motion import constraint
+from ...scene.head_motion import find_constraint
 from ...scene.selection import head_of
 from ..properties.layers import LAYERS
 from .poll import enabled_with_head
@@ -38,5 +38,5 @@ class LSF_OT_remove_layer(bpy.types.Operator):
 def is_there(head: bpy.types.Object, layer: str) -> bool:
     """Whether the head has this layer."""
     if layer == "head":
-        return constraint(head.lsf.nod.object, head.lsf.nod.bone) is not None
+        return find_constraint(head.lsf.nod.object, head.lsf.nod.bone) is not None
     return layers.present(head.data, layer)

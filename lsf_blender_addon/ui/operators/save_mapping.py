@@ -36,12 +36,12 @@ class LSF_OT_save_mapping(bpy.types.Operator):
         if not name:
             self.report({"ERROR"}, "Give the mapping a name")
             return {"CANCELLED"}
-        path = rig.saved_folder() / f"{bpy.path.clean_name(name)}.json"
+        path = rig.saved_mappings_folder() / f"{bpy.path.clean_name(name)}.json"
         if path.exists() and not self.replace:
             self.report({"ERROR"}, f'There is a mapping "{name}" already: choose another name, or turn on Replace')
             return {"CANCELLED"}
         try:
-            families.write(path, Mapping(name, rig.listed(face)))
+            families.write(path, Mapping(name, rig.mapping_rows(face)))
         except OSError as error:
             self.report({"ERROR"}, f"{path} cannot be written ({error.strerror})")
             return {"CANCELLED"}

@@ -14,7 +14,7 @@ class LSF_OT_set_part(bpy.types.Operator):
     bl_label = "Set Part"
     bl_options = {"REGISTER", "UNDO"}
 
-    kind: bpy.props.EnumProperty(name="Part", description="What the selected vertices are", items=parts.ENUM)
+    kind: bpy.props.EnumProperty(name="Part", description="What the selected vertices are", items=parts.ENUM_ITEMS)
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

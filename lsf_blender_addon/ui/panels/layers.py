@@ -2,7 +2,7 @@
 
 import bpy
 
-from ...scene.head_motion import constraint
+from ...scene.head_motion import find_constraint
 from ...scene.selection import head_of
 from ..operators import remove_layer
 from .common import Tab
@@ -28,7 +28,7 @@ class _LayersPanel(Tab):
         nod = head.lsf.nod
         row = layout.row(align=True)
         row.prop(nod, "object")
-        found = constraint(nod.object, nod.bone)
+        found = find_constraint(nod.object, nod.bone)
         if found is not None:
             row.operator("lsf.remove_layer", text="", icon="TRASH").layer = "head"
         if nod.object is not None and nod.object.type == "ARMATURE":

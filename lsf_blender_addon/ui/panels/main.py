@@ -6,7 +6,7 @@ from ... import compat
 from ...errors import UserError
 from ...jobs import environment, session
 from ...scene import strips
-from ...scene.installed import ADD_ON
+from ...scene.extension import PACKAGE
 from ...scene.selection import head_of
 from ..operators import generate
 from .common import Tab, wrapped
@@ -19,7 +19,7 @@ class _MainPanel(Tab):
         layout = self.layout
         settings = context.scene.lsf
         if environment.server_python() is None:
-            layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = ADD_ON
+            layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = PACKAGE
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         active = head_of(context)

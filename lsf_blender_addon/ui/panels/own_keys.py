@@ -43,7 +43,7 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         elif face.own_keys == "LIST":
             self._draw_list(layout, face)
             wrapped(layout, context, _summary(mapping, count), "INFO")
-        for complaint in families.saved(rig.saved_folder())[1]:
+        for complaint in families.saved(rig.saved_mappings_folder())[1]:
             wrapped(layout, context, complaint, "ERROR")
         if face.own_keys != "IGNORE":
             layout.prop(face, "add_missing")

@@ -33,11 +33,11 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
         column = row.column(align=True)
         column.operator("lsf.add_parts", text="", icon="ADD")
         column.operator("lsf.remove_part", text="", icon="REMOVE")
-        if not len(face.parts) and (selected := character.objects(context, head)):
+        if not len(face.parts) and (selected := character.find_parts(context, head)):
             names = ", ".join(obj.name for obj in selected)
             text = iface("Selected together with the head, so they go with it: {names}")
             wrapped(layout, context, text.format(names=names), "INFO")
         layout.operator_menu_enum("lsf.set_part", "kind", text="Set Selected Vertices")
-        for name, count in parts.set_by_hand(head.data).items() if head.mode == "OBJECT" else ():
+        for name, count in parts.assigned_counts(head.data).items() if head.mode == "OBJECT" else ():
             text = iface("{name}: {count} vertices set by hand").format(name=iface(name), count=count)
             layout.label(text=text, icon="HAND", translate=False)

@@ -16,7 +16,7 @@ class LSF_PG_part(bpy.types.PropertyGroup):
     object: bpy.props.PointerProperty(
         name="Object", description="A mesh object that belongs to this head", type=bpy.types.Object, poll=_may_be_part
     )
-    kind: bpy.props.EnumProperty(name="Part", description="What this object is", items=parts.ENUM, default="AUTOMATIC")
+    kind: bpy.props.EnumProperty(name="Part", description="What this object is", items=parts.ENUM_ITEMS, default="AUTOMATIC")
     recognised: bpy.props.StringProperty(
         name="Recognised", description="What this object was taken for the last time", options={"HIDDEN"}
     )

@@ -158,7 +158,7 @@ def test_a_renamed_or_copied_action_is_the_artists(head, dump, change):
         theirs = ours
     else:
         theirs = ours.copy()
-        compat.assign(head.data.shape_keys.animation_data, theirs)
+        compat.assign_key_action(head.data.shape_keys.animation_data, theirs)
     before = dump_action(dump, theirs)
     new = actions.write(head.data, line(), NAMES, curves(seed=5))
     assert new != theirs and dump_action(dump, theirs) == before

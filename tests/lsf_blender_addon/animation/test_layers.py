@@ -156,7 +156,7 @@ def test_the_head_motion_adds_to_the_artists_pose(scene, rig, turned):
     rest = (rig.matrix_world @ rig.data.bones["Bone"].matrix_local).to_3x3()
     expected = before @ rest.inverted() @ nod @ rest  # about the axes of the face, carried along by the bone
     np.testing.assert_allclose(pose(rig, 25 + 14), expected, atol=2e-4)
-    head_motion.constraint(rig, "Bone").influence = 0
+    head_motion.find_constraint(rig, "Bone").influence = 0
     np.testing.assert_allclose(pose(rig, 25 + 14), before, atol=1e-6)
 
 
@@ -190,7 +190,7 @@ def test_lines_share_the_empty_and_keep_each_others_frames(scene, rig):
     marks[[36, 45, 27, 8]] = (-1, 0, 0), (1, 0, 0), (0, 0, 0), (0, 0, -1)
     noise = np.random.default_rng(0).normal(0, 0.05, (10, 3))
     head_motion.write(rig, "Bone", line, noise, marks)
-    empty = head_motion.constraint(rig, "Bone").target
+    empty = head_motion.find_constraint(rig, "Bone").target
 
     def curve(axis=0):
         return [tuple(p.co) for p in compat.fcurves_of(empty.animation_data.action)[axis].keyframe_points]

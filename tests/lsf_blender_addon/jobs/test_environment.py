@@ -8,14 +8,14 @@ import pytest
 
 from lsf_blender_addon.client import installation as maker
 from lsf_blender_addon.jobs import environment
-from lsf_blender_addon.scene import installed
+from lsf_blender_addon.scene import extension
 
 
 @pytest.fixture
 def preferences(addon, monkeypatch):
     """The add-on's preferences, which Blender has for enabled add-ons only."""
     chosen = SimpleNamespace(python="", wheels="")
-    monkeypatch.setattr(installed, "preferences", lambda: chosen)
+    monkeypatch.setattr(extension, "preferences", lambda: chosen)
     return chosen
 
 

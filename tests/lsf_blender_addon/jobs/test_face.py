@@ -7,7 +7,7 @@ import pytest
 from lsf_blender_addon.client.jobs import Job, State
 from lsf_blender_addon.scene import meshes
 from lsf_blender_addon.scene.landmarks import store
-from lsf_blender_addon.scene.landmarks.surface import Place, Surface
+from lsf_blender_addon.scene.landmarks.surface import Surface, SurfacePoint
 from lsf_blender_addon.ui.landmark_editor import drawing
 from lsf_blender_addon.ui.landmark_editor.editor import Editor
 from lsf_blender_addon.ui.operators import edit_landmarks
@@ -52,7 +52,7 @@ def test_found_landmarks_stay_with_the_head(head, addon):
     found, own = store.read(head)
     assert set(found) == set(range(68)) and not own and addon.session.batch is None
     for index, place in found.items():
-        np.testing.assert_allclose(place.on(rest), rest[index], atol=1e-3)
+        np.testing.assert_allclose(place.position(rest), rest[index], atol=1e-3)
     assert store.doubtful(head) == [8, 48, 49]
     assert addon.session.message == ("The face was found; check the landmarks in the Face panel: jaw, outer lips")
     assert head.lsf.recognised == "Upper Teeth, Lower Teeth, Tongue, Left Eye, Right Eye"
@@ -83,7 +83,7 @@ def test_generate_keeps_what_it_found(head, addon):
 
 def place(head, point: int, vertex: int) -> None:
     """Set a landmark by hand to a vertex."""
-    store.write_own(head, store.read(head)[1] | {point: Place((vertex, vertex, vertex), (1.0, 0.0, 0.0))})
+    store.write_own(head, store.read(head)[1] | {point: SurfacePoint((vertex, vertex, vertex), (1.0, 0.0, 0.0))})
 
 
 def test_own_landmarks_are_sent_and_bind(head, addon, monkeypatch):
@@ -127,21 +127,21 @@ def test_landmarks_follow_the_mesh(head):
     head.scale = (2, 1, 1)
     bpy.context.view_layer.update()
     rest = meshes.read_rest(head).vertices
-    np.testing.assert_allclose(store.binding(head, rest)[30], rest[50], atol=1e-6)
+    np.testing.assert_allclose(store.own_positions(head, rest)[30], rest[50], atol=1e-6)
 
 
 def test_another_topology(head):
     """Subdivided: the point stays where it was on the surface."""
     base = meshes.base_vertices(head.data)
     triangles = meshes.read_triangles(head.data)
-    middle = Place(tuple(triangles[7].tolist()), (0.2, 0.3, 0.5))
+    middle = SurfacePoint(tuple(triangles[7].tolist()), (0.2, 0.3, 0.5))
     store.write_own(head, {30: middle})
-    wanted = middle.on(base)
+    wanted = middle.position(base)
     bpy.ops.object.mode_set(mode="EDIT")
     bpy.ops.mesh.select_all(action="SELECT")
     bpy.ops.mesh.subdivide()
     bpy.ops.object.mode_set(mode="OBJECT")
-    np.testing.assert_allclose(store.binding(head, meshes.base_vertices(head.data))[30], wanted, atol=0.02)
+    np.testing.assert_allclose(store.own_positions(head, meshes.base_vertices(head.data))[30], wanted, atol=0.02)
 
 
 def test_saving_keeps_landmarks(head, tmp_path):
@@ -199,7 +199,7 @@ def test_editing_needs_a_viewport(head):
 
 def test_points_on_the_screen_are_flat_and_finite(head):
     bpy.ops.lsf.find_landmarks()
-    editor = Editor(Surface(meshes.seen_vertices(head), meshes.read_triangles(head.data)), *store.read(head))
+    editor = Editor(Surface(meshes.evaluated_vertices(head), meshes.read_triangles(head.data)), *store.read(head))
     where = editor.positions()[:, [0, 2]]
     where[3] = np.nan
     assert drawing.lines(where, editor.shown).shape == (2 * (63 - 2), 2), "neighbours of a hidden point are not joined"
@@ -214,7 +214,7 @@ def test_seen_vertices_are_those_on_the_screen(head):
         point.co.z += 1
     key.value = 1
     bpy.context.view_layer.update()
-    world = (*np.array([head.matrix_world @ vertex.co for vertex in head.data.vertices]), 0, 0, 1)
-    np.testing.assert_allclose(meshes.seen_vertices(head), world, atol=1e-5)
+    world = np.array([head.matrix_world @ vertex.co for vertex in head.data.vertices]) + np.array((0, 0, 1))
+    np.testing.assert_allclose(meshes.evaluated_vertices(head), world, atol=1e-5)
     head.modifiers.new("smooth", "SUBSURF")
-    np.testing.assert_allclose(meshes.seen_vertices(head), world - (0, 0, 1), atol=1e-5)
+    np.testing.assert_allclose(meshes.evaluated_vertices(head), world - (0, 0, 1), atol=1e-5)

@@ -164,7 +164,7 @@ def started(addon, client):
     scene = bpy.context.scene
     line = strips.read_line(scene, strips.find_strip(scene, ""))
     head = bpy.context.object
-    face = character.read(head, character.objects(bpy.context, head))
+    face = character.read(head, character.find_parts(bpy.context, head))
     generation = Generation(client, face, line, {"temperature": 0.0, "seed": 0, "layers": []})
     generation._reader.join()
     return generation

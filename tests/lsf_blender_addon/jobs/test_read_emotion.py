@@ -8,7 +8,7 @@ import pytest
 
 from lsf_blender_addon.client import installation as maker
 from lsf_blender_addon.client.jobs import Job, State
-from lsf_blender_addon.scene import installed
+from lsf_blender_addon.scene import extension
 from lsf_blender_addon.scene.emotion_control import EMOTIONS
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -71,7 +71,7 @@ def test_nothing_to_read(addon):
 
 def test_installing_the_encoder_needs_the_environment_and_says_what_pip_says(addon, monkeypatch, tmp_path):
     chosen = SimpleNamespace(python="", wheels=str(tmp_path))
-    monkeypatch.setattr(installed, "preferences", lambda: chosen)
+    monkeypatch.setattr(extension, "preferences", lambda: chosen)
     with pytest.raises(RuntimeError, match="Install the server's packages first"):
         bpy.ops.lsf.install_text_encoder()
     from lsf_blender_addon.ui.operators import install_text_encoder

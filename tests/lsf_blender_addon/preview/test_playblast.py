@@ -60,7 +60,7 @@ def counts() -> list[int]:
 def test_the_camera_sees_the_face_from_the_front(head, turn):
     head.rotation_euler = (Euler(turn).to_matrix() @ head.rotation_euler.to_matrix()).to_euler()
     bpy.context.view_layer.update()
-    camera = face_camera.face_camera(head)
+    camera = face_camera.create(head)
     bpy.context.scene.collection.objects.link(camera)
     bpy.context.view_layer.update()
     forward = camera.matrix_world.to_3x3() @ Vector((0, 0, -1))
@@ -75,14 +75,14 @@ def test_the_camera_sees_the_face_from_the_front(head, turn):
 
 
 def test_a_path_that_no_file_has(head, tmp_path):
-    assert playblast.film_path("a/b: ö") == str(tmp_path / "shot_a_b_ö_001.mp4")
+    assert playblast.output_path("a/b: ö") == str(tmp_path / "shot_a_b_ö_001.mp4")
     (tmp_path / "shot_line_001.mp4").touch()
-    assert playblast.film_path("line") == str(tmp_path / "shot_line_002.mp4")
+    assert playblast.output_path("line") == str(tmp_path / "shot_line_002.mp4")
 
 
 def test_an_unsaved_file_is_refused(addon):
     with pytest.raises(UserError, match="Save the file first"):
-        playblast.film_path("line")
+        playblast.output_path("line")
     bpy.ops.mesh.primitive_cube_add()
     assert not bpy.ops.lsf.playblast.poll()
 
@@ -94,9 +94,9 @@ def test_the_scene_stays_as_it_is(head):
     scene.timeline_markers.new("cut", frame=30).camera = bpy.data.objects["LSF face"]
     bpy.context.view_layer.update()
     before = counts(), settings(scene), [marker.camera.name for marker in scene.timeline_markers]
-    film = playblast.prepare(scene, head, (25, 30), "/film.mp4", close_up=True)
+    film = playblast.create_scene(scene, head, (25, 30), "/film.mp4", close_up=True)
     assert film.camera.name != "LSF face" and (film.frame_start, film.frame_end) == (25, 30)
-    playblast.discard(film)
+    playblast.remove_scene(film)
     assert (counts(), settings(scene), [marker.camera.name for marker in scene.timeline_markers]) == before
 
 
@@ -105,10 +105,10 @@ def test_the_scenes_own_camera(head):
     scene.camera = bpy.data.objects.new("theirs", bpy.data.cameras.new("theirs"))
     scene.collection.objects.link(scene.camera)
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 1998, 1080, 25
-    film = playblast.prepare(scene, head, (25, 30), "/film.mp4", close_up=False)
+    film = playblast.create_scene(scene, head, (25, 30), "/film.mp4", close_up=False)
     assert film.camera == scene.camera and (film.render.resolution_x, film.render.resolution_y) == (498, 270)
     assert film.world is not scene.world
-    playblast.discard(film)
+    playblast.remove_scene(film)
     assert scene.camera.name == "theirs"
 
 
@@ -120,10 +120,10 @@ def test_pictures_are_taken_off_the_sequencer(head):
     (editor.strips if hasattr(editor, "strips") else editor.sequences).new_meta("meta", 2, 1)
     sound = next(strip for strip in compat.strips_of(editor) if strip.type == "SOUND")
     sound.move_to_meta(next(strip for strip in compat.strips_of(editor) if strip.type == "META"))
-    film = playblast.prepare(scene, head, (25, 30), "/film.mp4", close_up=True)
+    film = playblast.create_scene(scene, head, (25, 30), "/film.mp4", close_up=True)
     assert [strip.type for strip in compat.strips_of(film.sequence_editor)] == ["SOUND"]
     assert [strip.type for strip in compat.strips_of(editor)] == ["META"]
-    playblast.discard(film)
+    playblast.remove_scene(film)
 
 
 @pytest.mark.skipif(which("ffprobe") is None, reason="needs ffprobe")
@@ -131,14 +131,14 @@ def test_a_film_with_sound(head, addon, tmp_path, monkeypatch):
     monkeypatch.setattr(playblast, "FACE_SIZE", 64)
     from lsf_blender_addon.ui.operators import playblast as operator
 
-    six = frame_range.Spoken(bpy.context.scene, 35, 40, "line")  # with the first click
-    monkeypatch.setattr(operator.spoken, "find", lambda context, head: six)
+    six = frame_range.FrameRange(bpy.context.scene, 35, 40, "line")  # with the first click
+    monkeypatch.setattr(operator.frame_range, "find_frame_range", lambda context, head: six)
     before = counts()
     for number in (1, 2):
         assert bpy.ops.lsf.playblast() == {"FINISHED"}
         path = tmp_path / f"shot_line_{number:03}.mp4"
         assert path.is_file() and str(path) in addon.session.message
-    assert counts() == before and not playblast.left_behind()
+    assert counts() == before and not playblast.remaining_scenes()
     assert operator._completed not in bpy.app.handlers.render_complete
     streams = subprocess.run(
         ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,nb_frames", "-of", "csv=p=0", path],
@@ -161,12 +161,12 @@ def test_a_cancelled_film_is_no_film(head, addon, tmp_path):
 
     path = tmp_path / "shot_line_001.mp4"
     path.write_bytes(b"half a film")
-    film = playblast.prepare(bpy.context.scene, head, (25, 30), str(path), close_up=True)
+    film = playblast.create_scene(bpy.context.scene, head, (25, 30), str(path), close_up=True)
     operator._cancelled(bpy.context.scene)  # of another render
     assert path.exists()
     operator._cancelled(film)
     assert not path.exists() and "no film" in addon.session.message
     operator._clean_up()
-    assert not playblast.left_behind()
+    assert not playblast.remaining_scenes()
     if bpy.app.timers.is_registered(operator._clean_up):
         bpy.app.timers.unregister(operator._clean_up)

@@ -28,7 +28,7 @@ def test_settings_come_back_after_the_playback(scene, theirs):
         scene.frame_preview_end = max(theirs)
     scene.sync_mode, scene.use_audio = "FRAME_DROP", False
     before = settings(scene)
-    playback.begin(scene, 101, 240)
+    playback.apply_settings(scene, 101, 240)
     assert settings(scene) == {
         "use_preview_range": True,
         "frame_preview_start": 101,
@@ -37,25 +37,25 @@ def test_settings_come_back_after_the_playback(scene, theirs):
         "use_audio": True,
     }
     assert scene.frame_current == 101
-    playback.begin(scene, 300, 310)  # another line, before the first has ended
-    playback._stopped(scene)
+    playback.apply_settings(scene, 300, 310)  # another line, before the first has ended
+    playback._on_playback_end(scene)
     assert settings(scene) == before
-    assert playback._stopped not in bpy.app.handlers.animation_playback_post
+    assert playback._on_playback_end not in bpy.app.handlers.animation_playback_post
 
 
 def test_what_the_artist_changes_meanwhile_stays(scene):
-    playback.begin(scene, 101, 240)
+    playback.apply_settings(scene, 101, 240)
     scene.sync_mode = "NONE"
     scene.frame_preview_end = 200
-    playback.restore()
+    playback.restore_settings()
     assert scene.sync_mode == "NONE" and scene.frame_preview_end == 200 and not scene.use_preview_range
 
 
 def test_another_file_is_left_alone(scene):
-    playback.begin(scene, 101, 240)
+    playback.apply_settings(scene, 101, 240)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     assert not bpy.context.scene.use_preview_range
-    playback.restore()
+    playback.restore_settings()
     assert bpy.context.scene.sync_mode == "NONE"
 
 
@@ -68,9 +68,9 @@ def test_preview_says_why_not(scene):
 def test_spoken(scene, add_strip, clicks):
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
-    assert frame_range.find(bpy.context, cube)[1:] == (scene.frame_start, scene.frame_end, "Cube")
+    assert frame_range.find_frame_range(bpy.context, cube)[1:] == (scene.frame_start, scene.frame_end, "Cube")
     add_strip(clicks, "line", 25)
-    assert frame_range.find(bpy.context, cube)[1:] == (25, 120, "line")
+    assert frame_range.find_frame_range(bpy.context, cube)[1:] == (25, 120, "line")
 
 
 def test_the_graph_is_the_predicted_opening(addon, add_strip, clicks, monkeypatch):
@@ -86,13 +86,13 @@ def test_the_graph_is_the_predicted_opening(addon, add_strip, clicks, monkeypatc
         offsets[kept.channels.index("jawOpen"), lips.LOWER, 2] = -10
         kept = store.Prediction(**{**kept.__dict__, "lips": offsets})
         store.store(action, kept)
-    first, opening = mouth_openings.of_scene(scene)["line"]
+    first, opening = mouth_openings.openings_by_strip(scene)["line"]
     assert first == 25 and opening.shape == (len(kept.motion),)
     jaw = kept.motion[:, kept.channels.index("jawOpen")]
-    np.testing.assert_allclose(opening, jaw * 10 / mouth_openings.WIDE, atol=1e-3)
-    assert mouth_openings.of_scene(scene)["line"][1] is opening, "measured once"
+    np.testing.assert_allclose(opening, jaw * 10 / mouth_openings.FULL_OPENING, atol=1e-3)
+    assert mouth_openings.openings_by_strip(scene)["line"][1] is opening, "measured once"
     mouth_graph.hide()
-    assert mouth_openings.of_scene(scene)["line"][1] is not opening
+    assert mouth_openings.openings_by_strip(scene)["line"][1] is not opening
 
 
 def test_the_graph_is_off_until_the_button_is_pressed(addon):

@@ -127,12 +127,12 @@ def test_kinds_of_objects_and_of_vertices(pair):
     bpy.ops.object.mode_set(mode="EDIT")
     assert bpy.ops.lsf.set_part(kind="TONGUE") == {"FINISHED"}
     bpy.ops.object.mode_set(mode="OBJECT")
-    assert parts.set_by_hand(head.data) == {"Tongue": 2}
+    assert parts.assigned_counts(head.data) == {"Tongue": 2}
     bpy.ops.lsf.generate()
     sent = client.jobs[0].request_arrays["parts"]
     assert sent.dtype == np.int32 and set(np.flatnonzero(sent[:42] == 3)) == {3, 5} and (sent[42:] == 2).all()
     assert (sent[:42] == -1).sum() == 40
-    assert parts.listed(sent) == "Lower Teeth, Tongue"
+    assert parts.describe(sent) == "Lower Teeth, Tongue"
 
 
 def test_the_list(pair):
@@ -140,33 +140,33 @@ def test_the_list(pair):
     assert bpy.ops.lsf.add_parts() == {"FINISHED"}
     assert [part.object for part in head.lsf.parts] == [teeth]
     assert bpy.ops.lsf.add_parts() == {"CANCELLED"}
-    assert list(character.objects(bpy.context, head)) == [teeth]
+    assert list(character.find_parts(bpy.context, head)) == [teeth]
     assert bpy.ops.lsf.remove_part() == {"FINISHED"} and not len(head.lsf.parts)
     teeth.select_set(False)
     assert not bpy.ops.lsf.add_parts.poll() and not bpy.ops.lsf.remove_part.poll()
-    assert not character.objects(bpy.context, head)
+    assert not character.find_parts(bpy.context, head)
     teeth.select_set(True)
     head.select_set(False)
-    assert not character.objects(bpy.context, head), "selected, but not together with the head"
+    assert not character.find_parts(bpy.context, head), "selected, but not together with the head"
     head.select_set(True)
-    assert teeth in character.objects(bpy.context, head)
+    assert teeth in character.find_parts(bpy.context, head)
     teeth.lsf.found_landmarks.add()
-    assert not character.objects(bpy.context, head), "another head"
+    assert not character.find_parts(bpy.context, head), "another head"
 
 
 def test_a_part_that_is_gone_or_shared(pair, addon):
     head, teeth, _client = pair
-    face = character.read(head, character.objects(bpy.context, head))
+    face = character.read(head, character.find_parts(bpy.context, head))
     teeth.name = "other"
     with pytest.raises(UserError, match='"teeth" is gone or was renamed'):
-        character.find(face)
+        character.find_objects(face)
     twin = bpy.data.objects.new("twin", teeth.data)
     with pytest.raises(RuntimeError, match="shared with other objects"):
         bpy.ops.lsf.generate()
     bpy.data.objects.remove(twin)
     head.lsf.add_part(teeth)
     bpy.data.objects.remove(teeth)
-    assert not character.objects(bpy.context, head)
+    assert not character.find_parts(bpy.context, head)
     assert bpy.ops.lsf.generate() == {"FINISHED"}, "a list entry without an object does no harm"
 
 

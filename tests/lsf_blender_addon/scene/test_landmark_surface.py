@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.scene.landmarks import surface
-from lsf_blender_addon.scene.landmarks.surface import Place, Surface
+from lsf_blender_addon.scene.landmarks.surface import Surface, SurfacePoint
 
 
 def grid(count: int = 5) -> Surface:
@@ -18,25 +18,25 @@ def grid(count: int = 5) -> Surface:
 
 def test_a_ray_hits_the_nearer_side():
     bumps = grid()
-    vertices = np.concatenate([bumps.vertices, (*bumps.vertices, 0, 2, 0)])
+    vertices = np.concatenate([bumps.vertices, bumps.vertices + np.array((0, 2, 0))])
     both = Surface(vertices, np.concatenate([bumps.triangles + 25, bumps.triangles]))
     for origin, direction, expected in [((0.3, -5, 0.6), (0, 3, 0), "near"), ((0.3, 5, 0.6), (0, -1, 0), "far")]:
-        place = both.under(np.array(origin), np.array(direction))
-        where = place.on(both.vertices)
+        place = both.raycast(np.array(origin), np.array(direction))
+        where = place.position(both.vertices)
         assert where[[0, 2]] == pytest.approx([0.3, 0.6]) and (where[1] > 1) == (expected == "far")
-    assert both.under(np.array([0.3, 1.0, 0.6]), np.array([0, 1, 0])).on(both.vertices)[1] > 1, "not behind the origin"
+    assert both.raycast(np.array([0.3, 1.0, 0.6]), np.array([0, 1, 0])).position(both.vertices)[1] > 1, "not behind the origin"
 
 
 def test_a_ray_beside_the_surface():
-    assert grid().under(np.array([2.0, -5, 0.5]), np.array([0, 1.0, 0])) is None
-    assert grid().under(np.array([0.5, -5, 0.5]), np.array([0, -1.0, 0])) is None
+    assert grid().raycast(np.array([2.0, -5, 0.5]), np.array([0, 1.0, 0])) is None
+    assert grid().raycast(np.array([0.5, -5, 0.5]), np.array([0, -1.0, 0])) is None
 
 
 def test_a_place_moves_with_its_vertices():
     bumps = grid()
-    place = bumps.under(np.array([0.3, -5, 0.6]), np.array([0.1, 1, 0.05]))
+    place = bumps.raycast(np.array([0.3, -5, 0.6]), np.array([0.1, 1, 0.05]))
     matrix = np.random.default_rng(0).normal(size=(3, 3))
-    np.testing.assert_allclose(place.on(bumps.vertices @ matrix), place.on(bumps.vertices) @ matrix)
+    np.testing.assert_allclose(place.position(bumps.vertices @ matrix), place.position(bumps.vertices) @ matrix)
 
 
 def test_nearest_is_the_nearest_of_many_samples(monkeypatch):
@@ -47,7 +47,7 @@ def test_nearest_is_the_nearest_of_many_samples(monkeypatch):
         best = np.linalg.norm(samples - point, axis=1).min()
         for few in (10**9, 0):  # looking at all triangles, or at those of the nearest vertices
             monkeypatch.setattr(surface, "FEW", few)
-            gap = np.linalg.norm(bumps.nearest(point).on(bumps.vertices) - point)
+            gap = np.linalg.norm(bumps.closest_point(point).position(bumps.vertices) - point)
             assert gap <= best + 1e-9 and gap > best - 0.01
 
 
@@ -62,12 +62,12 @@ def test_nearest_is_the_nearest_of_many_samples(monkeypatch):
 )
 def test_face_corner_and_edge_of_a_triangle(point, weights):
     corners = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0]]], float)
-    np.testing.assert_allclose(surface.closest_on_triangles(np.array(point, float), corners), [weights], atol=1e-12)
+    np.testing.assert_allclose(surface.closest_barycentric(np.array(point, float), corners), [weights], atol=1e-12)
 
 
 def test_a_degenerate_triangle_is_an_edge():
     corners = np.array([[[0, 0, 0], [1, 0, 0], [2, 0, 0]]], float)
-    weights = surface.closest_on_triangles(np.array([1.5, 1, 0]), corners)
+    weights = surface.closest_barycentric(np.array([1.5, 1, 0]), corners)
     np.testing.assert_allclose((weights[..., None] * corners).sum(1), [[1.5, 0, 0]], atol=1e-9)
 
 
@@ -75,12 +75,12 @@ def test_vertices_without_faces_are_no_surface(monkeypatch):
     monkeypatch.setattr(surface, "FEW", 0)
     bumps = grid()
     with_loose = Surface(np.concatenate([bumps.vertices, np.full((40, 3), 9.0)]), bumps.triangles)
-    assert isinstance(with_loose.nearest(np.array([9.0, 9, 9])), Place)
+    assert isinstance(with_loose.closest_point(np.array([9.0, 9, 9])), SurfacePoint)
 
 
 def test_nearest_each_is_nearest_of_every_point(monkeypatch):
     bumps, points = grid(12), np.random.default_rng(2).uniform(-0.5, 1.5, (40, 3))
     monkeypatch.setattr(surface, "FEW", 10**9)
-    for point, place in zip(points, bumps.nearest_each(points), strict=True):
-        gap = np.linalg.norm(place.on(bumps.vertices) - point)
-        assert gap == pytest.approx(np.linalg.norm(bumps.nearest(point).on(bumps.vertices) - point))
+    for point, place in zip(points, bumps.closest_points(points), strict=True):
+        gap = np.linalg.norm(place.position(bumps.vertices) - point)
+        assert gap == pytest.approx(np.linalg.norm(bumps.closest_point(point).position(bumps.vertices) - point))

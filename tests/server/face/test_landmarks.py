@@ -55,7 +55,7 @@ def test_a_head_that_looks_aside_is_looked_at_again_from_its_front(person, turn)
 def test_two_heads_are_refused_and_four_points_choose_one(person):
     """Which of them speaks is the artist's to say."""
     vertices, triangles, landmarks = person
-    both = join(vertices, triangles, (*vertices, 0.35, 0, 0.02), triangles)
+    both = join(vertices, triangles, vertices + np.array((0.35, 0, 0.02)), triangles)
     with pytest.raises(LSFError) as caught:
         fit(*both)
     assert caught.value.code == "several_faces" and "2 faces" in str(caught.value)
@@ -94,7 +94,7 @@ def test_no_face_is_refused(name):
 def test_raster_sees_the_nearest_surface():
     """Two squares, one before the other, and the way pixels map to x and z."""
     square = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1.0]])
-    vertices = np.concatenate([(*square, 0, 5, 0), 0.5 * square + (0.5, 1, 0.5)])
+    vertices = np.concatenate([square + np.array((0, 5, 0)), 0.5 * square + (0.5, 1, 0.5)])
     triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     view = render(vertices, triangles, vertex_normals(vertices, triangles), np.zeros(2), 4.0, 40)
     assert view.depth[14, 26] == 1 and view.triangle[14, 26] in (2, 3)  # upper left of the character: the near one

@@ -35,7 +35,7 @@ def spots() -> np.ndarray:
 @pytest.fixture
 def editor() -> Editor:
     surface = wall()
-    return Editor(surface, {i: surface.nearest(spot) for i, spot in enumerate(spots())}, {})
+    return Editor(surface, {i: surface.closest_point(spot) for i, spot in enumerate(spots())}, {})
 
 
 def screen(editor) -> np.ndarray:
@@ -162,13 +162,13 @@ def test_a_face_that_was_not_found_is_told_by_four_clicks():
     editor.press(*ray(5, 5))  # beside the surface
     editor.release()
     assert editor.missing == 48 and not editor.changed
-    for point, spot in zip(points.FOUR, [(-0.3, -0.4), (0.3, -0.4), (0, 0), (0, -0.8)], strict=True):
+    for point, spot in zip(points.ANCHORS, [(-0.3, -0.4), (0.3, -0.4), (0, 0), (0, -0.8)], strict=True):
         assert editor.missing == point
         editor.hover(screen(editor), np.array(spot) * 1000)
         editor.press(*ray(*spot))
         editor.drag(*ray(*spot))
         editor.release()
-    assert editor.missing is None and set(editor.own) == set(points.FOUR)
+    assert editor.missing is None and set(editor.own) == set(points.ANCHORS)
     editor.hover(screen(editor), NOWHERE)
     editor.press(*ray(0.5, 0.5))
     editor.release()
@@ -185,5 +185,5 @@ def test_points_are_seen_where_the_view_shows_them():
 def test_numbering():
     assert len(points.RIGHT) == 29 and all(points.MIRROR[points.MIRROR[p]] == p for p in points.MIRROR)
     assert {p for _name, line, _closed in points.LINES for p in line} == set(range(68))
-    assert points.name(48) == "Right Mouth Corner" and points.name(0) == "Jaw" and points.line_of(62) == "Inner Lips"
+    assert points.name(48) == "Right Mouth Corner" and points.name(0) == "Jaw" and points.line_name(62) == "Inner Lips"
     assert (41, 36) in points.segments() and (16, 0) not in points.segments()

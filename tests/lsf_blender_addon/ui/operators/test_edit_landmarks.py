@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lsf_blender_addon.scene.landmarks.surface import Place, Surface
+from lsf_blender_addon.scene.landmarks.surface import Surface, SurfacePoint
 from lsf_blender_addon.ui.landmark_editor.editor import Editor
 from lsf_blender_addon.ui.operators.edit_landmarks import LSF_OT_edit_landmarks as Operator
 
@@ -29,7 +29,7 @@ def context():
 def operator():
     """The operator with what it calls written down in `calls`."""
     surface = Surface(np.eye(3), np.array([[0, 1, 2]]))
-    here = Place((0, 1, 2), (0.2, 0.3, 0.5))
+    here = SurfacePoint((0, 1, 2), (0.2, 0.3, 0.5))
     fake = SimpleNamespace(calls=[], _editor=Editor(surface, dict.fromkeys(range(68), here), {48: here}))
     fake._point = lambda region, event: fake.calls.append(("point", region.type, event.type))
     fake._type = lambda event: (fake.calls.append(("type", event.type)), Operator._type(fake, event))

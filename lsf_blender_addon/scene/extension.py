@@ -4,17 +4,17 @@ from pathlib import Path
 
 import bpy
 
-ADD_ON = __package__.rpartition(".")[0]
+PACKAGE = __package__.rpartition(".")[0]
 
 
 def user_folder() -> Path:
     """The add-on's own folder, which survives its updates."""
     try:
-        return Path(bpy.utils.extension_path_user(ADD_ON, create=True))
+        return Path(bpy.utils.extension_path_user(PACKAGE, create=True))
     except ValueError:  # not installed as an extension: run from the source tree
         return Path(bpy.utils.user_resource("CONFIG", path="lsf_animation", create=True))
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
-    addon = bpy.context.preferences.addons.get(ADD_ON)
+    addon = bpy.context.preferences.addons.get(PACKAGE)
     return addon.preferences if addon else None
