@@ -176,7 +176,7 @@ def prepare_face(
     cancelled: Callable[[], bool] = lambda: False,
 ):
     """Fit a face, or take it from `faces`; needs no model. See Engine.prepare_face."""
-    from .face.guided import check_landmarks
+    from .face.landmark_constraints import check_landmarks
     from .face.space import fit
 
     if landmarks is not None:

@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 
 from . import head as h
 from .geometry import edges_of, laplacian, sample_surface, similarity, spread
-from .labels import mouth_sides
-from .lids import see_lids
+from .mouth_sides import mouth_sides
+from .eyelids import see_lids
 from .raster import vertex_normals
 from .refusals import no_face
 

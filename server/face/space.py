@@ -9,12 +9,12 @@ from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from ..errors import LSFError
-from . import guided, parts
+from . import landmark_constraints as guided, parts
 from . import head as h
-from .closing import keep_gap
-from .finding import DOUBTFUL, locate
+from .seam_closure import keep_gap
+from .localisation import DOUBTFUL, locate
 from .geometry import similarity
-from .transfer import carry_skin, local_shapes, triangle_normals, untangle
+from .shape_transfer import carry_skin, local_shapes, triangle_normals, untangle
 
 LEAST_FACE_VERTICES, FACE_RADIUS = 200, 0.15  # metres on a head of ordinary size: the front half of a head
 SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head

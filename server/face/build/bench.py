@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import LSFError
 from ...files.meshes import load
-from . import sheet
+from . import contact_sheet as sheet
 from ..space import fit
 
 GROUPS = {

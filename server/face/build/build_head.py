@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arkit import CHANNELS
 from .. import head as h
-from ..closing import close_all, meet
+from ..seam_closure import close_all, meet
 from ..geometry import edge_lengths
 from ..head import ASSET, MATERIALS
 from .ict import EYE_LEFT, EYE_RIGHT, GUMS, LANDMARKS, SKIN_END, TEETH, Ict

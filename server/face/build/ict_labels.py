@@ -19,7 +19,7 @@ from .ict import (
     path_along,
     seed_distances,
 )
-from ..labels import CLEARLY, REACH
+from ..mouth_sides import CLEARLY, REACH
 
 WIDENING = np.array([0.6, 1, 1])  # of the distances from the tongue's ridge, the lower and the upper gums: it is broad
 OUTER_LIP = [*range(48, 60), 48]

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ..head import load_head
-from ..network import LandmarkNet, centre_depth
+from ..landmark_network import LandmarkNet, centre_depth
 from ..raster import render, vertex_normals
 from .synthetic import HeadMaker
 

@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import soundfile
 
-from ...face.build.sheet import YAW, shade, write_png
+from ...face.build.contact_sheet import YAW, shade, write_png
 from ...face.build.synthetic import rotation
 from ...face.head import load_head
 from ...files import audio

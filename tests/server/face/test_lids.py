@@ -5,9 +5,9 @@ import pytest
 
 from server.arkit import CHANNELS
 from server.face import head as h
-from server.face.closing import close_all, head_seams
+from server.face.seam_closure import close_all, head_seams
 from server.face.head import load_head
-from server.face.lids import EYES, see_lids
+from server.face.eyelids import EYES, see_lids
 from server.face.raster import vertex_normals
 from server.face.registration import Target
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..errors import LSFError
-from . import guided, parts
+from . import landmark_constraints as guided, parts
 from . import head as h
 from .refusals import no_face
 from .registration import Alignment, align, deform
@@ -78,7 +78,7 @@ def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, 
 
 def _look_from_the_front(vertices, shown, found, alignment, head, looking):
     """Another look at a face that turned out to face elsewhere than where it was looked at from; None if it did not."""
-    from .landmarks import find_facing
+    from .landmark_detection import find_facing
 
     if alignment is None or found.view is None or alignment.unmatched > MOST_UNMATCHED:
         return None
@@ -91,7 +91,7 @@ def _look_from_the_front(vertices, shown, found, alignment, head, looking):
 
 def _candidates(vertices, triangles, piece, landmarks, head, looking) -> Iterator:
     """Where the face may be, the likeliest first; what an artist placed shows the way."""
-    from .landmarks import Found, find_landmarks  # torch is only needed here
+    from .landmark_detection import Found, find_landmarks  # torch is only needed here
 
     if guided.placed(landmarks).all():
         yield Found(landmarks, np.ones(68), 0.0)
@@ -113,7 +113,7 @@ def doubt(alignment: Alignment, spread: float, placed: bool = False) -> float:
 
 def _other_faces(vertices, triangles, piece, located, head, looking) -> list:
     """(Found, Alignment) of the other large pieces of the mesh that are faces beyond doubt, seen alone."""
-    from .landmarks import find_facing
+    from .landmark_detection import find_facing
 
     members = piece[triangles[:, 0]]
     rotation, known, least = np.eye(3), -1, 0.0

@@ -5,7 +5,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from . import head as h
-from .closing import close_all, head_seams
+from .seam_closure import close_all, head_seams
 from .geometry import adjacency, closest_on_triangles, edges_of, sample_surface, smoothstep
 from .raster import vertex_normals
 from .registration import Registration

@@ -57,7 +57,7 @@ def bend(points, landmarks, head: h.Head) -> np.ndarray:
 
 def from_few(vertices, triangles, piece, landmarks, head: h.Head, step: Callable[[], None]) -> Iterator:
     """Candidates for all landmarks where the placed ones tell where the face is: looked for there, then guessed."""
-    from .landmarks import Found, find_facing
+    from .landmark_detection import Found, find_facing
 
     fixed = placed(landmarks)
     scale, rotation, shift = similarity(head.landmarks68[fixed], landmarks[fixed])

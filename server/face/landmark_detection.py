@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from .network import LandmarkNet, to_image
+from .landmark_network import LandmarkNet, to_image
 from .raster import boxes, may_show, render, vertex_normals
 
 WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
