@@ -24,7 +24,7 @@ def brows(voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
     from scipy.ndimage import median_filter
 
     frames = len(spoken)
-    loud = prosody.at_frames(prosody.loud(voice.level, LOUD), frames, fps)
+    loud = prosody.at_frames(prosody.relative_loudness(voice.level, LOUD), frames, fps)
     height = prosody.at_frames(median_filter(voice.pitch, 5), frames, fps)
     accent = loud * (np.clip((height - LOWEST) / (HIGHEST - LOWEST), 0, 1) + UNVOICED)
     prominence = attack_release(spoken * accent, ONSET, RELEASE, fps)

@@ -1,76 +1,136 @@
-"""Prosody: how loud and how high a voice is, which syllables it stresses, where its phrases end."""
+"""Prosody of speech: loudness, pitch, accents and pauses.
+
+Loudness and pitch are measured in windows with common centres, one every HOP_LENGTH samples (see `centres`), so that
+value i of both belongs to the same moment.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..files.audio import SAMPLE_RATE
+from ..numerics import FloatArray
 
-HOP = SAMPLE_RATE // 50  # samples from one value to the next, as everywhere in this file
-WINDOW = 1024  # samples in which the pitch is looked for
-LOWEST, HIGHEST = 70, 500  # Hz
-VOICED = 0.45  # autocorrelation at the pitch's lag, of that at lag 0
-PAUSE, QUIET = 0.2, 30.0  # a pause: this many seconds, this many decibels below the loud parts
-BETWEEN_ACCENTS = 0.35  # seconds, about two syllables
-BLOCK = 3000  # values worked out at a time, so that hours of speech stay small in memory
+HOP_LENGTH = SAMPLE_RATE // 50  # samples from one window to the next, and the length of a window of loudness
+PITCH_WINDOW = 1024  # samples; 64 ms hold more than four periods of the lowest pitch
+PITCH_PADDING = (PITCH_WINDOW - HOP_LENGTH) // 2  # samples by which a window of pitch begins before that of loudness
+MIN_PITCH, MAX_PITCH = 70, 500  # Hz
+MIN_LAG, MAX_LAG = SAMPLE_RATE // MAX_PITCH, SAMPLE_RATE // MIN_PITCH  # samples of one period
+VOICING_THRESHOLD = 0.45  # least autocorrelation of a voiced window at its pitch period, relative to lag 0
+MAX_PITCH_DEVIATION = 14  # semitones from the voice's median; more is an octave error
+PITCH_BLOCK = 3000  # windows analysed at a time, so that hours of speech need little memory
+
+LOUD_PERCENTILE = 95  # of the levels: the loud parts of a voice
+MIN_PAUSE = 0.2  # seconds; the closure of a plosive is shorter
+PAUSE_DEPTH = 30.0  # decibels below the loud parts
+ACCENT_RANGE = 15  # decibels below the loud parts at which a syllable counts nothing
+ACCENT_PITCH_RANGE = 8  # semitones above the median at which pitch counts in full
+MIN_ACCENT_DISTANCE = 0.35  # seconds, about two syllables
+SYLLABLE_WINDOW = 9  # hops of the Hann window that smooths over a syllable: 140 ms without its zeros
 
 
 class Accents(NamedTuple):
-    seconds: np.ndarray  # (n,)
-    strength: np.ndarray  # (n,) 0 to 1
+    """Stressed syllables of a line."""
+
+    seconds: FloatArray  # (n,)
+    strength: FloatArray  # (n,) 0 to 1
 
 
 class Voice(NamedTuple):
-    level: np.ndarray  # (n,) decibels
-    pitch: np.ndarray  # (n,) semitones above the voice's median, 0 where nothing is voiced
+    """Loudness and pitch of a line at the same n moments, see `centres`."""
+
+    level: FloatArray  # (n,) decibels
+    pitch: FloatArray  # (n,) semitones above the voice's median, 0 where nothing is voiced
 
 
-def measure(audio: np.ndarray) -> Voice:
-    """Loudness and pitch of speech (N,) at 16 kHz, one value every HOP samples."""
+def measure(audio: FloatArray) -> Voice:
+    """Return loudness and pitch of speech (N,) at 16 kHz, n = N // HOP_LENGTH values each."""
     return Voice(loudness(audio), pitch(audio))
 
 
-def loudness(audio: np.ndarray) -> np.ndarray:
-    """Decibels (n,), one value every HOP samples of speech (N,) at 16 kHz."""
-    count = len(audio) // HOP
-    power = np.square(audio[: count * HOP], dtype=np.float32).reshape(count, HOP).mean(1)
-    return 10 * np.log10(power + 1e-10)
+def centres(count: int) -> FloatArray:
+    """Return the times (count,) in seconds at which the windows of loudness and pitch are centred."""
+    return (np.arange(count) + 0.5) * HOP_LENGTH / SAMPLE_RATE
 
 
-def loud(level: np.ndarray, decibels: float) -> np.ndarray:
-    """How loud a voice is, 0 to 1 (n,), from its level (n,): 1 in its loud parts, 0 so many `decibels` below them."""
-    return np.clip((level - np.percentile(level, 95)) / decibels + 1, 0, 1)
+def at_frames(values: FloatArray, frames: int, fps: float, delay: float = 0.0) -> NDArray[np.float64]:
+    """Interpolate values of loudness or pitch at the frames of an animation.
+
+    Args:
+        values: (n,) values at `centres(n)`.
+        frames: Number of frames; frame i lies at i / fps seconds.
+        fps: Frames per second.
+        delay: Seconds by which the result follows the values.
+
+    Returns:
+        (frames,) values; the first and the last value hold outside of the sound.
+    """
+    return np.interp(np.arange(frames) / fps - delay, centres(len(values)), values)
 
 
-def at_frames(values: np.ndarray, frames: int, fps: float, later: float = 0.0) -> np.ndarray:
-    """Values of this file, one every HOP samples, at i / fps seconds (F,), or what they were `later` seconds before."""
-    return np.interp(np.arange(frames) / fps - later, np.arange(len(values)) * HOP / SAMPLE_RATE, values)
+def loudness(audio: FloatArray) -> FloatArray:
+    """Return the level (n,) in decibels of speech (N,) at 16 kHz: the mean power of windows of HOP_LENGTH samples."""
+    count = len(audio) // HOP_LENGTH
+    power = np.square(audio[: count * HOP_LENGTH], dtype=np.float32).reshape(count, HOP_LENGTH).mean(1)
+    level: FloatArray = 10 * np.log10(power + 1e-10)
+    return level
 
 
-def pitch(audio: np.ndarray) -> np.ndarray:
-    """Semitones above the voice's median (n,), 0 where nothing is voiced; one value every HOP samples."""
-    count = len(audio) // HOP
-    padded = np.pad(audio.astype(np.float32), (0, WINDOW))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:count]
-    taper = np.hanning(WINDOW).astype(np.float32)
-    shortest, longest = SAMPLE_RATE // HIGHEST, SAMPLE_RATE // LOWEST
+def relative_loudness(level: FloatArray, decibels: float) -> FloatArray:
+    """Scale the level of a voice by its own loud parts.
+
+    Args:
+        level: (n,) decibels, see `loudness`.
+        decibels: Range below the loud parts that counts.
+
+    Returns:
+        (n,) 0 to 1: 1 in the loud parts, 0 from `decibels` below them on.
+    """
+    return np.clip((level - np.percentile(level, LOUD_PERCENTILE)) / decibels + 1, 0, 1)
+
+
+def pitch(audio: FloatArray) -> NDArray[np.float64]:
+    """Estimate the pitch by the maximum of the autocorrelation of Hann windows.
+
+    Args:
+        audio: (N,) speech at 16 kHz.
+
+    Returns:
+        (n,) semitones above the voice's median, n = N // HOP_LENGTH; 0 where nothing is voiced.
+    """
+    count = len(audio) // HOP_LENGTH
+    padded = np.pad(audio.astype(np.float32), (PITCH_PADDING, PITCH_WINDOW))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH][:count]
     semitones, voiced = np.zeros(count), np.zeros(count, bool)
-    for start in range(0, count, BLOCK):
-        spectrum = np.fft.rfft(windows[start : start + BLOCK] * taper, 2 * WINDOW)
-        correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :longest]
-        lags = correlation[:, shortest:] / (correlation[:, :1] + 1e-9)
-        semitones[start : start + BLOCK] = 12 * np.log2(SAMPLE_RATE / (lags.argmax(1) + shortest))
-        voiced[start : start + BLOCK] = lags.max(1) > VOICED
+    for start in range(0, count, PITCH_BLOCK):
+        block = slice(start, start + PITCH_BLOCK)
+        semitones[block], voiced[block] = _pitch_of_windows(windows[block])
     if not voiced.any():
         return np.zeros(count)
     semitones -= np.median(semitones[voiced])
-    return np.where(voiced & (np.abs(semitones) < 14), semitones, 0.0)
+    return np.where(voiced & (np.abs(semitones) < MAX_PITCH_DEVIATION), semitones, 0.0)
 
 
-def accents(audio: np.ndarray) -> Accents:
-    """The stressed syllables of speech (N,) at 16 kHz: where it is louder and higher than around.
+def _pitch_of_windows(windows: NDArray[np.float32]) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return semitones (n,) above 1 Hz of windows (n, PITCH_WINDOW), and which of them are voiced (n,)."""
+    taper = np.hanning(PITCH_WINDOW).astype(np.float32)
+    spectrum = np.fft.rfft(windows * taper, 2 * PITCH_WINDOW)
+    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :MAX_LAG]
+    lags = correlation[:, MIN_LAG:] / (correlation[:, :1] + 1e-9)
+    return 12 * np.log2(SAMPLE_RATE / (lags.argmax(1) + MIN_LAG)), lags.max(1) > VOICING_THRESHOLD
+
+
+def accents(audio: FloatArray) -> Accents:
+    """Find the stressed syllables: local maxima of a prominence of loudness and pitch.
 
     Both mark an accent, loudness the more reliably (Kochanski et al. 2005).
+
+    Args:
+        audio: (N,) speech at 16 kHz.
+
+    Returns:
+        Time and strength of each accent; none if the sound is shorter than 0.1 s.
     """
     from scipy.ndimage import median_filter
     from scipy.signal import find_peaks
@@ -78,26 +138,35 @@ def accents(audio: np.ndarray) -> Accents:
     level = loudness(audio)
     if len(level) < 5:
         return Accents(np.zeros(0), np.zeros(0))
-    high = np.clip(median_filter(pitch(audio), 5) / 8, -0.5, 1)
-    hann = np.hanning(9)[1:-1]  # 140 ms: a syllable
-    prominence = np.convolve(loud(level, 15) * (0.65 + 0.35 * high), hann / hann.sum(), "same")
-    peaks, found = find_peaks(prominence, height=0.3, prominence=0.12, distance=round(BETWEEN_ACCENTS * SAMPLE_RATE / HOP))
-    return Accents((peaks + 0.5) * HOP / SAMPLE_RATE, np.clip(found["peak_heights"], 0, 1))
+    height = np.clip(median_filter(pitch(audio), 5) / ACCENT_PITCH_RANGE, -0.5, 1)
+    hann = np.hanning(SYLLABLE_WINDOW)[1:-1]
+    prominence = np.convolve(relative_loudness(level, ACCENT_RANGE) * (0.65 + 0.35 * height), hann / hann.sum(), "same")
+    distance = round(MIN_ACCENT_DISTANCE * SAMPLE_RATE / HOP_LENGTH)
+    peaks, properties = find_peaks(prominence, height=0.3, prominence=0.12, distance=distance)
+    return Accents(centres(len(level))[peaks], np.clip(properties["peak_heights"], 0, 1))
 
 
-def pauses(audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds at which the pauses in speech (N,) at 16 kHz begin and end, (n,) each; one may be open at either side."""
+def pauses(audio: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Find the pauses of at least MIN_PAUSE seconds.
+
+    Args:
+        audio: (N,) speech at 16 kHz.
+
+    Returns:
+        Starts (n,) and ends (n,) of the pauses in seconds, silence before and after the speech included.
+    """
     level = loudness(audio)
     if not len(level):
         return np.zeros(0), np.zeros(0)
-    quiet = level < np.percentile(level, 95) - QUIET
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8))) * HOP / SAMPLE_RATE
-    starts, stops = edges[::2], edges[1::2]
-    long = stops - starts >= PAUSE
-    return starts[long], stops[long]
+    quiet = level < np.percentile(level, LOUD_PERCENTILE) - PAUSE_DEPTH
+    changes = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
+    edges = changes * HOP_LENGTH / SAMPLE_RATE  # a pause begins and ends with a window, not at its centre
+    starts, ends = edges[::2], edges[1::2]
+    long = ends - starts >= MIN_PAUSE
+    return starts[long], ends[long]
 
 
-def phrase_ends(audio: np.ndarray) -> np.ndarray:
-    """Seconds (n,) at which a phrase has just ended in speech (N,) at 16 kHz."""
+def phrase_ends(audio: FloatArray) -> FloatArray:
+    """Return the times (n,) in seconds at which a phrase of speech (N,) at 16 kHz ends and a pause begins."""
     starts, _ = pauses(audio)
     return starts[starts > 0]

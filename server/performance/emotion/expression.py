@@ -117,7 +117,7 @@ def express(emotions: np.ndarray, voice: prosody.Voice, spoken: np.ndarray, fps:
     from scipy.ndimage import maximum_filter1d
 
     frames = len(emotions)
-    loud = prosody.at_frames(prosody.loud(voice.level, 14), frames, fps)
+    loud = prosody.at_frames(prosody.relative_loudness(voice.level, 14), frames, fps)
     high = prosody.at_frames(np.clip(voice.pitch / 6, 0, 1), frames, fps)
     arousal = attack_release(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
     envelope = attack_release(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)

@@ -51,5 +51,41 @@ def test_accents_are_where_the_voice_is_loud_and_high_and_silence_has_none():
 def test_blocks_do_not_show(monkeypatch):
     audio = voice(8, 120 + 20 * np.sin(np.arange(8 * RATE) / RATE))
     whole = prosody.pitch(audio)
-    monkeypatch.setattr(prosody, "BLOCK", 37)
+    monkeypatch.setattr(prosody, "PITCH_BLOCK", 37)
     np.testing.assert_allclose(prosody.pitch(audio), whole, atol=1e-6)
+
+
+def crossing(values: np.ndarray, before: float, after: float, near: float) -> float:
+    """Seconds at which values at 1 kHz cross the middle between two levels, nearest to `near`."""
+    above = values > (before + after) / 2
+    changes = np.flatnonzero(above[1:] != above[:-1]) / 1000
+    return changes[np.argmin(np.abs(changes - near))]
+
+
+def test_steps_of_loudness_are_at_their_times():
+    """Up and down, wherever they lie in a window: decibels favour the louder side of a step inside one."""
+    seconds, errors = np.arange(2 * RATE) / RATE, []
+    for second in (1.0, 1.005, 1.01, 1.015):
+        for step in (12, -12):
+            audio = voice(2, 200, 0.1 * np.where(seconds < second, 1, 10 ** (step / 20)))
+            level = prosody.at_frames(prosody.loudness(audio), 2000, 1000)
+            errors.append(crossing(level, level[500], level[1500], second) - second)
+    assert abs(np.mean(errors)) < 0.002 and np.abs(errors).max() < 0.01
+
+
+@pytest.mark.parametrize("step", [5, -5])
+@pytest.mark.parametrize("hertz", [110, 200])
+@pytest.mark.parametrize("second", [1.0, 1.013])
+def test_a_step_of_pitch_is_at_its_time(second, hertz, step):
+    seconds = np.arange(2 * RATE) / RATE
+    audio = voice(2, hertz * 2 ** (np.where(seconds < second, 0, step) / 12))
+    pitch = prosody.at_frames(prosody.pitch(audio), 2000, 1000)
+    assert abs(crossing(pitch, pitch[500], pitch[1500], second) - second) < 0.012
+
+
+def test_loudness_and_pitch_of_a_tone_burst_are_centred_on_it():
+    burst = np.concatenate([silence(0.9), voice(0.2, 200), silence(0.9)])
+    measured = prosody.measure(burst)
+    times = prosody.centres(len(measured.level))
+    for weight in (measured.level > -40, np.abs(prosody.pitch(np.concatenate([burst, voice(3, 120)]))[:100]) > 1):
+        assert abs(np.average(times, weights=weight) - 1.0) < 0.006
