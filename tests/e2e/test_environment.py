@@ -1,5 +1,6 @@
 """The environment maker: a real venv and a real pip, from a folder of tiny wheels made here, so without network."""
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -18,24 +19,39 @@ PACKAGES = {
 }
 
 
-def wheel(folder: Path, name: str, version: str, setup: str = "") -> None:
+def wheel(folder: Path, name: str, version: str, setup: str = "") -> Path:
     """An empty but installable package."""
     info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
         file.writestr(f"{name}/__init__.py", setup)
         file.writestr(f"{name}/signal.py", "")
         file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{info}/RECORD", "")
+    return path
 
 
 @pytest.fixture
-def wheels(tmp_path):
+def wheels(tmp_path, monkeypatch):
+    """A folder of wheels, and a lock file of their hashes in place of the one that ships."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    for name, version in PACKAGES.items():
-        wheel(folder, name, version)
+    lock = tmp_path / "requirements.lock"
+    with lock.open("w") as file:
+        for name, version in PACKAGES.items():
+            digest = hashlib.sha256(wheel(folder, name, version).read_bytes()).hexdigest()
+            if name != "torch":
+                file.write(f"{name}=={version} --hash=sha256:{digest}\n")
+    monkeypatch.setattr(installation, "LOCK", lock)
     return folder
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path, wheels):
+    wheel(wheels, "scipy", PACKAGES["scipy"], "print('not what was tested')")
+    with pytest.raises(EnvironmentFailed, match="not the one that was tested"):
+        installation.make(tmp_path / "env", tmp_path / "log", lambda *step: None, lambda: False, wheels=wheels)
+    assert not installation.is_complete(tmp_path / "env")
 
 
 def test_a_failed_attempt_says_why_and_the_next_one_succeeds(tmp_path, wheels):

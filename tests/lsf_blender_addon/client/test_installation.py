@@ -1,5 +1,6 @@
 """The environment maker up to its first subprocess; tests/e2e/test_environment.py makes real ones."""
 
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -15,6 +16,17 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_the_requirements_are_those_of_pyproject():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert list(installation.REQUIREMENTS) == project["dependencies"]
+    assert project["requires-python"] == ">={}.{}".format(*installation.MIN_PYTHON)
+
+
+def test_what_is_installed_fits_the_requirements():
+    """On every Python: the lock file may name several versions of a package, each with a marker."""
+    pins = re.findall(r"^(\S+)==([^ \n]+)", installation.LOCK.read_text("utf-8"), re.MULTILINE)
+    assert not [name for name, _ in pins if name == "torch"]
+    pins += re.findall(r"^(torch)==(\S+)$", installation.TORCH.read_text("utf-8"), re.MULTILINE)
+    for requirement in installation.REQUIREMENTS:
+        versions = [version for name, version in pins if name == installation._name(requirement)]
+        assert versions and all(installation._satisfies(version, requirement) for version in versions)
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
@@ -84,6 +96,7 @@ def test_version_bounds(version, fits):
         ("The virtual environment was not created successfully because ensurepip is not available", "python3-venv"),
         ("ERROR: No matching distribution found for torch>=2.2", "No package torch>=2.2 fits"),
         ("urllib3.exceptions.NewConnectionError: failed", "network"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "server/requirements.lock"),
         ("gibberish", "try again"),
     ],
 )
