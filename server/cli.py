@@ -54,9 +54,9 @@ def parser() -> argparse.ArgumentParser:
         "--layers",
         nargs="+",
         default=[],
-        choices=list(layers.MAKE),
+        choices=list(layers.LAYERS),
         metavar="LAYER",
-        help=f"what else the person does, as arrays of their own: {', '.join(layers.MAKE)}",
+        help=f"what else the person does, as arrays of their own: {', '.join(layers.LAYERS)}",
     )
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")

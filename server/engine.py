@@ -9,173 +9,261 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .errors import Cancelled, LSFError
 from .face import cache as face_cache
 from .face import rig_solver
 from .files import audio
 from .files.meshes import Mesh
+from .numerics import FloatArray, IntArray
 from .performance import layers
 from .performance.emotion.direction import Direction
-from .performance.perform import perform
+from .performance.perform import Performance, perform
 
-if TYPE_CHECKING:  # it brings scipy, which must not hold up the first answer
+if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from .face.space import FaceSpace
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS, MAX_TEMPERATURE = 240, 2.0
-MAX_CURVE_BYTES = 1 << 30
+MAX_SEED = 2**32 - 1
+MAX_CURVE_BYTES = 1 << 30  # the payload of a message is limited to as much
+RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
 
 Report = Callable[[float, str], None]
+"""Called with the fraction done, 0 to 1, and a sentence for people."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an artist may choose. Checked when made: LSFError("bad_settings", …)."""
+    """What an artist may choose.
 
-    fps: float | None = None  # frames per second of the result; None: the model's own
-    t0: float = 0.0  # seconds of the audio at which frame 0 lies; may be negative
-    temperature: float = 0.0  # 0 is the most likely take, the same every time; higher is livelier
+    Attributes:
+        fps: Frames per second of the result; None is the model's own rate.
+        t0: Seconds of the audio at which frame 0 lies; may be negative.
+        temperature: 0 is the most likely take, the same every time; the variation of takes grows with it.
+        seed: Which take, at a temperature above 0, and which layers.
+        emotion: One of EMOTIONS, shown instead of the detected emotion or mixed with it; None is the detected one.
+        emotion_strength: 0 (none at all) to 1.
+        emotion_mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is chosen, else 0.
+        layers: Keys of LAYERS, each of which becomes a curve of its own.
+
+    Raises:
+        LSFError: "bad_settings" if a value is out of range.
+    """
+
+    fps: float | None = None
+    t0: float = 0.0
+    temperature: float = 0.0
     seed: int = 0
-    emotion: str | None = None  # instead of what the voice implies, or mixed with it; one of emotion.EMOTIONS
-    emotion_strength: float = 1.0  # 0: none at all
-    emotion_mix: float | None = None  # 0: as the voice implies; 1: as chosen (None: 1 if an emotion is chosen)
-    layers: tuple[str, ...] = ()  # names of layers.MAKE: what else the person does, as arrays of their own
+    emotion: str | None = None
+    emotion_strength: float = 1.0
+    emotion_mix: float | None = None
+    layers: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
             raise LSFError("bad_settings", f"The frame rate must be 1 to {MAX_FPS} fps, not {self.fps}.")
         if not abs(self.t0) <= audio.MAX_SECONDS:
             raise LSFError("bad_settings", f"Frame 0 cannot lie at {self.t0} s.")
         if not 0 <= self.temperature <= MAX_TEMPERATURE:
             raise LSFError("bad_settings", f"The temperature must be 0 to {MAX_TEMPERATURE}, not {self.temperature}.")
-        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise LSFError("bad_settings", f"The seed must be a whole number from 0 to 4294967295, not {self.seed}.")
-        Direction.constant(self.emotion, self.emotion_strength, self.emotion_mix)
-        if unknown := sorted(set(self.layers) - set(layers.MAKE)):
-            raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose of {", ".join(layers.MAKE)}.')
+        if not isinstance(self.seed, int) or not 0 <= self.seed <= MAX_SEED:
+            raise LSFError("bad_settings", f"The seed must be a whole number from 0 to {MAX_SEED}, not {self.seed}.")
+        self.direction()
+        if unknown := sorted(set(self.layers) - set(layers.LAYERS)):
+            known = ", ".join(layers.LAYERS)
+            raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose of {known}.')
+
+    def direction(self) -> Direction:
+        """Return the direction for the whole line."""
+        return Direction.constant(self.emotion, self.emotion_strength, self.emotion_mix)
 
 
 @dataclass
 class Result:
-    """offset[f] = Σ_k motion[f, k] · face.basis[k], at t0 + f / fps seconds of the audio, in the mesh's own units."""
+    """The animation: offset[f] = Σ_k motion[f, k] · face.basis[k], at t0 + f / fps seconds, in the mesh's own units."""
 
     fps: float
-    t0: float
-    motion: np.ndarray  # (F, K) float32
-    expression: np.ndarray  # (F, K) float32: the part of `motion` that emotion adds
-    emotion: np.ndarray  # (F, 8) float32, 0 to 1: what the voice implies, in the order of emotion.EMOTIONS
+    t0: float  # seconds of the audio
+    motion: NDArray[np.float32]  # (F, K)
+    expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
+    emotion: NDArray[np.float32]  # (F, 8) 0 to 1: the emotion detected in the voice, in the order of EMOTIONS
     face: "FaceSpace"
     mesh: Mesh
-    rig_motion: np.ndarray | None  # (F, R) float32 weights of the rig's own shapes, if there is a rig
+    rig_motion: NDArray[np.float32] | None  # (F, R) weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
-    layers: dict[str, np.ndarray]  # of those that were asked for: blinks (F,), gaze (F, 2), head (F, 3); see layers.py
+    layers: dict[str, NDArray[np.float32]]  # those asked for: blinks (F,), gaze (F, 2), head (F, 3)
 
 
 class Engine:
-    """Owns the model and the face cache. One job at a time; not thread-safe.
+    """Owns the model and the face cache. It runs one job at a time and is not thread-safe.
 
-    `checkpoint` is a folder with config.json and model.safetensors (None: the one that ships), `device` a torch
-    device, `cache_folder` where fitted faces are kept (None: in memory only).
+    Attributes:
+        model: The network, in inference mode.
+        device: The torch device that runs it.
+        device_note: One sentence that says why "auto" fell back to the CPU; "" if it did not.
     """
 
     def __init__(self, checkpoint: str | Path | None = None, device: str = "cpu", cache_folder: Path | None = None):
+        """Load the model.
+
+        Args:
+            checkpoint: A folder with config.json and model.safetensors; None is the one that ships.
+            device: "auto", "cpu", "gpu" or the name of a torch device, see `model.device.load_on_device`.
+            cache_folder: Where fitted faces are kept; None keeps them in memory only.
+
+        Raises:
+            LSFError: "no_model", "bad_checkpoint" or "no_device".
+        """
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
-        import torch
+        from .model.device import load_on_device
 
-        from .model import LSF
-
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise LSFError("no_device", 'Torch finds no CUDA device here: use the device "cpu".')
-        self.model = LSF.from_pretrained(folder).to(device).eval()
+        self.model, self.device, self.device_note = load_on_device(folder, device)
         self._faces = face_cache.FaceCache(cache_folder)
 
     def generate(
         self,
-        samples: np.ndarray,
+        samples: FloatArray,
         rate: float,
         mesh: Mesh | None = None,
         settings: Settings | None = None,
         report: Report = lambda fraction, text: None,
         cancelled: Callable[[], bool] = lambda: False,
-        landmarks: np.ndarray | None = None,
-        parts: np.ndarray | None = None,
+        landmarks: FloatArray | None = None,
+        parts: IntArray | None = None,
         own_rig: rig_solver.Rig | None = None,
         direction: Direction | None = None,
     ) -> Result:
-        """Animate `mesh` (None: the project's own head) to the speech in `samples` (N,) or (N, C) at `rate` Hz.
+        """Animate a face to speech.
 
-        `landmarks` (68, 3) and `parts` (V,): what the caller knows of the mesh, see face.fit. `own_rig`: shape keys of
-        the mesh to solve for too. `direction`: emotion over time, row i at frame i of the result (None: as the settings
-        say). Raises LSFError and Cancelled.
+        Args:
+            samples: (N,) or (N, C) speech.
+            rate: Its sample rate in Hz.
+            mesh: The neutral mesh; None is the project's own head.
+            settings: What the artist chose; None is all defaults.
+            report: Called with the progress.
+            cancelled: Returns true when the job is to stop.
+            landmarks: (68, 3) known landmarks of the mesh, see `face.space.fit`.
+            parts: (V,) known parts of the mesh, see `face.space.fit`.
+            own_rig: Shape keys of the mesh to solve for, too.
+            direction: Emotion over time, row i at frame i of the result; None takes the emotion of the settings.
+
+        Returns:
+            The curves and the face space that they move.
+
+        Raises:
+            LSFError: Anything wrong with the input, see docs/protocol.md.
+            Cancelled: If `cancelled` returned true.
         """
         settings = settings or Settings()
-        channels, fps = tuple(self.model.config.channels), float(settings.fps or self.model.config.fps)
-        seconds, clock = {}, _Clock(cancelled)
+        fps, t0 = float(settings.fps or self.model.config.fps), settings.t0
+        clock = _Clock(cancelled)
         report(0.0, "Listening")
         speech = audio.to_mono_16k(samples, rate)
-        count = frame_count(len(speech) / audio.SAMPLE_RATE, fps, settings.t0)
-        if count * len(channels) * 4 > MAX_CURVE_BYTES:
-            raise LSFError("long_audio", f"{count} frames are too many: cut the audio, or lower the frame rate.")
-        seconds["audio"] = clock.lap()
+        count = self._frame_count(speech, fps, t0)
+        clock.lap("audio")
         report(0.02, "Finding the face")
-        if mesh is None:
-            mesh, face = default_head()
-        else:
-            face = self.prepare_face(mesh, landmarks, parts, _part(report, 0.02, 0.3), cancelled)
-        seconds["face"] = clock.lap()
-        if tuple(face.channels) != channels:
-            raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
-        wanted = direction or Direction.constant(settings.emotion, settings.emotion_strength, settings.emotion_mix)
-        played = perform(
+        mesh, face = self._face(mesh, landmarks, parts, _part(report, 0.02, 0.3), cancelled)
+        clock.lap("face")
+        performance = perform(
             self.model,
             speech,
             face.identity,
             settings.temperature,
             settings.seed,
-            lambda times: wanted.at(times, fps, settings.t0),
+            (direction or settings.direction()).resampled(self._times(speech), fps, t0),
             _part(report, 0.3, 0.98),
             cancelled,
         )
-        seconds["model"] = clock.lap()
+        clock.lap("model")
         report(0.98, "Timing the frames")
-        motion, expression, felt = (
-            resample_motion(curves, self.model.config.fps, fps, settings.t0, count)
-            for curves in (played.motion, played.expression, played.emotion)
-        )
-        times = settings.t0 + np.arange(count) / fps
-        made = layers.make(settings.layers, speech, times, settings.seed)
-        seconds["timing"] = clock.lap()
+        motion, expression, emotion = self._resampled(performance, fps, t0, count)
+        times = t0 + np.arange(count) / fps
+        curves = layers.make_layers(settings.layers, speech, times, settings.seed)
+        clock.lap("timing")
         rig_motion = None
         if own_rig is not None:
             report(0.99, "Solving for the rig")
             rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
-            seconds["rig"] = clock.lap()
-        return Result(fps, float(settings.t0), motion, expression, felt, face, mesh, rig_motion, seconds, made)
+            clock.lap("rig")
+        return Result(fps, float(t0), motion, expression, emotion, face, mesh, rig_motion, clock.seconds, curves)
 
     def prepare_face(
         self,
         mesh: Mesh,
-        landmarks: np.ndarray | None = None,
-        parts: np.ndarray | None = None,
+        landmarks: FloatArray | None = None,
+        parts: IntArray | None = None,
         report: Report = lambda fraction, text: None,
         cancelled: Callable[[], bool] = lambda: False,
-    ):
-        """Return the FaceSpace of a mesh, from the cache if it was fitted before. Raises LSFError("no_face", …)."""
+    ) -> "FaceSpace":
+        """Fit a face, or take it from the cache; see the function `prepare_face`."""
         return prepare_face(mesh, self._faces, landmarks, parts, report, cancelled)
+
+    def _frame_count(self, speech: FloatArray, fps: float, t0: float) -> int:
+        """Number of frames of the result. Raises LSFError("long_audio") before any work if they are too many."""
+        count = frame_count(len(speech) / audio.SAMPLE_RATE, fps, t0)
+        if count * len(self.model.config.channels) * np.float32().itemsize > MAX_CURVE_BYTES:
+            raise LSFError("long_audio", f"{count} frames are too many: cut the audio, or lower the frame rate.")
+        return count
+
+    def _face(
+        self,
+        mesh: Mesh | None,
+        landmarks: FloatArray | None,
+        parts: IntArray | None,
+        report: Report,
+        cancelled: Callable[[], bool],
+    ) -> tuple[Mesh, "FaceSpace"]:
+        """Mesh and face space of a job, whose channels are those of the model."""
+        if mesh is None:
+            mesh, face = default_head()
+        else:
+            face = self.prepare_face(mesh, landmarks, parts, report, cancelled)
+        if tuple(face.channels) != tuple(self.model.config.channels):
+            raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
+        return mesh, face
+
+    def _times(self, speech: FloatArray) -> NDArray[np.float64]:
+        """Seconds of the model's own frames (F,) for speech (N,) at 16 kHz."""
+        return np.arange(self.model.frame_count(len(speech))) / self.model.config.fps
+
+    def _resampled(
+        self, performance: Performance, fps: float, t0: float, count: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Motion (F, K), expression (F, K) and emotion (F, 8) at the frames of the result."""
+        curves = performance.motion, performance.expression, performance.emotion
+        motion, expression, emotion = (resample_motion(c, self.model.config.fps, fps, t0, count) for c in curves)
+        return motion, expression, emotion
 
 
 def prepare_face(
     mesh: Mesh,
     faces: face_cache.FaceCache,
-    landmarks: np.ndarray | None = None,
-    parts: np.ndarray | None = None,
+    landmarks: FloatArray | None = None,
+    parts: IntArray | None = None,
     report: Report = lambda fraction, text: None,
     cancelled: Callable[[], bool] = lambda: False,
-):
-    """Fit a face, or take it from `faces`; needs no model. See Engine.prepare_face."""
+) -> "FaceSpace":
+    """Fit a face, or take it from the cache. It needs no model.
+
+    Args:
+        mesh: The neutral mesh.
+        faces: The cache.
+        landmarks: (68, 3) known landmarks, rows of NaN where they are not known.
+        parts: (V,) known parts, −1 where they are not known.
+        report: Called with the progress.
+        cancelled: Returns true when the job is to stop.
+
+    Returns:
+        The face space of the mesh.
+
+    Raises:
+        LSFError: "no_face", "several_faces", "too_coarse", "bad_landmarks" or "bad_parts".
+        Cancelled: If `cancelled` returned true.
+    """
     from .face.landmark_constraints import check_landmarks
     from .face.space import fit
 
@@ -195,8 +283,15 @@ def prepare_face(
     return face
 
 
-def available(checkpoint: str | Path | None = None) -> list[dict]:
-    """What `hello` says of the models of this server: name, motion space and rate, without loading them."""
+def available(checkpoint: str | Path | None = None) -> list[dict[str, object]]:
+    """Describe the models of this server without loading them.
+
+    Args:
+        checkpoint: The folder that will be loaded; None is the one that ships.
+
+    Returns:
+        For each model its "name", "motion_space" and "fps"; empty if there is none.
+    """
     folder = Path(checkpoint or DEFAULT_CHECKPOINT)
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
@@ -206,16 +301,27 @@ def available(checkpoint: str | Path | None = None) -> list[dict]:
 
 
 def frame_count(duration: float, fps: float, t0: float) -> int:
-    """Frames from t0 to the last one that is not later than `duration` seconds; at least one."""
+    """Return the number of frames from t0 to the last one that is not later than `duration` seconds, at least 1."""
     return max(1, math.floor((duration - t0) * fps + 1e-6) + 1)
 
 
-def resample_motion(curves: np.ndarray, model_fps: float, fps: float, t0: float, count: int) -> np.ndarray:
-    """(F, K) curves at i / model_fps seconds to (count, K) float32 at t0 + i / fps.
+def resample_motion(
+    curves: NDArray[np.float32], model_fps: float, fps: float, t0: float, count: int
+) -> NDArray[np.float32]:
+    """Interpolate curves at other frames.
 
-    Monotone cubic interpolation (PCHIP, Fritsch and Carlson 1980): smooth, exact on the model's own frames, and it
-    never leaves the range of its neighbours, so lips that meet do not pass through each other. Before the first and
-    after the last frame the curves hold their value.
+    Monotone cubic interpolation (PCHIP, Fritsch and Carlson 1980) is smooth, exact on the model's own frames, and never
+    leaves the range of its neighbours, so lips that meet do not pass through each other.
+
+    Args:
+        curves: (F, K) values at i / model_fps seconds.
+        model_fps: Frames per second of `curves`.
+        fps: Frames per second of the result.
+        t0: Seconds at which frame 0 of the result lies.
+        count: Number of frames of the result.
+
+    Returns:
+        (count, K) values; the first and the last frame of `curves` hold outside of them.
     """
     if len(curves) == 1:
         return np.repeat(curves, count, 0).astype(np.float32)
@@ -224,13 +330,14 @@ def resample_motion(curves: np.ndarray, model_fps: float, fps: float, t0: float,
     curve = PchipInterpolator(np.arange(len(curves)) / model_fps, curves, axis=0)
     times = np.clip(t0 + np.arange(count) / fps, 0, (len(curves) - 1) / model_fps)
     motion = np.empty((count, curves.shape[1]), np.float32)
-    for start in range(0, count, 4096):
-        motion[start : start + 4096] = curve(times[start : start + 4096])
+    for start in range(0, count, RESAMPLING_BLOCK):
+        block = slice(start, start + RESAMPLING_BLOCK)
+        motion[block] = curve(times[block])
     return motion
 
 
-def default_head():
-    """Return the project's own head as (Mesh, FaceSpace): nothing to fit, its identity is the average."""
+def default_head() -> tuple[Mesh, "FaceSpace"]:
+    """Return the project's own head and its face space: nothing is fitted, its identity is the average."""
     from .face import parts
     from .face.head import load_head
     from .face.space import FaceSpace
@@ -249,18 +356,21 @@ def default_head():
 
 
 def _part(report: Report, low: float, high: float) -> Report:
+    """Report the progress of a stage as the part from `low` to `high` of the whole job."""
     return lambda fraction, text: report(low + (high - low) * fraction, text)
 
 
 class _Clock:
-    """Wall time of each stage, and a place to stop between two of them."""
+    """Measures the wall time of each stage, and stops a cancelled job between two of them."""
 
     def __init__(self, cancelled: Callable[[], bool]):
+        self.seconds: dict[str, float] = {}
         self._cancelled, self._last = cancelled, time.perf_counter()
 
-    def lap(self) -> float:
+    def lap(self, stage: str) -> None:
+        """End a stage. Raises Cancelled."""
         if self._cancelled():
             raise Cancelled
         now = time.perf_counter()
-        lap, self._last = now - self._last, now
-        return round(lap, 4)
+        self.seconds[stage] = round(now - self._last, 4)
+        self._last = now

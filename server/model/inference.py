@@ -66,7 +66,7 @@ def synthesize(
     """
     config, reader = model.config, model.emotion_reader
     samples, who = prepare(model, audio, identity)
-    frames = model.frames_of(len(samples))
+    frames = model.frame_count(len(samples))
     size = min(round(window * config.fps), model.longest)
     shared = min(round(overlap * config.fps), size // 2)
     # Weight of the later of two windows where they overlap: it rises from 0 to 1, as each knows little at its ends.

@@ -95,7 +95,7 @@ class LSF(nn.Module):
 
     # Speech
 
-    def frames_of(self, samples: int) -> int:
+    def frame_count(self, samples: int) -> int:
         """Motion frames of a clip of `samples` at 16 kHz: at least one."""
         return max(1, round(samples / (STEP * self.config.fold)))
 
@@ -113,7 +113,7 @@ class LSF(nn.Module):
         `clip_statistics` returns.
         """
         config = self.config
-        frames = self.frames_of(len(audio)) - first if frames is None else frames
+        frames = self.frame_count(len(audio)) - first if frames is None else frames
         if frames > self.longest:
             raise ValueError(f"{frames} frames are more than can be heard in one go ({self.longest}); use windows")
         level = level or self.clip_statistics(audio)

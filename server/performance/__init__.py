@@ -1,1 +1,1 @@
-"""From what the model says to the whole performance: brows, lips, takes, emotion and layers."""
+"""The final curves from the network's output: brows, lip contact, takes, emotion and layers."""

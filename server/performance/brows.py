@@ -1,33 +1,42 @@
-"""Brows mark what is stressed: in every voice they rise with prominence (Cave et al. 1996; Krahmer and Swerts 2007).
+"""Brows mark prominence: they rise on stressed syllables (Cavé et al. 1996; Krahmer and Swerts 2007).
 
-How loud and how high a syllable is can be measured, so nothing of this is learned. What a model knows of the upper face
-stays where it is more; what emotion adds is `emotion`'s.
+Loudness and pitch of a syllable can be measured, so this is a rule and not learned. Where the network's own brows are
+higher, they stay; what emotion adds comes later.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arkit import CHANNELS, channel_indices
+from ..numerics import FloatArray
 from . import prosody
 from .easing import attack_release
 
-GAINS = {"browInnerUp": 0.5, "browOuterUp": 0.35, "eyeWide": 0.12}  # weight at full prominence
-LOUD = 14.0  # decibels below the loud parts that count nothing
-LOWEST, HIGHEST = 1.5, 7.5  # semitones above the voice's median: where an accent begins, where it is full
-UNVOICED = 0.15  # share of loudness without height
-ONSET, RELEASE = 0.08, 0.3  # seconds
+GAINS = {"browInnerUp": 0.5, "browOuterUp": 0.35, "eyeWide": 0.12}  # weight of each channel at full prominence
+LOUDNESS_RANGE = 14.0  # decibels below the loud parts at which loudness counts nothing
+ACCENT_START, ACCENT_FULL = 1.5, 7.5  # semitones above the voice's median: an accent begins, an accent is full
+LOUDNESS_SHARE = 0.15  # prominence of a loud syllable without a pitch accent
+ATTACK, RELEASE = 0.08, 0.3  # time constants in seconds
 
 
-def brows(voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
-    """ARKit curves (F, 52) of brows and lids for a voice that is heard where it is `spoken` (F,), 0 to 1, at i / fps
-    seconds.
+def brow_prominence(voice: prosody.Voice, activity: FloatArray, fps: float) -> NDArray[np.float32]:
+    """Raise brows and upper lids with the prominence of the voice.
+
+    Args:
+        voice: Loudness and pitch of the line.
+        activity: (F,) speech activity, 0 to 1.
+        fps: Frames per second; frame i lies at i / fps seconds.
+
+    Returns:
+        ARKit curves (F, 52), 0 to 1; all channels but those of GAINS are 0.
     """
     from scipy.ndimage import median_filter
 
-    frames = len(spoken)
-    loud = prosody.at_frames(prosody.relative_loudness(voice.level, LOUD), frames, fps)
-    height = prosody.at_frames(median_filter(voice.pitch, 5), frames, fps)
-    accent = loud * (np.clip((height - LOWEST) / (HIGHEST - LOWEST), 0, 1) + UNVOICED)
-    prominence = attack_release(spoken * accent, ONSET, RELEASE, fps)
+    frames = len(activity)
+    loudness = prosody.at_frames(prosody.relative_loudness(voice.level, LOUDNESS_RANGE), frames, fps)
+    pitch = prosody.at_frames(median_filter(voice.pitch, 5), frames, fps)
+    accent = np.clip((pitch - ACCENT_START) / (ACCENT_FULL - ACCENT_START), 0, 1)
+    prominence = attack_release(activity * (loudness * (accent + LOUDNESS_SHARE)), ATTACK, RELEASE, fps)
     curves = np.zeros((frames, len(CHANNELS)), np.float32)
     for name, gain in GAINS.items():
         curves[:, channel_indices(name)] = (gain * prominence)[:, None]

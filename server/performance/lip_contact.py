@@ -1,63 +1,79 @@
-"""Lips are soft: they touch before the mouth's midpoints meet.
+"""Lip contact: closes the last gap between lips that nearly meet, and keeps closures under an expression.
 
-A model trained to be right on average stops most closures a little short, and half a millimetre between the lips of
-p, b or m is what the eye sees first. Apertures of that size are closed the rest of the way, by `mouthClose`, as lips do
-under pressure; wide ones stay as they are, and the order of apertures never changes.
+Lips are soft: they touch before the midpoints of their edges meet. A model with least mean error stops most closures
+half a millimetre short, which is visible on every p, b and m. `mouthClose` closes apertures of that size; wide ones
+stay as they are, and the order of apertures never changes. The distances below are the only thresholds of lip contact
+on the server; they are measured between the inner lips of the project's head.
 """
 
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arkit import CHANNELS
+from ..numerics import FloatArray
 
-REACH = 0.0007  # metres between the inner lips: much wider apertures stay, much narrower ones close
-NARROW = 0.0015  # metres below which an expression may hardly part the lips further
-UPPER, LOWER = 62, 66  # landmarks in the middle of the inner lips
-CLOSE, ROLL = CHANNELS.index("mouthClose"), CHANNELS.index("mouthRollLower")
-ROUND = [i for i, c in enumerate(CHANNELS) if c in ("mouthPucker", "mouthFunnel")]
-SPREAD = [i for i, c in enumerate(CHANNELS) if c.startswith(("mouthSmile", "mouthStretch", "mouthDimple"))]
-ROUNDED = 0.6  # pucker and funnel together of an "oo" or "oh"
-GIVES_WAY = 0.7  # share of a smile that such lips take back
+CONTACT_APERTURE = 0.0007  # metres: apertures well below it are closed, apertures well above it stay
+GUARDED_APERTURE = 0.0015  # metres: apertures below it are hardly opened further by an expression
+UPPER_LIP, LOWER_LIP = 62, 66  # iBUG-68 landmarks in the middle of the inner lips
+MOUTH_CLOSE, MOUTH_ROLL_LOWER = CHANNELS.index("mouthClose"), CHANNELS.index("mouthRollLower")
+ROUNDING = [i for i, c in enumerate(CHANNELS) if c in ("mouthPucker", "mouthFunnel")]
+SPREADING = [i for i, c in enumerate(CHANNELS) if c.startswith(("mouthSmile", "mouthStretch", "mouthDimple"))]
+FULL_ROUNDING = 0.6  # sum of pucker and funnel in "oo" and "oh"
+SPREADING_SHARE = 0.7  # of an expression's spreading that fully rounded lips take back
 
 
-def close_near_contacts(speech: np.ndarray) -> np.ndarray:
-    """ARKit curves (F, 52), 0 to 1, in which lips that nearly meet on the project's head do meet."""
-    aperture, result = speech @ _gaps()[:, 1], speech.copy()
-    narrowed = np.maximum(aperture, 0) * np.exp(-np.square(aperture / REACH))
-    result[:, CLOSE] = np.clip(speech[:, CLOSE] - narrowed / _gaps()[CLOSE, 1], 0, 1)
+def close_near_contacts(speech: FloatArray) -> FloatArray:
+    """Close the lips where they nearly meet on the project's head.
+
+    Args:
+        speech: ARKit curves (F, 52), 0 to 1.
+
+    Returns:
+        Curves (F, 52), 0 to 1, that differ in `mouthClose` only.
+    """
+    aperture, result = speech @ _lip_offsets()[:, 1], speech.copy()
+    closed = np.maximum(aperture, 0) * np.exp(-np.square(aperture / CONTACT_APERTURE))  # metres to take away
+    result[:, MOUTH_CLOSE] = np.clip(speech[:, MOUTH_CLOSE] - closed / _lip_offsets()[MOUTH_CLOSE, 1], 0, 1)
     return result
 
 
-def add_expression(speech: np.ndarray, expression: np.ndarray) -> np.ndarray:
-    """Curves (F, 52), 0 to 1, of speech with an expression (F, 52) on top, whose lips meet and round where those of
-    speech do.
+def add_expression(speech: FloatArray, expression: FloatArray) -> FloatArray:
+    """Add an expression to speech without opening its closures or spreading its rounded lips.
 
     A smile or a sneer moves the lips apart, forward and up. Where they are to meet, `mouthClose` and `mouthRollLower`
-    take that back: people roll the lips in to say "b" while they smile. And lips cannot be round and wide at once: on
+    take that back, as people roll their lips in to say "b" while they smile. Lips cannot be round and wide at once: on
     "oh" the corners of a smiling mouth come in, while the cheeks stay up.
+
+    Args:
+        speech: ARKit curves (F, 52), 0 to 1.
+        expression: What emotion adds to them (F, 52).
+
+    Returns:
+        Curves (F, 52), 0 to 1, of both together.
     """
-    gaps = _gaps()
-    rounding = np.clip(speech[:, ROUND].sum(1, keepdims=True) / ROUNDED, 0, 1)
+    offsets = _lip_offsets()
+    rounding = np.clip(speech[:, ROUNDING].sum(1, keepdims=True) / FULL_ROUNDING, 0, 1)
     expression = expression.copy()
-    expression[:, SPREAD] *= 1 - GIVES_WAY * rounding
-    together = np.exp(-((opening(speech) / NARROW) ** 4))
-    back = np.linalg.solve(gaps[[CLOSE, ROLL]].T, -(expression @ gaps).T).T
+    expression[:, SPREADING] *= 1 - SPREADING_SHARE * rounding
+    closure = np.exp(-((opening(speech) / GUARDED_APERTURE) ** 4))  # 1 where the lips are to meet
+    correction = np.linalg.solve(offsets[[MOUTH_CLOSE, MOUTH_ROLL_LOWER]].T, -(expression @ offsets).T).T
     motion = speech + expression
-    motion[:, [CLOSE, ROLL]] += (together[:, None] * back).astype(motion.dtype)
+    motion[:, [MOUTH_CLOSE, MOUTH_ROLL_LOWER]] += (closure[:, None] * correction).astype(motion.dtype)
     return motion.clip(0, 1)
 
 
-def opening(speech: np.ndarray) -> np.ndarray:
-    """Metres by which ARKit curves (F, 52) part the lips of the project's head, (F,), 0 or more."""
-    return np.maximum(speech @ _gaps()[:, 1], 0)
+def opening(speech: FloatArray) -> FloatArray:
+    """Return the aperture (F,) in metres, 0 or more, between the inner lips of the project's head for curves (F, 52)."""
+    return np.maximum(speech @ _lip_offsets()[:, 1], 0)
 
 
 @cache
-def _gaps() -> np.ndarray:
-    """Metres (52, 2) by which each channel at 1 moves the upper lip of the head back and up from the lower."""
-    from ..face.head import load_head  # brings scipy, which must not hold up the server's first answer
+def _lip_offsets() -> NDArray[np.float32]:
+    """Metres (52, 2) by which each channel at 1 moves the upper lip of the head back and up relative to the lower."""
+    from ..face.head import load_head  # loads scipy, which must not delay the server's first answer
 
     head = load_head()
-    upper, lower = head.landmark_vertices[[UPPER, LOWER]]
+    upper, lower = head.landmark_vertices[[UPPER_LIP, LOWER_LIP]]
     return head.basis[:, upper, 1:] - head.basis[:, lower, 1:]

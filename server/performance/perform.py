@@ -1,58 +1,82 @@
-"""From speech to the whole performance: what the model says, as this take says it, with what is felt on top."""
+"""Composes the final curves: network output, brow prominence, take variation, emotion, lip contact."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import arkit
 from ..protocol.emotions import EMOTION_CLASSES, EMOTIONS
-from . import brows, lip_contact, prosody
+from . import lip_contact, prosody
+from .brows import brow_prominence
 from .emotion import expression as emotion_expression
 from .emotion.direction import Direction
 from .variation import Take
 
+if TYPE_CHECKING:  # it loads torch, which must not delay the server's first answer
+    from ..model import LSF
+
 
 @dataclass
 class Performance:
-    """F frames at the model's rate; motion − expression is the speech alone."""
+    """Curves of F frames at the model's rate for K channels; motion − expression is the speech alone."""
 
-    motion: np.ndarray  # (F, K) float32
-    expression: np.ndarray  # (F, K) float32: the part of `motion` that emotion adds
-    emotion: np.ndarray  # (F, 8) float32: what the voice implies, in the order of EMOTIONS
+    motion: NDArray[np.float32]  # (F, K)
+    expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
+    emotion: NDArray[np.float32]  # (F, 8) the emotion detected in the voice, in the order of EMOTIONS
 
 
 def perform(
-    model,
-    audio: np.ndarray,
-    identity: np.ndarray | None = None,
+    model: "LSF",
+    audio: NDArray[np.float32],
+    identity: NDArray[np.float32] | None = None,
     temperature: float = 0.0,
     seed: int = 0,
-    direct: Callable[[np.ndarray], Direction] | None = None,
+    direction: Direction | None = None,
     report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Performance:
-    """Speech (N,) at 16 kHz for a face with identity coefficients (I,; None: the average) and an LSF model.
+    """Animate a line of speech.
 
-    `direct` gives the artist's direction at (F,) seconds (None: as the voice implies). Models of other channels than
-    ARKit's get no expression.
+    Models with other channels than ARKit's get the network output only.
+
+    Args:
+        model: The network.
+        audio: (N,) speech at 16 kHz.
+        identity: (I,) identity coefficients of the face; None is the average face.
+        temperature: 0 is deterministic; the variation of takes grows with it.
+        seed: Which take, at a temperature above 0.
+        direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
+            emotion detected in the voice.
+        report: Called with the fraction done, 0 to 1, and a sentence.
+        cancelled: Returns true when the job is to stop.
+
+    Returns:
+        The curves.
+
+    Raises:
+        LSFError: "bad_identity" if the coefficients do not fit the model.
+        Cancelled: If `cancelled` returned true.
     """
     from ..model import synthesize
 
-    heard, fps = synthesize(model, audio, identity, temperature, seed, report, cancelled), model.config.fps
-    speech, felt = heard.curves, np.zeros((len(heard.curves), len(EMOTIONS)), np.float32)
+    output, fps = synthesize(model, audio, identity, temperature, seed, report, cancelled), model.config.fps
+    speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
-        return Performance(speech, np.zeros_like(speech), felt)
+        return Performance(speech, np.zeros_like(speech), detected)
     voice = prosody.measure(audio)
-    spoken = emotion_expression.speaking(voice.level, lip_contact.opening(speech), fps)
-    if heard.emotion.shape[1] == len(EMOTION_CLASSES):  # else it has no reader, or one of other emotions
-        felt = emotion_expression.implied(emotion_expression.settled(heard.emotion, spoken, fps))
-    speech = np.maximum(speech, brows.brows(voice, spoken, fps))
-    shown = felt if direct is None else direct(np.arange(len(speech)) / fps).mixed(felt)
-    expression = emotion_expression.express(shown, voice, spoken, fps)
+    activity = emotion_expression.speech_activity(voice.level, lip_contact.opening(speech), fps)
+    if output.emotion.shape[1] == len(EMOTION_CLASSES):  # else the model has no emotion reader, or other classes
+        probabilities = emotion_expression.smooth_probabilities(output.emotion, activity, fps)
+        detected = emotion_expression.detected_emotion(probabilities)
+    speech = np.maximum(speech, brow_prominence(voice, activity, fps))
+    shown = detected if direction is None else direction.applied_to(detected)
+    expression = emotion_expression.expression_curves(shown, voice, activity, fps)
     if temperature > 0:
         take = Take.draw(len(speech), fps, temperature, seed)
         speech, expression = take.apply(speech), expression * take.emotion[:, None]
     closed = lip_contact.close_near_contacts(speech)
     motion = lip_contact.add_expression(closed, expression)
-    return Performance(motion, motion - closed, felt)
+    return Performance(motion, motion - closed, detected)

@@ -1,17 +1,19 @@
-"""Takes: how one line is said differently, above temperature 0, beyond what the model's codes vary.
+"""Take variation: how one line differs from take to take beyond what the network's codes vary.
 
-A person who repeats a line moves more or less, lifts the brows elsewhere, and means it more or less; the lips still
-meet on every p, b and m. So slow random curves scale the mouth's opening, the brows, the lids and the emotion.
+A person who repeats a line moves more or less, lifts the brows elsewhere, and shows more or less emotion; the lips
+still meet on every p, b and m. Slow random curves scale the mouth's opening, the brows, the lids and the emotion.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arkit import CHANNELS
+from ..numerics import FloatArray
 
-SLOW = 1.2  # seconds from one random value to the next
-OPENING, EMOTION, BROWS, LIDS = 0.9, 1.5, 0.9, 0.5  # standard deviations at temperature 1
+KNOT_INTERVAL = 1.2  # seconds from one random value to the next
+OPENING_SPREAD, EMOTION_SPREAD, BROW_SPREAD, LID_SPREAD = 0.9, 1.5, 0.9, 0.5  # standard deviations at temperature 1
 MOUTH = [i for i, c in enumerate(CHANNELS) if c.startswith(("jaw", "mouth"))]
 BROW_RAISE = [i for i, c in enumerate(CHANNELS) if c.startswith(("browInnerUp", "browOuterUp"))]
 BROW = [i for i, c in enumerate(CHANNELS) if c.startswith("brow")]
@@ -21,27 +23,47 @@ WIDE = [i for i, c in enumerate(CHANNELS) if c.startswith("eyeWide")]
 
 @dataclass(frozen=True)
 class Take:
-    """Factors and offsets of one take, (F,) each; at temperature 0 it changes nothing."""
+    """Factors and offsets of one take, (F,) each.
 
-    opening: np.ndarray
-    emotion: np.ndarray
-    brows: np.ndarray
-    lids: np.ndarray
+    Attributes:
+        opening: Factor of the channels of jaw and mouth, about 1.
+        emotion: Factor of the expression, about 1.
+        brows: Offset of the brows, about 0; it raises them and scales their movement.
+        lids: Offset of the lids, about 0; above 0 they squint, below they widen.
+    """
+
+    opening: FloatArray
+    emotion: FloatArray
+    brows: FloatArray
+    lids: FloatArray
 
     @classmethod
     def draw(cls, frames: int, fps: float, temperature: float, seed: int) -> "Take":
+        """Draw a random take.
+
+        Args:
+            frames: F, the number of frames.
+            fps: Frames per second.
+            temperature: 0 changes nothing; the variation grows with it.
+            seed: The same seed gives the same take.
+
+        Returns:
+            The curves of the take. Part of each is constant over the line, part of it varies slowly.
+        """
         from scipy.interpolate import PchipInterpolator
 
         rng = np.random.default_rng((seed, 7))
-        knots = np.arange(int(frames / fps / SLOW) + 3) * SLOW
-        whole, moment = rng.standard_normal((4, 1)), rng.standard_normal((4, len(knots)))
-        values = np.clip(0.7 * whole + 0.7 * moment, -2, 2)
+        knots = np.arange(int(frames / fps / KNOT_INTERVAL) + 3) * KNOT_INTERVAL
+        constant, varying = rng.standard_normal((4, 1)), rng.standard_normal((4, len(knots)))
+        values = np.clip(0.7 * constant + 0.7 * varying, -2, 2)
         curves = temperature * PchipInterpolator(knots, values, axis=1)(np.arange(frames) / fps)
         opening, emotion, brows, lids = curves.astype(np.float32)
-        return cls(np.exp(OPENING * opening), np.exp(EMOTION * emotion), BROWS * brows, LIDS * lids)
+        return cls(
+            np.exp(OPENING_SPREAD * opening), np.exp(EMOTION_SPREAD * emotion), BROW_SPREAD * brows, LID_SPREAD * lids
+        )
 
-    def apply(self, speech: np.ndarray) -> np.ndarray:
-        """ARKit curves of the speech (F, 52) as this take says it."""
+    def apply(self, speech: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the ARKit curves (F, 52), 0 to 1, of `speech` (F, 52) in this take."""
         varied = speech.copy()
         varied[:, MOUTH] *= self.opening[:, None]  # opening and closing alike, so that lips that meet stay together
         varied[:, BROW] *= np.exp(2 * self.brows)[:, None]

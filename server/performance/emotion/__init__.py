@@ -1,1 +1,1 @@
-"""Emotion on the face: what the voice implies, what the artist chooses, and the poses that show it."""
+"""Emotion on the face: detected in the voice or chosen by the artist, and the poses that show it."""

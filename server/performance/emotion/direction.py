@@ -1,24 +1,36 @@
-"""What the artist asks for: an emotion with its strength, constant or over time, mixed with that of the voice."""
+"""The artist's direction: an emotion with its strength, constant or over time, mixed with the detected emotion."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import LSFError
+from ...numerics import FloatArray
 from ...protocol.emotions import EMOTIONS
+
+CONTROL_SIZE = 2 + len(EMOTIONS)  # strength, mix, and a weight for each emotion
 
 
 @dataclass(frozen=True)
 class Direction:
-    """What the artist wants, one row a frame: strength · (mix · chosen + (1 − mix) · implied)."""
+    """What the artist wants, one row a frame: strength · (mix · chosen + (1 − mix) · detected)."""
 
-    strength: np.ndarray  # (F,) 0 to 1
-    mix: np.ndarray  # (F,) 0 to 1: how much of it is chosen and not heard
-    chosen: np.ndarray  # (F, 8) 0 to 1, in the order of EMOTIONS
+    strength: FloatArray  # (F,) 0 to 1
+    mix: FloatArray  # (F,) 0 to 1: the share of the chosen emotion; the rest is the detected one
+    chosen: FloatArray  # (F, 8) 0 to 1, in the order of EMOTIONS
 
     @classmethod
     def constant(cls, emotion: str | None = None, strength: float = 1.0, mix: float | None = None) -> "Direction":
-        """One row for the whole line. Raises LSFError("bad_settings", …)."""
+        """Make a direction of one row, for the whole line.
+
+        Args:
+            emotion: One of EMOTIONS, or None for the detected emotion only.
+            strength: 0 (no emotion) to 1.
+            mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is given, else 0.
+
+        Raises:
+            LSFError: "bad_settings" for an unknown emotion or a number out of range.
+        """
         if emotion is not None and emotion not in EMOTIONS:
             raise LSFError("bad_settings", f'There is no emotion "{emotion}": choose of {", ".join(EMOTIONS)}.')
         mix = float(emotion is not None) if mix is None else mix
@@ -26,27 +38,43 @@ class Direction:
         return cls.of_control(row)
 
     @classmethod
-    def of_control(cls, control: np.ndarray) -> "Direction":
-        """Rows (F, 10) of strength, mix and the weights of EMOTIONS. Raises LSFError("bad_settings", …)."""
-        if control.ndim != 2 or control.shape[1] != 2 + len(EMOTIONS) or not len(control):
-            raise LSFError("bad_settings", f"Emotion over time needs {2 + len(EMOTIONS)} numbers a frame.")
+    def of_control(cls, control: FloatArray) -> "Direction":
+        """Make a direction from the rows of a request.
+
+        Args:
+            control: (F, 10) strength, mix, and the weights of EMOTIONS, all 0 to 1.
+
+        Raises:
+            LSFError: "bad_settings" for another shape or a number out of range.
+        """
+        if control.ndim != 2 or control.shape[1] != CONTROL_SIZE or not len(control):
+            raise LSFError("bad_settings", f"Emotion over time needs {CONTROL_SIZE} numbers a frame.")
         if not ((control >= 0) & (control <= 1)).all():  # NaN fails, too
             raise LSFError("bad_settings", "Strength, mix and emotions must be between 0 and 1.")
         return cls(control[:, 0], control[:, 1], control[:, 2:])
 
-    def at(self, times: np.ndarray, fps: float, t0: float) -> "Direction":
-        """Rows at `times` (n,) seconds of the audio, where row i was at t0 + i / fps. The ends hold."""
-        place = np.clip((times - t0) * fps, 0, len(self.strength) - 1)
-        low = np.floor(place).astype(int)
-        high, part = np.minimum(low + 1, len(self.strength) - 1), place - low
+    def resampled(self, times: FloatArray, fps: float, t0: float) -> "Direction":
+        """Interpolate the rows linearly; the first and the last row hold.
 
-        def between(rows: np.ndarray) -> np.ndarray:
-            weight = part.reshape(-1, *[1] * (rows.ndim - 1))
+        Args:
+            times: (n,) seconds of the audio.
+            fps: Frames per second of the rows as they are.
+            t0: Time of row 0 in seconds of the audio.
+
+        Returns:
+            A direction of n rows.
+        """
+        position = np.clip((times - t0) * fps, 0, len(self.strength) - 1)
+        low = np.floor(position).astype(int)
+        high, fraction = np.minimum(low + 1, len(self.strength) - 1), position - low
+
+        def interpolate(rows: FloatArray) -> FloatArray:
+            weight = fraction.reshape(-1, *[1] * (rows.ndim - 1))
             return (1 - weight) * rows[low] + weight * rows[high]
 
-        return Direction(between(self.strength), between(self.mix), between(self.chosen))
+        return Direction(interpolate(self.strength), interpolate(self.mix), interpolate(self.chosen))
 
-    def mixed(self, implied: np.ndarray) -> np.ndarray:
-        """Emotions (F, 8) that the face shows, of those that the voice implies (F, 8)."""
+    def applied_to(self, detected: FloatArray) -> FloatArray:
+        """Return the emotions (F, 8) to show, given those detected in the voice (F, 8)."""
         mix = self.mix[:, None]
-        return self.strength[:, None] * (mix * self.chosen + (1 - mix) * implied)
+        return self.strength[:, None] * (mix * self.chosen + (1 - mix) * detected)

@@ -1,19 +1,21 @@
-"""Emotion on the face: what the voice implies, what the artist chooses, and the poses that show it.
+"""Expression curves: from the network's emotion probabilities to poses on the face.
 
-Poses are EMFACS combinations of action units (Ekman, Friesen and Hager 2002; contempt: Ekman and Heider 1988). How
-strong they are at a time follows the voice: they come with the speech, swell with loudness and pitch, and are let go of
-when it ends. They are a layer of their own on top of the speech, so that emotion never costs the lips their sync.
+Poses are EMFACS combinations of action units (Ekman, Friesen and Hager 2002; contempt: Ekman and Heider 1988). Their
+intensity follows the voice: it rises with speech activity, with loudness and with pitch, and falls when speech ends.
+They are a layer of their own on top of the speech, so that emotion does not cost the lips their synchrony.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arkit import CHANNELS, channel_indices
-from ...numerics import smoothstep
+from ...numerics import FloatArray, smoothstep
 from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from .. import prosody
 from ..easing import attack_release
 
-POSES = {  # both sides alike unless one is named; action units in the comments
+# Weights of the full pose; a name without a side stands for both. Action units in the comments.
+POSES: dict[str, dict[str, float]] = {
     "angry": {
         "browDown": 0.8,
         "eyeSquint": 0.35,
@@ -49,60 +51,85 @@ POSES = {  # both sides alike unless one is named; action units in the comments
         "browDownRight": 0.15,
     },  # 12 and 14 on one side
 }
-# A voice unlike any in training gives every class a few per cent, and halves the right one's: what is above the floor
-# counts, and counts for more the nearer it is to it.
-FLOOR, HALF = 0.15, 0.10
-BOREDOM = 0.3  # no pose of its own: a sad one of this strength
-WINDOW, MOOD = 3.0, 1.0  # seconds that the reader looks at, and the standard deviation of the average over time
-REST, TALK = 0.001, 0.003  # metres of opening within half a second: a resting mouth, and one that speaks
-ONSET, RELEASE = 0.25, 0.6  # seconds
+# For a voice unlike any in training, every class gets a few per cent and the right one half of its probability. So
+# probability above a floor counts as evidence, and the intensity saturates with it: e / (e + HALF_SATURATION).
+PROBABILITY_FLOOR, HALF_SATURATION = 0.15, 0.10
+BOREDOM_AS_SADNESS = 0.3  # boredom has no pose of its own: a sad one of this strength
+READER_WINDOW = 3.0  # seconds from which the emotion reader takes its statistics
+MOOD_SMOOTHING = 1.0  # seconds, standard deviation of the Gaussian over time
+SILENCE_DEPTH, SILENCE_LEVEL = 32, -60  # decibels below the loud parts, and of full scale: whichever is louder
+RESTING_OPENING, TALKING_OPENING = 0.001, 0.003  # metres of opening within half a second at rest, and in speech
+LOUDNESS_RANGE, PITCH_RANGE = 14, 6  # decibels below the loud parts, semitones above the median, of full arousal
+AROUSAL_ATTACK, AROUSAL_RELEASE = 0.15, 0.6  # time constants in seconds
+ATTACK, RELEASE = 0.25, 0.6  # time constants in seconds with which a pose comes and goes
 
 
-def pose(emotion: str) -> np.ndarray:
-    """(52,) weights of the full pose."""
+def pose(emotion: str) -> NDArray[np.float32]:
+    """Return the weights (52,) of the full pose of one of EMOTIONS."""
     weights = np.zeros(len(CHANNELS), np.float32)
     for name, weight in POSES[emotion].items():
         weights[channel_indices(name)] = weight
     return weights
 
 
-def speaking(level: np.ndarray, opening: np.ndarray, fps: float) -> np.ndarray:
-    """1 where somebody speaks (F,), 0 elsewhere, for a voice of this level (n,), as prosody has it, whose lips open so
-    many metres (F,).
+def speech_activity(level: FloatArray, opening: FloatArray, fps: float) -> FloatArray:
+    """Detect where somebody speaks: the voice is loud and the lips move.
 
-    Breaths and noise are as loud as a voice may be, but the mouth rests in them.
+    Breaths and noise may be as loud as a voice, but the mouth rests in them.
+
+    Args:
+        level: (n,) level of the voice in decibels, see `prosody.loudness`.
+        opening: (F,) aperture of the lips in metres.
+        fps: Frames per second.
+
+    Returns:
+        (F,) 0 to 1: 1 in speech.
     """
     from scipy.ndimage import maximum_filter1d
 
-    loud = prosody.at_frames((level > max(np.percentile(level, 95) - 32, -60)).astype(float), len(opening), fps)
-    moving = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
-    return loud * smoothstep(moving, REST, TALK)
+    threshold = max(np.percentile(level, prosody.LOUD_PERCENTILE) - SILENCE_DEPTH, SILENCE_LEVEL)
+    loud = prosody.at_frames((level > threshold).astype(float), len(opening), fps)
+    widest = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
+    return loud * smoothstep(widest, RESTING_OPENING, TALKING_OPENING)
 
 
-def settled(probabilities: np.ndarray, spoken: np.ndarray, fps: float) -> np.ndarray:
-    """The reader's probabilities (F, E) as a mood that holds: averaged over two seconds, where it is `spoken` (F,).
+def smooth_probabilities(probabilities: FloatArray, activity: FloatArray, fps: float) -> NDArray[np.float32]:
+    """Average the reader's probabilities over time, weighted by speech activity.
 
-    A window that is half silence reads as something else than the voice in it.
+    Half of a window that is silence reads as something else than the voice in it, so such windows count less.
+
+    Args:
+        probabilities: (F, E) probabilities of the emotion classes.
+        activity: (F,) speech activity, 0 to 1.
+        fps: Frames per second.
+
+    Returns:
+        (F, E) smoothed probabilities.
     """
     from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
-    heard = uniform_filter1d(spoken, max(1, round(WINDOW * fps)), mode="nearest")
-    weight = np.square(heard)[:, None] + 1e-4
-    sigma = MOOD * fps
-    return (
-        gaussian_filter1d(weight * probabilities, sigma, 0, mode="nearest")
-        / gaussian_filter1d(weight, sigma, 0, mode="nearest")
-    ).astype(np.float32)
+    active_share = uniform_filter1d(activity, max(1, round(READER_WINDOW * fps)), mode="nearest")
+    weight = np.square(active_share)[:, None] + 1e-4
+    sigma = MOOD_SMOOTHING * fps
+    total: FloatArray = gaussian_filter1d(weight * probabilities, sigma, 0, mode="nearest")
+    return (total / gaussian_filter1d(weight, sigma, 0, mode="nearest")).astype(np.float32)
 
 
-def implied(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities of EMOTION_CLASSES (F, len(EMOTION_CLASSES)) -> intensities of EMOTIONS (F, 8) that sum to 1."""
-    evidence = np.maximum(probabilities - FLOOR, 0)
-    intensity = evidence / (evidence + HALF)
+def detected_emotion(probabilities: FloatArray) -> NDArray[np.float32]:
+    """Map probabilities of emotion classes to intensities of the emotions that the face can show.
+
+    Args:
+        probabilities: (F, len(EMOTION_CLASSES)) smoothed probabilities.
+
+    Returns:
+        (F, 8) intensities in the order of EMOTIONS, 0 to 1, that sum to 1.
+    """
+    evidence = np.maximum(probabilities - PROBABILITY_FLOOR, 0)
+    intensity = evidence / (evidence + HALF_SATURATION)
     weights = np.zeros((len(probabilities), len(EMOTIONS)), np.float32)
     for k, name in enumerate(EMOTION_CLASSES):
         if name == "bored":
-            weights[:, EMOTIONS.index("sad")] += BOREDOM * intensity[:, k]
+            weights[:, EMOTIONS.index("sad")] += BOREDOM_AS_SADNESS * intensity[:, k]
         elif name != "neutral":
             weights[:, EMOTIONS.index(name)] += intensity[:, k]
     weights /= np.maximum(weights.sum(1, keepdims=True), 1)
@@ -110,16 +137,27 @@ def implied(probabilities: np.ndarray) -> np.ndarray:
     return weights
 
 
-def express(emotions: np.ndarray, voice: prosody.Voice, spoken: np.ndarray, fps: float) -> np.ndarray:
-    """Emotions (F, 8) at i / fps seconds of a voice, and where it is spoken (F,) -> what they add to the ARKit curves
-    (F, 52).
+def expression_curves(
+    emotions: FloatArray, voice: prosody.Voice, activity: FloatArray, fps: float
+) -> NDArray[np.float32]:
+    """Make the curves that emotion adds to the speech.
+
+    Args:
+        emotions: (F, 8) intensities in the order of EMOTIONS, frame i at i / fps seconds.
+        voice: Loudness and pitch of the line.
+        activity: (F,) speech activity, 0 to 1.
+        fps: Frames per second.
+
+    Returns:
+        ARKit curves (F, 52): the poses, scaled by the envelope of speech and by arousal.
     """
     from scipy.ndimage import maximum_filter1d
 
     frames = len(emotions)
-    loud = prosody.at_frames(prosody.relative_loudness(voice.level, 14), frames, fps)
-    high = prosody.at_frames(np.clip(voice.pitch / 6, 0, 1), frames, fps)
-    arousal = attack_release(0.5 * loud + 0.5 * high, 0.15, 0.6, fps)
-    envelope = attack_release(maximum_filter1d(spoken, max(1, round(fps / 3))), ONSET, RELEASE, fps)
+    loudness = prosody.at_frames(prosody.relative_loudness(voice.level, LOUDNESS_RANGE), frames, fps)
+    pitch = prosody.at_frames(np.clip(voice.pitch / PITCH_RANGE, 0, 1), frames, fps)
+    arousal = attack_release(0.5 * loudness + 0.5 * pitch, AROUSAL_ATTACK, AROUSAL_RELEASE, fps)
+    envelope = attack_release(maximum_filter1d(activity, max(1, round(fps / 3))), ATTACK, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])
-    return ((envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)).astype(np.float32)
+    curves: FloatArray = (envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)
+    return curves.astype(np.float32)

@@ -1,6 +1,6 @@
-"""Directions for each emotion, in words that a director may use; emotion_text.py compares others with them."""
+"""Example directions for each of EMOTIONS, as a director may phrase them; text.py compares others with them."""
 
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[str, ...]] = {
     "angry": (
         "angry",
         "furious",

@@ -1,18 +1,36 @@
-"""What a talking person does besides speaking, each as an array of its own, so that each can be thrown away."""
+"""Layers: what a talking person does besides speaking, each as a curve of its own that can be thrown away."""
 
 import zlib
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ...numerics import FloatArray
 from . import blinks, gaze, head_motion
 
-MAKE = {"blinks": blinks.curve, "gaze": gaze.curve, "head": head_motion.curve}
+LAYERS: dict[str, Callable[[FloatArray, FloatArray, int], NDArray[np.float32]]] = {
+    "blinks": blinks.curve,
+    "gaze": gaze.curve,
+    "head": head_motion.curve,
+}
 
 
-def make(names: tuple[str, ...], audio: np.ndarray, times: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """For each name of MAKE the curve (F, …) float32 at `times` (F,) seconds of speech (N,) at 16 kHz.
+def make_layers(
+    names: tuple[str, ...], audio: FloatArray, times: FloatArray, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """Make the curves of some layers.
 
-    The same sound and seed give the same curves; other lines get others, so that a scene does not repeat itself.
+    The same sound and seed give the same curves. Other lines get others, so that a scene does not repeat itself.
+
+    Args:
+        names: Keys of LAYERS.
+        audio: (N,) speech at 16 kHz.
+        times: (F,) evenly spaced seconds of the audio.
+        seed: Which take.
+
+    Returns:
+        For each name its curve (F, …), see the layer's module.
     """
-    own = zlib.crc32(np.ascontiguousarray(audio)) ^ seed
-    return {name: MAKE[name](audio, times, own) for name in names}
+    line_seed = zlib.crc32(np.ascontiguousarray(audio)) ^ seed
+    return {name: LAYERS[name](audio, times, line_seed) for name in names}

@@ -1,71 +1,94 @@
-"""Gaze: small shifts of the eyes of somebody who talks to somebody.
+"""Gaze: small eye movements of a person who talks to somebody.
 
-The statistics are those of a talking person that Lee, Badler and Badler measured (Eyes Alive, 2002): looks at the
-partner of 3.1 s and looks away of 0.93 s in the mean, exponential amplitudes, more of them level or upright than
-oblique. Looks away are kept to 15 degrees, as the head would go along with larger ones (Stahl 1999). A speaker tends to
-look back where a phrase ends (Kendon 1967). While they are at the partner, the eyes go between that person's eyes and
-mouth. A saccade lasts the longer, the further it goes (the main sequence: Bahill, Clark and Stark 1975).
+The statistics are those of a talking person (Lee, Badler and Badler 2002, Eyes Alive): mutual gaze of 3.1 s and
+gaze aversion of 0.93 s in the mean, exponential amplitudes, and more shifts that are level or upright than oblique.
+Aversions are kept to 15 degrees, as the head would go along with larger ones (Stahl 1999). A speaker tends to look back
+where a phrase ends (Kendon 1967). During mutual gaze, the eyes move between the partner's eyes and mouth. The duration
+of a saccade grows with its amplitude (the main sequence: Bahill, Clark and Stark 1975).
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...files.audio import SAMPLE_RATE
-from ...numerics import smoothstep
+from ...numerics import FloatArray, smoothstep
 from .. import prosody
 
-LOOK_AT, LOOK_AWAY = 3.13, 0.93  # mean seconds
-SHORTEST = 0.25  # seconds of a fixation
-AMPLITUDE, SMALLEST, LARGEST = 6.9, 3.0, 15.0  # degrees of a look away: mean of the exponential, and its bounds
+MUTUAL_GAZE, AVERSION = 3.13, 0.93  # mean seconds
+MIN_FIXATION = 0.25  # seconds
+MEAN_AMPLITUDE, MIN_AMPLITUDE, MAX_AMPLITUDE = 6.9, 3.0, 15.0  # degrees of an aversion, exponentially distributed
 DIRECTIONS = np.array([15.54, 6.46, 17.69, 7.44, 16.80, 7.89, 20.38, 7.79])  # per cent, every 45 degrees from level on
-FACE = np.array([[-1.5, 0.0], [1.5, 0.0], [0.0, -3.3]])  # degrees to the eyes and mouth of somebody 1.2 m away
-EYES_OR_MOUTH = np.array([0.42, 0.42, 0.16])
-FIXATION, SPREAD = 0.7, 0.5  # seconds on one of these: the median, and the standard deviation of its logarithm
-SCATTER = 0.3  # degrees
-LATE = 0.6  # seconds by which the look back may wait for the end of a phrase
+FACE_TARGETS = np.array([[-1.5, 0.0], [1.5, 0.0], [0.0, -3.3]])  # degrees to eyes and mouth of a person 1.2 m away
+FACE_TARGET_SHARES = np.array([0.42, 0.42, 0.16])
+MEDIAN_FIXATION, LOG_SPREAD = 0.7, 0.5  # seconds on one of these: median, and standard deviation of the logarithm
+SCATTER = 0.3  # degrees, standard deviation about a target
+PHRASE_END_WAIT = 0.6  # seconds by which the look back may wait for the end of a phrase
 SACCADE, SACCADE_PER_DEGREE = 0.025, 0.0024  # seconds
-CALM = 0.4  # seconds of straight gaze with which a line begins and ends
+STRAIGHT_GAZE = 0.4  # seconds with which a line begins and ends
 
 
-def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
-    """Gaze (F, 2) in degrees at `times` (F,) seconds of speech (N,) at 16 kHz; the same `seed` gives the same.
+def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
+    """Make the gaze of a line, which begins and ends straight ahead.
 
-    Column 0 turns to the character's left, column 1 up. The line begins and ends with a straight gaze.
+    Args:
+        audio: (N,) speech at 16 kHz.
+        times: (F,) seconds of the audio.
+        seed: The same seed gives the same gaze.
+
+    Returns:
+        (F, 2) degrees: to the character's left, and up.
     """
     onsets, targets = fixations(len(audio) / SAMPLE_RATE, prosody.phrase_ends(audio), seed)
-    before = np.vstack((np.zeros(2), targets[:-1]))
-    lasting = SACCADE + SACCADE_PER_DEGREE * np.linalg.norm(targets - before, axis=1)
-    at = np.searchsorted(onsets, times, "right") - 1
-    began = np.where(at >= 0, onsets[at], 0.0)
-    way = smoothstep((times - began) / lasting[at])[:, None]
-    gaze = before[at] + (targets[at] - before[at]) * way
-    return np.where((at >= 0)[:, None], gaze, 0.0).astype(np.float32)
+    previous = np.vstack((np.zeros(2), targets[:-1]))
+    duration = SACCADE + SACCADE_PER_DEGREE * np.linalg.norm(targets - previous, axis=1)
+    current = np.searchsorted(onsets, times, "right") - 1
+    onset = np.where(current >= 0, onsets[current], 0.0)
+    progress = smoothstep((times - onset) / duration[current])[:, None]
+    gaze = previous[current] + (targets[current] - previous[current]) * progress
+    return np.where((current >= 0)[:, None], gaze, 0.0).astype(np.float32)
 
 
-def fixations(duration: float, phrase_ends: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds (n,) at which the eyes leave for their next target, and these targets (n, 2) in degrees."""
+def fixations(duration: float, phrase_ends: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Draw the fixations of a line.
+
+    Args:
+        duration: Seconds of the line.
+        phrase_ends: (m,) seconds at which a phrase ends, ascending.
+        seed: The same seed gives the same fixations.
+
+    Returns:
+        Onsets (n,) in seconds of the saccades to each target, and the targets (n, 2) in degrees.
+    """
     rng = np.random.default_rng((seed, 1))
     onsets, targets = [0.0], [np.zeros(2)]
-    now, last = CALM * rng.uniform(1, 2), duration - CALM
+    now, last = STRAIGHT_GAZE * rng.uniform(1, 2), duration - STRAIGHT_GAZE
     while now < last:
-        until = now + max(SHORTEST, rng.exponential(LOOK_AT))
-        while now < min(until, last):  # at the partner
+        until = now + max(MIN_FIXATION, rng.exponential(MUTUAL_GAZE))
+        while now < min(until, last):
             onsets.append(now)
-            targets.append(FACE[rng.choice(len(FACE), p=EYES_OR_MOUTH)] + SCATTER * rng.standard_normal(2))
-            now += max(SHORTEST, FIXATION * np.exp(SPREAD * rng.standard_normal()))
-        back = now + max(SHORTEST, rng.exponential(LOOK_AWAY))
-        near = phrase_ends[(phrase_ends > back) & (phrase_ends < back + LATE)]
+            targets.append(_target_on_face(rng))
+            now += max(MIN_FIXATION, MEDIAN_FIXATION * np.exp(LOG_SPREAD * rng.standard_normal()))
+        back = now + max(MIN_FIXATION, rng.exponential(AVERSION))
+        near = phrase_ends[(phrase_ends > back) & (phrase_ends < back + PHRASE_END_WAIT)]
         back = near[0] if len(near) else back
         if back < last:
             onsets.append(now)
-            targets.append(_away(rng))
+            targets.append(_averted_target(rng))
         now = back
-    onsets.append(max(last, onsets[-1] + SHORTEST))
+    onsets.append(max(last, onsets[-1] + MIN_FIXATION))
     targets.append(np.zeros(2))
     return np.array(onsets), np.array(targets)
 
 
-def _away(rng: np.random.Generator) -> np.ndarray:
-    low, high = np.exp(-np.array([SMALLEST, LARGEST]) / AMPLITUDE)
-    amplitude = -AMPLITUDE * np.log(rng.uniform(high, low))
+def _target_on_face(rng: np.random.Generator) -> FloatArray:
+    """Draw a target (2,) in degrees on the partner's face."""
+    target: FloatArray = FACE_TARGETS[rng.choice(len(FACE_TARGETS), p=FACE_TARGET_SHARES)]
+    return target + SCATTER * rng.standard_normal(2)
+
+
+def _averted_target(rng: np.random.Generator) -> FloatArray:
+    """Draw a target (2,) in degrees away from the partner."""
+    low, high = np.exp(-np.array([MIN_AMPLITUDE, MAX_AMPLITUDE]) / MEAN_AMPLITUDE)
+    amplitude = -MEAN_AMPLITUDE * np.log(rng.uniform(high, low))
     angle = np.radians(45 * (rng.choice(8, p=DIRECTIONS / DIRECTIONS.sum()) + rng.uniform(-0.5, 0.5)))
-    return amplitude * np.array([np.cos(angle), np.sin(angle)])
+    return np.array([amplitude * np.cos(angle), amplitude * np.sin(angle)])

@@ -1,57 +1,68 @@
-"""Head: nods on stressed syllables, and a slow sway.
+"""Head motion: nods on stressed syllables, and a slow sway.
 
 A talker's head moves with the pitch and the loudness of the voice (Munhall et al. 2004): quickly on stressed syllables,
-hardly in pauses (Hadar et al. 1983), by a few degrees in all (Busso et al. 2007). How large each movement is here is a
-choice of ours.
+hardly in pauses (Hadar et al. 1983), by a few degrees in all (Busso et al. 2007). The sizes of nods and sway were
+chosen by eye.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...files.audio import SAMPLE_RATE
-from ...numerics import smoothstep
+from ...numerics import FloatArray, smoothstep
 from .. import prosody
 
-NOD, NOD_SPREAD = 3.0, 0.4  # degrees of a nod on the strongest accent; standard deviation of its logarithm
-UPWARD = 0.15  # share of the accents on which the head goes up instead
+NOD, NOD_LOG_SPREAD = 3.0, 0.4  # degrees of a nod on the strongest accent; standard deviation of its logarithm
+UPWARD_SHARE = 0.15  # of the accents: the head goes up instead
 DOWN, UP = 0.22, 0.42  # seconds to the lowest point, and back
-LAG = 0.04  # seconds from the accent to the lowest point
+NOD_DELAY = 0.04  # seconds from the accent to the lowest point
 SWAY = np.array([0.9, 1.1, 1.8])  # degrees about X (looks down), Y (tilts), Z (turns): standard deviation
-SWAY_EVERY = 0.6, 2.0  # seconds from one posture to the next
-STILL = 0.35  # share of the sway that stays in a pause
-SETTLING = 0.5  # seconds in which the head comes from and goes back to its pose at the ends of a line
+SWAY_INTERVAL = 0.6, 2.0  # seconds from one posture to the next
+PAUSE_SWAY = 0.35  # share of the sway that stays in a pause
+FADE = 0.5  # seconds in which the head leaves its pose at the start of a line, and returns at the end
 
 
-def curve(audio: np.ndarray, times: np.ndarray, seed: int) -> np.ndarray:
-    """Head rotation (F, 3) in radians at `times` (F,) seconds of speech (N,) at 16 kHz; the same `seed` gives the same.
+def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
+    """Make the head rotation of a line, which begins and ends at 0.
 
-    Euler angles XYZ for a face that looks along -Y, Z up: about X (positive looks down), about Y (positive tilts the
-    crown to the character's left), about Z (positive turns to that left). The line begins and ends at 0.
+    Args:
+        audio: (N,) speech at 16 kHz.
+        times: (F,) seconds of the audio.
+        seed: The same seed gives the same motion.
+
+    Returns:
+        (F, 3) Euler angles XYZ in radians for a face that looks along -Y, Z up: about X (positive looks down), about Y
+        (positive tilts the crown to the character's left), about Z (positive turns to that left).
     """
     rng = np.random.default_rng((seed, 2))
     degrees = _sway(audio, times, rng)
     degrees[:, 0] += _nods(prosody.accents(audio), times, rng)
-    ends = np.minimum(times, len(audio) / SAMPLE_RATE - times) / SETTLING
+    ends = np.minimum(times, len(audio) / SAMPLE_RATE - times) / FADE
     return np.radians(degrees * smoothstep(ends)[:, None]).astype(np.float32)
 
 
-def _nods(accents: prosody.Accents, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _nods(accents: prosody.Accents, times: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Nods in degrees (F,), positive down; larger on stronger accents, a few of them upward."""
     total = np.zeros(len(times))
-    for second, strength in zip(accents.seconds + LAG, accents.strength, strict=True):
-        size = NOD * strength**1.5 * np.exp(NOD_SPREAD * rng.standard_normal()) * (-0.6 if rng.random() < UPWARD else 1)
+    for second, strength in zip(accents.seconds + NOD_DELAY, accents.strength, strict=True):
+        size = NOD * strength**1.5 * np.exp(NOD_LOG_SPREAD * rng.standard_normal())
+        size *= -0.6 if rng.random() < UPWARD_SHARE else 1
         first, last = np.searchsorted(times, (second - DOWN, second + UP))
         x = times[first:last] - second
         total[first:last] += size * smoothstep(1 - np.abs(x) / np.where(x < 0, DOWN, UP))
     return total
 
 
-def _sway(audio: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _sway(audio: FloatArray, times: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Sway in degrees (F, 3): a spline through random postures, smaller ones in pauses."""
     from scipy.interpolate import CubicSpline
 
     duration = len(audio) / SAMPLE_RATE
-    steps = rng.uniform(*SWAY_EVERY, int(duration / SWAY_EVERY[0]) + 4)
+    steps = rng.uniform(*SWAY_INTERVAL, int(duration / SWAY_INTERVAL[0]) + 4)
     knots = np.concatenate(([0.0], steps.cumsum()))
     knots = knots[: np.searchsorted(knots, duration) + 2]
     postures = SWAY * np.clip(rng.standard_normal((len(knots), 3)), -2, 2)
-    for start, stop in zip(*prosody.pauses(audio), strict=True):
-        postures[(knots > start) & (knots < stop)] *= STILL
-    return CubicSpline(knots, postures)(np.clip(times, 0, duration))
+    for start, end in zip(*prosody.pauses(audio), strict=True):
+        postures[(knots > start) & (knots < end)] *= PAUSE_SWAY
+    angles: FloatArray = CubicSpline(knots, postures)(np.clip(times, 0, duration))
+    return angles

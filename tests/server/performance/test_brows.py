@@ -19,7 +19,7 @@ def line(gain: float = 1.0) -> prosody.Voice:
 
 
 def test_brows_rise_with_prominence_and_the_mouth_is_left_alone():
-    curves = brows.brows(line(), np.ones(2 * FPS), FPS)
+    curves = brows.brow_prominence(line(), np.ones(2 * FPS), FPS)
     brow = curves[:, CHANNELS.index("browInnerUp")]
     assert curves.shape == (50, 52) and curves.dtype == np.float32 and curves.min() >= 0 and curves.max() <= 1
     assert 20 <= brow.argmax() <= 30 and brow.max() > 0.2 > 5 * brow[:9].max()
@@ -28,17 +28,17 @@ def test_brows_rise_with_prominence_and_the_mouth_is_left_alone():
 
 
 def test_the_level_of_the_recording_does_not_matter():
-    quiet, loud = (brows.brows(line(gain), np.ones(2 * FPS), FPS) for gain in (1 / 30, 1))
+    quiet, loud = (brows.brow_prominence(line(gain), np.ones(2 * FPS), FPS) for gain in (1 / 30, 1))
     np.testing.assert_allclose(quiet, loud, atol=1e-3)
 
 
 def test_what_nobody_speaks_raises_no_brow():
-    assert not brows.brows(line(), np.zeros(2 * FPS), FPS).any()
+    assert not brows.brow_prominence(line(), np.zeros(2 * FPS), FPS).any()
 
 
 def test_another_frame_rate_shows_the_same():
     brow = CHANNELS.index("browInnerUp")
-    at_25 = brows.brows(line(), np.ones(2 * FPS), FPS)[:, brow]
-    at_50 = brows.brows(line(), np.ones(4 * FPS), 2 * FPS)[::2, brow]
+    at_25 = brows.brow_prominence(line(), np.ones(2 * FPS), FPS)[:, brow]
+    at_50 = brows.brow_prominence(line(), np.ones(4 * FPS), 2 * FPS)[::2, brow]
     assert at_25.max() > 0.2
     np.testing.assert_allclose(at_25, at_50, atol=0.1)

@@ -20,9 +20,9 @@ def speech(*spans: tuple[float, float], seconds: float = 6.0) -> np.ndarray:
     return (voice * sum((t >= a) & (t < b) for a, b in spans)).astype(np.float32)
 
 
-def spoken(audio: np.ndarray, millimetres: float = 8) -> np.ndarray:
+def activity(audio: np.ndarray, millimetres: float = 8) -> np.ndarray:
     """Where it is spoken, by lips that open so far all the time."""
-    return expression.speaking(prosody.loudness(audio), np.full(150, millimetres / 1000), FPS)
+    return expression.speech_activity(prosody.loudness(audio), np.full(150, millimetres / 1000), FPS)
 
 
 def weights(**of: float) -> np.ndarray:
@@ -41,53 +41,55 @@ def test_an_undecided_reader_is_neutral_and_a_sure_one_is_not():
     undecided = np.full((1, len(EMOTION_CLASSES)), 0.03)
     undecided[0, EMOTION_CLASSES.index("neutral")] = 1 - undecided.sum() + 0.03
     sure = np.eye(len(EMOTION_CLASSES))[[EMOTION_CLASSES.index("angry")]]
-    assert expression.implied(undecided)[0, EMOTIONS.index("neutral")] == 1
-    assert expression.implied(sure)[0, EMOTIONS.index("angry")] > 0.8
-    bored = expression.implied(np.eye(len(EMOTION_CLASSES))[[EMOTION_CLASSES.index("bored")]])[0]
+    assert expression.detected_emotion(undecided)[0, EMOTIONS.index("neutral")] == 1
+    assert expression.detected_emotion(sure)[0, EMOTIONS.index("angry")] > 0.8
+    bored = expression.detected_emotion(np.eye(len(EMOTION_CLASSES))[[EMOTION_CLASSES.index("bored")]])[0]
     assert 0 < bored[EMOTIONS.index("sad")] < 0.5
     anything = np.random.default_rng(0).dirichlet(np.ones(len(EMOTION_CLASSES)), 50)
-    np.testing.assert_allclose(expression.implied(anything).sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(expression.detected_emotion(anything).sum(1), 1, atol=1e-6)
 
 
 def test_the_expression_comes_with_the_speech_and_goes_after_it():
     audio = speech((1.5, 4.0))
-    curves = expression.express(weights(happy=1.0), prosody.measure(audio), spoken(audio), FPS)
+    curves = expression.expression_curves(weights(happy=1.0), prosody.measure(audio), activity(audio), FPS)
     smile = curves[:, CHANNELS.index("mouthSmileLeft")]
     assert curves.shape == (150, 52) and curves.dtype == np.float32
     assert smile[:25].max() < 0.01 and smile[60:95].min() > 0.3 and smile[-5:].max() < 0.1 * smile.max()
     assert np.abs(np.diff(smile)).max() < 0.1  # no jump
-    assert not expression.express(weights(neutral=1.0), prosody.measure(audio), spoken(audio), FPS).any()
+    assert not expression.expression_curves(weights(neutral=1.0), prosody.measure(audio), activity(audio), FPS).any()
 
 
 def test_noise_during_which_the_mouth_rests_shows_nothing():
     audio = speech((0.0, 6.0))
-    assert spoken(audio).min() == 1 and spoken(audio, 0.3).max() == 0
-    assert not expression.express(weights(fearful=1.0), prosody.measure(audio), spoken(audio, 0.3), FPS).any()
+    assert activity(audio).min() == 1 and activity(audio, 0.3).max() == 0
+    assert not expression.expression_curves(
+        weights(fearful=1.0), prosody.measure(audio), activity(audio, 0.3), FPS
+    ).any()
 
 
 def test_a_mood_holds_through_a_pause_and_is_read_where_somebody_speaks():
     probabilities = np.zeros((150, 2))
     probabilities[:75, 0], probabilities[75:, 1] = 1, 1  # the second half is silence, which reads as something else
     heard = np.where(np.arange(150) < 75, 1.0, 0.0)
-    mood = expression.settled(probabilities, heard, FPS)
+    mood = expression.smooth_probabilities(probabilities, heard, FPS)
     assert mood[:50, 0].min() > 0.95 and mood[85, 0] > 0.6
     np.testing.assert_allclose(mood.sum(1), 1, atol=1e-5)
 
 
-def test_direction_mixes_what_is_chosen_with_what_is_implied():
-    implied = weights(sad=0.8, neutral=0.2)[:1]
-    heard = Direction.constant().mixed(implied)
-    np.testing.assert_allclose(heard, implied)
-    chosen = Direction.constant("happy", strength=0.5, mix=0.75).mixed(implied)[0]
+def test_direction_mixes_what_is_chosen_with_what_is_detected():
+    detected = weights(sad=0.8, neutral=0.2)[:1]
+    heard = Direction.constant().applied_to(detected)
+    np.testing.assert_allclose(heard, detected)
+    chosen = Direction.constant("happy", strength=0.5, mix=0.75).applied_to(detected)[0]
     assert chosen[EMOTIONS.index("happy")] == pytest.approx(0.5 * 0.75)
     assert chosen[EMOTIONS.index("sad")] == pytest.approx(0.5 * 0.25 * 0.8)
-    assert not Direction.constant("happy", strength=0).mixed(implied).any()
+    assert not Direction.constant("happy", strength=0).applied_to(detected).any()
 
 
 def test_direction_over_time_is_read_where_its_frames_lie():
     control = np.zeros((3, 10))
     control[:, 0], control[:, 1], control[:, 2] = 1, 1, (0, 0.5, 1)
-    at = Direction.of_control(control).at(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), fps=1, t0=1.0)
+    at = Direction.of_control(control).resampled(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), fps=1, t0=1.0)
     np.testing.assert_allclose(at.chosen[:, 0], [0, 0, 0.25, 0.5, 1])
 
 

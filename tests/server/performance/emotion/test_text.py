@@ -78,10 +78,10 @@ def test_the_nearest_examples_decide(monkeypatch):
             self.examples = np.stack([np.tile(row, (24, 1)) for row in np.eye(8)])
             self.examples[:, 0] = 0
 
-        def __call__(self, *texts):
+        def encode(self, *texts):
             return np.array([0.8 * np.eye(8)[NAMES.index("sad")] + 0.6 * np.eye(8)[NAMES.index("happy")]])
 
-    monkeypatch.setattr(text, "_folder", lambda: None)
+    monkeypatch.setattr(text, "_model_folder", lambda: None)
     monkeypatch.setattr(text, "_encoder", Compass)
     weights, strength = text.read("bitter-sweet")
     assert [NAMES[i] for i in np.argsort(-weights)[:2]] == ["sad", "happy"]

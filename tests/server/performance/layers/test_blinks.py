@@ -21,7 +21,7 @@ def speech(*seconds: float) -> np.ndarray:
 def test_the_rate_is_human_and_no_blink_follows_at_once(seed):
     times = blinks.blink_times(speech(300.0), seed)
     assert 15 <= len(times) / 5 <= 26  # a minute
-    assert np.diff(times).min() >= blinks.SHORTEST
+    assert np.diff(times).min() >= blinks.MIN_INTERVAL
 
 
 def test_blinks_prefer_the_ends_of_phrases():
@@ -33,7 +33,7 @@ def test_blinks_prefer_the_ends_of_phrases():
 
 
 def test_lids_close_fully_and_fall_faster_than_they_rise():
-    curve = blinks.lids(np.array([1.013]), 50, FPS)
+    curve = blinks.lid_closure(np.array([1.013]), 50, FPS)
     assert curve.max() == 1 and curve[:22].max() == 0 and curve[35:].max() == 0
     top = np.flatnonzero(curve == 1)
     assert (curve[: top[0]] > 0).sum() < (curve[top[-1] + 1 :] > 0).sum()
@@ -42,7 +42,7 @@ def test_lids_close_fully_and_fall_faster_than_they_rise():
 def test_the_clip_begins_and_ends_with_open_eyes():
     for seed in range(50):
         audio = speech(3.0)
-        curve = blinks.lids(blinks.blink_times(audio, seed), 75, FPS)
+        curve = blinks.lid_closure(blinks.blink_times(audio, seed), 75, FPS)
         assert curve[-1] < 1e-6 and curve[0] < 0.1
 
 

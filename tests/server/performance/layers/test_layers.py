@@ -20,12 +20,12 @@ def speech(seconds: float, seed: int = 0) -> np.ndarray:
     return (0.2 * syllables**2 * buzz * (t % 3.2 < 2.6) + 1e-5 * rng.standard_normal(len(t))).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", layers.MAKE)
+@pytest.mark.parametrize("name", layers.LAYERS)
 def test_the_same_seed_gives_the_same_and_another_seed_or_line_another(name):
     audio, times = speech(12), np.arange(288) / 24
 
     def made(audio, seed):
-        curve = layers.make((name,), audio, times, seed)[name]
+        curve = layers.make_layers((name,), audio, times, seed)[name]
         assert curve.dtype == np.float32 and len(curve) == len(times) and np.isfinite(curve).all()
         return curve
 
@@ -34,19 +34,19 @@ def test_the_same_seed_gives_the_same_and_another_seed_or_line_another(name):
     assert np.abs(made(audio, 1) - made(speech(12, seed=5), 1)).max() > 0.02
 
 
-@pytest.mark.parametrize("name", layers.MAKE)
+@pytest.mark.parametrize("name", layers.LAYERS)
 @pytest.mark.parametrize("times", [[0.0], [-0.5], [-0.4, -0.2, 0.0]])
 def test_frames_before_the_line_are_at_rest(name, times):
-    curve = layers.make((name,), speech(3), np.array(times), 0)[name]
+    curve = layers.make_layers((name,), speech(3), np.array(times), 0)[name]
     assert len(curve) == len(times)
     assert np.abs(curve).max() < 1e-6
 
 
-@pytest.mark.parametrize("name", layers.MAKE)
+@pytest.mark.parametrize("name", layers.LAYERS)
 def test_frames_lie_at_their_seconds_whatever_the_rate(name):
     audio = speech(20)
-    coarse = layers.make((name,), audio, 0.2 + np.arange(200) / 10, 3)[name]
-    fine = layers.make((name,), audio, 0.2 + np.arange(2000) / 100, 3)[name]
+    coarse = layers.make_layers((name,), audio, 0.2 + np.arange(200) / 10, 3)[name]
+    fine = layers.make_layers((name,), audio, 0.2 + np.arange(2000) / 100, 3)[name]
     if name == "blinks":  # they begin on the raster of frames
         fine = np.array([fine[max(0, 10 * k - 5) : 10 * k + 6].max() for k in range(200)])
         assert (fine[coarse > 0.9] > 0.9).all()
@@ -58,8 +58,8 @@ def test_gaze_looks_mostly_at_the_partner_and_away_as_often_as_people_do():
     audio = speech(600)
     onsets, targets = gaze.fixations(600.0, prosody.phrase_ends(audio), seed=0)
     amplitude = np.linalg.norm(targets, axis=1)
-    lasting = np.append(np.diff(onsets), gaze.CALM)
-    assert (lasting >= gaze.SHORTEST - 1e-9).all() and amplitude.max() <= gaze.LARGEST + 1
+    lasting = np.append(np.diff(onsets), gaze.STRAIGHT_GAZE)
+    assert (lasting >= gaze.MIN_FIXATION - 1e-9).all() and amplitude.max() <= gaze.MAX_AMPLITUDE + 1
     away = amplitude > 5
     assert 0.08 < lasting[away].sum() / 600 < 0.3
     assert 0.6 < np.median(lasting[~away]) < 0.8
@@ -83,7 +83,7 @@ def test_the_head_nods_on_accents_and_rests_at_the_ends():
     assert abs(pitch[0]) < 1e-6 and np.abs(pitch).max() < 12
     accents = prosody.accents(audio)
     strong = accents.seconds[accents.strength > np.median(accents.strength)]
-    frames = np.round((strong + head_motion.LAG) * 24).astype(int)
+    frames = np.round((strong + head_motion.NOD_DELAY) * 24).astype(int)
     frames = frames[(frames > 12) & (frames < len(times) - 12)]
     assert len(frames) > 20
     assert pitch[frames].mean() > np.mean([pitch[frames - 6], pitch[frames + 12]]) + 0.5
