@@ -1,18 +1,18 @@
-"""LSF for Blender: a line of speech and a head in, shape keys and F-curves out. See docs/architecture.md.
+"""LSF for Blender: animates a head to a line of speech, as shape keys and F-curves. See docs/architecture.md.
 
-Importing the package loads no bpy, so that what needs no Blender can be used and tested without one.
+Importing the package does not import bpy, so that code without Blender can be used and tested on its own.
 """
 
 
 def register() -> None:
-    """Tell Blender of the add-on's classes, properties, menu entries and handlers."""
+    """Register the add-on's classes, properties, menu entries and handlers with Blender."""
     from .ui import registration
 
     registration.register()
 
 
 def unregister() -> None:
-    """Stop what is at work, and take everything back that `register` has told Blender."""
+    """Stop running jobs and playback, and undo all that `register` has done."""
     from .ui import registration
 
     registration.unregister()

@@ -1,33 +1,55 @@
 """Every difference between Blender 4.2 and 5.2, found by feature test; nothing else in the add-on asks for versions."""
 
-from typing import NamedTuple
+from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
+
+from typing import Any, NamedTuple, TypeGuard
 
 import bpy
 
-# Sequencer
+
+def _first_attribute(owner: object, *names: str) -> Any:
+    """Value of the first of these attributes that the owner has: Blender renamed it between versions."""
+    name = next(name for name in names if hasattr(owner, name))
+    return getattr(owner, name)
+
+
+# Sequencer: `sequences` became `strips` in 4.4
 
 
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
     """The scene whose sequencer is shown: since 5.0 it may differ from the active scene."""
-    return getattr(context, "sequencer_scene", None) or context.scene
+    scene = getattr(context, "sequencer_scene", None) or context.scene
+    assert scene is not None  # it is set wherever the add-on runs
+    return scene
 
 
-def all_strips(editor: bpy.types.SequenceEditor) -> list:
-    """Every strip, those inside metas too."""
-    return list(editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all)
+def all_strips(editor: bpy.types.SequenceEditor) -> list[bpy.types.Strip]:
+    """Every strip, including those inside meta strips: `sequences_all` before 4.4."""
+    return list(_first_attribute(editor, "strips_all", "sequences_all"))
 
 
-def strips_of(parent) -> list:
-    """The strips directly inside an editor or a meta strip."""
-    return list(parent.strips if hasattr(parent, "strips") else parent.sequences)
+def strips_of(parent: bpy.types.SequenceEditor | bpy.types.MetaStrip) -> list[bpy.types.Strip]:
+    """The strips directly inside an editor or a meta strip: `sequences` before 4.4."""
+    return list(_first_attribute(parent, "strips", "sequences"))
 
 
-def remove_strip(editor: bpy.types.SequenceEditor, strip) -> None:
-    (editor.strips if hasattr(editor, "strips") else editor.sequences).remove(strip)
+def remove_strip(editor: bpy.types.SequenceEditor, strip: bpy.types.Strip) -> None:
+    """Delete a strip at the top level of an editor: `sequences` before 4.4."""
+    _first_attribute(editor, "strips", "sequences").remove(strip)
+
+
+def is_meta(strip: bpy.types.Strip) -> TypeGuard[bpy.types.MetaStrip]:
+    """Whether a strip holds others: a `MetaStrip`, `MetaSequence` before 4.4."""
+    return strip.type == "META"
+
+
+def is_sound(strip: bpy.types.Strip) -> TypeGuard[bpy.types.SoundStrip]:
+    """Whether a strip plays a sound: a `SoundStrip`, `SoundSequence` before 4.4."""
+    return strip.type == "SOUND"
 
 
 class StripTimes(NamedTuple):
-    """Of a strip, in frames of its scene."""
+    """When a strip plays what, in frames of its scene."""
 
     content_start: float  # where the untrimmed content would start
     left: float  # handles
@@ -38,43 +60,37 @@ class StripTimes(NamedTuple):
     right_trim: float  # from the right handle to the content's end
 
 
-def strip_times(strip) -> StripTimes:
+def strip_times(strip: bpy.types.Strip) -> StripTimes:
+    """The times of a strip; their properties got new names after 5.0."""
     if hasattr(strip, "content_start"):
-        return StripTimes(
-            strip.content_start,
-            strip.left_handle,
-            strip.right_handle,
-            strip.content_duration,
-            strip.content_trim_start,
-            strip.left_handle_offset,
-            strip.right_handle_offset,
-        )
-    return StripTimes(
-        strip.frame_start,
-        strip.frame_final_start,
-        strip.frame_final_end,
-        strip.frame_duration,
-        strip.animation_offset_start,
-        strip.frame_offset_start,
-        strip.frame_offset_end,
-    )
+        names = (
+            "content_start", "left_handle", "right_handle", "content_duration", "content_trim_start",
+            "left_handle_offset", "right_handle_offset",
+        )  # fmt: skip
+    else:
+        names = (
+            "frame_start", "frame_final_start", "frame_final_end", "frame_duration", "animation_offset_start",
+            "frame_offset_start", "frame_offset_end",
+        )  # fmt: skip
+    return StripTimes(*(getattr(strip, name) for name in names))
 
 
-def channel_name(scene: bpy.types.Scene, strip) -> str:
-    """Name of the strip's channel, of the meta's that holds it where it lies in one."""
-    for parent in all_strips(scene.sequence_editor):
-        if parent.type == "META" and strip.name in {inner.name for inner in strips_of(parent)}:
+def channel_name(scene: bpy.types.Scene, strip: bpy.types.Strip) -> str:
+    """Name of a strip's channel: one of its meta strip, if it lies in one, else one of the scene."""
+    editor: Any = scene.sequence_editor
+    for parent in all_strips(editor):
+        if is_meta(parent) and strip.name in {inner.name for inner in strips_of(parent)}:
             return parent.channels[strip.channel].name
-    return scene.sequence_editor.channels[strip.channel].name
+    return editor.channels[strip.channel].name
 
 
-def sound_offset(strip) -> float:
-    """Seconds that the sound is delayed inside its strip (since 4.4)."""
+def sound_offset(strip: bpy.types.Strip) -> float:
+    """Seconds by which the sound is delayed inside its strip; before 4.4 there is no such delay."""
     return getattr(strip, "sound_offset", 0.0)
 
 
-def retiming_key_count(strip) -> int:
-    """Keys of a retimed strip; 4.2 does not tell for sound strips, there only the length gives it away."""
+def retiming_key_count(strip: bpy.types.Strip) -> int:
+    """Number of retiming keys of a strip; 0 in 4.2, which does not tell for sound strips."""
     return len(strip.retiming_keys) if hasattr(strip, "retiming_keys") else 0
 
 
@@ -82,38 +98,43 @@ def retiming_key_count(strip) -> int:
 
 
 def shape_key_default() -> float:
-    """What the NLA sets a shape key to where no strip covers the frame: 1 instead of 0 in 5.0."""
-    return bpy.types.ShapeKey.bl_rna.properties["value"].default
+    """The value that the NLA gives a shape key where no strip covers the frame: 0 before 5.0, 1 since."""
+    return bpy.types.ShapeKey.bl_rna.properties["value"].default  # type: ignore[attr-defined]  # a FloatProperty
 
 
 # Output
 
 
 def set_video_format(settings: bpy.types.ImageFormatSettings) -> None:
-    """Let renders be written as films."""
+    """Write renders as a video; since 5.0 the media type must be chosen before the format."""
     if hasattr(settings, "media_type"):
         settings.media_type = "VIDEO"
     settings.file_format = "FFMPEG"
 
 
-# Actions: since 4.4 an Action has slots; since 5.0 only these
+# Actions: F-curves lie in the Action itself before 4.4; since then in channel bags, one per slot; since 5.0 only there
 
 
 def has_slots() -> bool:
+    """Whether Actions have slots: since 4.4."""
     return "slots" in bpy.types.Action.bl_rna.properties
 
 
-def key_fcurves(action: bpy.types.Action):
-    """The Action's collection of F-curves for a Key (shape keys) data-block, made if it is not there."""
+def key_fcurves(action: bpy.types.Action) -> bpy.types.ActionChannelbagFCurves:
+    """The Action's F-curves for a Key data-block (shape keys); what leads to them is made where it is missing."""
     return _fcurves_for(action, "KEY")
 
 
-def object_fcurves(action: bpy.types.Action):
-    """The Action's collection of F-curves for an object, made if it is not there."""
+def object_fcurves(action: bpy.types.Action) -> bpy.types.ActionChannelbagFCurves:
+    """The Action's F-curves for an object; what leads to them is made where it is missing."""
     return _fcurves_for(action, "OBJECT")
 
 
-def _fcurves_for(action: bpy.types.Action, id_type: str):
+def _fcurves_for(action: Any, id_type: str) -> bpy.types.ActionChannelbagFCurves:
+    """The F-curves for one type of data-block; slot, layer and strip are made where they are missing.
+
+    `action` is an Action of any version: no single stub fits it.
+    """
     if not has_slots():
         action.id_root = id_type
         return action.fcurves
@@ -124,55 +145,59 @@ def _fcurves_for(action: bpy.types.Action, id_type: str):
 
 
 def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
-    """The F-curves of an Action, whatever it animates."""
+    """The F-curves of an Action, whatever it animates: those of all slots since 4.4."""
     if not has_slots():
-        return list(action.fcurves)
-    return [
-        fcurve
-        for layer in action.layers
-        for strip in layer.strips
-        for bag in strip.channelbags
-        for fcurve in bag.fcurves
-    ]
+        return list(_legacy_fcurves(action))
+    return [fcurve for strip in _keyframe_strips(action) for bag in strip.channelbags for fcurve in bag.fcurves]
 
 
 def active_fcurves(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
-    """Those F-curves of the active Action that animate the owner of `data`."""
+    """The F-curves of the active Action that animate the owner of `data`: those of its slot since 4.4."""
     if not has_slots():
-        return list(data.action.fcurves)
+        return list(_legacy_fcurves(data.action))
     slot = data.action_slot
     return [
         fcurve
-        for layer in data.action.layers
-        for strip in layer.strips
+        for strip in _keyframe_strips(data.action)
         if slot and (bag := strip.channelbag(slot))
         for fcurve in bag.fcurves
     ]
 
 
-def key_slot(action: bpy.types.Action):
-    """The slot for shape keys, or None."""
+def _legacy_fcurves(action: Any) -> Any:
+    """`Action.fcurves`, which the stubs of 5.0 and later do not know."""
+    return action.fcurves
+
+
+def _keyframe_strips(action: Any) -> list[bpy.types.ActionKeyframeStrip]:
+    """All strips of an Action's layers; Blender has no other type than keyframe strips so far."""
+    return [strip for layer in action.layers for strip in layer.strips]
+
+
+def key_slot(action: bpy.types.Action) -> bpy.types.ActionSlot | None:
+    """The slot for shape keys, or None. Only for versions with slots, see `has_slots`."""
     return _slot_for(action, "KEY")
 
 
-def _slot_for(action: bpy.types.Action, id_type: str):
+def _slot_for(action: bpy.types.Action, id_type: str) -> bpy.types.ActionSlot | None:
+    """The first slot that a data-block of this type can use."""
     return next((slot for slot in action.slots if slot.target_id_type in {id_type, "UNSPECIFIED"}), None)
 
 
 def assign_key_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
-    """Make the Action the active one of shape keys."""
+    """Make the Action the active one of shape keys, with its slot for them since 4.4."""
     data.action = action
     assign_slot(data, action)
 
 
 def assign_object_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
-    """Make the Action the active one of an object."""
+    """Make the Action the active one of an object, with its slot for objects since 4.4."""
     data.action = action
     if has_slots():
         data.action_slot = _slot_for(action, "OBJECT")
 
 
 def assign_slot(user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action) -> None:
-    """Tell a user of the Action to play its slot for shape keys."""
+    """Make a user of the Action play its slot for shape keys; does nothing before 4.4."""
     if has_slots():
         user.action_slot = key_slot(action)

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """Something the artist can mend; the message is one sentence that says what to do."""
+    """Something that the artist can fix; the message is one sentence that says what to do."""

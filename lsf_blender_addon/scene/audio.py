@@ -1,37 +1,61 @@
-"""Sound of a Line for the server. No bpy here: this runs in a thread."""
+"""The sound of a Line for the server. No bpy: this runs in a thread."""
 
 import math
-import os
 import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from .snapshots import Line
 
-# What libsndfile reads. It seeks to the exact sample, runs in the server's process, and so never holds up Blender;
+# What libsndfile reads. It seeks to the exact sample, and it runs in the server's process and so never blocks Blender.
 # Audaspace holds Python's global lock while it decodes, and lands 1024 samples late after a seek in Ogg.
 SERVER_FORMATS = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
-CHUNK, OVERLAP = 6, 1  # whole seconds, so that seeks need no rounding; a chunk takes about 10 ms
+CHUNK, OVERLAP = 6, 1  # seconds, whole ones so that seeks need no rounding; a chunk takes about 10 ms to decode
+SILENCE = 1e-4  # amplitude; below it, sound is not compared
 
 
-def request(line: Line, folder: str) -> tuple[dict, dict[str, np.ndarray]]:
-    """Header fields and arrays that tell the server this line's sound: a path, or the samples where it cannot read it.
+def request(line: Line, folder: str) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """The part of a request that gives the server a line's sound, see docs/protocol.md.
 
-    A packed sound is written into `folder`, which must live as long as the job. Raises UserError.
+    Args:
+        line: The line.
+        folder: An existing folder for a packed sound, which must live as long as the job.
+
+    Returns:
+        Header fields and arrays: the path of the file, or the samples if the server cannot read the format.
+
+    Raises:
+        UserError: Blender cannot read the file either, or it ends before the line starts.
     """
-    path = line.path if line.packed is None else _unpack(line, folder)
+    path = line.path if line.packed is None else _unpack(line.path, line.packed, folder)
     aud = _audaspace()
-    if aud is None or os.path.splitext(path)[1].lower() in SERVER_FORMATS:
+    if aud is None or Path(path).suffix.lower() in SERVER_FORMATS:
         return {"audio_file": path, "start": line.start, "duration": line.duration}, {}
     samples, rate = decode(aud, path, line.start, line.duration)
     return {"rate": rate}, {"audio": samples}
 
 
-def decode(aud, path: str, start: float, duration: float) -> tuple[np.ndarray, float]:
-    """Mono (N,) float32 and its rate in Hz: `duration` seconds from `start` on, or less where the file ends.
+def decode(aud: ModuleType, path: str, start: float, duration: float) -> tuple[NDArray[np.float32], float]:
+    """Decode a part of a sound file with Audaspace.
 
-    From the file's beginning and in chunks, because Blender's window stands still while Audaspace decodes one.
+    The file is read from its beginning and in chunks, because Blender's window freezes while Audaspace decodes one.
+
+    Args:
+        aud: The module of Audaspace.
+        path: The sound file.
+        start: Seconds into the file.
+        duration: Seconds.
+
+    Returns:
+        (N,) samples, the mean of all channels, fewer than asked for where the file ends; and their rate in Hz.
+
+    Raises:
+        UserError: The file has no sound, or ends before `start`.
     """
     try:
         sound = aud.Sound(path)
@@ -39,7 +63,8 @@ def decode(aud, path: str, start: float, duration: float) -> tuple[np.ndarray, f
     except aud.error as error:
         raise UserError(f'Blender finds no sound in "{path}": convert it to .wav or .flac') from error
     first, last = round(start * rate), round((start + duration) * rate)
-    pieces, position, tail = [], 0, np.zeros(0, np.float32)  # position: samples of the file so far
+    pieces: list[NDArray[np.float32]] = []
+    position, tail = 0, np.zeros(0, np.float32)  # position: samples of the file so far
     for second in range(0, math.ceil(start + duration), CHUNK):
         piece = sound.limit(max(0, second - OVERLAP), second + CHUNK).data().mean(1, dtype=np.float32)
         piece = piece[len(tail) - _shift(tail, piece[: OVERLAP * rate]) :]
@@ -51,17 +76,17 @@ def decode(aud, path: str, start: float, duration: float) -> tuple[np.ndarray, f
         time.sleep(0.002)  # lets Blender's main thread have the lock
     samples = np.concatenate(pieces) if pieces else tail
     if not len(samples):
-        raise UserError(f'The sound file "{os.path.basename(path)}" ends before the strip begins: pick another strip')
+        raise UserError(f'The sound file "{Path(path).name}" ends before the strip begins: pick another strip')
     return samples, float(rate)
 
 
-def _shift(tail: np.ndarray, piece: np.ndarray) -> int:
-    """Samples by which `piece` (N,) lies later in the file than `tail` (N,), found by comparing the two.
+def _shift(tail: NDArray[np.float32], piece: NDArray[np.float32]) -> int:
+    """Samples by which `piece` (N,) lies later in the file than `tail` (N,), by cross-correlation of the two.
 
     Seeks are exact in MP4, but up to 70 ms off in Matroska. The first half of the piece is left out of the comparison:
     decoders need a moment to settle.
     """
-    if len(tail) != len(piece) or not np.abs(tail).max(initial=0.0) > 1e-4:
+    if len(tail) != len(piece) or not np.abs(tail).max(initial=0.0) > SILENCE:
         return 0
     half, most = len(piece) // 2, len(piece) // 4
     padded = 2 * len(piece)
@@ -70,16 +95,18 @@ def _shift(tail: np.ndarray, piece: np.ndarray) -> int:
     return int(np.argmax(match[half - most : half + most + 1])) - most
 
 
-def _audaspace():
+def _audaspace() -> ModuleType | None:
+    """Blender's sound library; None in the bpy module of 4.2, which is built without it."""
     try:
         import aud
-    except ImportError:  # the bpy module of 4.2
+    except ImportError:
         return None
-    return aud
+    module: ModuleType = aud
+    return module
 
 
-def _unpack(line: Line, folder: str) -> str:
-    path = os.path.join(folder, "packed" + os.path.splitext(line.path)[1])
-    with open(path, "wb") as file:
-        file.write(line.packed)
-    return path
+def _unpack(name: str, contents: bytes, folder: str) -> str:
+    """Write a packed sound into a folder; returns its path there."""
+    path = Path(folder) / f"packed{Path(name).suffix}"
+    path.write_bytes(contents)
+    return str(path)

@@ -1,13 +1,19 @@
-"""What the shape keys of a head really do: Actions, NLA, drivers and all."""
+"""The values that Blender evaluates for the shape keys of a head: with Actions, NLA and drivers."""
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
+
+from .access import active_scene, depsgraph_of, mesh_of
 
 
 def animated_range(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> tuple[int, int]:
-    """First and last frame of what animates the shape keys; without animation those of the scene."""
+    """First and last frame of the animation of the shape keys; without animation those of the scene."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
-    ranges = [tuple(data.action.curve_frame_range)] if data and data.action else []
+    ranges: list[tuple[float, float]] = []
+    if data and data.action:
+        span = data.action.curve_frame_range
+        ranges.append((span[0], span[1]))
     if data and data.use_nla:
         ranges += [
             (strip.frame_start, strip.frame_end)
@@ -21,12 +27,20 @@ def animated_range(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> tuple[int, i
     return int(np.floor(min(start for start, _ in ranges))), int(np.ceil(max(end for _, end in ranges)))
 
 
-def sample(obj: bpy.types.Object, frames: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Names of the object's shape keys but the Basis (K), and their values (len(frames), K) float32 at scene frames.
+def sample(obj: bpy.types.Object, frames: NDArray[np.floating]) -> tuple[list[str], NDArray[np.float32]]:
+    """Evaluate the shape keys of an object at some frames.
 
-    Evaluated in a scene of its own, so that only this head and what drives it is computed, and the frame stays.
+    This happens in a scene of its own, so that only this object and what drives it is computed, and the artist's scene
+    stays on its frame.
+
+    Args:
+        obj: A mesh object with shape keys.
+        frames: (F,) frames of the scene, fractions allowed.
+
+    Returns:
+        Names of the K shape keys but the Basis, and (F, K) their values.
     """
-    keys = obj.data.shape_keys
+    keys = mesh_of(obj).shape_keys
     names = [key.name for key in keys.key_blocks if key != keys.reference_key]
     table = np.empty((len(frames), len(names)), np.float32)
     scene = bpy.data.scenes.new("LSF played")
@@ -37,10 +51,10 @@ def sample(obj: bpy.types.Object, frames: np.ndarray) -> tuple[list[str], np.nda
         for row, frame in zip(table, frames.tolist(), strict=True):
             whole = int(np.floor(frame))
             scene.frame_set(whole, subframe=frame - whole)
-            blocks = obj.evaluated_get(layer.depsgraph).data.shape_keys.key_blocks
+            blocks = mesh_of(obj.evaluated_get(depsgraph_of(layer))).shape_keys.key_blocks
             row[:] = [blocks[name].value for name in names]
     finally:
-        shown = bpy.context.scene
+        shown = active_scene(bpy.context)
         scene.frame_set(shown.frame_current, subframe=shown.frame_subframe)  # the values that the sliders show
         bpy.data.scenes.remove(scene)
     return names, table

@@ -1,20 +1,25 @@
-"""The add-on as it is installed: the name of its package, its folder for files of its own, its preferences."""
+"""The add-on as an installed extension: its package name, its user folder, its preferences."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 
-PACKAGE = __package__.rpartition(".")[0]
+if TYPE_CHECKING:
+    from ..ui.preferences import LSF_preferences
+
+PACKAGE = __package__.rpartition(".")[0]  # "bl_ext.<repository>.lsf_animation" when installed
 
 
 def user_folder() -> Path:
-    """The add-on's own folder, which survives its updates."""
+    """The add-on's own folder for files, which survives updates; it is made if it does not exist."""
     try:
         return Path(bpy.utils.extension_path_user(PACKAGE, create=True))
     except ValueError:  # not installed as an extension: run from the source tree
         return Path(bpy.utils.user_resource("CONFIG", path="lsf_animation", create=True))
 
 
-def preferences() -> bpy.types.AddonPreferences | None:
+def preferences() -> "LSF_preferences | None":
+    """The add-on's preferences; None while it is not enabled."""
     addon = bpy.context.preferences.addons.get(PACKAGE)
     return addon.preferences if addon else None

@@ -1,21 +1,23 @@
-"""The head motion that was generated for a bone or an object: its constraint, and the pose without it."""
+"""The head motion that was generated for a bone or an object: its constraint, and the transform without it."""
+
+from typing import TypeGuard
 
 import bpy
 from mathutils import Matrix, Quaternion
 
-MARK = "lsf_layer"  # custom property on the empty that turns the head
+MARK = "lsf_layer"  # custom property on the empty that rotates the head
 
 
-def find_constraint(target: bpy.types.Object | None, bone: str) -> bpy.types.Constraint | None:
-    """The layer's constraint on this bone or object."""
+def find_constraint(target: bpy.types.Object | None, bone: str) -> bpy.types.CopyRotationConstraint | None:
+    """The constraint that the head motion layer has put on a bone of an armature, or on another object."""
     if target is None:
         return None
     owner = target.pose.bones.get(bone) if target.type == "ARMATURE" else target
-    return next((c for c in owner.constraints if _is_ours(c)), None) if owner is not None else None
+    return next((c for c in owner.constraints if _is_generated(c)), None) if owner is not None else None
 
 
 def matrix_without_head_motion(obj: bpy.types.Object) -> Matrix:
-    """Where the object would be in the world without the layer on it, or on what it is parented to."""
+    """World matrix that the object would have without the head motion layer on it or on its parents."""
     found = find_constraint(obj, "") if obj.type != "ARMATURE" else None
     if found is not None and not found.mute:
         turn = Quaternion().slerp(found.target.matrix_world.to_quaternion(), found.influence)
@@ -27,5 +29,10 @@ def matrix_without_head_motion(obj: bpy.types.Object) -> Matrix:
     return obj.matrix_world
 
 
-def _is_ours(found: bpy.types.Constraint) -> bool:
-    return found.type == "COPY_ROTATION" and found.target is not None and MARK in found.target
+def _is_generated(constraint: bpy.types.Constraint) -> TypeGuard[bpy.types.CopyRotationConstraint]:
+    """Whether a constraint copies the rotation of an empty that was generated for head motion."""
+    return (
+        isinstance(constraint, bpy.types.CopyRotationConstraint)
+        and constraint.target is not None
+        and constraint.target.get(MARK) is not None
+    )

@@ -1,16 +1,18 @@
-"""The head as the artist sees it at rest: read once, never changed."""
+"""Meshes of the scene: at rest as the artist knows them, and as they are evaluated now. Nothing is changed."""
 
 import bpy
 import numpy as np
 from mathutils import Matrix
+from numpy.typing import NDArray
 
 from ..errors import UserError
+from .access import depsgraph_of, mesh_of
 from .head_motion import matrix_without_head_motion
 from .snapshots import RestMesh
 
-# Modifiers that bend a mesh into the shape in which the artist knows it at rest, and keep its vertices. Armatures,
-# caches and simulations are left out: they pose, and at rest they do nothing.
-SHAPING = {
+# Modifiers that give a mesh the shape in which the artist knows it at rest, and that keep its vertices. Armatures,
+# caches and simulations are left out: they pose the mesh, and at rest they do nothing.
+SHAPING_MODIFIERS = {
     "CAST",
     "CORRECTIVE_SMOOTH",
     "CURVE",
@@ -29,10 +31,13 @@ SHAPING = {
 
 
 def check(obj: bpy.types.Object | None) -> None:
-    """Raise UserError if shape keys cannot be added to this object."""
-    if obj is None or obj.type != "MESH":
-        raise UserError("Select the head: a mesh object")
-    mesh = obj.data
+    """Make sure that shape keys can be added to an object.
+
+    Raises:
+        UserError: It is no mesh object, or its mesh is linked, shared, being edited, empty or half a head.
+    """
+    mesh = mesh_of(obj)
+    assert obj is not None
     if obj.library or mesh.library or mesh.override_library:
         raise UserError(
             f'"{obj.name}" is linked from another file: make its mesh local first (Object > Relations > Make Local)'
@@ -53,29 +58,76 @@ def check(obj: bpy.types.Object | None) -> None:
 
 
 def read_rest(obj: bpy.types.Object) -> RestMesh:
-    """Base of the shape keys, bent by the modifiers that shape it, turned and scaled as the object is.
+    """The mesh at rest: the base of the shape keys, bent by the shaping modifiers, rotated and scaled as the object is.
 
-    Modifiers that change the number of vertices are passed over: shape keys live on the base vertices.
+    Shaping modifiers that change the number of vertices are ignored, because shape keys live on the base vertices.
 
-    Raises UserError.
+    Raises:
+        UserError: Shape keys cannot be added to the object (see `check`), or its scale is 0.
     """
     check(obj)
+    mesh = mesh_of(obj)
     local = _shaped(obj) if any(_shapes(m) for m in obj.modifiers) else None
     if local is None:
-        local = base_vertices(obj.data)
+        local = base_vertices(mesh)
     world = np.array(_rest_matrix(obj), np.float64)
     matrix = world[:3, :3]
     if abs(np.linalg.det(matrix)) < 1e-12 or not np.isfinite(matrix).all():
         raise UserError(f'"{obj.name}" is scaled to nothing: give it a scale')
-    triangles = read_triangles(obj.data)
+    triangles = read_triangles(mesh)
     if np.linalg.det(matrix) < 0:  # mirrored: keep the normals outside
         triangles = triangles[:, ::-1]
     vertices = (local @ matrix.T).astype(np.float32)
-    return RestMesh(obj.name, world[:3, 3], vertices, np.ascontiguousarray(triangles), np.linalg.inv(matrix).T)
+    to_local = np.asarray(np.linalg.inv(matrix).T, np.float64)
+    return RestMesh(obj.name, world[:3, 3], vertices, np.ascontiguousarray(triangles), to_local)
+
+
+def base_vertices(mesh: bpy.types.Mesh) -> NDArray[np.float32]:
+    """(V, 3) positions of the Basis key, or of the vertices of a mesh without keys, in the object's own space."""
+    return coordinates(mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices)
+
+
+def evaluated_vertices(obj: bpy.types.Object) -> NDArray[np.float64]:
+    """(V, 3) world positions as they are on the screen now; at rest, if modifiers change the number of vertices.
+
+    Raises:
+        UserError: Modifiers change the number of vertices, and the mesh cannot be read at rest (see `read_rest`).
+    """
+    local = evaluated_coordinates(obj, bpy.context.evaluated_depsgraph_get())
+    if local is None:
+        rest = read_rest(obj)
+        return rest.vertices + rest.origin
+    return to_world(local, obj)
+
+
+def evaluated_coordinates(obj: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> NDArray[np.float32] | None:
+    """(V, 3) evaluated vertices in the object's own space; None if modifiers change their number."""
+    evaluated = mesh_of(obj.evaluated_get(depsgraph))
+    return coordinates(evaluated.vertices) if len(evaluated.vertices) == len(mesh_of(obj).vertices) else None
+
+
+def to_world(local: NDArray[np.float32], obj: bpy.types.Object) -> NDArray[np.float64]:
+    """(N, 3) world positions of points (N, 3) in the object's own space."""
+    matrix = np.array(obj.matrix_world, np.float64)
+    return local @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def coordinates(points: bpy.types.bpy_prop_collection) -> NDArray[np.float32]:
+    """(N, 3) positions of vertices, or of the points of a shape key."""
+    flat = np.empty(len(points) * 3, np.float32)
+    points.foreach_get("co", flat)
+    return flat.reshape(-1, 3)
+
+
+def read_triangles(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
+    """(T, 3) vertex indices of the triangulated faces."""
+    flat = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+    mesh.loop_triangles.foreach_get("vertices", flat)
+    return flat.reshape(-1, 3)
 
 
 def _rest_matrix(obj: bpy.types.Object) -> Matrix:
-    """Where the object is; what hangs on a bone, like an eye or teeth: where it is when the armature is at rest."""
+    """World matrix of the object; with the armature at rest, if its parent is a bone, as for an eye or teeth."""
     bone = obj.parent.data.bones.get(obj.parent_bone) if obj.parent and obj.parent.type == "ARMATURE" else None
     if obj.parent_type != "BONE" or bone is None or obj.constraints:
         return matrix_without_head_motion(obj)
@@ -83,45 +135,17 @@ def _rest_matrix(obj: bpy.types.Object) -> Matrix:
     return obj.parent.matrix_world @ bone.matrix_local @ tail @ obj.matrix_parent_inverse @ obj.matrix_basis
 
 
-def base_vertices(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(V, 3) float32: the Basis key, or the vertices of a mesh without keys; in the object's own space."""
-    return coordinates(mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices)
-
-
-def evaluated_vertices(obj: bpy.types.Object) -> np.ndarray:
-    """(V, 3) float64 in the world as they are on the screen now; at rest, where modifiers change their number."""
-    evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
-    local = coordinates(evaluated.vertices) if len(evaluated.vertices) == len(obj.data.vertices) else None
-    if local is None:
-        rest = read_rest(obj)
-        return rest.vertices + rest.origin
-    matrix = np.array(obj.matrix_world, np.float64)
-    return local @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-def coordinates(points: bpy.types.bpy_prop_collection) -> np.ndarray:
-    """(N, 3) float32 of vertices, or of the points of a shape key."""
-    flat = np.empty(len(points) * 3, np.float32)
-    points.foreach_get("co", flat)
-    return flat.reshape(-1, 3)
-
-
-def read_triangles(mesh: bpy.types.Mesh) -> np.ndarray:
-    """(T, 3) int32."""
-    flat = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-    mesh.loop_triangles.foreach_get("vertices", flat)
-    return flat.reshape(-1, 3)
-
-
 def _shapes(modifier: bpy.types.Modifier) -> bool:
-    return modifier.show_viewport and modifier.type in SHAPING
+    """Whether a modifier takes part in the mesh's shape at rest."""
+    return modifier.show_viewport and modifier.type in SHAPING_MODIFIERS
 
 
-def _shaped(obj: bpy.types.Object) -> np.ndarray | None:
+def _shaped(obj: bpy.types.Object) -> NDArray[np.float32] | None:
     """(V, 3) after the shaping modifiers, evaluated on a copy in a scene of its own; None if the count changed."""
     scene = bpy.data.scenes.new("LSF rest")
     copy = obj.copy()
-    copy.data = obj.data.copy()
+    assert copy is not None
+    copy.data = mesh_of(obj).copy()
     try:
         copy.show_only_shape_key, copy.active_shape_key_index = True, 0  # the Basis, if there is one
         copy.animation_data_clear()
@@ -133,8 +157,7 @@ def _shaped(obj: bpy.types.Object) -> np.ndarray | None:
         scene.collection.objects.link(copy)
         layer = scene.view_layers[0]
         layer.update()
-        evaluated = copy.evaluated_get(layer.depsgraph).data
-        return coordinates(evaluated.vertices) if len(evaluated.vertices) == len(copy.data.vertices) else None
+        return evaluated_coordinates(copy, depsgraph_of(layer))
     finally:
         # All at once: a copied mesh's Key outlives the mesh otherwise, and cannot be removed after it.
         bpy.data.batch_remove([block for block in (copy, copy.data, copy.data.shape_keys, scene) if block])

@@ -1,4 +1,7 @@
-"""What the add-on keeps with Blender's data: `Scene.lsf`, `Object.lsf` and `Action.lsf`, under their types."""
+"""The add-on's properties on Blender's data, typed: `Scene.lsf`, `Object.lsf` and `Action.lsf`.
+
+They are registered by ui/registration.py; the classes are imported for the type checker alone.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +13,16 @@ if TYPE_CHECKING:
     from ..ui.properties.tweaks import LSF_PG_tweaks
 
 
-def settings_of(scene: bpy.types.Scene) -> "LSF_PG_settings":
-    """What the artist has chosen in the panel for this scene."""
-    return scene.lsf  # type: ignore[attr-defined]
+def settings_of(scene: bpy.types.Scene | None) -> "LSF_PG_settings":
+    """The panel's settings in this scene; `context.scene`, which the stubs call optional, is fine."""
+    return scene.lsf
 
 
 def face_of(obj: bpy.types.Object) -> "LSF_PG_face":
-    """What is known and chosen of the face of this object."""
-    return obj.lsf  # type: ignore[attr-defined]
+    """What is stored about the face of this object: parts, landmarks, mapping of its shape keys, head motion."""
+    return obj.lsf  # type: ignore[attr-defined]  # registered at run time
 
 
 def tweaks_of(action: bpy.types.Action) -> "LSF_PG_tweaks":
-    """The sliders of the line whose curves this Action holds."""
-    return action.lsf  # type: ignore[attr-defined]
+    """The tweak sliders of the line whose curves this Action holds."""
+    return action.lsf  # type: ignore[attr-defined]  # registered at run time

@@ -5,7 +5,9 @@ The codes are the server's, see `parts` in docs/protocol.md.
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
+from .access import find_item, mesh_of
 from .snapshots import AUTOMATIC
 
 ATTRIBUTE = "lsf_part"  # on a mesh's vertices: 0 where the part is found automatically, else its code + 1
@@ -27,17 +29,26 @@ NAMES = {code: name for _identifier, name, _tooltip, code in KINDS}
 ENUM_ITEMS = [(identifier, name, tooltip, code + 1) for identifier, name, tooltip, code in KINDS]
 
 
-def read(obj: bpy.types.Object, kind: str = "AUTOMATIC") -> np.ndarray:
-    """(V,) int32 codes: what was set for single vertices, else that of the whole object."""
-    codes = np.full(len(obj.data.vertices), CODES[kind], np.int32)
-    stored = _stored(obj.data)
+def read(obj: bpy.types.Object, kind: str = "AUTOMATIC") -> NDArray[np.int32]:
+    """Part codes of an object's vertices.
+
+    Args:
+        obj: A mesh object.
+        kind: Identifier (see `KINDS`) for vertices whose part is not set individually.
+
+    Returns:
+        (V,) codes.
+    """
+    mesh = mesh_of(obj)
+    codes = np.full(len(mesh.vertices), CODES[kind], np.int32)
+    stored = _stored(mesh)
     if stored is not None:
         codes[stored > 0] = stored[stored > 0] - 1
     return codes
 
 
 def assigned_counts(mesh: bpy.types.Mesh) -> dict[str, int]:
-    """Names of the parts that were set for single vertices, with the number of these. Not for Edit Mode."""
+    """Names of the parts that are set for individual vertices, with the number of these. Not for Edit Mode."""
     stored = _stored(mesh)
     if stored is None:
         return {}
@@ -45,15 +56,16 @@ def assigned_counts(mesh: bpy.types.Mesh) -> dict[str, int]:
     return {NAMES[code]: int(count) for code, count in zip(codes.tolist(), counts, strict=True) if code in NAMES}
 
 
-def describe(codes: np.ndarray) -> str:
-    """The parts that occur in (V,) codes, in words; skin and what stays still go without saying if there is more."""
+def describe(codes: NDArray[np.integer]) -> str:
+    """Names of the parts in (V,) codes, as a list in one string; Skin and Still are left out if there are others."""
     found = [NAMES[code] for code in np.unique(codes).tolist() if code in NAMES and code != AUTOMATIC]
     return ", ".join([name for name in found if name not in ("Skin", "Still")] or found)
 
 
-def _stored(mesh: bpy.types.Mesh) -> np.ndarray | None:
-    attribute = mesh.attributes.get(ATTRIBUTE)
-    if attribute is None or (attribute.domain, attribute.data_type) != ("POINT", "INT"):
+def _stored(mesh: bpy.types.Mesh) -> NDArray[np.int32] | None:
+    """(V,) values of the attribute; None if the mesh has none of the right kind, or is in Edit Mode."""
+    attribute = find_item(mesh.attributes, ATTRIBUTE)
+    if not isinstance(attribute, bpy.types.IntAttribute) or attribute.domain != "POINT":
         return None
     stored = np.zeros(len(attribute.data), np.int32)
     attribute.data.foreach_get("value", stored)

@@ -1,14 +1,25 @@
-"""What the artist has chosen in the panels: the head, and the layers that it is to get."""
+"""What the artist has selected: the head, and the layers that the head is to get."""
+
+from typing import TYPE_CHECKING
 
 import bpy
 
+from .own_properties import face_of, settings_of
+
+if TYPE_CHECKING:
+    from ..ui.properties.settings import LSF_PG_settings
+
 
 def head_of(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The head that was chosen in the panel, or the active object."""
-    return context.scene.lsf.head or context.active_object
+    """The head that was chosen in the panel, else the active object."""
+    return settings_of(context.scene).head or context.active_object
 
 
-def enabled_layers(settings, head: bpy.types.Object) -> list[str]:
-    """Names of the layers that Generate is to make for this head; `settings` are LSF_PG_settings."""
-    wishes = {"blinks": settings.layers.blinks, "gaze": settings.layers.gaze, "head": head.lsf.nod.object is not None}
-    return [name for name, wish in wishes.items() if wish]
+def enabled_layers(settings: "LSF_PG_settings", head: bpy.types.Object) -> list[str]:
+    """Names of the layers that Generate adds to this head: "blinks", "gaze", "head"."""
+    enabled = {
+        "blinks": settings.layers.blinks,
+        "gaze": settings.layers.gaze,
+        "head": face_of(head).nod.object is not None,
+    }
+    return [name for name, is_enabled in enabled.items() if is_enabled]

@@ -1,13 +1,14 @@
-"""The project's own neutral head as a Blender object."""
+"""Adds the project's own neutral head to a scene: the one module of `scene` that makes something."""
 
 import bpy
 import numpy as np
 
 from ..client.wire import SERVER_PARENT
+from .access import active_scene, find_item
 
 ASSET = SERVER_PARENT / "server" / "face" / "assets" / "head.npz"
 
-# In the order of `material` in the file (see server/face/head.py): linear colour and roughness of each.
+# Linear colour and roughness of each, in the order of `material` in the file, see server/face/head.py.
 MATERIALS = {
     "skin": ((0.60, 0.36, 0.27), 0.5),
     "lips": ((0.53, 0.27, 0.22), 0.4),
@@ -22,7 +23,7 @@ MATERIALS = {
 
 
 def add(context: bpy.types.Context) -> bpy.types.Object:
-    """Link the head to the active collection, at the 3D cursor."""
+    """Make the head, link it to the active collection and place it at the 3D cursor; returns its object."""
     with np.load(ASSET, allow_pickle=False) as stored:
         vertices, faces, material = stored["vertices"], stored["faces"], stored["material"]
     mesh = bpy.data.meshes.new("LSF Head")
@@ -39,19 +40,19 @@ def add(context: bpy.types.Context) -> bpy.types.Object:
     mesh.update(calc_edges=True)
     mesh.validate()
     obj = bpy.data.objects.new("LSF Head", mesh)
-    obj.location = context.scene.cursor.location
+    obj.location = active_scene(context).cursor.location
     context.collection.objects.link(obj)
     return obj
 
 
 def _material(name: str) -> bpy.types.Material:
-    """The head's own material; shared by all heads of a file."""
+    """The head's own material of this name in `MATERIALS`; all heads of a file share it."""
     full = f"LSF {name}"
-    if (material := bpy.data.materials.get(full)) is not None:
-        return material
+    if (existing := find_item(bpy.data.materials, full)) is not None:
+        return existing
     (red, green, blue), roughness = MATERIALS[name]
     material = bpy.data.materials.new(full)
-    material.diffuse_color = (red, green, blue, 1)  # Workbench
+    material.diffuse_color = (red, green, blue, 1)  # type: ignore[assignment]  # for Workbench; stubs take no tuple
     material.roughness = roughness
     material.use_nodes = True
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")

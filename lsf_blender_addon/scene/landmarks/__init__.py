@@ -1,1 +1,1 @@
-"""The 68 points of a face: which they are, and how an artist corrects them on the mesh."""
+"""The 68 facial landmarks: their numbering, how they are stored with the head, and points on a surface."""

@@ -1,84 +1,117 @@
-"""Landmarks as they are kept with the head object: where they were found, and which the artist has set.
+"""Landmarks as they are stored with the head object: where they were found, and which the artist has set.
 
-Each is told by a triangle's corners, so it goes with the mesh when that is sculpted, moved or scaled; should the mesh
-get other vertices, it is put on the new surface where it was on the old one.
+Each is stored as a point on a triangle, so it moves with the mesh when that is sculpted, moved or scaled. If the mesh
+gets other vertices, the point moves to the closest point on the new surface.
 """
+
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import meshes
+from ..access import mesh_of
+from ..own_properties import face_of
 from . import points
 from .surface import Surface, SurfacePoint
 
-Places = dict[int, SurfacePoint]
+if TYPE_CHECKING:
+    from ...ui.properties.face import LSF_PG_landmark
+
+SurfacePoints = dict[int, SurfacePoint]  # by landmark number
 
 
-def read(head: bpy.types.Object) -> tuple[Places, Places]:
-    """The points as they were found, and those of the artist."""
-    face, mesh = head.lsf, head.data
-    stored = [item for group in (face.found_landmarks, face.own_landmarks) for item in group]
-    surface = None
-    if any(item.vertex_count != len(mesh.vertices) for item in stored):
-        surface = Surface(meshes.base_vertices(mesh), meshes.read_triangles(mesh))
+def read(head: bpy.types.Object) -> tuple[SurfacePoints, SurfacePoints]:
+    """The landmarks as they were found, and those that the artist has set."""
+    face, mesh = face_of(head), mesh_of(head)
+    surface = Surface(meshes.base_vertices(mesh), meshes.read_triangles(mesh)) if _is_outdated(head) else None
     found, own = (
-        {item.index: _place(item, mesh, surface) for item in group if 0 <= item.index < points.COUNT}
+        {
+            item.index: _surface_point(item, surface, len(mesh.vertices))
+            for item in group
+            if item.index in range(points.COUNT)
+        }
         for group in (face.found_landmarks, face.own_landmarks)
     )
     return found, own
 
 
-def write_own(head: bpy.types.Object, own: Places) -> None:
-    """Keep the artist's points, instead of those before."""
-    _write(head.lsf.own_landmarks, own, head.data)
+def write_own(head: bpy.types.Object, own: SurfacePoints) -> None:
+    """Replace the artist's landmarks."""
+    _write(face_of(head).own_landmarks, own, mesh_of(head))
 
 
-def write_found(head: bpy.types.Object, found: Places, doubtful: set[int]) -> None:
-    """Keep the points as they were found, and those of them that the artist should check.
+def write_found(head: bpy.types.Object, found: SurfacePoints, doubtful: set[int]) -> None:
+    """Store the landmarks as they were found.
 
-    Where the artist has set a point, no other can be found: there the earlier one stays. A point that is found again
-    where the artist has accepted it needs no second look.
+    A landmark that the artist has set is not found independently: its earlier found point stays. A landmark that the
+    artist has accepted, and that is found at the same point again, is not doubtful.
+
+    Args:
+        head: The head's object.
+        found: The points.
+        doubtful: Landmarks that the artist should check.
     """
+    face = face_of(head)
     earlier, own = read(head)
-    accepted = {item.index: tuple(item.corners) for item in head.lsf.found_landmarks if item.accepted}
+    accepted = {item.index: tuple(item.corners) for item in face.found_landmarks if item.accepted}
     found = {point: place for point, place in found.items() if point not in own}
-    _write(head.lsf.found_landmarks, {point: earlier[point] for point in own if point in earlier} | found, head.data)
-    for item in head.lsf.found_landmarks:
+    _write(face.found_landmarks, {point: earlier[point] for point in own if point in earlier} | found, mesh_of(head))
+    for item in face.found_landmarks:
         item.accepted = accepted.get(item.index) == tuple(item.corners)
         item.doubtful = item.index in doubtful and not item.accepted
 
 
 def accept(head: bpy.types.Object) -> None:
-    """The artist has looked at all points as they were found."""
-    for item in head.lsf.found_landmarks:
+    """Mark all doubtful landmarks as checked by the artist."""
+    for item in face_of(head).found_landmarks:
         if item.doubtful:
             item.doubtful, item.accepted = False, True
 
 
-def own_positions(head: bpy.types.Object, vertices: np.ndarray) -> np.ndarray | None:
-    """(68, 3) float32 the artist's points on the mesh with vertices (V, 3), NaN for all others; None without any."""
+def own_positions(head: bpy.types.Object, vertices: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Positions of the artist's landmarks.
+
+    Args:
+        head: The head's object.
+        vertices: (V, 3) of its mesh.
+
+    Returns:
+        (68, 3), NaN for landmarks that the artist has not set; None if there are no others.
+    """
     own = read(head)[1]
     if not own:
         return None
-    where = np.full((points.COUNT, 3), np.nan, np.float32)
+    positions = np.full((points.COUNT, 3), np.nan, np.float32)
     for point, place in own.items():
-        where[point] = place.position(vertices)
-    return where
+        positions[point] = place.position(vertices)
+    return positions
 
 
 def doubtful(head: bpy.types.Object) -> list[int]:
-    """The points that the artist should check, and has not set since."""
-    own = {item.index for item in head.lsf.own_landmarks}
-    return [item.index for item in head.lsf.found_landmarks if item.doubtful and item.index not in own]
+    """The landmarks that the artist should check, and has not set since."""
+    own = {item.index for item in face_of(head).own_landmarks}
+    return [item.index for item in face_of(head).found_landmarks if item.doubtful and item.index not in own]
 
 
-def _place(item, mesh: bpy.types.Mesh, surface: Surface | None) -> SurfacePoint:
-    if item.vertex_count != len(mesh.vertices):
+def _is_outdated(head: bpy.types.Object) -> bool:
+    """Whether a landmark was stored when the mesh had another number of vertices."""
+    face, count = face_of(head), len(mesh_of(head).vertices)
+    return any(item.vertex_count != count for group in (face.found_landmarks, face.own_landmarks) for item in group)
+
+
+def _surface_point(item: "LSF_PG_landmark", surface: Surface | None, vertex_count: int) -> SurfacePoint:
+    """The point of a stored landmark; on `surface`, if the mesh had another number of vertices when it was stored."""
+    if surface is not None and item.vertex_count != vertex_count:
         return surface.closest_point(np.array(item.position))
     return SurfacePoint(tuple(item.corners), tuple(item.weights))
 
 
-def _write(group: bpy.types.bpy_prop_collection, places: Places, mesh: bpy.types.Mesh) -> None:
+def _write(
+    group: "bpy.types.bpy_prop_collection_idprop[LSF_PG_landmark]", places: SurfacePoints, mesh: bpy.types.Mesh
+) -> None:
+    """Replace the landmarks of a group."""
     base = meshes.base_vertices(mesh)
     group.clear()
     for point, place in sorted(places.items()):

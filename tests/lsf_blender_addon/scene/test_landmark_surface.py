@@ -24,7 +24,9 @@ def test_a_ray_hits_the_nearer_side():
         place = both.raycast(np.array(origin), np.array(direction))
         where = place.position(both.vertices)
         assert where[[0, 2]] == pytest.approx([0.3, 0.6]) and (where[1] > 1) == (expected == "far")
-    assert both.raycast(np.array([0.3, 1.0, 0.6]), np.array([0, 1, 0])).position(both.vertices)[1] > 1, "not behind the origin"
+    assert both.raycast(np.array([0.3, 1.0, 0.6]), np.array([0, 1, 0])).position(both.vertices)[1] > 1, (
+        "not behind the origin"
+    )
 
 
 def test_a_ray_beside_the_surface():
@@ -46,7 +48,7 @@ def test_nearest_is_the_nearest_of_many_samples(monkeypatch):
     for point in rng.uniform(-0.3, 1.3, (20, 3)) * (1, 0.2, 1):
         best = np.linalg.norm(samples - point, axis=1).min()
         for few in (10**9, 0):  # looking at all triangles, or at those of the nearest vertices
-            monkeypatch.setattr(surface, "FEW", few)
+            monkeypatch.setattr(surface, "FULL_SEARCH", few)
             gap = np.linalg.norm(bumps.closest_point(point).position(bumps.vertices) - point)
             assert gap <= best + 1e-9 and gap > best - 0.01
 
@@ -72,7 +74,7 @@ def test_a_degenerate_triangle_is_an_edge():
 
 
 def test_vertices_without_faces_are_no_surface(monkeypatch):
-    monkeypatch.setattr(surface, "FEW", 0)
+    monkeypatch.setattr(surface, "FULL_SEARCH", 0)
     bumps = grid()
     with_loose = Surface(np.concatenate([bumps.vertices, np.full((40, 3), 9.0)]), bumps.triangles)
     assert isinstance(with_loose.closest_point(np.array([9.0, 9, 9])), SurfacePoint)
@@ -80,7 +82,7 @@ def test_vertices_without_faces_are_no_surface(monkeypatch):
 
 def test_nearest_each_is_nearest_of_every_point(monkeypatch):
     bumps, points = grid(12), np.random.default_rng(2).uniform(-0.5, 1.5, (40, 3))
-    monkeypatch.setattr(surface, "FEW", 10**9)
+    monkeypatch.setattr(surface, "FULL_SEARCH", 10**9)
     for point, place in zip(points, bumps.closest_points(points), strict=True):
         gap = np.linalg.norm(place.position(bumps.vertices) - point)
         assert gap == pytest.approx(np.linalg.norm(bumps.closest_point(point).position(bumps.vertices) - point))
