@@ -47,7 +47,7 @@ def spoken(model: LSF, clip: corpora.Clip):
     """The model's output for a clip and its true motion, cut to the same frames."""
     audio = torch.from_numpy(soundfile.read(str(clip.audio), dtype="float32")[0])
     motion = motion_of(clip)
-    frames = min(motion.shape[1], model.frames_of(len(audio)), model.longest)
+    frames = min(motion.shape[1], model.frame_count(len(audio)), model.longest)
     features = [f[None] for f in model.encode_audio(audio, 0, frames)]
     return model(*features, identity_of(clip, model.config.identity_size)), motion[:, :frames]
 
