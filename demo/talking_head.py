@@ -50,7 +50,7 @@ def install(product: Path) -> str:
     """Install and enable the extension zip; its module name."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.extensions.package_install_files(filepath=str(product), repo="user_default", enable_on_install=True)
-    return next(name for name in bpy.context.preferences.addons if name.endswith("lsf_animation"))
+    return next(addon.module for addon in bpy.context.preferences.addons if addon.module.endswith("lsf_animation"))
 
 
 def line_of_speech(module: str) -> tuple[Path, list[tuple[str, float, float]]]:
