@@ -1,46 +1,62 @@
 """From a value on every frame to few Bézier keys that an artist can edit, within an error bound. No bpy.
 
-All curves of a line are thinned at once. Between two keys a curve is the cubic whose handles reach a third of the way
+All curves of a line are reduced at once. Between two keys a curve is the cubic whose handles reach a third of the way
 to the other key: then Blender's Bézier curve is a plain cubic polynomial of time, with no root to find. A key's two
 handles lie on one line, so that curves stay smooth however few keys they have.
 
-Keys start where they matter to an animator: at the ends, at every extreme that stands out, with flat handles, and where
-the lips close. The slopes of the other keys are the least-squares fit to all frames. Where the fit is too far off, a
-key is added at the worst frame, until all frames are within the bound. Lips that are shut stay so at any bound.
+The first keys are where they matter to an animator: at the ends, at every prominent extreme, with flat handles, and
+where the lips close. The slopes of the other keys are the least-squares fit to all frames. Where the fit is too far
+off, a key is added at the worst frame, until all frames are within the bound. Lips that meet do so at any bound.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..prediction import lips as lips_module
+from ..scene.smoothing import smoothstep
 
-SHARE = 0.5  # of the bound in millimetres that one channel may use up; few channels err the same way at once
-CLOSED = 1.0  # millimetres: where lips come closest and are closer than this, they meet
-SHUT, SLIT = 0.3, 0.1  # millimetres: lips that are closer are shut, and no error may part them further than the second
-COUNTS = 0.2  # millimetres: a channel that never parts or closes the lips by more does not matter to a closure
-EASE = 2e-3  # weight of the frames' own slope where keys are so dense that no frame between them tells it
-STEPS = 12  # of the conjugate gradients; each makes the error in the slopes about a third
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+CHANNEL_SHARE = 0.5  # of the bound on the lips that one channel may use up; few channels err the same way at once
+CONTACT_ERROR = 0.1  # millimetres: no error may part or press lips that meet by more
+LEAST_OPENING = 0.2  # millimetres: a channel that never parts or closes the lips by more does not matter to a closure
+SAFETY = 0.99  # of a bound: leaves room for rounding to float32
+SLOPE_WEIGHT = 2e-3  # of a frame's own slope, where keys are so dense that no frame between them determines it
+ITERATIONS = 12  # of the conjugate gradients; each divides the error of the slopes by about three
 
 
 @dataclass(frozen=True)
-class Bound:
-    """How far curves may be from the motion at any frame."""
+class ErrorBound:
+    """How far curves may be from the motion at any frame.
 
-    value: float = 0.01  # of a shape key
-    millimetres: float = 0.2  # on the lips, all channels together
+    Attributes:
+        value: Of a shape key.
+        millimetres: On the lips, all channels together.
+    """
+
+    value: float = 0.01
+    millimetres: float = 0.2
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys of one curve."""
+    """The N keys of one curve.
 
-    frames: np.ndarray  # (N,) float, ascending
-    values: np.ndarray  # (N,)
-    slopes: np.ndarray  # (N,) value a frame
+    Attributes:
+        frames: Scene frames (N,), ascending; may be fractions.
+        values: Values (N,).
+        slopes: Slopes (N,) at the keys, value a frame.
+    """
 
-    def handles(self) -> tuple[np.ndarray, np.ndarray]:
-        """Left and right Bézier handles, (N, 2) frames and values each."""
+    frames: Floats
+    values: Floats
+    slopes: Floats
+
+    def handles(self) -> tuple[Floats, Floats]:
+        """Return the left and right Bézier handles, frames and values (N, 2) each."""
         handles = np.empty((2, len(self.frames), 2))
         left, right = handles
         third = np.diff(self.frames) / 3
@@ -51,77 +67,97 @@ class Keys:
         handles[:, :, 1] += self.values
         return left, right
 
-    def at(self, frames: np.ndarray) -> np.ndarray:
-        """Values of the curve at any frames (F,); before the first key and after the last one it holds."""
+    def evaluate(self, frames: Floats) -> Floats:
+        """Return the values (F,) of the curve at frames (F,); constant before the first and after the last key."""
         frames = np.clip(frames, self.frames[0], self.frames[-1])
         if len(self.frames) == 1:
             return np.full(len(frames), self.values[0])
         left = np.clip(np.searchsorted(self.frames, frames, "right") - 1, 0, len(self.frames) - 2)
         length = self.frames[left + 1] - self.frames[left]
         rise, start, end = _hermite((frames - self.frames[left]) / length)
-        return (
+        values: Floats = (
             self.values[left]
             + (self.values[left + 1] - self.values[left]) * rise
             + length * (self.slopes[left] * start + self.slopes[left + 1] * end)
         )
+        return values
 
-    def outside(self, inside: np.ndarray) -> "Keys":
-        """Those that are not inside (N,) bool."""
-        return Keys(self.frames[~inside], self.values[~inside], self.slopes[~inside]) if inside.any() else self
+    def without(self, removed: Bools) -> "Keys":
+        """Return the keys that are not `removed`, bool (N,)."""
+        return Keys(self.frames[~removed], self.values[~removed], self.slopes[~removed]) if removed.any() else self
 
 
 @dataclass(frozen=True)
-class Fit:
-    """Keys of K curves, and the largest errors at any frame."""
+class ReducedKeys:
+    """Keys of K curves, and the largest errors at any frame.
+
+    Attributes:
+        keys: Keys of each curve.
+        value_error: Of a shape key's value.
+        lip_error: On the lips, in millimetres.
+    """
 
     keys: list[Keys]
-    value: float
-    millimetres: float
+    value_error: float
+    lip_error: float
 
 
-def every_frame(motion: np.ndarray, first_frame: int) -> Fit:
-    """A key on each frame for each column of motion (F, K)."""
+def key_every_frame(motion: Floats, first_frame: int) -> ReducedKeys:
+    """Return a key on each frame, from first_frame on, for each column of motion (F, K)."""
     frames = first_frame + np.arange(len(motion), dtype=np.float64)
     slopes = np.gradient(motion, axis=0) if len(motion) > 1 else np.zeros_like(motion)
-    return Fit([Keys(frames, motion[:, k], slopes[:, k]) for k in range(motion.shape[1])], 0.0, 0.0)
+    return ReducedKeys([Keys(frames, motion[:, k], slopes[:, k]) for k in range(motion.shape[1])], 0.0, 0.0)
 
 
-def thin(motion: np.ndarray, lips: np.ndarray, bound: Bound, first_frame: int, pinned: np.ndarray) -> Fit:
-    """Few keys for each column of motion (F, K).
+def reduce_keys(motion: Floats, lips: Floats, bound: ErrorBound, first_frame: int, pinned: Bools) -> ReducedKeys:
+    """Find few keys for all curves of a line, whose errors stay within a bound.
 
-    lips (K, L, 3) are millimetres for a channel at 1, L may be 0. pinned (K, F) bool asks for further keys.
+    Args:
+        motion: Values (F, K) of the K curves, one row a frame.
+        lips: Offsets of the lips (K, L, 3) in millimetres for each channel at 1, see `lips.measure`; L may be 0.
+        bound: Largest errors that are allowed.
+        first_frame: Scene frame of the first row.
+        pinned: Frames that get a key in any case, bool (K, F).
     """
     if len(motion) < 3:
-        return every_frame(motion, first_frame)
+        return key_every_frame(motion, first_frame)
     curves = np.ascontiguousarray(motion.T, np.float32)
     reach, opening = np.linalg.norm(lips, axis=2).max(1, initial=0), lips_module.opening(lips)
-    allowed = 0.99 * np.minimum(bound.value, SHARE * bound.millimetres / np.maximum(reach, 1e-9)).astype(np.float32)
+    share = CHANNEL_SHARE * bound.millimetres / np.maximum(reach, 1e-9)
+    allowed = SAFETY * np.minimum(bound.value, share).astype(np.float32)
     flat = extremes(curves, allowed)
     is_key = flat | pinned | _closures(curves, opening)
     is_key[:, [0, -1]] = True
     slopes, error = np.zeros_like(curves), np.zeros_like(curves)
     todo = np.arange(len(curves))
     while len(todo):
-        slopes[todo], error[todo] = _fit(curves[todo], is_key[todo], flat[todo])
-        split = np.zeros_like(is_key)
-        split[todo] = _worst_frames(np.abs(error[todo]) / allowed[todo, None], is_key[todo])
-        if not split.any():
-            split = _worst_channels(error, reach, _off_the_lips(error, lips) > 0.99 * bound.millimetres)
-            parted = (opening @ curves < SHUT) & (np.abs(opening @ error) > 0.99 * SLIT)
-            split |= _worst_channels(error, np.abs(opening), parted)
-        is_key |= split
-        todo = np.flatnonzero(split.any(1))
+        slopes[todo], error[todo] = _fit_slopes(curves[todo], is_key[todo], flat[todo])
+        added = np.zeros_like(is_key)
+        added[todo] = _worst_frames(np.abs(error[todo]) / allowed[todo, None], is_key[todo])
+        if not added.any():
+            too_far = _lip_errors(error, lips) > SAFETY * bound.millimetres
+            added = _worst_channels(error, reach, too_far)
+            in_contact = opening @ curves < lips_module.CONTACT_APERTURE
+            parted = in_contact & (np.abs(opening @ error) > SAFETY * CONTACT_ERROR)
+            added |= _worst_channels(error, np.abs(opening), parted)
+        is_key |= added
+        todo = np.flatnonzero(added.any(1))
     keys = [
         Keys(first_frame + np.flatnonzero(at).astype(np.float64), curve[at], slope[at])
         for curve, slope, at in zip(curves, slopes, is_key, strict=True)
     ]
-    return Fit(keys, float(np.abs(error).max(initial=0)), float(_off_the_lips(error, lips).max(initial=0)))
+    return ReducedKeys(keys, float(np.abs(error).max(initial=0)), float(_lip_errors(error, lips).max(initial=0)))
 
 
-def extremes(curves: np.ndarray, prominence: np.ndarray) -> np.ndarray:
-    """(K, F) bool: tops and bottoms of curves (K, F) between which they rise or fall by more than prominence (K,).
+def extremes(curves: Floats, prominence: Floats) -> Bools:
+    """Find the maxima and minima of curves that stand out.
 
-    A plateau counts at its first and its last frame.
+    Args:
+        curves: Values (K, F) of K curves.
+        prominence: By how much (K,) a curve must rise or fall between two extremes.
+
+    Returns:
+        Whether a frame is an extreme, bool (K, F), never at the ends; of a plateau, its first and last frame.
     """
     count = curves.shape[1]
     moves = np.diff(curves, axis=1)
@@ -151,15 +187,23 @@ def extremes(curves: np.ndarray, prominence: np.ndarray) -> np.ndarray:
     return result
 
 
-def _closures(curves: np.ndarray, opening: np.ndarray) -> np.ndarray:
-    """(K, F) bool: where the lips meet, in the channels that part or close them; opening (K,) in millimetres."""
+def _closures(curves: Floats, opening: Floats) -> Bools:
+    """Return where the lips come closest and meet, in the channels that part or close them, bool (K, F).
+
+    curves are (K, F), opening (K,) is in millimetres.
+    """
     aperture = opening @ curves
-    closed = extremes(aperture[None], np.float32([CLOSED / 4]))[0] & (aperture < CLOSED)
-    return closed & (np.abs(opening) * np.abs(curves).max(1) > COUNTS)[:, None]
+    prominence = np.array([lips_module.CONTACT_APERTURE / 4], np.float32)
+    closest = extremes(aperture[None], prominence)[0] & (aperture < lips_module.CONTACT_APERTURE)
+    result: Bools = closest & (np.abs(opening) * np.abs(curves).max(1) > LEAST_OPENING)[:, None]
+    return result
 
 
-def _fit(curves: np.ndarray, is_key: np.ndarray, flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes at keys and errors at frames, both (K, F), of the curves (K, F) through these keys."""
+def _fit_slopes(curves: Floats, is_key: Bools, flat: Bools) -> tuple[Floats, Floats]:
+    """Return slopes at keys and errors at frames, both (K, F), of the best curves through the keys of curves (K, F).
+
+    Keys that are `flat` (K, F) have the slope 0.
+    """
     y = curves.ravel()
     key = np.flatnonzero(is_key)
     length = np.diff(key)  # of the segment after each key but the last; the one from curve to curve has length 1
@@ -175,26 +219,25 @@ def _fit(curves: np.ndarray, is_key: np.ndarray, flat: np.ndarray) -> tuple[np.n
     own, shared = n**3 / 105 - 1 / (30 * n) + 1 / (42 * n**3), -(n**3) / 140 - 1 / (60 * n) + 1 / (42 * n**3)
     starts = np.add.reduceat(rest * start, key[:-1])
     ends = np.add.reduceat(rest * end, key[:-1])
-    diagonal = np.r_[own, 0] + np.r_[0, own] + EASE
+    diagonal = np.r_[own, 0] + np.r_[0, own] + SLOPE_WEIGHT
     slope = np.zeros_like(curves)
     slope[:, 1:-1] = (curves[:, 2:] - curves[:, :-2]) / 2
-    right = np.r_[starts, 0] + np.r_[0, ends] + EASE * slope.ravel()[key]
+    right = np.r_[starts, 0] + np.r_[0, ends] + SLOPE_WEIGHT * slope.ravel()[key]
     slopes = _solve(diagonal, shared, right, ~flat.ravel()[key]).astype(np.float32)
     error = rest - slopes[left] * start - slopes[left + 1] * end
     slope.ravel()[key] = slopes
     return slope, error.reshape(curves.shape)
 
 
-def _solve(diagonal: np.ndarray, off: np.ndarray, right: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """Solution (N,) of a tridiagonal system, zero where it is not `free`: conjugate gradients, preconditioned.
+def _solve(diagonal: Floats, off: Floats, right: Floats, free: Bools) -> Floats:
+    """Solve a symmetric tridiagonal system by preconditioned conjugate gradients: (N,), 0 where it is not `free`.
 
-    The diagonal of our systems exceeds the sum of the others by a third, so a few steps are enough.
+    The diagonal of these systems exceeds the sum of the others by a third, so a few iterations are enough.
     """
     x = np.zeros(len(right))
     residual = right * free
-    direction, size = residual / diagonal, None
-    step = direction
-    for _ in range(STEPS):
+    direction = step = residual / diagonal
+    for _ in range(ITERATIONS):
         product = diagonal * direction
         product[1:] += off * direction[:-1]
         product[:-1] += off * direction[1:]
@@ -210,32 +253,32 @@ def _solve(diagonal: np.ndarray, off: np.ndarray, right: np.ndarray, free: np.nd
     return x
 
 
-def _worst_frames(worst: np.ndarray, is_key: np.ndarray) -> np.ndarray:
-    """(K, F) bool: the frame with the largest of worst (K, F) in every segment in which one is above 1."""
-    flat = worst.ravel()
+def _worst_frames(error: Floats, is_key: Bools) -> Bools:
+    """Return the worst frame of every segment between keys whose largest error (K, F) is above 1, bool (K, F)."""
+    flat = error.ravel()
     key = np.flatnonzero(is_key)
     largest = np.maximum.reduceat(flat, key)
     at = np.flatnonzero((flat > 1) & ~is_key.ravel())
     at = at[flat[at] >= largest[(np.cumsum(is_key.ravel()) - 1)[at]]]
     result = np.zeros(flat.shape, bool)
     result[at] = True
-    return result.reshape(worst.shape)
+    return result.reshape(error.shape)
 
 
-def _worst_channels(error: np.ndarray, weight: np.ndarray, too_far: np.ndarray) -> np.ndarray:
-    """(K, F) bool: at the frames too_far (F,), the channel whose error (K, F) times its weight (K,) is the largest."""
+def _worst_channels(error: Floats, weight: Floats, too_far: Bools) -> Bools:
+    """Return at the frames too_far (F,) the channel with the largest error (K, F) times weight (K,), bool (K, F)."""
     frames = np.flatnonzero(too_far)
     result = np.zeros(error.shape, bool)
     result[np.argmax(np.abs(error[:, frames]) * weight[:, None], axis=0), frames] = True
     return result
 
 
-def _off_the_lips(error: np.ndarray, lips: np.ndarray) -> np.ndarray:
-    """(F,) millimetres by which errors (K, F) move the point of the lips that they move most."""
-    return np.linalg.norm(np.tensordot(error, lips, (0, 0)), axis=2).max(1, initial=0)
+def _lip_errors(error: Floats, lips: Floats) -> Floats:
+    """Return by how many millimetres (F,) errors (K, F) move the point of the lips (K, L, 3) that they move most."""
+    result: Floats = np.linalg.norm(np.tensordot(error, lips, (0, 0)), axis=2).max(1, initial=0)
+    return result
 
 
-def _hermite(t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of t (…) in 0 to 1: the cubics that rise from 0 to 1, and that have slope 1 at the start, and at the end."""
-    rise = t * t * (3 - 2 * t)
-    return rise, t * (1 - t) ** 2, -t * t * (1 - t)
+def _hermite(t: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the cubic Hermite basis at t in 0 to 1: the rise from 0 to 1, and slope 1 at the start, and at the end."""
+    return smoothstep(t), t * (1 - t) ** 2, -t * t * (1 - t)

@@ -8,30 +8,38 @@ from .. import compat
 
 
 def actions(data: bpy.types.AnimData) -> list[bpy.types.Action]:
-    """What animates the owner of `data`: the active Action, and those of its strips; each once."""
+    """Return the Actions that animate the owner of `data`: the active one and those of its strips, each once."""
     played = [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]
     return [action for action in dict.fromkeys(played) if action is not None]
 
 
 def is_named(track: bpy.types.NlaTrack, name: str) -> bool:
-    """Whether this is a track of that name, or a further one, which Blender calls name.001."""
+    """Return whether this is a track of that name, or a further one, which Blender calls name.001."""
     return track.name.split(".")[0] == name
 
 
-def take_off(tracks: Iterable[bpy.types.NlaTrack], action: bpy.types.Action) -> None:
+def remove_strips(tracks: Iterable[bpy.types.NlaTrack], action: bpy.types.Action) -> None:
     """Remove the strips that play the Action from these tracks."""
     for track in tracks:
         for strip in [strip for strip in track.strips if strip.action == action]:
             track.strips.remove(strip)
 
 
-def put_on(
+def add_strip(
     data: bpy.types.AnimData, action: bpy.types.Action, name: str, may_hold: Callable[[bpy.types.NlaTrack], bool]
 ) -> bpy.types.NlaStrip:
-    """A strip for the Action's slot for shape keys, on the first track that may hold it and has room at its frames;
-    on a new one of that name, which becomes the active track, where there is none.
+    """Add a strip that plays the Action's slot for shape keys.
+
+    It goes on the first track that may hold it and has room at its frames. Where there is none, a new track is made,
+    which becomes the active one.
+
+    Args:
+        data: Animation data of the shape keys.
+        action: What the strip plays.
+        name: Name of a new track.
+        may_hold: Whether a track may hold the strip.
     """
-    start, end = action.curve_frame_range
+    start, end = action.curve_frame_range[0], action.curve_frame_range[1]
     for track in data.nla_tracks:
         if may_hold(track) and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips):
             break

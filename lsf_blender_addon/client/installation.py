@@ -36,7 +36,7 @@ _POLL = 0.1  # seconds between two looks at the cancel button
 
 # What the output of a failed command says, and what that means for an artist.
 ADVICE = (
-    (r"No space left|not enough space|Errno 28", "The disk is full: the packages need about 2 GB."),
+    (r"No space left|not enough space|Errno 28", "The disk is full: the speech engine needs about 2 GB."),
     (
         r"ensurepip|No module named '?venv",
         (
@@ -116,7 +116,7 @@ def check(python: str | os.PathLike) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return f'"{python}" is not a Python that runs: choose another, or press Install.'
     if version < MIN_PYTHON:
-        return "The server needs Python {}.{} or newer, this one is {}.{}.".format(*MIN_PYTHON, *version)
+        return "The speech engine needs Python {}.{} or newer, this one is {}.{}.".format(*MIN_PYTHON, *version)
     missing = [name for name in names if versions.get(name) is None]
     if missing:
         return f"This Python lacks {', '.join(missing)}: press Install, or install them there with pip."

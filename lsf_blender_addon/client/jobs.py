@@ -71,6 +71,7 @@ class Client:
     def __init__(self, python: str | Path, log_path: str | Path, arguments: list[str] | None = None):
         self.python, self.log_path, self.arguments = python, Path(log_path), arguments
         self.server, self.notice, self.hello = "stopped", "", {}
+        self.device = self.device_note = ""  # what `ready` tells: where the model runs, why not on the preferred device
         self._ids = itertools.count(1)
         self._inbox: queue.SimpleQueue[tuple] = queue.SimpleQueue()  # ("submit", job), ("message", process, …), …
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -182,6 +183,7 @@ class Client:
             elif kind == "error":
                 self._fail(job, str(header.get("code")), str(header.get("message")))
         elif kind == "ready":
+            self.device, self.device_note = str(header.get("device", "")), str(header.get("device_note", ""))
             self._say("ready", "")
         elif kind == "error" and "job" not in header:
             self._say("broken", str(header.get("message")))

@@ -14,7 +14,7 @@ MAX_LOG_BYTES = 5 << 20
 # What the log's end says, and what that means for an artist.
 ADVICE = (
     ("No module named 'server", "The add-on's files are incomplete: reinstall the add-on."),
-    ("No module named '", "This Python has not all packages: press Install in the add-on's preferences."),
+    ("No module named '", "This Python lacks packages of the speech engine: press Install in the add-on's preferences."),
     (
         "ImportError: numpy.core.multiarray failed",
         "The packages do not fit each other: press Install again in the add-on's preferences.",

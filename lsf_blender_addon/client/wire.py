@@ -1,15 +1,20 @@
 """The one place that knows where `server` lies: inside the add-on's folder in the zip, beside it in the source tree."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-try:
-    from ..server.protocol import wire
-except ImportError:
-    from server.protocol import wire
+if TYPE_CHECKING:
+    from server.protocol import emotions, wire
+else:
+    try:
+        from ..server.protocol import emotions, wire
+    except ImportError:
+        from server.protocol import emotions, wire
 
 # The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
 SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
 
+EMOTIONS = emotions.EMOTIONS
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 
-__all__ = ["PROTOCOL", "SERVER_PARENT", "Reader", "WireError", "write_message"]
+__all__ = ["EMOTIONS", "PROTOCOL", "SERVER_PARENT", "Reader", "WireError", "write_message"]

@@ -1,30 +1,38 @@
-"""A new take for a part of a line only: the earlier prediction goes over into the new one and back, softly. No bpy."""
+"""A new take for a part of a line only: blends the earlier prediction into the new one and back. No bpy."""
 
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..scene.smoothing import smoothstep
 from .store import Prediction
 
-SOFT = 0.16  # seconds that a transition takes, inside the part
+TRANSITION = 0.16  # seconds that the blending takes, inside the part
 
 
-def share(line: Prediction, span: tuple[int, int]) -> np.ndarray:
-    """(F,) float32: how much of a new take each frame of the line gets.
+def new_take_weights(line: Prediction, span: tuple[int, int]) -> NDArray[np.float32]:
+    """Return how much of the new take each frame of a line gets.
 
-    All of it in the middle of the span, whose first and last scene frame belong to it, none outside. Where the line
-    itself begins or ends inside the span, there is no transition.
+    There is no transition where the line itself begins or ends inside the span.
+
+    Args:
+        line: A prediction of the line.
+        span: First and last scene frame of the part, both included.
+
+    Returns:
+        Weights (F,), 1 in the middle of the span and 0 outside.
     """
     count, (first, last) = len(line.motion), span
     frame = line.first_frame + np.arange(count)
     start = frame - first + 1.0 if first > frame[0] else np.full(count, np.inf)
     end = last - frame + 1.0 if last < frame[-1] else np.full(count, np.inf)
-    t = np.clip(np.minimum(start, end) / (SOFT * line.fps + 1), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    t = np.clip(np.minimum(start, end) / (TRANSITION * line.fps + 1), 0, 1)
+    return smoothstep(t).astype(np.float32)
 
 
-def fits(earlier: Prediction, new: Prediction) -> bool:
-    """Whether both are of the same frames and channels of a line, wherever it lies now."""
+def is_compatible(earlier: Prediction, new: Prediction) -> bool:
+    """Return whether both have the same frames and channels, wherever the line lies now."""
     return (
         earlier.channels == new.channels
         and earlier.motion.shape == new.motion.shape
@@ -32,8 +40,15 @@ def fits(earlier: Prediction, new: Prediction) -> bool:
     )
 
 
-def mixed(earlier: Prediction, new: Prediction, share: np.ndarray) -> Prediction:
-    """The earlier prediction with its share (F,) of the new one, where that lies and with its settings."""
+def blended(earlier: Prediction, new: Prediction, weights: NDArray[np.float32]) -> Prediction:
+    """Blend two compatible predictions.
+
+    Args:
+        earlier: The prediction that the line has.
+        new: The new take, whose place and settings the result has.
+        weights: Weights (F,) of the new take.
+    """
     names = ("motion", "expression") + (("emotion",) if earlier.emotions == new.emotions else ())
-    part = share[:, None]
-    return replace(new, **{name: (1 - part) * getattr(earlier, name) + part * getattr(new, name) for name in names})
+    part = weights[:, None]
+    arrays = {name: (1 - part) * getattr(earlier, name) + part * getattr(new, name) for name in names}
+    return replace(new, **arrays)

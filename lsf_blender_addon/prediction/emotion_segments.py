@@ -1,13 +1,17 @@
-"""What a voice implies over time, in words and as a picture. No bpy."""
+"""The emotions that were detected in a voice over time: as segments with one emotion each, and as a picture. No bpy."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..scene.emotion_control import smoothed
+from ..scene.smoothing import hann_average
 
-SMOOTH, SHORTEST = 0.5, 0.6  # seconds
-COLOURS = {  # sRGB: as Plutchik's wheel has them, apart from each other for the colour-blind
+Floats = NDArray[np.floating]
+
+SMOOTHING, SHORTEST = 0.5, 0.6  # seconds: window of the average, and length of the shortest segment
+COLOURS = {  # sRGB: those of Plutchik's wheel of emotions, apart from each other for colour-blind people
     "angry": (0.84, 0.19, 0.15),
     "disgusted": (0.45, 0.55, 0.18),
     "fearful": (0.16, 0.47, 0.35),
@@ -17,22 +21,40 @@ COLOURS = {  # sRGB: as Plutchik's wheel has them, apart from each other for the
     "neutral": (0.45, 0.45, 0.45),
     "contempt": (0.58, 0.34, 0.62),
 }
-OTHER = (0.8, 0.8, 0.8)
+OTHER_COLOUR = (0.8, 0.8, 0.8)
 
 
-class Stretch(NamedTuple):
-    start: float  # seconds
+class Segment(NamedTuple):
+    """A part of a line in which one emotion is the strongest.
+
+    Attributes:
+        start: Seconds from the start of the line.
+        end: Seconds from the start of the line.
+        emotion: Its name.
+        strength: Mean weight of the emotion, 0 to 1.
+    """
+
+    start: float
     end: float
     emotion: str
-    strength: float  # 0 to 1, the mean
+    strength: float
 
 
-def stretches(emotion: np.ndarray, names: tuple[str, ...], fps: float) -> list[Stretch]:
-    """Parts of a line in which one emotion of emotion (F, E) leads, none too short to notice."""
+def segments(emotion: Floats, names: tuple[str, ...], fps: float) -> list[Segment]:
+    """Divide a line into segments, none of them too short to notice.
+
+    Args:
+        emotion: Weights (F, E) of the emotions.
+        names: Names of the E emotions.
+        fps: Frames a second.
+
+    Returns:
+        Segments that cover the line; none if E is 0.
+    """
     if not emotion.size:
         return []
-    smooth = smoothed(emotion.astype(float), SMOOTH * fps)
-    edges = [0, *(np.flatnonzero(np.diff(smooth.argmax(1))) + 1), len(smooth)]
+    smooth = hann_average(emotion.astype(float), SMOOTHING * fps)
+    edges = [0, *(np.flatnonzero(np.diff(smooth.argmax(1))) + 1).tolist(), len(smooth)]
     while len(edges) > 2:
         lengths = np.diff(edges)
         shortest = int(lengths.argmin())
@@ -41,30 +63,41 @@ def stretches(emotion: np.ndarray, names: tuple[str, ...], fps: float) -> list[S
         # It goes to the neighbour whose emotion is the stronger one in it.
         part = smooth[edges[shortest] : edges[shortest + 1]].mean(0)
         before, after = (
-            part[_leader(smooth, edges, k)] if 0 <= k < len(lengths) else -1.0 for k in (shortest - 1, shortest + 1)
+            part[_strongest(smooth, edges, k)] if 0 <= k < len(lengths) else -1.0 for k in (shortest - 1, shortest + 1)
         )
         del edges[shortest if before >= after else shortest + 1]
-    found: list[Stretch] = []
-    for start, end in zip(edges, edges[1:], strict=False):
-        leader = int(smooth[start:end].mean(0).argmax())
-        if found and found[-1].emotion == names[leader]:
+    found: list[Segment] = []
+    for start, end in pairwise(edges):
+        strongest = int(smooth[start:end].mean(0).argmax())
+        if found and found[-1].emotion == names[strongest]:
             start = round(found.pop().start * fps)
-        found.append(Stretch(start / fps, end / fps, names[leader], float(emotion[start:end, leader].mean())))
+        found.append(Segment(start / fps, end / fps, names[strongest], float(emotion[start:end, strongest].mean())))
     return found
 
 
-def picture(emotion: np.ndarray, names: tuple[str, ...], width: int, height: int) -> np.ndarray:
-    """(height, width, 4) float32 RGBA, bottom row first: time to the right, shares of the emotions (F, E) stacked."""
+def picture(emotion: Floats, names: tuple[str, ...], width: int, height: int) -> NDArray[np.float32]:
+    """Draw the shares of the emotions over time, stacked in their colours.
+
+    Args:
+        emotion: Weights (F, E) of the emotions.
+        names: Names of the E emotions.
+        width: Pixels of the picture; time goes to the right.
+        height: Pixels of the picture.
+
+    Returns:
+        RGBA (height, width, 4), sRGB, bottom row first.
+    """
     columns = np.linspace(0, len(emotion), width + 1)
     sums = np.vstack((np.zeros(emotion.shape[1]), np.cumsum(emotion, 0)))
     ends = np.column_stack([np.interp(columns, np.arange(len(sums)), sums[:, e]) for e in range(emotion.shape[1])])
     shares = np.maximum(np.diff(ends, axis=0), 0) + 1e-9
     tops = np.cumsum(shares / shares.sum(1, keepdims=True), 1)  # (width, E)
     rows = (np.arange(height) + 0.5) / height
-    which = (rows[:, None, None] > tops[None]).sum(2).clip(0, len(names) - 1)
-    palette = np.array([(*COLOURS.get(name, OTHER), 1.0) for name in names], np.float32)
-    return palette[which]
+    emotion_at = (rows[:, None, None] > tops[None]).sum(2).clip(0, len(names) - 1)  # (height, width)
+    palette = np.array([(*COLOURS.get(name, OTHER_COLOUR), 1.0) for name in names], np.float32)
+    return palette[emotion_at]
 
 
-def _leader(smooth: np.ndarray, edges: list[int], k: int) -> int:
+def _strongest(smooth: Floats, edges: list[int], k: int) -> int:
+    """Return the index of the strongest emotion of smooth (F, E) in segment k."""
     return int(smooth[edges[k] : edges[k + 1]].mean(0).argmax())

@@ -1,4 +1,4 @@
-"""Reads the files of rig families and of saved mappings, and recognises which one the keys of a head belong to."""
+"""Reads the files of rig families and of saved mappings, and recognises the family that a head's keys belong to."""
 
 import functools
 import json
@@ -15,19 +15,36 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Key:
-    names: tuple[str, ...]  # its spellings
-    channels: tuple[tuple[str, float], ...]  # and gains; none if it is solved
+    """A key of a family.
+
+    Attributes:
+        names: Spellings of its name.
+        channels: Channels that it follows, with their gains; empty if it is solved.
+    """
+
+    names: tuple[str, ...]
+    channels: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
 class Family:
+    """A rig family, or a mapping that an artist has saved.
+
+    Attributes:
+        name: Its name.
+        at_least: How many of its keys a head must have to be recognised.
+        keys: Its keys.
+    """
+
     name: str
-    at_least: int  # keys of it that a head has to have to be recognised
+    at_least: int
     keys: tuple[Key, ...]
 
     def match(self, names: list[str]) -> Mapping:
-        """The rows for those keys of the family that a head with keys of these names has."""
-        forms, rows, taken = spellings(tuple(names)), [], set()
+        """Return the mapping for the keys of the family that are among these names."""
+        forms = spellings(tuple(names))
+        rows: list[Row] = []
+        taken: set[str] = set()
         for key in self.keys:
             name = next((forms[form] for form in map(canonical, key.names) if form in forms), None)
             if name is not None and name not in taken:
@@ -37,12 +54,17 @@ class Family:
 
 
 def read(path: Path) -> Family:
-    """Raises UserError if the file is no mapping."""
+    """Read the file of a family or of a saved mapping.
+
+    Raises:
+        UserError: The file cannot be read, or is no mapping.
+    """
     return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
-@functools.lru_cache(200)  # panels ask with every drawing
+@functools.lru_cache(200)  # panels ask at every redraw
 def _read(path: Path, _changed: int) -> Family:
+    """Read a file, once for each time that it changed."""
     try:
         data = json.loads(path.read_text("utf-8"))
         keys = tuple(
@@ -61,7 +83,15 @@ def _read(path: Path, _changed: int) -> Family:
 
 
 def write(path: Path, mapping: Mapping) -> None:
-    """Save a mapping; a head that has all of its keys will be recognised by it. Raises OSError."""
+    """Save a mapping, by which a head that has all of its keys will be recognised.
+
+    Args:
+        path: The .json file, whose folder is made if it is not there.
+        mapping: What to save.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     keys: dict[str, dict[str, float]] = {key: {} for key in dict.fromkeys(row.key for row in mapping.rows)}
     for row in mapping.rows:
         if row.channel != SOLVED and row.key not in mapping.solved:
@@ -77,18 +107,19 @@ def write(path: Path, mapping: Mapping) -> None:
 
 @functools.cache
 def built_in() -> tuple[Family, ...]:
+    """Return the families that come with the add-on."""
     return tuple(read(path) for path in sorted(HERE.glob("*.json")))
 
 
 @functools.cache
 def channels() -> tuple[str, ...]:
-    """The 52 ARKit channels."""
+    """Return the names of the 52 ARKit channels."""
     arkit = next(family for family in built_in() if family.name == "ARKit")
     return tuple(key.names[0] for key in arkit.keys)
 
 
 def saved(folder: Path) -> tuple[list[Family], list[str]]:
-    """The artist's own, and sentences about files that could not be read."""
+    """Return the mappings that the artist has saved in a folder, and sentences about files that cannot be read."""
     families, complaints = [], []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -99,7 +130,16 @@ def saved(folder: Path) -> tuple[list[Family], list[str]]:
 
 
 def recognise(names: list[str], families: list[Family]) -> Mapping | None:
-    """The mapping of the family to which most of the names belong, the first of several; None if to no one enough."""
+    """Recognise the family of a head's keys.
+
+    Args:
+        names: Names of the head's keys.
+        families: Families in order of preference.
+
+    Returns:
+        The mapping of the family to which most of the names belong, the first of several; None if there are too few
+        for each family.
+    """
     best = None
     for family in families:
         mapping = family.match(names)

@@ -1,29 +1,38 @@
 """Which of a head's own shape keys follow which channels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 SOLVED = ""  # instead of a channel: the weight is found from the key's shape
 
 
 @dataclass(frozen=True)
 class Row:
+    """One entry of a mapping: a key follows a channel (or SOLVED) with a gain."""
+
     key: str
-    channel: str  # or SOLVED
+    channel: str
     gain: float = 1.0
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A key may have several rows, a channel too; a key with a solved one is solved."""
+    """Which keys follow which channels. Keys and channels may have several rows; a key with a SOLVED row is solved.
 
-    name: str  # of the family
+    Attributes:
+        name: Name of the rig family.
+        rows: Entries of the mapping.
+    """
+
+    name: str
     rows: tuple[Row, ...]
 
     @property
     def solved(self) -> tuple[str, ...]:
+        """Keys whose weights are found from their shapes."""
         return tuple(dict.fromkeys(row.key for row in self.rows if row.channel == SOLVED))
 
     @property
@@ -32,14 +41,14 @@ class Mapping:
         solved = set(self.solved)
         return tuple(dict.fromkeys(row.key for row in self.rows if row.key not in solved))
 
-    def gains(self, channels: Sequence[str]) -> np.ndarray:
-        """(K, N): how far each of the N direct keys follows each channel."""
+    def gains(self, channels: Sequence[str]) -> NDArray[np.float64]:
+        """Return how far each of the N direct keys follows each of the K channels, (K, N)."""
         gains = np.zeros((len(channels), len(self.direct)))
         for row in self.rows:
             if row.key in self.direct and row.channel in channels:
                 gains[channels.index(row.channel), self.direct.index(row.key)] += row.gain
         return gains
 
-    def of(self, keys: set[str]) -> "Mapping":
-        """The rows whose keys there are."""
+    def restricted_to(self, keys: Collection[str]) -> "Mapping":
+        """Return the mapping with the rows of these keys alone."""
         return Mapping(self.name, tuple(row for row in self.rows if row.key in keys))

@@ -9,12 +9,17 @@ WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+|[^\w\s.:|\
 SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 
 SEPARATOR = re.compile(r"[._:| ]+")
-SHARED = 5  # names at least that have a prefix in common
+SHARED = 5  # a prefix counts as one if at least so many names have it
+
+
+def both_sides(name: str) -> tuple[str, str]:
+    """Return the ARKit channels of a name without a side: eyeBlink gives eyeBlinkLeft and eyeBlinkRight."""
+    return f"{name}Left", f"{name}Right"
 
 
 @functools.cache
 def canonical(name: str) -> str:
-    """The name without case and separators, with the side as a word at its end."""
+    """Return the name without case and separators, with the side as a word at its end."""
     words = [word.lower() for word in WORDS.findall(unicodedata.normalize("NFKC", name))]
     if len(words) > 1 and words[0] in SIDES and words[-1] not in SIDES:
         words = [*words[1:], words[0]]
@@ -23,14 +28,20 @@ def canonical(name: str) -> str:
     return "".join(words)
 
 
-@functools.lru_cache(8)  # every family asks, and panels with every drawing
+@functools.lru_cache(8)  # every family asks, and panels at every redraw
 def spellings(names: tuple[str, ...]) -> dict[str, str]:
-    """For every canonical form in which one of the names may be meant, that name: whole, or without a prefix that many
-    of them share. Whole names go first, then short prefixes.
+    """Find what each of the names may mean.
+
+    Args:
+        names: Names of shape keys.
+
+    Returns:
+        For every canonical form of a name, whole or without a prefix that many names share, the name. Where two names
+        have the same form, whole names go first, then those with a short prefix.
     """
     starts = Counter(name[: cut.end()] for name in names for cut in SEPARATOR.finditer(name) if cut.end() < len(name))
     shared = [start for start, count in starts.items() if count >= max(SHARED, len(names) / 3)]
-    found = {}
+    found: dict[str, str] = {}
     for prefix in ["", *sorted(shared, key=len)]:
         for name in names:
             if name.startswith(prefix):

@@ -1,10 +1,10 @@
-"""Few keys instead of one a frame: within the bound, exact where it matters. test_curves.py asks Blender."""
+"""Few keys instead of one a frame: within the bound, exact where it matters. test_fcurves.py asks Blender."""
 
 import numpy as np
 import pytest
 
 from lsf_blender_addon.animation import key_reduction
-from lsf_blender_addon.animation.key_reduction import Bound
+from lsf_blender_addon.animation.key_reduction import ErrorBound
 from lsf_blender_addon.prediction import lips
 
 FRAMES = 240
@@ -28,39 +28,39 @@ def lip_offsets() -> np.ndarray:
     return offsets
 
 
-def thin(motion, lip_offsets, bound=Bound(), pinned=None) -> key_reduction.Fit:
-    return key_reduction.thin(
+def reduced(motion, lip_offsets, bound=ErrorBound(), pinned=None) -> key_reduction.ReducedKeys:
+    return key_reduction.reduce_keys(
         motion, lip_offsets, bound, 100, np.zeros(motion.T.shape, bool) if pinned is None else pinned
     )
 
 
-def errors(fit, motion) -> np.ndarray:
-    return np.stack([keys.at(100 + np.arange(len(motion))) for keys in fit.keys], 1) - motion
+def errors(result, motion) -> np.ndarray:
+    return np.stack([keys.evaluate(100 + np.arange(len(motion))) for keys in result.keys], 1) - motion
 
 
-def count(fit) -> int:
-    return sum(len(keys.frames) for keys in fit.keys)
+def count(result) -> int:
+    return sum(len(keys.frames) for keys in result.keys)
 
 
-@pytest.mark.parametrize("bound", [Bound(), Bound(0.001, 0.02), Bound(0.1, 2.0)])
+@pytest.mark.parametrize("bound", [ErrorBound(), ErrorBound(0.001, 0.02), ErrorBound(0.1, 2.0)])
 def test_within_both_bounds_as_reported(motion, lip_offsets, bound):
-    fit = thin(motion, lip_offsets, bound)
-    error = errors(fit, motion)
+    result = reduced(motion, lip_offsets, bound)
+    error = errors(result, motion)
     on_lips = np.linalg.norm(np.tensordot(error, lip_offsets, 1), axis=2)
     assert np.abs(error).max() <= bound.value and on_lips.max() <= bound.millimetres
-    assert fit.value == pytest.approx(np.abs(error).max(), abs=1e-5)
-    assert fit.millimetres == pytest.approx(on_lips.max(), abs=1e-3)
+    assert result.value_error == pytest.approx(np.abs(error).max(), abs=1e-5)
+    assert result.lip_error == pytest.approx(on_lips.max(), abs=1e-3)
 
 
 def test_far_fewer_keys(motion, lip_offsets):
-    assert count(thin(motion, lip_offsets)) < motion.size / 4
-    assert count(thin(motion, lip_offsets, Bound(0.1, 2.0))) < count(thin(motion, lip_offsets)) / 1.5
+    assert count(reduced(motion, lip_offsets)) < motion.size / 4
+    assert count(reduced(motion, lip_offsets, ErrorBound(0.1, 2.0))) < count(reduced(motion, lip_offsets)) / 1.5
 
 
 def test_a_channel_that_moves_the_lips_is_held_closer(motion, lip_offsets):
     twin = np.stack([motion[:, JAW], motion[:, JAW]], 1)
     offsets = np.stack([lip_offsets[JAW], np.zeros((20, 3))])
-    on_lips, elsewhere = thin(twin, offsets, Bound(0.1, 0.2)).keys
+    on_lips, elsewhere = reduced(twin, offsets, ErrorBound(0.1, 0.2)).keys
     assert len(on_lips.frames) > len(elsewhere.frames)
 
 
@@ -69,12 +69,12 @@ def test_errors_that_add_up_on_the_lips(motion):
     many = np.repeat(motion[:, :1], 10, axis=1)
     offsets = np.zeros((10, 20, 3), np.float32)
     offsets[:, lips.LOWER, 2] = -10
-    error = errors(thin(many, offsets), many)
+    error = errors(reduced(many, offsets), many)
     assert np.abs(error.sum(1) * 10).max() <= 0.2
 
 
 def test_extremes_are_exact_and_flat(motion, lip_offsets):
-    fit = thin(motion, lip_offsets)
+    result = reduced(motion, lip_offsets)
     jaw = motion[:, JAW]
     around = np.lib.stride_tricks.sliding_window_view(jaw, 9)
     tops = [
@@ -84,39 +84,39 @@ def test_extremes_are_exact_and_flat(motion, lip_offsets):
     ]
     assert len(tops) > 10
     for k, frame in [*tops, (BROW, int(np.argmax(motion[:, BROW])))]:
-        keys = fit.keys[k]
+        keys = result.keys[k]
         (at,) = np.flatnonzero(keys.frames == 100 + frame)
         assert keys.values[at] == motion[frame, k] and keys.slopes[at] == 0
 
 
 def test_closures_are_exact(motion, lip_offsets):
-    fit = thin(motion, lip_offsets, Bound(0.1, 2.0))
+    result = reduced(motion, lip_offsets, ErrorBound(0.1, 2.0))
     aperture = motion @ lips.opening(lip_offsets)
-    made = (motion + errors(fit, motion)) @ lips.opening(lip_offsets)
+    made = (motion + errors(result, motion)) @ lips.opening(lip_offsets)
     for at in (48, 120, 180):
         frame = at - 3 + int(np.argmin(aperture[at - 3 : at + 4]))
-        assert aperture[frame] < key_reduction.CLOSED and made[frame] == pytest.approx(aperture[frame], abs=1e-4)
-        assert all(100 + frame in fit.keys[k].frames for k in (JAW, CLOSE))
+        assert aperture[frame] < lips.CONTACT_APERTURE and made[frame] == pytest.approx(aperture[frame], abs=1e-4)
+        assert all(100 + frame in result.keys[k].frames for k in (JAW, CLOSE))
 
 
 @pytest.mark.parametrize("factor", [1, 10])
 def test_lips_that_are_shut_stay_shut_at_any_bound(motion, lip_offsets, factor):
     motion[60:70, CLOSE] = motion[60:70, JAW]
     opening = lips.opening(lip_offsets)
-    fit = thin(motion, lip_offsets, Bound(0.01 * factor, 0.2 * factor))
-    shut = motion @ opening < key_reduction.SHUT
-    assert shut[60:70].all() and np.abs(errors(fit, motion) @ opening)[shut].max() < 0.1
+    result = reduced(motion, lip_offsets, ErrorBound(0.01 * factor, 0.2 * factor))
+    shut = motion @ opening < lips.CONTACT_APERTURE
+    assert shut[60:70].all() and np.abs(errors(result, motion) @ opening)[shut].max() < 0.1
 
 
 def test_pinned_frames_get_a_key(motion, lip_offsets):
     pinned = np.zeros(motion.T.shape, bool)
     pinned[BROW, 7] = True
-    assert 107 in thin(motion, lip_offsets, pinned=pinned).keys[BROW].frames
-    assert 107 not in thin(motion, lip_offsets).keys[BROW].frames
+    assert 107 in reduced(motion, lip_offsets, pinned=pinned).keys[BROW].frames
+    assert 107 not in reduced(motion, lip_offsets).keys[BROW].frames
 
 
 def test_the_ends_stay(motion, lip_offsets):
-    for keys, curve in zip(thin(motion, lip_offsets).keys, motion.T, strict=True):
+    for keys, curve in zip(reduced(motion, lip_offsets).keys, motion.T, strict=True):
         assert (keys.frames[0], keys.frames[-1]) == (100, 339)
         assert (keys.values[0], keys.values[-1]) == (curve[0], curve[-1])
 
@@ -132,25 +132,25 @@ def test_extremes_of_plateaus_and_ripples():
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4])
 def test_very_short_lines(motion, lip_offsets, frames):
-    fit = thin(motion[:frames], lip_offsets)
-    np.testing.assert_allclose(errors(fit, motion[:frames]), 0, atol=0.01)
-    left, right = fit.keys[0].handles()
-    assert left.shape == right.shape == (len(fit.keys[0].frames), 2) and (left[:, 0] < right[:, 0]).all()
+    result = reduced(motion[:frames], lip_offsets)
+    np.testing.assert_allclose(errors(result, motion[:frames]), 0, atol=0.01)
+    left, right = result.keys[0].handles()
+    assert left.shape == right.shape == (len(result.keys[0].frames), 2) and (left[:, 0] < right[:, 0]).all()
 
 
 def test_noise_needs_a_key_on_every_frame():
     noise = np.random.default_rng(0).random((50, 2)).astype(np.float32)
-    fit = thin(noise, np.zeros((2, 0, 3), np.float32), Bound(1e-5, 1))
-    np.testing.assert_allclose(errors(fit, noise), 0, atol=2e-5)
+    result = reduced(noise, np.zeros((2, 0, 3), np.float32), ErrorBound(1e-5, 1))
+    np.testing.assert_allclose(errors(result, noise), 0, atol=2e-5)
 
 
 def test_a_still_channel_needs_two_keys():
-    fit = thin(np.full((90, 1), 0.3, np.float32), np.zeros((1, 0, 3), np.float32))
-    assert count(fit) == 2 and fit.value < 1e-6
+    result = reduced(np.full((90, 1), 0.3, np.float32), np.zeros((1, 0, 3), np.float32))
+    assert count(result) == 2 and result.value_error < 1e-6
 
 
 def test_handles_lie_on_one_line_a_third_of_the_way(motion, lip_offsets):
-    keys = thin(motion, lip_offsets).keys[JAW]
+    keys = reduced(motion, lip_offsets).keys[JAW]
     left, right = keys.handles()
     np.testing.assert_allclose(right[:-1, 0] - keys.frames[:-1], np.diff(keys.frames) / 3)
     np.testing.assert_allclose(keys.frames[1:] - left[1:, 0], np.diff(keys.frames) / 3)

@@ -6,15 +6,15 @@ import pytest
 from lsf_blender_addon.animation import user_edits
 from lsf_blender_addon.animation.key_reduction import Keys
 
-MADE = Keys(np.array([10.0, 14, 20, 30, 33]), np.array([0.0, 0.5, 0.2, 0.9, 0.1]), np.array([0.0, 0.02, 0, 0, -0.1]))
+GENERATED = Keys(np.array([10.0, 14, 20, 30, 33]), np.array([0.0, 0.5, 0.2, 0.9, 0.1]), np.array([0.0, 0.02, 0, 0, -0.1]))
 
 
-def found(made=MADE, automatic=False) -> user_edits.Found:
+def current(generated=GENERATED, automatic=False) -> user_edits.CurrentKeys:
     """The keys as Blender would give them back: float32."""
-    left, right = (pair.astype(np.float32) for pair in made.handles())
-    return user_edits.Found(
-        made.frames.astype(np.float32),
-        made.values.astype(np.float32),
+    left, right = (pair.astype(np.float32) for pair in generated.handles())
+    return user_edits.CurrentKeys(
+        generated.frames.astype(np.float32),
+        generated.values.astype(np.float32),
         left,
         right,
         np.full(5, automatic),
@@ -23,64 +23,64 @@ def found(made=MADE, automatic=False) -> user_edits.Found:
 
 
 def edited(now, automatic=False):
-    return sorted(user_edits.edited(now, MADE.frames, MADE.values, *MADE.handles(), automatic))
+    return sorted(user_edits.find_edits(now, GENERATED.frames, GENERATED.values, *GENERATED.handles(), automatic))
 
 
-def without(now, at) -> user_edits.Found:
-    return user_edits.Found(*(np.delete(part, at, 0) for part in vars(now).values()))
+def without(now, at) -> user_edits.CurrentKeys:
+    return user_edits.CurrentKeys(*(np.delete(part, at, 0) for part in vars(now).values()))
 
 
 def test_untouched():
-    assert edited(found()) == [] and edited(found(automatic=True), automatic=True) == []
+    assert edited(current()) == [] and edited(current(automatic=True), automatic=True) == []
 
 
 @pytest.mark.parametrize(
     ("part", "change"), [("values", 0.01), ("left", (0, 0.05)), ("right", (0.5, 0)), ("right", (0, -0.05))]
 )
 def test_a_key_that_was_shaped(part, change):
-    now = found()
+    now = current()
     getattr(now, part)[2] += change
     assert edited(now) == [(20, 20)]
 
 
 def test_a_key_that_was_moved():
-    now = found()
+    now = current()
     now.frames[2] = 24
     assert edited(now) == [(14, 24), (24, 24)], "where it was, and where it is"
-    assert user_edits.merged(edited(now), 0) == [(14, 24)]
+    assert user_edits.merge_ranges(edited(now), 0) == [(14, 24)]
 
 
 def test_a_key_that_was_added():
-    more = Keys(*(np.insert(part, 2, value) for part, value in zip(vars(MADE).values(), (17, 0.7, 0), strict=True)))
+    more = Keys(*(np.insert(part, 2, value) for part, value in zip(vars(GENERATED).values(), (17, 0.7, 0), strict=True)))
     left, right = more.handles()
-    left[[1, 3]], right[[1, 3]] = MADE.handles()[0][[1, 2]], MADE.handles()[1][[1, 2]]
-    now = user_edits.Found(more.frames, more.values, left, right, np.zeros(6, bool), np.ones(6, bool))
+    left[[1, 3]], right[[1, 3]] = GENERATED.handles()[0][[1, 2]], GENERATED.handles()[1][[1, 2]]
+    now = user_edits.CurrentKeys(more.frames, more.values, left, right, np.zeros(6, bool), np.ones(6, bool))
     assert edited(now) == [(17, 17)]
 
 
 @pytest.mark.parametrize(("at", "span"), [(2, (14, 30)), (0, (14, 14)), (4, (30, 30)), ([2, 3], (14, 33))])
 def test_keys_that_were_deleted(at, span):
-    assert user_edits.merged(edited(without(found(), at)), 0) == [span]
+    assert user_edits.merge_ranges(edited(without(current(), at)), 0) == [span]
 
 
-def test_a_curve_without_keys_is_no_handwork():
-    assert edited(without(found(), range(5))) == []
+def test_a_curve_without_keys_is_not_an_edit():
+    assert edited(without(current(), range(5))) == []
 
 
 def test_all_keys_are_new():
-    assert user_edits.edited(found(), *np.zeros((2, 0)), *np.zeros((2, 0, 2)), False) == [
-        (frame, frame) for frame in MADE.frames
+    assert user_edits.find_edits(current(), *np.zeros((2, 0)), *np.zeros((2, 0, 2)), False) == [
+        (frame, frame) for frame in GENERATED.frames
     ]
 
 
 def test_interpolation_up_to_the_next_key():
-    now = found()
+    now = current()
     now.bezier[1] = False
     assert edited(now) == [(14, 20)]
 
 
 def test_handles_that_blender_places_are_not_compared():
-    now = found(automatic=True)
+    now = current(automatic=True)
     now.left[2] += (0, 0.4)
     assert edited(now, automatic=True) == []
     now.automatic[2] = False
@@ -88,16 +88,16 @@ def test_handles_that_blender_places_are_not_compared():
 
 
 def test_merged_where_they_are_near():
-    assert user_edits.merged([(30, 31), (10, 12), (15, 15), (11, 14)], 2) == [(10, 15), (30, 31)]
-    assert user_edits.merged([], 2) == []
+    assert user_edits.merge_ranges([(30, 31), (10, 12), (15, 15), (11, 14)], 2) == [(10, 15), (30, 31)]
+    assert user_edits.merge_ranges([], 2) == []
 
 
 def test_generated_keys_stay_away_from_a_range():
     borders = user_edits.borders([(120, 125), (140.5, 140.5)], 3.84)
     assert borders == [(116, 129), (136, 145)]
     frames = np.arange(100.0, 160)
-    assert frames[user_edits.is_between(frames, borders)].tolist() == [*range(117, 129), *range(137, 145)]
-    assert not user_edits.is_between(frames, []).any()
+    assert frames[user_edits.is_between_borders(frames, borders)].tolist() == [*range(117, 129), *range(137, 145)]
+    assert not user_edits.is_between_borders(frames, []).any()
 
 
 def test_inside():

@@ -1,6 +1,7 @@
 """Millimetres on the lips, whatever the head's size and whichever way it faces."""
 
 import numpy as np
+import pytest
 
 from lsf_blender_addon.prediction import lips
 
@@ -36,3 +37,9 @@ def test_a_head_that_is_turned_and_in_other_units():
 
 def test_lips_that_are_not_known():
     assert not lips.opening(np.zeros((3, 0, 3))).any()
+
+
+def test_lips_meet_at_the_aperture_that_the_server_closes():
+    from server.performance.lip_contact import CONTACT_APERTURE
+
+    assert pytest.approx(1000 * CONTACT_APERTURE) == lips.CONTACT_APERTURE

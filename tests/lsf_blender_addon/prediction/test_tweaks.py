@@ -78,7 +78,7 @@ def test_every_arkit_channel_but_the_gaze_has_a_region():
 
     assert {name for name in ARKIT if not tweaks.region(name)} == {name for name in ARKIT if "eyeLook" in name}
     assert {tweaks.region(name) for name in ARKIT} == {"jaw", "lips", "cheeks", "brows", "lids", ""}
-    assert set(ARKIT) >= tweaks.REACHED
+    assert set(ARKIT) >= tweaks.ADDED_CHANNELS
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,13 @@ def test_lips_that_met_still_meet(motion, offsets, change):
     opening = np.array(OPENING)
     assert np.abs(motion[60:66] @ opening).max() < 1e-4
     assert np.abs(apply(motion, offsets, **change)[60:66] @ opening).max() < 0.3
+
+
+def test_lips_that_nearly_meet_do_not_count_as_meeting(motion, offsets):
+    opening = np.array(OPENING)
+    motion[100:104, 1] = motion[100:104, 0] + motion[100:104, 2] * 12 / 33 - 1.2 / 33  # 1.2 mm apart
+    result = apply(motion, offsets, jaw=2.0, lips=2.0) @ opening
+    assert (result[100:104] > 2.2).all()
 
 
 def test_lip_closure_presses_near_lips_and_leaves_open_mouths(motion, offsets):

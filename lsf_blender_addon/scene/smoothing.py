@@ -1,0 +1,30 @@
+"""Smooth transitions and averages over time. No bpy."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def smoothstep(t: NDArray[Any]) -> NDArray[Any]:
+    """Return the cubic that rises from 0 to 1 with slope 0 at both ends, at t in 0 to 1, any shape."""
+    result: NDArray[Any] = t * t * (3 - 2 * t)
+    return result
+
+
+def hann_average(values: NDArray[Any], frames: float) -> NDArray[Any]:
+    """Average over time with a Hann window.
+
+    Args:
+        values: Values (F, …), one row a frame; the first and last one count as what is before and after.
+        frames: Length of the window, in frames.
+
+    Returns:
+        Averages (F, …), or the values themselves if the window is a single frame.
+    """
+    half = round(frames / 2)
+    if half < 1:
+        return values
+    window = np.hanning(2 * half + 3)[1:-1]
+    padded = np.pad(values, [(half, half), *[(0, 0)] * (values.ndim - 1)], "edge")
+    return np.apply_along_axis(np.convolve, 0, padded, window / window.sum(), "valid")
