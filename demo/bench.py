@@ -19,7 +19,8 @@ import numpy as np
 import soundfile
 
 from lsf_blender_addon.animation import actions, fcurves
-from lsf_blender_addon.animation.key_reduction import Bound
+from lsf_blender_addon.animation.curve_plan import Keying
+from lsf_blender_addon.animation.key_reduction import ErrorBound
 from lsf_blender_addon.client.process import ServerProcess
 from lsf_blender_addon.prediction import tweaks
 from lsf_blender_addon.scene.snapshots import Line
@@ -156,7 +157,7 @@ def bench_curves(repeats: int) -> None:
     waves = np.arange(1800)[:, None] / 30 * np.random.default_rng(0).uniform(1, 6, len(CHANNELS))
     minute, still = 0.5 + 0.4 * np.sin(waves).astype(np.float32), np.zeros((1800, len(CHANNELS)), np.float32)
     lips = np.random.default_rng(0).normal(0, 5, (len(CHANNELS), 20, 3)).astype(np.float32)
-    action, keying = bpy.data.actions.new("minute"), fcurves.Keying(Bound(), lips, 30.0)
+    action, keying = bpy.data.actions.new("minute"), Keying(ErrorBound(), lips, 30.0)
     row(
         "a slider on a minute of 52 curves",
         timed(

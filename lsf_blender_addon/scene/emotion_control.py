@@ -1,39 +1,59 @@
-"""The chosen emotion, as the server wants it: one for a line, or one for each frame from keys on the timeline."""
+"""The chosen emotion as the server takes it: one for a line, or one for each frame from keys on the timeline."""
+
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import compat
+from .own_properties import settings_of
+from .smoothing import hann_average
+
+if TYPE_CHECKING:
+    from ..ui.properties.emotion import LSF_PG_emotion
 
 EMOTIONS = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contempt")  # in protocol order
 PATH = "lsf.emotion."  # of the properties, in a scene
 
 
 def is_keyed(scene: bpy.types.Scene) -> bool:
-    """Whether the emotion changes along the timeline of this scene."""
+    """Whether the chosen emotion has F-curves in this scene."""
     return bool(_curves(scene))
 
 
-def read(scene: bpy.types.Scene, first_frame: int, frames: int, fps: float) -> tuple[dict, dict[str, np.ndarray]]:
-    """Settings and arrays of a request for a line of this scene, see docs/protocol.md."""
-    emotion = scene.lsf.emotion
+def read(
+    scene: bpy.types.Scene, first_frame: int, frames: int, fps: float
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+    """The part of a request that sets the emotion of a line, see docs/protocol.md.
+
+    Args:
+        scene: The scene with the settings and their F-curves.
+        first_frame: First frame of the line.
+        frames: Number of frames F of the line.
+        fps: Frames per second of the scene.
+
+    Returns:
+        Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10).
+    """
+    emotion = settings_of(scene).emotion
     curves = _curves(scene)
     if not curves:
-        chosen = EMOTIONS[i - 1] if (i := _number(emotion)) else None
+        chosen = EMOTIONS[i - 1] if (i := _enum_value(emotion)) else None
         return {
             "emotion": chosen,
             "emotion_strength": emotion.strength,
             "emotion_mix": emotion.mix if chosen else 0.0,
         }, {}
-    margin = round(emotion.transition * fps)  # what is keyed around the line reaches into it
+    margin = round(emotion.transition * fps)  # transitions to keys outside the line reach into it
     times = first_frame + np.arange(-margin, frames + margin)
 
-    def sampled(name: str, value: float) -> np.ndarray:
+    def sampled(name: str, value: float) -> NDArray[np.float64]:
         curve = curves.get(name)
         return np.array([curve.evaluate(time) for time in times]) if curve else np.full(len(times), float(value))
 
-    rows = control(
-        sampled("chosen", _number(emotion)),
+    rows = control_rows(
+        sampled("chosen", _enum_value(emotion)),
         sampled("strength", emotion.strength),
         sampled("mix", emotion.mix),
         emotion.transition * fps,
@@ -41,25 +61,36 @@ def read(scene: bpy.types.Scene, first_frame: int, frames: int, fps: float) -> t
     return {}, {"emotion_control": rows[margin : margin + frames]}
 
 
-def control(chosen: np.ndarray, strength: np.ndarray, mix: np.ndarray, transition: float) -> np.ndarray:
-    """(F, 10) float32, see docs/protocol.md: strength, weight of the choice, and the eight emotions' weights.
+def control_rows(
+    chosen: NDArray[np.floating], strength: NDArray[np.floating], mix: NDArray[np.floating], transition: float
+) -> NDArray[np.float32]:
+    """Emotion for each frame, as the protocol has it.
 
-    `chosen` (F,) is 0 where the voice decides and i + 1 for EMOTIONS[i], `strength` and `mix` (F,) are 0 to 1.
-    A change of the choice is spread over `transition` frames around it.
+    Args:
+        chosen: (F,) 0 where the audio decides, and i + 1 for EMOTIONS[i].
+        strength: (F,) intensity of the expression, 0 to 1.
+        mix: (F,) weight of the chosen emotion against the one of the audio, 0 to 1.
+        transition: Frames over which a change of the choice is spread.
+
+    Returns:
+        (F, 10) strength, weight of the choice, and weights of the eight emotions, all 0 to 1.
     """
     weights = np.eye(len(EMOTIONS) + 1)[np.clip(np.rint(chosen), 0, len(EMOTIONS)).astype(int)][:, 1:]
-    weight = smoothed(weights.sum(1) * mix, transition)
-    weights = smoothed(weights, transition)
+    weight = hann_average(weights.sum(1) * mix, transition)
+    weights = hann_average(weights, transition)
     weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
     return np.clip(np.column_stack((strength, weight, weights)), 0, 1).astype(np.float32)
 
 
-def _number(emotion) -> int:
-    """The choice as its curve holds it."""
-    return emotion.bl_rna.properties["chosen"].enum_items[emotion.chosen].value
+def _enum_value(emotion: "LSF_PG_emotion") -> int:
+    """The choice as a number, as its F-curve holds it."""
+    choice = emotion.bl_rna.properties["chosen"]
+    assert isinstance(choice, bpy.types.EnumProperty)
+    return choice.enum_items[emotion.chosen].value
 
 
 def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:
+    """F-curves of the emotion's properties that are in use, by the names of the properties."""
     data = scene.animation_data
     if data is None or data.action is None:
         return {}
@@ -68,13 +99,3 @@ def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:
         for curve in compat.active_fcurves(data)
         if curve.data_path.startswith(PATH) and not curve.mute and not curve.is_empty
     }
-
-
-def smoothed(values: np.ndarray, frames: float) -> np.ndarray:
-    """Values (F, …) averaged over so many frames around each, with more weight on the nearer ones."""
-    half = round(frames / 2)
-    if half < 1:
-        return values
-    window = np.hanning(2 * half + 3)[1:-1]
-    padded = np.pad(values, [(half, half), *[(0, 0)] * (values.ndim - 1)], "edge")
-    return np.apply_along_axis(np.convolve, 0, padded, window / window.sum(), "valid")
