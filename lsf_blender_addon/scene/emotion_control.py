@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
+from ..client.wire import EMOTIONS
 from .own_properties import settings_of
 from .smoothing import hann_average
 
 if TYPE_CHECKING:
     from ..ui.properties.emotion import LSF_PG_emotion
 
-EMOTIONS = ("angry", "disgusted", "fearful", "happy", "sad", "surprised", "neutral", "contempt")  # in protocol order
 PATH = "lsf.emotion."  # of the properties, in a scene
 
 
