@@ -1,1 +1,1 @@
-"""Playback, playblast and the graph of the mouth's opening."""
+"""Preview of a line: playback with sound, playblast, and the mouth's opening as a graph in the sequencer."""

@@ -1,4 +1,4 @@
-"""Which frames a head speaks: what Preview plays and Playblast renders."""
+"""The frames of the line that Preview plays and Playblast renders."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,20 @@ import bpy
 from .. import compat
 from ..errors import UserError
 from ..scene import evaluated_keys, strips
+from ..scene.access import active_scene, mesh_of
+from ..scene.own_properties import settings_of
 
 
 class FrameRange(NamedTuple):
+    """Frames of a scene.
+
+    Attributes:
+        scene: The scene.
+        first: First frame.
+        last: Last frame.
+        name: Name of the strip or head that the range was taken from.
+    """
+
     scene: bpy.types.Scene
     first: int
     last: int
@@ -17,10 +28,11 @@ class FrameRange(NamedTuple):
 
 
 def find_frame_range(context: bpy.types.Context, head: bpy.types.Object) -> FrameRange:
-    """The chosen strip; without one, what animates the head."""
+    """The frames of the chosen strip; if there is none, those of the animation of the head's shape keys."""
     scene = compat.sequencer_scene(context)
     try:
-        line = strips.read_line(scene, strips.find_strip(scene, context.scene.lsf.strip))
+        line = strips.read_line(scene, strips.find_strip(scene, settings_of(context.scene).strip))
     except UserError:
-        return FrameRange(context.scene, *evaluated_keys.animated_range(head.data, context.scene), head.name)
+        active = active_scene(context)
+        return FrameRange(active, *evaluated_keys.animated_range(mesh_of(head), active), head.name)
     return FrameRange(scene, line.first_frame, line.first_frame + line.frames - 1, line.strip)

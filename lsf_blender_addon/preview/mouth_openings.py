@@ -1,39 +1,61 @@
-"""How far the mouth opens in each line of a scene, frame by frame, from the predictions kept with the Actions."""
+"""How far the mouth opens in each line of a scene, frame by frame, from the predictions stored with the Actions."""
+
+from typing import NamedTuple
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from ..prediction import lips, store
 
-BOTTOM, HEIGHT = 0.12, 0.55  # of a channel: a strip leaves some room to the next, and its name stands above
-FULL_OPENING = 15.0  # millimetres between the lips that fill the graph
-
-_known: dict[tuple, tuple[int, np.ndarray]] = {}  # by the Action's name and the bytes kept on it
+FULL_OPENING = 15.0  # millimetres between the lips that fill the height of the graph
 
 
-def openings_by_strip(scene: bpy.types.Scene) -> dict[str, tuple[int, np.ndarray]]:
-    """For each strip of the scene that was generated: its first frame, and (F,) float32 openings from 0 to 1."""
-    lines, seen = {}, {}
+class MouthOpening(NamedTuple):
+    """The opening of the mouth in a line.
+
+    Attributes:
+        first_frame: First frame of the line.
+        opening: (F,) from 0, closed, to 1.
+    """
+
+    first_frame: int
+    opening: NDArray[np.float32]
+
+
+CacheKey = tuple[str, str, int, bytes]  # names of Action and strip, first frame, first bytes of the stored motion
+_cache: dict[CacheKey, MouthOpening] = {}
+
+
+def openings_by_strip(scene: bpy.types.Scene) -> dict[str, MouthOpening]:
+    """The opening of the mouth for each strip of the scene with a stored prediction, by the strip's name.
+
+    Each prediction is read once, and again when it changes.
+    """
+    found: dict[str, MouthOpening] = {}
+    used: dict[CacheKey, MouthOpening] = {}
     for action in bpy.data.actions:
         kept = action.get(store.PROPERTY)
         if kept is None or kept.get("scene") != scene.name:
             continue
         key = action.name, kept.get("strip"), kept.get("first_frame"), bytes(kept["motion"]["bytes"][:64])
-        seen[key] = _known.get(key) or _measure(action)
-        if seen[key] is not None:
-            lines[kept["strip"]] = seen[key]
-    _known.clear()
-    _known.update({key: line for key, line in seen.items() if line is not None})
-    return lines
+        opening = _cache.get(key) or _measure(action)
+        if opening is not None:
+            used[key] = found[kept["strip"]] = opening
+    _cache.clear()
+    _cache.update(used)
+    return found
 
 
 def clear_cache() -> None:
-    _known.clear()
+    """Forget the openings that were measured."""
+    _cache.clear()
 
 
-def _measure(action: bpy.types.Action) -> tuple[int, np.ndarray] | None:
+def _measure(action: bpy.types.Action) -> MouthOpening | None:
+    """The opening of the mouth in the prediction stored with an Action; None if that cannot be read."""
     predicted = store.load(action)
     if predicted is None:
         return None
-    opening = predicted.motion @ lips.opening(predicted.lips)
-    return predicted.first_frame, np.clip(opening / FULL_OPENING, 0, 1).astype(np.float32)
+    millimetres = predicted.motion @ lips.opening(predicted.lips)
+    return MouthOpening(predicted.first_frame, np.clip(millimetres / FULL_OPENING, 0, 1).astype(np.float32))

@@ -1,14 +1,20 @@
-"""Play a range of a scene with its sound, and leave the scene's settings as they were."""
+"""Playback of a range of a scene with its sound; afterwards the scene's settings are as they were."""
 
 import bpy
 
-_scene = ""  # that is played
-_before: dict[str, object] = {}  # its settings
-_during: dict[str, object] = {}
+_scene = ""  # name of the scene that is played
+_before: dict[str, object] = {}  # its settings before the playback
+_during: dict[str, object] = {}  # and while it lasts
 
 
 def apply_settings(scene: bpy.types.Scene, first: int, last: int) -> None:
-    """Set the scene up; when the playback ends, it is as before. A setting that was changed meanwhile stays changed."""
+    """Set a scene up to play a range, and its playback to end with `restore_settings`.
+
+    Args:
+        scene: The scene; it jumps to `first`.
+        first: First frame of the preview range.
+        last: Last frame of the preview range.
+    """
     global _scene
     restore_settings()
     _scene = scene.name
@@ -21,7 +27,7 @@ def apply_settings(scene: bpy.types.Scene, first: int, last: int) -> None:
     )
     _before.update({name: getattr(scene, name) for name in _during})
     scene.use_preview_range = True  # first: start and end cannot be set without
-    for name in ("frame_preview_end", "frame_preview_start", "frame_preview_end"):  # each pushes the other
+    for name in ("frame_preview_end", "frame_preview_start", "frame_preview_end"):  # each may push the other
         setattr(scene, name, _during[name])
     scene.sync_mode, scene.use_audio = "AUDIO_SYNC", True
     scene.frame_set(first)
@@ -29,10 +35,10 @@ def apply_settings(scene: bpy.types.Scene, first: int, last: int) -> None:
 
 
 def restore_settings() -> None:
-    """Put the settings back, if something is played."""
-    scene = bpy.data.scenes.get(_scene)
-    if scene is not None:
-        mine = {name for name, value in _during.items() if getattr(scene, name) == value}
+    """Put the settings back, if a scene is set up. Those that the artist has changed meanwhile stay changed."""
+    if _scene in bpy.data.scenes:
+        scene = bpy.data.scenes[_scene]
+        unchanged = {name for name, value in _during.items() if getattr(scene, name) == value}
         start, end = _before["frame_preview_start"], _before["frame_preview_end"]
         for name, value in (
             ("frame_preview_end", end),
@@ -40,13 +46,13 @@ def restore_settings() -> None:
             ("frame_preview_end", end),
             *((name, _before[name]) for name in ("use_preview_range", "sync_mode", "use_audio")),
         ):
-            if name in mine:
+            if name in unchanged:
                 setattr(scene, name, value)
     discard_settings()
 
 
 def discard_settings() -> None:
-    """Another file is opened: there is nothing to put back."""
+    """Forget the settings without putting them back: another file is opened."""
     global _scene
     _scene = ""
     _before.clear()
@@ -55,5 +61,6 @@ def discard_settings() -> None:
         bpy.app.handlers.animation_playback_post.remove(_on_playback_end)
 
 
-def _on_playback_end(*_arguments) -> None:
+def _on_playback_end(*_arguments: object) -> None:
+    """Put the settings back; a handler of Blender's."""
     restore_settings()

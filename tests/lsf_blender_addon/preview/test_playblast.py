@@ -165,7 +165,7 @@ def test_a_cancelled_film_is_no_film(head, addon, tmp_path):
     operator._cancelled(bpy.context.scene)  # of another render
     assert path.exists()
     operator._cancelled(film)
-    assert not path.exists() and "no film" in addon.session.message
+    assert not path.exists() and "no playblast" in addon.session.message
     operator._clean_up()
     assert not playblast.remaining_scenes()
     if bpy.app.timers.is_registered(operator._clean_up):
