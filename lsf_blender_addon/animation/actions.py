@@ -9,25 +9,31 @@ Where it plays:
 
 A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
 the generated curves inside its Action; curves that the artist has added there stay, and so do the artist's keys on
-generated curves (see curves.py).
+generated curves (see fcurves.py).
 """
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import compat
 from ..errors import UserError
 from ..scene.snapshots import Line
 from . import fcurves, nla
-from .fcurves import Keying, value_path
+from .curve_plan import Keying
+from .fcurves import value_path
 
-MARK = "lsf_generated"  # custom property on the Action: its name, strip, scene, and the paths of generated curves
+MARK = "lsf_generated"  # custom property on the Action: its name, and the line: strip, scene and first frame
 TRACK, REST = "LSF", "LSF rest"
 EVERY_FRAME = Keying()
 
 
 def check(mesh: bpy.types.Mesh, line: Line) -> None:
-    """Raise UserError if these shape keys can take no Action for this line now."""
+    """Check that these shape keys can take an Action for a line.
+
+    Raises:
+        UserError: The NLA is in tweak mode, or turned off although the Action would have to play through it.
+    """
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     if data is None:
         return
@@ -49,16 +55,23 @@ def write(
     mesh: bpy.types.Mesh,
     line: Line,
     names: list[str],
-    motion: np.ndarray,
+    motion: NDArray[np.floating],
     keying: Keying = EVERY_FRAME,
     offset: int = 0,
 ) -> bpy.types.Action:
-    """Write motion (F, len(names)), one value a scene frame from line.first_frame + offset on, and make it play."""
+    """Write the curves of a line into its Action, which is made if there is none yet, and make it play.
+
+    Args:
+        mesh: A mesh with shape keys.
+        line: Whose curves they are, and where they begin.
+        names: n shape keys.
+        motion: (F, n) values, one row a scene frame from line.first_frame + offset on.
+        keying: How motion becomes keys.
+        offset: Frames by which the curves are later than the line.
+    """
     data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
     action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
     mark = action.get(MARK, {})
-    if not fcurves.paths(action):  # new, or by a version that kept no record
-        _cleared(action)
     before = fcurves.paths(action)
     paths = fcurves.write(
         action,
@@ -72,7 +85,12 @@ def write(
     for key in mesh.shape_keys.key_blocks:
         if value_path(key.name) in gone:
             key.value = 0.0  # no curve moves it any more: it would stay where it is
-    _mark(action, paths, line.strip, line.scene, line.first_frame)
+    action[MARK] = {
+        "name": action.name,
+        "strip": line.strip,
+        "scene": line.scene,
+        "first_frame": line.first_frame,
+    }
     _place(data, action)
     mesh.shape_keys.update_tag()
     return action
@@ -90,7 +108,8 @@ def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action |
 def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     """Move the active, generated Action to a track, and give the artist an empty one above it, whose values are added.
 
-    Raises UserError.
+    Raises:
+        UserError: No generated Action is active, or the NLA is turned off or in tweak mode.
     """
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
     if data is None or not is_generated(data.action):
@@ -119,12 +138,15 @@ def players(action: bpy.types.Action) -> list[bpy.types.Key]:
     return [keys for keys in bpy.data.shape_keys if keys.animation_data and action in nla.actions(keys.animation_data)]
 
 
-def rewritten(action: bpy.types.Action, paths: list[str], first_frame: int, moved: bool) -> None:
-    """To be called after the curves of a generated Action were written again, for a line from first_frame on; `moved`
-    tells whether the curves are at other frames than before.
+def rewritten(action: bpy.types.Action, first_frame: int, moved: bool) -> None:
+    """Bring everything about a generated Action up to date, after its curves were written again.
+
+    Args:
+        action: A generated Action.
+        first_frame: Where the line begins.
+        moved: Whether the curves are at other frames than before.
     """
-    mark = action[MARK].to_dict()
-    _mark(action, paths, mark["strip"], mark["scene"], first_frame)
+    action[MARK]["first_frame"] = first_frame
     for keys in players(action):
         if moved:
             _place(keys.animation_data, action)
@@ -132,7 +154,7 @@ def rewritten(action: bpy.types.Action, paths: list[str], first_frame: int, move
 
 
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
-    """Those of the keys that the artist's own curves in the active Action animate, too, and so decide."""
+    """Those of the keys that the artist's own curves in the active Action animate too, and so decide over."""
     data = mesh.shape_keys.animation_data
     active = data.action if data.action_blend_type == "REPLACE" else None  # others only change what is beneath them
     generated = fcurves.paths(active) if is_generated(active) else set()
@@ -146,25 +168,6 @@ def is_generated(action: bpy.types.Action | None) -> bool:
     return mark is not None and mark.get("name") == action.name
 
 
-def _mark(action: bpy.types.Action, paths: list[str], strip: str = "", scene: str = "", first_frame: int = 0) -> None:
-    action[MARK] = {
-        "name": action.name,
-        "strip": strip,
-        "scene": scene,
-        "first_frame": first_frame,
-        "paths": "\n".join(paths),
-    }
-
-
-def _cleared(action: bpy.types.Action):
-    """The F-curves of the Action, after the generated ones are removed."""
-    fcurves = compat.key_fcurves(action)
-    generated = set(action[MARK]["paths"].split("\n")) if MARK in action else set()
-    for fcurve in [fcurve for fcurve in fcurves if fcurve.data_path in generated]:
-        fcurves.remove(fcurve)
-    return fcurves
-
-
 def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Make the Action play; see the module's docstring."""
     if data.action == action:
@@ -172,7 +175,7 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
         return
     if any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
         return  # the artist has put it on a track of their own
-    nla.take_off(filter(_is_ours, data.nla_tracks), action)
+    nla.remove_strips(filter(_is_ours, data.nla_tracks), action)
     if data.action is None and not data.nla_tracks:
         compat.assign_key_action(data, action)
         return
@@ -188,7 +191,7 @@ def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> N
     if compat.shape_key_default() != 0 and not any(track.name == REST for track in data.nla_tracks):
         data.nla_tracks.new().name = REST  # below the others
     for action in actions:
-        strip = nla.put_on(data, action, TRACK, lambda track: _is_ours(track) and track.name != REST)
+        strip = nla.add_strip(data, action, TRACK, lambda track: _is_ours(track) and track.name != REST)
         strip.extrapolation = "NOTHING"
     if compat.shape_key_default() != 0:
         _rest(data)
@@ -216,10 +219,13 @@ def _rest(data: bpy.types.AnimData) -> None:
     }
     track = next(track for track in data.nla_tracks if track.name == REST)
     action = track.strips[0].action if track.strips else bpy.data.actions.new("LSF · rest")
-    fcurves = _cleared(action)
+    curves = compat.key_fcurves(action)
+    earlier = set(action[MARK]["paths"].split("\n")) if MARK in action else set()
+    for curve in [curve for curve in curves if curve.data_path in earlier]:
+        curves.remove(curve)
     for path in sorted(paths):
-        fcurves.new(path).keyframe_points.insert(0, 0.0)
-    _mark(action, sorted(paths))
+        curves.new(path).keyframe_points.insert(0, 0.0)
+    action[MARK] = {"name": action.name, "strip": "", "scene": "", "paths": "\n".join(sorted(paths))}
     if not track.strips:
         strip = track.strips.new(action.name, 0, action)
         compat.assign_slot(strip, action)

@@ -1,17 +1,20 @@
-"""Layers of a face beside speech: each line has an Action of its own, on an NLA track of the layer's own.
+"""Writes the layers of a face beside speech: each line has an Action of its own, on an NLA track of the layer's own.
 
 Speech does not animate the layers' keys, so that the order of tracks and Actions does not matter. Between lines
 their curves hold 0. A layer's Action that was renamed or copied is the artist's from then on.
 """
 
+from collections.abc import Iterator
+
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import compat
-from ..prediction.layer_curves import LOOKS
+from ..prediction.layer_curves import GAZE_CHANNELS
 from ..scene.snapshots import Line
 from . import nla
-from .actions import value_path
+from .fcurves import key_name, value_path
 
 MARK = "lsf_layer"  # custom property on the Action
 TRACKS = {"blinks": "LSF blinks", "gaze": "LSF gaze"}
@@ -19,11 +22,19 @@ FLAT = 1e-4  # curve values that differ by less are the same
 
 
 def write(
-    mesh: bpy.types.Mesh, line: Line, layer: str, names: list[str], motion: np.ndarray
+    mesh: bpy.types.Mesh, line: Line, layer: str, names: list[str], motion: NDArray[np.floating]
 ) -> bpy.types.Action | None:
-    """Write the layer's curves, motion (F, len(names)) from line.first_frame on, instead of earlier ones of the line.
+    """Write the curves of a layer, instead of earlier ones of the line.
 
-    The keys must be there. A line in which the layer does nothing, so that there are no names, gets no Action.
+    Args:
+        mesh: The head's mesh.
+        line: Where the curves begin, and whose they are.
+        layer: One of TRACKS.
+        names: n shape keys, which are there.
+        motion: (F, n) values, one a frame from line.first_frame on.
+
+    Returns:
+        The layer's Action; None for a line in which the layer does nothing, so that there are no names.
     """
     data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
     action = _existing(data, line, layer)
@@ -43,17 +54,24 @@ def write(
     return action
 
 
-def fill(fcurve: bpy.types.FCurve, first_frame: int, values: np.ndarray) -> None:
+def fill(fcurve: bpy.types.FCurve, first_frame: int, values: NDArray[np.floating]) -> None:
     """Set the keys of an empty curve to values (F,), one a frame from first_frame on, but for level stretches."""
-    frames, kept = thinned(values)
+    frames, kept = without_level_keys(values)
     fcurve.keyframe_points.add(len(frames))  # Bézier keys with clamped automatic handles
     co = np.stack((first_frame + frames, kept), 1).astype(np.float32)
     fcurve.keyframe_points.foreach_set("co", co.ravel())
     fcurve.update()
 
 
-def thinned(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the values (F,) need keys, (n,), and these values: not those amid level stretches."""
+def without_level_keys(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+    """Leave out the keys inside level stretches of a curve.
+
+    Args:
+        values: (F,) one a frame.
+
+    Returns:
+        (n,) indexes of the values that need keys, and (n,) these values.
+    """
     level = np.abs(np.diff(values)) < FLAT
     needed = np.ones(len(values), bool)
     needed[1:-1] = ~(level[:-1] & level[1:])
@@ -67,7 +85,7 @@ def present(mesh: bpy.types.Mesh, layer: str) -> bool:
 
 
 def owned(keys: bpy.types.Key | None) -> set[str]:
-    """Names of the shape keys that a layer moves on any line, and all of the eyes' where there is a gaze.
+    """Names of the shape keys that a layer moves on any line, and of all gaze channels where there is a gaze.
 
     Speech leaves these alone.
     """
@@ -76,14 +94,15 @@ def owned(keys: bpy.types.Key | None) -> set[str]:
     paths = {
         fcurve.data_path for actions in found.values() for action in actions for fcurve in compat.fcurves_of(action)
     }
-    paths |= {value_path(name) for name in LOOKS} if found.get("gaze") else set()
-    return {key.name for key in keys.key_blocks if value_path(key.name) in paths} if paths else set()
+    names = {key_name(path) for path in paths if path.startswith("key_blocks[")}
+    return names | GAZE_CHANNELS if found.get("gaze") else names
 
 
 def remove(mesh: bpy.types.Mesh, layer: str) -> None:
     """Take the layer off all lines, with its Actions and track; its keys go back to 0."""
     data = mesh.shape_keys.animation_data
-    actions, paths = set(), set()
+    actions: set[bpy.types.Action] = set()
+    paths: set[str] = set()
     for track, strip in list(_strips(data, layer)):
         actions.add(strip.action)
         paths |= {fcurve.data_path for fcurve in compat.fcurves_of(strip.action)}
@@ -99,7 +118,7 @@ def remove(mesh: bpy.types.Mesh, layer: str) -> None:
     mesh.shape_keys.update_tag()
 
 
-def _strips(data: bpy.types.AnimData, layer: str):
+def _strips(data: bpy.types.AnimData, layer: str) -> Iterator[tuple[bpy.types.NlaTrack, bpy.types.NlaStrip]]:
     """Tracks and their strips that play this layer."""
     for track in list(data.nla_tracks):
         for strip in list(track.strips):
@@ -109,6 +128,7 @@ def _strips(data: bpy.types.AnimData, layer: str):
 
 
 def _existing(data: bpy.types.AnimData, line: Line, layer: str) -> bpy.types.Action | None:
+    """The Action of a layer of this line."""
     for _track, strip in _strips(data, layer):
         mark = strip.action[MARK]
         if (mark["strip"], mark["scene"]) == (line.strip, line.scene):
@@ -120,7 +140,7 @@ def _drop(data: bpy.types.AnimData, action: bpy.types.Action | None) -> None:
     """Take an Action off its tracks, and out of the file if nothing else uses it."""
     if action is None:
         return
-    nla.take_off(data.nla_tracks, action)
+    nla.remove_strips(data.nla_tracks, action)
     if not action.users - action.use_fake_user:
         bpy.data.actions.remove(action)
 
@@ -133,8 +153,8 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action, layer: str) -> No
 
     if any(strip.action == action for track in data.nla_tracks if not is_ours(track) for strip in track.strips):
         return  # the artist has put it on another track
-    nla.take_off(data.nla_tracks, action)
+    nla.remove_strips(data.nla_tracks, action)
     active_track = data.nla_tracks.active
-    nla.put_on(data, action, TRACKS[layer], is_ours).extrapolation = "HOLD"
+    nla.add_strip(data, action, TRACKS[layer], is_ours).extrapolation = "HOLD"
     if active_track is not None:
         data.nla_tracks.active = active_track

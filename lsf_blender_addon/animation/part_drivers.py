@@ -1,87 +1,57 @@
-"""Parts of a character that are objects of their own: their shape keys follow the head's of the same names.
+"""Lets parts of a character that are objects of their own follow the head: drivers from key to key of the same name.
 
-Each gets a driver that copies the head's value, so the head's curves (its takes, its NLA, an artist's changes) are the
-only ones, and move everything. A key of the part that has a driver or a curve of the artist's keeps that instead.
+Each driver copies the head's value, so the head's curves (its takes, its NLA, an artist's changes) are the only ones,
+and move everything. A key of the part that has a driver or a curve of the artist's keeps that instead.
 """
 
-from dataclasses import dataclass
-
 import bpy
-import numpy as np
 
 from .. import compat
-from ..scene.snapshots import Character
 from . import actions, nla, shape_keys
+from .key_plan import MeshState, PartPlan
 
-SEEN = 5e-3  # of the largest offset on the character: a part that a channel moves less does not follow it
 VARIABLE = "lsf_head"  # in our drivers
 
 
-@dataclass(frozen=True)
-class Follower:
-    """A part, and what is to be written to it."""
-
-    part: bpy.types.Object
-    plan: shape_keys.KeyPlan
-    channels: list[int]  # those of the head's that it follows, as its plan counts them
+def read(part: bpy.types.Object) -> MeshState:
+    """The shape keys of a part as they are now; those that the artist has driven or animated cannot follow the head."""
+    return shape_keys.read(part, actions.driven_keys(part.data) - followed_keys(part.data) | _animated(part.data))
 
 
-def plan(
-    parts: list[bpy.types.Object],
-    character: Character,
-    head_keys: set[str],
-    channels: list[str],
-    motion: np.ndarray,
-    basis: np.ndarray,
-    size: float,
-) -> list[Follower]:
-    """Plan keys for parts, the members of the character behind the head; motion (F, K), basis (K, V, 3) on all of it.
-
-    `head_keys` names the head's keys that move, or may move later, `size` is the largest offset of all channels. Raises
-    UserError.
-    """
-    follows = [k for k, channel in enumerate(channels) if channel in head_keys]
-    names, motion = [channels[k] for k in follows], motion[:, follows]
-    found = []
-    for part, (rest, share) in zip(parts, list(character.pieces(basis, axis=1))[1:], strict=True):
-        taken = actions.driven_keys(part.data) - followed_keys(part.data) | _animated(part.data)
-        moving = np.abs(share[follows]).max((1, 2), initial=0.0) > SEEN * size
-        keys = shape_keys.plan(part, rest, names, motion, share[follows], taken, moving, head_keys)
-        if keys.shapes or keys.animated:
-            found.append(Follower(part, keys, follows))
-    return found
-
-
-def write(follower: Follower, motion: np.ndarray, head: bpy.types.Object) -> None:
-    """Add the planned keys to the part and let them follow the head's, which are there; motion (F, K) as planned."""
-    part, source = follower.part, head.data.shape_keys
-    shape_keys.write(part, follower.plan, motion[:, follower.channels])
-    for name in sorted({*follower.plan.names, *follower.plan.shapes} - {*follower.plan.driven}):
+def write(plan: PartPlan, head: bpy.types.Object) -> None:
+    """Add the planned keys to the part, and let them follow the head's, which are there."""
+    part, source = bpy.data.objects[plan.object], head.data.shape_keys
+    shape_keys.write(part, plan.keys)
+    for name in sorted({*plan.keys.names, *plan.keys.shapes} - {*plan.keys.driven}):
         path = actions.value_path(name)
         data = part.data.shape_keys.animation_data
-        curve = (data and data.drivers.find(path)) or part.data.shape_keys.driver_add(path)
-        if not curve.driver.variables:
-            _copy(curve, source, path)
-        elif (variable := curve.driver.variables[0]).name == VARIABLE:  # of an earlier run, maybe on another head
+        curve = data.drivers.find(path) if data else None
+        if curve is None:
+            _copy(part.data.shape_keys.driver_add(path), source, path)
+        elif (variable := _variable(curve)) is not None:  # of an earlier run, maybe on another head
             variable.targets[0].id, variable.targets[0].data_path = source, path
 
 
 def followed_keys(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys that follow a head through our drivers."""
     data = mesh.shape_keys.animation_data if mesh.shape_keys else None
-    paths = (
-        {
-            curve.data_path
-            for curve in data.drivers
-            if any(variable.name == VARIABLE for variable in curve.driver.variables)
-        }
-        if data
-        else set()
-    )
+    paths = targets(data).keys() if data else set()
     return {key.name for key in mesh.shape_keys.key_blocks if actions.value_path(key.name) in paths} if paths else set()
 
 
+def targets(data: bpy.types.AnimData) -> dict[str, bpy.types.DriverTarget]:
+    """What our drivers copy: data path on the part, and the driver's target on the head."""
+    found = {curve.data_path: _variable(curve) for curve in data.drivers}
+    return {path: variable.targets[0] for path, variable in found.items() if variable is not None}
+
+
+def _variable(curve: bpy.types.FCurve) -> bpy.types.DriverVariable | None:
+    """Our variable in a driver."""
+    return next((variable for variable in curve.driver.variables if variable.name == VARIABLE), None)
+
+
 def _copy(curve: bpy.types.FCurve, source: bpy.types.Key, path: str) -> None:
+    """Make a new driver copy the value at a path of the head's keys."""
     for modifier in list(curve.modifiers):
         curve.modifiers.remove(modifier)
     curve.driver.type = "SUM"  # of one value; no Python expression, which a file's security settings could turn off

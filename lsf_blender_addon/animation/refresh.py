@@ -1,6 +1,5 @@
-"""From the sliders of a line to its curves: the prediction kept on the Action is tweaked, thinned and written again."""
+"""From the sliders of a line to its curves: the prediction kept on the Action is tweaked and written again."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import bpy
@@ -8,25 +7,32 @@ import numpy as np
 
 from .. import compat
 from ..errors import UserError
-from ..prediction import rig_drive, store, tweaks
+from ..prediction import store
 from ..prediction.store import Prediction
+from ..prediction.tweaks import Tweaks
 from ..scene import strips
+from ..scene.own_properties import settings_of, tweaks_of
 from ..scene.selection import head_of
-from . import actions, fcurves, key_reduction, layers, nla, shape_keys
-
-DENSITY = 0.5  # of keys, where the error cannot be seen
-DECADES = 2.0  # that the error bound goes through as the density goes from 0 to 1
+from . import actions, curve_plan, fcurves, layers, nla
+from .curve_plan import Sliders
+from .key_plan import MOVES
 
 
 def current(context: bpy.types.Context) -> bpy.types.Action:
-    """The generated Action of the chosen head and strip, with its prediction. Raises UserError if there is none."""
+    """The generated Action of the chosen head and strip, with its prediction.
+
+    Raises:
+        UserError: There is none, or it is linked from another file.
+    """
     head = head_of(context)
     if head is None or head.type != "MESH":
         raise UserError("Select the head: a mesh object")
     scene = compat.sequencer_scene(context)
     action = None
     try:
-        action = actions.existing(head.data, strips.find_strip(scene, context.scene.lsf.strip).name, scene.name)
+        action = actions.existing(
+            head.data, strips.find_strip(scene, settings_of(context.scene).strip).name, scene.name
+        )
     except UserError:  # the strip is gone: what was made of it can still be tweaked
         data = head.data.shape_keys.animation_data if head.data.shape_keys else None
         if data and actions.is_generated(data.action):
@@ -42,29 +48,30 @@ def current(context: bpy.types.Context) -> bpy.types.Action:
     return action
 
 
-def tweaked(predicted: Prediction, action: bpy.types.Action | None) -> np.ndarray:
-    """Motion (F, K) as the sliders of the Action have it; as it was predicted without one."""
-    values = _values(action.lsf) if action else tweaks.Tweaks()
-    return tweaks.apply(
-        values, predicted.channels, predicted.fps, predicted.motion, predicted.expression, predicted.lips
+def sliders(action: bpy.types.Action | None) -> Sliders:
+    """What the artist has set for the Action's curves; the defaults without an Action."""
+    if action is None:
+        return Sliders()
+    values = tweaks_of(action)
+    muted = frozenset(channel.name for channel in values.channels if channel.muted)
+    tweaks = Tweaks(
+        values.jaw,
+        values.lips,
+        values.cheeks,
+        values.brows,
+        values.lids,
+        values.smile,
+        values.emotion,
+        values.smoothing,
+        values.closure,
+        muted,
     )
-
-
-def keying(predicted: Prediction, columns: Sequence[int], action: bpy.types.Action | None) -> fcurves.Keying:
-    """How the columns of the motion on keys, see rig_drive.on_keys, become F-curves."""
-    return fcurves.Keying(
-        _bound(action.lsf.density if action else DENSITY), predicted.lips[list(columns)], predicted.fps
-    )
-
-
-def offset(action: bpy.types.Action | None) -> int:
-    """Frames by which the curves are late."""
-    return action.lsf.offset if action else 0
+    return Sliders(tweaks, values.density, values.offset)
 
 
 def list_channels(action: bpy.types.Action, predicted: Prediction) -> None:
-    """Give each channel its switch."""
-    channels = action.lsf.channels
+    """Give each channel of the prediction its mute switch."""
+    channels = tweaks_of(action).channels
     if [channel.name for channel in channels] != list(predicted.channels):
         muted = {channel.name for channel in channels if channel.muted}
         channels.clear()
@@ -76,16 +83,20 @@ def list_channels(action: bpy.types.Action, predicted: Prediction) -> None:
 
 
 def refresh_all(mesh: bpy.types.Mesh) -> None:
-    """Write the generated curves of all lines on these keys again."""
+    """Write the generated curves of all lines on the mesh's shape keys again."""
     for action in nla.actions(mesh.shape_keys.animation_data):
         refresh(action)
 
 
 def refresh(action: bpy.types.Action, keep: bool = True) -> None:
-    """Write the Action's curves again, as its sliders are now; quick. The artist's keys go if not `keep`.
+    """Write the Action's curves again, as its sliders are now; quick.
 
     An Action that is not ours any more, is linked, or has lost its prediction, is left alone. Curves that the artist
     has moved in time all together stay there.
+
+    Args:
+        action: A generated Action.
+        keep: Whether the artist's keys on generated curves stay.
     """
     predicted = None if action.library or not actions.is_generated(action) else store.load(action)
     if predicted is None:
@@ -93,51 +104,23 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     if moved := fcurves.shift(action):
         store.move(action, moved)
         predicted = replace(predicted, first_frame=predicted.first_frame + moved)
-    on_keys = rig_drive.on_keys(rig_drive.load(action), predicted, tweaked(predicted, action))
-    motion = on_keys.motion
+    settings = sliders(action)
+    on_keys = curve_plan.retarget(predicted, settings)
     players = actions.players(action)
     names = {key.name for keys in players for key in keys.key_blocks}
     names -= {name for keys in players for name in actions.driven_keys(keys.user) | layers.owned(keys)}
     written = fcurves.paths(action)
-    moves = np.abs(motion).max(0) > shape_keys.MOVES
-    columns = [
-        k
-        for k, name in enumerate(on_keys.channels)
-        if name in names and (moves[k] or fcurves.value_path(name) in written)
-    ]
-    first_frame = predicted.first_frame + offset(action)
+    moves = np.abs(on_keys.motion).max(0) > MOVES
+    names &= {name for k, name in enumerate(on_keys.channels) if moves[k] or fcurves.value_path(name) in written}
+    plan = curve_plan.plan(on_keys, names, settings)
     before = tuple(action.curve_frame_range)
-    paths = fcurves.write(
+    fcurves.write(
         action,
-        [on_keys.channels[k] for k in columns],
-        motion[:, columns],
-        first_frame,
-        keying(on_keys, columns, action),
+        plan.names,
+        plan.motion,
+        plan.first_frame + plan.offset,
+        plan.keying,
         keep=keep,
-        revive=not keep,
+        restore_deleted=not keep,
     )
-    actions.rewritten(action, paths, predicted.first_frame, moved=tuple(action.curve_frame_range) != before)
-
-
-def _values(settings) -> tweaks.Tweaks:
-    """What the sliders, an LSF_PG_tweaks, say."""
-    return tweaks.Tweaks(
-        settings.jaw,
-        settings.lips,
-        settings.cheeks,
-        settings.brows,
-        settings.lids,
-        settings.smile,
-        settings.emotion,
-        settings.smoothing,
-        settings.closure,
-        frozenset(channel.name for channel in settings.channels if channel.muted),
-    )
-
-
-def _bound(density: float) -> key_reduction.Bound | None:
-    """The error that a density of keys allows; none where every frame has its key."""
-    if density >= 1:
-        return None
-    factor = 10 ** (DECADES * (DENSITY - density))
-    return key_reduction.Bound(key_reduction.Bound.value * factor, key_reduction.Bound.millimetres * factor)
+    actions.rewritten(action, predicted.first_frame, moved=tuple(action.curve_frame_range) != before)

@@ -8,18 +8,15 @@ import numpy as np
 
 from ..client.jobs import Client, Job, State
 from ..errors import UserError
-from ..prediction import lips
-from ..prediction.store import Prediction
 from ..scene import audio
 from ..scene.snapshots import Character, Line
-
-NOISE = 0.01  # a channel that never exceeds this value is one that the model does not know, as eyeLook…: it is still
+from .line_plan import Result
 
 
 class Generation:
     """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
 
-    `wishes` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on;
+    `overrides` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on;
     `control` holds arrays beside the mesh. `span` are the first and last scene frame of the part of the line that is
     wanted; None: all of it.
     `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
@@ -30,7 +27,7 @@ class Generation:
         client: Client,
         character: Character,
         line: Line,
-        wishes: dict,
+        overrides: dict,
         control: dict[str, np.ndarray] | None = None,
         span: tuple[int, int] | None = None,
     ):
@@ -40,7 +37,7 @@ class Generation:
         self.started = time.monotonic()
         self._client = client
         self._control = control or {}
-        self._settings = {"fps": line.fps, "t0": line.t0, **wishes}
+        self._settings = {"fps": line.fps, "t0": line.t0, **overrides}
         self._refusal = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
         self._reader = threading.Thread(target=self._submit, name="lsf-sound", daemon=True)
@@ -76,31 +73,13 @@ class Generation:
             self.state, self.fraction, self.text = job.state, job.fraction, job.text
         return self.state
 
-    def prediction(self, line: Line) -> Prediction:
-        """The result as it is kept in the file, at the place where the line is now."""
-        header, arrays = self.job.header, self.job.arrays
-        motion = arrays["motion"][: line.frames]
-        moves = np.abs(motion).max(0) > NOISE
-        shape = len(motion), 0
-        return Prediction(
-            line.strip,
-            line.scene,
-            line.fps,
-            line.first_frame,
-            tuple(header["channels"]),
-            motion * moves,
-            arrays.get("expression", np.zeros_like(motion))[: line.frames] * moves,
-            tuple(header.get("emotions") or ()),
-            arrays.get("emotion", np.zeros(shape, np.float32))[: line.frames],
-            self._settings["temperature"],
-            self._settings["seed"],
-            self._lips(arrays),
+    def result(self) -> Result:
+        """The server's answer, when `state` is DONE."""
+        assert self.job is not None
+        settings = self._settings
+        return Result(
+            self.job.header, self.job.arrays, settings["temperature"], settings["seed"], self.seconds, self.span
         )
-
-    def _lips(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
-            return np.zeros((len(arrays["basis"]), 0, 3), np.float32)
-        return lips.measure(arrays["basis"], arrays["landmarks68"], arrays["landmark_vertices"])
 
     def _is_whole(self, job: Job) -> bool:
         """Whether the result is what the protocol promises: motion (F, K), basis (K, V, 3) and so on, all finite."""

@@ -1,24 +1,30 @@
-"""What the server predicted for a line, kept in the file on the Action that was made from it.
+"""Keeps in the file what the server predicted for a line, on the Action that was made from it.
 
-The curves can so be made again, in another way, without the model. Values are rounded to steps of 1/32768 of the power
-of two above the largest; differences from frame to frame are compressed. A minute of 52 channels takes about 100 kB.
+So the curves can be made again in another way without the model. Values are rounded to 1/32768 of the next power of two
+above the largest, and differences from frame to frame are compressed: a minute of 52 channels takes about 100 kB.
 """
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+from ..rigs.drive import Drive
 
 if TYPE_CHECKING:
     import bpy
 
 PROPERTY = "lsf_prediction"  # custom property on the Action
-VERSION = 1
+VERSION = 2  # of the record
 ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3}  # and their dimensions
-STEPS = 32768
+STEPS = 32768  # steps of the rounding, on either side of 0
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -30,27 +36,32 @@ class Prediction:
     fps: float  # of the scene
     first_frame: int  # of the scene: that of row 0
     channels: tuple[str, ...]  # K names of shape keys
-    motion: np.ndarray  # (F, K) float32, all of it, emotion too
-    expression: np.ndarray  # (F, K) float32: the part of `motion` that emotion adds; zeros if it is not known
+    motion: Floats  # (F, K) all of it, emotion too
+    expression: Floats  # (F, K) the part of `motion` that emotion adds; zeros if it is not known
     emotions: tuple[str, ...]  # E names
-    emotion: np.ndarray  # (F, E) float32: what the voice implies; E may be 0
+    emotion: Floats  # (F, E) weights of the emotions that were detected in the voice; E may be 0
     temperature: float
     seed: int
-    lips: np.ndarray  # (K, L, 3) float32 millimetres, see lips.measure; L is 0 if the lips are not known
+    lips: Floats  # (K, L, 3) millimetres, see lips.measure; L is 0 if the lips are not known
+    drive: Drive | None = None  # how the head's own keys follow the channels; None if channels have keys of their own
 
 
 def rounded(prediction: Prediction) -> Prediction:
     """The prediction exactly as `load` will return it."""
-    return replace(
-        prediction,
-        **{name: unpacked(packed(getattr(prediction, name)), dimensions) for name, dimensions in ARRAYS.items()},
+    drive = prediction.drive
+    if drive is not None:
+        matrix, residual = (unpacked(packed(array), 2) for array in (drive.matrix, drive.residual))
+        drive = replace(drive, matrix=matrix, residual=residual)
+    motion, expression, emotion, lips = (
+        unpacked(packed(getattr(prediction, name)), dimensions) for name, dimensions in ARRAYS.items()
     )
+    return replace(prediction, motion=motion, expression=expression, emotion=emotion, lips=lips, drive=drive)
 
 
 def store(action: bpy.types.Action, prediction: Prediction) -> None:
     """Keep the prediction on the Action, instead of an earlier one."""
     arrays = {name: packed(getattr(prediction, name)) for name in ARRAYS}
-    action[PROPERTY] = {
+    record = {
         "version": VERSION,
         "strip": prediction.strip,
         "scene": prediction.scene,
@@ -63,6 +74,9 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
         "has_expression": bool(np.any(prediction.expression)),
         **arrays,
     }
+    if prediction.drive is not None:
+        record["drive"] = _drive_record(prediction.drive)
+    action[PROPERTY] = record
 
 
 def load(action: bpy.types.Action | None) -> Prediction | None:
@@ -80,24 +94,16 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
             emotions=_names(kept["emotions"]),
             temperature=float(kept["temperature"]),
             seed=int(kept["seed"]),
+            drive=_drive(kept["drive"]) if "drive" in kept else None,
             **{name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error):
+    except UNREADABLE:
         return None
-    frames, channels = prediction.motion.shape
-    whole = (
-        frames > 0
-        and prediction.fps > 0
-        and channels == len(prediction.channels) == len(prediction.lips)
-        and prediction.expression.shape == (frames, channels)
-        and prediction.lips.shape[2] == 3
-        and prediction.emotion.shape == (frames, len(prediction.emotions))
-    )
-    return prediction if whole else None
+    return prediction if _is_whole(prediction) else None
 
 
 def move(action: bpy.types.Action, frames: int) -> None:
-    """Take note that the line of the Action's prediction lies later now."""
+    """Record that the line of the Action's prediction begins `frames` frames later now."""
     action[PROPERTY]["first_frame"] += frames
 
 
@@ -107,35 +113,31 @@ def has_expression(action: bpy.types.Action) -> bool:
     return hasattr(kept, "to_dict") and bool(kept.get("has_expression"))
 
 
-class Implied(NamedTuple):
-    """What the voice of a line implies."""
+class DetectedEmotion(NamedTuple):
+    """The emotion that was detected in the voice of a line."""
 
     fps: float
     first_frame: int
     emotions: tuple[str, ...]  # E names
-    emotion: np.ndarray  # (F, E) float32
+    emotion: Floats  # (F, E) weights
 
 
-def implied(action: bpy.types.Action) -> Implied | None:
+def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
     """Only this part of the Action's prediction: quick enough for a panel."""
     kept = action.get(PROPERTY)
     try:
-        found = Implied(
+        found = DetectedEmotion(
             float(kept["fps"]),
             int(kept["first_frame"]),
             _names(kept["emotions"]),
             unpacked(kept["emotion"], ARRAYS["emotion"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error):
+    except UNREADABLE:
         return None
     return found if found.fps > 0 and found.emotion.shape[1] == len(found.emotions) else None
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split("\n")) if text else ()
-
-
-def packed(array: np.ndarray) -> dict:
+def packed(array: NDArray[np.floating]) -> dict[str, Any]:
     """The array as an ID property holds it; packing what was unpacked gives the same again."""
     array = np.asarray(array, np.float32)
     largest = float(np.abs(array).max(initial=0))
@@ -146,8 +148,12 @@ def packed(array: np.ndarray) -> dict:
     return {"shape": list(array.shape), "scale": scale, "bytes": zlib.compress(planes.tobytes(), 6)}
 
 
-def unpacked(kept, dimensions: int) -> np.ndarray:
-    """float32. Raises one of many errors if the property was damaged."""
+def unpacked(kept: Any, dimensions: int) -> Floats:
+    """The array that an ID property holds.
+
+    Raises:
+        Exception: One of UNREADABLE, if the property was damaged.
+    """
     shape, scale = tuple(int(n) for n in kept["shape"]), float(kept["scale"])
     size = int(np.prod(shape))
     if len(shape) != dimensions or min(shape) < 0 or not 0 < scale < np.inf:
@@ -159,3 +165,43 @@ def unpacked(kept, dimensions: int) -> np.ndarray:
     steps = np.ascontiguousarray(planes.reshape(2, size).T).view("<i2").reshape(shape[::-1]).T
     numbers = np.cumsum(steps, axis=0, dtype=np.int16)
     return np.ascontiguousarray(numbers.astype(np.float32) * np.float32(scale / STEPS))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split("\n")) if text else ()
+
+
+def _drive_record(drive: Drive) -> dict[str, Any]:
+    return {
+        "keys": "\n".join(drive.keys),
+        "low": drive.low.tolist(),
+        "high": drive.high.tolist(),
+        "matrix": packed(drive.matrix),
+        "residual": packed(drive.residual),
+    }
+
+
+def _drive(kept: Any) -> Drive:
+    return Drive(
+        tuple(kept["keys"].split("\n")),
+        unpacked(kept["matrix"], 2),
+        unpacked(kept["residual"], 2),
+        np.array(kept["low"], np.float32),
+        np.array(kept["high"], np.float32),
+    )
+
+
+def _is_whole(prediction: Prediction) -> bool:
+    """Whether the shapes of a prediction's arrays fit together."""
+    frames, channels = prediction.motion.shape
+    drive = prediction.drive
+    return (
+        frames > 0
+        and prediction.fps > 0
+        and channels == len(prediction.channels) == len(prediction.lips)
+        and prediction.expression.shape == (frames, channels)
+        and prediction.lips.shape[2] == 3
+        and prediction.emotion.shape == (frames, len(prediction.emotions))
+        and (drive is None or drive.matrix.shape == (channels, len(drive.keys)))
+        and (drive is None or drive.residual.shape == (frames, len(drive.keys)))
+    )

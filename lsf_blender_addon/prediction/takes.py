@@ -1,8 +1,8 @@
-"""Takes: several predictions of one line, kept on its Action. One of them is its prediction, from which it plays."""
+"""Takes: several predictions of one line, kept on its Action, each with its rig drive. One of them plays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import store
 
@@ -20,16 +20,18 @@ def add(action: bpy.types.Action) -> None:
 
 
 def count(action: bpy.types.Action) -> int:
+    """How many takes are kept."""
     return len(_takes(action))
 
 
 def playing(action: bpy.types.Action) -> int | None:
-    """Which take the Action's prediction is; None if it is none of them."""
+    """Index of the take that the Action's prediction is; None if it is none of them."""
     curves = _curves(action.get(store.PROPERTY))
     return next((i for i, take in enumerate(_takes(action)) if _curves(take) == curves), None) if curves else None
 
 
 def seed(action: bpy.types.Action, index: int) -> str:
+    """The seed that a take was generated with."""
     return str(_takes(action)[index].get("seed", ""))
 
 
@@ -48,12 +50,16 @@ def forget(action: bpy.types.Action) -> None:
         del action[PROPERTY]
 
 
-def _takes(action: bpy.types.Action) -> list:
+def _takes(action: bpy.types.Action) -> list[Any]:
     kept = action.get(PROPERTY)
     return [kept[name] for name in sorted(kept.keys())] if hasattr(kept, "to_dict") else []
 
 
-def _curves(kept) -> bytes:
-    """What makes a take another one than others."""
-    motion = kept.get("motion") if hasattr(kept, "to_dict") else None
-    return bytes(motion["bytes"]) if hasattr(motion, "to_dict") and "bytes" in motion else b""
+def _curves(kept: Any) -> tuple[bytes, ...]:
+    """What tells a take from others: its motion, and how the rig follows it. Empty if it is damaged."""
+    arrays = [kept.get("motion")] if hasattr(kept, "to_dict") else []
+    drive = kept.get("drive") if arrays else None
+    if hasattr(drive, "to_dict"):
+        arrays += [drive.get("matrix"), drive.get("residual")]
+    whole = all(hasattr(array, "to_dict") and "bytes" in array for array in arrays)
+    return tuple(bytes(array["bytes"]) for array in arrays) if whole else ()

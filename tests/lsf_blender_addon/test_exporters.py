@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.animation import actions, shape_keys
+from lsf_blender_addon.animation import actions, key_plan, shape_keys
 from lsf_blender_addon.scene import evaluated_keys, meshes
 from lsf_blender_addon.scene.snapshots import Line
 
@@ -20,8 +20,8 @@ def head(addon):
     rng = np.random.default_rng(0)
     basis = rng.normal(0, 0.05, (3, len(rest.vertices), 3)).astype(np.float32)
     motion = (0.5 + 0.4 * np.sin(np.arange(FRAMES)[:, None] / 5 + np.arange(3))).astype(np.float32)
-    plan = shape_keys.plan(sphere, rest, NAMES, motion, basis, set(), np.ones(3, bool))
-    shape_keys.write(sphere, plan, motion)
+    plan = key_plan.plan(shape_keys.read(sphere, set()), rest, NAMES, motion, basis, np.ones(3, bool))
+    shape_keys.write(sphere, plan)
     scene = bpy.context.scene
     scene.render.fps, scene.frame_start, scene.frame_end = 24, FIRST, FIRST + FRAMES - 1
     line = Line("line", scene.name, "/line.wav", None, 24.0, FIRST, FRAMES, 0.0, FRAMES / 24, 0.0)

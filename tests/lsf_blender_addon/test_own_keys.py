@@ -262,7 +262,7 @@ def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypat
     bpy.ops.lsf.generate()
     action = head.data.shape_keys.animation_data.action
     predicted = store.load(action)
-    again = rig_drive.on_keys(rig_drive.load(action), predicted, predicted.motion)
+    again = rig_drive.on_keys(predicted, predicted.motion)
     assert set(again.channels) == {*VOWELS, "Blink_L"}
     found = curves(head)
     for k, name in enumerate(again.channels):
@@ -270,21 +270,22 @@ def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypat
     assert again.lips.shape == (6, *predicted.lips.shape[1:]) and client.jobs
     head.lsf.own_keys = "IGNORE"
     bpy.ops.lsf.generate()
-    assert rig_drive.load(action) is None
-    same = rig_drive.on_keys(None, predicted, predicted.motion)
+    predicted = store.load(action)
+    assert predicted.drive is None
+    same = rig_drive.on_keys(predicted, predicted.motion)
     assert same.channels == predicted.channels
 
 
 def test_a_change_of_the_rig_while_the_line_is_made(head, addon, monkeypatch):
     add_keys(head, [*VOWELS, "Blink_L"])
     scene = bpy.context.scene
-    generation = lines.begin(scene.lsf, head, {}, compat.sequencer_scene(bpy.context), strips.find_strip(scene, ""))
+    generation = lines.start_generation(scene.lsf, head, {}, compat.sequencer_scene(bpy.context), strips.find_strip(scene, ""))
     generation._reader.join()
     generation.poll()
     head.shape_key_remove(head.data.shape_keys.key_blocks["Blink_L"])
     before = shapes(head)
     with pytest.raises(UserError, match="shape keys of .* were changed"):
-        lines.write(generation)
+        lines.apply_result(generation)
     assert shapes(head) == before and not bpy.data.actions
 
 

@@ -197,13 +197,6 @@ def test_an_nla_that_is_off_does_not_matter_to_the_active_action(head):
         actions.check(head.data, line("another"))
 
 
-def test_a_lost_record_does_not_stop_another_run(head):
-    action = actions.write(head.data, line(), NAMES, curves())
-    del action["lsf_curves"]
-    assert actions.write(head.data, line(), NAMES, curves(seed=7)) == action
-    assert played(head, 30) == pytest.approx(curves(seed=7)[5, 0], abs=1e-6)
-
-
 def test_curves_that_the_artist_adds_to_the_generated_action_stay(head, dump):
     """Auto-keying puts them there, because it is the active one."""
     action = actions.write(head.data, line(), NAMES[:1], curves()[:, :1])

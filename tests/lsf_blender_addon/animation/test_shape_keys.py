@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.animation import shape_keys
+from lsf_blender_addon.animation import key_plan, shape_keys
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import meshes
 from lsf_blender_addon.scene.shape_keys import generated_keys
@@ -26,8 +26,9 @@ def motion(*peaks) -> np.ndarray:
 def generate(obj, basis, curves, with_driver=frozenset()):
     bpy.context.view_layer.update()
     moving = np.ones(len(basis), bool)
-    plan = shape_keys.plan(obj, meshes.read_rest(obj), CHANNELS, curves, basis, with_driver, moving)
-    shape_keys.write(obj, plan, curves)
+    state = shape_keys.read(obj, with_driver)
+    plan = key_plan.plan(state, meshes.read_rest(obj), CHANNELS, curves, basis, moving)
+    shape_keys.write(obj, plan)
     return plan
 
 

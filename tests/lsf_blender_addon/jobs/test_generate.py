@@ -73,7 +73,7 @@ def test_the_expression_is_kept(scene, addon, monkeypatch):
     assert generation.poll() is State.DONE
     from lsf_blender_addon.jobs import lines
 
-    lines.write(generation)
+    lines.apply_result(generation)
     kept = store.load(bpy.context.object.data.shape_keys.animation_data.action)
     np.testing.assert_allclose(kept.expression, kept.motion / 4, atol=1e-4)
     assert kept.emotions == ("angry", "glad") and kept.emotion.shape == (120, 2) and kept.lips.shape == (52, 20, 3)
@@ -153,7 +153,7 @@ def test_every_disabled_button_says_why(addon, add_strip, clicks, monkeypatch):
     bpy.context.scene.lsf.strip = ""
     assert bpy.ops.lsf.generate.poll()
     monkeypatch.delenv("LSF_SERVER_PYTHON")
-    assert "Install the server's packages" in reason()
+    assert "Install the speech engine" in reason()
 
 
 def started(addon, client):
@@ -196,7 +196,7 @@ def test_changes_during_the_job(scene, addon, dump, change, sentence):
         scene.render.fps = 50
     before = snapshot(dump)
     with pytest.raises(UserError, match=sentence):
-        lines.write(generation)
+        lines.apply_result(generation)
     assert snapshot(dump) == before
 
 
@@ -210,7 +210,7 @@ def test_a_strip_that_moves_takes_its_animation_along(scene, addon, moved, first
     generation.poll()
     for name, value in moved.items():
         setattr(strips.find_strip(scene, "line"), name, value)
-    lines.write(generation)
+    lines.apply_result(generation)
     action = bpy.context.object.data.shape_keys.animation_data.action
     assert tuple(action.curve_frame_range) == (first, first + 119)
 

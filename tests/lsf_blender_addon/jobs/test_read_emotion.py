@@ -42,7 +42,7 @@ def test_the_direction_chooses_emotion_and_strength(addon, monkeypatch):
     ("client", "sentence"),
     [
         (Reader(State.FAILED), "text encoder is not installed"),
-        (Reader(weights=[1 / 8] * 8), "does not become clear"),
+        (Reader(weights=[1 / 8] * 8), "not clear about the emotion"),
         (Reader(weights=[np.nan] * 8), "answer is damaged"),
         (Reader(weights=[1.0]), "answer is damaged"),
         (Reader(strength=7), "answer is damaged"),
@@ -65,14 +65,14 @@ def test_cancelled(addon, monkeypatch):
 
 
 def test_nothing_to_read(addon):
-    with pytest.raises(RuntimeError, match="Write first"):
+    with pytest.raises(RuntimeError, match="Enter a text"):
         bpy.ops.lsf.read_direction()
 
 
 def test_installing_the_encoder_needs_the_environment_and_says_what_pip_says(addon, monkeypatch, tmp_path):
     chosen = SimpleNamespace(python="", wheels=str(tmp_path))
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
-    with pytest.raises(RuntimeError, match="Install the server's packages first"):
+    with pytest.raises(RuntimeError, match="Install the speech engine first"):
         bpy.ops.lsf.install_text_encoder()
     from lsf_blender_addon.ui.operators import install_text_encoder
 

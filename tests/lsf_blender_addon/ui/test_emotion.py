@@ -49,7 +49,7 @@ def test_keys_on_the_timeline_become_a_row_for_each_frame(addon):
 
 def test_a_transition_of_no_time_is_a_cut():
     chosen = np.array([0, 0, 1, 1, 4, 4])
-    rows = emotion_control.control(chosen, np.ones(6), np.full(6, 0.5), 0.0)
+    rows = emotion_control.control_rows(chosen, np.ones(6), np.full(6, 0.5), 0.0)
     np.testing.assert_array_equal(rows[:, 1], [0, 0, 0.5, 0.5, 0.5, 0.5])
     assert rows[2, 2] == 1 and rows[4, 2 + 3] == 1
 
@@ -97,7 +97,7 @@ def test_the_panel_shows_what_the_voice_implies(addon, add_strip, clicks, monkey
     use(addon, monkeypatch, Feeling())
     bpy.ops.lsf.generate()
     action = refresh.current(bpy.context)
-    implied = store.implied(action)
+    implied = store.detected_emotion(action)
     np.testing.assert_allclose(implied.emotion, store.load(action).emotion)
     assert implied.emotions == EMOTIONS and implied.fps == 24 and implied.first_frame == 25
     assert len(emotion_icons.chart(implied)) == emotion_icons.TILES  # all 0 without a window
@@ -106,12 +106,12 @@ def test_the_panel_shows_what_the_voice_implies(addon, add_strip, clicks, monkey
     np.testing.assert_allclose(first[0, :3], emotion_segments.COLOURS["neutral"], atol=0.01)
     assert len(np.unique(last, axis=0)) == 2, "neutral and sad"
     action[store.PROPERTY] = {"version": 1, "emotion": "damaged"}
-    assert store.implied(action) is None
+    assert store.detected_emotion(action) is None
 
 
 def test_stretches_say_what_leads_when():
     emotion = shares(("neutral", 1.0, 50), ("angry", 0.8, 50), ("happy", 0.9, 3), ("angry", 0.6, 47), ("sad", 0.7, 50))
-    found = emotion_segments.stretches(emotion, EMOTIONS, 25.0)
+    found = emotion_segments.segments(emotion, EMOTIONS, 25.0)
     assert [stretch.emotion for stretch in found] == ["neutral", "angry", "sad"]
     np.testing.assert_allclose([(s.start, s.end) for s in found], [(0, 2), (2, 6), (6, 8)], atol=0.1)
     assert found[1].strength == pytest.approx(0.69, abs=0.03)
@@ -120,12 +120,12 @@ def test_stretches_say_what_leads_when():
 @pytest.mark.parametrize("frames", [1, 3, 2000])
 def test_stretches_cover_the_line_whatever_comes(frames):
     emotion = np.random.default_rng(0).dirichlet(np.ones(8), frames).astype(np.float32)
-    found = emotion_segments.stretches(emotion, EMOTIONS, 24.0)
+    found = emotion_segments.segments(emotion, EMOTIONS, 24.0)
     assert found[0].start == 0 and found[-1].end == pytest.approx(frames / 24)
     assert all(
         a.end == pytest.approx(b.start) and a.emotion != b.emotion for a, b in zip(found, found[1:], strict=False)
     )
-    assert emotion_segments.stretches(np.zeros((5, 0)), (), 24.0) == []
+    assert emotion_segments.segments(np.zeros((5, 0)), (), 24.0) == []
 
 
 def test_the_picture_stacks_the_shares():

@@ -1,0 +1,53 @@
+"""Writes the plan of a line to the file, all of it or nothing."""
+
+import bpy
+
+from ..animation import actions, fcurves, head_motion, layers, part_drivers, refresh, rollback, shape_keys
+from ..prediction import store
+from ..scene.own_properties import face_of
+from . import face_result
+from .line_plan import LinePlan, listed
+
+
+def apply(plan: LinePlan) -> str:
+    """Write everything that is planned. If anything raises, the file is as it was before.
+
+    Returns:
+        What the artist is told.
+    """
+    objects = [bpy.data.objects[name] for name in plan.objects]
+    nod = face_of(objects[0]).nod
+    with rollback.on_error(objects, nod.object if plan.head_motion else None, nod.bone):
+        return _write(plan, objects)
+
+
+def _write(plan: LinePlan, objects: list[bpy.types.Object]) -> str:
+    head = objects[0]
+    shape_keys.write(head, plan.head)
+    speech = plan.speech
+    action = actions.write(head.data, plan.line, speech.names, speech.motion, speech.keying, speech.offset)
+    store.store(action, plan.prediction)
+    refresh.list_channels(action, plan.prediction)
+    for layer in plan.layers:
+        layers.write(head.data, plan.line, layer.layer, layer.names, layer.motion)
+    face = face_of(head)
+    if plan.head_motion is not None:
+        head_motion.write(
+            face.nod.object, face.nod.bone, plan.line, plan.head_motion.angles, plan.head_motion.landmarks68
+        )
+    for part in plan.parts:
+        part_drivers.write(part, head)
+        face.add_part(bpy.data.objects[part.object])
+    if plan.face is not None:
+        face_result.write(objects, plan.face)
+    return plan.message.text(fcurves.load(action).summary(), _placement(head, action, plan)) + face_result.in_doubt(
+        head
+    )
+
+
+def _placement(head: bpy.types.Object, action: bpy.types.Action, plan: LinePlan) -> str:
+    """Where the curves play, as the continuation of a sentence."""
+    text = ", on an NLA track" if head.data.shape_keys.animation_data.action != action else ""
+    if overruled := actions.overruled(head.data, plan.head.names):
+        text += f"; your own curves decide over {listed(overruled)}"
+    return text

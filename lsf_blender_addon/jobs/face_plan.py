@@ -1,0 +1,44 @@
+"""Plans what is kept of the server's findings about a face: its landmarks, those in doubt, and its parts. No bpy."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scene.landmarks import points
+from ..scene.landmarks.surface import Surface, SurfacePoint
+from ..scene.snapshots import Character
+
+
+@dataclass(frozen=True)
+class FacePlan:
+    """What is to be kept with the head."""
+
+    landmarks: dict[int, SurfacePoint]  # by index, on the head's surface
+    doubtful: frozenset[int]  # landmarks that the artist should check
+    parts: list[NDArray[np.int32]] | None  # for each member of the character the codes of its vertices, if known
+
+
+def plan(character: Character, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FacePlan | None:
+    """Plan what is to be kept of a result of `generate` or `prepare_face`, see docs/protocol.md.
+
+    Args:
+        character: The character as it was sent to the server.
+        header: The result's header.
+        arrays: The result's arrays.
+
+    Returns:
+        None if the result tells nothing about the face.
+    """
+    if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
+        return None
+    report = header.get("report") or {}
+    doubtful = frozenset(index for index in report.get("check_landmarks") or () if index in range(points.COUNT))
+    triangles = character.head.triangles
+    around = np.isin(triangles, arrays["landmark_vertices"]).any(1)
+    surface = Surface(character.head.vertices, triangles[around] if around.any() else triangles)
+    found = dict(enumerate(surface.closest_points(arrays["landmarks68"].astype(np.float64))))
+    codes = arrays.get("parts")
+    known = codes is not None and codes.shape == (len(character.vertices),)
+    return FacePlan(found, doubtful, [piece for _rest, piece in character.pieces(codes)] if known else None)
