@@ -113,20 +113,20 @@ def install_system_packages(packages: list[str], purpose: str) -> None:
 
     Args:
         packages: Names of Debian packages.
-        purpose: Why they are needed, as the beginning of a sentence ("Blender needs system libraries").
+        purpose: Why they are needed, a sentence without its full stop.
 
     Raises:
         SystemExit: The packages cannot be installed from here. The message is a sentence that names them.
     """
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
-    by_hand = f"{purpose} that this system lacks. Install them and run this command again:\n  {command}"
+    by_hand = f"{purpose}. Install what is missing and run this command again:\n  {command}"
     if not shutil.which("apt-get"):
         sys.exit(f"{by_hand}\n(The names are Debian's; this system has no apt-get.)")
     sudo = []
     if os.geteuid():  # type: ignore[attr-defined,unused-ignore]  # absent on Windows, which has no apt-get
         if not shutil.which("sudo") or not sys.stdin.isatty():
             sys.exit(by_hand)
-        if input(f"{purpose} that this system lacks. Run `sudo {command}`? [Y/n] ").strip().lower() not in ("", "y"):
+        if input(f"{purpose}. Run `sudo {command}`? [Y/n] ").strip().lower() not in ("", "y"):
             sys.exit(by_hand)
         sudo = ["sudo"]
     BUILD.mkdir(exist_ok=True)
@@ -155,7 +155,7 @@ def missing_apt_packages() -> list[str]:
 def ensure_libraries() -> None:
     """Install the system libraries that Blender needs, or exit with a sentence that names them."""
     if missing := missing_apt_packages():
-        install_system_packages(missing, "Blender needs system libraries")
+        install_system_packages(missing, "Blender needs libraries that this system lacks")
 
 
 def output_of(command: Sequence[StrPath], code: str) -> str | None:
@@ -201,50 +201,63 @@ def find_python(version: str, module: str = "ensurepip") -> list[str] | None:
     return None
 
 
-@functools.cache  # one try a run: a fetch that failed fails again
+def complete_python(version: str) -> list[str] | None:
+    """Find a Python `version` that can make virtual environments; install the package that Debian's own lacks for it."""
+    if command := find_python(version):
+        return command
+    if find_python(version, "sys") and shutil.which("apt-get"):
+        install_system_packages([f"python{version}-venv"], f"Python {version} lacks its venv package")
+        return find_python(version)
+    return None
+
+
+@functools.cache  # one try a run: what failed fails again
 def obtain_python(version: str) -> tuple[list[str] | None, str]:
-    """Find a Python `version` that can make virtual environments, complete Debian's own one, or fetch one with uv.
+    """Find a Python `version` that can make virtual environments, or fetch one with uv.
 
     Returns:
         Its command and "", or None and a sentence that says why there is none.
     """
-    if command := find_python(version):
-        return command, ""
-    needed = f"Python {version} with venv is needed, and none is found here"
     try:
-        if find_python(version, "sys") and shutil.which("apt-get"):
-            install_system_packages([f"python{version}-venv"], f"Python {version} needs its venv package")
-            if command := find_python(version):
-                return command, ""
-        fetch_python(version)
+        command = complete_python(version)
+        if command is None:
+            fetch_python(version)
+            command = find_python(version)
     except SystemExit as error:
-        needed += f". It could not be fetched either: {error}\n"
-    if command := find_python(version):
+        return None, str(error)
+    if command:
         return command, ""
     return None, (
-        f"{needed}. Install one (for example `uv python install {version}`, `apt install python{version} "
-        f"python{version}-venv` or python.org) and run this command again."
+        f"Python {version} with venv is needed; none is found here, and uv could not fetch one (the log is "
+        f"{BUILD / 'python.log'}). Install one, for example from python.org or with your system's packages, and run "
+        "this command again."
     )
 
 
 def fetch_python(version: str) -> None:
-    """Download Python `version` with uv into build/python, without a trace elsewhere, or exit with a sentence."""
+    """Try to download Python `version` with uv into build/python, without a trace elsewhere.
+
+    Raises:
+        SystemExit: There is no uv and it cannot be installed. The message is a sentence. That the download failed is
+            told by the log alone.
+    """
     log = BUILD / "python.log"
     BUILD.mkdir(exist_ok=True)
     uv = shutil.which("uv")
     if uv is None:
-        own = "{}.{}".format(*sys.version_info)
-        if own == version:
-            sys.exit(f"uv needs a Python that can make environments, and Python {own} here cannot.")
-        base, why = obtain_python(own)
+        base = complete_python("{}.{}".format(*sys.version_info))
         if base is None:
-            sys.exit(why)
+            sys.exit(
+                f"Python {version} with venv is needed. It cannot be fetched, because the Python here cannot make virtual "
+                "environments and there is no uv. Install one of the two and run this command again."
+            )
         python = make_venv(BUILD / "envs" / "uv", base, log)
         run_logged([python, "-m", "pip", "install", "--progress-bar", "off", "uv"], log)
         uv = str(python.parent / "uv")
     say(f"Fetching Python {version} into build/python")
     folders = ["--install-dir", str(BUILD / "python"), "--cache-dir", str(BUILD / "uv-cache")]
-    run_logged([uv, "python", "install", version, "--no-bin", *folders], log, "Installed ")
+    with contextlib.suppress(SystemExit):
+        run_logged([uv, "python", "install", version, "--no-bin", *folders], log, "Installed ")
 
 
 # ---- The private environments ---------------------------------------------------------------------------------------
@@ -316,7 +329,7 @@ def environment(name: str) -> Path:
             return python  # another build.py made it while this one waited
         base, why = obtain_python(PYTHONS[name])
         if base is None:
-            sys.exit(f"The environment {name} cannot be made. {why}")
+            sys.exit(why)
         start, log = time.monotonic(), ENVS / f"{name}.log"
         say(f"Making {home.relative_to(ROOT)}")
         stamp.unlink(missing_ok=True)

@@ -151,12 +151,9 @@ def test_a_changed_lock_reaches_pip(sandbox, monkeypatch, tmp_path):
 
 
 def test_a_python_that_is_nowhere_is_asked_for(sandbox, monkeypatch):
-    def no_network(version):
-        sys.exit("no network")
-
     monkeypatch.setattr(build, "find_python", lambda version, module="ensurepip": None)
-    monkeypatch.setattr(build, "fetch_python", no_network)
-    with pytest.raises(SystemExit, match=r"Python .* is needed(.|\n)*no network\n.*Install one"):
+    monkeypatch.setattr(build, "fetch_python", lambda version: None)
+    with pytest.raises(SystemExit, match=r"Python .* is needed; .* uv could not fetch one .* Install one"):
         build.environment("bpy-9.9")
 
 
@@ -166,6 +163,15 @@ def test_a_missing_python_is_fetched_once(sandbox, monkeypatch):
     monkeypatch.setattr(build, "find_python", lambda version, module="ensurepip": [sys.executable] if fetched else None)
     assert build.environment("bpy-9.9").exists()
     assert build.obtain_python(HERE) == ([sys.executable], "") and fetched == [HERE]
+
+
+def test_without_any_venv_there_is_a_sentence(sandbox, monkeypatch):
+    """Neither uv nor apt-get, and a Python without ensurepip."""
+    monkeypatch.setattr(build, "find_python", lambda version, module="ensurepip": None if module != "sys" else ["x"])
+    monkeypatch.setattr(build.shutil, "which", lambda name: None)
+    for version in (HERE, "3.99"):
+        command, why = build.obtain_python(version)
+        assert command is None and "there is no uv" in why and "\n" not in why
 
 
 def test_uv_fetches_into_the_build_folder(sandbox, monkeypatch, tmp_path):
@@ -206,14 +212,14 @@ def system(sandbox, monkeypatch):
 def test_root_installs_system_packages_without_a_question(system, monkeypatch):
     monkeypatch.setattr(build.os, "geteuid", lambda: 0, raising=False)
     monkeypatch.setattr("builtins.input", lambda question: pytest.fail(question))
-    build.install_system_packages(["libegl1", "libgl1"], "Blender needs system libraries")
+    build.install_system_packages(["libegl1", "libgl1"], "Blender needs libraries that this system lacks")
     update, install = system
     assert update.endswith("apt-get -y update") and install.endswith("--no-install-recommends libegl1 libgl1")
     assert "sudo" not in update + install
 
 
 def test_others_are_asked_before_sudo(system):
-    build.install_system_packages(["libegl1"], "Blender needs system libraries")
+    build.install_system_packages(["libegl1"], "Blender needs libraries that this system lacks")
     assert len(system) == 2 and all(command.startswith("sudo env ") for command in system)
 
 
@@ -226,9 +232,9 @@ def test_what_cannot_be_installed_is_said(system, monkeypatch, case):
     else:
         monkeypatch.setattr(build.shutil, "which", lambda name: None if name in case else f"/bin/{name}")
     with pytest.raises(
-        SystemExit, match=r"lacks\. Install them and run this command again:\n  apt-get install .* libegl1"
+        SystemExit, match=r"lacks\. Install what is missing and run this command again:\n  apt-get install .* libegl1"
     ):
-        build.install_system_packages(["libegl1"], "Blender needs system libraries")
+        build.install_system_packages(["libegl1"], "Blender needs libraries that this system lacks")
     assert not system
 
 
