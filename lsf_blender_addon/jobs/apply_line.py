@@ -3,14 +3,18 @@
 import bpy
 
 from ..animation import actions, fcurves, head_motion, layers, part_drivers, refresh, rollback, shape_keys
-from ..prediction import store
+from ..prediction import store, takes
 from ..scene.own_properties import face_of
 from . import face_result
 from .line_plan import LinePlan, listed
 
 
-def apply(plan: LinePlan) -> str:
+def apply(plan: LinePlan, as_take: bool = False) -> str:
     """Write everything that is planned. If anything raises, the file is as it was before.
+
+    Args:
+        plan: What is to be written.
+        as_take: Whether the line keeps the plan's prediction, and what it had before, as takes.
 
     Returns:
         What the artist is told.
@@ -18,15 +22,19 @@ def apply(plan: LinePlan) -> str:
     objects = [bpy.data.objects[name] for name in plan.objects]
     nod = face_of(objects[0]).nod
     with rollback.on_error(objects, nod.object if plan.head_motion else None, nod.bone):
-        return _write(plan, objects)
+        return _write(plan, objects, as_take)
 
 
-def _write(plan: LinePlan, objects: list[bpy.types.Object]) -> str:
+def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> str:
     head = objects[0]
     shape_keys.write(head, plan.head)
-    speech = plan.speech
+    speech, earlier = plan.speech, actions.existing(head.data, plan.line.strip, plan.line.scene)
+    if as_take and earlier is not None:
+        takes.add(earlier)
     action = actions.write(head.data, plan.line, speech.names, speech.motion, speech.keying, speech.offset)
     store.store(action, plan.prediction)
+    if as_take:
+        takes.add(action)
     refresh.list_channels(action, plan.prediction)
     for layer in plan.layers:
         layers.write(head.data, plan.line, layer.layer, layer.names, layer.motion)

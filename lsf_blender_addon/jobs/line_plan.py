@@ -102,13 +102,14 @@ class LinePlan:
     message: Message
 
 
-def plan(character: Character, result: Result, state: LineState) -> LinePlan:
+def plan(character: Character, result: Result, state: LineState, with_layers: bool = True) -> LinePlan:
     """Plan what a result changes in the file.
 
     Args:
         character: The character as it was sent to the server.
         result: The server's answer, complete as the protocol promises.
         state: The file as it is now.
+        with_layers: Whether layers that the result has are written too, where they do not go with the speech.
 
     Raises:
         UserError: The result does not fit the file any more, or there would be nothing to see.
@@ -133,16 +134,16 @@ def plan(character: Character, result: Result, state: LineState) -> LinePlan:
         float(np.abs(result.arrays["basis"]).max(initial=0.0)),
     )
     speech = {layered.channels[k] for k in layered.columns(head.animated)} - state.layer_keys
-    whole = result.span is None  # layers of a part of a line would not fit the rest of it
+    with_layers = with_layers and result.span is None  # layers of a part of a line would not fit the rest of it
     return LinePlan(
         state.line,
         tuple(member.object for member in character.members),
         head,
         curve_plan.plan(rig_drive.on_keys(prediction, tweaked), speech, state.sliders),
         prediction,
-        tuple(_layers(layered, head.animated, motion)) if whole else (),
+        tuple(_layers(layered, head.animated, motion)) if with_layers else (),
         tuple(parts),
-        _head_motion(result, state) if whole else None,
+        _head_motion(result, state) if with_layers else None,
         face_plan.plan(character, result.header, result.arrays),
         _message(character, result, len(motion), head, parts),
     )

@@ -57,8 +57,13 @@ def start_generation(
     return Generation(session.client(), face, line, request, control, span)
 
 
-def apply_result(generation: Generation) -> str:
+def apply_result(generation: Generation, as_take: bool = False, with_layers: bool = True) -> str:
     """Plan what the result changes, and write it.
+
+    Args:
+        generation: Its state is DONE.
+        as_take: Whether the line keeps this result, and what it had before, as takes.
+        with_layers: Whether layers of the result are written too.
 
     Returns:
         What the artist is told.
@@ -70,7 +75,8 @@ def apply_result(generation: Generation) -> str:
     line = strips.relocated(generation.line)
     _check(objects[0], line)
     rig.check(objects[0], generation.character.rig)
-    return apply(line_plan.plan(generation.character, generation.result(), _read_state(line, objects)))
+    plan = line_plan.plan(generation.character, generation.result(), _read_state(line, objects), with_layers)
+    return apply(plan, as_take)
 
 
 def disabled_reason_apply(work: Generation | ServerWork) -> str:

@@ -1,5 +1,8 @@
 """Generate several takes of one line."""
 
+from functools import partial
+from typing import Any
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
@@ -9,15 +12,21 @@ from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...prediction import takes
-from ...scene import character, strips
+from ...scene import character, rig, strips
+from ...scene.access import active_scene
+from ...scene.own_properties import settings_of
 from ...scene.selection import enabled_layers
+from ..blender_types import OperatorResult
 from .batch_modal import BatchModal
 from .generate import choose, disabled_reason
 from .poll import enabled_unless
 
 
 class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
-    """Generate several takes of the line, numbered from Take on, to step through. Earlier takes stay in the list"""
+    """Generate several takes of the line, numbered from Take on, to step through.
+
+    Earlier takes stay in the list.
+    """
 
     bl_idname = "lsf.generate_takes"
     bl_label = "Generate Takes"
@@ -27,30 +36,30 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def items(self, context: bpy.types.Context) -> list[Item]:
+    def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
         others = {obj.name: kind for obj, kind in character.find_parts(context, head).items()}
-        names = context.scene.name, head.name, others, scene.name, strip.name
-        settings, self._first = context.scene.lsf, None
+        names = active_scene(context).name, head.name, others, scene.name, strip.name
+        settings, self._first = settings_of(active_scene(context)), None
         layers = enabled_layers(settings, head)
-        wishes = [
-            {**settings.take_request(settings.take + i), "layers": [] if i else layers}
+        # Layers are the line's, so those of one take are enough. On own keys, blinks and gaze are part of a take.
+        own_keys = rig.mapping_of(head) is not None
+        of_others = [layer for layer in layers if own_keys and layer != "head"]
+        requests = [
+            {**settings.take_request(settings.take + i), "layers": of_others if i else layers}
             for i in range(settings.takes.count)
-        ]  # the layers of one take are enough
-        return [Item(f"Take {wish['seed']}", lambda wish=wish: _begin(*names, wish)) for wish in wishes]
+        ]
+        return [Item(f"Take {request['seed']}", partial(_start, *names, request)) for request in requests]
 
     def write(self, item: Item) -> str:
-        if (before := _action(item.work)) is not None:
-            takes.add(before)  # what the artist had is a take, too
-        text = lines.write(item.work)
-        takes.add(_action(item.work))
+        text = lines.apply_result(item.work, as_take=True, with_layers=self._first is None)
         self._first = self._first or item.work
         return text
 
-    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
+    def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
         if not texts:
             if batch.failed:
-                self.refuse(batch.failed[0].error)
+                self.report_error(batch.failed[0].error)
             else:
                 session.say("Cancelled: nothing was changed")
                 self.report({"INFO"}, session.message)
@@ -68,13 +77,17 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _begin(settings: str, head: str, others: dict[str, str], scene: str, strip: str, wishes: dict) -> Generation:
-    """By the time that a take begins, undo may have replaced all data: hence names."""
+def _start(
+    settings: str, head: str, others: dict[str, str], scene: str, strip: str, overrides: dict[str, Any]
+) -> Generation:
+    """Start a take. Data comes by name: by the time that it starts, undo may have replaced all data-blocks."""
     found = bpy.data.scenes.get(settings), bpy.data.objects.get(head), bpy.data.scenes.get(scene)
     if None in found or not all(bpy.data.objects.get(name) for name in others):
         raise UserError("The head or its scene is gone or was renamed: press Generate Takes again")
     parts = {bpy.data.objects[name]: kind for name, kind in others.items()}
-    return lines.begin(found[0].lsf, found[1], parts, found[2], strips.find_strip(found[2], strip), **wishes)
+    return lines.start_generation(
+        settings_of(found[0]), found[1], parts, found[2], strips.find_strip(found[2], strip), **overrides
+    )
 
 
 def _action(generation: Generation) -> bpy.types.Action | None:

@@ -8,6 +8,7 @@ from lsf_blender_addon import compat
 from lsf_blender_addon.animation import refresh
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.prediction import store, takes
+from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
 
 
@@ -123,3 +124,84 @@ def test_buttons_say_why_they_are_disabled(scene, client):
     bpy.ops.lsf.generate()
     with pytest.raises(RuntimeError, match="This line has no takes"):
         bpy.ops.lsf.step_take()
+
+
+class RigClient(Client):
+    """Answers for a head with keys of its own: solved visemes, and the layers that were asked for."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        count, wanted = len(job.arrays["motion"]), request["settings"]["layers"]
+        job.arrays["motion"][:, [CHANNELS.index(name) for name in CHANNELS if name.startswith("eyeLook")]] = 0
+        if "rig_shapes" in arrays:
+            level = 0.2 * len(self.jobs)
+            job.arrays["rig_motion"] = np.full((count, len(arrays["rig_shapes"])), level, np.float32)
+        if "blinks" in wanted:
+            job.arrays["blinks"] = np.full(count, 0.5, np.float32)
+        if "gaze" in wanted:
+            job.arrays["gaze"] = np.tile(np.float32([14 / len(self.jobs), 0]), (count, 1))
+        return job
+
+
+def add_own_keys(names) -> bpy.types.Key:
+    head, rng = bpy.context.object, np.random.default_rng(0)
+    head.shape_key_add(name="Basis")
+    for name in names:
+        key = head.shape_key_add(name=name, from_mix=False)
+        key.value = 0
+        key.points.foreach_set("co", rng.normal(0, 1, 3 * len(key.points)).astype(np.float32))
+    return head.data.shape_keys
+
+
+def curve_of(name: str) -> np.ndarray:
+    """(96,) the generated curve of a key."""
+    (curve,) = [c for c in compat.fcurves_of(refresh.current(bpy.context)) if f'"{name}"' in c.data_path]
+    return np.array([curve.evaluate(25 + i) for i in range(96)])
+
+
+def test_every_take_on_own_keys_blinks(scene, addon, monkeypatch):
+    client = use(addon, monkeypatch, RigClient())
+    add_own_keys(CHANNELS)
+    scene.lsf.takes.count = 3
+    bpy.ops.lsf.generate_takes()
+    assert [job.request["settings"]["layers"] for job in client.jobs] == [["blinks", "gaze"]] * 3
+    for k, job in enumerate(client.jobs):
+        lid = job.arrays["motion"][:96, CHANNELS.index("eyeBlinkLeft")]
+        np.testing.assert_allclose(curve_of("eyeBlinkLeft"), lid + 0.5 * (1 - lid), atol=0.02, err_msg=f"take {k}")
+        bpy.ops.lsf.step_take(step=1)
+
+
+def test_takes_on_own_keys_share_the_gaze_of_the_first(scene, addon, monkeypatch):
+    use(addon, monkeypatch, RigClient())
+    keys = add_own_keys(CHANNELS)
+    scene.lsf.takes.count = 3
+    bpy.ops.lsf.generate_takes()
+    scene.frame_set(50)
+    assert keys.key_blocks["eyeLookOutLeft"].value == pytest.approx(0.5, abs=0.01)
+
+
+def test_every_take_on_a_solved_rig_plays_its_own_solution(scene, addon, monkeypatch):
+    use(addon, monkeypatch, RigClient())
+    add_own_keys("AIUEO")
+    scene.lsf.takes.count = 3
+    scene.lsf.layers.blinks = scene.lsf.layers.gaze = False
+    bpy.ops.lsf.generate_takes()
+    levels = []
+    for _ in range(3):
+        levels.append(curve_of("U").mean())
+        bpy.ops.lsf.step_take(step=1)
+    assert levels == pytest.approx([0.2, 0.4, 0.6], abs=0.01)
+    bpy.ops.lsf.step_take(step=1)
+    bpy.ops.lsf.keep_take()
+    refresh.refresh(refresh.current(bpy.context))
+    assert curve_of("U").mean() == pytest.approx(0.4, abs=0.01)
+
+
+def test_the_head_motion_is_that_of_the_first_take(scene, addon, monkeypatch):
+    client = use(addon, monkeypatch, RigClient())
+    add_own_keys("AIUEO")
+    scene.lsf.takes.count = 2
+    head = bpy.context.object
+    head.lsf.nod.object = head
+    bpy.ops.lsf.generate_takes()
+    assert [job.request["settings"]["layers"] for job in client.jobs] == [["blinks", "gaze", "head"], ["blinks", "gaze"]]
