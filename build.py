@@ -202,7 +202,7 @@ def find_python(version: str, module: str = "ensurepip") -> list[str] | None:
 
 
 def complete_python(version: str) -> list[str] | None:
-    """Find a Python `version` that can make virtual environments; install the package that Debian's own lacks for it."""
+    """Find a Python `version` that can make virtual environments; complete Debian's own with its venv package."""
     if command := find_python(version):
         return command
     if find_python(version, "sys") and shutil.which("apt-get"):
@@ -248,8 +248,8 @@ def fetch_python(version: str) -> None:
         base = complete_python("{}.{}".format(*sys.version_info))
         if base is None:
             sys.exit(
-                f"Python {version} with venv is needed. It cannot be fetched, because the Python here cannot make virtual "
-                "environments and there is no uv. Install one of the two and run this command again."
+                f"Python {version} with venv is needed. It cannot be fetched, because the Python here cannot make "
+                "virtual environments and there is no uv. Install one of the two and run this command again."
             )
         python = make_venv(BUILD / "envs" / "uv", base, log)
         run_logged([python, "-m", "pip", "install", "--progress-bar", "off", "uv"], log)
