@@ -4,68 +4,90 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .engine import Engine, Result, Settings
+from .engine import Engine, Result, Settings, prepare_face
 from .errors import LSFError
 from .face import cache as face_cache
 from .files import audio, meshes
-from .performance import layers
+from .performance.layers import LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
 
 
 def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     top = argparse.ArgumentParser(
         "python -m server",
         description="Speech to face. Without a command: the message loop "
         "on stdin and stdout that docs/protocol.md describes.",
     )
     common = argparse.ArgumentParser(add_help=False)
-    for p in (top, common):  # SUPPRESS: a command's default must not undo what stood before the command
-        p.add_argument(
-            "--checkpoint", metavar="FOLDER", default=argparse.SUPPRESS, help="the model (default: the one that ships)"
-        )
-        p.add_argument("--device", default=argparse.SUPPRESS, help="torch device, cpu or cuda (default: cpu)")
-        p.add_argument(
-            "--cache",
-            metavar="FOLDER",
-            default=argparse.SUPPRESS,
-            help='where fitted faces are kept; "off" keeps none (default: the user\'s cache folder, or LSF_CACHE_DIR)',
-        )
+    for p in (top, common):  # the options may stand before or after the command
+        _add_common(p)
     commands = top.add_subparsers(dest="command")
-    generate = commands.add_parser("generate", parents=[common], help="animate a head: one .npz for each sound file")
-    generate.add_argument("audio", nargs="+", type=Path, help="sound files: anything libsndfile reads")
-    generate.add_argument("--mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y (default: our own head)")
-    generate.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results are DIR/<stem>.npz")
-    generate.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
-    generate.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
-    generate.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
-    generate.add_argument(
-        "--emotion",
-        choices=EMOTIONS,
-        metavar="EMOTION",
-        help=f"instead of what the voice implies: {', '.join(EMOTIONS)}",
-    )
-    generate.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
-    generate.add_argument("--emotion-mix", type=float, help="0 (as the voice implies) to 1 (as chosen, the default)")
-    generate.add_argument(
-        "--layers",
-        nargs="+",
-        default=[],
-        choices=list(layers.LAYERS),
-        metavar="LAYER",
-        help=f"what else the person does, as arrays of their own: {', '.join(layers.LAYERS)}",
-    )
+    _add_generate(commands.add_parser("generate", parents=[common], help="animate a head: one .npz per sound file"))
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     return top
 
 
+def _add_common(p: argparse.ArgumentParser) -> None:
+    """Add the options of all commands. SUPPRESS: a command's default must not replace a value before the command."""
+    p.add_argument(
+        "--checkpoint", metavar="FOLDER", default=argparse.SUPPRESS, help="the model (default: the one that ships)"
+    )
+    p.add_argument(
+        "--device",
+        default=argparse.SUPPRESS,
+        help="auto (a GPU if one works, else the CPU), cpu, gpu, or a torch device such as cuda:1 (default: cpu)",
+    )
+    p.add_argument(
+        "--cache",
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help='where fitted faces are kept; "off" keeps none (default: the user\'s cache folder, or LSF_CACHE_DIR)',
+    )
+
+
+def _add_generate(p: argparse.ArgumentParser) -> None:
+    """Add the options of `generate`."""
+    p.add_argument("audio", nargs="+", type=Path, help="sound files: anything libsndfile reads")
+    p.add_argument("--mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y (default: the project's own head)")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results are DIR/<stem>.npz")
+    p.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
+    p.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
+    p.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
+    p.add_argument(
+        "--emotion",
+        choices=EMOTIONS,
+        metavar="EMOTION",
+        help=f"instead of the emotion detected in the voice: {', '.join(EMOTIONS)}",
+    )
+    p.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
+    p.add_argument("--emotion-mix", type=float, help="0 (detected in the voice) to 1 (as chosen, the default)")
+    p.add_argument(
+        "--layers",
+        nargs="+",
+        default=[],
+        choices=list(LAYERS),
+        metavar="LAYER",
+        help=f"what the person does besides speaking, as arrays of their own: {', '.join(LAYERS)}",
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit code: 0, or 2 if anything failed. Every failure is one sentence on stderr."""
+    """Run the command line. Without a command it becomes the message loop and does not return.
+
+    Args:
+        arguments: The arguments; None takes those of the process.
+
+    Returns:
+        The exit code: 0, 2 if anything failed, 130 if it was interrupted. Every failure is one sentence on stderr.
+    """
     args = parser().parse_args(arguments)
     checkpoint, device = getattr(args, "checkpoint", None), getattr(args, "device", "cpu")
     cache = getattr(args, "cache", None)
@@ -82,6 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
+    """Animate each sound file. Returns the exit code; a file that fails does not stop the others."""
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
@@ -96,6 +119,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
+    if engine.device_note:
+        print(engine.device_note, file=sys.stderr)
     args.out.mkdir(parents=True, exist_ok=True)
     code = 0
     for path, output in zip(args.audio, outputs, strict=True):
@@ -103,14 +128,13 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
             result = engine.generate(*audio.load(path), mesh, settings)
             save(output, result)
             print(f"{output}  {len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s")
-        except Exception as error:  # the other files still get their result
+        except Exception as error:
             code = _fail(error, path.name)
     return code
 
 
 def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
-    from .engine import prepare_face
-
+    """Fit a face and write it. Returns the exit code."""
     mesh = meshes.load(args.mesh)
     face = prepare_face(mesh, face_cache.FaceCache(cache_folder))
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -126,26 +150,32 @@ def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_fo
 
 
 def save(path: Path, result: Result) -> None:
-    """Write the .npz of one result; its keys are a contract with everything that reads them."""
-    np.savez(
-        path,
-        fps=result.fps,
-        t0=result.t0,
-        channels=np.array(result.face.channels),
-        motion=result.motion,
-        expression=result.expression,
-        emotions=np.array(EMOTIONS),
-        emotion=result.emotion,
-        basis=result.face.basis,
-        vertices=result.mesh.vertices,
-        faces=result.mesh.faces,
-        landmarks68=result.face.landmark_vertices,
-        seconds=np.array(json.dumps(result.seconds)),
+    """Write a result as .npz. Its keys are a contract with everything that reads them: do not rename any.
+
+    Args:
+        path: The file to write.
+        result: The result. Its layers are arrays of their own; "report" and "seconds" are JSON texts.
+    """
+    arrays: dict[str, Any] = {  # all that np.savez can convert to arrays
         **result.layers,
-    )
+        "fps": result.fps,
+        "t0": result.t0,
+        "channels": np.array(result.face.channels),
+        "motion": result.motion,
+        "expression": result.expression,
+        "emotions": np.array(EMOTIONS),
+        "emotion": result.emotion,
+        "basis": result.face.basis,
+        "vertices": result.mesh.vertices,
+        "faces": result.mesh.faces,
+        "landmarks68": result.face.landmark_vertices,
+        "seconds": np.array(json.dumps(result.seconds)),
+    }
+    np.savez(path, **arrays)
 
 
 def _fail(error: Exception, about: str = "") -> int:
+    """Print the sentence of an error, after the name of what it is about. Returns the exit code."""
     _, sentence = message_loop.explain(error)
     print(f"{about}: {sentence}" if about else sentence, file=sys.stderr)
     return 2

@@ -270,7 +270,7 @@ def prepare_face(
     if landmarks is not None:
         landmarks = check_landmarks(landmarks).astype(np.float32)
     key = face_cache.key(mesh, landmarks, parts)
-    face = faces.get(key, len(mesh.vertices))
+    face: FaceSpace | None = faces.get(key, len(mesh.vertices))
     if face is None:
 
         def step(fraction: float, text: str) -> None:

@@ -1,25 +1,38 @@
-"""Meshes in: the Mesh that travels through the server, and .obj, .ply and .npz readers that keep the vertex order."""
+"""The neutral mesh of a character, and readers of .obj, .ply and .npz files that keep the vertex order."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import LSFError
+from ..numerics import FloatArray, IntArray
 
 MAX_VERTICES, MAX_TRIANGLES = 5_000_000, 10_000_000
 
 
 @dataclass
 class Mesh:
-    """A neutral mesh in its own units: Z up, facing −Y. Checked when made: LSFError("bad_mesh", …)."""
+    """A neutral mesh in its own units: Z up, facing −Y.
 
-    vertices: np.ndarray  # (V, 3) float32
-    triangles: np.ndarray  # (T, 3) int32
-    faces: np.ndarray | None = None  # (P, N) int32 polygons of the file, −1 padded; None: the triangles
+    Attributes:
+        vertices: (V, 3) float32.
+        triangles: (T, 3) int32 vertex indices.
+        faces: (P, N) int32 polygons of the file, padded with −1 at the end; the triangles if there are none.
 
-    def __post_init__(self):
+    Raises:
+        LSFError: "bad_mesh" or "empty_mesh" if the arrays are no mesh.
+    """
+
+    vertices: NDArray[Any]
+    triangles: NDArray[Any]
+    faces: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
         vertices, triangles = np.asarray(self.vertices), np.asarray(self.triangles)
         if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype.kind != "f":
             raise LSFError("bad_mesh", f"The vertices must be float (V, 3), not {vertices.dtype} {vertices.shape}.")
@@ -41,8 +54,18 @@ class Mesh:
             self.faces = self.triangles
 
 
-def load(path: str | os.PathLike) -> Mesh:
-    """Read a .obj, .ply or .npz file. Raises LSFError with "no_file" or "bad_mesh"."""
+def load(path: str | os.PathLike[str]) -> Mesh:
+    """Read a mesh file.
+
+    Args:
+        path: A .obj, .ply or .npz file; an .npz has the arrays "vertices" (V, 3) and "faces" (P, N), padded with −1.
+
+    Returns:
+        The mesh, with the vertices in the order of the file.
+
+    Raises:
+        LSFError: "no_file", "bad_mesh" or "empty_mesh".
+    """
     path = Path(path)
     reader = {".obj": _read_obj, ".ply": _read_ply, ".npz": _read_npz}.get(path.suffix.lower())
     if reader is None:
@@ -54,12 +77,20 @@ def load(path: str | os.PathLike) -> Mesh:
         return from_polygons(vertices, faces)
     except LSFError as error:
         raise LSFError(error.code, f"{path.name}: {error}") from error
-    except Exception as error:  # whatever a damaged file makes of a reader
+    except Exception as error:  # a damaged file can make a reader raise anything
         raise LSFError("bad_mesh", f'"{path.name}" is damaged or not really {path.suffix}: {error}.') from error
 
 
-def from_polygons(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
-    """(V, 3) vertices and (P, N) polygons, −1 padded at the end, to a Mesh; polygons become fans of triangles."""
+def from_polygons(vertices: FloatArray, faces: IntArray) -> Mesh:
+    """Make a mesh of polygons, which become fans of triangles.
+
+    Args:
+        vertices: (V, 3).
+        faces: (P, N) vertex indices, padded with −1 at the end.
+
+    Raises:
+        LSFError: "bad_mesh" or "empty_mesh".
+    """
     faces = np.asarray(faces)
     if faces.ndim != 2 or faces.shape[1] < 3 or faces.dtype.kind not in "iu":
         raise LSFError("bad_mesh", f"The faces must be whole numbers (P, 3 or more), not {faces.dtype} {faces.shape}.")
@@ -74,7 +105,8 @@ def from_polygons(vertices: np.ndarray, faces: np.ndarray) -> Mesh:
     return Mesh(np.asarray(vertices, np.float32), triangles.astype(np.int32), faces.astype(np.int32))
 
 
-def _padded(polygons: list[list[int]]) -> np.ndarray:
+def _padded(polygons: list[list[int]]) -> NDArray[np.int64]:
+    """Polygons (P, N), padded with −1 at the end."""
     width = max((len(p) for p in polygons), default=3)
     faces = np.full((len(polygons), max(width, 3)), -1, np.int64)
     for row, polygon in zip(faces, polygons, strict=True):
@@ -82,9 +114,11 @@ def _padded(polygons: list[list[int]]) -> np.ndarray:
     return faces
 
 
-def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    vertices, polygons = [], []
-    with open(path, encoding="utf-8", errors="replace") as file:
+def _read_obj(path: Path) -> tuple[FloatArray, IntArray]:
+    """Vertices (V, 3) and padded polygons (P, N) of an .obj file; negative indices count from the end."""
+    vertices: list[list[float]] = []
+    polygons: list[list[int]] = []
+    with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             word, *rest = line.split() or [""]
             if word == "v":
@@ -97,7 +131,8 @@ def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.array(vertices, np.float32).reshape(-1, 3), _padded(polygons)
 
 
-def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_npz(path: Path) -> tuple[FloatArray, IntArray]:
+    """Vertices (V, 3) and padded polygons (P, N) of an .npz file."""
     with np.load(path, allow_pickle=False) as file:
         for name in ("vertices", "faces"):
             if name not in file:
@@ -125,66 +160,107 @@ _PLY_TYPES = {
 }
 
 
-def _read_ply(path: Path) -> tuple[np.ndarray, np.ndarray]:
+class _Property(NamedTuple):
+    """A property of an element: one number, or a list that begins with its length."""
+
+    name: str
+    kind: str  # numpy's type without the byte order
+    length_kind: str | None  # type of a list's length; None: one number
+
+
+class _Element(NamedTuple):
+    """An element of a .ply file, for example "vertex"."""
+
+    name: str
+    rows: int
+    properties: list[_Property]
+
+
+_Columns = dict[str, Any]  # values of each property, one row per element; rows of a list property are lists
+
+
+class _Body(Protocol):
+    """Reads one element after the other from the body of a file."""
+
+    def element(self, count: int, properties: list[_Property]) -> _Columns:
+        """Read `count` rows."""
+
+
+def _read_ply(path: Path) -> tuple[FloatArray, IntArray]:
+    """Vertices (V, 3) and padded polygons (P, N) of a .ply file."""
     data = path.read_bytes()
     end = data.index(b"end_header")
-    body = data.index(b"\n", end) + 1
+    body_start = data.index(b"\n", end) + 1
     if not data.startswith(b"ply"):
         raise LSFError("bad_mesh", "the file does not start with ply.")
-    layout, elements = "", []  # [name, count, [(property, type, type of a list's length or None)]]
-    for line in data[:end].decode("ascii", "replace").splitlines():
+    layout, elements = _ply_header(data[:end].decode("ascii", "replace"))
+    body: _Body = (
+        _PlyText(data[body_start:])
+        if layout == "ascii"
+        else _PlyBinary(data, body_start, "<" if "little" in layout else ">")
+    )
+    found = {name: body.element(count, properties) for name, count, properties in elements}
+    face = found["face"]
+    corners = face["vertex_indices" if "vertex_indices" in face else "vertex_index"]
+    return np.stack([found["vertex"][axis] for axis in "xyz"], 1), _padded(corners)
+
+
+def _ply_header(header: str) -> tuple[str, list[_Element]]:
+    """Layout ("ascii" or a byte order) and elements of a .ply file."""
+    layout, elements = "", list[_Element]()
+    for line in header.splitlines():
         words = line.split()
         if words[:1] == ["format"]:
             layout = words[1]
         elif words[:1] == ["element"]:
-            elements.append((words[1], int(words[2]), []))
+            elements.append(_Element(words[1], int(words[2]), []))
         elif words[:2] == ["property", "list"]:
-            elements[-1][2].append((words[4], _PLY_TYPES[words[3]], _PLY_TYPES[words[2]]))
+            elements[-1].properties.append(_Property(words[4], _PLY_TYPES[words[3]], _PLY_TYPES[words[2]]))
         elif words[:1] == ["property"]:
-            elements[-1][2].append((words[2], _PLY_TYPES[words[1]], None))
-    read = _PlyText(data[body:]) if layout == "ascii" else _PlyBinary(data, body, "<" if "little" in layout else ">")
-    found = {name: read.element(count, properties) for name, count, properties in elements}
-    corners = found["face"].get("vertex_indices", found["face"].get("vertex_index"))
-    return np.stack([found["vertex"][axis] for axis in "xyz"], 1), _padded(corners)
+            elements[-1].properties.append(_Property(words[2], _PLY_TYPES[words[1]], None))
+    return layout, elements
 
 
 class _PlyText:
-    """Reads one element after the other from the body of an ASCII file."""
+    """The body of an ASCII file."""
 
     def __init__(self, body: bytes):
-        self._words = iter(body.split())
+        self._words: Iterator[bytes] = iter(body.split())
 
-    def element(self, count: int, properties: list) -> dict:
-        rows = {name: [] for name, *_ in properties}
+    def element(self, count: int, properties: list[_Property]) -> _Columns:
+        """Read `count` rows."""
+        rows: _Columns = {p.name: [] for p in properties}
         for _ in range(count):
-            for name, _, length in properties:
+            for name, _, length_kind in properties:
                 rows[name].append(
                     [int(next(self._words)) for _ in range(int(next(self._words)))]
-                    if length
+                    if length_kind
                     else float(next(self._words))
                 )
         return rows
 
 
 class _PlyBinary:
-    """Reads one element after the other from the body of a binary file."""
+    """The body of a binary file."""
 
     def __init__(self, data: bytes, offset: int, order: str):
         self._data, self._offset, self._order = data, offset, order
 
-    def _take(self, dtype, count: int = 1) -> np.ndarray:
-        dtype = np.dtype(dtype)
-        values = np.frombuffer(self._data, dtype, count, self._offset)
-        self._offset += dtype.itemsize * count
-        return values
-
-    def element(self, count: int, properties: list) -> dict:
-        if not any(length for *_, length in properties):
-            table = self._take([(name, self._order + kind) for name, kind, _ in properties], count)
-            return {name: table[name] for name, *_ in properties}
-        rows = {name: [] for name, *_ in properties}
+    def element(self, count: int, properties: list[_Property]) -> _Columns:
+        """Read `count` rows; all at once if no property is a list."""
+        if not any(p.length_kind for p in properties):
+            table = self._take([(p.name, self._order + p.kind) for p in properties], count)
+            return {p.name: table[p.name] for p in properties}
+        rows: _Columns = {p.name: [] for p in properties}
         for _ in range(count):
-            for name, kind, length in properties:
-                size = int(self._take(self._order + length)[0]) if length else 1
+            for name, kind, length_kind in properties:
+                size = int(self._take(self._order + length_kind)[0]) if length_kind else 1
                 rows[name].append(self._take(self._order + kind, size).tolist())
         return rows
+
+    def _take(self, dtype: DTypeLike, count: int = 1) -> NDArray[Any]:
+        """The next `count` values."""
+        dtype = np.dtype(dtype)
+        values: NDArray[Any] = np.frombuffer(self._data, dtype, count, self._offset)
+        self._offset += dtype.itemsize * count
+        return values

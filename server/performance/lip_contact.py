@@ -24,7 +24,7 @@ FULL_ROUNDING = 0.6  # sum of pucker and funnel in "oo" and "oh"
 SPREADING_SHARE = 0.7  # of an expression's spreading that fully rounded lips take back
 
 
-def close_near_contacts(speech: FloatArray) -> FloatArray:
+def close_near_contacts(speech: NDArray[np.float32]) -> NDArray[np.float32]:
     """Close the lips where they nearly meet on the project's head.
 
     Args:
@@ -39,7 +39,7 @@ def close_near_contacts(speech: FloatArray) -> FloatArray:
     return result
 
 
-def add_expression(speech: FloatArray, expression: FloatArray) -> FloatArray:
+def add_expression(speech: NDArray[np.float32], expression: NDArray[np.float32]) -> NDArray[np.float32]:
     """Add an expression to speech without opening its closures or spreading its rounded lips.
 
     A smile or a sneer moves the lips apart, forward and up. Where they are to meet, `mouthClose` and `mouthRollLower`
@@ -65,7 +65,7 @@ def add_expression(speech: FloatArray, expression: FloatArray) -> FloatArray:
 
 
 def opening(speech: FloatArray) -> FloatArray:
-    """Return the aperture (F,) in metres, 0 or more, between the inner lips of the project's head for curves (F, 52)."""
+    """Return the aperture (F,) in metres, 0 or more, of the project's head under ARKit curves (F, 52)."""
     return np.maximum(speech @ _lip_offsets()[:, 1], 0)
 
 
@@ -76,4 +76,5 @@ def _lip_offsets() -> NDArray[np.float32]:
 
     head = load_head()
     upper, lower = head.landmark_vertices[[UPPER_LIP, LOWER_LIP]]
-    return head.basis[:, upper, 1:] - head.basis[:, lower, 1:]
+    offsets: NDArray[np.float32] = head.basis[:, upper, 1:] - head.basis[:, lower, 1:]
+    return offsets

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arkit import CHANNELS
-from ..numerics import FloatArray
 
 KNOT_INTERVAL = 1.2  # seconds from one random value to the next
 OPENING_SPREAD, EMOTION_SPREAD, BROW_SPREAD, LID_SPREAD = 0.9, 1.5, 0.9, 0.5  # standard deviations at temperature 1
@@ -32,10 +31,10 @@ class Take:
         lids: Offset of the lids, about 0; above 0 they squint, below they widen.
     """
 
-    opening: FloatArray
-    emotion: FloatArray
-    brows: FloatArray
-    lids: FloatArray
+    opening: NDArray[np.float32]
+    emotion: NDArray[np.float32]
+    brows: NDArray[np.float32]
+    lids: NDArray[np.float32]
 
     @classmethod
     def draw(cls, frames: int, fps: float, temperature: float, seed: int) -> "Take":

@@ -1,1 +1,1 @@
-"""The boundary to the add-on: framing of messages, the fields of requests, the message loop. See docs/protocol.md."""
+"""The protocol between add-on and server: framing, fields of requests, message loop. See docs/protocol.md."""

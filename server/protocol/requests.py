@@ -1,51 +1,55 @@
-"""What a client may ask for: the fields of a request, checked, and the fields of its result. See docs/protocol.md."""
+"""The requests of a client: checks the fields, runs the engine, and makes the fields of the result.
+
+See docs/protocol.md.
+"""
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine import Engine, Report, Settings
+from ..engine import Engine, Report, Result, Settings
 from ..errors import LSFError
 from ..face.rig_solver import Rig
 from ..files import audio
 from ..files.meshes import Mesh
+from ..numerics import FloatArray
 from ..performance.emotion import text as emotion_text
 from ..performance.emotion.direction import Direction
-from ..performance.emotion.text_examples import EXAMPLES
 from . import wire
 from .emotions import EMOTIONS
 
-Reply = tuple[dict, wire.Arrays]
+if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
+    from ..face.space import FaceSpace
+
+MAX_JOB_NAME = 64  # characters
+MAX_SHOWN = 40  # characters of a client's value in a message
+MAX_NUMBER = 2**53  # magnitude up to which float64 holds every whole number
+
+Reply = tuple[wire.Header, wire.Arrays]
 Cancelled = Callable[[], bool]
 
 
-def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
-    if ("audio" in arrays) == ("audio_file" in header):
-        raise LSFError("bad_request", 'A generate message needs either the array "audio" or the field "audio_file".')
-    if "audio" in arrays:
-        samples, rate = arrays["audio"], _number(header, "rate")
-        if samples.dtype != np.float32:
-            raise LSFError("bad_audio", "The audio must be float32.")
-    else:
-        if not isinstance(header["audio_file"], str):
-            raise LSFError("bad_request", "audio_file must be a path.")
-        report(0.0, "Reading the sound")
-        start, duration = _number(header, "start", 0.0), _number(header, "duration", None)
-        samples, rate = audio.load(header["audio_file"], start, duration)
-    given = header.get("settings", {})
-    if not isinstance(given, dict):
-        raise LSFError("bad_request", "settings must be an object.")
-    settings = Settings(
-        fps=_number(given, "fps", None),
-        t0=_number(given, "t0", 0.0),
-        temperature=_number(given, "temperature", 0.0),
-        seed=_number(given, "seed", 0),
-        layers=_names(given, "layers"),
-        emotion=_text(given, "emotion"),
-        emotion_strength=_number(given, "emotion_strength", 1.0),
-        emotion_mix=_number(given, "emotion_mix", None),
-    )
+def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+    """Run a `generate` request.
+
+    Args:
+        engine: The engine.
+        header: Fields of the request.
+        arrays: Arrays of the request.
+        report: Called with the progress.
+        cancelled: Returns true when the job is to stop.
+
+    Returns:
+        Fields and arrays of the result.
+
+    Raises:
+        LSFError: Anything wrong with the request, see docs/protocol.md.
+        Cancelled: If `cancelled` returned true.
+    """
+    samples, rate = _sound(header, arrays, report)
+    settings = _settings(header)
     control = arrays.get("emotion_control")
     mesh = _mesh(arrays)
     result = engine.generate(
@@ -60,55 +64,122 @@ def generate(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, 
         own_rig=_rig(header, arrays, mesh),
         direction=None if control is None else Direction.of_control(control),
     )
-    own = {} if mesh is not None else {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
-    weights = {} if result.rig_motion is None else {"rig_motion": result.rig_motion}
-    return (
-        {
-            "fps": result.fps,
-            "t0": result.t0,
-            "channels": list(result.face.channels),
-            "seconds": result.seconds,
-            "emotions": list(EMOTIONS),
-            "report": result.face.report,
-        },
-        {
-            "motion": result.motion,
-            "expression": result.expression,
-            "emotion": result.emotion,
-            **result.layers,
-            **_face(result.face),
-            **own,
-            **weights,
-        },
-    )
+    return _generate_fields(result), _generate_arrays(result, own_head=mesh is None)
 
 
-def prepare_face(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+def prepare_face(
+    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: Cancelled
+) -> Reply:
+    """Run a `prepare_face` request; arguments, result and errors as in `generate`."""
     mesh = _mesh(arrays)
     if mesh is None:
         raise LSFError("bad_request", 'A prepare_face message needs the arrays "vertices" and "triangles".')
     started = time.perf_counter()
     face = engine.prepare_face(mesh, arrays.get("landmarks68"), arrays.get("parts"), report, cancelled)
     seconds = {"face": round(time.perf_counter() - started, 4)}
-    return {"channels": list(face.channels), "report": face.report, "seconds": seconds}, _face(face)
+    return {"channels": list(face.channels), "report": face.report, "seconds": seconds}, _face_arrays(face)
 
 
-def read_emotion(engine: Engine, header: dict, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+def read_emotion(
+    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: Cancelled
+) -> Reply:
+    """Run a `read_emotion` request; arguments, result and errors as in `generate`."""
     if not isinstance(header.get("text"), str):
         raise LSFError("bad_request", "A read_emotion message needs a text.")
     report(0.0, "Reading the direction")
     weights, strength = emotion_text.read(header["text"])
-    return {"emotions": list(EXAMPLES), "strength": strength}, {"weights": weights}
+    return {"emotions": list(EMOTIONS), "strength": strength}, {"weights": weights}
 
 
 RUN = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion}
 
 
-def _face(face) -> wire.Arrays:
-    return {name: getattr(face, name) for name in ("basis", "landmarks68", "landmark_vertices", "parts")}
+def job_name(header: wire.Header) -> str:
+    """Return the field `job`. Raises LSFError("bad_request") if it is no text of 1 to MAX_JOB_NAME characters."""
+    job = header.get("job")
+    if not isinstance(job, str) or not 0 < len(job) <= MAX_JOB_NAME:
+        raise LSFError("bad_request", f"job must be a text of 1 to {MAX_JOB_NAME} characters.")
+    return job
 
 
-def _rig(header: dict, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | None:
+def shown(value: object) -> str:
+    """Return the representation of a client's value, cut to MAX_SHOWN characters for a message."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+
+
+def _sound(header: wire.Header, arrays: wire.Arrays, report: Report) -> tuple[FloatArray, float]:
+    """Samples (N,) or (N, C) of a request and their rate in Hz, from an array or a file."""
+    if ("audio" in arrays) == ("audio_file" in header):
+        raise LSFError("bad_request", 'A generate message needs either the array "audio" or the field "audio_file".')
+    if "audio" in arrays:
+        samples, rate = arrays["audio"], _number(header, "rate")
+        if samples.dtype != np.float32:
+            raise LSFError("bad_audio", "The audio must be float32.")
+        return samples, rate
+    if not isinstance(header["audio_file"], str):
+        raise LSFError("bad_request", "audio_file must be a path.")
+    report(0.0, "Reading the sound")
+    return audio.load(header["audio_file"], _number(header, "start", 0.0), _optional_number(header, "duration"))
+
+
+def _settings(header: wire.Header) -> Settings:
+    """The field `settings` of a request."""
+    fields = header.get("settings", {})
+    if not isinstance(fields, dict):
+        raise LSFError("bad_request", "settings must be an object.")
+    return Settings(
+        fps=_optional_number(fields, "fps"),
+        t0=_number(fields, "t0", 0.0),
+        temperature=_number(fields, "temperature", 0.0),
+        seed=_number(fields, "seed", 0),  # type: ignore[arg-type]  # Settings refuses what is no whole number
+        layers=_names(fields, "layers"),
+        emotion=_text(fields, "emotion"),
+        emotion_strength=_number(fields, "emotion_strength", 1.0),
+        emotion_mix=_optional_number(fields, "emotion_mix"),
+    )
+
+
+def _generate_fields(result: Result) -> wire.Header:
+    """Fields of the reply to `generate`."""
+    return {
+        "fps": result.fps,
+        "t0": result.t0,
+        "channels": list(result.face.channels),
+        "seconds": result.seconds,
+        "emotions": list(EMOTIONS),
+        "report": result.face.report,
+    }
+
+
+def _generate_arrays(result: Result, own_head: bool) -> wire.Arrays:
+    """Arrays of the reply to `generate`; the mesh only if it is the project's own head."""
+    arrays: wire.Arrays = {
+        "motion": result.motion,
+        "expression": result.expression,
+        "emotion": result.emotion,
+        **result.layers,
+        **_face_arrays(result.face),
+    }
+    if own_head:
+        arrays |= {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
+    if result.rig_motion is not None:
+        arrays["rig_motion"] = result.rig_motion
+    return arrays
+
+
+def _face_arrays(face: "FaceSpace") -> wire.Arrays:
+    """Arrays of a reply that describe a face."""
+    return {
+        "basis": face.basis,
+        "landmarks68": face.landmarks68,
+        "landmark_vertices": face.landmark_vertices,
+        "parts": face.parts,
+    }
+
+
+def _rig(header: wire.Header, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | None:
+    """The shape keys that a request asks to solve for, if any."""
     if "rig_shapes" not in arrays:
         return None
     shapes, limits = arrays["rig_shapes"], header.get("rig_limits")
@@ -122,6 +193,7 @@ def _rig(header: dict, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | None:
 
 
 def _mesh(arrays: wire.Arrays) -> Mesh | None:
+    """The mesh of a request, if it has one."""
     if "vertices" not in arrays and "triangles" not in arrays:
         return None
     if "vertices" not in arrays or "triangles" not in arrays:
@@ -129,37 +201,37 @@ def _mesh(arrays: wire.Arrays) -> Mesh | None:
     return Mesh(arrays["vertices"], arrays["triangles"])
 
 
-def _number(fields: dict, name: str, *default: float | None):
+def _number(fields: wire.Header, name: str, default: float | None = None) -> float:
+    """A number, or its default if it is left out or null. Raises LSFError if there is neither."""
+    value = _optional_number(fields, name)
+    if value is not None:
+        return value
+    if default is None:
+        raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
+    return default
+
+
+def _optional_number(fields: wire.Header, name: str) -> float | None:
+    """A number, or None if it is left out or null."""
     value = fields.get(name)
-    if value is None and default:
-        return default[0]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) > 2**53:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
         raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
     return value
 
 
-def _text(fields: dict, name: str) -> str | None:
+def _text(fields: wire.Header, name: str) -> str | None:
+    """A text, or None if it is left out or null."""
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
         raise LSFError("bad_request", f"{name} must be a text, not {shown(value)}.")
     return value
 
 
-def _names(fields: dict, name: str) -> tuple[str, ...]:
+def _names(fields: wire.Header, name: str) -> tuple[str, ...]:
+    """A list of texts; empty if it is left out or null."""
     value = fields.get(name) or []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise LSFError("bad_request", f"{name} must be a list of names, not {shown(value)}.")
     return tuple(value)
-
-
-def job_id(header: dict) -> str:
-    job = header.get("job")
-    if not isinstance(job, str) or not 0 < len(job) <= 64:
-        raise LSFError("bad_request", "job must be a text of 1 to 64 characters.")
-    return job
-
-
-def shown(value: object) -> str:
-    """A value of a stranger's message, short enough for a sentence."""
-    text = repr(value)
-    return text if len(text) <= 40 else text[:40] + "…"

@@ -1,7 +1,7 @@
 """The message loop of `python -m server`: frames on stdin, replies on stdout, logs on stderr. See docs/protocol.md.
 
-The main thread reads and answers at once (hello, ping, cancel); one worker thread loads the model after `hello` and
-runs the jobs in order. The process ends with its stdin, so it can never outlive the program that started it.
+The main thread reads messages and answers at once (hello, ping, cancel). One worker thread loads the model after
+`hello` and runs the jobs in order. The process ends with its stdin, so it cannot outlive the program that started it.
 """
 
 import logging
@@ -13,25 +13,26 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from .. import __version__
 from ..engine import Engine, available
 from ..errors import Cancelled, LSFError
 from . import requests, wire
-from .requests import job_id, shown
+from .requests import job_name, shown
 
 log = logging.getLogger(__name__)
 
 MAX_JOBS = 256
-MAX_QUEUED_BYTES = 2 << 30
-PROGRESS_INTERVAL = 0.1  # seconds between two progress messages of a job that say the same
+MAX_QUEUED_BYTES = 2 << 30  # arrays of all jobs in the queue
+PROGRESS_INTERVAL = 0.1  # seconds between two progress messages of a job with the same text
+MAX_REASON = 120  # characters of an unexpected error in a message
 
 
 class Job:
-    """One request in the queue or at work."""
+    """One request in the queue or running."""
 
-    def __init__(self, header: dict, arrays: wire.Arrays):
+    def __init__(self, header: wire.Header, arrays: wire.Arrays):
         self.id: str = header["job"]
         self.header, self.arrays = header, arrays
         self.bytes = sum(a.nbytes for a in arrays.values())
@@ -39,15 +40,26 @@ class Job:
 
 
 class Server:
-    """Answers messages from `source` on `sink` until the source ends or says `shutdown`.
-
-    `make_engine()` builds the Engine; it is called in the worker thread after `hello`, and again at the next job if it
-    raised. `models` and `device` are what `hello` reports.
-    """
+    """Answers messages from a stream until it ends or a `shutdown` comes."""
 
     def __init__(
-        self, source: BinaryIO, sink: BinaryIO, make_engine: Callable[[], Engine], models: list[dict], device: str
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        make_engine: Callable[[], Engine],
+        models: list[dict[str, object]],
+        device: str,
     ):
+        """Make a server; `run` starts it.
+
+        Args:
+            source: Stream of requests.
+            sink: Stream of replies.
+            make_engine: Builds the engine. It is called in the worker thread after `hello`, and again at the next job
+                if it raised.
+            models: What `hello` says of the models.
+            device: The requested device, which `hello` names until the engine is loaded.
+        """
         self._reader, self._sink = wire.Reader(source), sink
         self._make_engine, self._models, self._device = make_engine, models, device
         self._engine: Engine | None = None
@@ -58,7 +70,7 @@ class Server:
         self._running: Job | None = None
 
     def run(self) -> None:
-        """Serve until the stream ends. A job still at work then is told to stop; its reply goes nowhere."""
+        """Serve until the stream ends. A job that is still running then is cancelled, and its reply is lost."""
         threading.Thread(target=self._work, name="worker", daemon=True).start()
         try:
             while True:
@@ -74,15 +86,16 @@ class Server:
                     self._error(error.header, error.code, str(error))
                     if error.code == "truncated_frame":
                         break
-        except (EOFError, OSError):  # OSError: nobody reads the replies any more
+        except (EOFError, OSError):  # OSError: the client no longer reads the replies
             log.info("The client has gone.")
         with self._lock:
             for job in self._active.values():
                 job.cancelled.set()
 
-    # Main thread: answers that need no work
+    # Main thread: immediate answers
 
-    def _answer(self, header: dict, arrays: wire.Arrays) -> None:
+    def _answer(self, header: wire.Header, arrays: wire.Arrays) -> None:
+        """Answer one message, or put it into the queue. Raises LSFError."""
         kind = header.get("type")
         if kind == "hello":
             self._hello(header)
@@ -97,7 +110,8 @@ class Server:
         else:
             raise LSFError("unknown_message", f"The server knows no message of type {shown(kind)}.")
 
-    def _hello(self, header: dict) -> None:
+    def _hello(self, header: wire.Header) -> None:
+        """Check the protocol, introduce the server, and let the worker load the model."""
         if header.get("protocol") != wire.PROTOCOL:
             raise LSFError(
                 "version_mismatch",
@@ -109,7 +123,7 @@ class Server:
                 "type": "hello",
                 "protocol": wire.PROTOCOL,
                 "version": __version__,
-                "device": self._device,
+                **self._device_fields(),
                 "models": self._models,
                 "python": platform.python_version(),
             }
@@ -118,8 +132,9 @@ class Server:
             self._greeted = True
             self._queue.put(None)
 
-    def _enqueue(self, header: dict, arrays: wire.Arrays) -> None:
-        job_id(header)
+    def _enqueue(self, header: wire.Header, arrays: wire.Arrays) -> None:
+        """Put a job into the queue. Raises LSFError if its name is taken or the queue is full."""
+        job_name(header)
         job = Job(header, arrays)
         with self._lock:
             if job.id in self._active:
@@ -132,25 +147,28 @@ class Server:
             self._active[job.id] = job
         self._queue.put(job)
 
-    def _cancel(self, header: dict) -> None:
+    def _cancel(self, header: wire.Header) -> None:
+        """Cancel a job: a waiting one at once, the running one at its next check."""
         with self._lock:
-            job = self._active.get(job_id(header))
+            job = self._active.get(job_name(header))
             if job is None:
                 raise LSFError("unknown_job", f"There is no job {shown(header['job'])} to cancel: it may have ended.")
             job.cancelled.set()
             waiting = job is not self._running
             if waiting:
                 del self._active[job.id]
-        if waiting:  # the worker passes over it; a job at work answers for itself
+        if waiting:  # the worker skips it; the running job sends its own reply
             self._send({"type": "cancelled", "job": job.id})
 
     # Worker thread
 
     def _work(self) -> None:
+        """Run jobs for ever: the thread is a daemon."""
         while True:
             self._take(self._queue.get())
 
     def _take(self, job: Job | None) -> None:
+        """Load the model (None) or run one job, and send its last reply."""
         if job is None:
             try:
                 self._load()
@@ -171,19 +189,20 @@ class Server:
         except wire.WireError as error:
             self._error(job.header, error.code, str(error))
 
-    def _load(self) -> None:
+    def _load(self) -> Engine:
+        """Return the engine; the first call builds it and sends `ready`."""
         if self._engine is None:
             started = time.perf_counter()
             self._engine = self._make_engine()
-            self._send({"type": "ready", "device": self._device, "seconds": round(time.perf_counter() - started, 4)})
+            seconds = round(time.perf_counter() - started, 4)
+            self._send({"type": "ready", **self._device_fields(), "seconds": seconds})
+        return self._engine
 
-    def _run(self, job: Job) -> tuple[dict, wire.Arrays]:
-        """Return the one message that ends the job."""
+    def _run(self, job: Job) -> requests.Reply:
+        """Run a job and return the message that ends it."""
         try:
-            self._load()
-            header, arrays = requests.RUN[job.header["type"]](
-                self._engine, job.header, job.arrays, self._reporter(job), job.cancelled.is_set
-            )
+            run = requests.RUN[job.header["type"]]
+            header, arrays = run(self._load(), job.header, job.arrays, self._reporter(job), job.cancelled.is_set)
             return {"type": "result", "job": job.id, **header}, arrays
         except Cancelled:
             return {"type": "cancelled", "job": job.id}, {}
@@ -192,6 +211,7 @@ class Server:
             return {"type": "error", "job": job.id, "code": code, "message": sentence}, {}
 
     def _reporter(self, job: Job) -> Callable[[float, str], None]:
+        """Return a callback that sends progress: not too often, and never back."""
         last_time, last_text, last_fraction = 0.0, "", 0.0
 
         def report(fraction: float, text: str) -> None:
@@ -206,18 +226,34 @@ class Server:
 
     # Both threads
 
-    def _send(self, header: dict, arrays: wire.Arrays | None = None) -> None:
+    def _device_fields(self) -> dict[str, str]:
+        """Fields of `hello` and `ready`: the device that is used, or the requested one until the engine is loaded."""
+        if self._engine is None:
+            return {"device": self._device}
+        note = {"device_note": self._engine.device_note} if self._engine.device_note else {}
+        return {"device": self._engine.device, **note}
+
+    def _send(self, header: wire.Header, arrays: wire.Arrays | None = None) -> None:
+        """Write one message; both threads do."""
         with self._sending:
             wire.write_message(self._sink, header, arrays)
 
-    def _error(self, header: dict, code: str, sentence: str) -> None:
+    def _error(self, header: wire.Header, code: str, sentence: str) -> None:
+        """Send an error about the message with this header."""
         job = header.get("job")
-        about = {"job": job} if isinstance(job, str) and len(job) <= 64 else {}
+        about = {"job": job} if isinstance(job, str) and len(job) <= requests.MAX_JOB_NAME else {}
         self._send({"type": "error", **about, "code": code, "message": sentence})
 
 
 def explain(error: Exception) -> tuple[str, str]:
-    """Return the code and the sentence for an error, and log what a developer needs of an unexpected one."""
+    """Describe an error to the artist, and log an unexpected one for developers.
+
+    Args:
+        error: What a job or a command raised.
+
+    Returns:
+        The code and the sentence of an `error` message.
+    """
     if isinstance(error, LSFError):
         return error.code, str(error)
     log.error("Unexpected error", exc_info=error)
@@ -228,19 +264,25 @@ def explain(error: Exception) -> tuple[str, str]:
         )
     if isinstance(error, MemoryError):
         return "out_of_memory", "The computer ran out of memory: close other programs, or use shorter audio."
-    reason = (str(error).splitlines() or [""])[0][:120]
+    if type(error).__name__ == "OutOfMemoryError":  # of torch, which is not imported here
+        return "out_of_memory", "The GPU ran out of memory: close other programs, or set the device to CPU."
+    reason = (str(error).splitlines() or [""])[0][:MAX_REASON]
     return "internal", f"Something unexpected went wrong ({type(error).__name__}: {reason}): report it with the log."
 
 
 def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
-    """Take stdin and stdout for the protocol; what anything else prints from now on goes to stderr."""
+    """Take stdin and stdout for the protocol.
+
+    Returns:
+        Streams of requests and replies. From now on stdin is empty, and anything else that prints goes to stderr.
+    """
     source, sink = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
     sys.stdout = sys.stderr
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         msvcrt.setmode(source, os.O_BINARY)
@@ -248,8 +290,14 @@ def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(source, "rb"), os.fdopen(sink, "wb")
 
 
-def main(checkpoint: str | None, device: str, cache_folder: Path | None) -> None:
-    """Run the server on this process's stdin and stdout; does not return."""
+def main(checkpoint: str | None, device: str, cache_folder: Path | None) -> NoReturn:
+    """Run the server on this process's stdin and stdout, then end the process.
+
+    Args:
+        checkpoint: The model's folder; None is the one that ships.
+        device: "auto", "cpu", "gpu" or the name of a torch device.
+        cache_folder: Where fitted faces are kept; None keeps them in memory only.
+    """
     source, sink = claim_stdio()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
@@ -264,4 +312,4 @@ def main(checkpoint: str | None, device: str, cache_folder: Path | None) -> None
         log.exception("The server stops")
         code = 1
     logging.shutdown()
-    os._exit(code)  # a worker deep in native code must not hold up the exit
+    os._exit(code)  # a worker deep in native code must not delay the exit

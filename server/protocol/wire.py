@@ -7,46 +7,59 @@
     16      …     header: a JSON object in UTF-8
     …       …     payload: the arrays of header["arrays"], raw, little-endian, one after the other
 
-`header["arrays"]` is a list of {"name": str, "dtype": "float32" | "int32", "shape": [int, …]}. docs/protocol.md has the
-whole story. The only module that the add-on shares with the server: it needs the standard library and numpy.
+`header["arrays"]` is a list of {"name": str, "dtype": "float32" | "int32", "shape": [int, …]}. See
+docs/protocol.md. The add-on shares this module with the server, so it needs the standard library and numpy only.
 """
 
 import json
 import math
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 PROTOCOL = 1  # raised whenever a client of the old version would misunderstand the new one
 MAGIC = b"LSF1"
-PREFIX = struct.Struct("<4sIQ")
-MAX_HEADER = 1 << 20
-MAX_PAYLOAD = 1 << 30
+PREFIX = struct.Struct("<4sIQ")  # magic, bytes of the header, bytes of the payload
+MAX_HEADER = 1 << 20  # bytes
+MAX_PAYLOAD = 1 << 30  # bytes
 MAX_ARRAYS = 32
 MAX_DIMENSIONS = 4
 DTYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes read at a time
 
-Arrays = dict[str, np.ndarray]
+Header = dict[str, Any]  # a JSON object
+Arrays = dict[str, NDArray[Any]]  # float32 or int32
+_Spec = tuple[str, np.dtype[Any], tuple[int, ...], int]  # name, dtype, shape and bytes of an array
 
 
 class WireError(Exception):
-    """A frame that cannot be read or written. `code` is a word of docs/protocol.md, `header` the header if it was read.
+    """A frame that cannot be read or written.
 
     The stream stays usable unless the code is "truncated_frame", after which there is nothing more to read.
+
+    Attributes:
+        code: A word of docs/protocol.md.
+        header: The header, empty if it was not read.
     """
 
-    def __init__(self, code: str, message: str, header: dict | None = None):
+    def __init__(self, code: str, message: str, header: Header | None = None):
         super().__init__(message)
         self.code = code
         self.header = header or {}
 
 
-def write_message(stream: BinaryIO, header: dict, arrays: Arrays | None = None) -> None:
-    """Write one message and flush. Floating arrays travel as float32, integer arrays as int32.
+def write_message(stream: BinaryIO, header: Header, arrays: Arrays | None = None) -> None:
+    """Write one message and flush. Not thread-safe.
 
-    Nothing is written if the message breaks a limit: WireError. Not thread-safe.
+    Args:
+        stream: Where to write.
+        header: The JSON object; "arrays" is added to it.
+        arrays: Floating arrays are sent as float32, integer arrays as int32.
+
+    Raises:
+        WireError: The message breaks a limit ("frame_too_large", "bad_header", "bad_dtype"). Nothing is written then.
     """
     packed = {name: _packed(name, array) for name, array in (arrays or {}).items()}
     specs = [
@@ -61,24 +74,32 @@ def write_message(stream: BinaryIO, header: dict, arrays: Arrays | None = None) 
         raise WireError("frame_too_large", f"A message of {payload >> 20} MiB is over the limit of 1 GiB.")
     stream.write(PREFIX.pack(MAGIC, len(text), payload))
     stream.write(text)
-    stream.writelines(memoryview(array.reshape(-1)).cast("B") for array in packed.values())
+    stream.writelines(array.reshape(-1).data.cast("B") for array in packed.values())
     stream.flush()
 
 
 class Reader:
-    """Reads messages from a binary stream, and finds its way back after a bad prefix.
+    """Reads messages from a binary stream, and resynchronises after a bad prefix.
 
-    A prefix that cannot be right (wrong magic, lengths over the limits) is reported once; the next `read` looks for
-    the next believable prefix, byte by byte. Everything else that is wrong with a frame leaves the position known.
+    A prefix that cannot be right (wrong magic, lengths over the limits) is reported once. The next `read` searches for
+    the next plausible prefix, byte by byte. After any other error the position of the next frame is known.
     """
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
-        self._held = b""  # bytes of a rejected prefix that are still to be searched for a magic
+        self._held = b""  # bytes of a rejected prefix that have not been searched for a magic
         self._lost = False
 
-    def read(self) -> tuple[dict, Arrays]:
-        """Return (header, arrays) of the next message; arrays are writable. EOFError at a clean end; WireError."""
+    def read(self) -> tuple[Header, Arrays]:
+        """Read the next message.
+
+        Returns:
+            The header and the arrays by name; they are writable.
+
+        Raises:
+            EOFError: The stream ended between two messages.
+            WireError: The frame is damaged.
+        """
         header_length, payload_length = self._prefix()
         try:
             header, specs = _parse_header(self._exactly(header_length))
@@ -89,14 +110,15 @@ class Reader:
             self._skip(payload_length)
             raise WireError("bad_shape", "The shapes of the arrays do not add up to the payload.", header)
         payload = self._exactly(payload_length)
-        arrays, offset = {}, 0
+        arrays: Arrays = {}
+        offset = 0
         for name, dtype, shape, size in specs:
-            array = np.frombuffer(payload, dtype, size // dtype.itemsize, offset)
+            array: NDArray[Any] = np.frombuffer(payload, dtype, size // dtype.itemsize, offset)
             arrays[name], offset = array.reshape(shape), offset + size
         return header, arrays
 
     def _prefix(self) -> tuple[int, int]:
-        """Return the two lengths of the next believable prefix."""
+        """Return the lengths of header and payload of the next plausible prefix."""
         first = self._held + self._stream.read(PREFIX.size - len(self._held))
         self._held = b""
         if not first or (self._lost and len(first) < PREFIX.size):
@@ -117,7 +139,7 @@ class Reader:
             first = first[1:] + byte
 
     def _exactly(self, length: int) -> bytearray:
-        # Grows with what really arrives: a wrong length must not allocate a gigabyte.
+        """Read `length` bytes. The buffer grows with what arrives: a wrong length must not allocate a gigabyte."""
         data = bytearray()
         while len(data) < length:
             chunk = self._stream.read(min(_CHUNK, length - len(data)))
@@ -127,6 +149,7 @@ class Reader:
         return data
 
     def _skip(self, length: int) -> None:
+        """Read and drop `length` bytes."""
         while length:
             chunk = self._stream.read(min(_CHUNK, length))
             if not chunk:
@@ -135,12 +158,15 @@ class Reader:
 
 
 def _unpack(prefix: bytes) -> tuple[bytes, int, int]:
+    """Return magic and lengths of a prefix."""
     if len(prefix) < PREFIX.size:
         raise WireError("truncated_frame", "The stream ended in the middle of a message.")
-    return PREFIX.unpack(prefix)
+    magic, header_length, payload_length = PREFIX.unpack(prefix)
+    return magic, header_length, payload_length
 
 
-def _packed(name: str, array: np.ndarray) -> np.ndarray:
+def _packed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Convert an array to little-endian float32 or int32 in C order, without loss if it is of integers."""
     array = np.asarray(array)
     if array.dtype.kind == "f":
         return array.astype("<f4", order="C", copy=False)
@@ -151,8 +177,8 @@ def _packed(name: str, array: np.ndarray) -> np.ndarray:
     raise WireError("bad_dtype", f'The array "{name}" fits neither float32 nor int32.')
 
 
-def _parse_header(text: bytearray) -> tuple[dict, list[tuple[str, np.dtype, tuple[int, ...], int]]]:
-    """Return the header and (name, dtype, shape, bytes) of each array."""
+def _parse_header(text: bytearray) -> tuple[Header, list[_Spec]]:
+    """Return the header and the name, dtype, shape and bytes of each array."""
     try:
         header = json.loads(text.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -162,24 +188,32 @@ def _parse_header(text: bytearray) -> tuple[dict, list[tuple[str, np.dtype, tupl
     entries = header.get("arrays", [])
     if not isinstance(entries, list) or len(entries) > MAX_ARRAYS:
         raise WireError("bad_header", f'"arrays" of a header must be a list of at most {MAX_ARRAYS} entries.', header)
-    specs, names = [], set()
+    specs: list[_Spec] = []
     for entry in entries:
-        entry = entry if isinstance(entry, dict) else {}
-        name, dtype, shape = entry.get("name"), entry.get("dtype"), entry.get("shape")
-        if not isinstance(name, str) or name in names:
+        spec = _parse_spec(entry, header)
+        if spec[0] in {name for name, *_ in specs}:
             raise WireError("bad_header", "Every array of a header needs a name of its own.", header)
-        if not isinstance(dtype, str) or dtype not in DTYPES:
-            raise WireError("bad_dtype", f'The dtype of an array must be float32 or int32, not "{dtype}".', header)
-        if (
-            not isinstance(shape, list)
-            or len(shape) > MAX_DIMENSIONS
-            or any(type(n) is not int or not 0 <= n <= MAX_PAYLOAD for n in shape)
-        ):
-            raise WireError("bad_shape", f"The shape of an array must be up to {MAX_DIMENSIONS} whole numbers.", header)
-        names.add(name)
-        specs.append((name, DTYPES[dtype], tuple(shape), math.prod(shape) * DTYPES[dtype].itemsize))
+        specs.append(spec)
     return header, specs
 
 
+def _parse_spec(entry: object, header: Header) -> _Spec:
+    """Check one entry of "arrays"; `header` is for the error."""
+    entry = entry if isinstance(entry, dict) else {}
+    name, dtype, shape = entry.get("name"), entry.get("dtype"), entry.get("shape")
+    if not isinstance(name, str):
+        raise WireError("bad_header", "Every array of a header needs a name of its own.", header)
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise WireError("bad_dtype", f'The dtype of an array must be float32 or int32, not "{dtype}".', header)
+    if (
+        not isinstance(shape, list)
+        or len(shape) > MAX_DIMENSIONS
+        or any(type(n) is not int or not 0 <= n <= MAX_PAYLOAD for n in shape)
+    ):
+        raise WireError("bad_shape", f"The shape of an array must be up to {MAX_DIMENSIONS} whole numbers.", header)
+    return name, DTYPES[dtype], tuple(shape), math.prod(shape) * DTYPES[dtype].itemsize
+
+
 def _no_constant(name: str) -> float:
+    """Refuse NaN and Infinity, which Python's JSON parser accepts."""
     raise ValueError(f"{name} is no JSON number")

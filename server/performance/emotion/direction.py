@@ -70,7 +70,8 @@ class Direction:
 
         def interpolate(rows: FloatArray) -> FloatArray:
             weight = fraction.reshape(-1, *[1] * (rows.ndim - 1))
-            return (1 - weight) * rows[low] + weight * rows[high]
+            between: FloatArray = (1 - weight) * rows[low] + weight * rows[high]
+            return between
 
         return Direction(interpolate(self.strength), interpolate(self.mix), interpolate(self.chosen))
 

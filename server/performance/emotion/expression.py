@@ -87,7 +87,7 @@ def speech_activity(level: FloatArray, opening: FloatArray, fps: float) -> Float
     """
     from scipy.ndimage import maximum_filter1d
 
-    threshold = max(np.percentile(level, prosody.LOUD_PERCENTILE) - SILENCE_DEPTH, SILENCE_LEVEL)
+    threshold = max(float(np.percentile(level, prosody.LOUD_PERCENTILE)) - SILENCE_DEPTH, SILENCE_LEVEL)
     loud = prosody.at_frames((level > threshold).astype(float), len(opening), fps)
     widest = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
     return loud * smoothstep(widest, RESTING_OPENING, TALKING_OPENING)

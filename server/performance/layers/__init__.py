@@ -32,5 +32,5 @@ def make_layers(
     Returns:
         For each name its curve (F, …), see the layer's module.
     """
-    line_seed = zlib.crc32(np.ascontiguousarray(audio)) ^ seed
+    line_seed = zlib.crc32(np.ascontiguousarray(audio).data) ^ seed
     return {name: LAYERS[name](audio, times, line_seed) for name in names}

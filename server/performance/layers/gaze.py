@@ -60,7 +60,8 @@ def fixations(duration: float, phrase_ends: FloatArray, seed: int) -> tuple[Floa
         Onsets (n,) in seconds of the saccades to each target, and the targets (n, 2) in degrees.
     """
     rng = np.random.default_rng((seed, 1))
-    onsets, targets = [0.0], [np.zeros(2)]
+    onsets = [0.0]
+    targets: list[FloatArray] = [np.zeros(2)]
     now, last = STRAIGHT_GAZE * rng.uniform(1, 2), duration - STRAIGHT_GAZE
     while now < last:
         until = now + max(MIN_FIXATION, rng.exponential(MUTUAL_GAZE))

@@ -26,6 +26,8 @@ SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
 class ControlledEngine:
     """Does what the test tells it: works until `go` is set or the job is cancelled; or raises."""
 
+    device, device_note = "cpu", ""
+
     def __init__(self):
         self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
 
@@ -66,12 +68,12 @@ class ControlledEngine:
 class Peer:
     """The client's end of a Server that runs in a thread."""
 
-    def __init__(self, engine, make_engine=None):
+    def __init__(self, engine, make_engine=None, device="cpu"):
         down, up = os.pipe(), os.pipe()
         self.engine = engine
         self.sink, self.reader = os.fdopen(down[1], "wb"), wire.Reader(os.fdopen(up[0], "rb"))
         source, sink = os.fdopen(down[0], "rb"), os.fdopen(up[1], "wb")
-        server = message_loop.Server(source, sink, make_engine or (lambda: engine), [], "cpu")
+        server = message_loop.Server(source, sink, make_engine or (lambda: engine), [], device)
         self.thread = threading.Thread(target=server.run, daemon=True)
         self.thread.start()
 
@@ -246,6 +248,29 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
     peer.sink.close()
 
 
+@pytest.mark.parametrize("note", ["", "The GPU does not work: the CPU is used."])
+def test_ready_and_a_later_hello_name_the_device_that_is_used(note):
+    engine = ControlledEngine()
+    engine.device, engine.device_note = ("cpu" if note else "cuda"), note
+    peer = Peer(engine, device="auto")
+    hello = {"type": "hello", "protocol": wire.PROTOCOL}
+    peer.send(hello)
+    first, ready = peer.receive(), peer.receive()
+    assert first["device"] == "auto" and "device_note" not in first
+    peer.send(hello)
+    for message in (ready, peer.receive()):
+        assert message["device"] == engine.device and message.get("device_note", "") == note
+    peer.sink.close()
+
+
+def test_a_gpu_without_memory_is_a_sentence(peer):
+    peer.engine.error = type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory")  # as torch names it
+    peer.engine.go.set()
+    peer.generate("a")
+    reply = peer.receive("progress")
+    assert reply["code"] == "out_of_memory" and "GPU" in reply["message"]
+
+
 @pytest.mark.parametrize(
     ("header", "arrays", "code"),
     [
@@ -363,7 +388,10 @@ def test_four_points_save_a_head_on_which_nothing_is_found():
     four = np.full((68, 3), np.nan, np.float32)
     four[[48, 54, 30, 8]] = marks[[48, 54, 30, 8]]  # mouth corners, nose tip, chin
     faces = FaceCache(None)
-    peer = Peer(SimpleNamespace(prepare_face=lambda mesh, *rest: prepare_face(mesh, faces, *rest))).greet()
+    engine = SimpleNamespace(
+        device="cpu", device_note="", prepare_face=lambda mesh, *rest: prepare_face(mesh, faces, *rest)
+    )
+    peer = Peer(engine).greet()
     peer.send({"type": "prepare_face", "job": "alone"}, mesh)
     refused = peer.receive("progress")
     assert (refused["type"], refused["code"]) == ("error", "no_face") and "place the landmarks" in refused["message"]
