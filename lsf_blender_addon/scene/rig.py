@@ -78,7 +78,7 @@ def mapping_of(head: bpy.types.Object) -> Mapping | None:
         return None
     if face.own_keys == "RECOGNISE":
         return recognised_mapping(head)
-    return Mapping(face.mapping_name, mapping_rows(face)).of(set(own_keys(mesh_of(head))))
+    return Mapping(face.mapping_name, mapping_rows(face)).restricted_to(set(own_keys(mesh_of(head))))
 
 
 def mapping_rows(face: "LSF_PG_face") -> tuple[Row, ...]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-bpy = pytest.importorskip("bpy")
+# ruff: noqa: E402
+bpy = pytest.importorskip("bpy")  # before the imports that need it: without bpy, these tests are skipped
 
 import lsf_blender_addon
 from lsf_blender_addon import compat

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -15,7 +16,7 @@ from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene import evaluated_keys, meshes
 from lsf_blender_addon.scene.landmarks import store as landmark_store
 
-LINE = os.path.join(os.path.dirname(compat.__file__), "assets", "demo_line.flac")
+LINE = Path(compat.__file__).parent / "assets" / "demo_line.flac"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A film of a line: a copy of the scene is rendered, and nothing of it stays."""
+"""Playblast: a copy of the scene is rendered, and nothing of it stays."""
 
 import subprocess
 from shutil import which
@@ -94,9 +94,9 @@ def test_the_scene_stays_as_it_is(head):
     scene.timeline_markers.new("cut", frame=30).camera = bpy.data.objects["LSF face"]
     bpy.context.view_layer.update()
     before = counts(), settings(scene), [marker.camera.name for marker in scene.timeline_markers]
-    film = playblast.create_scene(scene, head, (25, 30), "/film.mp4", close_up=True)
-    assert film.camera.name != "LSF face" and (film.frame_start, film.frame_end) == (25, 30)
-    playblast.remove_scene(film)
+    copy = playblast.create_scene(scene, head, (25, 30), "/playblast.mp4", close_up=True)
+    assert copy.camera.name != "LSF face" and (copy.frame_start, copy.frame_end) == (25, 30)
+    playblast.remove_scene(copy)
     assert (counts(), settings(scene), [marker.camera.name for marker in scene.timeline_markers]) == before
 
 
@@ -105,10 +105,10 @@ def test_the_scenes_own_camera(head):
     scene.camera = bpy.data.objects.new("theirs", bpy.data.cameras.new("theirs"))
     scene.collection.objects.link(scene.camera)
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 1998, 1080, 25
-    film = playblast.create_scene(scene, head, (25, 30), "/film.mp4", close_up=False)
-    assert film.camera == scene.camera and (film.render.resolution_x, film.render.resolution_y) == (498, 270)
-    assert film.world is not scene.world
-    playblast.remove_scene(film)
+    copy = playblast.create_scene(scene, head, (25, 30), "/playblast.mp4", close_up=False)
+    assert copy.camera == scene.camera and (copy.render.resolution_x, copy.render.resolution_y) == (498, 270)
+    assert copy.world is not scene.world
+    playblast.remove_scene(copy)
     assert scene.camera.name == "theirs"
 
 
@@ -120,19 +120,19 @@ def test_pictures_are_taken_off_the_sequencer(head):
     (editor.strips if hasattr(editor, "strips") else editor.sequences).new_meta("meta", 2, 1)
     sound = next(strip for strip in compat.strips_of(editor) if strip.type == "SOUND")
     sound.move_to_meta(next(strip for strip in compat.strips_of(editor) if strip.type == "META"))
-    film = playblast.create_scene(scene, head, (25, 30), "/film.mp4", close_up=True)
-    assert [strip.type for strip in compat.strips_of(film.sequence_editor)] == ["SOUND"]
+    copy = playblast.create_scene(scene, head, (25, 30), "/playblast.mp4", close_up=True)
+    assert [strip.type for strip in compat.strips_of(copy.sequence_editor)] == ["SOUND"]
     assert [strip.type for strip in compat.strips_of(editor)] == ["META"]
-    playblast.remove_scene(film)
+    playblast.remove_scene(copy)
 
 
 @pytest.mark.skipif(which("ffprobe") is None, reason="needs ffprobe")
-def test_a_film_with_sound(head, addon, tmp_path, monkeypatch):
+def test_a_playblast_with_sound(head, addon, tmp_path, monkeypatch):
     monkeypatch.setattr(playblast, "FACE_SIZE", 64)
     from lsf_blender_addon.ui.operators import playblast as operator
 
-    six = frame_range.FrameRange(bpy.context.scene, 35, 40, "line")  # with the first click
-    monkeypatch.setattr(operator.frame_range, "find_frame_range", lambda context, head: six)
+    six_frames = frame_range.FrameRange(bpy.context.scene, 35, 40, "line")  # with the first click
+    monkeypatch.setattr(operator.frame_range, "find_frame_range", lambda context, head: six_frames)
     before = counts()
     for number in (1, 2):
         assert bpy.ops.lsf.playblast() == {"FINISHED"}
@@ -155,16 +155,16 @@ def test_a_film_with_sound(head, addon, tmp_path, monkeypatch):
         assert np.abs(np.frombuffer(sound, np.int16).astype(np.int32)).max() > 3000
 
 
-def test_a_cancelled_film_is_no_film(head, addon, tmp_path):
+def test_a_cancelled_playblast_leaves_no_file(head, addon, tmp_path):
     """Esc while it is rendered: Blender calls the handler, and has written a part of the file."""
     from lsf_blender_addon.ui.operators import playblast as operator
 
     path = tmp_path / "shot_line_001.mp4"
-    path.write_bytes(b"half a film")
-    film = playblast.create_scene(bpy.context.scene, head, (25, 30), str(path), close_up=True)
+    path.write_bytes(b"half a video")
+    copy = playblast.create_scene(bpy.context.scene, head, (25, 30), str(path), close_up=True)
     operator._cancelled(bpy.context.scene)  # of another render
     assert path.exists()
-    operator._cancelled(film)
+    operator._cancelled(copy)
     assert not path.exists() and "no playblast" in addon.session.message
     operator._clean_up()
     assert not playblast.remaining_scenes()

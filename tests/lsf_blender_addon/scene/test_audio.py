@@ -1,5 +1,7 @@
 """The sound of a line, as the server gets it."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -19,8 +21,8 @@ def test_the_server_reads_what_it_can(tmp_path):
 
 
 def test_a_packed_sound_is_unpacked_for_the_job(tmp_path):
-    header, arrays = audio.request(line("line.wav", packed=b"RIFF"), str(tmp_path))
-    assert open(header["audio_file"], "rb").read() == b"RIFF" and header["audio_file"].startswith(str(tmp_path))
+    header, _arrays = audio.request(line("line.wav", packed=b"RIFF"), str(tmp_path))
+    assert Path(header["audio_file"]).read_bytes() == b"RIFF" and header["audio_file"].startswith(str(tmp_path))
 
 
 def test_without_audaspace_the_server_must_try(tmp_path, monkeypatch):

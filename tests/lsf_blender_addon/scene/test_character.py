@@ -79,9 +79,9 @@ def test_parts_follow_the_head(pair):
     assert [part.object for part in head.lsf.parts] == [teeth], "from now on without selecting"
 
 
-def test_again_and_with_an_artists_wish(pair):
+def test_an_artists_driver_and_curve_stay(pair):
     """A driver and a curve of the artist's on the part stay; ours are not doubled."""
-    head, teeth, _client = pair
+    _head, teeth, _client = pair
     bpy.ops.lsf.generate()
     drivers = teeth.data.shape_keys.animation_data.drivers
     drivers[0].driver.type = "SCRIPTED"
@@ -97,7 +97,7 @@ def test_again_and_with_an_artists_wish(pair):
 
 
 def test_another_head_takes_the_part_over(pair, addon, monkeypatch):
-    head, teeth, client = pair
+    head, teeth, _client = pair
     bpy.ops.lsf.generate()
     other = head.copy()
     other.data = head.data.copy()

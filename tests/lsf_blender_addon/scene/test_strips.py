@@ -134,7 +134,7 @@ def test_choice_of_the_strip(blank, add_strip, clicks):
 def test_a_missing_file_is_refused(blank, add_strip, clicks):
     strip = add_strip(clicks)
     strip.sound.filepath = str(clicks.with_name("gone.wav"))
-    with pytest.raises(UserError, match="gone.wav.* is missing"):
+    with pytest.raises(UserError, match=r"gone\.wav.* is missing"):
         strips.read_line(bpy.context.scene, strip)
 
 

@@ -1,4 +1,4 @@
-"""Rays and nearest places against plain geometry."""
+"""Ray casts and closest points against plain geometry."""
 
 import numpy as np
 import pytest
@@ -34,21 +34,21 @@ def test_a_ray_beside_the_surface():
     assert grid().raycast(np.array([0.5, -5, 0.5]), np.array([0, -1.0, 0])) is None
 
 
-def test_a_place_moves_with_its_vertices():
+def test_a_surface_point_moves_with_its_vertices():
     bumps = grid()
     place = bumps.raycast(np.array([0.3, -5, 0.6]), np.array([0.1, 1, 0.05]))
     matrix = np.random.default_rng(0).normal(size=(3, 3))
     np.testing.assert_allclose(place.position(bumps.vertices @ matrix), place.position(bumps.vertices) @ matrix)
 
 
-def test_nearest_is_the_nearest_of_many_samples(monkeypatch):
+def test_the_closest_point_is_the_closest_of_many_samples(monkeypatch):
     bumps, rng = grid(30), np.random.default_rng(1)
     weights = rng.dirichlet((1, 1, 1), (400, len(bumps.triangles)))
     samples = np.einsum("stk,tkd->std", weights, bumps.vertices[bumps.triangles]).reshape(-1, 3)
     for point in rng.uniform(-0.3, 1.3, (20, 3)) * (1, 0.2, 1):
         best = np.linalg.norm(samples - point, axis=1).min()
-        for few in (10**9, 0):  # looking at all triangles, or at those of the nearest vertices
-            monkeypatch.setattr(surface, "FULL_SEARCH", few)
+        for limit in (10**9, 0):  # search all triangles, or those around the nearest vertices
+            monkeypatch.setattr(surface, "FULL_SEARCH", limit)
             gap = np.linalg.norm(bumps.closest_point(point).position(bumps.vertices) - point)
             assert gap <= best + 1e-9 and gap > best - 0.01
 
@@ -80,7 +80,7 @@ def test_vertices_without_faces_are_no_surface(monkeypatch):
     assert isinstance(with_loose.closest_point(np.array([9.0, 9, 9])), SurfacePoint)
 
 
-def test_nearest_each_is_nearest_of_every_point(monkeypatch):
+def test_closest_points_are_the_closest_point_of_each(monkeypatch):
     bumps, points = grid(12), np.random.default_rng(2).uniform(-0.5, 1.5, (40, 3))
     monkeypatch.setattr(surface, "FULL_SEARCH", 10**9)
     for point, place in zip(points, bumps.closest_points(points), strict=True):

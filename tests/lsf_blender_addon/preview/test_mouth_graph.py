@@ -1,0 +1,39 @@
+"""The graph of the mouth's opening is that of the stored prediction."""
+
+import bpy
+import numpy as np
+
+from lsf_blender_addon.prediction import lips, store
+from lsf_blender_addon.preview import mouth_graph, mouth_openings
+from tests.lsf_blender_addon.fake_client import Client, use
+
+
+def test_the_graph_is_the_predicted_opening(addon, add_strip, clicks, monkeypatch):
+    add_strip(clicks)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    use(addon, monkeypatch, Client())
+    bpy.ops.lsf.generate()
+    scene = bpy.context.scene
+    action = bpy.context.object.data.shape_keys.animation_data.action
+    kept = store.load(action)
+    if not kept.lips.shape[1]:  # the fake client knows no lips: these open with jawOpen, 10 mm
+        offsets = np.zeros((len(kept.channels), 20, 3), np.float32)
+        offsets[kept.channels.index("jawOpen"), lips.LOWER, 2] = -10
+        kept = store.Prediction(**{**kept.__dict__, "lips": offsets})
+        store.store(action, kept)
+    first, opening = mouth_openings.openings_by_strip(scene)["line"]
+    assert first == 25 and opening.shape == (len(kept.motion),)
+    jaw = kept.motion[:, kept.channels.index("jawOpen")]
+    np.testing.assert_allclose(opening, jaw * 10 / mouth_openings.FULL_OPENING, atol=1e-3)
+    assert mouth_openings.openings_by_strip(scene)["line"][1] is opening, "measured once"
+    mouth_graph.hide()
+    assert mouth_openings.openings_by_strip(scene)["line"][1] is not opening
+
+
+def test_the_graph_is_off_until_the_button_is_pressed(addon):
+    assert not mouth_graph.is_shown()
+    if not bpy.app.background:
+        bpy.ops.lsf.show_mouth_graph()
+        assert mouth_graph.is_shown()
+        bpy.ops.lsf.show_mouth_graph()
+    assert not mouth_graph.is_shown()
