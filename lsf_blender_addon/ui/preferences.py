@@ -1,34 +1,45 @@
-"""The add-on's preferences: the server's Python."""
+"""The add-on's preferences: installation, Python and device of the speech engine."""
 
 from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..jobs import environment
+from ..jobs import environment, session
 from ..scene.extension import PACKAGE
-from .panels.common import wrapped
+from .blender_types import IconItems
+from .text import wrapped
 
 
 class LSF_preferences(bpy.types.AddonPreferences):
     bl_idname = PACKAGE
 
     python: bpy.props.StringProperty(
-        name="Use This Python Instead",
+        name="Custom Python",
         subtype="FILE_PATH",
-        description="A Python that has the server's packages. Left empty: the environment that Install makes",
+        description="Python interpreter that runs the speech engine. Leave empty to use the installed one",
     )
     wheels: bpy.props.StringProperty(
-        name="Offline Wheels",
+        name="Wheel Folder",
         subtype="DIR_PATH",
-        description="A folder of Python wheels to install from, on a machine without network",
+        description="Folder of Python wheels to install from, for a computer without network",
+    )
+    device: bpy.props.EnumProperty(
+        name="Device",
+        description="Processor that the speech engine uses. A change takes effect with the next generation",
+        items=(  # the identifiers are those of the server's argument --device
+            ("auto", "Automatic", "Use the GPU if the speech engine can, else the CPU"),
+            ("cpu", "CPU", "Use the CPU"),
+            ("gpu", "GPU", "Use the GPU: CUDA, or Metal on a Mac"),
+        ),
+        default="auto",
     )
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         installation = environment.installation
-        if environment.installing():
+        if installation is not None and environment.installing():
             row = layout.row()
             row.progress(factor=installation.fraction, text=installation.text)
             row.operator("lsf.cancel_environment", icon="X", text="")
@@ -41,20 +52,31 @@ class LSF_preferences(bpy.types.AddonPreferences):
                 "lsf.make_environment", icon="IMPORT", text="Install Again" if python else "Install (about 2 GB)"
             )
             row.operator("lsf.open_log", text="Installation Log").log = "INSTALL"
-            row.operator("lsf.open_log", text="Server Log").log = "SERVER"
+            row.operator("lsf.open_log", text="Engine Log").log = "SERVER"
             layout.operator("lsf.install_text_encoder", icon="IMPORT")
             if installation and installation.error:
                 wrapped(layout, context, installation.error, "ERROR")
+        layout.prop(self, "device")
+        for text in _device_in_use():
+            wrapped(layout, context, text, "INFO")
         layout.prop(self, "wheels")
         layout.prop(self, "python")
 
 
-def _state(python: Path | None) -> tuple[str, str]:
-    """What there is to say of the server's Python, and an icon. Not asked with every drawing of the sidebar: a network
-    drive that is gone takes seconds to say so.
+def _state(python: Path | None) -> tuple[str, IconItems]:
+    """Return the state of the speech engine in words, and an icon.
+
+    Only the preferences ask for it, not the sidebar with each redraw: it takes seconds if a network drive is gone.
     """
     if python is None:
-        return iface("The server's packages are not installed yet."), "INFO"
+        return iface("The speech engine is not installed yet."), "INFO"
     if not python.is_file():
-        return iface("There is no Python here, choose another one: {python}").format(python=python), "ERROR"
+        return iface("Python not found, choose another one: {python}").format(python=python), "ERROR"
     return iface("Ready: {python}").format(python=python), "CHECKMARK"
+
+
+def _device_in_use() -> list[str]:
+    """Return which device the running server uses, and why if it is not the preferred one; nothing without a server."""
+    device, note = session.device_in_use()
+    texts = [iface("The speech engine runs on: {device}").format(device=device)] if device else []
+    return [*texts, note] if note else texts

@@ -1,7 +1,11 @@
-"""Every class, menu entry, property and handler of the add-on, in the order in which Blender learns of them."""
+"""Registers the classes, properties, menu entries, handlers and translations of the add-on with Blender."""
+
+from collections.abc import Callable
+from typing import Any
 
 import bpy
 
+from ..animation import action_cache
 from ..jobs import environment, session
 from ..preview import mouth_graph, playback
 from . import preferences, translations
@@ -65,7 +69,7 @@ from .properties import settings
 from .properties import takes as take_properties
 from .properties import tweaks as tweak_properties
 
-CLASSES = (
+CLASSES: tuple[type, ...] = (
     emotion_properties.LSF_PG_emotion,
     take_properties.LSF_PG_takes,
     layer_properties.LSF_PG_layers,
@@ -143,34 +147,49 @@ CLASSES = (
     exchange.LSF_PT_sequencer_exchange,
 )
 
-MENUS = (  # (Blender's menu, what draws our entry)
+PROPERTY = "lsf"  # what the add-on adds to these types; read it with scene/own_properties.py
+PROPERTY_GROUPS: tuple[tuple[type, type[bpy.types.PropertyGroup]], ...] = (
+    (bpy.types.Scene, settings.LSF_PG_settings),
+    (bpy.types.Object, face_properties.LSF_PG_face),
+    (bpy.types.Action, tweak_properties.LSF_PG_tweaks),
+)
+
+DrawFunction = Callable[[Any, bpy.types.Context], None]
+MENUS: tuple[tuple[Any, DrawFunction], ...] = (  # (menu of Blender, function that draws our entry)
     (bpy.types.VIEW3D_MT_mesh_add, add_head.draw_menu),
     (bpy.types.TOPBAR_MT_file_import, import_live_link.draw_menu),
     (bpy.types.TOPBAR_MT_file_export, export_curves.draw_menu),
 )
 
 
-@bpy.app.handlers.persistent
-def _on_load(*_arguments) -> None:
-    session.drop("The generation was dropped, as another file was opened")
+def tooltip(cls: type[bpy.types.Operator]) -> str:
+    """Return the docstring of an operator as one line without the last full stop: Blender wraps and ends it."""
+    return " ".join((cls.__doc__ or "").split()).removesuffix(".")
+
+
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
+def _on_load(*_arguments: object) -> None:
+    session.drop("The generation was cancelled because another file was opened")
     playback.discard_settings()
 
 
 def register() -> None:
+    """Register everything: the add-on is enabled."""
     for cls in CLASSES:
         if issubclass(cls, bpy.types.Operator):
-            cls.bl_description = " ".join(cls.__doc__.split())  # a tooltip breaks its lines itself
+            cls.bl_description = tooltip(cls)
         bpy.utils.register_class(cls)
     translations.register()
-    bpy.types.Scene.lsf = bpy.props.PointerProperty(type=settings.LSF_PG_settings)
-    bpy.types.Object.lsf = bpy.props.PointerProperty(type=face_properties.LSF_PG_face)
-    bpy.types.Action.lsf = bpy.props.PointerProperty(type=tweak_properties.LSF_PG_tweaks)
+    for owner, group in PROPERTY_GROUPS:
+        setattr(owner, PROPERTY, bpy.props.PointerProperty(type=group))
     for menu, draw in MENUS:
         menu.append(draw)
     bpy.app.handlers.load_pre.append(_on_load)
+    action_cache.register()
 
 
 def unregister() -> None:
+    """Unregister everything and stop what runs: the add-on is disabled."""
     session.stop()
     environment.stop()
     emotion_icons.free()
@@ -178,12 +197,12 @@ def unregister() -> None:
     mouth_graph.hide()
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
+    action_cache.unregister()
     bpy.app.handlers.load_pre.remove(_on_load)
-    del bpy.types.Action.lsf
-    del bpy.types.Object.lsf
     for menu, draw in MENUS:
         menu.remove(draw)
-    del bpy.types.Scene.lsf
+    for owner, _group in reversed(PROPERTY_GROUPS):
+        delattr(owner, PROPERTY)
     translations.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -28,13 +28,11 @@ def of_classes() -> set[str]:
     """Labels and tooltips of the registered classes and their properties."""
     found = set()
     for cls in registration.CLASSES:
-        rna = cls.bl_rna
         if issubclass(cls, (bpy.types.Operator, bpy.types.Panel)):
             found.add(cls.bl_label)
         if issubclass(cls, bpy.types.Operator):
             found.add(_operator(cls).get_rna_type().description)
-        for name in _own_properties(cls):
-            prop = rna.properties[name]
+        for prop in _own_properties(cls):
             if prop.is_hidden or _is_group(prop):
                 continue
             found |= {prop.name, prop.description}
@@ -66,11 +64,14 @@ def of_code() -> set[str]:
     return {message for message in found if _is_text(message)}
 
 
-def _own_properties(cls) -> list[str]:
+def _own_properties(cls) -> list[bpy.types.Property]:
+    """The properties that the add-on gives a class. Those of an operator are in another type than its methods."""
+    rna = _operator(cls).get_rna_type() if issubclass(cls, bpy.types.Operator) else cls.bl_rna
     annotations = {}
     for base in reversed(cls.__mro__):
-        annotations |= getattr(base, "__annotations__", {})
-    return [name for name in annotations if name in cls.bl_rna.properties]
+        if base.__module__.startswith(lsf_blender_addon.__name__):
+            annotations |= getattr(base, "__annotations__", {})
+    return [rna.properties[name] for name in annotations if name in rna.properties]
 
 
 def _operator(cls):

@@ -1,1 +1,1 @@
-"""Correcting the 68 landmarks in the viewport."""
+"""The editor for the 68 landmarks in the viewport."""

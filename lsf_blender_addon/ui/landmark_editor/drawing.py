@@ -1,61 +1,74 @@
-"""Landmarks over a viewport: points, lines between them, and the name of the one under the pointer."""
+"""Draws landmarks over a viewport: discs, lines between them, and the name of the hovered one."""
+
+from typing import Literal
 
 import blf
 import bpy
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
+from numpy.typing import NDArray
 
 from ...scene.landmarks import points
 from .editor import Editor, to_pixels
 
-FOUND, OWN, DOUBTFUL = (0.2, 0.75, 1.0, 0.9), (0.3, 1.0, 0.35, 1.0), (1.0, 0.35, 0.2, 1.0)
-HOVERED = (1.0, 0.9, 0.2, 1.0)
-LINE, OUTLINE = (0.2, 0.75, 1.0, 0.35), (0.0, 0.0, 0.0, 0.7)
-RADIUS, CORNERS = 4.0, 12  # of a point: pixels, and corners of its disc
+Colour = tuple[float, float, float, float]  # RGBA
+Floats = NDArray[np.floating]
+
+FOUND: Colour = (0.2, 0.75, 1.0, 0.9)
+OWN: Colour = (0.3, 1.0, 0.35, 1.0)
+DOUBTFUL: Colour = (1.0, 0.35, 0.2, 1.0)
+HOVERED: Colour = (1.0, 0.9, 0.2, 1.0)
+LINE: Colour = (0.2, 0.75, 1.0, 0.35)
+OUTLINE: Colour = (0.0, 0.0, 0.0, 0.7)
+RADIUS = 4.0  # of a disc, in pixels
+OUTLINE_WIDTH = 1.5  # pixels
+CORNERS = 12  # of the polygon that is drawn as a disc
+FONT_SIZE = 12  # pixels
+LABEL_GAP = 10  # pixels between landmark and label
 
 
-def pixels(editor: Editor, region: bpy.types.Region, view: bpy.types.RegionView3D) -> np.ndarray:
-    """(68, 2) where the points are in a region; NaN where there is none."""
+def pixels(editor: Editor, region: bpy.types.Region, view: bpy.types.RegionView3D) -> Floats:
+    """Return where the landmarks are in a region: (68, 2) pixels, NaN for those that are not set or not visible."""
     return to_pixels(editor.positions(), np.array(view.perspective_matrix), region.width, region.height)
 
 
 def draw(editor: Editor, doubtful: set[int]) -> None:
-    """A handler for POST_PIXEL, in every 3D viewport."""
+    """Draw the landmarks; a POST_PIXEL handler of every 3D viewport."""
     region, view = bpy.context.region, bpy.context.region_data
     if region is None or view is None:
         return
     scale = bpy.context.preferences.system.ui_scale
     where, shown = pixels(editor, region, view), editor.shown
     gpu.state.blend_set("ALPHA")
-    if not editor.four:
+    if not editor.anchors_only:
         _fill("LINES", lines(where, shown), LINE)
     for point in shown:
-        colour = (
-            HOVERED
-            if point == editor.hovered
-            else OWN
-            if point in editor.own
-            else DOUBTFUL
-            if point in doubtful
-            else FOUND
-        )
-        _fill("TRIS", disc(where[point], scale * (RADIUS + 1.5)), OUTLINE)
-        _fill("TRIS", disc(where[point], scale * (RADIUS + (point == editor.hovered))), colour)
+        is_hovered = point == editor.hovered
+        _fill("TRIS", disc(where[point], scale * (RADIUS + OUTLINE_WIDTH)), OUTLINE)
+        _fill("TRIS", disc(where[point], scale * (RADIUS + is_hovered)), _colour(editor, doubtful, point))
     gpu.state.blend_set("NONE")
-    for point in shown if editor.four else [p for p in shown if p == editor.hovered]:
+    for point in shown if editor.anchors_only else [p for p in shown if p == editor.hovered]:
         _label(where[point], points.name(point), scale, leftwards=point in points.RIGHT)
 
 
-def lines(where: np.ndarray, shown: list[int]) -> np.ndarray:
-    """(2 N, 2) ends of the lines between neighbours that are both on the screen; where (68, 2)."""
-    ends = [where[[a, b]] for a, b in points.segments() if a in shown and b in shown]
-    ends = np.concatenate(ends) if ends else np.zeros((0, 2))
-    return ends.reshape(-1, 2, 2)[np.isfinite(ends.reshape(-1, 4)).all(1)].reshape(-1, 2)
+def lines(where: Floats, shown: list[int]) -> Floats:
+    """Return the lines between neighbouring landmarks that are both visible.
+
+    Args:
+        where: (68, 2) pixels, NaN for those that are not visible.
+        shown: Numbers of the landmarks that are drawn.
+
+    Returns:
+        (2 N, 2) ends of N lines.
+    """
+    pairs = [where[[a, b]] for a, b in points.segments() if a in shown and b in shown]
+    ends = np.concatenate(pairs) if pairs else np.zeros((0, 2))
+    return np.asarray(ends.reshape(-1, 2, 2)[np.isfinite(ends.reshape(-1, 4)).all(1)].reshape(-1, 2))
 
 
-def disc(centre: np.ndarray, radius: float) -> np.ndarray:
-    """(3 CORNERS, 2) triangles; none for a centre that is not on the screen."""
+def disc(centre: Floats, radius: float) -> Floats:
+    """Return the triangles (3 CORNERS, 2) of a disc, in pixels; none if the centre (2,) is not visible."""
     if not np.isfinite(centre).all():
         return np.zeros((0, 2))
     angles = np.linspace(0, 2 * np.pi, CORNERS + 1)
@@ -63,25 +76,36 @@ def disc(centre: np.ndarray, radius: float) -> np.ndarray:
     return np.stack([np.broadcast_to(centre, (CORNERS, 2)), rim[:-1], rim[1:]], 1).reshape(-1, 2)
 
 
-def _fill(kind: str, corners: np.ndarray, colour: tuple) -> None:
+def _colour(editor: Editor, doubtful: set[int], point: int) -> Colour:
+    """Return the colour that tells the state of a landmark."""
+    if point == editor.hovered:
+        return HOVERED
+    if point in editor.own:
+        return OWN
+    return DOUBTFUL if point in doubtful else FOUND
+
+
+def _fill(kind: Literal["LINES", "TRIS"], corners: Floats, colour: Colour) -> None:
+    """Draw lines or triangles with corners (N, 2) in pixels."""
     if not len(corners):
         return
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     flat = np.column_stack([corners, np.zeros(len(corners))]).astype(np.float32)
-    batch = batch_for_shader(shader, kind, {"pos": flat})
+    batch = batch_for_shader(shader, kind, {"pos": flat})  # type: ignore[dict-item]  # an array is a buffer
     shader.uniform_float("color", colour)
     batch.draw(shader)
 
 
-def _label(where: np.ndarray, text: str, scale: float, leftwards: bool) -> None:
-    """The text beside a point: towards the outside of the face, seen from the front."""
+def _label(where: Floats, text: str, scale: float, leftwards: bool) -> None:
+    """Draw a text beside a landmark at (2,) pixels, on the outer side of a face that is seen from the front."""
     if not np.isfinite(where).all():
         return
-    blf.size(0, 12 * scale)
-    x = where[0] + (-10 * scale - blf.dimensions(0, text)[0] if leftwards else 10 * scale)
+    blf.size(0, FONT_SIZE * scale)
+    gap = LABEL_GAP * scale
+    x = where[0] + (-gap - blf.dimensions(0, text)[0] if leftwards else gap)
     blf.enable(0, blf.SHADOW)
     blf.shadow(0, 3, 0, 0, 0, 1)
     blf.color(0, 1, 1, 1, 1)
-    blf.position(0, x, where[1] - 4 * scale, 0)
+    blf.position(0, x, where[1] - FONT_SIZE / 3 * scale, 0)
     blf.draw(0, text)
     blf.disable(0, blf.SHADOW)

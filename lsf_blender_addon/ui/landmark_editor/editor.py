@@ -1,47 +1,61 @@
-"""Correcting landmarks with a pointer: what is hovered, dragged, mirrored, reset. Knows nothing of windows or Blender.
+"""State of the landmark editor: which landmark the pointer hovers or drags, mirror, reset, undo. Uses no Blender.
 
-The points that the artist touches are their own and bind the fit; all others are only shown where they were found.
+Landmarks that the artist moves are "own" ones: the fit of the face uses them exactly. All others are only shown where
+they were found automatically.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ...scene.landmarks import points
 from ...scene.landmarks.surface import Surface, SurfacePoint
 
-REACH = 14.0  # pixels from the pointer within which a point is picked
+Floats = NDArray[np.floating]
+
+PICK_RADIUS = 14.0  # pixels around the pointer within which a landmark is picked
 
 
 class Editor:
-    """`found` and `own` hold places of points on the surface, by their numbers; `own` is what the artist changes."""
+    """The landmarks of one head while they are edited.
 
-    def __init__(self, surface: Surface, found: dict[int, SurfacePoint], own: dict[int, SurfacePoint]):
+    Args:
+        surface: The mesh that the landmarks lie on.
+        found: Landmarks that were found automatically, by their numbers from 0 to 67.
+        own: Landmarks that the artist has set; the editor changes a copy of them, the attribute `own`.
+    """
+
+    def __init__(self, surface: Surface, found: dict[int, SurfacePoint], own: dict[int, SurfacePoint]) -> None:
         self.surface, self.found, self.own = surface, dict(found), dict(own)
-        self.four = len({*found, *own}) < points.COUNT  # without a face found, four points tell where it is
+        # Where no face was found, the four anchors tell the server where it is.
+        self.anchors_only = len({*found, *own}) < points.COUNT
         self.hovered: int | None = None
         self.dragged: int | None = None
         self._history: list[dict[int, SurfacePoint]] = []
 
     @property
     def shown(self) -> list[int]:
-        """The points on the screen, in their order."""
-        known = points.ANCHORS if self.four else range(points.COUNT)
+        """The landmarks on the screen, in ascending order."""
+        known = points.ANCHORS if self.anchors_only else range(points.COUNT)
         return [point for point in known if point in self.own or point in self.found]
 
     @property
     def missing(self) -> int | None:
-        """Which of the four points the next click on the surface places."""
-        return next((p for p in points.ANCHORS if self.four and p not in self.own and p not in self.found), None)
+        """The anchor that the next click on the surface places."""
+        return next(
+            (p for p in points.ANCHORS if self.anchors_only and p not in self.own and p not in self.found), None
+        )
 
     @property
     def changed(self) -> bool:
+        """Whether there is anything to undo."""
         return bool(self._history)
 
-    def position(self, point: int) -> np.ndarray:
-        """(3,) where a point is that is shown."""
+    def position(self, point: int) -> Floats:
+        """Return the position (3,) of a landmark that is shown."""
         return (self.own.get(point) or self.found[point]).position(self.surface.vertices)
 
-    def positions(self) -> np.ndarray:
-        """(68, 3) all points; NaN where there is none."""
+    def positions(self) -> Floats:
+        """Return the positions (68, 3) of all landmarks; NaN for those that are not set."""
         where = np.full((points.COUNT, 3), np.nan)
         for point in {*self.found, *self.own}:
             where[point] = self.position(point)
@@ -49,15 +63,25 @@ class Editor:
 
     # The pointer
 
-    def hover(self, pixels: np.ndarray, pointer: tuple[float, float]) -> None:
-        """The pointer moved over the screen, on which the points are at pixels (68, 2), NaN where they are not seen."""
+    def hover(self, pixels: Floats, pointer: tuple[float, float]) -> None:
+        """Pick the landmark that is nearest to the pointer, if one is near enough.
+
+        Args:
+            pixels: Positions (68, 2) on the screen; NaN for landmarks that are not visible.
+            pointer: Position of the pointer on the screen, in pixels.
+        """
         shown = np.array(self.shown, int)
         gaps = np.linalg.norm(pixels[shown] - np.asarray(pointer, float), axis=1)
         gaps[np.isnan(gaps)] = np.inf
-        self.hovered = int(shown[gaps.argmin()]) if len(shown) and gaps.min() <= REACH else None
+        self.hovered = int(shown[gaps.argmin()]) if len(shown) and gaps.min() <= PICK_RADIUS else None
 
-    def press(self, origin: np.ndarray, direction: np.ndarray) -> None:
-        """Take the hovered point, or place the one that is missing, where the ray hits the surface."""
+    def press(self, origin: Floats, direction: Floats) -> None:
+        """Start to drag the hovered landmark, or place the missing anchor where the ray hits the surface.
+
+        Args:
+            origin: Origin (3,) of the ray under the pointer.
+            direction: Direction (3,) of the ray.
+        """
         if self.hovered is not None:
             self._remember()
             self.dragged = self.hovered
@@ -66,21 +90,28 @@ class Editor:
             self.dragged = self.hovered = self.missing
             self.own[self.dragged] = place
 
-    def drag(self, origin: np.ndarray, direction: np.ndarray) -> None:
-        """Move the point that was taken along the surface; beside the surface it waits where it was last."""
+    def drag(self, origin: Floats, direction: Floats) -> None:
+        """Move the dragged landmark to where the ray hits the surface; it does not move if the ray misses.
+
+        Args:
+            origin: Origin (3,) of the ray under the pointer.
+            direction: Direction (3,) of the ray.
+        """
         if self.dragged is not None and (place := self.surface.raycast(origin, direction)) is not None:
             self.own[self.dragged] = place
 
     def release(self) -> None:
+        """End a drag or another change."""
         self.dragged = None
-        if self._history and self._history[-1] == self.own:  # a click without a move
+        if self._history and self._history[-1] == self.own:  # nothing changed: a click without a move
             self._history.pop()
 
     # Keys
 
     def mirror(self) -> None:
-        """Copy the artist's points of one side to the other: from the side of the hovered point, else from that with
-        more of them.
+        """Copy the artist's landmarks of one side of the face to the other.
+
+        The source is the side of the hovered landmark, otherwise the side with more landmarks of the artist.
         """
         rights = [p for p in self.own if p in points.RIGHT]
         lefts = [p for p in self.own if p in points.MIRROR and p not in points.RIGHT]
@@ -93,35 +124,45 @@ class Editor:
         self._remember()
         for point in source:
             where = self.position(point)
-            self.own[points.MIRROR[point]] = self.surface.closest_point(where - 2 * (where @ normal - offset) * normal)
+            mirrored = where - 2 * (where @ normal - offset) * normal
+            self.own[points.MIRROR[point]] = self.surface.closest_point(mirrored)
         self.release()
 
     def reset(self, everything: bool = False) -> None:
-        """Put the hovered point, or all, back to where it was found."""
+        """Move the hovered landmark, or all, back to where they were found."""
         self._remember()
-        for point in list(self.own) if everything else [self.hovered]:
-            self.own.pop(point, None)
+        for point in [p for p in self.own if everything or p == self.hovered]:
+            self.own.pop(point)
         if self.hovered not in self.shown:
             self.hovered = None
         self.release()
 
-    def toggle_four(self) -> None:
-        """Show the four points alone, or all."""
-        self.four = not self.four
+    def toggle_anchors_only(self) -> None:
+        """Switch between the four anchors and all landmarks."""
+        self.anchors_only = not self.anchors_only
         if self.hovered not in self.shown:
             self.hovered = None
 
     def undo(self) -> None:
+        """Undo the last change."""
         if self._history:
             self.own = self._history.pop()
             self.dragged = None
 
     def _remember(self) -> None:
+        """Keep the artist's landmarks for undo."""
         self._history.append(dict(self.own))
 
 
-def mirror_plane(positions: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """Unit normal (3,) and offset of the plane between the halves of a face with points (68, 3), or None."""
+def mirror_plane(positions: Floats) -> tuple[Floats, float] | None:
+    """Return the plane between the two halves of a face.
+
+    Args:
+        positions: Landmarks (68, 3); NaN for those that are not set.
+
+    Returns:
+        Unit normal (3,) and offset along it; None if no landmark is set on both sides.
+    """
     right = np.array(points.RIGHT)
     left = np.array([points.MIRROR[point] for point in points.RIGHT])
     known = np.isfinite(positions[right] + positions[left]).all(1)
@@ -134,8 +175,18 @@ def mirror_plane(positions: np.ndarray) -> tuple[np.ndarray, float] | None:
     return normal, float(np.median(middle @ normal))
 
 
-def to_pixels(positions: np.ndarray, matrix: np.ndarray, width: float, height: float) -> np.ndarray:
-    """(N, 2) pixels of world positions (N, 3) under a view's perspective matrix (4, 4); NaN behind the viewer."""
+def to_pixels(positions: Floats, matrix: ArrayLike, width: float, height: float) -> Floats:
+    """Project positions into a view.
+
+    Args:
+        positions: (N, 3) in world space.
+        matrix: The view's perspective matrix (4, 4).
+        width: Of the region, in pixels.
+        height: Of the region, in pixels.
+
+    Returns:
+        (N, 2) pixels; NaN behind the viewer.
+    """
     clip = np.column_stack([positions, np.ones(len(positions))]) @ np.asarray(matrix, float).T
     w = np.where(clip[:, 3] > 1e-9, clip[:, 3], np.nan)[:, None]
-    return (clip[:, :2] / w + 1) / 2 * (width, height)
+    return np.asarray((clip[:, :2] / w + 1) / 2 * (width, height))

@@ -1,1 +1,1 @@
-"""One operator a file."""
+"""The operators, one in each file."""

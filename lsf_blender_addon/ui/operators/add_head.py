@@ -1,13 +1,14 @@
-"""Add the project's own neutral head."""
+"""Add the neutral head that comes with the add-on."""
 
 import bpy
 
 from ...scene import talking_head
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
 
 class LSF_OT_add_head(bpy.types.Operator):
-    """Add a neutral head that is ready to talk"""
+    """Add a neutral head that is ready for speech animation."""
 
     bl_idname = "lsf.add_head"
     bl_label = "Talking Head"
@@ -19,7 +20,7 @@ class LSF_OT_add_head(bpy.types.Operator):
             return enabled_unless(cls, "Go to Object Mode first.")
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         obj = talking_head.add(context)
         for other in context.selected_objects:
             other.select_set(False)
@@ -28,6 +29,6 @@ class LSF_OT_add_head(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def draw_menu(self, _context: bpy.types.Context) -> None:
-    """An entry for Add > Mesh."""
+def draw_menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """Draw an entry in Add > Mesh."""
     self.layout.operator(LSF_OT_add_head.bl_idname, icon="USER")

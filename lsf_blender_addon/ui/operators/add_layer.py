@@ -1,16 +1,19 @@
-"""Give the artist an additive Action of their own above the generated one."""
+"""Add an additive Action for the artist above the generated one."""
 
 import bpy
 
 from ...animation import actions
 from ...errors import UserError
-from ...scene.selection import head_of
+from ...scene.access import mesh_of
+from ..blender_types import OperatorResult
+from ..head import find_head, require_head
 from .poll import enabled_unless
 
 
 class LSF_OT_add_layer(bpy.types.Operator):
-    """Move the generated Action to an NLA track, and key on an Action of your own above it: its values are added. You
-    can generate again and use all sliders without your keys being touched
+    """Push the generated Action down to an NLA track and add an empty Action above it, whose values are added.
+
+    Your keys there do not change when you generate again or use the sliders.
     """
 
     bl_idname = "lsf.add_layer"
@@ -19,19 +22,20 @@ class LSF_OT_add_layer(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = head_of(context)
-        data = head.data.shape_keys.animation_data if head and head.type == "MESH" and head.data.shape_keys else None
+        head = find_head(context)
+        keys = mesh_of(head).shape_keys if head else None
+        data = keys.animation_data if keys else None
         if data is None or data.action is None:
-            return enabled_unless(cls, "Nothing that was generated is active on the head: press Generate first.")
+            return enabled_unless(cls, "The head has no active generated Action: press Generate first.")
         if not actions.is_generated(data.action):
-            return enabled_unless(cls, "Your own Action is active already, above what was generated.")
+            return enabled_unless(cls, "Your own Action is already active above the generated one.")
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         try:
-            layer = actions.add_layer(head_of(context).data)
+            layer = actions.add_layer(mesh_of(require_head(context)))
         except UserError as error:
             self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
-        self.report({"INFO"}, f'Your keys now go to "{layer.name}", on top of the speech')
+        self.report({"INFO"}, f'New keys go to the Action "{layer.name}" above the generated one')
         return {"FINISHED"}

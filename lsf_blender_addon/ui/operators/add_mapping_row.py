@@ -2,12 +2,14 @@
 
 import bpy
 
-from ...scene.selection import head_of
+from ...scene.own_properties import face_of
+from ..blender_types import OperatorResult
+from ..head import require_head
 from .poll import enabled_with_head
 
 
 class LSF_OT_add_mapping_row(bpy.types.Operator):
-    """Add a row: one of the head's own shape keys, and the channel that it follows"""
+    """Add a row for one of the head's own shape keys and the channel that it follows."""
 
     bl_idname = "lsf.add_mapping_row"
     bl_label = "Add Row"
@@ -17,8 +19,8 @@ class LSF_OT_add_mapping_row(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_with_head(cls, context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        face = head_of(context).lsf
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        face = face_of(require_head(context))
         face.mapping.add()
         face.active_row = len(face.mapping) - 1
         return {"FINISHED"}

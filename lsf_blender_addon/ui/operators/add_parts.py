@@ -1,13 +1,18 @@
-"""List the selected objects as parts of the head."""
+"""Add the selected objects to the parts of the head."""
 
 import bpy
 
-from ...scene.selection import head_of
+from ...scene.own_properties import face_of
+from ..blender_types import OperatorResult
+from ..head import require_head
 from .poll import enabled_unless, enabled_with_head
 
 
 class LSF_OT_add_parts(bpy.types.Operator):
-    """List the selected mesh objects (teeth, tongue, eyes, lashes) as parts of this head. They will move with it"""
+    """Add the selected mesh objects (teeth, tongue, eyes, lashes) to the parts of this head.
+
+    They are animated with it.
+    """
 
     bl_idname = "lsf.add_parts"
     bl_label = "Add Selected"
@@ -17,15 +22,15 @@ class LSF_OT_add_parts(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not enabled_with_head(cls, context):
             return False
-        others = _others(context, head_of(context))
+        others = _others(context, require_head(context))
         return enabled_unless(
             cls, "" if others else "Select other mesh objects that belong to the head: teeth, tongue, eyes, lashes."
         )
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        head = head_of(context)
-        added = sum(head.lsf.add_part(obj) for obj in _others(context, head))
-        self.report({"INFO"}, f"{added} added" if added else "They are listed already")
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        head = require_head(context)
+        added = sum(face_of(head).add_part(obj) for obj in _others(context, head))
+        self.report({"INFO"}, f"{added} added" if added else "They are already listed")
         return {"FINISHED"} if added else {"CANCELLED"}
 
 

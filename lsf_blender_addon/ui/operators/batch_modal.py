@@ -1,4 +1,4 @@
-"""What operators that let the server work share: follow a batch without blocking Blender, then write its results."""
+"""Base of the operators that use the server: follow a batch without blocking Blender, then write its results."""
 
 import time
 import traceback
@@ -9,23 +9,45 @@ from ...client.jobs import State
 from ...errors import UserError
 from ...jobs import session
 from ...jobs.batch import UNEXPECTED, Batch, Item
-from ...jobs.lines import disabled_reason_write, write
+from ...jobs.generate import Generation
+from ...jobs.lines import apply_result, disabled_reason_apply
+from ..blender_types import OperatorMixin, OperatorResult
 
-TICK = 0.1  # seconds between two looks at the job
+TICK = 0.1  # seconds between two polls of the batch
 
 
-class BatchModal:
-    """Mixin for an operator, which gives `items`; one with several gives `finish` too."""
+class BatchModal(OperatorMixin):
+    """Mixin for an operator that runs a batch.
 
-    def items(self, context: bpy.types.Context) -> list[Item]:
-        """The lines to generate. Raises UserError."""
+    The operator defines `batch_items`. One with several items defines `finish`, too, and one whose results are not
+    written by `jobs.lines` defines `write`.
+    """
+
+    _timer: bpy.types.Timer
+    _texts: list[str]  # result lines of the items that were written
+    _unwritten: list[Item] | None  # items still to be written; None before writing starts
+
+    def batch_items(self, context: bpy.types.Context) -> list[Item]:
+        """Return the items of the batch.
+
+        Raises:
+            UserError: There is nothing to run.
+        """
         raise NotImplementedError
 
-    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
-        """Tell what became of it; `texts` are the result lines of what was written."""
+    def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
+        """Report the results of the batch.
+
+        Args:
+            batch: The batch, which has ended.
+            texts: The result lines of the items that were written.
+
+        Returns:
+            What the operator returns to Blender.
+        """
         (item,) = batch.items
         if item.state is State.FAILED:
-            self.refuse(item.error)
+            self.report_error(item.error)
             return {"CANCELLED"}
         text = "Cancelled: nothing was changed" if item.state is State.CANCELLED else texts[0]
         session.say(text)
@@ -33,31 +55,36 @@ class BatchModal:
         return {"FINISHED"} if texts else {"CANCELLED"}
 
     def write(self, item: Item) -> str:
-        """Write one result; its result line. Raises UserError before the first change."""
-        return write(item.work)
+        """Write the result of one item and return its result line.
 
-    def invoke(self, context: bpy.types.Context, _event) -> set[str]:
-        """From the panel: start, and watch from a timer."""
+        Raises:
+            UserError: The result cannot be written. Nothing was changed.
+        """
+        assert isinstance(item.work, Generation)
+        return apply_result(item.work)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+        """Start the batch and follow it with a timer, so that Blender stays responsive."""
         if not self._start(context):
             return {"CANCELLED"}
         self._timer = context.window_manager.event_timer_add(TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
         try:
             return self._tick(context, event)
-        except Exception:  # Blender ends the operator then; the panel must not wait for ever
+        except Exception:  # Blender ends the operator: without this, the panel would show its progress for ever
             self._stop_timer(context)
             session.drop(UNEXPECTED)
             raise
 
-    def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
         batch = session.batch
-        if batch is None:  # another file was loaded, or the add-on is going
+        if batch is None:  # another file was loaded, or the add-on is being disabled
             self._stop_timer(context)
             return {"CANCELLED"}
-        if self._unwritten is not None:  # in the middle of writing, a line a tick; nothing may come between
+        if self._unwritten is not None:  # one item is written per tick; no other event may come between
             if event.type != "TIMER":
                 return {"RUNNING_MODAL"}
         elif event.type == "ESC" and event.value == "PRESS":
@@ -80,18 +107,18 @@ class BatchModal:
         return self._end()
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator: its window is closed, or another file is opened."""
+        """Clean up when Blender ends the operator: its window is closed, or another file is opened."""
         self._stop_timer(context)
-        session.drop("The generation was dropped with its window")
+        session.drop("The generation was cancelled because its window was closed")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """From a script or in background mode: wait for the results."""
-        if not self._start(context):
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        """Run the batch and wait for its end: the way for scripts and background mode."""
+        if not self._start(context) or session.batch is None:
             return {"CANCELLED"}
-        batch, told = session.batch, None
+        batch, printed = session.batch, None
         while not batch.ended:
-            if bpy.app.background and batch.active is not told and len(batch.items) > 1:
-                told = batch.active
+            if bpy.app.background and batch.active is not printed and len(batch.items) > 1:
+                printed = batch.active
                 print(f"LSF: {batch.text}", flush=True)
             batch.poll()
             time.sleep(0.01)
@@ -100,20 +127,20 @@ class BatchModal:
         return self._end()
 
     def _start(self, context: bpy.types.Context) -> bool:
-        self._texts: list[str] = []
-        self._unwritten: list[Item] | None = None
+        """Start the batch; return whether there is anything to run."""
+        self._texts, self._unwritten = [], None
         try:
-            session.batch = Batch(self.items(context))
+            batch = session.batch = Batch(self.batch_items(context))
         except UserError as error:
-            self.refuse(str(error))
+            self.report_error(str(error))
             return False
-        session.batch.poll()
+        batch.poll()
         session.say("")
         session.failures = []
         return True
 
     def _write_next(self, batch: Batch) -> bool:
-        """Write one result; whether it was the last."""
+        """Write one result; return whether it was the last one."""
         if self._unwritten is None:
             self._unwritten = batch.results
         if self._unwritten:
@@ -122,24 +149,30 @@ class BatchModal:
                 self._texts.append(self.write(item))
             except UserError as error:
                 item.fail(str(error))
-            except Exception:  # a bug on one line must not cost the others
+            except Exception:  # a bug in one item must not lose the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)
         return not self._unwritten
 
     def disabled_reason(self, context: bpy.types.Context, batch: Batch) -> str:
-        """What the results, or the next of them, wait for; empty if they can be written."""
+        """Return what the writing of the results waits for; empty if they can be written.
+
+        Args:
+            context: Tells which operators run.
+            batch: Its items are marked as blocked where the artist works on the head.
+        """
         for item in batch.results if self._unwritten is None else ():
-            item.blocked = disabled_reason_write(item.work)
+            item.blocked = disabled_reason_apply(item.work) if item.work else ""
         if blocked := [item.blocked for item in batch.results if item.blocked]:
             return blocked[0]
-        return "Waiting until you let go, or the render ends" if _is_blender_at_work(context) else ""
+        return "Waiting for the end of the running operation or render" if _is_data_in_use(context) else ""
 
-    def _end(self) -> set[str]:
+    def _end(self) -> OperatorResult:
         batch, session.batch = session.batch, None
-        return self.finish(batch, self._texts)
+        return self.finish(batch, self._texts) if batch else {"CANCELLED"}
 
-    def refuse(self, sentence: str) -> None:
+    def report_error(self, sentence: str) -> None:
+        """Show an error in the panel and in Blender's status bar."""
         sentence = sentence.rstrip(".") + "."
         session.say(sentence, is_error=True)
         self.report({"ERROR"}, sentence)  # in a script, this raises RuntimeError
@@ -148,9 +181,11 @@ class BatchModal:
         context.window_manager.event_timer_remove(self._timer)
 
 
-def _is_blender_at_work(context: bpy.types.Context) -> bool:
-    """Whether Blender itself holds on to data: keys that are dragged, a render. It would write into what is not there
-    any more, were curves written meanwhile. Add-ons' operators do not count: some run as long as Blender does.
+def _is_data_in_use(context: bpy.types.Context) -> bool:
+    """Return whether an operator of Blender itself runs, such as a drag of keys or a render.
+
+    Such an operator keeps addresses of data, which would be invalid if F-curves were written meanwhile. Operators of
+    add-ons do not count: some of them run as long as Blender does.
     """
     return any(
         bpy.types.Operator.bl_rna_get_subclass_py(operator.bl_idname) is None

@@ -1,13 +1,17 @@
-"""Cancel the installation of the server's environment."""
+"""Cancel the installation of the speech engine."""
 
 import bpy
 
 from ...jobs import environment
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
 
 class LSF_OT_cancel_environment(bpy.types.Operator):
-    """Stop the installation. What was installed earlier has to be installed again"""
+    """Cancel the installation.
+
+    The speech engine has to be installed again afterwards.
+    """
 
     bl_idname = "lsf.cancel_environment"
     bl_label = "Cancel"
@@ -16,9 +20,10 @@ class LSF_OT_cancel_environment(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         if not environment.installing():
-            return enabled_unless(cls, "No installation is at work.")
+            return enabled_unless(cls, "No installation is running.")
         return True
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        environment.installation.cancel()
+    def execute(self, _context: bpy.types.Context) -> OperatorResult:
+        if environment.installation is not None:
+            environment.installation.cancel()
         return {"FINISHED"}

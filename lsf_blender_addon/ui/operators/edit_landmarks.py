@@ -1,16 +1,19 @@
-"""Edit Landmarks: drag the points of the face on the mesh, in the viewport."""
+"""Edit Landmarks: the artist drags the landmarks over the mesh in the viewport."""
 
 import bpy
 import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 from bpy_extras import view3d_utils
+from numpy.typing import NDArray
 
 from ...errors import UserError
 from ...jobs import session
 from ...scene import meshes
+from ...scene.access import mesh_of
 from ...scene.landmarks import points, store
 from ...scene.landmarks.surface import Surface
-from ...scene.selection import head_of
+from ..blender_types import OperatorResult
+from ..head import require_head, usable_head
 from ..landmark_editor import drawing
 from ..landmark_editor.editor import Editor
 from .poll import enabled_unless
@@ -19,9 +22,10 @@ NAVIGATION = ("MIDDLEMOUSE", "WHEEL", "TRACKPAD", "NUMPAD_", "NDOF_", "MOUSEROTA
 
 
 class LSF_OT_edit_landmarks(bpy.types.Operator):
-    """Show the landmarks of the face on the mesh and drag them where they belong. Points that you move are binding for
-    the animation, all others are found automatically. Mouth corners, nose tip and chin can save a hopeless case. Enter
-    also says that the points in doubt, drawn red, are right where they are
+    """Show the landmarks of the face on the mesh and drag them to their places.
+
+    The animation uses those that you move exactly; all others are found automatically. If the face is not found, set
+    the mouth corners, nose tip and chin. Enter also confirms the doubtful landmarks, which are red.
     """
 
     bl_idname = "lsf.edit_landmarks"
@@ -32,10 +36,10 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def invoke(self, context: bpy.types.Context, _event) -> set[str]:
-        head = head_of(context)
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+        head = require_head(context)
         self._head = head.name
-        surface = Surface(meshes.evaluated_vertices(head), meshes.read_triangles(head.data))
+        surface = Surface(meshes.evaluated_vertices(head), meshes.read_triangles(mesh_of(head)))
         self._editor = Editor(surface, *store.read(head))
         self._handler = bpy.types.SpaceView3D.draw_handler_add(
             drawing.draw, (self._editor, set(store.doubtful(head))), "WINDOW", "POST_PIXEL"
@@ -45,13 +49,13 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         self._show(context)
         return {"RUNNING_MODAL"}
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
-        self.report({"ERROR"}, "Landmarks are edited with the mouse, in a 3D viewport")
+    def execute(self, _context: bpy.types.Context) -> OperatorResult:
+        self.report({"ERROR"}, "Landmarks are edited with the mouse in a 3D viewport")
         return {"CANCELLED"}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
         editor, region = self._editor, _region_at(context, event)
-        if event.type.startswith("TIMER"):  # of other operators, such as Generate
+        if event.type.startswith("TIMER"):  # it belongs to another operator, such as Generate
             return {"PASS_THROUGH"}
         if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
             return self._keep(context)
@@ -60,7 +64,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
             return {"CANCELLED"}
         if editor.dragged is None and (region is None or event.type.startswith(NAVIGATION) or event.alt):
             return {"PASS_THROUGH"}
-        if event.type == "LEFTMOUSE" and event.value == "RELEASE":  # also outside of the viewport
+        if event.type == "LEFTMOUSE" and event.value == "RELEASE":  # outside of the viewport too
             editor.release()
         elif region is not None and event.type in {"MOUSEMOVE", "LEFTMOUSE"}:
             self._point(region, event)
@@ -70,7 +74,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator: its window is closed, or another file is opened."""
+        """Clean up when Blender ends the operator: its window is closed, or another file is opened."""
         self._leave(context)
 
     def _point(self, region: bpy.types.Region, event: bpy.types.Event) -> None:
@@ -90,29 +94,29 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         elif event.type == "R":
             self._editor.reset(everything=event.shift)
         elif event.type == "F":
-            self._editor.toggle_four()
+            self._editor.toggle_anchors_only()
         elif event.type == "Z" and (event.ctrl or event.oskey):
             self._editor.undo()
 
     def _show(self, context: bpy.types.Context) -> None:
         missing = self._editor.missing
         if missing is not None:
-            text = iface("Click: {point}   Esc: leave").format(point=points.name(missing))
+            text = iface("Click: Place {point}   Esc: Cancel").format(point=points.name(missing))
         else:
             text = iface(
-                "Drag: move a point   X: mirror   R: reset it   Shift R: reset all   F: four points, or all   "
-                "Ctrl Z: undo   Enter: keep   Esc: leave"
+                "Drag: Move   X: Mirror   R: Reset   Shift R: Reset All   F: Four or All Landmarks   Ctrl Z: Undo   "
+                "Enter: Confirm   Esc: Cancel"
             )
         context.workspace.status_text_set(text)
         for area in context.screen.areas:
             if area.type == "VIEW_3D":
                 area.tag_redraw()
 
-    def _keep(self, context: bpy.types.Context) -> set[str]:
+    def _keep(self, context: bpy.types.Context) -> OperatorResult:
         self._leave(context)
         head = bpy.data.objects.get(self._head)
         if head is None or len(head.data.vertices) != len(self._editor.surface.vertices):
-            self.report({"ERROR"}, f'"{self._head}" was changed meanwhile: edit its landmarks again')
+            self.report({"ERROR"}, f'"{self._head}" was changed in the meantime: edit its landmarks again')
             return {"CANCELLED"}
         if not self._editor.changed and not store.doubtful(head):
             return {"CANCELLED"}
@@ -129,19 +133,18 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why landmarks cannot be edited now; empty if they can."""
+    """Return why landmarks cannot be edited now, as a sentence; empty if they can."""
     if context.area is None or context.area.type != "VIEW_3D":
         return "Landmarks are edited in a 3D viewport."
-    head = head_of(context)
     try:
-        meshes.check(head)
+        head = usable_head(context)
     except UserError as error:
         return f"{error}."
-    return "" if head.visible_get() else f'"{head.name}" is hidden: show it first.'
+    return "" if head.visible_get() else f'"{head.name}" is hidden: unhide it first.'
 
 
 def _region_at(context: bpy.types.Context, event: bpy.types.Event) -> bpy.types.Region | None:
-    """The viewport under the pointer, unless a sidebar or header of it is there."""
+    """Return the viewport under the pointer, or None if another editor, a sidebar or a header is there."""
     over = [
         (area, region)
         for area in context.screen.areas
@@ -155,8 +158,10 @@ def _region_at(context: bpy.types.Context, event: bpy.types.Event) -> bpy.types.
     return None
 
 
-def _ray(region: bpy.types.Region, view: bpy.types.RegionView3D, pointer) -> tuple[np.ndarray, np.ndarray]:
-    """Origin and direction, in the world, of what is under the pointer."""
+def _ray(
+    region: bpy.types.Region, view: bpy.types.RegionView3D, pointer: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return origin (3,) and direction (3,) in world space of the ray under the pointer, which is in pixels."""
     return (
         np.array(view3d_utils.region_2d_to_origin_3d(region, view, pointer)),
         np.array(view3d_utils.region_2d_to_vector_3d(region, view, pointer)),

@@ -1,16 +1,20 @@
-"""Put the recognised mapping into the list, where it can be edited."""
+"""Copy the recognised mapping into the list, where it can be edited."""
 
 import bpy
 
 from ...rigs.mapping import SOLVED, Mapping, Row
 from ...scene import rig
-from ...scene.selection import head_of
+from ...scene.access import mesh_of
+from ...scene.own_properties import face_of
+from ..blender_types import OperatorResult
+from ..head import require_head
 from .poll import enabled_with_own_keys
 
 
 class LSF_OT_fill_mapping(bpy.types.Operator):
-    """List the head's own shape keys with what they were recognised as, to change it. Keys that were not recognised are
-    listed to be solved from their shapes, if none was
+    """Copy the recognised mapping into a list that you can edit.
+
+    If no shape key is recognised, all are listed to be solved from their shapes.
     """
 
     bl_idname = "lsf.fill_mapping"
@@ -21,8 +25,8 @@ class LSF_OT_fill_mapping(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_with_own_keys(cls, context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        head = head_of(context)
-        everything = Mapping("", tuple(Row(name, SOLVED) for name in rig.own_keys(head.data)))
-        head.lsf.set_mapping(rig.recognised_mapping(head) or everything)
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        head = require_head(context)
+        everything = Mapping("", tuple(Row(name, SOLVED) for name in rig.own_keys(mesh_of(head))))
+        face_of(head).set_mapping(rig.recognised_mapping(head) or everything)
         return {"FINISHED"}

@@ -1,21 +1,22 @@
-"""Find Landmarks: let the server look for the face, without blocking Blender."""
+"""Find Landmarks: the server finds the face, without blocking Blender."""
 
 import bpy
 
 from ...errors import UserError
-from ...jobs import face_result, session
+from ...jobs import face_plan, face_result, session
 from ...jobs.batch import Item
 from ...jobs.environment import NO_PYTHON, server_python
 from ...jobs.prepare_face import FaceFinding
 from ...scene import character, meshes
-from ...scene.selection import head_of
+from ..head import require_head, usable_head
 from .batch_modal import BatchModal
 from .poll import enabled_unless
 
 
 class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
-    """Find the face on the mesh, its landmarks and its parts. Generate does this by itself; here you see the result
-    before, and can correct it
+    """Find the face on the mesh, its landmarks and its parts.
+
+    Generate does this automatically; use this to check and correct the result first.
     """
 
     bl_idname = "lsf.find_landmarks"
@@ -26,26 +27,26 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def items(self, context: bpy.types.Context) -> list[Item]:
-        head = head_of(context)
+    def batch_items(self, context: bpy.types.Context) -> list[Item]:
+        head = require_head(context)
         others = character.find_parts(context, head)
         return [Item(head.name, lambda: FaceFinding(session.client(), character.read(head, others)))]
 
     def write(self, item: Item) -> str:
         finding = item.work
+        assert isinstance(finding, FaceFinding)
         objects = character.find_objects(finding.character)
-        return face_result.remember(objects, finding.character, finding.job.header, finding.job.arrays)
+        return face_result.write(objects, face_plan.plan(finding.character, finding.job.header, finding.job.arrays))
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why the face cannot be looked for now; empty if it can."""
+    """Return why the face cannot be searched now, as a sentence; empty if it can."""
     if session.batch is not None:
-        return "The server is at work: wait for it, or cancel it."
+        return "A generation is running: wait for it or cancel it."
     if server_python() is None:
         return f"{NO_PYTHON}."
-    head = head_of(context)
     try:
-        meshes.check(head)
+        head = usable_head(context)
         for obj in character.find_parts(context, head):
             meshes.check(obj)
     except UserError as error:

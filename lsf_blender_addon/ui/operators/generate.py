@@ -1,4 +1,4 @@
-"""Generate: from the chosen head and strip to shape keys and an Action, without blocking Blender."""
+"""Generate: makes shape keys and an Action for the chosen head and strip, without blocking Blender."""
 
 import bpy
 
@@ -8,13 +8,18 @@ from ...jobs import lines, session
 from ...jobs.batch import Item
 from ...jobs.environment import NO_PYTHON, server_python
 from ...scene import character, meshes, strips
-from ...scene.selection import head_of
+from ...scene.access import active_scene
+from ...scene.own_properties import settings_of
+from ..head import usable_head
 from .batch_modal import BatchModal
 from .poll import enabled_unless
 
 
 class LSF_OT_generate(BatchModal, bpy.types.Operator):
-    """Animate the head to the speech in the strip, with shape keys and an Action of their own. What you made stays"""
+    """Animate the head to the speech in the strip, with its own shape keys and Action.
+
+    Your own work is kept.
+    """
 
     bl_idname = "lsf.generate"
     bl_label = "Generate"
@@ -24,16 +29,16 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def items(self, context: bpy.types.Context) -> list[Item]:
+    def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
-        settings, others = context.scene.lsf, character.find_parts(context, head)
-        return [Item(strip.name, lambda: lines.begin(settings, head, others, scene, strip))]
+        settings, others = settings_of(active_scene(context)), character.find_parts(context, head)
+        return [Item(strip.name, lambda: lines.start_generation(settings, head, others, scene, strip))]
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why Generate is disabled; empty if it is not."""
+    """Return why Generate is disabled, as a sentence; empty if it is not."""
     if session.batch is not None:
-        return "A generation is at work: wait for it, or cancel it."
+        return "A generation is running: wait for it or cancel it."
     try:
         choose(context)
     except UserError as error:
@@ -41,13 +46,16 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, object]:
-    """Head, scene of the sequencer, sound strip. Raises UserError where something is missing; quick enough for poll."""
+def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, "bpy.types.Strip"]:
+    """Return the chosen head, the scene of the sequencer and the chosen sound strip; quick enough for `poll`.
+
+    Raises:
+        UserError: One of them is missing or cannot be used, or the speech engine is not installed.
+    """
     if server_python() is None:
         raise UserError(NO_PYTHON)
-    head = head_of(context)
-    meshes.check(head)
+    head = usable_head(context)
     for obj in character.find_parts(context, head):
         meshes.check(obj)
     scene = compat.sequencer_scene(context)
-    return head, scene, strips.find_strip(scene, context.scene.lsf.strip)
+    return head, scene, strips.find_strip(scene, settings_of(active_scene(context)).strip)

@@ -1,23 +1,27 @@
-"""Generate all lines of the table, in one go and unattended."""
+"""Generate All: generates all lines of the table unattended."""
 
 import bpy
 
 from ... import compat
 from ...client.jobs import State
 from ...errors import UserError
-from ...jobs import lines, session
+from ...jobs import line_plan, lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.environment import NO_PYTHON, server_python
 from ...jobs.generate import Generation
 from ...scene import character, meshes, strips
+from ...scene.access import active_scene
+from ...scene.own_properties import settings_of
+from ..blender_types import OperatorResult
 from .batch_modal import BatchModal
 from .list_lines import fill
 from .poll import enabled_unless
 
 
 class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
-    """Generate every line in the list, one after the other. All results are written together at the end, as one step
-    to undo. A line that fails does not stop the others
+    """Generate all ticked lines of the list, one after the other.
+
+    All results are written at the end as one undo step. A line that fails does not stop the others.
     """
 
     bl_idname = "lsf.generate_all"
@@ -32,19 +36,19 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def items(self, context: bpy.types.Context) -> list[Item]:
+    def batch_items(self, context: bpy.types.Context) -> list[Item]:
         if self.save and not bpy.data.is_saved:
-            raise UserError("This file has no name yet: save it first")
-        table = context.scene.lsf.batch.lines
+            raise UserError("This file was never saved: save it first")
+        table = settings_of(active_scene(context)).batch.lines
         if not table and not fill(context):
-            raise UserError("No sound strip is selected in the sequencer: select some, or list all")
-        names = context.scene.name, compat.sequencer_scene(context).name
+            raise UserError("No sound strip is selected in the sequencer: select some or list all")
+        names = active_scene(context).name, compat.sequencer_scene(context).name
         items = [_item(*names, line.strip, line.head) for line in table if line.use]
         if not items:
-            raise UserError("No line is ticked in the list: tick those to generate")
+            raise UserError("No line is ticked in the list: tick the lines to generate")
         return items
 
-    def finish(self, batch: Batch, texts: list[str]) -> set[str]:
+    def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
         text = f"{len(texts)} of {len(batch.items)} lines written, {batch.seconds:.0f} s"
         cancelled = sum(item.state is State.CANCELLED for item in batch.items)
         if cancelled:
@@ -57,11 +61,11 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
             session.say(text, is_error=True)
             if bpy.app.background:
                 for name, error in session.failures:
-                    print(f"LSF: {name} failed: {error}")  # Blender cuts off what it reports
-                # raises RuntimeError in a script, so that a farm sees it
-                self.report({"ERROR"}, f"{text}: {lines.listed([item.name for item in batch.failed])}")
+                    print(f"LSF: {name} failed: {error}")  # Blender truncates reports
+                # the report raises RuntimeError in a script, so that a render farm notices
+                self.report({"ERROR"}, f"{text}: {line_plan.listed([item.name for item in batch.failed])}")
             else:
-                self.report({"WARNING"}, f"{text}: the Batch panel tells why")
+                self.report({"WARNING"}, f"{text}: see the Batch panel")
         else:
             session.say(text)
             self.report({"INFO"}, text)
@@ -69,9 +73,9 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why Generate All is disabled; empty if it is not."""
+    """Return why Generate All is disabled, as a sentence; empty if it is not."""
     if session.batch is not None:
-        return "The server is at work: wait for it, or cancel it."
+        return "A generation is running: wait for it or cancel it."
     if server_python() is None:
         return f"{NO_PYTHON}."
     if not strips.sound_strips(compat.sequencer_scene(context)):
@@ -80,21 +84,21 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 
 def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Object | None) -> Item:
-    """Holds names only: by the time that it begins, undo may have replaced all data."""
+    """Return the item of one line. It holds names only: undo may replace all of Blender's data before it starts."""
     name = head.name if head else ""
 
     def begin() -> Generation:
         if not name:
-            raise UserError("No head is chosen for it: choose one in the list")
+            raise UserError("No head is chosen: choose one in the list")
         scene, sequencer = bpy.data.scenes.get(settings_scene), bpy.data.scenes.get(strips_scene)
         if scene is None or sequencer is None:
-            raise UserError("Its scene is gone: list the lines again")
+            raise UserError("The scene was deleted or renamed: list the lines again")
         speaker = bpy.data.objects.get(name)
         if speaker is None:
-            raise UserError(f'"{name}" is gone or was renamed: choose another head in the list')
+            raise UserError(f'"{name}" was deleted or renamed: choose another head in the list')
         meshes.check(speaker)
-        return lines.begin(
-            scene.lsf, speaker, character.listed_parts(speaker), sequencer, strips.find_strip(sequencer, strip)
+        return lines.start_generation(
+            settings_of(scene), speaker, character.listed_parts(speaker), sequencer, strips.find_strip(sequencer, strip)
         )
 
     return Item(strip, begin)

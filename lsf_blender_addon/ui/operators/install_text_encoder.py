@@ -1,15 +1,19 @@
-"""Add the optional text encoder to the server's environment."""
+"""Install the optional text encoder into the environment of the speech engine."""
 
 import bpy
 
 from ...client.installation import is_complete
 from ...jobs import environment
+from ..blender_types import OperatorResult
 from . import make_environment
 from .poll import enabled_unless
 
 
 class LSF_OT_install_text_encoder(bpy.types.Operator):
-    """Install what reads an emotion from a direction in words (about 84 MB). It works offline from then on"""
+    """Install the text encoder that Set Emotion from Text needs (about 84 MB).
+
+    It works offline.
+    """
 
     bl_idname = "lsf.install_text_encoder"
     bl_label = "Install Text Encoder (84 MB)"
@@ -18,12 +22,12 @@ class LSF_OT_install_text_encoder(bpy.types.Operator):
     def poll(cls, _context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason())
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: bpy.types.Context) -> OperatorResult:
         return make_environment.install(self, environment.install_text_encoder)
 
 
 def disabled_reason() -> str:
-    """A sentence that says why the encoder cannot be installed now; empty if it can."""
+    """Return why the text encoder cannot be installed now, as a sentence; empty if it can."""
     if not is_complete(environment.environment_folder()):
-        return "Install the server's packages first."
+        return "Install the speech engine first."
     return make_environment.disabled_reason()

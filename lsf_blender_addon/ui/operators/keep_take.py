@@ -4,13 +4,18 @@ import bpy
 
 from ...animation import refresh
 from ...prediction import store, takes
+from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 from .step_take import disabled_reason
 
 
 class LSF_OT_keep_take(bpy.types.Operator):
-    """Keep the take that plays and delete the others. Take and Variation are set to those of the kept take"""
+    """Keep the take that plays and delete the others.
+
+    Take and Variation are set to those of the kept take.
+    """
 
     bl_idname = "lsf.keep_take"
     bl_label = "Keep This Take"
@@ -20,10 +25,10 @@ class LSF_OT_keep_take(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         action = refresh.current(context)
         kept = store.load(action)
         takes.forget(action)
         if kept is not None:
-            settings_of(context.scene).show_take(kept.seed, kept.temperature)
+            settings_of(active_scene(context)).show_take(kept.seed, kept.temperature)
         return {"FINISHED"}

@@ -1,16 +1,22 @@
-"""Fill the table of lines: a row for each strip, with the head that speaks it."""
+"""List Lines: fills the table with a row for each strip and the head that speaks it."""
 
 import bpy
 
 from ... import compat
 from ...jobs import head_matching, session
 from ...scene import strips
+from ...scene.access import active_scene
+from ...scene.own_properties import settings_of
 from ...scene.selection import head_of
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
 
 class LSF_OT_list_lines(bpy.types.Operator):
-    """List the sound strips, each with the head that speaks it. Heads that you have chosen stay"""
+    """List the sound strips, each with the head that speaks it.
+
+    Heads that you chose are kept.
+    """
 
     bl_idname = "lsf.list_lines"
     bl_label = "List Lines"
@@ -19,32 +25,36 @@ class LSF_OT_list_lines(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if session.batch is not None:
-            return enabled_unless(cls, "A generation is at work: wait for it, or cancel it.")
+            return enabled_unless(cls, "A generation is running: wait for it or cancel it.")
         if not strips.sound_strips(compat.sequencer_scene(context)):
             return enabled_unless(cls, "Add sound strips to the sequencer first.")
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         count = fill(context)
         if not count:
-            self.report({"ERROR"}, "No sound strip is selected in the sequencer: select some, or list all.")
+            self.report({"ERROR"}, "No sound strip is selected in the sequencer: select some or list all.")
             return {"CANCELLED"}
-        without = sum(line.head is None for line in context.scene.lsf.batch.lines)
+        without = sum(line.head is None for line in settings_of(active_scene(context)).batch.lines)
         text = f"{count} lines"
         self.report({"INFO"}, text + (f", {without} of them without a head: choose it in the list" if without else ""))
         return {"FINISHED"}
 
 
 def fill(context: bpy.types.Context) -> int:
-    """List the strips that the settings tell; how many. Without any, the table stays as it was."""
-    scene, batch = compat.sequencer_scene(context), context.scene.lsf.batch
+    """List the strips that the settings select.
+
+    Returns:
+        Their number. If there are none, the table does not change.
+    """
+    scene, batch = compat.sequencer_scene(context), settings_of(active_scene(context)).batch
     listed = [strip for strip in strips.sound_strips(scene) if not strip.mute]
     if batch.source == "SELECTED":
         listed = [strip for strip in listed if strip.select]
     if not listed:
         return 0
     chosen = {line.strip: (line.use, line.head) for line in batch.lines}
-    heads = {obj.name: obj for obj in context.scene.objects if obj.type == "MESH"}
+    heads = {obj.name: obj for obj in active_scene(context).objects if obj.type == "MESH"}
     batch.lines.clear()
     for strip in listed:
         line = batch.lines.add()
@@ -53,7 +63,7 @@ def fill(context: bpy.types.Context) -> int:
         if line.head is None:
             name = strip.name if batch.by == "NAME" else compat.channel_name(scene, strip)
             line.head = heads.get(head_matching.match_head_by_name(name, list(heads)))
-    if not any(line.head for line in batch.lines):  # one head speaks them all
+    if not any(line.head for line in batch.lines):  # no name matched: the chosen head speaks all lines
         for line in batch.lines:
             line.head = heads.get(getattr(head_of(context), "name", ""))
     batch.active = 0

@@ -1,4 +1,4 @@
-"""Make the server's private Python environment."""
+"""Install the speech engine into its private Python environment."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,14 @@ import bpy
 from ...client.installation import Installation
 from ...jobs import environment, session
 from ...scene import extension
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
-TICK = 0.25  # seconds between two drawings of the progress bar
+TICK = 0.25  # seconds between two redraws of the progress bar
 
 
 class LSF_OT_make_environment(bpy.types.Operator):
-    """Install PyTorch and the server's other packages (about 2 GB) into a folder of the add-on's own"""
+    """Install the speech engine (PyTorch and other packages, about 2 GB) into the add-on's own folder."""
 
     bl_idname = "lsf.make_environment"
     bl_label = "Install"
@@ -23,24 +24,29 @@ class LSF_OT_make_environment(bpy.types.Operator):
     def poll(cls, _context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason())
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: bpy.types.Context) -> OperatorResult:
         return install(self, environment.install)
 
 
 def disabled_reason() -> str:
-    """A sentence that says why nothing can be installed now; empty if it can."""
+    """Return why nothing can be installed now, as a sentence; empty if it can."""
     preferences = extension.preferences()
     if environment.installing():
-        return "The installation is at work."
+        return "An installation is running."
     if not bpy.app.online_access and not (preferences and preferences.wheels):
-        return "Allow online access first (Preferences > System), or choose a folder of wheels."
+        return "Allow online access first (Preferences > System) or choose a wheel folder."
     return ""
 
 
-def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) -> set[str]:
-    """Begin an installation with the folder of wheels; in background mode, wait for it."""
+def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) -> OperatorResult:
+    """Start an installation; in background mode, wait for its end.
+
+    Args:
+        operator: Reports the error.
+        begin: Starts the installation in a thread, given the wheel folder ("" for none).
+    """
     preferences = extension.preferences()
-    session.stop()  # a server at work would hold the old environment's files
+    session.stop()  # a running server holds files of the old environment
     installation = begin(preferences.wheels if preferences else "")
     if not bpy.app.background:
         bpy.app.timers.register(watch, first_interval=TICK)
@@ -53,6 +59,6 @@ def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) 
 
 
 def watch() -> float | None:
-    """Keep the progress bar moving; a function for bpy.app.timers."""
+    """Redraw the progress bar until the installation ends; a function for bpy.app.timers."""
     session.redraw()
     return TICK if environment.installing() else None

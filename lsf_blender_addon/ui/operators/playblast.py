@@ -1,45 +1,45 @@
-"""Playblast: a film of the line, with its sound, beside the .blend."""
+"""Playblast: renders the line with its sound to a file next to the .blend file."""
 
-import os
+from pathlib import Path
 
 import bpy
 
 from ...errors import UserError
 from ...jobs import session
 from ...preview import frame_range, playblast
-from ...scene import meshes
-from ...scene.selection import head_of
+from ..blender_types import OperatorResult
+from ..head import find_head, usable_head
 from .poll import enabled_unless
 
 
 class LSF_OT_playblast(bpy.types.Operator):
-    """Render the line to an .mp4 beside the .blend, fast and with sound. Nothing in the scene is changed, and no file
-    is overwritten
+    """Render the line quickly, with sound, to an .mp4 file next to the .blend file.
+
+    The scene does not change, and no file is overwritten.
     """
 
     bl_idname = "lsf.playblast"
     bl_label = "Playblast"
 
     close_up: bpy.props.BoolProperty(
-        name="Close-Up", description="A camera before the face, instead of the scene's", default=True
+        name="Close-Up", description="Use a camera in front of the face instead of the scene camera", default=True
     )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def invoke(self, context: bpy.types.Context, _event) -> set[str]:
-        """From the panel: render in the background, with Blender's own progress and Esc."""
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+        """Render in the background, with Blender's own progress bar and Esc."""
         return self._render(context, "INVOKE_DEFAULT")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """From a script: wait for the film."""
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        """Render and wait for the end: the way for scripts."""
         return self._render(context, "EXEC_DEFAULT")
 
-    def _render(self, context: bpy.types.Context, way: str) -> set[str]:
-        head = head_of(context)
+    def _render(self, context: bpy.types.Context, way: str) -> OperatorResult:
         try:
-            meshes.check(head)
+            head = usable_head(context)
             line = frame_range.find_frame_range(context, head)
             path = playblast.output_path(line.name)
         except UserError as error:
@@ -49,13 +49,13 @@ class LSF_OT_playblast(bpy.types.Operator):
         display, view.render_display_type = view.render_display_type, "NONE"
         for handlers, ended in _HANDLERS:
             handlers.append(ended)
-        session.say("Rendering the film")
+        session.say("Rendering the playblast")
         try:
-            film = playblast.create_scene(context.scene, head, (line.first, line.last), path, self.close_up)
-            bpy.ops.render.render(way, animation=True, scene=film.name)
-        except RuntimeError as error:  # nothing was begun
+            copy = playblast.create_scene(context.scene, head, (line.first, line.last), path, self.close_up)
+            bpy.ops.render.render(way, animation=True, scene=copy.name)
+        except RuntimeError as error:  # the render has not started
             _clean_up()
-            session.say(f"The film could not be rendered: {error}", is_error=True)
+            session.say(f"The playblast could not be rendered: {error}", is_error=True)
             self.report({"ERROR"}, session.message)
             return {"CANCELLED"}
         finally:
@@ -67,14 +67,13 @@ class LSF_OT_playblast(bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why no film can be made now; empty if it can."""
-    head = head_of(context)
-    if head is None or head.type != "MESH":
+    """Return why no playblast can be rendered now, as a sentence; empty if it can."""
+    if find_head(context) is None:
         return "Select the head: a mesh object."
     if not bpy.data.filepath:
-        return "Save the file first: the film is put beside it."
+        return "Save the file first: the playblast is saved next to it."
     if bpy.app.is_job_running("RENDER"):
-        return "Something is being rendered: wait for it."
+        return "A render is running: wait for its end."
     return ""
 
 
@@ -91,25 +90,24 @@ def _ended(scene: bpy.types.Scene, done: bool) -> None:
     if path is None:
         return
     if done:
-        session.say(f"The film is in {path}")
+        session.say(f"The playblast was saved as {path}")
     else:
-        session.say("Cancelled: no film was made")
-        if os.path.isfile(path):
-            os.remove(path)
+        session.say("Cancelled: no playblast was saved")
+        Path(path).unlink(missing_ok=True)
     if not bpy.app.timers.is_registered(_clean_up):
-        bpy.app.timers.register(_clean_up, first_interval=0.1)  # the renderer still holds the scene
+        bpy.app.timers.register(_clean_up, first_interval=0.1)  # the renderer still uses the scene
 
 
 _HANDLERS = ((bpy.app.handlers.render_complete, _completed), (bpy.app.handlers.render_cancel, _cancelled))
 
 
 def _clean_up() -> float | None:
-    """Remove the copy of the scene, as soon as nobody holds it."""
+    """Remove the copy of the scene as soon as no render uses it; a function for bpy.app.timers."""
     if bpy.app.is_job_running("RENDER"):
         return 0.1
     for handlers, ended in _HANDLERS:
         if ended in handlers:
             handlers.remove(ended)
-    for film in playblast.remaining_scenes():
-        playblast.remove_scene(film)
+    for copy in playblast.remaining_scenes():
+        playblast.remove_scene(copy)
     return None

@@ -1,15 +1,17 @@
-"""Preview: play the line with its sound, and stop."""
+"""Preview: plays the line with its sound in a loop."""
 
 import bpy
 
 from ...preview import frame_range, playback
-from ...scene.selection import head_of
+from ..blender_types import OperatorResult
+from ..head import find_head, require_head
 from .poll import enabled_unless
 
 
 class LSF_OT_preview(bpy.types.Operator):
-    """Play the line with its sound, from its first frame on and again. Press once more, or Esc, to stop: preview range
-    and synchronisation are then as they were before
+    """Play the line with its sound in a loop.
+
+    Press again or Esc to stop, which restores the preview range and the sync mode.
     """
 
     bl_idname = "lsf.preview"
@@ -19,15 +21,15 @@ class LSF_OT_preview(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         if context.screen.is_animation_playing:
             bpy.ops.screen.animation_cancel(restore_frame=False)
             return {"FINISHED"}
-        line = frame_range.find_frame_range(context, head_of(context))
+        line = frame_range.find_frame_range(context, require_head(context))
         if line.scene != context.scene and context.area.type != "SEQUENCE_EDITOR":
             self.report(
                 {"ERROR"},
-                f'The strip lies in scene "{line.scene.name}": press Preview in the sidebar of the '
+                f'The strip is in scene "{line.scene.name}": press Preview in the sidebar of the '
                 "sequencer, which plays that scene.",
             )
             return {"CANCELLED"}
@@ -37,12 +39,11 @@ class LSF_OT_preview(bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why nothing can be played; empty if it can."""
+    """Return why nothing can be played, as a sentence; empty if it can."""
     if context.screen is None or bpy.app.background:
-        return "There is no window to play it in."
+        return "There is no window for the preview."
     if context.screen.is_animation_playing:
         return ""
-    head = head_of(context)
-    if head is None or head.type != "MESH":
+    if find_head(context) is None:
         return "Select the head: a mesh object."
     return ""

@@ -1,15 +1,17 @@
-"""Give up the keys that the artist has set by hand on generated curves."""
+"""Clear My Keys: replaces the keys that the artist set by hand on generated F-curves."""
 
 import bpy
 
 from ...animation import fcurves, refresh
 from ...errors import UserError
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
 
 class LSF_OT_release_keys(bpy.types.Operator):
-    """Replace the keys that you set by hand on the curves of this line by generated ones, and bring back curves of it
-    that you deleted. Curves of your own stay
+    """Replace the keys that you set by hand on this line with generated ones.
+
+    F-curves of the line that you deleted are restored. Your own F-curves are kept.
     """
 
     bl_idname = "lsf.release_keys"
@@ -21,10 +23,10 @@ class LSF_OT_release_keys(bpy.types.Operator):
         try:
             if fcurves.is_edited(refresh.current(context)):
                 return True
-            return enabled_unless(cls, "You have set no keys by hand on the generated curves.")
+            return enabled_unless(cls, "No keys were set by hand on the generated F-curves.")
         except UserError as error:
             return enabled_unless(cls, f"{error}.")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         refresh.refresh(refresh.current(context), keep=False)
         return {"FINISHED"}

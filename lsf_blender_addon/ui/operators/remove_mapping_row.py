@@ -2,12 +2,17 @@
 
 import bpy
 
-from ...scene.selection import head_of
+from ...scene.own_properties import face_of
+from ..blender_types import OperatorResult
+from ..head import find_head, require_head
 from .poll import enabled_unless
 
 
 class LSF_OT_remove_mapping_row(bpy.types.Operator):
-    """Remove the row. The shape key itself stays"""
+    """Remove the row.
+
+    The shape key itself is kept.
+    """
 
     bl_idname = "lsf.remove_mapping_row"
     bl_label = "Remove Row"
@@ -15,11 +20,11 @@ class LSF_OT_remove_mapping_row(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = head_of(context)
-        return enabled_unless(cls, "" if head and head.lsf.mapping else "The list is empty.")
+        head = find_head(context)
+        return enabled_unless(cls, "" if head and face_of(head).mapping else "The list is empty.")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        face = head_of(context).lsf
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        face = face_of(require_head(context))
         face.mapping.remove(min(face.active_row, len(face.mapping) - 1))
         face.active_row = max(0, min(face.active_row, len(face.mapping) - 1))
         return {"FINISHED"}

@@ -1,13 +1,18 @@
-"""Take an object off the list of the head's parts."""
+"""Remove an object from the parts of the head."""
 
 import bpy
 
-from ...scene.selection import head_of
+from ...scene.own_properties import face_of
+from ..blender_types import OperatorResult
+from ..head import find_head, require_head
 from .poll import enabled_unless
 
 
 class LSF_OT_remove_part(bpy.types.Operator):
-    """Take the object off the list. It keeps its shape keys, and these go on following the head's"""
+    """Remove the object from the list.
+
+    It keeps its shape keys, which still follow those of the head.
+    """
 
     bl_idname = "lsf.remove_part"
     bl_label = "Remove Part"
@@ -15,11 +20,11 @@ class LSF_OT_remove_part(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = head_of(context)
-        return enabled_unless(cls, "" if head and head.lsf.parts else "No parts are listed.")
+        head = find_head(context)
+        return enabled_unless(cls, "" if head and face_of(head).parts else "No parts are listed.")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        face = head_of(context).lsf
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        face = face_of(require_head(context))
         face.parts.remove(min(face.active_part, len(face.parts) - 1))
         face.active_part = max(0, min(face.active_part, len(face.parts) - 1))
         return {"FINISHED"}

@@ -1,13 +1,18 @@
-"""Forget the landmarks that were set by hand."""
+"""Reset Landmarks: removes those that were set by hand."""
 
 import bpy
 
-from ...scene.selection import head_of
+from ...scene.own_properties import face_of
+from ..blender_types import OperatorResult
+from ..head import find_head, require_head
 from .poll import enabled_unless
 
 
 class LSF_OT_reset_landmarks(bpy.types.Operator):
-    """Forget the landmarks that you set by hand: all are found automatically again"""
+    """Remove the landmarks that you set by hand.
+
+    All landmarks are then found automatically.
+    """
 
     bl_idname = "lsf.reset_landmarks"
     bl_label = "Reset Landmarks"
@@ -15,9 +20,9 @@ class LSF_OT_reset_landmarks(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        head = head_of(context)
-        return enabled_unless(cls, "" if head and head.lsf.own_landmarks else "No landmarks were set by hand.")
+        head = find_head(context)
+        return enabled_unless(cls, "" if head and face_of(head).own_landmarks else "No landmarks were set by hand.")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        head_of(context).lsf.own_landmarks.clear()
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        face_of(require_head(context)).own_landmarks.clear()
         return {"FINISHED"}

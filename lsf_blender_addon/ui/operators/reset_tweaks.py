@@ -1,14 +1,19 @@
-"""Bring a line back to what was predicted."""
+"""Reset the sliders of a line."""
 
 import bpy
 
 from ...animation import refresh
 from ...errors import UserError
+from ...scene.own_properties import tweaks_of
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
 
 class LSF_OT_reset_tweaks(bpy.types.Operator):
-    """Bring back what was predicted: all sliders at their defaults, no channel muted. Keys that you set by hand stay"""
+    """Reset all sliders to their defaults and unmute all channels.
+
+    Keys that you set by hand are kept.
+    """
 
     bl_idname = "lsf.reset_tweaks"
     bl_label = "Reset"
@@ -17,14 +22,14 @@ class LSF_OT_reset_tweaks(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
-            if refresh.current(context).lsf.is_changed():
+            if tweaks_of(refresh.current(context)).is_changed():
                 return True
-            return enabled_unless(cls, "Everything is as it was predicted.")
+            return enabled_unless(cls, "All sliders have their default values.")
         except UserError as error:
             return enabled_unless(cls, f"{error}.")
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         action = refresh.current(context)
-        action.lsf.reset()
+        tweaks_of(action).reset()
         refresh.refresh(action)
         return {"FINISHED"}

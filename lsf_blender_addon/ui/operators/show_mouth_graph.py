@@ -1,17 +1,18 @@
-"""Show or hide the mouth's opening over the waveforms."""
+"""Show or hide the mouth opening over the waveforms."""
 
 import bpy
 
 from ...preview import mouth_graph
+from ..blender_types import OperatorResult
 
 
 class LSF_OT_show_mouth_graph(bpy.types.Operator):
-    """Draw in the sequencer, over the waveform of each generated strip, how far the mouth opens"""
+    """Show how far the mouth opens as a curve over the waveform of each generated strip in the sequencer."""
 
     bl_idname = "lsf.show_mouth_graph"
     bl_label = "Mouth Opening over Waveform"
 
-    def execute(self, _context: bpy.types.Context) -> set[str]:
+    def execute(self, _context: bpy.types.Context) -> OperatorResult:
         if mouth_graph.is_shown():
             mouth_graph.hide()
         else:

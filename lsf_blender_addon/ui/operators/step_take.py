@@ -1,4 +1,4 @@
-"""Go to the next take of a line."""
+"""Step Through Takes: plays the next or previous take of a line."""
 
 import bpy
 
@@ -6,26 +6,32 @@ from ...animation import refresh
 from ...errors import UserError
 from ...jobs import session
 from ...prediction import takes
+from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
 
 class LSF_OT_step_take(bpy.types.Operator):
-    """Play another take of the line. The animation may run meanwhile; your own keys and the sliders stay"""
+    """Play another take of the line, also during playback.
+
+    Your own keys and the sliders are kept.
+    """
 
     bl_idname = "lsf.step_take"
     bl_label = "Step Through Takes"
     bl_options = {"REGISTER", "UNDO"}
 
-    step: bpy.props.IntProperty(name="Step", description="How many takes further; below 0: back", default=1)
+    step: bpy.props.IntProperty(
+        name="Step", description="Number of takes to go forward. Values below 0 go back", default=1
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
         action = refresh.current(context)
         now = takes.playing(action)
-        if now is None:  # what plays is none of them
+        if now is None:  # the line plays a result that is not one of its takes
             now = -1 if self.step > 0 else 0
         index = (now + self.step) % takes.count(action)
         takes.play(action, index)
@@ -35,9 +41,9 @@ class LSF_OT_step_take(bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """A sentence that says why there is no step to take; empty if there is."""
+    """Return why there is no other take to play, as a sentence; empty if there is."""
     if session.batch is not None:
-        return "A generation is at work: wait for it, or cancel it."
+        return "A generation is running: wait for it or cancel it."
     try:
         action = refresh.current(context)
     except UserError as error:

@@ -1,1 +1,1 @@
-"""The LSF tab, in the sidebars of the 3D viewport and of the sequencer: one file a subpanel."""
+"""The LSF tab, in the sidebars of the 3D viewport and of the sequencer: one file for each subpanel."""

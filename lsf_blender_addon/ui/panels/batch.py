@@ -1,13 +1,18 @@
-"""A whole scene in one go: the table of lines, and how far they are."""
+"""Batch: the table of all lines of a scene, and the progress of their generation."""
+
+from typing import Any
 
 import bpy
 
 from ...client.jobs import State
 from ...jobs import session
+from ...scene.own_properties import settings_of
+from ..blender_types import IconItems
 from ..operators import generate_all
-from .common import Tab, wrapped
+from ..text import wrapped
+from .common import Tab
 
-ICONS = {
+ICONS: dict[State, IconItems] = {
     State.WAITING: "TIME",
     State.RUNNING: "PLAY",
     State.DONE: "CHECKMARK",
@@ -17,7 +22,18 @@ ICONS = {
 
 
 class LSF_UL_batch(bpy.types.UIList):
-    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context | None,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int | None,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
         row = layout.row(align=True)
         batch = session.batch
         index = next((i for i, line in enumerate(batch.items) if line.name == item.strip), -1) if batch else -1
@@ -37,11 +53,11 @@ class _BatchPanel(Tab):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, batch = self.layout, context.scene.lsf.batch
+        layout, batch = self.layout, settings_of(context.scene).batch
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.row().prop(batch, "source", expand=True)
-        column.prop(batch, "by")  # side by side, the names would be cut off in a narrow sidebar
+        column.prop(batch, "by")  # a menu: buttons side by side would be cut off in a narrow sidebar
         column.operator("lsf.list_lines", icon="FILE_REFRESH")
         if batch.lines:
             layout.template_list("LSF_UL_batch", "", batch, "lines", batch, "active", rows=4)

@@ -1,18 +1,32 @@
-"""A switch for each channel of a line."""
+"""A switch that mutes each channel of a line."""
+
+from typing import Any
 
 import bpy
 
 from ...animation import refresh
 from ...errors import UserError
+from ...scene.own_properties import tweaks_of
 from .common import Tab
 
 
 class LSF_UL_channels(bpy.types.UIList):
-    def draw_item(self, _context, layout, _data, channel, _icon, _active_data, _active_name) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context | None,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int | None,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
         row = layout.row()
-        row.active = not channel.muted
-        row.label(text=channel.name)
-        row.prop(channel, "muted", text="", icon="CHECKBOX_DEHLT" if channel.muted else "CHECKBOX_HLT", emboss=False)
+        row.active = not item.muted
+        row.label(text=item.name)
+        row.prop(item, "muted", text="", icon="CHECKBOX_DEHLT" if item.muted else "CHECKBOX_HLT", emboss=False)
 
 
 class _ChannelsPanel(Tab):
@@ -22,12 +36,12 @@ class _ChannelsPanel(Tab):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
-            return bool(refresh.current(context).lsf.channels)
-        except UserError:  # the panel around this one says why
+            return bool(tweaks_of(refresh.current(context)).channels)
+        except UserError:  # the parent panel shows the reason
             return False
 
     def draw(self, context: bpy.types.Context) -> None:
-        tweaks = refresh.current(context).lsf
+        tweaks = tweaks_of(refresh.current(context))
         self.layout.template_list("LSF_UL_channels", "", tweaks, "channels", tweaks, "active_channel", rows=6)
 
 

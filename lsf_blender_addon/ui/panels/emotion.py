@@ -1,4 +1,4 @@
-"""Emotion: what the voice implies over the line, and what the artist wants instead."""
+"""Emotion: what is detected in the audio of a line, and what the artist chooses instead."""
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -7,12 +7,14 @@ from ...animation import refresh
 from ...errors import UserError
 from ...prediction import emotion_segments, store
 from ...scene import emotion_control
-from ..properties.emotion import VOICE
+from ...scene.own_properties import settings_of
+from ..properties.emotion import FROM_AUDIO, emotion_label
 from . import emotion_icons
 from .common import Tab
 
-MOST = 12  # stretches that are listed
-UNIT, MARGINS = 18, 30  # of the interface, in pixels: an icon, and what is no panel in the width of a sidebar
+MAX_SEGMENTS = 12  # listed in the panel
+ICON_SIZE = 18  # pixels at an interface scale of 1
+MARGIN = 30  # pixels of a sidebar beside its panels
 
 
 class _EmotionPanel(Tab):
@@ -21,9 +23,9 @@ class _EmotionPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        emotion = context.scene.lsf.emotion
+        emotion = settings_of(context.scene).emotion
         column = layout.column()
-        column.use_property_split = True  # with the dots that key it
+        column.use_property_split = True  # shows the dots that insert keyframes
         column.prop(emotion, "chosen")
         row = column.row(align=True)
         row.use_property_decorate = False
@@ -31,35 +33,37 @@ class _EmotionPanel(Tab):
         row.operator("lsf.read_direction", text="", icon="CHECKMARK")
         keyed = emotion_control.is_keyed(context.scene)
         row = column.row()
-        row.active = emotion.chosen != VOICE or keyed
+        row.active = emotion.chosen != FROM_AUDIO or keyed
         row.prop(emotion, "mix")
         column.prop(emotion, "strength")
         if keyed:
             column.use_property_decorate = False
             column.prop(emotion, "transition")
-        _draw_implied(layout, context)
+        _draw_detected(layout, context)
 
 
-def _draw_implied(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """What the voice of the line at hand implies."""
+def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw the emotion detected in the chosen line: a chart, and a list of segments."""
     try:
-        implied = store.implied(refresh.current(context))
+        implied = store.detected_emotion(refresh.current(context))
     except UserError:
         return
     if implied is None or not implied.emotion.size:
         return
-    layout.label(text="The Voice Implies")
+    layout.label(text="Detected Emotion")
     row = layout.row(align=True)
-    width = context.region.width / context.preferences.system.ui_scale - MARGINS
+    width = context.region.width / context.preferences.system.ui_scale - MARGIN
     for tile in emotion_icons.chart(implied):
-        row.template_icon(icon_value=tile, scale=max(1.0, width / emotion_icons.TILES / UNIT))
-    found = emotion_segments.stretches(implied.emotion, implied.emotions, implied.fps)
+        row.template_icon(icon_value=tile, scale=max(1.0, width / emotion_icons.TILES / ICON_SIZE))
+    found = emotion_segments.segments(implied.emotion, implied.emotions, implied.fps)
     listed = layout.column(align=True)
     listed.scale_y = 0.8
-    for stretch in found[:MOST]:
-        text = f"{stretch.start:.1f}-{stretch.end:.1f} s  {iface(stretch.emotion.capitalize())} {stretch.strength:.0%}"
+    for stretch in found[:MAX_SEGMENTS]:
+        text = (
+            f"{stretch.start:.1f}-{stretch.end:.1f} s  {iface(emotion_label(stretch.emotion))} {stretch.strength:.0%}"
+        )
         listed.label(text=text, icon_value=emotion_icons.swatch(stretch.emotion), translate=False)
-    if len(found) > MOST:
+    if len(found) > MAX_SEGMENTS:
         listed.label(text="…", translate=False)
 
 

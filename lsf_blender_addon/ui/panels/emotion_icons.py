@@ -1,36 +1,37 @@
-"""Pictures for the emotion panel: a swatch of each emotion's colour, and a chart of the line at hand."""
+"""Icons for the emotion panel: a swatch of each emotion's colour, and a chart of the chosen line."""
 
 import bpy
 import bpy.utils.previews
 import numpy as np
 
 from ...prediction import emotion_segments
-from ...prediction.store import Implied
+from ...prediction.store import DetectedEmotion
 
-SWATCH, TILE = 16, 64  # pixels
-TILES = 6  # square icons side by side that make up the chart
+SWATCH_SIZE = 16  # pixels
+TILE_SIZE = 64  # pixels
+TILES = 6  # square icons that stand side by side and form the chart: Blender draws no wide icons
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
-_charted: bytes | None = None  # what the chart shows
+_charted: bytes | None = None  # the emotion that the chart shows
 
 
 def swatch(emotion: str) -> int:
-    """Icon of the emotion's colour."""
+    """Return the icon number of a swatch in the emotion's colour."""
     icons = _collection()
     if emotion not in icons:
-        colour = (*emotion_segments.COLOURS.get(emotion, emotion_segments.OTHER), 1.0)
-        _fill(icons.new(emotion), np.broadcast_to(np.float32(colour), (SWATCH, SWATCH, 4)))
+        colour = (*emotion_segments.COLOURS.get(emotion, emotion_segments.OTHER_COLOUR), 1.0)
+        _fill(icons.new(emotion), np.broadcast_to(np.float32(colour), (SWATCH_SIZE, SWATCH_SIZE, 4)))
     return icons[emotion].icon_id
 
 
-def chart(implied: Implied) -> list[int]:
-    """Icons that show, side by side, the shares of the emotions over the line."""
+def chart(implied: DetectedEmotion) -> list[int]:
+    """Return the icon numbers of the tiles that show, from left to right, the shares of the emotions over time."""
     global _charted
     icons = _collection()
     tiles = [f"chart {i}" for i in range(TILES)]
     shown = implied.emotion.tobytes()
     if _charted != shown:
-        picture = emotion_segments.picture(implied.emotion, implied.emotions, TILES * TILE, TILE)
+        picture = emotion_segments.picture(implied.emotion, implied.emotions, TILES * TILE_SIZE, TILE_SIZE)
         for name, pixels in zip(tiles, np.split(picture, TILES, axis=1), strict=True):
             _fill(icons[name] if name in icons else icons.new(name), pixels)
         _charted = shown
@@ -38,7 +39,7 @@ def chart(implied: Implied) -> list[int]:
 
 
 def free() -> None:
-    """Forget all pictures."""
+    """Remove all icons."""
     global _icons, _charted
     if _icons is not None:
         bpy.utils.previews.remove(_icons)
@@ -53,7 +54,7 @@ def _collection() -> bpy.utils.previews.ImagePreviewCollection:
 
 
 def _fill(preview: bpy.types.ImagePreview, pixels: np.ndarray) -> None:
-    """Set small and large picture to pixels (height, width, 4), 0 to 1."""
+    """Set the icon and its large preview to pixels (height, width, 4), RGBA from 0 to 1."""
     height, width = pixels.shape[:2]
     flat = np.ascontiguousarray(pixels, np.float32).ravel()
     preview.icon_size = preview.image_size = width, height

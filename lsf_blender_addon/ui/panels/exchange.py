@@ -1,9 +1,10 @@
-"""Files that other tools read and write."""
+"""Import and export of curves in the formats of other programs."""
 
 import bpy
 
 from ..operators import export_curves, import_live_link
-from .common import Tab, wrapped
+from ..text import wrapped
+from .common import Tab
 
 
 class _ExchangePanel(Tab):

@@ -1,18 +1,20 @@
-"""The face on the mesh: its landmarks; below it, its parts and its existing shape keys."""
+"""The face on the mesh: its landmarks. Subpanels hold its parts and its own shape keys."""
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...jobs import face_result, session
 from ...scene.landmarks import points
-from ..translations import OURS
-from .common import Tab, chosen_head, wrapped
+from ...scene.own_properties import face_of
+from ..text import wrapped
+from ..translations import OWN_CONTEXT
+from .common import Tab, chosen_head
 
 
 class LSF_PT_view3d_face(Tab, bpy.types.Panel):
     bl_idname = "LSF_PT_view3d_face"
     bl_label = "Face"
-    bl_translation_context = OURS  # Blender knows "Face" as a polygon
+    bl_translation_context = OWN_CONTEXT  # Blender translates "Face" as a polygon
     bl_space_type = "VIEW_3D"
     bl_parent_id = "LSF_PT_view3d"
     bl_options = {"DEFAULT_CLOSED"}
@@ -31,16 +33,17 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("lsf.edit_landmarks", icon="TRACKER")
         row.operator("lsf.reset_landmarks", icon="LOOP_BACK", text="")
-        own = len(head.lsf.own_landmarks)
-        known = {item.index for group in (head.lsf.found_landmarks, head.lsf.own_landmarks) for item in group}
+        face = face_of(head)
+        own = len(face.own_landmarks)
+        known = {item.index for group in (face.found_landmarks, face.own_landmarks) for item in group}
         if len(known) == points.COUNT:
             text = iface("Landmarks found; {own} set by hand") if own else iface("Landmarks found")
             layout.label(text=text.format(own=own), icon="CHECKMARK", translate=False)
         elif own:
             layout.label(text=iface("{own} landmarks set by hand").format(own=own), icon="HAND", translate=False)
         if lines := face_result.doubted_lines(head):
-            text = iface("Look with Edit Landmarks whether these are right: {lines}")
+            text = iface("Check these with Edit Landmarks: {lines}")
             wrapped(layout, context, text.format(lines=lines), "ERROR")
-        if head.lsf.recognised:
-            text = iface("In this mesh: {parts}").format(parts=head.lsf.recognised)
+        if face.recognised:
+            text = iface("Parts found in this mesh: {parts}").format(parts=face.recognised)
             wrapped(layout, context, text, "CHECKMARK")

@@ -1,12 +1,14 @@
-"""How many keys the curves have, and which of them the artist has set by hand."""
+"""The number of keys on the generated F-curves, and those that the artist set by hand."""
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import fcurves
-from .common import Tab, chosen_line, wrapped
+from ...scene.own_properties import tweaks_of
+from ..text import wrapped
+from .common import Tab, chosen_line
 
-SHOWN = 6  # curves with keys by hand
+MAX_CURVES = 6  # with keys set by hand that are listed
 
 
 class _KeysPanel(Tab):
@@ -20,23 +22,23 @@ class _KeysPanel(Tab):
             return
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
-        column.prop(action.lsf, "density")
+        column.prop(tweaks_of(action), "density")
         wrapped(layout, context, fcurves.load(action).summary(), "KEYFRAME")
-        ranges = fcurves.kept_ranges(action)
+        ranges = fcurves.edits(action).ranges
         if ranges:
             column = layout.column(align=True)
-            column.label(text="Set by hand, and kept:", icon="LOCKED")
-            for path, spans in list(ranges.items())[:SHOWN]:
+            column.label(text="Keys set by hand (kept):", icon="LOCKED")
+            for path, spans in list(ranges.items())[:MAX_CURVES]:
                 column.label(text=f"{fcurves.key_name(path)}: {_spans(spans)}", icon="BLANK1", translate=False)
-            if len(ranges) > SHOWN:
-                text = iface("and on {count} more curves").format(count=len(ranges) - SHOWN)
+            if len(ranges) > MAX_CURVES:
+                text = iface("and {count} more F-curves").format(count=len(ranges) - MAX_CURVES)
                 column.label(text=text, icon="BLANK1", translate=False)
         layout.operator("lsf.release_keys", icon="TRASH")
         layout.operator("lsf.add_layer", icon="NLA")
 
 
 def _spans(spans: list[tuple[float, float]]) -> str:
-    """Frames and ranges of frames for people."""
+    """Return frames and ranges of frames as text, the first three of them."""
     parts = [f"{first:g}" if first == last else f"{first:g}–{last:g}" for first, last in spans[:3]]
     return ", ".join(parts) + (" …" if len(spans) > 3 else "")
 

@@ -1,9 +1,10 @@
-"""Eyes and head: blinks, gaze, nods, each made by Generate and thrown away by its button."""
+"""Blinks, gaze and head motion: which of these layers Generate makes, with a button to remove each."""
 
 import bpy
 
 from ...scene.head_motion import find_constraint
-from ...scene.selection import head_of
+from ...scene.own_properties import face_of, settings_of
+from ..head import find_head
 from ..operators import remove_layer
 from .common import Tab
 
@@ -15,17 +16,16 @@ class _LayersPanel(Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        head = head_of(context)
-        is_mesh = head is not None and head.type == "MESH"
-        layers = context.scene.lsf.layers
+        head = find_head(context)
+        layers = settings_of(context.scene).layers
         for name in ("blinks", "gaze"):
             row = layout.row(align=True)
             row.prop(layers, name)
-            if is_mesh and remove_layer.is_there(head, name):
+            if head is not None and remove_layer.is_there(head, name):
                 row.operator("lsf.remove_layer", text="", icon="TRASH").layer = name
-        if not is_mesh:
+        if head is None:
             return
-        nod = head.lsf.nod
+        nod = face_of(head).nod
         row = layout.row(align=True)
         row.prop(nod, "object")
         found = find_constraint(nod.object, nod.bone)

@@ -1,4 +1,4 @@
-"""Head, strip, Generate, and what became of it."""
+"""The main panel: head, strip, Generate and the result of the last run."""
 
 import bpy
 
@@ -7,9 +7,11 @@ from ...errors import UserError
 from ...jobs import environment, session
 from ...scene import strips
 from ...scene.extension import PACKAGE
-from ...scene.selection import head_of
+from ...scene.own_properties import settings_of
+from ..head import find_head
 from ..operators import generate
-from .common import Tab, wrapped
+from ..text import wrapped
+from .common import Tab
 
 
 class _MainPanel(Tab):
@@ -17,13 +19,13 @@ class _MainPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        settings = context.scene.lsf
+        settings = settings_of(context.scene)
         if environment.server_python() is None:
             layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = PACKAGE
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
-        active = head_of(context)
-        column.prop(settings, "head", text="Head", placeholder=active.name if active and active.type == "MESH" else "")
+        active = find_head(context)
+        column.prop(settings, "head", text="Head", placeholder=active.name if active else "")
         column.prop(settings, "strip", text="Strip", icon="SOUND", placeholder=_default_strip(context))
         batch = session.batch
         row = layout.row(align=True)
@@ -51,7 +53,7 @@ class LSF_PT_sequencer(_MainPanel, bpy.types.Panel):
 
 
 def _default_strip(context: bpy.types.Context) -> str:
-    """What an empty strip field means now."""
+    """Return the name of the strip that is used if the field is empty."""
     try:
         return strips.find_strip(compat.sequencer_scene(context), "").name
     except UserError:

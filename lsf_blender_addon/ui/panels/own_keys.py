@@ -1,22 +1,42 @@
-"""The shape keys that the head has already, and what drives them."""
+"""The head's own shape keys, and the channels that drive them."""
+
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ...rigs import families
 from ...rigs.mapping import Mapping
 from ...scene import rig
-from .common import Tab, chosen_head, wrapped
+from ...scene.access import mesh_of
+from ...scene.own_properties import face_of
+from ..text import wrapped
+from .common import Tab, chosen_head
+
+if TYPE_CHECKING:
+    from ..properties.face import LSF_PG_face
 
 
 class LSF_UL_mapping(bpy.types.UIList):
-    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context | None,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int | None,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
         row = layout.split(factor=0.5)
-        row.alert = _is_gone(item)
+        row.alert = _is_missing(item)
         row.label(text=item.key, translate=False)
-        row.label(text=item.channel or "from its shape", translate=not item.channel)
+        row.label(text=item.channel or "solved from its shape", translate=not item.channel)
 
 
-def _is_gone(item) -> bool:
+def _is_missing(item: Any) -> bool:
+    """Whether the mesh no longer has the shape key of this row."""
     return bool(item.key) and item.key not in item.id_data.data.shape_keys.key_blocks
 
 
@@ -31,9 +51,9 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         head = chosen_head(layout, context)
         if head is None:
             return
-        face, count = head.lsf, len(rig.own_keys(head.data))
+        face, count = face_of(head), len(rig.own_keys(mesh_of(head)))
         if not count:
-            layout.label(text="The head has no keys of its own", icon="INFO")
+            layout.label(text="The head has no shape keys of its own", icon="INFO")
             return
         layout.prop(face, "own_keys", text="")
         mapping = rig.mapping_of(head)
@@ -48,20 +68,20 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         if face.own_keys != "IGNORE":
             layout.prop(face, "add_missing")
 
-    def _draw_list(self, layout: bpy.types.UILayout, face) -> None:
+    def _draw_list(self, layout: bpy.types.UILayout, face: "LSF_PG_face") -> None:
         row = layout.row()
         row.template_list("LSF_UL_mapping", "", face, "mapping", face, "active_row", rows=5)
         column = row.column(align=True)
         column.operator("lsf.add_mapping_row", text="", icon="ADD")
         column.operator("lsf.remove_mapping_row", text="", icon="REMOVE")
-        if 0 <= face.active_row < len(face.mapping):  # below, as names and fields side by side would be cut off
+        if 0 <= face.active_row < len(face.mapping):  # below the list: fields beside the names would be cut off
             active = face.mapping[face.active_row]
             column = layout.column()
             column.use_property_split, column.use_property_decorate = True, False
             row = column.row()
-            row.alert = _is_gone(active)
+            row.alert = _is_missing(active)
             row.prop(active, "key", icon="SHAPEKEY_DATA")
-            column.prop(active, "channel", placeholder="from its shape")
+            column.prop(active, "channel", placeholder="solved from its shape")
             if active.channel:
                 column.prop(active, "gain")
         row = layout.row(align=True)
@@ -70,11 +90,12 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
 
 
 def _summary(mapping: Mapping | None, count: int) -> str:
+    """Return in words how many of the head's `count` own shape keys the mapping drives."""
     if mapping is None or not mapping.rows:
-        return f"None of the {count} keys is known: Generate adds new ones"
+        return f"None of the {count} shape keys is recognised: Generate adds new ones"
     parts = []
     if mapping.direct:
         parts.append(f"{len(mapping.direct)} keys follow channels")
     if mapping.solved:
-        parts.append(f"the weights of {len(mapping.solved)} are found from their shapes")
+        parts.append(f"{len(mapping.solved)} are solved from their shapes")
     return f"{mapping.name or 'List'}: {', '.join(parts)}"

@@ -1,17 +1,33 @@
-"""What belongs to the face: other objects, and what single vertices were said to be."""
+"""The parts of the face: other objects, and vertices that were assigned to a part."""
+
+from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...scene import character, parts
-from .common import Tab, chosen_head, wrapped
+from ...scene.access import mesh_of
+from ...scene.own_properties import face_of
+from ..text import wrapped
+from .common import Tab, chosen_head
 
 
 class LSF_UL_parts(bpy.types.UIList):
-    def draw_item(self, _context, layout, _data, item, _icon, _active_data, _active_property, _index=0) -> None:
+    def draw_item(
+        self,
+        context: bpy.types.Context | None,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int | None,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
         row = layout.split(factor=0.5)
-        there = item.object is not None and item.object.users_scene  # a deleted one lives on while it is listed
-        row.label(text=item.object.name if there else "(gone)", icon="MESH_DATA", translate=not there)
+        exists = item.object is not None and item.object.users_scene  # the list keeps a deleted object alive
+        row.label(text=item.object.name if exists else "(deleted)", icon="MESH_DATA", translate=not exists)
         guess = f"Auto: {item.recognised}" if item.kind == "AUTOMATIC" and item.recognised else ""
         row.prop_menu_enum(item, "kind", text=guess or parts.NAMES[parts.CODES[item.kind]])
 
@@ -27,7 +43,7 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
         head = chosen_head(layout, context)
         if head is None:
             return
-        face = head.lsf
+        face = face_of(head)
         row = layout.row()
         row.template_list("LSF_UL_parts", "", face, "parts", face, "active_part", rows=3)
         column = row.column(align=True)
@@ -35,9 +51,9 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
         column.operator("lsf.remove_part", text="", icon="REMOVE")
         if not len(face.parts) and (selected := character.find_parts(context, head)):
             names = ", ".join(obj.name for obj in selected)
-            text = iface("Selected together with the head, so they go with it: {names}")
+            text = iface("Included because they are selected with the head: {names}")
             wrapped(layout, context, text.format(names=names), "INFO")
-        layout.operator_menu_enum("lsf.set_part", "kind", text="Set Selected Vertices")
-        for name, count in parts.assigned_counts(head.data).items() if head.mode == "OBJECT" else ():
-            text = iface("{name}: {count} vertices set by hand").format(name=iface(name), count=count)
+        layout.operator_menu_enum("lsf.set_part", "kind", text="Assign Selected Vertices")
+        for name, count in parts.assigned_counts(mesh_of(head)).items() if head.mode == "OBJECT" else ():
+            text = iface("{name}: {count} vertices assigned").format(name=iface(name), count=count)
             layout.label(text=text, icon="HAND", translate=False)

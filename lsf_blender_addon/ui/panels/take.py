@@ -8,6 +8,7 @@ from ...animation import refresh
 from ...errors import UserError
 from ...prediction import takes
 from ...scene import strips
+from ...scene.own_properties import settings_of
 from .common import Tab
 
 
@@ -16,13 +17,15 @@ class _TakePanel(Tab):
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
-        layout, settings = self.layout, context.scene.lsf
+        layout, settings = self.layout, settings_of(context.scene)
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "take")
         layout.prop(settings, "variation", slider=True)
         layout.prop(settings, "only_range")
         if settings.only_range:
-            layout.label(text="Frames {} to {}".format(*strips.current_range(compat.sequencer_scene(context))))
+            first, last = strips.current_range(compat.sequencer_scene(context))
+            text = iface("Frames {first} to {last}").format(first=first, last=last)
+            layout.label(text=text, translate=False)
         layout.prop(settings.takes, "count")
         layout.operator("lsf.generate_takes", icon="DUPLICATE")
         try:
@@ -39,6 +42,7 @@ class _TakePanel(Tab):
 
 
 def _which(action: bpy.types.Action, count: int) -> str:
+    """Return which of the line's takes plays, in words."""
     index = takes.playing(action)
     if index is None:
         return iface("{count} takes").format(count=count)

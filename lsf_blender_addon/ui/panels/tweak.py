@@ -1,9 +1,11 @@
-"""Sliders that change a line without the model."""
+"""Sliders that change a generated line without generating it again."""
 
 import bpy
 
 from ...prediction import store
-from .common import Tab, chosen_line, wrapped
+from ...scene.own_properties import tweaks_of
+from ..text import wrapped
+from .common import Tab, chosen_line
 
 
 class _TweakPanel(Tab):
@@ -16,7 +18,7 @@ class _TweakPanel(Tab):
         if action is None:
             return
         layout.use_property_split, layout.use_property_decorate = True, False
-        tweaks = action.lsf
+        tweaks = tweaks_of(action)
         column = layout.column(align=True)
         for name in ("jaw", "lips", "cheeks", "brows", "lids"):
             column.prop(tweaks, name, slider=True)
@@ -26,7 +28,7 @@ class _TweakPanel(Tab):
         row.enabled = store.has_expression(action)
         row.prop(tweaks, "emotion", slider=True)
         if not row.enabled:
-            wrapped(column, context, "Nothing in this line is known to come from emotion", "INFO")
+            wrapped(column, context, "The prediction of this line contains no emotion", "INFO")
         column.prop(tweaks, "closure")
         column.prop(tweaks, "smoothing")
         column.prop(tweaks, "offset")

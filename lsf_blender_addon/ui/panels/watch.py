@@ -1,10 +1,11 @@
-"""See and hear the line."""
+"""Preview, playblast and mouth graph of the line."""
 
 import bpy
 
 from ...preview import mouth_graph
 from ..operators import playblast, preview
-from .common import Tab, wrapped
+from ..text import wrapped
+from .common import Tab
 
 
 class _WatchPanel(Tab):

@@ -1,37 +1,39 @@
-"""The table of lines to generate in one go, kept with the scene."""
+"""The table of lines that Generate All generates, stored in the scene."""
 
 import bpy
 
 
-def _is_mesh(_line, obj: bpy.types.Object) -> bool:
+def _is_mesh(_line: "LSF_PG_batch_line", obj: bpy.types.Object) -> bool:
     return obj.type == "MESH"
 
 
 class LSF_PG_batch_line(bpy.types.PropertyGroup):
     use: bpy.props.BoolProperty(name="Generate", description="Generate this line", default=True)
-    strip: bpy.props.StringProperty(name="Strip", description="The sound strip to speak")
+    strip: bpy.props.StringProperty(name="Strip", description="Sound strip of this line")
     head: bpy.props.PointerProperty(
-        name="Head", description="The mesh that speaks this line", type=bpy.types.Object, poll=_is_mesh
+        name="Head", description="Mesh object that speaks this line", type=bpy.types.Object, poll=_is_mesh
     )
 
 
 class LSF_PG_batch(bpy.types.PropertyGroup):
-    lines: bpy.props.CollectionProperty(name="Lines", description="Who speaks which strip", type=LSF_PG_batch_line)
+    lines: bpy.props.CollectionProperty(
+        name="Lines", description="The strips and the heads that speak them", type=LSF_PG_batch_line
+    )
     active: bpy.props.IntProperty(name="Active Line", options={"HIDDEN"})
     source: bpy.props.EnumProperty(
         name="Strips",
-        description="Which sound strips are listed",
+        description="Which sound strips to list",
         items=(
-            ("SELECTED", "Selected", "The selected sound strips"),
-            ("ALL", "All", "All sound strips of the sequencer that are not muted"),
+            ("SELECTED", "Selected", "Only the selected sound strips"),
+            ("ALL", "All", "All sound strips in the sequencer that are not muted"),
         ),
         default="ALL",
     )
     by: bpy.props.EnumProperty(
-        name="Heads by",
-        description="How a head is found for each strip",
+        name="Find Heads by",
+        description="How the head of each strip is found",
         items=(
-            ("NAME", "Strip Name", "The strip's name holds that of the head: Anna_03 is spoken by Anna"),
-            ("CHANNEL", "Channel Name", "The name of the strip's channel holds that of the head"),
+            ("NAME", "Strip Name", "The name of the strip contains the name of the head: Anna speaks Anna_03"),
+            ("CHANNEL", "Channel Name", "The name of the strip's channel contains the name of the head"),
         ),
     )

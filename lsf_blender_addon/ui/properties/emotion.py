@@ -1,34 +1,39 @@
-"""The emotion of a performance, kept with the scene so that it can be keyed on the timeline."""
+"""The emotion of a performance, stored in the scene so that it can be keyed on the timeline."""
 
 import bpy
 
-from ...scene.emotion_control import EMOTIONS
-from ..translations import OURS
+from ...client.wire import EMOTIONS
+from ..translations import OWN_CONTEXT
 
-VOICE = "voice"
+FROM_AUDIO = "voice"  # the choice that leaves the emotion to what is detected in the audio
+
+
+def emotion_label(emotion: str) -> str:
+    """Return the adjective for an emotion of docs/protocol.md: the interface shows only adjectives."""
+    return "Contemptuous" if emotion == "contempt" else emotion.capitalize()
 
 
 class LSF_PG_emotion(bpy.types.PropertyGroup):
     chosen: bpy.props.EnumProperty(
         name="Emotion",
-        description="What the face expresses. Key it to change it along the timeline",
+        description="Emotion that the face shows. Insert keyframes to change it over time",
         items=[
-            (VOICE, "As the Voice", "What the voice implies", 0),
+            (FROM_AUDIO, "From Audio", "Use the emotion that is detected in the audio", 0),
             *(
-                (name, name.capitalize(), f"{name.capitalize()}, whatever the voice implies", i + 1)
+                (name, emotion_label(name), f"{emotion_label(name)}, regardless of the audio", i + 1)
                 for i, name in enumerate(EMOTIONS)
             ),
         ],
-        default=VOICE,
+        default=FROM_AUDIO,
     )
     direction: bpy.props.StringProperty(
         name="Direction",
-        description="How the line is to be said, in a few English words: tired but relieved",
-        translation_context=OURS,
-    )  # Blender knows "Direction" as one in space
+        description="How the line is spoken, in a few English words, for example: tired but relieved",
+        translation_context=OWN_CONTEXT,  # Blender translates "Direction" as one in space
+    )
     strength: bpy.props.FloatProperty(
         name="Strength",
-        description="How strong the expression is; 0 is none",
+        description="Intensity of the expression. 0 is none",
         default=1.0,
         min=0.0,
         max=1.0,
@@ -36,7 +41,7 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
     )
     mix: bpy.props.FloatProperty(
         name="Mix",
-        description="How much the emotion that you chose takes the place of what the voice implies",
+        description="How much the chosen emotion replaces the one that is detected in the audio",
         default=1.0,
         min=0.0,
         max=1.0,
@@ -44,7 +49,7 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
     )
     transition: bpy.props.FloatProperty(
         name="Transition",
-        description="How long the face takes to change from one keyed emotion to the next",
+        description="Duration of the change from one keyed emotion to the next",
         default=0.5,
         min=0.0,
         max=5.0,

@@ -1,10 +1,11 @@
-"""What the artist tells about a face, kept with the head object: its parts, landmarks and existing shape keys."""
+"""The parts, landmarks and own shape keys of a face, stored in the head object."""
 
 import bpy
 
 from ...rigs import families
 from ...rigs.mapping import Mapping
 from ...scene import parts, rig
+from ...scene.access import mesh_of
 from .layers import LSF_PG_nod
 
 
@@ -14,26 +15,34 @@ def _may_be_part(part: "LSF_PG_part", obj: bpy.types.Object) -> bool:
 
 class LSF_PG_part(bpy.types.PropertyGroup):
     object: bpy.props.PointerProperty(
-        name="Object", description="A mesh object that belongs to this head", type=bpy.types.Object, poll=_may_be_part
+        name="Object", description="Mesh object that belongs to this head", type=bpy.types.Object, poll=_may_be_part
     )
-    kind: bpy.props.EnumProperty(name="Part", description="What this object is", items=parts.ENUM_ITEMS, default="AUTOMATIC")
+    kind: bpy.props.EnumProperty(
+        name="Part", description="Part of the face that this object is", items=parts.ENUM_ITEMS, default="AUTOMATIC"
+    )
     recognised: bpy.props.StringProperty(
-        name="Recognised", description="What this object was taken for the last time", options={"HIDDEN"}
+        name="Recognised", description="Part that this object was last recognised as", options={"HIDDEN"}
     )
 
 
 class LSF_PG_landmark(bpy.types.PropertyGroup):
-    """A point on a triangle, see landmarks/store.py."""
+    """A landmark on a triangle of the mesh, see scene/landmarks/store.py."""
 
-    index: bpy.props.IntProperty(name="Index", description="Its number of the 68, from 0")
-    corners: bpy.props.IntVectorProperty(name="Corners", description="Vertices of the triangle that it lies on", size=3)
-    weights: bpy.props.FloatVectorProperty(name="Weights", description="Share of each of these vertices", size=3)
-    position: bpy.props.FloatVectorProperty(
-        name="Position", description="Where it was on the base shape when it was set", size=3, subtype="XYZ"
+    index: bpy.props.IntProperty(name="Index", description="Number of the landmark, 0 to 67")
+    corners: bpy.props.IntVectorProperty(
+        name="Corners", description="Vertices of the triangle that the landmark lies on", size=3
     )
-    vertex_count: bpy.props.IntProperty(name="Vertices", description="Of the mesh at that time")
-    doubtful: bpy.props.BoolProperty(name="Doubtful", description="The artist should check it")
-    accepted: bpy.props.BoolProperty(name="Accepted", description="The artist has looked at it and left it as it is")
+    weights: bpy.props.FloatVectorProperty(name="Weights", description="Barycentric weights of these vertices", size=3)
+    position: bpy.props.FloatVectorProperty(
+        name="Position", description="Position on the base shape when the landmark was set", size=3, subtype="XYZ"
+    )
+    vertex_count: bpy.props.IntProperty(
+        name="Vertices", description="Vertex count of the mesh when the landmark was set"
+    )
+    doubtful: bpy.props.BoolProperty(name="Doubtful", description="The artist should check this landmark")
+    accepted: bpy.props.BoolProperty(
+        name="Accepted", description="The artist has checked this landmark and kept its position"
+    )
 
 
 def _channel_names(_row, _context: bpy.types.Context, typed: str) -> list[str]:
@@ -41,7 +50,7 @@ def _channel_names(_row, _context: bpy.types.Context, typed: str) -> list[str]:
 
 
 def _key_names(row: "LSF_PG_mapping_row", _context: bpy.types.Context, typed: str) -> list[str]:
-    return [name for name in rig.own_keys(row.id_data.data) if typed.lower() in name.lower()]
+    return [name for name in rig.own_keys(mesh_of(row.id_data)) if typed.lower() in name.lower()]
 
 
 class LSF_PG_mapping_row(bpy.types.PropertyGroup):
@@ -50,14 +59,13 @@ class LSF_PG_mapping_row(bpy.types.PropertyGroup):
     )
     channel: bpy.props.StringProperty(
         name="Channel",
-        description="The channel that the key follows. Left empty: the weight of the key is found from "
-        "its shape, as for visemes",
+        description="Channel that the shape key follows. Leave empty to solve its value from its shape, as for visemes",
         search=_channel_names,
         search_options=set(),
     )
     gain: bpy.props.FloatProperty(
         name="Gain",
-        description="Value of the key at the channel's value 1. Not used where the weight is found from the shape",
+        description="Value of the shape key when the channel is 1. Not used if the value is solved from the shape",
         default=1.0,
         soft_min=-2.0,
         soft_max=2.0,
@@ -65,44 +73,46 @@ class LSF_PG_mapping_row(bpy.types.PropertyGroup):
 
 
 class LSF_PG_face(bpy.types.PropertyGroup):
-    parts: bpy.props.CollectionProperty(name="Parts", description="Objects that belong to this head", type=LSF_PG_part)
+    parts: bpy.props.CollectionProperty(
+        name="Parts", description="Mesh objects that belong to this head", type=LSF_PG_part
+    )
     own_keys: bpy.props.EnumProperty(
         name="Own Shape Keys",
-        description="What happens with the shape keys that the head has already",
+        description="How the shape keys that the head already has are used",
         items=[
             (
                 "RECOGNISE",
                 "Recognise",
-                "Animate keys of a known kind (ARKit, visemes, VRM, MMD, …). Without such keys the head gets new ones",
+                "Animate shape keys of a known kind (ARKit, visemes, VRM, MMD …). Add new ones if there are none",
             ),
-            ("LIST", "By the List", "Animate the keys as the list below says"),
-            ("IGNORE", "Add New Keys", "The head gets new keys, and its own of the same names are animated"),
+            ("LIST", "Use List", "Animate the shape keys as the list below says"),
+            ("IGNORE", "Add New Keys", "Add new shape keys. The head's own shape keys of the same names are animated"),
         ],
     )
     add_missing: bpy.props.BoolProperty(
-        name="Add Missing Keys", description="Give the head new keys for channels that none of its own keys shows"
+        name="Add Missing Keys", description="Add shape keys for channels that none of the head's own shape keys shows"
     )
     mapping: bpy.props.CollectionProperty(
-        name="Mapping", description="Which own key follows which channel", type=LSF_PG_mapping_row
+        name="Mapping", description="The channels that the head's own shape keys follow", type=LSF_PG_mapping_row
     )
     active_row: bpy.props.IntProperty(name="Active Row", options={"HIDDEN"})
     mapping_name: bpy.props.StringProperty(
-        name="Mapping Name", description="What the mapping was recognised or saved as"
+        name="Mapping Name", description="Name of the mapping that was recognised or saved"
     )
     found_landmarks: bpy.props.CollectionProperty(
-        name="Found Landmarks", description="Where the points of the face were found", type=LSF_PG_landmark
+        name="Found Landmarks", description="Landmarks that were found automatically", type=LSF_PG_landmark
     )
     own_landmarks: bpy.props.CollectionProperty(
-        name="Own Landmarks", description="The points that were set by hand", type=LSF_PG_landmark
+        name="Own Landmarks", description="Landmarks that were set by hand", type=LSF_PG_landmark
     )
     recognised: bpy.props.StringProperty(
-        name="Recognised", description="The parts that were found in the head's mesh", options={"HIDDEN"}
+        name="Recognised", description="Parts that were found in the head's mesh", options={"HIDDEN"}
     )
     nod: bpy.props.PointerProperty(type=LSF_PG_nod)
     active_part: bpy.props.IntProperty(name="Active Part", options={"HIDDEN"})
 
     def add_part(self, obj: bpy.types.Object) -> bool:
-        """List an object, if it is not listed yet."""
+        """Add an object to the parts if it is not one yet; return whether it was added."""
         if any(part.object == obj for part in self.parts):
             return False
         self.parts.add().object = obj
@@ -110,7 +120,7 @@ class LSF_PG_face(bpy.types.PropertyGroup):
         return True
 
     def set_mapping(self, mapping: Mapping) -> None:
-        """Put a mapping into the list, instead of what is there, and use it."""
+        """Replace the list with a mapping and use it."""
         self.mapping.clear()
         for row in mapping.rows:
             item = self.mapping.add()

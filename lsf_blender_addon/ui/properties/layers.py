@@ -1,38 +1,38 @@
-"""What else a talking person does: which layers Generate makes, and what nods."""
+"""The layers that Generate makes besides speech: blinks, gaze and head motion."""
 
 import bpy
 
 LAYERS = [
-    ("blinks", "Blinks", "Lids close at a natural rate, mostly where phrases end"),
-    ("gaze", "Gaze", "The eyes shift a little, as those of somebody who talks to somebody"),
-    ("head", "Head", "The head nods on stressed syllables and sways a little"),
+    ("blinks", "Blinks", "Eyelids that close at a natural rate, mostly at the ends of phrases"),
+    ("gaze", "Gaze", "Small eye movements, as in a conversation"),
+    ("head", "Head", "Nods on stressed syllables and a slight sway"),
 ]
 
 
 class LSF_PG_layers(bpy.types.PropertyGroup):
-    """Kept with the scene."""
+    """Which layers Generate makes; stored in the scene."""
 
     blinks: bpy.props.BoolProperty(
         name="Blinks",
-        description="Let the eyes blink at a natural rate, mostly where phrases end: a shape key and an "
-        "NLA track of their own. Another take gives other blinks",
+        description="Generate eye blinks at a natural rate, mostly at the ends of phrases, on a shape key and an NLA "
+        "track of their own. Another take gives other blinks",
         default=True,
     )
     gaze: bpy.props.BoolProperty(
         name="Gaze",
-        description="Let the eyes shift a little, as those of somebody who talks to somebody: an NLA "
-        "track of its own. Another take gives other shifts",
+        description="Generate small eye movements, as in a conversation, on an NLA track of their own. "
+        "Another take gives other movements",
         default=True,
     )
 
 
 class LSF_PG_nod(bpy.types.PropertyGroup):
-    """Kept with the head."""
+    """What the head motion moves; stored in the head object."""
 
     object: bpy.props.PointerProperty(
         name="Head Motion",
-        description="What nods with the voice: the armature, or an object. A constraint adds the "
-        "motion to your own pose. Left empty: nothing nods",
+        description="Armature or object that nods with the voice. A constraint adds the motion to your own pose. "
+        "Leave empty for no head motion",
         type=bpy.types.Object,
     )
-    bone: bpy.props.StringProperty(name="Bone", description="The bone of the armature that nods: the head's")
+    bone: bpy.props.StringProperty(name="Bone", description="Bone of the armature that nods, usually the head bone")

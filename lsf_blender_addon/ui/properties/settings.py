@@ -1,4 +1,4 @@
-"""What the artist chooses in the panel, kept with the scene."""
+"""The settings of the panel, stored in the scene."""
 
 import bpy
 
@@ -9,11 +9,11 @@ from . import batch, emotion, layers, takes
 MAX_TAKE = 2**31 - 1  # the largest value of an integer property
 
 
-def _is_mesh(_settings, obj: bpy.types.Object) -> bool:
+def _is_mesh(_settings: "LSF_PG_settings", obj: bpy.types.Object) -> bool:
     return obj.type == "MESH"
 
 
-def _strip_names(_settings, context: bpy.types.Context, typed: str) -> list[str]:
+def _strip_names(_settings: "LSF_PG_settings", context: bpy.types.Context, typed: str) -> list[str]:
     names = [strip.name for strip in strips.sound_strips(compat.sequencer_scene(context))]
     return [name for name in names if typed.lower() in name.lower()]
 
@@ -21,13 +21,13 @@ def _strip_names(_settings, context: bpy.types.Context, typed: str) -> list[str]
 class LSF_PG_settings(bpy.types.PropertyGroup):
     head: bpy.props.PointerProperty(
         name="Head",
-        description="The mesh to animate. Left empty: the active object",
+        description="Mesh object to animate. Leave empty to use the active object",
         type=bpy.types.Object,
         poll=_is_mesh,
     )
     strip: bpy.props.StringProperty(
         name="Strip",
-        description="The sound strip to speak. Left empty: the active one of the sequencer",
+        description="Sound strip to animate the head to. Leave empty to use the active strip of the sequencer",
         search=_strip_names,
         search_options=set(),
     )
@@ -48,9 +48,8 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     )
     only_range: bpy.props.BoolProperty(
         name="Only Current Range",
-        description="Replace the animation inside the preview range, or without one between "
-        "the scene's start and end, softly at both ends. The rest of the line stays as it is, and so do blinks, gaze "
-        "and head motion",
+        description="Replace only the animation inside the preview range, or inside the scene's frame range if no "
+        "preview range is set, and blend it at both ends. Blinks, gaze and head motion do not change",
         default=False,
     )
     takes: bpy.props.PointerProperty(type=takes.LSF_PG_takes)

@@ -1,4 +1,4 @@
-"""How many takes of a line, kept with the scene."""
+"""The number of takes to generate, stored in the scene."""
 
 import bpy
 
@@ -6,7 +6,7 @@ import bpy
 class LSF_PG_takes(bpy.types.PropertyGroup):
     count: bpy.props.IntProperty(
         name="Takes",
-        description="How many takes Generate Takes makes. The first of them is the number in Take",
+        description="Number of takes that Generate Takes makes. They are numbered from the value of Take on",
         default=4,
         min=2,
         max=20,

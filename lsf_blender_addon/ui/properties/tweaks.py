@@ -1,18 +1,21 @@
-"""The sliders of a line, kept with its Action. Each writes the Action's curves again at once."""
+"""The sliders of a line, stored in its Action. A change of a slider writes the Action's F-curves again."""
+
+from typing import Any
 
 import bpy
 
-from ...animation import refresh
+from ...animation import curve_plan, refresh
 
 
 def _changed(group: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
     refresh.refresh(group.id_data)
 
 
-def _gain(name: str, what: str):
+def _gain(name: str, motion: str) -> Any:  # what Blender calls a deferred property has no type in the stubs
+    """Return the property for a factor on a part of the motion."""
     return bpy.props.FloatProperty(
         name=name,
-        description=f"How strongly {what} moves. 1 is as it was predicted",
+        description=f"Strength of {motion}. 1 is as predicted",
         default=1.0,
         min=0.0,
         max=3.0,
@@ -25,7 +28,7 @@ def _gain(name: str, what: str):
 class LSF_PG_channel(bpy.types.PropertyGroup):
     muted: bpy.props.BoolProperty(
         name="Mute",
-        description="Keep this channel at 0 in this line. Keys that you set by hand stay",
+        description="Keep this channel at 0 in this line. Keys that you set by hand are kept",
         options=set(),
         update=_changed,
     )
@@ -34,23 +37,23 @@ class LSF_PG_channel(bpy.types.PropertyGroup):
 class LSF_PG_tweaks(bpy.types.PropertyGroup):
     density: bpy.props.FloatProperty(
         name="Key Density",
-        description="From few keys, easy to edit, to a key on every frame. At a half, the "
-        "difference to the prediction cannot be seen",
-        default=refresh.DENSITY,
+        description="From few keys, which are easy to edit, to a key on every frame. At 0.5 there is no visible "
+        "difference from the prediction",
+        default=curve_plan.DENSITY,
         min=0.0,
         max=1.0,
         subtype="FACTOR",
         options=set(),
         update=_changed,
     )
-    jaw: _gain("Jaw", "the jaw")
-    lips: _gain("Lips", "everything that the lips do")
-    cheeks: _gain("Cheeks", "what cheeks and nose do")
-    brows: _gain("Brows", "the forehead with its brows")
-    lids: _gain("Lids", "what the eyelids do with speech; blinks are a layer of their own")
+    jaw: _gain("Jaw", "the jaw motion")
+    lips: _gain("Lips", "the lip motion")
+    cheeks: _gain("Cheeks", "the cheek and nose motion")
+    brows: _gain("Brows", "the brow and forehead motion")
+    lids: _gain("Lids", "the eyelid motion that comes with speech, without blinks")
     smile: bpy.props.FloatProperty(
         name="Smile",
-        description="Adds a smile to the whole line, or, below 0, a frown",
+        description="Add a smile to the whole line, or a frown with values below 0",
         default=0.0,
         min=-1.0,
         max=1.0,
@@ -61,7 +64,7 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
     )
     emotion: bpy.props.FloatProperty(
         name="Emotion",
-        description="How strongly the feeling in the voice shows. 1 is as it was predicted, 0 is speech alone",
+        description="Strength of the emotion. 1 is as predicted, 0 is speech only",
         default=1.0,
         min=0.0,
         max=3.0,
@@ -71,7 +74,7 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
     )
     smoothing: bpy.props.FloatProperty(
         name="Smoothing",
-        description="Calms the motion, over about this many frames. Lips that meet still meet",
+        description="Smooth the motion over about this many frames. Closed lips stay closed",
         default=0.0,
         min=0.0,
         max=20.0,
@@ -81,7 +84,7 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
     )
     closure: bpy.props.FloatProperty(
         name="Lip Closure",
-        description="Presses the lips together where they come near to each other. 0 is as it was predicted",
+        description="Press the lips together where they nearly touch. 0 is as predicted",
         default=0.0,
         min=0.0,
         max=1.0,
@@ -91,8 +94,8 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
     )
     offset: bpy.props.IntProperty(
         name="Time Offset",
-        description="Frames by which the face moves later than the sound, or, below 0, earlier. "
-        "Keys that you set by hand stay where they are",
+        description="Delay of the face relative to the sound, in frames. Values below 0 move it earlier. "
+        "Keys that you set by hand stay in place",
         default=0,
         soft_min=-12,
         soft_max=12,
@@ -105,13 +108,13 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
     SLIDERS = ("jaw", "lips", "cheeks", "brows", "lids", "smile", "emotion", "smoothing", "closure", "offset")
 
     def is_changed(self) -> bool:
-        """Whether anything but the density is not as it was predicted."""
+        """Whether any slider but Key Density differs from its default, or a channel is muted."""
         return any(getattr(self, name) != self.bl_rna.properties[name].default for name in self.SLIDERS) or any(
             channel.muted for channel in self.channels
         )
 
     def reset(self) -> None:
-        """Everything but the density as it was predicted."""
+        """Set every slider but Key Density to its default and unmute all channels."""
         for name in self.SLIDERS:
             self.property_unset(name)
         for channel in self.channels:

@@ -31,10 +31,10 @@ def test_placeholders_and_closing_stops_are_kept(language):
 
 def test_the_walk_finds_what_is_shown(addon):
     found = messages.of_classes()
-    assert {"Generate", "Seed", "As the Voice", "Emotion"} <= found, "labels of operators, properties, items, panels"
+    assert {"Generate", "Take", "From Audio", "Emotion"} <= found, "labels of operators, properties, items, panels"
     assert any(message.startswith("Animate the head to the speech") for message in found), "tooltips of operators"
     assert "Only the emotion" not in found and "layers" not in found
-    assert {"The Voice Implies", "Choose the head first"} <= messages.of_code()
+    assert {"Detected Emotion", "Select a head first"} <= messages.of_code()
 
 
 def test_tooltips_are_one_line(addon):

@@ -147,9 +147,9 @@ def test_undo_goes_back_to_the_beginning(editor):
 
 
 def test_four_points(editor):
-    assert not editor.four and len(editor.shown) == 68
+    assert not editor.anchors_only and len(editor.shown) == 68
     editor.hover(screen(editor), screen(editor)[20])
-    editor.toggle_four()
+    editor.toggle_anchors_only()
     assert editor.shown == [48, 54, 30, 8] and editor.hovered is None and editor.missing is None
     editor.hover(screen(editor), screen(editor)[20])
     assert editor.hovered is None, "a point that is not shown is not picked"
@@ -157,7 +157,7 @@ def test_four_points(editor):
 
 def test_a_face_that_was_not_found_is_told_by_four_clicks():
     editor = Editor(wall(), {}, {})
-    assert editor.four and not editor.shown and np.isnan(editor.positions()).all()
+    assert editor.anchors_only and not editor.shown and np.isnan(editor.positions()).all()
     editor.hover(screen(editor), (0, 0))
     editor.press(*ray(5, 5))  # beside the surface
     editor.release()

@@ -41,7 +41,7 @@ class Operator(BatchModal):
         )
         self._start(self.context)
 
-    def items(self, _context) -> list[Item]:
+    def batch_items(self, _context) -> list[Item]:
         return [Item(work.name, lambda work=work: work) for work in self._works]
 
     def write(self, item: Item) -> str:
@@ -102,7 +102,7 @@ def test_nothing_is_written_under_what_blender_holds(heads, addon, busy):
     operator = Operator([Work("Anna"), Work("Ben")])
     operator.runs(busy)
     assert operator.feel(*[TIMER] * 5) == {"PASS_THROUGH"} and not operator.written
-    assert addon.session.batch.text == "Waiting until you let go, or the render ends"
+    assert addon.session.batch.text == "Waiting for the end of the running operation or render"
     operator.feel(ESC)
     operator.runs()
     assert operator.feel(TIMER, TIMER) == {"FINISHED"} and operator.written == ["Anna", "Ben"]

@@ -115,7 +115,7 @@ def test_while_dragging_the_pointer_may_leave(operator, context):
 def test_keys(operator, context):
     editor = operator._editor
     Operator.modal(operator, context, event("F"))
-    assert editor.four
+    assert editor.anchors_only
     Operator.modal(operator, context, event("R", shift=True))
     assert not editor.own
     Operator.modal(operator, context, event("Z", ctrl=True))

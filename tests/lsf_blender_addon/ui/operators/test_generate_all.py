@@ -76,7 +76,7 @@ def test_selected_and_muted_strips(scene):
     bpy.ops.lsf.list_lines()
     assert [line.strip for line in scene.lsf.batch.lines] == ["Ben_01"]
     strip_named(scene, "Ben_01").mute = True
-    with pytest.raises(RuntimeError, match="select some, or list all"):
+    with pytest.raises(RuntimeError, match="select some or list all"):
         bpy.ops.lsf.list_lines()
 
 
@@ -148,7 +148,7 @@ def test_cancel_one_line(scene, addon, monkeypatch):
     from lsf_blender_addon.jobs.batch import Batch
     from lsf_blender_addon.ui.operators.generate_all import LSF_OT_generate_all
 
-    batch = addon.session.batch = Batch(LSF_OT_generate_all.items(SimpleNamespace(save=False), bpy.context))
+    batch = addon.session.batch = Batch(LSF_OT_generate_all.batch_items(SimpleNamespace(save=False), bpy.context))
     batch.poll()
     batch.items[0].work._reader.join()
     bpy.ops.lsf.cancel(line=0)
