@@ -8,7 +8,7 @@ import bpy
 from ..client.installation import Installation, add_text_encoder, is_complete, python_of
 from ..scene import extension
 
-NO_PYTHON = "Install the server's packages in the add-on's preferences first"
+NO_PYTHON = "Install the speech engine in the add-on's preferences first"
 
 installation: Installation | None = None  # the one at work, or the last
 
@@ -34,6 +34,12 @@ def server_python() -> Path | None:
         return Path(bpy.path.abspath(preferences.python))
     folder = environment_folder()
     return python_of(folder) if is_complete(folder) else None
+
+
+def server_arguments() -> list[str]:
+    """Return the server's command line arguments: the device that the preferences choose."""
+    preferences = extension.preferences()
+    return ["--device", preferences.device if preferences else "auto"]
 
 
 def install(wheels: str) -> Installation:

@@ -22,17 +22,30 @@ failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, 
 
 
 def client() -> Client:
-    """The client for the Python that the preferences name; another if they changed. Raises UserError without one."""
+    """Return the client for the Python and the device in the preferences.
+
+    If these have changed, the server is stopped, and the new client starts another one with its first job.
+
+    Raises:
+        UserError: The speech engine is not installed.
+    """
     global _client
-    python = environment.server_python()
+    python, arguments = environment.server_python(), environment.server_arguments()
     if python is None:
         raise UserError(environment.NO_PYTHON)
-    if _client is not None and Path(_client.python) != python:
+    if _client is not None and (Path(_client.python) != python or _client.arguments != arguments):
         _client.stop()
         _client = None
     if _client is None:
-        _client = Client(python, environment.server_log())
+        _client = Client(python, environment.server_log(), arguments)
     return _client
+
+
+def device_in_use() -> tuple[str, str]:
+    """Return the device on which the running server computes, and why it is not the preferred one; both may be empty."""
+    if _client is None or _client.server != "ready":
+        return "", ""
+    return _client.device, _client.device_note
 
 
 def say(text: str, is_error: bool = False) -> None:
