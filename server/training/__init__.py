@@ -1,7 +1,7 @@
-"""Training of the shipped checkpoint: corpora, articulation model, motion prior, predictor, evaluation.
+"""Training of the shipped checkpoint: corpora, labels, features, the two stages and the evaluation.
 
-Every step is `python -m server.training.NAME`, takes its folders as options, is seeded and can be resumed.
-docs/training.md tells the order and the reasons.
+Every step is a command, `python -m server.training.NAME`. It takes its folders as options, has fixed seeds and can be
+resumed. docs/training.md lists the commands in order and explains them. At run time the server imports nothing of this.
 """
 
 FPS = 25  # motion frames per second; frame i is at i / FPS seconds

@@ -2,8 +2,8 @@
 
     python -m server.training.corpora --data DATA [--write-split FOLDER]
 
-Every reader yields `Clip`s: where the sound is, and whatever supervision the corpus has, at the motion rate of 25 fps,
-frame i at i / 25 s. Curves are in the order of `server.arkit.CHANNELS`, weights in 0..1.
+Every reader yields `Clip`s: the path of the audio, and the supervision that the corpus has, at the motion rate of
+25 fps, frame i at i / 25 s. Curves are in the order of `server.arkit.CHANNELS`, weights in 0..1.
 """
 
 import argparse
@@ -13,14 +13,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from .. import arkit
+from ..numerics import FloatArray
 from . import FPS
 from .speech.phonetics import ARPABET, KOKORO, Phone, to_ipa
 
-INDEX = {name: i for i, name in enumerate(arkit.CHANNELS)}
+T = TypeVar("T")
+
+CHANNEL_INDEX = {name: i for i, name in enumerate(arkit.CHANNELS)}
+# Code in the name of an EmoDB file -> the sentence that is said.
 EMODB_TEXTS = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
     "a02": "Das will sie am Mittwoch abgeben.",
@@ -33,49 +38,96 @@ EMODB_TEXTS = {
     "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
     "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
 }
-EMOTIONS = {"N": "neutral", "W": "angry", "L": "bored", "E": "disgusted", "A": "fearful", "F": "happy", "T": "sad"}
+# Letter in the name of an EmoDB file (German word for the emotion) -> emotion.
+EMODB_EMOTIONS = {
+    "N": "neutral",
+    "W": "angry",
+    "L": "bored",
+    "E": "disgusted",
+    "A": "fearful",
+    "F": "happy",
+    "T": "sad",
+}
+
+
+FACEGOOD_FPS = 30
+# The last clip of each of FACEGOOD's two sessions is for testing.
+FACEGOOD_SPLIT = {"1114_2_05": "test", "1114_3_16": "test", "1114_2_04": "valid"}
+# Two speakers each, a man and a woman.
+EMODB_SPLIT = {"15": "test", "16": "test", "10": "valid", "08": "valid"}
+# Kokoro counts the beginning of a pause to the phone before it: a longer phone before a silence is cut to the second.
+KOKORO_LONG_PHONE, KOKORO_CUT_PHONE = 0.3, 0.2  # seconds
 
 
 @dataclass
 class Clip:
-    """One recording. Every supervision is optional; F is the number of 25 fps frames the corpus gives for it."""
+    """One recording with its supervision. F is the number of 25 fps frames that the corpus gives for it.
+
+    Attributes:
+        corpus: Key of READERS.
+        name: Name of the clip, unique in its corpus.
+        speaker: Name of the speaker or of the synthetic voice.
+        audio: Path of the sound file.
+        split: "train", "valid" or "test".
+        phones: Phones with their times, in IPA.
+        curves: (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw.
+        lips: (F, 2) inner-lip aperture and mouth width in eye distances.
+        emotion: Name of the emotion.
+        text: What is said, where the times of its phones are not known (align.py).
+    """
 
     corpus: str
     name: str
     speaker: str
     audio: Path
-    split: str  # train, valid or test
-    phones: list[Phone] | None = None  # in IPA
-    curves: np.ndarray | None = None  # (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw
-    lips: np.ndarray | None = None  # (F, 2) inner-lip aperture and mouth width in eye distances
+    split: str
+    phones: list[Phone] | None = None
+    curves: FloatArray | None = None
+    lips: FloatArray | None = None
     emotion: str | None = None
-    text: str | None = None  # what is said, where the times of its phones are not known (align.py)
+    text: str | None = None
 
 
-def rank(name: str) -> str:
-    """A hash by which clips or speakers are kept out, in hexadecimal digits."""
+def required(supervision: T | None) -> T:
+    """Return a supervision of a clip that its corpus always has; raise ValueError if it is None."""
+    if supervision is None:
+        raise ValueError("The clip lacks the supervision that this step needs.")
+    return supervision
+
+
+def name_hash(name: str) -> str:
+    """Return a hash of a clip's or speaker's name in hexadecimal digits, by which the splits are drawn."""
     return hashlib.sha256(f"lsf-1/{name}".encode()).hexdigest()
 
 
 def held_out(names: list[str], tests: int, valids: int) -> Callable[[str], str]:
-    """A split that depends on the names alone: the first ones in the order of their hashes are kept out."""
-    order = sorted(names, key=rank)
-    kept = dict.fromkeys(order[:tests], "test") | dict.fromkeys(order[tests : tests + valids], "valid")
-    return lambda name: kept.get(name, "train")
+    """Return a split that depends on the names alone.
+
+    Args:
+        names: All names of the corpus.
+        tests: How many of them are for testing: the first in the order of their hashes.
+        valids: How many are for early stopping: the next ones.
+
+    Returns:
+        A function from a name to "train", "valid" or "test".
+    """
+    order = sorted(names, key=name_hash)
+    splits = dict.fromkeys(order[:tests], "test") | dict.fromkeys(order[tests : tests + valids], "valid")
+    return lambda name: splits.get(name, "train")
 
 
-def grid(folder: Path) -> Iterator[Clip]:
-    """One tracked speaker; 60 sentences for testing, 40 for early stopping (every clip is a different sentence)."""
+def read_grid(folder: Path) -> Iterator[Clip]:
+    """Yield GRID: one tracked speaker. All sentences differ; 60 are for testing, 40 for early stopping."""
     index = json.loads((folder / "index.json").read_text())
     tracks = np.load(folder / "tracks.npz")
     columns = [str(c) for c in tracks["channels"]]  # MediaPipe's order, whose first column is `_neutral`
     split = held_out(sorted(index), 60, 40)
     for name in sorted(index):
         tracked = tracks[f"{name}/blendshapes"].astype(np.float32)
-        curves = np.zeros((len(tracked), len(INDEX)), np.float32)
+        curves = np.zeros((len(tracked), len(CHANNEL_INDEX)), np.float32)
         for column, channel in enumerate(columns):
-            if channel in INDEX:
-                curves[:, INDEX[channel]] = tracked[:, column]
+            if channel in CHANNEL_INDEX:
+                curves[:, CHANNEL_INDEX[channel]] = tracked[:, column]
         lips = np.stack([tracks[f"{name}/aperture"], tracks[f"{name}/width"]], 1).astype(np.float32)
         yield Clip(
             "grid",
@@ -90,9 +142,9 @@ def grid(folder: Path) -> Iterator[Clip]:
         )
 
 
-# FACEGOOD's captured channels that move -> ARKit channels and gains. `mouth_stretch_c` lowers the jaw. Channels with
-# _l/_r or the quarters _dl/_dr/_ul/_ur of one motion are averaged where ARKit has one channel for them.
-FACEGOOD = {
+# ARKit channel -> captured channels of FACEGOOD and their gains. `mouth_stretch_c` lowers the jaw. Channels for the two
+# sides (_l, _r) or four quarters (_dl, _dr, _ul, _ur) of one motion are averaged where ARKit has one channel for them.
+FACEGOOD_GAINS = {
     "jawOpen": {"mouth_stretch_c": 1.0},
     "mouthFunnel": {
         "mouth_funnel_dl": 0.15,
@@ -118,50 +170,51 @@ FACEGOOD = {
 }
 
 
-def facegood(folder: Path) -> Iterator[Clip]:
-    """Captured performance, 30 fps resampled to 25; the last clip of each of its two sessions is kept out."""
+def read_facegood(folder: Path) -> Iterator[Clip]:
+    """Yield FACEGOOD: the captured performance of one actor, resampled from 30 to 25 fps."""
     columns = {name: i for i, name in enumerate(json.loads((folder / "channels.json").read_text()))}
-    split = {"1114_2_05": "test", "1114_3_16": "test", "1114_2_04": "valid"}
     for path in sorted(folder.glob("*.npz")):
         weights = np.load(path)["weights"]
-        times = np.arange(int(len(weights) * FPS / 30)) / FPS
-        curves = np.zeros((len(times), len(INDEX)), np.float32)
-        for channel, gains in FACEGOOD.items():
+        times = np.arange(int(len(weights) * FPS / FACEGOOD_FPS)) / FPS
+        curves = np.zeros((len(times), len(CHANNEL_INDEX)), np.float32)
+        for channel, gains in FACEGOOD_GAINS.items():
             mixed = sum(gain * weights[:, columns[source]] for source, gain in gains.items())
-            curves[:, INDEX[channel]] = np.interp(times, np.arange(len(weights)) / 30, np.clip(mixed, 0, 1))
-        yield Clip(
-            "facegood", path.stem, "facegood", path.with_suffix(".flac"), split.get(path.stem, "train"), curves=curves
-        )
+            curves[:, CHANNEL_INDEX[channel]] = np.interp(
+                times, np.arange(len(weights)) / FACEGOOD_FPS, np.clip(mixed, 0, 1)
+            )
+        split = FACEGOOD_SPLIT.get(path.stem, "train")
+        yield Clip("facegood", path.stem, "facegood", path.with_suffix(".flac"), split, curves=curves)
 
 
-def kokoro(folder: Path) -> Iterator[Clip]:
-    """Synthetic speech with phones; four voices for testing, two for early stopping."""
+def read_kokoro(folder: Path) -> Iterator[Clip]:
+    """Yield synthetic English speech with phones; four voices are for testing, two for early stopping."""
     entries = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
     split = held_out(sorted({e["voice"] for e in entries}), 4, 2)
     for e in entries:
         phones = to_ipa(e["phones"], KOKORO)
         for i, (symbol, start, end) in enumerate(phones[:-1]):
-            if not phones[i + 1][0] and end - start > 0.3:  # the synthesiser counts the pause to the last phone
-                phones[i] = (symbol, start, start + 0.2)
-                phones[i + 1] = ("", start + 0.2, phones[i + 1][2])
+            if not phones[i + 1][0] and end - start > KOKORO_LONG_PHONE:
+                phones[i] = (symbol, start, start + KOKORO_CUT_PHONE)
+                phones[i + 1] = ("", start + KOKORO_CUT_PHONE, phones[i + 1][2])
         yield Clip("kokoro", Path(e["file"]).stem, e["voice"], folder / e["file"], split(e["voice"]), phones)
 
 
-def kokoro_more(folder: Path) -> Iterator[Clip]:
-    """Synthetic speech in many languages (synthetic_speech.py); 6 % of the voices for early stopping.
+def read_kokoro_more(folder: Path) -> Iterator[Clip]:
+    """Yield synthetic speech in many languages (synthetic_speech.py); 6 % of the voices are for early stopping.
 
-    A blend with one of these counts as one. The split of a clip does not change while the corpus grows.
+    A blend that contains one of these voices is for early stopping as well. The split of a clip does not change while
+    the corpus grows.
     """
     for line in (folder / "index.jsonl").read_text(encoding="utf-8").splitlines():
         e = json.loads(line)
-        split = "valid" if any(rank(name) < "0f" for name in e["voice"].split("+")) else "train"
+        split = "valid" if any(name_hash(name) < "0f" for name in e["voice"].split("+")) else "train"
         yield Clip(
             "kokoro_more", Path(e["file"]).stem, e["voice"], folder / e["file"], split, to_ipa(e["phones"], KOKORO)
         )
 
 
-def ljspeech(folder: Path) -> Iterator[Clip]:
-    """Real read speech with forced alignments (ARPAbet)."""
+def read_ljspeech(folder: Path) -> Iterator[Clip]:
+    """Yield LJSpeech: real read speech with forced alignments (ARPAbet)."""
     for path in sorted(folder.glob("*.TextGrid")):
         tier = path.read_text().split('name = "phones"')[1]
         intervals = re.findall(r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "([^"]*)"', tier)
@@ -169,9 +222,8 @@ def ljspeech(folder: Path) -> Iterator[Clip]:
         yield Clip("ljspeech", path.stem, "ljspeech", path.with_suffix(".flac"), "train", phones)
 
 
-def emodb(folder: Path) -> Iterator[Clip]:
-    """Acted emotional German; a man and a woman for testing, another two for early stopping."""
-    split = {"15": "test", "16": "test", "10": "valid", "08": "valid"}
+def read_emodb(folder: Path) -> Iterator[Clip]:
+    """Yield EmoDB: acted emotional German; two speakers are for testing, another two for early stopping."""
     for path in sorted(folder.glob("*.flac")):
         speaker = path.stem[:2]
         yield Clip(
@@ -179,28 +231,33 @@ def emodb(folder: Path) -> Iterator[Clip]:
             path.stem,
             speaker,
             path,
-            split.get(speaker, "train"),
-            emotion=EMOTIONS[path.stem[5]],
+            EMODB_SPLIT.get(speaker, "train"),
+            emotion=EMODB_EMOTIONS[path.stem[5]],
             text=EMODB_TEXTS[path.stem[2:5]],
         )
 
 
-def quiet(folder: Path) -> Iterator[Clip]:
-    """Sound without speech (quiet.py); the face rests. Every eighth clip for testing, the next for early stopping."""
+def read_non_speech(folder: Path) -> Iterator[Clip]:
+    """Yield sound without speech (non_speech.py), for which the face rests.
+
+    Of every eight clips the first is for testing and the second for early stopping.
+    """
     for i, path in enumerate(sorted(folder.glob("*.flac"))):
-        yield Clip("quiet", path.stem, "quiet", path, {0: "test", 1: "valid"}.get(i % 8, "train"), phones=[])
+        split = {0: "test", 1: "valid"}.get(i % 8, "train")
+        yield Clip("non_speech", path.stem, "non_speech", path, split, phones=[])
 
 
-def mead3d(folder: Path) -> Iterator[Clip]:
-    """The paper's 3DMEAD layout: SUBJECT_EMOTION_LEVEL_NUMBER.wav and .npz, FLAME `exp` (F, 50), `jaw` (F, 3), 25 fps.
+def read_mead3d(folder: Path) -> Iterator[Clip]:
+    """Yield 3DMEAD in the paper's layout: SUBJECT_EMOTION_LEVEL_NUMBER.wav with FLAME curves at 25 fps.
 
-    A `.npy` holding (F, 53) or wider rows, expression first and jaw last, is read as well. Subjects are split
-    70/15/15, so that no face of the tests is known from training.
+    The curves are in a `.npz` with `exp` (F, 50) and `jaw` (F, 3), or in a `.npy` with (F, 53) or wider rows,
+    expression first and jaw last. Subjects are split 70/15/15, so that the test
+    split has no face of the training split.
     """
     paths = sorted(p for p in folder.rglob("*.np[yz]") if p.with_suffix(".wav").exists())
     subjects = sorted({p.stem.split("_")[0] for p in paths})
-    kept = max(1, round(0.15 * len(subjects)))
-    split = held_out(subjects, kept, kept)
+    count = max(1, round(0.15 * len(subjects)))
+    split = held_out(subjects, count, count)
     for path in paths:
         loaded = np.load(path, allow_pickle=False)
         if path.suffix == ".npz":
@@ -219,25 +276,32 @@ def mead3d(folder: Path) -> Iterator[Clip]:
         )
 
 
+# Name of a corpus -> its folder below the data root, and its reader.
 READERS = {
-    "grid": ("grid_s1", grid),
-    "facegood": ("facegood", facegood),
-    "kokoro": ("kokoro_en", kokoro),
-    "kokoro_more": ("kokoro_more", kokoro_more),
-    "ljspeech": ("ljspeech_mfa", ljspeech),
-    "emodb": ("emodb", emodb),
-    "quiet": ("quiet", quiet),
-    "mead3d": ("3DMEAD", mead3d),
+    "grid": ("grid_s1", read_grid),
+    "facegood": ("facegood", read_facegood),
+    "kokoro": ("kokoro_en", read_kokoro),
+    "kokoro_more": ("kokoro_more", read_kokoro_more),
+    "ljspeech": ("ljspeech_mfa", read_ljspeech),
+    "emodb": ("emodb", read_emodb),
+    "non_speech": ("non_speech", read_non_speech),
+    "mead3d": ("3DMEAD", read_mead3d),
 }
 
 
 def read(corpus: str, data: Path) -> list[Clip]:
-    """All clips of one corpus below the data root."""
+    """Return all clips of one corpus.
+
+    Args:
+        corpus: Key of READERS.
+        data: Folder that holds the corpora.
+    """
     folder, reader = READERS[corpus]
     return list(reader(data / folder))
 
 
 def main() -> None:
+    """Print the splits of all corpora that are there; write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--write-split", type=Path, help="write CORPUS_SPLIT.txt lists of clip names here")
@@ -249,7 +313,7 @@ def main() -> None:
         for split in ("train", "valid", "test"):
             names = [c.name for c in clips if c.split == split]
             speakers = sorted({c.speaker for c in clips if c.split == split})
-            print(f"{corpus:9} {split:5} {len(names):5} clips  speakers: {' '.join(speakers)}")
+            print(f"{corpus:11} {split:5} {len(names):5} clips  speakers: {' '.join(speakers)}")
             if args.write_split:
                 args.write_split.mkdir(parents=True, exist_ok=True)
                 (args.write_split / f"{corpus}_{split}.txt").write_text("".join(n + "\n" for n in names))

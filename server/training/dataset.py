@@ -1,4 +1,4 @@
-"""Training samples: random crops of the cached features with the curves that belong to them."""
+"""Training samples: random crops of the cached features with their target curves."""
 
 import json
 from collections.abc import Iterator
@@ -11,57 +11,83 @@ import torch
 from torch import Tensor
 
 from .. import arkit
+from ..numerics import FloatArray
 from . import corpora
-from .features import OTHERS
-from .speech.phonetics import Phone, speaking
+from .corpora import required
+from .features import CONVERTED_COPY, Part
+from .speech.phonetics import Phone, speech_activity
 
-COPIES = 5  # at most, of every corpus: as many as were made
-# Channels of the upper face and the nose: never driven by articulation.
-UPPER = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
+MAX_COPIES = 5  # of a corpus
+CROP_FRAMES = [50, 75, 100, 150]
+BATCH_CROP = 75  # frames of the crops that `Sampler`'s batch size counts
+# Channels of the upper face and the nose, which articulation never drives.
+UPPER_FACE = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
 
 
-def load_targets(work: Path, corpus: str) -> dict[str, np.ndarray]:
-    """Curves (F, 52) of every clip that has any, without the upper face: how it moves is no matter of what is said."""
+def load_targets(work: Path, corpus: str) -> dict[str, FloatArray]:
+    """Return the target curves (F, 52) at 25 fps of every clip that has them, with the upper face at 0.
+
+    What is said does not determine how the upper face moves.
+    """
     targets = dict(np.load(work / "targets" / f"{corpus}.npz"))
     for curves in targets.values():
-        curves[:, UPPER] = 0
+        curves[:, UPPER_FACE] = 0
     return targets
 
 
 @dataclass
-class Stretch:
-    """Clips heard in one go. features (F, C) float16, curves (F, 52)."""
+class LabelledSequence:
+    """Features and curves of consecutive clips.
+
+    Attributes:
+        corpus: Name of the corpus.
+        features: (F, C) float16 at 25 fps.
+        curves: (F, 52) target curves.
+        name: Name of the first clip.
+    """
 
     corpus: str
-    features: np.ndarray
-    curves: np.ndarray
+    features: FloatArray
+    curves: FloatArray
     name: str
 
 
-def rested(curves: np.ndarray, phones: list[Phone]) -> np.ndarray:
-    """Curves (F, 52) of a face that rests until it begins to speak, and again when it has spoken.
+def rest_outside_speech(curves: FloatArray, phones: list[Phone]) -> FloatArray:
+    """Fade curves (F, 52) to a face at rest before the first phone, in pauses and after the last phone.
 
-    GRID's speaker opens his mouth 0.4 s before his first sound. Only his own voice should say so.
+    GRID's speaker opens his mouth 0.4 s before his first sound. The model is to learn that for his own voice only.
     """
-    return curves * speaking(phones, len(curves))[:, None]
+    faded: FloatArray = curves * speech_activity(phones, len(curves))[:, None]
+    return faded
 
 
-def stretched(curves: np.ndarray, first: int, frames: int, speed: float) -> np.ndarray:
-    """Frames first… of curves that are played `speed` times as fast: (frames, K)."""
+def change_speed(curves: FloatArray, first: int, frames: int, speed: float) -> FloatArray:
+    """Interpolate curves that are played `speed` times as fast.
+
+    Args:
+        curves: (F, K) curves at the original speed.
+        first: First frame of the result, counted at the new speed.
+        frames: Number of frames of the result.
+        speed: Factor of the speed.
+
+    Returns:
+        (frames, K). The last frame is held beyond the end.
+    """
     at = (first + np.arange(frames)) * speed
     low = np.clip(np.floor(at).astype(int), 0, len(curves) - 1)
     high = np.clip(low + 1, 0, len(curves) - 1)
-    part = (at - np.floor(at))[:, None].astype(np.float32)
-    return (1 - part) * curves[low] + part * curves[high]
+    weight = (at - np.floor(at))[:, None].astype(np.float32)
+    interpolated: FloatArray = (1 - weight) * curves[low] + weight * curves[high]
+    return interpolated
 
 
-def copies(work: Path, corpus: str) -> list[int]:
-    """Those copies of a corpus whose features were made."""
-    return [k for k in range(COPIES) if (work / "features" / f"{corpus}_{k}.json").exists()]
+def available_copies(work: Path, corpus: str) -> list[int]:
+    """Return the copies of a corpus whose features exist."""
+    return [k for k in range(MAX_COPIES) if (work / "features" / f"{corpus}_{k}.json").exists()]
 
 
-def heard(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarray, list[dict]]]:
-    """What was heard in one go, as features.py wrote it: features (F, C) float16 at 25 fps, and the parts."""
+def read_segments(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[FloatArray, list[Part]]]:
+    """Yield the features (F, C) float16 at 25 fps of every segment that features.py wrote, and its parts."""
     for copy in copies:
         path = work / "features" / f"{corpus}_{copy}"
         features = np.load(path.with_suffix(".npy"), mmap_mode="r")
@@ -70,26 +96,35 @@ def heard(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[np.ndarr
             yield features[entry["start"] : entry["start"] + frames], entry["parts"]
 
 
-def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[Stretch]:
-    """Stretches of one corpus; parts of other splits and those without targets are cut out."""
+def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[LabelledSequence]:
+    """Return the sequences of one corpus. Parts of other splits and those without targets are cut out.
+
+    Args:
+        work: Folder of the features and targets.
+        data: Folder that holds the corpora.
+        corpus: Name of the corpus.
+        copies: Copies to read.
+        split: "train", "valid" or "test".
+    """
     clips = {c.name: c for c in corpora.read(corpus, data)}
-    own = load_targets(work, corpus)
-    others = {
-        name: curves if clips[name].lips is None else rested(curves, clips[name].phones) for name, curves in own.items()
+    original = load_targets(work, corpus)
+    converted = {  # for another voice: without the tracked speaker's habits before speech
+        name: curves if clips[name].lips is None else rest_outside_speech(curves, required(clips[name].phones))
+        for name, curves in original.items()
     }
-    kept = {name for name in own if clips[name].split == split}
-    out = []
+    selected = {name for name in original if clips[name].split == split}
+    sequences = []
     for copy in copies:
-        targets = own if copy < OTHERS else others
-        for given, parts in heard(work, corpus, [copy]):
-            out += [join(corpus, given[frames], run, targets) for frames, run in runs(parts, kept)]
-    return out
+        targets = original if copy < CONVERTED_COPY else converted
+        for features, parts in read_segments(work, corpus, [copy]):
+            sequences += [join(corpus, features[frames], run, targets) for frames, run in runs(parts, selected)]
+    return sequences
 
 
-def runs(parts: list[dict], kept: set[str]) -> Iterator[tuple[slice, list[dict]]]:
-    """Parts of kept clips that follow each other, and the frames they are in."""
+def runs(parts: list[Part], selected: set[str]) -> Iterator[tuple[slice, list[Part]]]:
+    """Yield the frames and parts of every run of consecutive parts whose clips are selected."""
     at = 0
-    for keep, several in groupby(parts, lambda part: part["name"] in kept):
+    for keep, several in groupby(parts, lambda part: part["name"] in selected):
         run = list(several)
         frames = sum(part["frames"] for part in run)
         if keep:
@@ -97,41 +132,57 @@ def runs(parts: list[dict], kept: set[str]) -> Iterator[tuple[slice, list[dict]]
         at += frames
 
 
-def join(corpus: str, features: np.ndarray, run: list[dict], targets: dict) -> Stretch:
-    """Parts that follow each other, with the curves of their clips; in a pause the face rests."""
+def join(corpus: str, features: FloatArray, run: list[Part], targets: dict[str, FloatArray]) -> LabelledSequence:
+    """Return consecutive parts as one sequence; in a pause the face rests.
+
+    Args:
+        corpus: Name of the corpus.
+        features: (F, C) features of the parts.
+        run: The parts, F frames in all.
+        targets: Curves of the clips by name.
+    """
     curves = np.concatenate(
         [
             np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32)
             if p.get("pause")
-            else stretched(targets[p["name"]], p["first"], p["frames"], p["speed"])
+            else change_speed(targets[p["name"]], p["first"], p["frames"], p["speed"])
             for p in run
         ]
     )
-    return Stretch(corpus, features, curves, run[0]["name"])
+    return LabelledSequence(corpus, features, curves, run[0]["name"])
 
 
 class Sampler:
-    """Batches of crops. `shares` says how much of a batch comes from which corpus; lengths vary from batch to batch."""
+    """Draws batches of random crops. Their length varies from batch to batch."""
 
-    def __init__(self, stretches: list[Stretch], shares: dict[str, float], batch: int, seed: int):
-        self.groups = {c: [s for s in stretches if s.corpus == c] for c in shares}
+    def __init__(self, sequences: list[LabelledSequence], shares: dict[str, float], batch: int, seed: int):
+        """Group the sequences.
+
+        Args:
+            sequences: Sequences of all corpora.
+            shares: Share of the crops that come from each corpus; they sum to 1.
+            batch: Crops of 3 s in a batch; there are more of shorter ones.
+            seed: Seed of the draws.
+        """
+        self.groups = {c: [s for s in sequences if s.corpus == c] for c in shares}
         self.shares, self.batch = shares, batch
         self.rng = np.random.default_rng(seed)
-        # A stretch is drawn in proportion to its length, so that every frame is seen equally often.
-        self.chances = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
+        # A sequence is drawn in proportion to its length, so that every frame is drawn equally often.
+        self.lengths = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (B, F, C), curves (B, F, 52), mask (B, F)"""
-        frames = int(self.rng.choice([50, 75, 100, 150]))
+        """Return features (B, F, C), curves (B, F, 52) and the mask (B, F) of valid frames."""
+        frames = int(self.rng.choice(CROP_FRAMES))
         names = list(self.shares)
-        corpora_drawn = self.rng.choice(names, self.batch * 75 // frames + 1, p=np.array(list(self.shares.values())))
+        count = self.batch * BATCH_CROP // frames + 1
+        corpora_drawn = self.rng.choice(names, count, p=np.array(list(self.shares.values())))
         rows = []
         for corpus in corpora_drawn:
-            chances = self.chances[corpus]
-            stretch = self.groups[corpus][self.rng.choice(len(chances), p=chances / chances.sum())]
-            first = int(self.rng.integers(0, max(1, len(stretch.curves) - frames + 1)))
-            last = min(first + frames, len(stretch.curves))
-            rows.append((np.asarray(stretch.features[first:last], np.float32), stretch.curves[first:last]))
+            lengths = self.lengths[corpus]
+            sequence = self.groups[corpus][self.rng.choice(len(lengths), p=lengths / lengths.sum())]
+            first = int(self.rng.integers(0, max(1, len(sequence.curves) - frames + 1)))
+            last = min(first + frames, len(sequence.curves))
+            rows.append((np.asarray(sequence.features[first:last], np.float32), sequence.curves[first:last]))
         mask = torch.zeros(len(rows), frames, dtype=torch.bool)
         features = torch.zeros(len(rows), frames, rows[0][0].shape[1])
         curves = torch.zeros(len(rows), frames, len(arkit.CHANNELS))

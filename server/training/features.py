@@ -2,45 +2,87 @@
 
     python -m server.training.features CORPUS... --data DATA --work WORK --whisper WHISPER [--copies 0 1 2 3]
 
-The backbone is frozen, so what it says about a clip is kept, standardised and projected as the model will do it
-(`FeatureNorm`, fitted here), in float16 at 25 fps. Copy 0 is the clips as they are. Further copies are other speakers
-and rooms: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py), and clips joined to stretches of
-up to 18 s, because a clip sounds different to the backbone after other speech. From copy 3 on, every clip is said in
-another voice and mood besides, after a pause, in which the face rests; nothing is kept of these for train_emotion.
+The backbone is frozen, so its features are computed once. They are standardised and projected as in the model
+(`FeatureNorm`, fitted here) and stored in float16 at 25 fps. Copy 0 has the clips as they are. Further copies are
+augmented: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py), and clips joined to segments of
+up to 18 s, because the backbone's features of a clip depend on the speech before it. From copy 3 on, every clip is also
+converted to another voice and comes after a pause in which the face rests; train_emotion does not use these.
 
 WORK/frontend.safetensors      the two fitted FeatureNorms
 WORK/features/CORPUS_COPY.npy  (N, fold · (motion + emotion components)) float16
-WORK/features/CORPUS_COPY.json stretches: {"start", "parts": [{"name", "first", "frames", "speed", "emotion"}]}, and
-                               "pause": true in the pause before a clip
+WORK/features/CORPUS_COPY.json the segments: a list of `Segment`
 WORK/features/CORPUS_COPY_statistics.npz  for train_emotion: `statistics` (M, 2 · C) float16, mean and deviation of the
-                               unprojected emotion features over pieces of 2-4 s, and the `names` (M,) of their clips
+                               unprojected emotion features over chunks of 2-4 s, and the `names` (M,) of their clips
 """
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import numpy as np
-import soundfile
 import torch
 from safetensors.torch import load_file, save_file
 
+from ..files.audio import SAMPLE_RATE, load_16k
 from ..model import LSF, LSFConfig
 from ..model.emotion import statistics
+from ..numerics import FloatArray
 from . import FPS, corpora
 from .speech import augment
 
-STEP = 16000 // FPS
-PIECE = 4 * FPS  # frames, at most, of which the emotion's statistics are taken
-LONGEST = 18 * FPS  # frames of a stretch
-OTHERS = 3  # from this copy on, another voice says the same, after a pause
-PAUSES = 0.3, 1.6  # seconds
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+STATISTICS_FRAMES = 4 * FPS  # at most, of a chunk for the statistics of emotion
+MAX_SEGMENT_SECONDS = 18  # within the backbone's window of 20 s
+MAX_SEGMENT_FRAMES = MAX_SEGMENT_SECONDS * FPS
+MIN_SEGMENT_SECONDS = 2  # lower limit of the lengths drawn for augmented segments
+CONVERTED_COPY = 3  # first copy in which every clip is converted to another voice, after a pause
+PAUSE_SECONDS = 0.3, 1.6
+SPEED_MEAN, SPEED_STD, SPEED_LIMITS = 1.03, 0.12, (0.8, 1.3)
 FIT_SECONDS = 900  # of every corpus, for the principal components
 CONFIG = LSFConfig(motion_layers=(2, 3, 4), motion_components=384)
 
 
-def listener(whisper: Path, frontend: Path | None = None) -> LSF:
-    """The model with its backbone's weights, and the fitted feature norms if they exist already."""
+class Part(TypedDict):
+    """A clip, a piece of it, or the pause before it, in a segment.
+
+    Attributes:
+        name: Name of the clip.
+        first: First frame in the clip, at the augmented speed.
+        frames: Number of frames.
+        speed: How many times as fast the clip is played.
+        emotion: Emotion of the clip.
+        pause: Whether this is the pause before the clip.
+    """
+
+    name: str
+    first: int
+    frames: int
+    speed: float
+    emotion: str | None
+    pause: NotRequired[bool]
+
+
+class Segment(TypedDict):
+    """Clips that went through the backbone together.
+
+    Attributes:
+        start: First row in the file of features.
+        parts: The clips in order.
+    """
+
+    start: int
+    parts: list[Part]
+
+
+def load_extractor(whisper: Path, frontend: Path | None = None) -> LSF:
+    """Return a model with the backbone's weights.
+
+    Args:
+        whisper: Folder that convert_whisper wrote.
+        frontend: File of the fitted feature norms; they are loaded if it exists.
+    """
     model = LSF(CONFIG).eval()
     model.motion_backbone.load_encoder(load_file(whisper / "model.safetensors"))
     if frontend is not None and frontend.exists():
@@ -49,58 +91,81 @@ def listener(whisper: Path, frontend: Path | None = None) -> LSF:
 
 
 def load_frontend(model: LSF, path: Path) -> None:
+    """Load the feature norms that `main` fitted into a model."""
     for name, value in load_file(path).items():
         model.get_buffer(name).copy_(value)
 
 
-def stretches(clips: list[corpora.Clip], copy: int, rng: np.random.Generator):
-    """Yield (audio, parts). Copy 0: every clip alone, long ones in pieces. Others: degraded and joined at random."""
-    waiting, parts, length, limit = [], [], 0, 0
+def make_segments(
+    clips: list[corpora.Clip], copy: int, rng: np.random.Generator
+) -> Iterator[tuple[FloatArray, list[Part]]]:
+    """Yield the sound of every segment and its parts.
+
+    Copy 0 has every clip alone, long ones in pieces. In the other copies clips are changed and joined at random; those
+    of different emotions are not joined.
+
+    Args:
+        clips: Clips of one corpus.
+        copy: Number of the copy.
+        rng: Source of the random draws.
+
+    Yields:
+        Sound (frames · SAMPLES_PER_FRAME,) at 16 kHz, and the parts that it consists of.
+    """
+    waiting: list[FloatArray] = []
+    parts: list[Part] = []
+    length, limit = 0, 0.0
     order = clips if copy == 0 else [clips[i] for i in rng.permutation(len(clips))]
     for clip in order:
-        audio = soundfile.read(str(clip.audio), dtype="float32")[0]
-        factor = 1.0
+        audio: FloatArray = load_16k(clip.audio)
+        speed = 1.0
         if copy:
-            factor = round(float(np.clip(rng.normal(1.03, 0.12), 0.8, 1.3)), 2)
-            audio = augment.speed(audio, factor)
-            if copy >= OTHERS and clip.corpus != "quiet":
-                audio = augment.other_voice(audio, rng)
-        frames = len(audio) // STEP
-        for first in range(0, frames, LONGEST):
-            count = min(LONGEST, frames - first)
+            speed = round(float(np.clip(rng.normal(SPEED_MEAN, SPEED_STD), *SPEED_LIMITS)), 2)
+            audio = augment.change_speed(audio, speed)
+            if copy >= CONVERTED_COPY and clip.corpus != "non_speech":
+                audio = augment.convert_voice(audio, rng)
+        frames = len(audio) // SAMPLES_PER_FRAME
+        for first in range(0, frames, MAX_SEGMENT_FRAMES):
+            count = min(MAX_SEGMENT_FRAMES, frames - first)
             if parts and (copy == 0 or length + count > limit or clip.emotion != parts[-1]["emotion"]):
                 yield np.concatenate(waiting), parts
                 waiting, parts, length = [], [], 0
             if not parts:
-                limit = rng.uniform(2, 18) * FPS
-            about = {"name": clip.name, "first": first, "speed": factor, "emotion": clip.emotion}
-            if copy >= OTHERS and not first:
-                pause = round(rng.uniform(*PAUSES) * FPS)
-                waiting.append(augment.quiet(audio, pause * STEP, rng))
-                parts.append({**about, "frames": pause, "pause": True})
+                limit = rng.uniform(MIN_SEGMENT_SECONDS, MAX_SEGMENT_SECONDS) * FPS
+            part: Part = {"name": clip.name, "first": first, "speed": speed, "emotion": clip.emotion, "frames": count}
+            if copy >= CONVERTED_COPY and not first:
+                pause = round(rng.uniform(*PAUSE_SECONDS) * FPS)
+                waiting.append(augment.background_noise(audio, pause * SAMPLES_PER_FRAME, rng))
+                parts.append({**part, "frames": pause, "pause": True})
                 length += pause
-            waiting.append(audio[first * STEP : (first + count) * STEP])
-            parts.append({**about, "frames": count})
+            waiting.append(audio[first * SAMPLES_PER_FRAME : (first + count) * SAMPLES_PER_FRAME])
+            parts.append(part)
             length += count
     yield np.concatenate(waiting), parts
 
 
 @torch.inference_mode()
-def fit(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generator) -> None:
-    """Fit both FeatureNorms on some clips of every corpus, half of them degraded."""
+def fit_norms(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generator) -> None:
+    """Fit both FeatureNorms of a model.
+
+    Args:
+        model: The extractor.
+        clips: Clips by corpus. Of the training split of each, FIT_SECONDS are used, half of the clips degraded.
+        rng: Source of the random draws.
+    """
     motion, emotion = [], []
     for several in clips.values():
-        heard = 0.0
+        seconds = 0.0
         train = [c for c in several if c.split == "train"]
         for i in rng.permutation(len(train)):
-            audio = soundfile.read(str(train[i].audio), dtype="float32")[0][: LONGEST * STEP]
+            audio: FloatArray = load_16k(train[i].audio)[: MAX_SEGMENT_FRAMES * SAMPLES_PER_FRAME]
             if i % 2:
                 audio = augment.degrade(audio, rng)
             m, e = model.encode_audio(torch.from_numpy(audio))
             motion.append(m[::3])
             emotion.append(e[::3])
-            heard += len(audio) / 16000
-            if heard > FIT_SECONDS:
+            seconds += len(audio) / SAMPLE_RATE
+            if seconds > FIT_SECONDS:
                 break
     model.motion_norm.fit(torch.cat(motion), whiten=False)
     model.emotion_norm.fit(torch.cat(emotion), whiten=False)
@@ -108,31 +173,47 @@ def fit(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generat
 
 @torch.inference_mode()
 def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: int) -> None:
+    """Write the features of one copy of a corpus.
+
+    Args:
+        model: The extractor with fitted norms.
+        clips: Clips of the corpus.
+        copy: Number of the copy.
+        path: WORK/features/CORPUS_COPY, without a suffix.
+        seed: Seed of the augmentation.
+    """
     rng = np.random.default_rng([seed, copy])
-    rows, index, start, pooled, names = [], [], 0, [], []
-    for audio, parts in stretches(clips, copy, rng):
+    rows, start, pooled, names = [], 0, [], []
+    index: list[Segment] = []
+    for audio, parts in make_segments(clips, copy, rng):
         if copy:
             audio = augment.degrade(audio, rng)
         motion, emotion = model.encode_audio(torch.from_numpy(audio))
-        for part, heard in zip(parts, emotion.split([CONFIG.fold * p["frames"] for p in parts]), strict=True):
-            for piece in heard.chunk(-(-part["frames"] // PIECE)) if copy < OTHERS else ():
-                if len(piece) >= CONFIG.fold * PIECE // 4:
-                    pooled.append(statistics(piece).half().numpy())
+        for part, rows_of_part in zip(
+            parts, torch.split(emotion, [CONFIG.fold * p["frames"] for p in parts]), strict=True
+        ):
+            for chunk in rows_of_part.chunk(-(-part["frames"] // STATISTICS_FRAMES)) if copy < CONVERTED_COPY else ():
+                if len(chunk) >= CONFIG.fold * STATISTICS_FRAMES // 4:
+                    pooled.append(statistics(chunk).half().numpy())
                     names.append(part["name"])
         motion, emotion = model.motion_norm(motion), model.emotion_norm(emotion)
-        folded = torch.cat(
-            [motion.unflatten(0, (-1, CONFIG.fold)).flatten(1), emotion.unflatten(0, (-1, CONFIG.fold)).flatten(1)], 1
-        )
+        folded = torch.cat([fold(motion), fold(emotion)], 1)
         rows.append(folded.half().numpy())
         index.append({"start": start, "parts": parts})
         start += len(folded)
-    if copy < OTHERS:
+    if copy < CONVERTED_COPY:
         np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
     np.save(path.with_suffix(".npy"), np.concatenate(rows))
     path.with_suffix(".json").write_text(json.dumps(index))
 
 
+def fold(features: torch.Tensor) -> torch.Tensor:
+    """Join the 50 Hz features (fold · F, C) of each frame to one row (F, fold · C)."""
+    return features.reshape(-1, CONFIG.fold * features.shape[1])
+
+
 def main() -> None:
+    """Compute the features of the given corpora and copies that are not there yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", nargs="+", choices=list(corpora.READERS))
     parser.add_argument("--data", type=Path, required=True)
@@ -143,9 +224,9 @@ def main() -> None:
     args = parser.parse_args()
     clips = {corpus: corpora.read(corpus, args.data) for corpus in args.corpora}
     frontend = args.work / "frontend.safetensors"
-    model = listener(args.whisper, frontend)
+    model = load_extractor(args.whisper, frontend)
     if not frontend.exists():
-        fit(model, clips, np.random.default_rng(args.seed))
+        fit_norms(model, clips, np.random.default_rng(args.seed))
         save_file(
             {name: value for name, value in model.state_dict().items() if name.split(".")[0].endswith("_norm")},
             frontend,

@@ -1,38 +1,42 @@
-"""Both stages as published, on 3DMEAD: FLAME motion, HuBERT, an emotion2vec-sized second backbone, batch 1.
+"""Training of both stages as published, on 3DMEAD: FLAME motion, HuBERT, an emotion2vec-sized second backbone, batch 1.
 
     python -m server.training.train_paper --data DATA --out CHECKPOINT [--hubert FOLDER] [--emotion FOLDER]
 
-DATA/3DMEAD is read by `corpora.mead3d`; FOLDERs hold backbones in `transformers`' form (config.json and
-model.safetensors). Left out, a backbone starts from random weights, which is of use for trying the code alone. An
-`.npz` clip may hold `shape`, FLAME's identity coefficients; without them every face is the average. Resumes from
-OUT/training at any epoch.
+DATA/3DMEAD is read by `corpora.read_mead3d`. FOLDERs hold backbones in `transformers`' format (config.json and
+model.safetensors); a backbone that is left out starts from random weights, which is only useful to try the code. A
+`.npz` clip may hold `shape`, FLAME's identity coefficients; without them the face is the average one. Training resumes
+from CHECKPOINT/training after the last complete epoch.
 """
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
+from ..files.audio import load_16k
 from ..model import LSF, LSFConfig
 from ..model.losses import predictor_loss, prior_loss
+from ..model.lsf import Output
 from . import corpora
+from .corpora import required
 
-PRIOR_EPOCHS, PRIOR_RATE = 201, 1e-4
-EPOCHS, RATE = 201, 1e-5
+PRIOR_EPOCHS, PRIOR_LEARNING_RATE, PRIOR_BETAS, PRIOR_WEIGHT_DECAY = 201, 1e-4, (0.9, 0.98), 0.01
+EPOCHS, LEARNING_RATE, BETAS = 201, 1e-5, (0.9, 0.999)
 SEED = 1
+MIN_SCALE = 1e-4  # lower limit of a channel's standard deviation
 
 
-def motion_of(clip: corpora.Clip) -> Tensor:
-    """(1, F, 53)"""
-    return torch.from_numpy(clip.curves)[None]
+def clip_motion(clip: corpora.Clip) -> Tensor:
+    """Return the FLAME curves (1, F, 53) of a clip."""
+    return torch.from_numpy(required(clip.curves))[None]
 
 
-def identity_of(clip: corpora.Clip, size: int) -> Tensor:
-    """(1, size) FLAME shape coefficients beside the clip, or zeros."""
+def clip_identity(clip: corpora.Clip, size: int) -> Tensor:
+    """Return the FLAME shape coefficients (1, size) that are stored with the clip, or zeros."""
     shape = np.zeros(size, np.float32)
     path = clip.audio.with_suffix(".npz")
     if path.exists():
@@ -43,38 +47,46 @@ def identity_of(clip: corpora.Clip, size: int) -> Tensor:
     return torch.from_numpy(shape)[None]
 
 
-def spoken(model: LSF, clip: corpora.Clip):
-    """The model's output for a clip and its true motion, cut to the same frames."""
-    audio = torch.from_numpy(soundfile.read(str(clip.audio), dtype="float32")[0])
-    motion = motion_of(clip)
+def predict(model: LSF, clip: corpora.Clip) -> tuple[Output, Tensor]:
+    """Return the model's output for a clip and its true motion (1, F, 53), cut to the same frames."""
+    audio = torch.from_numpy(load_16k(clip.audio))
+    motion = clip_motion(clip)
     frames = min(motion.shape[1], model.frame_count(len(audio)), model.longest)
     features = [f[None] for f in model.encode_audio(audio, 0, frames)]
-    return model(*features, identity_of(clip, model.config.identity_size)), motion[:, :frames]
+    return model(*features, clip_identity(clip, model.config.identity_size)), motion[:, :frames]
 
 
 def fit_scale(model: LSF, clips: list[corpora.Clip]) -> None:
-    everything = torch.cat([motion_of(c)[0] for c in clips])
+    """Set the mean and standard deviation by which the model standardises the curves."""
+    everything = torch.cat([clip_motion(c)[0] for c in clips])
     model.motion_mean.copy_(everything.mean(0))
-    model.motion_scale.copy_(everything.std(0).clamp_min(1e-4))
+    model.motion_scale.copy_(everything.std(0).clamp_min(MIN_SCALE))
 
 
 def run_epochs(
     model: LSF,
     stage: str,
     clips: list[corpora.Clip],
-    loss_of,
-    parameters,
-    rate: float,
-    betas,
+    clip_loss: Callable[[corpora.Clip], dict[str, Tensor]],
+    optimizer: torch.optim.Optimizer,
     epochs: int,
     folder: Path,
 ) -> None:
-    """Batches of one clip in a new order every epoch; weights and place are kept after each."""
-    optimizer = torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=0.01 if stage == "prior" else 0.0)
-    place, weights = folder / f"{stage}.json", folder / f"{stage}.pt"
+    """Train one stage, a clip at a time, in a new order every epoch; resume from and save to `folder`.
+
+    Args:
+        model: The model.
+        stage: "prior" or "predictor"; the name of the files in `folder`.
+        clips: Training clips.
+        clip_loss: Losses of a clip; `loss` is minimised.
+        optimizer: Of the parameters to train.
+        epochs: Number of the last epoch.
+        folder: Folder of the training state.
+    """
+    progress, weights = folder / f"{stage}.json", folder / f"{stage}.pt"
     first = 0
-    if place.exists():
-        first = json.loads(place.read_text())["epoch"]
+    if progress.exists():
+        first = json.loads(progress.read_text())["epoch"]
         stored = torch.load(weights, weights_only=True)
         model.load_state_dict(stored["model"])
         optimizer.load_state_dict(stored["optimizer"])
@@ -84,49 +96,44 @@ def run_epochs(
             model.prior.eval()
         total = 0.0
         for i in np.random.default_rng([SEED, epoch]).permutation(len(clips)):
-            loss = loss_of(clips[i])["loss"]
+            loss = clip_loss(clips[i])["loss"]
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             total += loss.item()
         print(f"{stage} epoch {epoch + 1}: {total / len(clips):.4f}", flush=True)
         torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, weights)
-        place.write_text(json.dumps({"epoch": epoch + 1}))
+        progress.write_text(json.dumps({"epoch": epoch + 1}))
 
 
 def train(model: LSF, clips: list[corpora.Clip], out: Path, prior_epochs: int, epochs: int) -> None:
-    """Stage one on motion alone, stage two with the prior frozen."""
+    """Train both stages and save the checkpoint.
+
+    Args:
+        model: The untrained model.
+        clips: Training clips of 3DMEAD.
+        out: Folder of the checkpoint; its subfolder `training` holds the state to resume from.
+        prior_epochs: Epochs of stage one, the prior, on motion alone.
+        epochs: Epochs of stage two, the predictor, with the prior frozen.
+    """
     folder = out / "training"
     folder.mkdir(parents=True, exist_ok=True)
     fit_scale(model, clips)
-    run_epochs(
-        model,
-        "prior",
-        clips,
-        lambda c: prior_loss(model, motion_of(c)),
-        model.prior.parameters(),
-        PRIOR_RATE,
-        (0.9, 0.98),
-        prior_epochs,
-        folder,
+    optimizer = torch.optim.AdamW(
+        model.prior.parameters(), PRIOR_LEARNING_RATE, betas=PRIOR_BETAS, weight_decay=PRIOR_WEIGHT_DECAY
     )
+    run_epochs(model, "prior", clips, lambda c: prior_loss(model, clip_motion(c)), optimizer, prior_epochs, folder)
     model.prior.requires_grad_(False)
     trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=BETAS, weight_decay=0.0)
     run_epochs(
-        model,
-        "predictor",
-        clips,
-        lambda c: predictor_loss(model, *spoken(model, c)),
-        trained,
-        RATE,
-        (0.9, 0.999),
-        epochs,
-        folder,
+        model, "predictor", clips, lambda c: predictor_loss(model, *predict(model, c)), optimizer, epochs, folder
     )
     model.eval().save_pretrained(out)
 
 
 def main() -> None:
+    """Train on 3DMEAD and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -138,7 +145,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     model = LSF(LSFConfig.paper())
     for backbone, folder in ((model.motion_backbone, args.hubert), (model.emotion_backbone, args.emotion)):
-        if folder is not None:
+        if folder is not None and backbone is not None:
             backbone.load_folder(folder)
     clips = [c for c in corpora.read("mead3d", args.data) if c.split == "train"]
     train(model, clips, args.out, args.prior_epochs, args.epochs)

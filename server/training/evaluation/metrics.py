@@ -1,37 +1,56 @@
-"""What is measured: lips against tracked lips, the paper's distances in vertex space, a linear probe for emotion.
+"""Metrics: lips against tracked lips, the paper's distances in vertex space, a linear probe for emotion.
 
-Lip figures: Pearson r of the inner-lip aperture and of the mouth width at one lag for all, over whole clips and between
-the first and last phone (silence is easy), closures and openings by phone. Vertex figures: MVE, LVE, FDD, MEE, CE and
-diversity of LSF-Animation (arXiv 2510.21864).
+Lip metrics: Pearson r of the inner-lip aperture and of the mouth width, over whole clips and between the first and last
+phone (silence is easy), at one lag for all clips; closures and openings by phone. Vertex metrics: MVE, LVE, FDD, MEE,
+CE and diversity of LSF-Animation (arXiv 2510.21864).
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ...numerics import BoolArray, FloatArray, IntArray
 from .. import FPS
 from ..speech.phonetics import Phone
 
 LABIALS = {"p", "b", "m"}
+LABIAL_LIKE = {"f", "v", "w"}  # may close the lips as well: neither tested for closure nor for its absence
 OPEN_VOWELS, NARROW = {"ɑ", "æ", "ɔ", "aɪ", "aʊ"}, {"s", "z", "t", "d", "n", "i", "ɪ"}
+ROUNDED = {"u", "oʊ", "w", "ʃ"}
+CONTACT_SHARE = 0.08  # of the clip's 95th percentile of aperture: lips that are closer count as meeting
 LAGS = np.arange(-120, 121, 10)  # ms
+TIME_STEP = 0.01  # seconds between the places where an aperture is looked up
 
 
-def pearson(a: np.ndarray, b: np.ndarray) -> float:
+def pearson(a: FloatArray, b: FloatArray) -> float:
+    """Return Pearson's r of two curves (F,), 0 where one of them is constant."""
     a, b = a - a.mean(), b - b.mean()
     scale = np.sqrt((a * a).sum() * (b * b).sum())
     return float((a * b).sum() / scale) if scale > 1e-12 else 0.0
 
 
 def speech_span(phones: list[Phone]) -> tuple[float, float]:
-    voiced = [p for p in phones if p[0]]
-    return voiced[0][1], voiced[-1][2]
+    """Return the start of the first and the end of the last phone that is not silence, in seconds."""
+    audible = [p for p in phones if p[0]]
+    return audible[0][1], audible[-1][2]
 
 
-def lagged(truth: np.ndarray, predicted: np.ndarray, phones: list[Phone]) -> tuple[np.ndarray, np.ndarray]:
-    """R at every lag of LAGS, whole clip and speech only. Both curves (F,) at 25 fps; positive lags: it is late."""
+def lagged(truth: FloatArray, predicted: FloatArray, phones: list[Phone]) -> tuple[FloatArray, FloatArray]:
+    """Correlate two curves at every lag of LAGS.
+
+    Args:
+        truth: (F,) curve at 25 fps.
+        predicted: (F',) curve at 25 fps.
+        phones: Phones of the clip.
+
+    Returns:
+        r at every lag over the whole clip, and over speech alone. At a positive lag the prediction is late.
+    """
     times = np.arange(len(truth)) / FPS
     start, end = speech_span(phones)
-    inside = (times >= start - 0.04) & (times <= end + 0.04)
+    inside = (times >= start - 1 / FPS) & (times <= end + 1 / FPS)
     shifted = [np.interp(times + lag / 1000, np.arange(len(predicted)) / FPS, predicted) for lag in LAGS]
     return (
         np.array([pearson(truth, s) for s in shifted]),
@@ -39,35 +58,45 @@ def lagged(truth: np.ndarray, predicted: np.ndarray, phones: list[Phone]) -> tup
     )
 
 
-def phone_tests(aperture: np.ndarray, phones: list[Phone]) -> dict[str, list[bool]]:
-    """Closures on p/b/m (below the clip's 20th percentile over speech) and openings on open vowels (above its 60th),
-    each with its false rate on other sounds away from them. `met`: the lips meet on p/b/m, by at most 8 % of the clip's
-    95th percentile; `parted`: they do not on other sounds.
+def phone_tests(aperture: FloatArray, phones: list[Phone]) -> dict[str, list[bool]]:
+    """Test closures and openings phone by phone.
+
+    Args:
+        aperture: (F,) inner-lip aperture at 25 fps.
+        phones: Phones of the clip.
+
+    Returns:
+        Outcomes by the name of the test. `pbm`: the aperture falls below the clip's 20th percentile over speech on
+        p/b/m; `pbm_false`: it does so on other sounds away from them. `open`: it rises above the 60th percentile on
+        open vowels; `open_false`: it does so on narrow sounds away from them. `contact`: the lips meet on p/b/m
+        (CONTACT_SHARE); `no_false_contact`: they do not on other sounds.
     """
 
-    def at(times):
+    def at(times: FloatArray) -> FloatArray:
         return np.interp(times, np.arange(len(aperture)) / FPS, aperture)
 
-    def away(start, end, others, gap):
+    def away(start: float, end: float, others: list[Phone], gap: float) -> bool:
         return all(start > o[2] + gap or end < o[1] - gap for o in others)
 
     start, end = speech_span(phones)
-    speech = at(np.arange(start, end, 0.01))
+    speech = at(np.arange(start, end, TIME_STEP))
     low, high = np.percentile(speech, 20), np.percentile(speech, 60)
-    meet = 0.08 * np.percentile(aperture, 95)
+    contact = CONTACT_SHARE * np.percentile(aperture, 95)
     labials = [p for p in phones if p[0] in LABIALS]
     vowels = [p for p in phones if p[0] in OPEN_VOWELS]
-    tests = {name: [] for name in ("pbm", "pbm_false", "open", "open_false", "met", "parted")}
+    tests: dict[str, list[bool]] = {
+        name: [] for name in ("pbm", "pbm_false", "open", "open_false", "contact", "no_false_contact")
+    }
     for symbol, a, b in phones:
-        smallest = at(np.arange(a - 0.04, b + 0.0401, 0.01)).min()
-        opened = bool(at(np.arange(a, b + 0.001, 0.01)).max() > high)
+        smallest = at(np.arange(a - 0.04, b + 0.0401, TIME_STEP)).min()
+        opened = bool(at(np.arange(a, b + 0.001, TIME_STEP)).max() > high)
         if symbol in LABIALS:
             tests["pbm"].append(bool(smallest < low))
-            tests["met"].append(bool(smallest <= meet))
-        elif symbol not in {"", "f", "v", "w"} and away(a, b, labials, 0.06):
+            tests["contact"].append(bool(smallest <= contact))
+        elif symbol and symbol not in LABIAL_LIKE and away(a, b, labials, 0.06):
             tests["pbm_false"].append(bool(smallest < low))
             if a >= start + 0.1 and b <= end - 0.1:
-                tests["parted"].append(bool(smallest > meet))
+                tests["no_false_contact"].append(bool(smallest > contact))
         if symbol in OPEN_VOWELS:
             tests["open"].append(opened)
         elif symbol in NARROW and away(a, b, vowels, 0.02):
@@ -75,9 +104,32 @@ def phone_tests(aperture: np.ndarray, phones: list[Phone]) -> dict[str, list[boo
     return tests
 
 
-def lip_scores(clips: list[tuple[np.ndarray, np.ndarray, list[Phone]]]) -> dict[str, float]:
-    """Clips of (truth (F, 2), predicted (F', 2) aperture and width, phones) -> medians over clips, phone shares."""
-    report, tests = {"clips": len(clips)}, {}
+def rounding_tests(rounding: FloatArray, phones: list[Phone]) -> list[bool]:
+    """Test whether the lips round on rounded sounds.
+
+    Args:
+        rounding: (F,) sum of the rounding channels at 25 fps.
+        phones: Phones of the clip.
+
+    Returns:
+        For each of ROUNDED whose middle lies within the curve, whether it is rounder there than the clip's median.
+    """
+    frames = [round((start + end) / 2 * FPS) for symbol, start, end in phones if symbol in ROUNDED]
+    return [bool(rounding[frame] > np.median(rounding)) for frame in frames if frame < len(rounding)]
+
+
+def lip_scores(clips: list[tuple[FloatArray, FloatArray, list[Phone]]]) -> dict[str, float]:
+    """Summarise the lip metrics over clips.
+
+    Args:
+        clips: Truth (F, 2) and prediction (F', 2), aperture and width at 25 fps, and the phones, of each clip.
+
+    Returns:
+        Medians over clips of the correlations, the lag (ms) with the best one, and the shares of phones that pass the
+        tests of `phone_tests`.
+    """
+    report: dict[str, float] = {"clips": len(clips)}
+    tests: dict[str, list[bool]] = {}
     for column, name in enumerate(("aperture", "width")):
         curves = [lagged(t[:, column].astype(float), p[:, column].astype(float), phones) for t, p, phones in clips]
         whole, speech = (np.median([c[i] for c in curves], 0) for i in (0, 1))
@@ -93,32 +145,49 @@ def lip_scores(clips: list[tuple[np.ndarray, np.ndarray, list[Phone]]]) -> dict[
 
 
 def vertex_scores(
-    truth: np.ndarray, takes: np.ndarray, basis: np.ndarray, lip: np.ndarray, upper: np.ndarray
+    truth: FloatArray, takes: FloatArray, basis: FloatArray, lip: IntArray | BoolArray, upper: IntArray | BoolArray
 ) -> dict[str, float]:
-    """Of one clip. truth (F, K); takes (n, F, K), the first of them deterministic; basis (K, V, 3) in metres; lip and
-    upper: vertex indices. In metres and square metres, as in the paper.
+    """Return the paper's metrics of one clip (arXiv 2510.21864).
+
+    Args:
+        truth: (F, K) curves.
+        takes: (n, F, K) predicted takes, the first of them deterministic.
+        basis: (K, V, 3) offsets of the vertices in metres.
+        lip: Indices of the lips' vertices.
+        upper: Indices of the upper face's vertices.
+
+    Returns:
+        MVE and Diversity in metres; LVE, MEE, CE, FDD and FDD_signed (positive: the truth moves more) in square metres.
+        MEE, CE and Diversity need more than one take.
     """
-    moved = np.tensordot(truth, basis, 1)
-    motion = [np.tensordot(take, basis, 1) for take in takes]
-    lve = [np.square(m[:, lip] - moved[:, lip]).sum(-1).max(1).mean() for m in motion]
-    dynamics = [np.square(m[:, upper]).sum(-1).std(0).mean() for m in (moved, motion[0])]
+    true_offsets = np.tensordot(truth, basis, 1)
+    offsets = [np.tensordot(take, basis, 1) for take in takes]
+    lve = [np.square(m[:, lip] - true_offsets[:, lip]).sum(-1).max(1).mean() for m in offsets]
+    dynamics = [np.square(m[:, upper]).sum(-1).std(0).mean() for m in (true_offsets, offsets[0])]
     scores = {
-        "MVE": np.linalg.norm(motion[0] - moved, axis=-1).mean(),
+        "MVE": np.linalg.norm(offsets[0] - true_offsets, axis=-1).mean(),
         "LVE": lve[0],
         "FDD": abs(dynamics[0] - dynamics[1]),
         "FDD_signed": dynamics[0] - dynamics[1],
     }
     if len(takes) > 1:
-        mean = np.mean(motion[1:], 0)
-        scores["MEE"] = np.square(mean[:, lip] - moved[:, lip]).sum(-1).max(1).mean()
+        mean = np.mean(offsets[1:], 0)
+        scores["MEE"] = np.square(mean[:, lip] - true_offsets[:, lip]).sum(-1).max(1).mean()
         scores["CE"] = min(lve[1:])
-        pairs = np.random.default_rng(0).permutation(len(motion) - 1)[:10].reshape(-1, 2) + 1
-        scores["Diversity"] = np.mean([np.linalg.norm(motion[a] - motion[b], axis=-1).mean() for a, b in pairs])
+        pairs = np.random.default_rng(0).permutation(len(offsets) - 1)[:10].reshape(-1, 2) + 1
+        scores["Diversity"] = np.mean([np.linalg.norm(offsets[a] - offsets[b], axis=-1).mean() for a, b in pairs])
     return {k: float(v) for k, v in scores.items()}
 
 
-def probe(train: np.ndarray, labels: list[str], test: np.ndarray, wanted: list[str]) -> float:
-    """Accuracy of multinomial logistic regression on standardised inputs (N, C)."""
+def probe(train: FloatArray, labels: Sequence[str], test: FloatArray, test_labels: Sequence[str]) -> float:
+    """Train a linear probe and return its accuracy on the test rows.
+
+    Args:
+        train: (N, C) inputs; they are standardised, multinomial logistic regression is fitted to them.
+        labels: Class of each row.
+        test: (M, C) inputs.
+        test_labels: Class of each row.
+    """
     classes = sorted(set(labels))
     mean, scale = train.mean(0), train.std(0) + 1e-6
     x = torch.from_numpy((train - mean) / scale).float()
@@ -127,13 +196,13 @@ def probe(train: np.ndarray, labels: list[str], test: np.ndarray, wanted: list[s
     linear = torch.nn.Linear(x.shape[1], len(classes))
     optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
-    def step():
+    def closure() -> Tensor:
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(linear(x), y) + 3e-2 * linear.weight.square().sum() / 2
         loss.backward()
         return loss
 
-    optimizer.step(step)
+    optimizer.step(closure)
     with torch.no_grad():
         guess = linear(torch.from_numpy((test - mean) / scale).float()).argmax(1)
-    return float(np.mean([classes[int(g)] == w for g, w in zip(guess, wanted, strict=True)]))
+    return float(np.mean([classes[int(g)] == c for g, c in zip(guess, test_labels, strict=True)]))

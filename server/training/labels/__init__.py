@@ -1,1 +1,1 @@
-"""Target curves for speech: tracked lips, and an articulation model for voices without a face."""
+"""Target curves for speech: retargeted tracking, and an articulation model for voices without a face."""

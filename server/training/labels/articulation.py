@@ -1,16 +1,17 @@
-"""Articulation model: phones with their times -> ARKit curves, learned from tracked and captured real speech.
+"""Articulation model: from phones with their times to ARKit curves, learned from tracked and captured real speech.
 
     python -m server.training.labels.articulation --data DATA --work WORK [--faces grid facegood]
 
-It labels speech that has phones but no face (synthetic voices, read speech), with the coarticulation, lag and
-amplitude of real speakers: what each of the faces would do, and the mean of that. A face has habits (GRID's speaker
-opens his mouth as wide for i as for æ), and one that nobody has seen has others: how wide the mouth opens is therefore
-for a large part what the charts of phonetics say. What all of these lack or blur is set by rule afterwards (RULES).
+It labels speech that has phones but no face (synthetic voices, read speech) with the coarticulation, lag and amplitude
+of real speakers: the mean of what each of the faces would do. Habits differ from face to face (GRID's speaker opens his
+mouth as wide for i as for æ), so the opening is mixed with the one that the charts of phonetics give
+(`phonetics.phonetic_opening`). Rules (RULES) then set what all of these lack or blur.
 """
 
 import argparse
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +19,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ... import arkit
+from ...numerics import FloatArray
 from .. import corpora
+from ..corpora import required
 from ..evaluation import metrics
 from ..speech import align
-from ..speech.phonetics import FEATURES, Phone, charted_opening, phone_frames, presence, speaking
+from ..speech.phonetics import FEATURES, Phone, frame_features, phone_activation, phonetic_opening, speech_activity
 from . import lips
 
-MOUTH = (
+# Channels of the mouth that speech moves, without their side: left and right are equal.
+MOUTH_CHANNELS = (
     "jawOpen",
     "mouthClose",
     "mouthFunnel",
@@ -39,22 +43,32 @@ MOUTH = (
     "mouthPress",
     "mouthLowerDown",
     "mouthUpperUp",
-)  # left = right in speech
-SAMPLES = 4  # phone features a frame
-EPOCHS, BATCH, RATE, SEED = 60, 25, 3e-3, 1
-PIECE = 75  # frames of an example
-CHARTED = 0.7  # share of the charts in how wide the mouth opens; faces kept out choose .6-.8 (docs/training.md)
-WIDEST = 0.017  # metres of a long a by the charts, so that these vary as much as the faces do
+)
+SAMPLES = 4  # samples of phone features per frame
+EPOCHS, BATCH, LEARNING_RATE, SEED = 60, 25, 3e-3, 1
+EXAMPLE_FRAMES = 75
+LIP_WEIGHT = 4.0  # weight of aperture and width in the loss, that of a channel being 1
+PHONETIC_SHARE = 0.7  # of phonetic_opening in the mouth's opening; held-out faces favour .6-.8 (docs/training.md)
+OPEN_VOWEL_APERTURE = 0.017  # metres at phonetic_opening 1; gives it the variance of the faces' apertures
+MIN_PHONE_SECONDS = 0.06  # rules lengthen shorter phones: a closure must fall on a frame
+REST_SHARE = 0.25  # of the learned curves that stays while the mouth rests
 
 
 @dataclass
 class Rule:
-    """While one of `phones` lasts, the aperture in metres lies in `aperture`, channels have at least these weights."""
+    """Bounds on the lips while certain phones last.
 
-    phones: str  # IPA, space-separated
-    ramp: float  # seconds to reach it
+    Attributes:
+        phones: IPA symbols, separated by spaces.
+        ramp: Seconds before and after the phone in which the bounds come and go.
+        aperture: Lower and upper bound of the inner-lip aperture in metres.
+        minimum: Lower bounds of channels, by their names without a side.
+    """
+
+    phones: str
+    ramp: float
     aperture: tuple[float, float] = (0.0, 1.0)
-    least: dict[str, float] = field(default_factory=dict)
+    minimum: dict[str, float] = field(default_factory=dict)
 
 
 RULES = (
@@ -74,11 +88,21 @@ RULES = (
 
 
 class Articulation(nn.Module):
-    """Bidirectional GRU over phone features at 25 fps -> standardised mouth channels, aperture and width of a face."""
+    """Bidirectional GRU from phone features to the standardised mouth channels, aperture and width of a face."""
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, faces: int, hidden: int = 96, layers: int = 2):
+        """Build an untrained model.
+
+        Args:
+            faces: Number of faces to learn from; each has an embedding.
+            hidden: Units of the GRU in each direction.
+            layers: Layers of the GRU.
+        """
         super().__init__()
-        size = len(MOUTH) + 2
+        size = len(MOUTH_CHANNELS) + 2
         self.faces = nn.Embedding(faces, hidden)
         self.inputs = nn.Linear(SAMPLES * len(FEATURES), hidden)
         self.gru = nn.GRU(hidden, hidden, layers, batch_first=True, bidirectional=True, dropout=0.2)
@@ -87,72 +111,102 @@ class Articulation(nn.Module):
         self.register_buffer("scale", torch.ones(size))
 
     def forward(self, features: Tensor, face: Tensor) -> Tensor:
-        """(B, F, SAMPLES, features) and the number of a face (B,) -> (B, F, mouth channels + aperture + width)"""
-        if self.training:  # a feature that is missing for a whole clip must be made up from the others
+        """Predict what a face does.
+
+        Args:
+            features: (B, F, SAMPLES, len(FEATURES)) phone features at 25 fps.
+            face: (B,) index of the face.
+
+        Returns:
+            (B, F, 16) mouth channels, aperture and width, standardised.
+        """
+        if self.training:  # feature dropout: the model learns to infer a feature from the others
             features = features * (torch.rand(len(features), 1, 1, features.shape[-1]) > 0.1)
-        entered = self.inputs(features.flatten(2)) + self.faces(face)[:, None]
-        return self.outputs(self.gru(entered.tanh())[0])
+        hidden = self.inputs(features.flatten(2)) + self.faces(face)[:, None]
+        outputs: Tensor = self.outputs(self.gru(hidden.tanh())[0])
+        return outputs
 
     @torch.no_grad()
-    def mouth(self, features: Tensor) -> Tensor:
-        """(frames, SAMPLES, features) -> (frames, mouth channels + aperture + width), weights and millimetres: the mean
-        of all faces
+    def mean_face(self, features: Tensor) -> Tensor:
+        """Predict the mean of all faces.
+
+        Args:
+            features: (F, SAMPLES, len(FEATURES)) phone features at 25 fps.
+
+        Returns:
+            (F, 16) mouth channels as weights, aperture and width in millimetres.
         """
         features = features.expand(self.faces.num_embeddings, -1, -1, -1)
-        return self.eval()(features, torch.arange(len(features))).mean(0) * self.scale + self.mean
+        mean: Tensor = self.eval()(features, torch.arange(len(features))).mean(0)
+        return mean * self.scale + self.mean
 
 
-def mouth_of(curves: np.ndarray, lip: np.ndarray) -> np.ndarray:
-    """(F, 52) curves and (F, 2) lips on the mesh -> (F, 16) the model's outputs."""
-    columns = [
-        [i for i, c in enumerate(arkit.CHANNELS) if c in (name, f"{name}Left", f"{name}Right")] for name in MOUTH
-    ]
+def curves_to_mouth(curves: FloatArray, lip: FloatArray) -> FloatArray:
+    """Return the model's outputs (F, 16) for curves (F, 52) and the lips (F, 2) that they give the mesh, in metres."""
+    columns = [arkit.channel_indices(name) for name in MOUTH_CHANNELS]
     return np.concatenate([np.stack([curves[:, c].mean(1) for c in columns], 1), 1e3 * lip], 1)
 
 
-def curves_of(mouth: Tensor) -> Tensor:
-    """(F, 14 or more) mouth channels -> (F, 52), both sides alike."""
+def mouth_to_curves(mouth: Tensor) -> Tensor:
+    """Return curves (F, 52), both sides equal, of mouth channels (F, 14 or more)."""
     curves = mouth.new_zeros(len(mouth), len(arkit.CHANNELS))
-    for i, name in enumerate(MOUTH):
-        for c, channel in enumerate(arkit.CHANNELS):
-            if channel in (name, f"{name}Left", f"{name}Right"):
-                curves[:, c] = mouth[:, i]
+    for i, name in enumerate(MOUTH_CHANNELS):
+        curves[:, arkit.channel_indices(name)] = mouth[:, i, None]
     return curves.clamp(0, 1)
 
 
-def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phone], int]]) -> list[np.ndarray]:
-    """(phones, frames) of clips -> (frames, 52) curves: learned, corrected by RULES, solved for the mesh's lips."""
-    planned = [plan(model, head, phones, frames) for phones, frames in clips]
-    curves, aperture, width = (torch.cat(part) for part in zip(*planned, strict=True))
+def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phone], int]]) -> list[FloatArray]:
+    """Label speech: learned curves, corrected by RULES and retargeted to the mesh's lips.
+
+    Args:
+        model: The trained model.
+        head: Lips of the project's head.
+        clips: Phones, and number of frames at 25 fps, of each clip.
+
+    Returns:
+        Curves (frames, 52) of each clip, 0 to 1.
+    """
+    goals = [lip_goals(model, head, phones, frames) for phones, frames in clips]
+    curves, aperture, width = (torch.cat(part) for part in zip(*goals, strict=True))
     solved = lips.retarget(head, curves, aperture, width, tolerance=(0.0003, 0.002)).numpy()
     return np.split(solved, np.cumsum([frames for _, frames in clips])[:-1])
 
 
-def plan(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Curves (F, 52), and the aperture (F,) and width (F,) in metres that they should have on the mesh."""
-    features = phone_frames(phones, frames, SAMPLES)
-    mouth = model.mouth(torch.from_numpy(features))
-    curves, aperture = curves_of(mouth), mouth[:, -2] / 1e3
+def lip_goals(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Predict a clip's curves and lips before retargeting.
+
+    Args:
+        model: The trained model.
+        head: Lips of the project's head.
+        phones: Phones with their times.
+        frames: Number of frames F at 25 fps.
+
+    Returns:
+        Curves (F, 52), and the aperture (F,) and width (F,) in metres that they are to have on the mesh.
+    """
+    features = frame_features(phones, frames, SAMPLES)
+    mouth = model.mean_face(torch.from_numpy(features))
+    curves, aperture = mouth_to_curves(mouth), mouth[:, -2] / 1e3
     width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
-    closed = float(0.3 * head.neutral[0])
-    charted = torch.from_numpy(charted_opening(features))
-    aperture = aperture + CHARTED * (WIDEST * charted - aperture)
-    speech = torch.from_numpy(speaking(phones, frames))
+    closed = float(lips.CLOSED_APERTURE * head.neutral[0])
+    phonetic = torch.from_numpy(phonetic_opening(features))
+    aperture = aperture + PHONETIC_SHARE * (OPEN_VOWEL_APERTURE * phonetic - aperture)
+    speech = torch.from_numpy(speech_activity(phones, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)
-    curves = curves * (0.25 + 0.75 * speech[:, None])
+    curves = curves * (REST_SHARE + (1 - REST_SHARE) * speech[:, None])
+    lengthened = lengthen(phones, MIN_PHONE_SECONDS)
     for rule in RULES:
-        weight = torch.from_numpy(presence(at_least(phones, 0.06), frames, set(rule.phones.split()), rule.ramp))
+        weight = torch.from_numpy(phone_activation(lengthened, frames, set(rule.phones.split()), rule.ramp))
         low, high = (max(limit, closed) for limit in rule.aperture)
         aperture = aperture + weight * (aperture.clamp(low, high) - aperture)
-        for name, least in rule.least.items():
-            for c, channel in enumerate(arkit.CHANNELS):
-                if channel in (name, f"{name}Left", f"{name}Right"):
-                    curves[:, c] = torch.maximum(curves[:, c], least * weight)
+        for name, minimum in rule.minimum.items():
+            columns = arkit.channel_indices(name)
+            curves[:, columns] = torch.maximum(curves[:, columns], minimum * weight[:, None])
     return curves, aperture, head(curves)[:, 1] + width_change
 
 
-def at_least(phones: list[Phone], seconds: float) -> list[Phone]:
-    """Phones made at least so long about their middle: a closure must fall on a frame."""
+def lengthen(phones: list[Phone], seconds: float) -> list[Phone]:
+    """Return phones that last at least `seconds`; shorter ones grow about their middle and may overlap others."""
     longer = []
     for symbol, start, end in phones:
         extra = max(0.0, seconds - (end - start)) / 2
@@ -161,76 +215,94 @@ def at_least(phones: list[Phone], seconds: float) -> list[Phone]:
 
 
 def examples(
-    clips: list[corpora.Clip], targets: dict[str, np.ndarray], head: lips.Lips, split: str
+    clips: list[corpora.Clip], targets: dict[str, FloatArray], head: lips.Lips, split: str
 ) -> list[tuple[Tensor, Tensor]]:
-    """Phone features (PIECE, SAMPLES, features) and what the mouth does meanwhile (PIECE, 16), of one face."""
+    """Cut the clips of one face into training examples.
+
+    Args:
+        clips: Clips with phones.
+        targets: Curves (F, 52) of each clip by its name.
+        head: Lips of the project's head.
+        split: The split whose clips are used.
+
+    Returns:
+        Pairs of phone features (EXAMPLE_FRAMES, SAMPLES, len(FEATURES)) and model outputs (EXAMPLE_FRAMES, 16).
+    """
     found = []
     for clip in clips:
         if clip.split == split:
             curves = targets[clip.name]
-            x = torch.from_numpy(phone_frames(clip.phones, len(curves), SAMPLES))
-            y = torch.from_numpy(mouth_of(curves, head(torch.from_numpy(curves)).numpy())).float()
-            found += [pair for pair in zip(x.split(PIECE), y.split(PIECE), strict=True) if len(pair[0]) == PIECE]
+            x = torch.from_numpy(frame_features(required(clip.phones), len(curves), SAMPLES))
+            y = torch.from_numpy(curves_to_mouth(curves, head(torch.from_numpy(curves)).numpy())).float()
+            pieces = zip(torch.split(x, EXAMPLE_FRAMES), torch.split(y, EXAMPLE_FRAMES), strict=True)
+            found += [piece for piece in pieces if len(piece[0]) == EXAMPLE_FRAMES]
     return found
 
 
-def train(faces: list[tuple[list[corpora.Clip], dict[str, np.ndarray]]], head: lips.Lips) -> Articulation:
-    """Fit to the clips and curves of each face, all faces counting alike. Keeps the epoch best on the valid split."""
+def train(faces: list[tuple[list[corpora.Clip], dict[str, FloatArray]]], head: lips.Lips) -> Articulation:
+    """Train a model on all faces with equal weight; keep the epoch that is best on the valid split.
+
+    Args:
+        faces: Clips with phones, and their target curves by name, of each face.
+        head: Lips of the project's head.
+    """
     torch.manual_seed(SEED)
-    learned, kept_out = (
+    train_sets, valid_sets = (
         [examples(clips, targets, head, split) for clips, targets in faces] for split in ("train", "valid")
     )
     model = Articulation(len(faces))
-    everything = torch.cat([y for several in learned for _, y in several])
+    everything = torch.cat([y for several in train_sets for _, y in several])
     model.mean.copy_(everything.mean(0))
     model.scale.copy_(everything.std(0).clamp_min(1e-2))
-    weights = torch.ones(len(MOUTH) + 2)
-    weights[-2:] = 4
-    steps = max(map(len, learned)) // BATCH  # of an epoch; the shorter corpora are heard again
-    optimizer = torch.optim.AdamW(model.parameters(), RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, EPOCHS * steps)
-    best, kept = -1.0, None
+    weights = torch.ones(len(MOUTH_CHANNELS) + 2)
+    weights[-2:] = LIP_WEIGHT
+    steps = max(map(len, train_sets)) // BATCH  # per epoch; shorter corpora are repeated within it
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, EPOCHS * steps)
+    best = -1.0
+    best_state: dict[str, Any] = {}
     for epoch in range(EPOCHS):
         model.train()
         orders = [
             torch.cat([torch.randperm(len(several)) for _ in range(-(-steps * BATCH // len(several)))])
-            for several in learned
+            for several in train_sets
         ]
         for step in range(steps):
-            drawn = [
-                (face, learned[face][i])
+            batch = [
+                (face, train_sets[face][i])
                 for face, order in enumerate(orders)
                 for i in order[step * BATCH : (step + 1) * BATCH]
             ]
-            x, y = (torch.stack(part) for part in zip(*(pair for _, pair in drawn), strict=True))
-            got = model(x, torch.tensor([face for face, _ in drawn]))
-            loss = ((got - (y - model.mean) / model.scale).square() * weights).mean()
+            x, y = (torch.stack(part) for part in zip(*(pair for _, pair in batch), strict=True))
+            predicted = model(x, torch.tensor([face for face, _ in batch]))
+            loss = ((predicted - (y - model.mean) / model.scale).square() * weights).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-        scores = [validate(model, several, face) for face, several in enumerate(kept_out)]
+        scores = [validate(model, several, face) for face, several in enumerate(valid_sets)]
         if sum(scores) > best:
-            best, kept = sum(scores), {k: v.clone() for k, v in model.state_dict().items()}
+            best, best_state = sum(scores), {k: v.clone() for k, v in model.state_dict().items()}
         if epoch % 10 == 9:
             print(
-                f"epoch {epoch + 1}: loss {loss.item():.3f}, aperture r kept out "
+                f"epoch {epoch + 1}: loss {loss.item():.3f}, held-out aperture r "
                 + " ".join(f"{score:.3f}" for score in scores),
                 flush=True,
             )
-    model.load_state_dict(kept)
+    model.load_state_dict(best_state)
     return model.eval()
 
 
 @torch.no_grad()
-def validate(model: Articulation, kept_out: list[tuple[Tensor, Tensor]], face: int) -> float:
-    """Median r of the aperture over examples of a face."""
-    x, y = (torch.stack(part) for part in zip(*kept_out, strict=True))
-    got = model.eval()(x, torch.full((len(x),), face))[..., -2]
-    return float(np.median([metrics.pearson(a, b) for a, b in zip(got.numpy(), y[..., -2].numpy(), strict=True)]))
+def validate(model: Articulation, pairs: list[tuple[Tensor, Tensor]], face: int) -> float:
+    """Return the median Pearson r of the aperture over the examples of a face."""
+    x, y = (torch.stack(part) for part in zip(*pairs, strict=True))
+    predicted = model.eval()(x, torch.full((len(x),), face))[..., -2]
+    return float(np.median([metrics.pearson(a, b) for a, b in zip(predicted.numpy(), y[..., -2].numpy(), strict=True)]))
 
 
 def main() -> None:
+    """Train the articulation model and write WORK/articulation.safetensors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="targets and alignments are read from here")
@@ -243,10 +315,11 @@ def main() -> None:
         )
         for face in args.faces
     ]
-    save_file(train(faces, lips.of_head()).state_dict(), args.work / "articulation.safetensors")
+    save_file(train(faces, lips.load_lips()).state_dict(), args.work / "articulation.safetensors")
 
 
 def load(path: Path) -> Articulation:
+    """Return the model that `main` wrote, ready for inference."""
     weights = load_file(path)
     model = Articulation(len(weights["faces.weight"]))
     model.load_state_dict(weights)

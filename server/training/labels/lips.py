@@ -1,25 +1,28 @@
 """The lips of the moving mesh: inner-lip aperture and mouth width as functions of the curves, and their inverse.
 
-What an artist sees is not a curve but lips on a head, so that is what is trained on and measured: the distance of the
+An artist sees lips on a head, not curves, so the lips are what is trained on and measured: the distance of the
 inner-lip points 62-66 and of the mouth corners 48-54 of the 68 landmarks on the project's neutral head.
 
-`retarget` is the inverse: it moves tracked curves as little as needed, so that the lips of the mesh do what the lips
-of the tracked person did. The tracker's weights alone do not (its mouthClose hardly moves; lips would stay open).
+`retarget` is the inverse. It changes tracked curves as little as needed for the lips of the mesh to match those of the
+tracked person. The tracker's weights alone do not do that: its mouthClose hardly moves, and the lips would stay open.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ... import arkit
 from ...face.head import load_head
+from ...numerics import FloatArray
 
 CHANNELS = arkit.CHANNELS
-POINTS = (62, 66, 48, 54)
-WIDTHS = (36, 45, 48, 54)  # outer corners of the eyes, corners of the mouth
-REACH = 0.8, 1.25  # limits of Lips.reach
-# How far `retarget` may move a channel (in weight): mostly the jaw and the channels that open, close and narrow.
-FREEDOM = {
+LIP_LANDMARKS = (62, 66, 48, 54)  # middle of the upper and lower inner lip, right and left corner of the mouth
+WIDTH_LANDMARKS = (36, 45, 48, 54)  # outer corners of the eyes, corners of the mouth
+EYE_DISTANCE = 0.0892  # metres between the outer corners of the eyes on the project's head
+CLOSED_APERTURE = 0.3  # aperture of lips that meet, as a share of the neutral head's aperture (0.08 mm)
+IDENTITY_GAIN_LIMITS = 0.8, 1.25
+# Standard deviation of the change that `retarget` may make to a channel, in weight. It is meant to move mostly the jaw
+# and the channels that open, close and narrow the mouth.
+RETARGET_STD = {
     "jawOpen": 0.06,
     "mouthClose": 0.05,
     "mouthFunnel": 0.08,
@@ -37,13 +40,22 @@ FREEDOM = {
 
 
 class Lips(torch.nn.Module):
-    """Aperture and width of a head, in metres, from ARKit curves; differentiable.
+    """Aperture and mouth width of a head, in metres, from ARKit curves; differentiable."""
 
-    points: (4, 3) neutral positions of landmarks 62, 66, 48, 54; basis: (52, 4, 3) their offsets per channel; corners:
-    (4, 3) of WIDTHS; modes: (50, 4, 3) what identities add to these.
-    """
+    points: Tensor
+    basis: Tensor
+    corners: Tensor
+    modes: Tensor
 
     def __init__(self, points: Tensor, basis: Tensor, corners: Tensor, modes: Tensor):
+        """Keep the geometry of a head.
+
+        Args:
+            points: (4, 3) neutral positions of LIP_LANDMARKS in metres.
+            basis: (52, 4, 3) offsets of these points at weight 1 of each channel.
+            corners: (4, 3) neutral positions of WIDTH_LANDMARKS.
+            modes: (50, 4, 3) offsets of the corners at coefficient 1 of each identity mode.
+        """
         super().__init__()
         self.register_buffer("corners", corners.float())
         self.register_buffer("modes", modes.float())
@@ -51,34 +63,44 @@ class Lips(torch.nn.Module):
         self.register_buffer("basis", basis.float())
 
     def forward(self, curves: Tensor) -> Tensor:
-        """(..., 52) weights -> (..., 2) aperture and width."""
+        """Return aperture and width (..., 2) in metres of curves (..., 52)."""
         moved = self.points + torch.einsum("...k,kpc->...pc", curves, self.basis)
         gaps = torch.stack([moved[..., 0, :] - moved[..., 1, :], moved[..., 2, :] - moved[..., 3, :]], -2)
         return (gaps.square().sum(-1) + 1e-10).sqrt()
 
-    def reach(self, identity: Tensor) -> Tensor:
-        """How much larger weights (B,) must be on faces with these identity coefficients (B, 50) than on the average
-        one, for the mouth to open as far in eye distances: shapes are carried over at the mouth's own scale.
+    def identity_gain(self, identity: Tensor) -> Tensor:
+        """Return the factor on the weights for which a face's mouth opens as far as the average one, in eye distances.
+
+        Shapes are transferred to a face at the scale of its mouth, so the same weights open a small mouth between
+        distant eyes less.
+
+        Args:
+            identity: (B, 50) identity coefficients.
+
+        Returns:
+            (B,) factors within IDENTITY_GAIN_LIMITS.
         """
         moved = self.corners + torch.einsum("bi,ipc->bpc", identity, self.modes)
         eyes, mouth = ((moved[:, i] - moved[:, i + 1]).norm(dim=-1) for i in (0, 2))
         average = (self.corners[0] - self.corners[1]).norm() / (self.corners[2] - self.corners[3]).norm()
-        return (eyes / mouth / average).clamp(*REACH)
+        gain: Tensor = (eyes / mouth / average).clamp(*IDENTITY_GAIN_LIMITS)
+        return gain
 
     @property
     def neutral(self) -> Tensor:
-        """(2,) aperture and width at rest."""
-        return self(self.points.new_zeros(len(CHANNELS)))
+        """Aperture and width (2,) of the neutral head in metres."""
+        lips: Tensor = self(self.points.new_zeros(len(CHANNELS)))
+        return lips
 
 
-def of_head() -> Lips:
-    """The lips of the project's own neutral head."""
+def load_lips() -> Lips:
+    """Return the lips of the project's own neutral head."""
     head = load_head()
-    vertices, wide = (head.landmark_vertices[list(points)] for points in (POINTS, WIDTHS))
+    lips, corners = (head.landmark_vertices[list(points)] for points in (LIP_LANDMARKS, WIDTH_LANDMARKS))
     return Lips(
         *map(
             torch.tensor,
-            (head.vertices[vertices], head.basis[:, vertices], head.vertices[wide], head.identity_modes[:, wide]),
+            (head.vertices[lips], head.basis[:, lips], head.vertices[corners], head.identity_modes[:, corners]),
         )
     )
 
@@ -91,40 +113,56 @@ def retarget(
     steps: int = 300,
     tolerance: tuple[float, float] = (0.0004, 0.0008),
 ) -> Tensor:
-    """Curves closest to `curves` whose mesh has the wanted lips.
+    """Return the curves closest to `curves` for which the mesh has the given lips.
 
-    curves (F, 52), aperture (F,) and width (F,) in metres on this head; tolerance: standard deviations of both.
-    Distances are weighed by FREEDOM; channels not named there stay. Weights stay in 0..1.
+    A maximum a posteriori estimate with Gaussian priors: RETARGET_STD for the channels (those not named there do not
+    change) and `tolerance` for the lips, found by gradient descent.
+
+    Args:
+        lips: The head.
+        curves: (F, 52) weights to start from.
+        aperture: (F,) wanted inner-lip aperture on this head in metres.
+        width: (F,) wanted mouth width in metres; None leaves it free.
+        steps: Steps of Adam.
+        tolerance: Standard deviations of aperture and width in metres.
+
+    Returns:
+        (F, 52) weights, 0 to 1.
     """
-    freedom = torch.tensor([FREEDOM.get(c.removesuffix("Left").removesuffix("Right"), 0.0) for c in CHANNELS])
-    moving = freedom > 0
-    scaled = torch.zeros_like(curves[:, moving]).requires_grad_()  # the change, in units of its freedom
-    optimizer = torch.optim.Adam([scaled], lr=0.05)
+    std = torch.tensor([RETARGET_STD.get(arkit.base_name(c), 0.0) for c in CHANNELS])
+    free = std > 0
+    change = torch.zeros_like(curves[:, free]).requires_grad_()  # in standard deviations
+    optimizer = torch.optim.Adam([change], lr=0.05)
 
-    def solved():
-        return curves.index_add(1, moving.nonzero()[:, 0], scaled * freedom[moving]).clamp(0, 1)
+    def solution() -> Tensor:
+        return curves.index_add(1, free.nonzero()[:, 0], change * std[free]).clamp(0, 1)
 
     for _ in range(steps):
-        got = lips(solved())
-        loss = scaled.square().sum() + ((got[:, 0] - aperture) / tolerance[0]).square().sum()
+        reached = lips(solution())
+        loss = change.square().sum() + ((reached[:, 0] - aperture) / tolerance[0]).square().sum()
         if width is not None:
-            loss = loss + ((got[:, 1] - width) / tolerance[1]).square().sum()
-        # The clamp has no gradient outside 0..1: a small pull brings such weights back in range.
-        outside = curves[:, moving] + scaled * freedom[moving]
-        loss = loss + 1e2 * ((outside.clamp(0, 1) - outside) / freedom[moving]).square().sum()
+            loss = loss + ((reached[:, 1] - width) / tolerance[1]).square().sum()
+        # The clamp has no gradient outside 0..1: a penalty brings such weights back into the range.
+        unclamped = curves[:, free] + change * std[free]
+        loss = loss + 1e2 * ((unclamped.clamp(0, 1) - unclamped) / std[free]).square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return solved().detach()
+    return solution().detach()
 
 
-def wanted(lips: Lips, tracked: np.ndarray, rest_width: float) -> tuple[Tensor, Tensor]:
-    """Tracked (F, 2) aperture and width, in eye distances -> the same on this head in metres.
+def scale_to_head(lips: Lips, tracked: FloatArray, rest_width: float) -> tuple[Tensor, Tensor]:
+    """Convert tracked lips to the project's head.
 
-    Lips that touch on the person rest on the head at its neutral aperture's height or below: the tracked distance is
-    between the rims of the lips and hardly ever 0 when they meet.
+    Args:
+        lips: The head.
+        tracked: (F, 2) aperture and width in eye distances of the tracked person.
+        rest_width: Width of the tracked person's closed mouth in eye distances.
+
+    Returns:
+        Aperture (F,) and width (F,) in metres. Lips that touch are given the aperture CLOSED_APERTURE: the tracked
+        distance is that of the lips' rims, which is hardly ever 0 when they meet.
     """
-    eye_distance = 0.0892  # outer corners, metres, on the canonical head
-    aperture = torch.from_numpy(tracked[:, 0]).float() * eye_distance
+    aperture = torch.from_numpy(tracked[:, 0]).float() * EYE_DISTANCE
     width = torch.from_numpy(tracked[:, 1]).float() * (lips.neutral[1] / rest_width)
-    return (aperture + 0.3 * lips.neutral[0]).clamp(min=0.0), width
+    return (aperture + CLOSED_APERTURE * lips.neutral[0]).clamp(min=0.0), width

@@ -1,93 +1,109 @@
 """Target curves of every clip: `python -m server.training.labels.targets CORPUS... --data DATA --work WORK`.
 
-WORK/targets/CORPUS.npz holds one (F, 52) float32 array per clip name, at 25 fps: tracked clips are cleaned and moved
-onto the mesh, clips with phones (emodb: aligned ones) are labelled by the articulation model. A clip with neither is
-left out.
+WORK/targets/CORPUS.npz holds one (F, 52) float32 array per clip name, at 25 fps. Tracked clips are cleaned and
+retargeted to the mesh; clips with phones (emodb: aligned ones) are labelled by the articulation model. A clip with
+neither is left out.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
 
 from ... import arkit
+from ...files.audio import load_16k
+from ...numerics import FloatArray
 from .. import FPS, corpora
+from ..corpora import required
 from ..speech import align
 from . import articulation, lips
-from .effort import scale_opening_by_loudness
+from .vocal_effort import scale_opening_by_loudness
 
-NAMES = arkit.CHANNELS
-PARTNER = [
-    NAMES.index(c.replace("Left", "#").replace("Right", "Left").replace("#", "Right")) for c in NAMES
-]  # the mirrored channel
-# Poor in the tracker (cheeks, nose, jaw to the side), or about the camera and not about speech (gaze).
+CHANNELS = arkit.CHANNELS
+MIRRORED = [CHANNELS.index(arkit.mirrored(c)) for c in CHANNELS]  # index of the channel of the other side
+# The tracker measures these poorly (cheeks, nose, jaw to the side), or they tell of the camera, not of speech (gaze).
 UNTRACKED = ("eyeLook", "cheek", "nose", "jawForward", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "tongue")
-UPPER = ("brow", "eyeSquint", "eyeWide")
+BROWS_AND_LIDS = ("brow", "eyeSquint", "eyeWide")
+BLINK_REST, BLINK_RANGE = 0.25, 0.45  # tracked eyeBlink of open eyes, and what it gains until they are closed
+CLOSED_LIPS = 0.01  # eye distances: tracked aperture below which the lips count as closed
 
 
-def cleaned(curves: np.ndarray) -> np.ndarray:
-    """Tracked (F, 52) weights: symmetric, without what the tracker cannot see and without its resting values."""
-    curves = (curves + curves[:, PARTNER]) / 2
-    for i, name in enumerate(NAMES):
+def clean_tracked_curves(curves: FloatArray) -> FloatArray:
+    """Make tracked weights (F, 52) symmetric; remove untracked channels and the resting values of brows and lids."""
+    curves = (curves + curves[:, MIRRORED]) / 2
+    for i, name in enumerate(CHANNELS):
         if name.startswith(UNTRACKED):
             curves[:, i] = 0
-        elif name.startswith(UPPER):  # this face's rest reads as a frown and half a squint
+        elif name.startswith(BROWS_AND_LIDS):  # the tracker reads this face at rest as a frown and a slight squint
             curves[:, i] = np.clip(curves[:, i] - np.median(curves[:, i]), 0, 1)
         elif name.startswith("eyeBlink"):
-            curves[:, i] = np.clip((curves[:, i] - 0.25) / 0.45, 0, 1)
+            curves[:, i] = np.clip((curves[:, i] - BLINK_REST) / BLINK_RANGE, 0, 1)
     return curves
 
 
 def rest_width(clips: list[corpora.Clip]) -> float:
-    """Mouth width while the lips are closed, in eye distances."""
-    tracked = np.concatenate([c.lips for c in clips])
-    return float(np.median(tracked[tracked[:, 0] < 0.01, 1]))
+    """Return the median mouth width of tracked clips while the lips are closed, in eye distances."""
+    tracked = np.concatenate([required(c.lips) for c in clips])
+    return float(np.median(tracked[tracked[:, 0] < CLOSED_LIPS, 1]))
 
 
-def tracked_targets(clips: list[corpora.Clip], head: lips.Lips) -> dict[str, np.ndarray]:
-    """Cleaned curves whose mesh has the tracked aperture and width."""
-    curves = torch.from_numpy(np.concatenate([cleaned(c.curves) for c in clips])).float()
-    aperture, width = lips.wanted(head, np.concatenate([c.lips for c in clips]), rest_width(clips))
+def tracked_targets(clips: list[corpora.Clip], head: lips.Lips) -> dict[str, FloatArray]:
+    """Return cleaned curves (F, 52) of each tracked clip, for which the mesh has the tracked aperture and width."""
+    curves = torch.from_numpy(np.concatenate([clean_tracked_curves(required(c.curves)) for c in clips])).float()
+    tracked = np.concatenate([required(c.lips) for c in clips])
+    aperture, width = lips.scale_to_head(head, tracked, rest_width(clips))
     solved = lips.retarget(head, curves, aperture, width).numpy()
-    ends = np.cumsum([len(c.curves) for c in clips])
+    ends = np.cumsum([len(required(c.curves)) for c in clips])
     return {c.name: part for c, part in zip(clips, np.split(solved, ends[:-1]), strict=True)}
 
 
 def frame_count(clip: corpora.Clip) -> int:
+    """Return how many whole frames at 25 fps the sound of a clip lasts."""
     info = soundfile.info(str(clip.audio))
     return int(info.frames / info.samplerate * FPS)
 
 
-def targets_of(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, np.ndarray]:
+def corpus_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, FloatArray]:
+    """Return the target curves of a corpus.
+
+    Args:
+        corpus: Name of the corpus.
+        clips: Its clips.
+        head: Lips of the project's head.
+        work: Folder with the articulation model and the alignments.
+
+    Returns:
+        Curves (F, 52) at 25 fps by the name of the clip.
+    """
     if corpus == "grid":
         return tracked_targets(clips, head)
     if corpus == "facegood":
-        return {c.name: c.curves for c in clips}
-    if corpus == "quiet":
-        return {c.name: np.zeros((frame_count(c), len(NAMES)), np.float32) for c in clips}
+        return {c.name: required(c.curves) for c in clips}
+    if corpus == "non_speech":
+        return {c.name: np.zeros((frame_count(c), len(CHANNELS)), np.float32) for c in clips}
     clips = align.with_phones(clips, work)
     model = articulation.load(work / "articulation.safetensors")
-    curves = articulation.articulate(model, head, [(c.phones, frame_count(c)) for c in clips])
-    return {
-        c.name: scale_opening_by_loudness(part, soundfile.read(str(c.audio), dtype="float32")[0])
-        for c, part in zip(clips, curves, strict=True)
-    }
+    curves = articulation.articulate(model, head, [(required(c.phones), frame_count(c)) for c in clips])
+    return {c.name: scale_opening_by_loudness(part, load_16k(c.audio)) for c, part in zip(clips, curves, strict=True)}
 
 
 def main() -> None:
+    """Write the targets of the given corpora."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", nargs="+", choices=[c for c in corpora.READERS if c != "mead3d"])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()
-    head = lips.of_head()
+    head = lips.load_lips()
     (args.work / "targets").mkdir(parents=True, exist_ok=True)
     for corpus in args.corpora:
         clips = corpora.read(corpus, args.data)
-        targets = targets_of(corpus, clips, head, args.work)
-        np.savez(args.work / "targets" / f"{corpus}.npz", **targets)
+        targets = corpus_targets(corpus, clips, head, args.work)
+        arrays: dict[str, Any] = dict(targets)  # Any: savez has keyword arguments of other types
+        np.savez(args.work / "targets" / f"{corpus}.npz", **arrays)
         apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])
         print(
             f"{corpus}: {len(targets)} clips, aperture in mm at 5, 50, 95 %: "

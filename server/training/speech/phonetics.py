@@ -1,22 +1,28 @@
-"""Phones as articulatory features, so that a model of one speaker's 51 words can say all sounds.
+"""Phones as articulatory features, with which a model of one speaker's 51 words generalises to all sounds.
 
-ARPAbet (GRID, LJSpeech) and Kokoro's alphabet are both written to IPA; a phone is then a point in a space where ʒ lies
-beside ʃ and z, and ɔ between o and ɑ. Charts: International Phonetic Association (1999). Only what moves the face
-counts: length, tone, aspiration, palatalisation and nasality of vowels are dropped, uvular sounds are written as velar.
+ARPAbet (GRID, LJSpeech) and Kokoro's alphabet are converted to IPA. A phone is then a point in a space where ʒ lies
+beside ʃ and z, and ɔ between o and ɑ. The features are those of the charts of the International Phonetic Association
+(1999). Only what moves the face counts: length, tone, aspiration, palatalisation and nasality of vowels are dropped,
+and uvular sounds are treated as velar.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from ...numerics import FloatArray
 from .. import FPS
 
-Phone = tuple[str, float, float]  # IPA symbol ("" is silence), start, end in seconds
-OPENING = 0.06  # seconds before the first sound at which a resting mouth begins to open; as long after, it has opened
-CLOSING = 0.08  # seconds after the last sound until it rests again
-PAUSE = 0.1  # seconds without a phone in which the mouth need not rest
+Phone: TypeAlias = tuple[str, float, float]  # IPA symbol ("" is silence), start, end in seconds
+# A resting mouth begins to open this long before the first sound and is open as long after it. docs/training.md has the
+# measurements.
+ONSET_SECONDS = 0.06
+RELEASE_SECONDS = 0.08  # from the end of the last sound until the mouth rests
+MIN_REST_SECONDS = 0.1  # a shorter gap between phones does not close the mouth
 
 ARPABET = {
     "AA": "ɑ",
@@ -81,7 +87,7 @@ KOKORO = {
 }
 MODIFIERS = "\u0303ːʰʲᵝ"  # nasal, long, aspirated, palatalised, compressed
 
-#            height back round (open 0 .. close 1, front 0 .. back 1, spread 0 .. rounded 1)
+# Height (0 open, 1 close), backness (0 front, 1 back), rounding (0 spread, 1 rounded).
 VOWELS = {
     "i": (1.0, 0.0, 0.0),
     "ɪ": (0.8, 0.2, 0.0),
@@ -169,25 +175,32 @@ CONSONANTS = {
 }
 FEATURES = ("silence", "vowel", "height", "back", "round", *PLACES, *MANNERS, "voiced")
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
-# How wide the mouth opens by the charts, 1 on an open vowel, as viseme sets for animation have it: on a close vowel, on
-# consonants by PLACES, what a manner adds, and the share that full rounding takes away.
-CLOSE_VOWEL = 0.2
-CONSONANT = np.array([0, 0.08, 0.2, 0.2, 0.18, 0.22, 0.3, 0.4])
-LATERAL, RHOTIC, SIBILANT = 0.15, 0.1, -0.08
-ROUNDING = 0.3
-GLIDE = 0.035  # seconds, standard deviation: lips glide from one opening to the next
+# Mouth opening by phonetic class, relative to an open vowel (1), as in viseme sets for animation.
+CLOSE_VOWEL_OPENING = 0.2
+PLACE_OPENING = np.array([0, 0.08, 0.2, 0.2, 0.18, 0.22, 0.3, 0.4])  # of consonants, in the order of PLACES
+LATERAL_OPENING, RHOTIC_OPENING, SIBILANT_OPENING = 0.15, 0.1, -0.08  # added to that of the place
+ROUNDING_REDUCTION = 0.3  # share of the opening that full rounding takes away
+COARTICULATION_SECONDS = 0.035  # standard deviation of the smoothing from one opening to the next
 
 
-def to_ipa(entries, alphabet: dict[str, str]) -> list[Phone]:
-    """(symbol, start, end, ...) in ARPABET or KOKORO -> phones; stress digits and MODIFIERS go, silences become ""."""
+def to_ipa(entries: Iterable[Sequence[str | float]], alphabet: dict[str, str]) -> list[Phone]:
+    """Convert phones of a corpus to IPA, without stress digits and MODIFIERS; silences become "".
+
+    Args:
+        entries: (symbol, start, end, ...) of each phone, times in seconds.
+        alphabet: ARPABET or KOKORO. Symbols that it lacks are IPA already.
+    """
     strip = partial(re.sub, rf"(?<=[A-Z])\d$|[{MODIFIERS}]", "")
     silence = {"", "sil", "sp", "spn", "SIL"}
-    phones = [("" if e[0] in silence else strip(e[0]), float(e[1]), float(e[2])) for e in entries]
+    phones = [("" if e[0] in silence else strip(str(e[0])), float(e[1]), float(e[2])) for e in entries]
     return [(alphabet.get(symbol, symbol), start, end) for symbol, start, end in phones]
 
 
-def vector(symbol: str) -> np.ndarray:
-    """(2, len(FEATURES)) features at the beginning and at the end of an IPA phone; they differ in diphthongs."""
+def phone_features(symbol: str) -> FloatArray:
+    """Return the features (2, len(FEATURES)) at the start and the end of an IPA phone; they differ in diphthongs.
+
+    A symbol that is not in the tables has the features of silence.
+    """
     rows = np.zeros((2, len(FEATURES)), np.float32)
     if symbol in CONSONANTS:
         for name in CONSONANTS[symbol].split():
@@ -196,51 +209,76 @@ def vector(symbol: str) -> np.ndarray:
         rows[:, COLUMN["vowel"]] = rows[:, COLUMN["voiced"]] = 1
         for row, part in zip(rows, (symbol[0], symbol[-1]), strict=True):
             row[COLUMN["height"]], row[COLUMN["back"]], row[COLUMN["round"]] = VOWELS[part]
-    else:  # silence, and whatever neither alphabet knows
+    else:
         rows[:, COLUMN["silence"]] = 1
     return rows
 
 
-def phone_frames(phones: list[Phone], frames: int, samples: int = 4) -> np.ndarray:
-    """(frames, samples, len(FEATURES)) features around each frame at 25 fps, sampled `samples` times a frame."""
+def frame_features(phones: list[Phone], frames: int, samples: int = 4) -> FloatArray:
+    """Sample the features of phones over time.
+
+    Args:
+        phones: Phones with their times.
+        frames: Number of frames at 25 fps.
+        samples: Samples per frame, spread evenly over the frame's duration around its time.
+
+    Returns:
+        (frames, samples, len(FEATURES)) float32.
+    """
     times = ((np.arange(frames * samples) + 0.5) / samples - 0.5) / FPS
     out = np.zeros((len(times), len(FEATURES)), np.float32)
     out[:, COLUMN["silence"]] = 1
     for symbol, start, end in phones:
         inside = (times >= start) & (times < end)
         if inside.any():
-            first, last = vector(symbol)
-            through = np.clip((times[inside, None] - start) / max(end - start, 1e-3) * 1.6 - 0.3, 0, 1)
-            out[inside] = first + through * (last - first)
+            first, last = phone_features(symbol)
+            # A diphthong holds its first and last vowel for about a fifth of its duration each.
+            progress = np.clip((times[inside, None] - start) / max(end - start, 1e-3) * 1.6 - 0.3, 0, 1)
+            out[inside] = first + progress * (last - first)
     return out.reshape(frames, samples, -1)
 
 
-def charted_opening(features: np.ndarray) -> np.ndarray:
-    """(frames,) how wide a mouth opens by the charts, 1 on a long a: vowels by their height, consonants by place.
+def phonetic_opening(features: FloatArray) -> FloatArray:
+    """Return how wide the mouth opens by phonetic class: vowels by their height, consonants by place and manner.
 
-    `features` (frames, samples, len(FEATURES)) are those of phone_frames.
+    Args:
+        features: (frames, samples, len(FEATURES)) of `frame_features`.
+
+    Returns:
+        (frames,), 0 (closed) to 1 (a long open vowel).
     """
     frames, samples, _ = features.shape
     features = features.reshape(frames * samples, -1)
 
-    def column(name: str) -> np.ndarray:
+    def column(name: str) -> FloatArray:
         return features[:, COLUMN[name]]
 
     places = features[:, [COLUMN[name] for name in PLACES]]
     consonant = (
-        places @ CONSONANT / places.sum(1).clip(1)
-        + LATERAL * column("lateral")
-        + RHOTIC * column("rhotic")
-        + SIBILANT * column("alveolar") * column("fricative")
+        places @ PLACE_OPENING / places.sum(1).clip(1)
+        + LATERAL_OPENING * column("lateral")
+        + RHOTIC_OPENING * column("rhotic")
+        + SIBILANT_OPENING * column("alveolar") * column("fricative")
     )
-    vowel = column("vowel") * (1 - (1 - CLOSE_VOWEL) * column("height"))
-    opening = (consonant + vowel) * (1 - ROUNDING * column("round")) * (1 - column("silence"))
-    smooth = gaussian_filter1d(opening, GLIDE * FPS * samples, mode="nearest")
-    return smooth.reshape(frames, samples).mean(1)
+    vowel = column("vowel") * (1 - (1 - CLOSE_VOWEL_OPENING) * column("height"))
+    opening = (consonant + vowel) * (1 - ROUNDING_REDUCTION * column("round")) * (1 - column("silence"))
+    smooth: FloatArray = gaussian_filter1d(opening, COARTICULATION_SECONDS * FPS * samples, mode="nearest")
+    mean: FloatArray = smooth.reshape(frames, samples).mean(1)
+    return mean
 
 
-def presence(phones: list[Phone], frames: int, symbols: set[str], ramp: float) -> np.ndarray:
-    """(frames,) 1 inside the given IPA phones, falling to 0 as a raised cosine within `ramp` seconds outside."""
+def phone_activation(phones: list[Phone], frames: int, symbols: set[str], ramp: float) -> FloatArray:
+    """Return 1 inside certain phones, falling to 0 outside them as a raised cosine.
+
+    Args:
+        phones: Phones with their times.
+        frames: Number of frames at 25 fps.
+        symbols: The IPA symbols that count.
+        ramp: Length of the fall in seconds.
+
+    Returns:
+        (frames,) float32, 0 to 1.
+    """
     times = np.arange(frames) / FPS
     weight = np.zeros(frames, np.float32)
     for symbol, start, end in phones:
@@ -250,18 +288,22 @@ def presence(phones: list[Phone], frames: int, symbols: set[str], ramp: float) -
     return weight.astype(np.float32)
 
 
-def speaking(phones: list[Phone], frames: int) -> np.ndarray:
-    """(frames,) 1 where a mouth speaks, 0 where it rests, with raised cosines between."""
+def speech_activity(phones: list[Phone], frames: int) -> FloatArray:
+    """Return (frames,) float32 at 25 fps: 1 where the mouth speaks, 0 where it rests, raised cosines between.
+
+    The ramps last from ONSET_SECONDS before to ONSET_SECONDS after the first sound of a run of phones, and
+    RELEASE_SECONDS after its last one.
+    """
     runs: list[list[float]] = []
     for symbol, start, end in phones:
-        if symbol and runs and start - runs[-1][1] < PAUSE:
+        if symbol and runs and start - runs[-1][1] < MIN_REST_SECONDS:
             runs[-1][1] = end
         elif symbol:
             runs.append([start, end])
     times = np.arange(frames) / FPS
     weight = np.zeros(frames, np.float32)
     for start, end in runs:
-        opened = np.clip((times - start + OPENING) / (2 * OPENING), 0, 1)
-        closed = np.clip((times - end) / CLOSING, 0, 1)
+        opened = np.clip((times - start + ONSET_SECONDS) / (2 * ONSET_SECONDS), 0, 1)
+        closed = np.clip((times - end) / RELEASE_SECONDS, 0, 1)
         weight = np.maximum(weight, 0.5 - 0.5 * np.cos(np.pi * np.minimum(opened, 1 - closed)))
     return weight.astype(np.float32)

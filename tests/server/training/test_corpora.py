@@ -41,14 +41,14 @@ def test_grid_skips_the_trackers_neutral_column_and_keeps_names(tmp_path):
 
 def test_facegood_opens_the_jaw_with_mouth_stretch_and_comes_out_at_25_fps(tmp_path):
     folder = tmp_path / "facegood"
-    names = [n for gains in corpora.FACEGOOD.values() for n in gains]
+    names = [n for gains in corpora.FACEGOOD_GAINS.values() for n in gains]
     sound(folder / "a.flac", 2)
     weights = np.zeros((60, len(names)), np.float32)
     weights[:, names.index("mouth_stretch_c")] = np.linspace(0, 0.6, 60)
     np.savez(folder / "a.npz", weights=weights)
     (folder / "channels.json").write_text(json.dumps(names))
     (clip,) = corpora.read("facegood", tmp_path)
-    jaw = clip.curves[:, corpora.INDEX["jawOpen"]]
+    jaw = clip.curves[:, corpora.CHANNEL_INDEX["jawOpen"]]
     assert len(jaw) == 50
     np.testing.assert_allclose(jaw, np.interp(np.arange(50) / 25, np.arange(60) / 30, weights.sum(1)), atol=1e-6)
 
@@ -124,17 +124,17 @@ def test_both_alphabets_meet_in_the_same_features():
     arpabet = phonetics.to_ipa([("SH", 0, 1), ("OW1", 1, 2), ("SIL", 2, 3)], phonetics.ARPABET)
     kokoro = phonetics.to_ipa([("ʃ", 0, 1, 0), ("O", 1, 2, 1), ("sil", 2, 3, 0)], phonetics.KOKORO)
     assert arpabet == kokoro == [("ʃ", 0, 1), ("oʊ", 1, 2), ("", 2, 3)]
-    assert not (phonetics.vector("ʃ") == phonetics.vector("")).all()
+    assert not (phonetics.phone_features("ʃ") == phonetics.phone_features("")).all()
 
 
 def test_every_phone_of_both_alphabets_has_features():
     for alphabet in (phonetics.ARPABET, phonetics.KOKORO):
         for ipa in alphabet.values():
-            assert phonetics.vector(ipa)[0, phonetics.COLUMN["silence"]] == 0, ipa
+            assert phonetics.phone_features(ipa)[0, phonetics.COLUMN["silence"]] == 0, ipa
 
 
 def test_a_diphthong_moves_and_a_monophthong_does_not():
     height = phonetics.COLUMN["height"]
-    moving = phonetics.phone_frames([("aɪ", 0, 0.4)], 10)[:, 0, height]
-    still = phonetics.phone_frames([("i", 0, 0.4)], 10)[1:, 0, height]
+    moving = phonetics.frame_features([("aɪ", 0, 0.4)], 10)[:, 0, height]
+    still = phonetics.frame_features([("i", 0, 0.4)], 10)[1:, 0, height]
     assert moving[2] < moving[-1] and np.ptp(still) == 0

@@ -28,13 +28,13 @@ def clips(tmp_path):
 @pytest.fixture
 def another_voice(monkeypatch):
     """The vocoder is a package of its own; here it makes the sound negative."""
-    monkeypatch.setattr(augment, "other_voice", lambda audio, rng: -audio)
+    monkeypatch.setattr(augment, "convert_voice", lambda audio, rng: -audio)
 
 
 def joined(clips, copy):
     """Every stretch as (mean sound of each frame, its parts, its curves); a clip's jaw is open by its number."""
     targets = {c.name: np.full((60, len(arkit.CHANNELS)), (i + 1) / 20, np.float32) for i, c in enumerate(clips)}
-    for audio, parts in features.stretches(clips, copy, np.random.default_rng(copy)):
+    for audio, parts in features.make_segments(clips, copy, np.random.default_rng(copy)):
         frames = sum(p["frames"] for p in parts)
         assert len(audio) == frames * STEP
         stretch = dataset.join("kokoro", np.zeros((frames, 4), np.float16), parts, targets)
@@ -58,7 +58,7 @@ def test_copies_join_clips_without_losing_one(clips):
 
 def test_another_voice_speaks_after_a_pause_in_which_the_face_rests(clips, another_voice):
     names = []
-    for sound, parts, curve in joined(clips, features.OTHERS):
+    for sound, parts, curve in joined(clips, features.CONVERTED_COPY):
         assert [p.get("pause", False) for p in parts] == [True, False] * (len(parts) // 2)
         names += [p["name"] for p in parts if "pause" not in p]
         at = 0
@@ -83,17 +83,17 @@ def test_a_tracked_face_keeps_its_habits_to_its_own_voice(clips, another_voice, 
     (tmp_path / "targets").mkdir()
     (tmp_path / "features").mkdir()
     np.savez(tmp_path / "targets" / "grid.npz", **open_jaw)
-    for copy in (0, features.OTHERS):
+    for copy in (0, features.CONVERTED_COPY):
         index, frames = [], 0
-        for _, parts in features.stretches(tracked, copy, np.random.default_rng(copy)):
+        for _, parts in features.make_segments(tracked, copy, np.random.default_rng(copy)):
             index.append({"start": frames, "parts": parts})
             frames += sum(part["frames"] for part in parts)
         (tmp_path / "features" / f"grid_{copy}.json").write_text(json.dumps(index))
         np.save(tmp_path / "features" / f"grid_{copy}.npy", np.zeros((frames, 2), np.float16))
-    own, other = (dataset.load(tmp_path, tmp_path, "grid", [copy], "train") for copy in (0, features.OTHERS))
+    own, other = (dataset.load(tmp_path, tmp_path, "grid", [copy], "train") for copy in (0, features.CONVERTED_COPY))
     jaw = arkit.CHANNELS.index("jawOpen")
     assert all((s.curves[:, jaw] == 0.5).all() for s in own)
-    assert not any(s.curves[:, dataset.UPPER].any() for s in own)
+    assert not any(s.curves[:, dataset.UPPER_FACE].any() for s in own)
     for s in other:
         open_frames = s.curves[:, jaw] > 0
         assert 0.1 < open_frames.mean() < 0.6 and s.curves[open_frames, jaw].max() == 0.5

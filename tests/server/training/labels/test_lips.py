@@ -17,11 +17,11 @@ def test_aperture_is_that_of_the_landmarks_on_the_moving_head():
     curves[:, JAW] = [0, 0.2, 0.5]
     moved = head.landmarks68 + np.tensordot(curves, head.basis[:, head.landmark_vertices], 1)
     wanted = [np.linalg.norm(moved[:, a] - moved[:, b], axis=-1) for a, b in ((62, 66), (48, 54))]
-    np.testing.assert_allclose(lips.of_head()(torch.from_numpy(curves)), np.stack(wanted, 1), atol=2e-5)
+    np.testing.assert_allclose(lips.load_lips()(torch.from_numpy(curves)), np.stack(wanted, 1), atol=2e-5)
 
 
 def test_retarget_reaches_the_wanted_lips_with_weights_in_range():
-    head, generator = lips.of_head(), torch.Generator().manual_seed(0)
+    head, generator = lips.load_lips(), torch.Generator().manual_seed(0)
     curves = 0.08 * torch.rand(40, 52, generator=generator)
     aperture = 0.0005 + 0.012 * torch.rand(40, generator=generator)
     width = head.neutral[1] * (0.95 + 0.08 * torch.rand(40, generator=generator))
@@ -35,15 +35,15 @@ def test_retarget_reaches_the_wanted_lips_with_weights_in_range():
 
 def test_cleaned_tracks_are_symmetric_and_rest_at_zero():
     tracked = np.random.default_rng(0).random((51, 52)).astype(np.float32)
-    clean = targets.cleaned(tracked)
-    np.testing.assert_allclose(clean, clean[:, targets.PARTNER], atol=1e-6)
+    clean = targets.clean_tracked_curves(tracked)
+    np.testing.assert_allclose(clean, clean[:, targets.MIRRORED], atol=1e-6)
     gaze = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith("eyeLook")]
     assert (clean[:, gaze] == 0).all() and np.median(clean[:, arkit.CHANNELS.index("browInnerUp")]) == 0
 
 
 def test_rules_close_labials_round_sh_and_rest_in_silence():
     torch.manual_seed(1)
-    model, head = articulation.Articulation(1), lips.of_head()  # untrained: only the rules can be right
+    model, head = articulation.Articulation(1), lips.load_lips()  # untrained: only the rules can be right
     torch.nn.init.zeros_(model.faces.weight)
     model.mean[:] = 0.1
     model.mean[-2], model.mean[-1] = 8.0, 50.0
@@ -58,7 +58,10 @@ def test_rules_close_labials_round_sh_and_rest_in_silence():
     ]
     (curves,) = articulation.articulate(model, head, [(phones, 55)])
     aperture = 1e3 * head(torch.from_numpy(curves))[:, 0].numpy()
-    at = lambda seconds: int(round(seconds * 25))
+
+    def at(seconds: float) -> int:
+        return round(seconds * 25)
+
     assert aperture[at(0.83)] < 0.5 < 4 < aperture[at(0.7)]
     assert aperture[at(1.18)] < 6 and curves[at(1.18), arkit.CHANNELS.index("mouthFunnel")] > 0.25
     assert aperture[at(0.2)] < 0.5 and aperture[at(2.0)] < 0.5

@@ -1,3 +1,7 @@
+"""Forced alignment and recognition on features made up here."""
+
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -6,7 +10,7 @@ from server.training.speech import align
 SYMBOLS = ["", "a", "m", "s", "u"]
 
 
-def heard(said: list[tuple[str, int]], rng: np.random.Generator) -> np.ndarray:
+def features_of(said: list[tuple[str, int]], rng: np.random.Generator) -> np.ndarray:
     """Features of symbols that last so many frames at 50 Hz: a direction for each, and noise."""
     directions = np.random.default_rng(0).standard_normal((len(SYMBOLS), align.SIZE))
     rows = np.concatenate([np.repeat(directions[[SYMBOLS.index(symbol)]], count, 0) for symbol, count in said])
@@ -19,7 +23,7 @@ def model():
     clips = []
     for _ in range(40):
         said = [(str(rng.choice(SYMBOLS)), int(rng.integers(3, 12))) for _ in range(20)]
-        clips.append((heard(said, rng), [symbol for symbol, count in said for _ in range(count)]))
+        clips.append((features_of(said, rng), [symbol for symbol, count in said for _ in range(count)]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(align, "STEPS", 60)
         return align.train(clips)
@@ -27,11 +31,11 @@ def model():
 
 def check(model, said: list[tuple[str, int]], text: list[str]):
     """Align the text; what is said must come back with its times, to a frame."""
-    found = align.align(model, heard(said, np.random.default_rng(2)), text)
+    found = align.align(model, features_of(said, np.random.default_rng(2)), text)
     assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in said]
     ends = np.cumsum([count for _, count in said]) - 0.5
-    assert np.allclose([end for _, _, end in found], ends / align.RATE, atol=1 / align.RATE)
-    assert all(a[2] == b[1] for a, b in zip(found, found[1:], strict=False)) and found[0][1] == 0
+    assert np.allclose([end for _, _, end in found], ends / align.FEATURE_RATE, atol=1 / align.FEATURE_RATE)
+    assert all(a[2] == b[1] for a, b in pairwise(found)) and found[0][1] == 0
 
 
 def test_phones_come_back_with_their_times(model):
@@ -49,17 +53,17 @@ def test_a_clip_may_end_in_the_middle_of_its_text(model):
 
 def test_the_same_phone_twice_is_two_phones(model):
     check(model, [("", 9), ("a", 8), ("m", 8), ("a", 8)], ["a", "m", "a"])
-    found = align.align(model, heard([("", 9), ("m", 12), ("a", 8)], np.random.default_rng(3)), ["m", "m", "a"])
+    found = align.align(model, features_of([("", 9), ("m", 12), ("a", 8)], np.random.default_rng(3)), ["m", "m", "a"])
     assert [symbol for symbol, _, _ in found] == ["", "m", "m", "a"]
 
 
 def test_a_phone_that_was_never_heard_is_taken_for_its_neighbour(model):
-    assert SYMBOLS[align.nearest("b", SYMBOLS)] == "m"
-    assert SYMBOLS[align.nearest("y", SYMBOLS)] == "u"
+    assert SYMBOLS[align.nearest_symbol("b", SYMBOLS)] == "m"
+    assert SYMBOLS[align.nearest_symbol("y", SYMBOLS)] == "u"
 
 
 def test_agreement_tells_a_wrong_text(model):
-    sound = heard([("", 9), ("m", 6), ("a", 9), ("s", 5), ("u", 8), ("", 12)], np.random.default_rng(4))
+    sound = features_of([("", 9), ("m", 6), ("a", 9), ("s", 5), ("u", 8), ("", 12)], np.random.default_rng(4))
     right = align.align(model, sound, ["m", "a", "s", "u", ""])
     wrong = align.align(model, sound, ["s", "m", "m", "s", "a", "a", ""])
     assert align.agreement(model, sound, right) > 0.8 > align.agreement(model, sound, wrong)
@@ -72,11 +76,13 @@ def test_symbols_at_times():
 
 def test_phones_are_recognised_where_no_text_says_which(model):
     said = [("", 20), ("m", 6), ("a", 9), ("s", 5), ("u", 8), ("", 9), ("a", 7)]
-    found = align.recognise(model, heard(said, np.random.default_rng(4)))
+    found = align.recognise(model, features_of(said, np.random.default_rng(4)))
     assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in said]
     ends = np.cumsum([count for _, count in said]) - 0.5
-    assert np.allclose([end for _, _, end in found], ends / align.RATE, atol=1 / align.RATE)
+    assert np.allclose([end for _, _, end in found], ends / align.FEATURE_RATE, atol=1 / align.FEATURE_RATE)
     assert all(
-        b - a >= (align.SHORTEST - 0.5) / align.RATE
-        for _, a, b in align.recognise(model, heard([(symbol, 1) for symbol in "masu" * 8], np.random.default_rng(5)))
+        b - a >= (align.MIN_PHONE_FRAMES - 0.5) / align.FEATURE_RATE
+        for _, a, b in align.recognise(
+            model, features_of([(symbol, 1) for symbol in "masu" * 8], np.random.default_rng(5))
+        )
     )

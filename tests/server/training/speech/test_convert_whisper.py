@@ -39,7 +39,7 @@ def tensors():
     }
     for layer in range(2):
         sizes = {"gamma": (SIZE,), "beta": (SIZE,), "linear_1/bias": (SIZE,)}
-        for name in convert_whisper.BLOCK:
+        for name in convert_whisper.BLOCK_NAMES:
             last = "/".join(name.split("/")[-2:])
             shape = (
                 sizes.get(name.split("/")[-1])

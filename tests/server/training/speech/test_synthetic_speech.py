@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server.training import corpora
-from server.training.speech import kokoro, phonetics, pronounce, synthetic_speech
+from server.training.speech import grapheme_to_phoneme, kokoro, phonetics, synthetic_speech
 
 VOICES = [
     "af_heart",
@@ -28,25 +28,25 @@ VOICES = [
 
 def test_every_symbol_that_can_be_a_phone_has_features_and_no_two_share_a_token():
     assert len(set(kokoro.VOCABULARY.values())) == len(kokoro.VOCABULARY) == 114
-    for symbol in set(kokoro.VOCABULARY) - set(kokoro.BEFORE + kokoro.AFTER + kokoro.PAUSES + "S"):
+    for symbol in set(kokoro.VOCABULARY) - set(kokoro.PREFIX_MARKS + kokoro.SUFFIX_MARKS + kokoro.PAUSES + "S"):
         ((ipa, _, _),) = phonetics.to_ipa([(symbol, 0, 1, 0)], phonetics.KOKORO)
-        assert phonetics.vector(ipa)[0, phonetics.COLUMN["silence"]] == 0, symbol
+        assert phonetics.phone_features(ipa)[0, phonetics.COLUMN["silence"]] == 0, symbol
 
 
-@pytest.mark.parametrize("written, ipa", [("ꭧʰ", "ʈʂ"), ("ɑ\u0303", "ɑ"), ("øː", "ø"), ("ɾʲ", "ɾ"), ("ʨʰ", "tɕ")])
+@pytest.mark.parametrize(("written", "ipa"), [("ꭧʰ", "ʈʂ"), ("ɑ\u0303", "ɑ"), ("øː", "ø"), ("ɾʲ", "ɾ"), ("ʨʰ", "tɕ")])
 def test_modifiers_do_not_reach_the_articulation(written, ipa):
     assert phonetics.to_ipa([(written, 0, 1, 0)], phonetics.KOKORO) == [(ipa, 0, 1)]
 
 
 def test_rounding_is_where_it_belongs():
     round_column = phonetics.COLUMN["round"]
-    assert all(phonetics.vector(v)[0, round_column] > 0.6 for v in "u o y ø œ ɔ w ɥ ʃ".split())
-    assert all(phonetics.vector(v)[0, round_column] == 0 for v in "i e a ɯ ɤ ɨ j ɕ ʂ s".split())
+    assert all(phonetics.phone_features(v)[0, round_column] > 0.6 for v in "u o y ø œ ɔ w ɥ ʃ".split())
+    assert all(phonetics.phone_features(v)[0, round_column] == 0 for v in "i e a ɯ ɤ ɨ j ɕ ʂ s".split())
 
 
 def test_spaces_and_stress_belong_to_the_next_phone_and_length_and_tone_to_the_last():
     # silence, ˈ, ɑ, ː, " ", p, ↘, ".", silence in frames of 25 ms, 50 ms late
-    phones = kokoro.timed("ˈɑː p↘.", np.array([6, 1, 4, 2, 1, 3, 2, 4, 3]), 0.7)
+    phones = kokoro.phone_times("ˈɑː p↘.", np.array([6, 1, 4, 2, 1, 3, 2, 4, 3]), 0.7)
     names, starts, ends = zip(*phones, strict=True)
     assert names == ("sil", "ɑː", "p", "sil", "sil")
     np.testing.assert_allclose(starts, [0, 0.1, 0.275, 0.425, 0.525])
@@ -56,17 +56,17 @@ def test_spaces_and_stress_belong_to_the_next_phone_and_length_and_tone_to_the_l
 def test_a_pause_gets_back_what_was_counted_to_the_phone_before():
     sound = np.zeros(16000)
     sound[3200:6400] = np.sin(np.arange(3200))  # heard from 0.2 to 0.4 s
-    phones = synthetic_speech.trimmed([("sil", 0, 0.2), ("a", 0.2, 0.7), ("sil", 0.7, 0.8), ("sil", 0.8, 1)], sound)
+    phones = synthetic_speech.trim_phones([("sil", 0, 0.2), ("a", 0.2, 0.7), ("sil", 0.7, 0.8), ("sil", 0.8, 1)], sound)
     assert phones == [("sil", 0, 0.2), ("a", 0.2, 0.4), ("sil", 0.4, 1)]
 
 
 def test_a_stop_before_a_pause_keeps_its_closure():
-    phones = synthetic_speech.trimmed([("p", 0.5, 0.8), ("sil", 0.8, 1)], np.r_[np.ones(6400), np.zeros(9600)])
+    phones = synthetic_speech.trim_phones([("p", 0.5, 0.8), ("sil", 0.8, 1)], np.r_[np.ones(6400), np.zeros(9600)])
     assert phones == [("p", 0.5, 0.56), ("sil", 0.56, 1)]
 
 
 @pytest.mark.parametrize(
-    "pinyin, written",
+    ("pinyin", "written"),
     [
         ("ni3", "ni↓"),
         ("zhi1", "ꭧɨ→"),
@@ -89,11 +89,11 @@ def test_a_stop_before_a_pause_keeps_its_closure():
     ],
 )
 def test_pinyin_becomes_phones_with_a_tone(pinyin, written):
-    assert pronounce.syllable(pinyin) == written
+    assert grapheme_to_phoneme.pinyin_to_phonemes(pinyin) == written
 
 
 @pytest.mark.parametrize(
-    "ipa, language, written",
+    ("ipa", "language", "written"),
     [
         ("ma^ɪn hˈa^ʊs", "de", "mIn hˈWs"),
         ("nˈɪçt", "de", "nˈɪçt"),
@@ -104,12 +104,12 @@ def test_pinyin_becomes_phones_with_a_tone(pinyin, written):
     ],
 )
 def test_ipa_of_espeak_becomes_letters_of_kokoro(ipa, language, written):
-    assert pronounce.letters(ipa, pronounce.SPELLINGS.get(language, {})) == written
+    assert grapheme_to_phoneme.ipa_to_kokoro(ipa, grapheme_to_phoneme.CORRECTIONS.get(language, {})) == written
 
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is only needed to make a corpus")
 def test_a_german_sentence_keeps_its_pauses_and_umlauts():
-    written = pronounce.pronounce("Schöne Tür, nicht wahr?", "de")
+    written = grapheme_to_phoneme.text_to_phonemes("Schöne Tür, nicht wahr?", "de")
     assert "øː" in written and "yː" in written and "ç" in written
     assert written.index(",") < written.index("ç") and written.endswith("?")
 

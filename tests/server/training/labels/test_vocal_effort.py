@@ -6,7 +6,7 @@ from server.arkit import CHANNELS
 from server.files.audio import SAMPLE_RATE
 from server.performance import lip_contact
 from server.training import FPS
-from server.training.labels import effort
+from server.training.labels import vocal_effort
 
 
 def line() -> tuple[np.ndarray, np.ndarray]:
@@ -23,10 +23,10 @@ def line() -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_louder_half_opens_wider_and_round_lips_stay_as_they_are():
     audio, speech = line()
-    said = effort.scale_opening_by_loudness(speech, audio)
+    said = vocal_effort.scale_opening_by_loudness(speech, audio)
     quiet, loud = lip_contact.opening(said)[10], lip_contact.opening(said)[90]
     assert quiet < lip_contact.opening(speech)[10] < loud
-    assert abs(20 * np.log10(loud / quiet) - 12 * effort.SHARE) < 0.3
+    assert abs(20 * np.log10(loud / quiet) - 12 * vocal_effort.OPENING_GAIN) < 0.3
     assert (said[[20, 70]] == 0).all() and said.dtype == np.float32
     np.testing.assert_array_equal(said[:, CHANNELS.index("mouthPucker")], speech[:, CHANNELS.index("mouthPucker")])
 
@@ -34,12 +34,14 @@ def test_the_louder_half_opens_wider_and_round_lips_stay_as_they_are():
 def test_a_quiet_recording_opens_as_a_loud_one():
     audio, speech = line()
     np.testing.assert_allclose(
-        effort.scale_opening_by_loudness(speech, audio / 30), effort.scale_opening_by_loudness(speech, audio), atol=1e-4
+        vocal_effort.scale_opening_by_loudness(speech, audio / 30),
+        vocal_effort.scale_opening_by_loudness(speech, audio),
+        atol=1e-4,
     )
 
 
 def test_silence_and_a_still_mouth_are_left_alone():
     audio, speech = line()
-    np.testing.assert_allclose(effort.scale_opening_by_loudness(speech, 0 * audio), speech, atol=1e-6)
+    np.testing.assert_allclose(vocal_effort.scale_opening_by_loudness(speech, 0 * audio), speech, atol=1e-6)
     still = np.zeros_like(speech)
-    np.testing.assert_array_equal(effort.scale_opening_by_loudness(still, audio), still)
+    np.testing.assert_array_equal(vocal_effort.scale_opening_by_loudness(still, audio), still)
