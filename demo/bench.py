@@ -1,9 +1,9 @@
-"""Speed and memory, printed as a table: the server as the add-on speaks to it, and the writing of curves in Blender.
+"""Speed and memory as a table: the server as the add-on talks to it, and the writing of curves in Blender.
 
     python3 build.py bench [--mesh MESH] [--repeats N] [--quick]
 
-Each figure is the median of several runs of a warm server, with the lowest and the highest; ten minutes of speech run
-half as often. Nothing here is a test.
+Each figure is the median of several runs of a warm server, with the minimum and the maximum; ten minutes of speech are
+run half as often. This measures and tests nothing.
 """
 
 import argparse
@@ -11,12 +11,15 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import bpy
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from lsf_blender_addon.animation import actions, fcurves
 from lsf_blender_addon.animation.curve_plan import Keying
@@ -28,15 +31,27 @@ from server.arkit import CHANNELS
 from server.face.head import load_head
 from server.files.meshes import load
 
+Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]  # header and arrays
+
 LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" / "demo_line.flac"
 
 
 def row(name: str, seconds: list[float], note: str = "") -> None:
+    """Print a row of the table: median, minimum and maximum."""
     print(f"{name:<44}{median(seconds):9.3f}{min(seconds):9.3f}{max(seconds):9.3f}   {note}", flush=True)
 
 
-def timed(work, repeats: int, warm_up: int = 1) -> list[float]:
-    """Seconds of each of `repeats` calls of work(i), after `warm_up` ones that are not counted."""
+def timed(work: Callable[[int], object], repeats: int, warm_up: int = 1) -> list[float]:
+    """Time some calls.
+
+    Args:
+        work: What is timed; it is given the number of the call, from 0 on.
+        repeats: Number of calls that count.
+        warm_up: Number of calls before them that do not count.
+
+    Returns:
+        Seconds of each call that counts.
+    """
     seconds = []
     for i in range(warm_up + repeats):
         start = time.perf_counter()
@@ -46,9 +61,9 @@ def timed(work, repeats: int, warm_up: int = 1) -> list[float]:
 
 
 class Server:
-    """The server's process, spoken to without threads."""
+    """The server's process, without the client's threads."""
 
-    def __init__(self, log: Path):
+    def __init__(self, log: Path) -> None:
         start = time.perf_counter()
         self.process, self.jobs = ServerProcess(sys.executable, log), 0
         self.process.greet()
@@ -56,21 +71,23 @@ class Server:
         self._wait({"ready"})
         self.ready = time.perf_counter() - start
 
-    def _wait(self, kinds: set[str]) -> tuple[dict, dict]:
+    def _wait(self, kinds: set[str]) -> Message:
+        """The next message of one of these kinds."""
         while True:
             header, arrays = self.process.receive()
             if header["type"] == "error":
-                sys.exit(f"The server refuses: {header['message']}")
+                sys.exit(f"The server reports an error: {header['message']}")
             if header["type"] in kinds:
                 return header, arrays
 
-    def ask(self, kind: str, header: dict, arrays: dict) -> tuple[dict, dict]:
+    def ask(self, kind: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Message:
+        """Send a request and wait for its result, see docs/protocol.md."""
         self.jobs += 1
         self.process.send({"type": kind, "job": str(self.jobs), **header}, arrays)
         return self._wait({"result"})
 
     def peak_megabytes(self) -> float | None:
-        """The most memory it ever held, where the system tells (Linux)."""
+        """The most memory that the process has held so far; None where the system does not tell (only Linux does)."""
         try:
             status = Path(f"/proc/{self.process._process.pid}/status").read_text()
         except OSError:
@@ -78,8 +95,18 @@ class Server:
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
-def finer(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split each triangle in four at the middles of its edges: about four times the vertices."""
+def subdivide(
+    vertices: NDArray[np.floating], triangles: NDArray[np.integer]
+) -> tuple[NDArray[np.floating], NDArray[np.int32]]:
+    """Split each triangle in four at the midpoints of its edges: about four times as many vertices.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (T, 3) vertex indices.
+
+    Returns:
+        Vertices and triangles of the finer mesh.
+    """
     sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1)
     edges, side_edge = np.unique(sides, axis=0, return_inverse=True)
     a, b, c = triangles.T
@@ -89,6 +116,7 @@ def finer(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def bench_start(folder: Path, repeats: int) -> None:
+    """Time the start of the server; the first start, with cold file caches, does not count."""
     started = []
     for _ in range(repeats + 1):
         started.append(Server(folder / "server.log"))
@@ -98,6 +126,7 @@ def bench_start(folder: Path, repeats: int) -> None:
 
 
 def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
+    """Time whole requests for speech of some lengths in seconds."""
     line, rate = soundfile.read(LINE, dtype="float32")
     server = Server(folder / "server.log")
     for length in lengths:
@@ -115,6 +144,7 @@ def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
 
 
 def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
+    """Time the fit of the face to a mesh, by default the project's own head subdivided, with and without the cache."""
     server, heads = Server(folder / "server.log"), []
     for i in range(repeats + 1):
         if mesh:
@@ -122,7 +152,7 @@ def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
             vertices, triangles = given.vertices * (1 + 1e-4 * i), given.triangles  # another size: not in the cache
         else:
             head, person = load_head(), np.random.default_rng(i).standard_normal(10)
-            vertices, triangles = finer(head.with_identity(person), head.triangles)
+            vertices, triangles = subdivide(head.with_identity(person), head.triangles)
         heads.append({"vertices": vertices.astype(np.float32), "triangles": triangles.astype(np.int32)})
     count = f"{len(heads[0]['vertices'])} vertices"
     row(f"fit of a head of {count}, cold", timed(lambda i: server.ask("prepare_face", {}, heads[i]), repeats))
@@ -133,6 +163,7 @@ def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
 
 
 def bench_curves(repeats: int) -> None:
+    """Time the writing of F-curves for a new line, and for a moved slider."""
     motion = np.random.default_rng(0).random((18000, len(CHANNELS)), np.float32)
     line = Line(
         strip="line",
@@ -146,13 +177,14 @@ def bench_curves(repeats: int) -> None:
         duration=len(motion) / 30,
         t0=0,
     )
-    heads = [bpy.data.objects.new("head", bpy.data.meshes.new("head")) for _ in range(repeats + 1)]
-    for head in heads:
+    meshes = [bpy.data.meshes.new("head") for _ in range(repeats + 1)]
+    for mesh in meshes:
+        head = bpy.data.objects.new("head", mesh)
         for name in ("Basis", *CHANNELS):
             head.shape_key_add(name=name)
     row(
         "write 52 curves x 18000 frames into Blender",
-        timed(lambda i: actions.write(heads[i].data, line, list(CHANNELS), motion), repeats),
+        timed(lambda i: actions.write(meshes[i], line, list(CHANNELS), motion), repeats),
     )
     waves = np.arange(1800)[:, None] / 30 * np.random.default_rng(0).uniform(1, 6, len(CHANNELS))
     minute, still = 0.5 + 0.4 * np.sin(waves).astype(np.float32), np.zeros((1800, len(CHANNELS)), np.float32)
@@ -174,8 +206,9 @@ def bench_curves(repeats: int) -> None:
 
 
 def main() -> None:
+    """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mesh", type=Path, help="fit this head instead of finer ones made from the project's own")
+    parser.add_argument("--mesh", type=Path, help="fit this head instead of subdivided ones of the project")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="without the 10 minutes of speech")
     args = parser.parse_args()

@@ -1,9 +1,9 @@
-"""The demo, inside bpy: from the extension zip to a talking shot, a playblast and a contact sheet.
+"""The demo, inside bpy: from the extension zip to an animated shot, a playblast and a contact sheet.
 
     python3 build.py demo            (which runs: python demo/talking_head.py ZIP FOLDER)
 
-Everything goes the artist's way: the zip is installed, the head comes from the add-on's own operator, the line lies on
-the sequencer, and the operator of the panel's Generate button does the work.
+It does what an artist does: it installs the zip, adds the head with the add-on's operator, puts the line on the
+sequencer, and runs the operator of the panel's Generate button.
 """
 
 import argparse
@@ -13,20 +13,24 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
 import numpy as np
 from mathutils import Vector
 
-START, FPS, SIZE = 25, 24, 540  # the strip's first frame; of the scene; pixels of the square playblast
+START = 25  # first frame of the strip
+FPS = 24  # of the scene
+SIZE = 540  # pixels, width and height of the playblast
 IPA = {"A": "eɪ", "I": "aɪ", "O": "oʊ", "W": "aʊ", "Y": "ɔɪ", "ᵊ": "ə"}  # Kokoro's one-letter diphthongs
-# What a lip reader looks at: (sound, where in it the mouth shows it best as a share of its length), in the sheet once.
+# The sounds of the contact sheet, those whose mouth shape is easy to see: (sound, the moment as a share of its length).
 SHOWN = [("p", 0.5), ("m", 0.5), ("b", 0.5), ("f", 0.5), ("v", 0.5), ("ɑ", 0.5), ("æ", 0.5), ("O", 0.7)]
 
 
 @contextlib.contextmanager
-def step(name: str, seconds: dict[str, float]):
+def step(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Announce a step, and store how many seconds it takes in `seconds`."""
     print(f"{name} …", flush=True)
     start = time.monotonic()
     yield
@@ -34,11 +38,11 @@ def step(name: str, seconds: dict[str, float]):
 
 
 @contextlib.contextmanager
-def output_to(log: Path):
-    """Send what Blender itself prints while it renders to a file."""
+def output_to(log: Path) -> Iterator[None]:
+    """Append everything that Blender itself prints to a file."""
     sys.stdout.flush()
     kept = os.dup(1), os.dup(2)
-    with open(log, "a") as file:
+    with log.open("a") as file:
         os.dup2(file.fileno(), 1), os.dup2(file.fileno(), 2)
     try:
         yield
@@ -47,21 +51,21 @@ def output_to(log: Path):
 
 
 def install(product: Path) -> str:
-    """Install and enable the extension zip; its module name."""
+    """Install and enable the extension zip; returns the name of its module."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.ops.extensions.package_install_files(filepath=str(product), repo="user_default", enable_on_install=True)
     return next(addon.module for addon in bpy.context.preferences.addons if addon.module.endswith("lsf_animation"))
 
 
 def line_of_speech(module: str) -> tuple[Path, list[tuple[str, float, float]]]:
-    """The bundled sound file and its phones (sound, start, end) in seconds."""
+    """The bundled sound file, and its phones as (sound, start, end) in seconds."""
     assets = Path(sys.modules[module].__file__).parent / "assets"
     line = json.loads((assets / "demo_line.json").read_text(encoding="utf-8"))
     return assets / "demo_line.flac", [tuple(phone) for phone in line["phones"]]
 
 
 def make_shot(sound: Path) -> bpy.types.Object:
-    """A new scene with the project's head and the line on the sequencer, animated; the head."""
+    """Add the project's head and the line to the scene and animate them; returns the head."""
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = FPS, 1
     bpy.ops.lsf.add_head()
@@ -69,12 +73,12 @@ def make_shot(sound: Path) -> bpy.types.Object:
     strips = scene.sequence_editor_create().strips
     strip = strips.new_sound("demo line", str(sound), channel=1, frame_start=START)
     scene.frame_start, scene.frame_end = START, int(strip.frame_final_end)
-    bpy.ops.lsf.generate()  # raises with a sentence if it cannot
+    bpy.ops.lsf.generate()  # raises RuntimeError if it fails
     return head
 
 
 def light_and_camera(head: bpy.types.Object) -> None:
-    """A portrait, a little from the side and from below, in Workbench's studio light."""
+    """Set up a portrait, a little from the side and from below, in Workbench's studio light."""
     scene, points = bpy.context.scene, np.array([head.matrix_world @ vertex.co for vertex in head.data.vertices])
     low, high = points.min(0).tolist(), points.max(0).tolist()
     middle = Vector((0, low[1] + 0.3 * (high[1] - low[1]), low[2] + 0.52 * (high[2] - low[2])))
@@ -96,7 +100,7 @@ def light_and_camera(head: bpy.types.Object) -> None:
 
 
 def playblast(path: Path) -> None:
-    """H.264 and AAC in an mp4, the sequencer's sound with it."""
+    """Render the scene as an .mp4 file, H.264 with the sequencer's sound as AAC."""
     render = bpy.context.scene.render
     bpy.context.scene.display.render_aa = "FXAA"
     render.image_settings.media_type = "VIDEO"
@@ -108,7 +112,7 @@ def playblast(path: Path) -> None:
 
 
 def moments(phones: list[tuple[str, float, float]]) -> list[tuple[float, str]]:
-    """(seconds in the line, sound) of the sheet's eight frames: the longest of each sound shown, in time order."""
+    """(seconds in the line, sound) of the contact sheet's eight frames in time order: the longest phone of each."""
     chosen = []
     for sound, share in SHOWN:
         _, start, end = max((phone for phone in phones if phone[0] == sound), key=lambda phone: phone[2] - phone[1])
@@ -117,7 +121,7 @@ def moments(phones: list[tuple[str, float, float]]) -> list[tuple[float, str]]:
 
 
 def contact_sheet(path: Path, phones: list[tuple[str, float, float]]) -> None:
-    """Eight stills in two rows, each stamped with its sound and time."""
+    """Render eight stills and write them in two rows as a .png file, each stamped with its sound and time."""
     scene, stills = bpy.context.scene, []
     render = scene.render
     scene.display.render_aa = "8"
@@ -147,11 +151,12 @@ def contact_sheet(path: Path, phones: list[tuple[str, float, float]]) -> None:
 
 
 def main() -> None:
+    """Install the product and make the shot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("product", type=Path, help="the extension zip")
-    parser.add_argument("folder", type=Path, help="where the shot goes")
+    parser.add_argument("folder", type=Path, help="where the results are written")
     parser.add_argument("--blend-only", action="store_true", help="stop before rendering")
-    parser.add_argument("--step", action="append", default=[], help="NAME=SECONDS of a step done before, for the table")
+    parser.add_argument("--step", action="append", default=[], help="NAME=SECONDS of an earlier step, for the table")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     folder, log = args.folder.resolve(), args.folder / "blender.log"
@@ -164,7 +169,7 @@ def main() -> None:
         head = make_shot(sound)
     light_and_camera(head)
     with step("save talking_head.blend", seconds):
-        bpy.ops.file.pack_all()  # the sound lives in a user folder that goes away
+        bpy.ops.file.pack_all()  # the sound lies in a user folder that is deleted
         bpy.context.preferences.filepaths.save_version = 0  # no .blend1 of an earlier demo
         bpy.ops.wm.save_as_mainfile(filepath=str(folder / "talking_head.blend"))
     if not args.blend_only:
@@ -172,7 +177,7 @@ def main() -> None:
             playblast(folder / "talking_head.mp4")
         with step("render contact_sheet.png", seconds), output_to(log):
             contact_sheet(folder / "contact_sheet.png", phones)
-    bpy.ops.preferences.addon_disable(module=module)  # an add-on still registered at exit hangs some Blenders
+    bpy.ops.preferences.addon_disable(module=module)  # an add-on still registered at exit hangs some versions
 
     print(f"\n{'step':<28}seconds")
     for name, spent in {**seconds, "all": sum(seconds.values())}.items():
