@@ -60,14 +60,14 @@ def _replacements() -> tuple[list[Any], ...]:
     return handlers.undo_post, handlers.redo_post, handlers.load_post
 
 
-@bpy.app.handlers.persistent
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
 def _on_update(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     """Forget everything if an Action has changed: the graph does not always say which."""
     if depsgraph.id_type_updated("ACTION"):
         _results.clear()
 
 
-@bpy.app.handlers.persistent
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
 def _on_replaced(*_arguments: object) -> None:
     """Forget everything."""
     _results.clear()

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scene import rig
+from ..scene.access import mesh_of
 from . import actions
 
 
@@ -23,7 +24,7 @@ def channels_to_keys(
     Returns:
         Names of N keys, their values (F, N), and the channels that move none of them.
     """
-    mesh: bpy.types.Mesh = head.data
+    mesh = mesh_of(head)
     mapping = rig.mapping_of(head)
     direct = mapping.direct if mapping else ()
     gains = mapping.gains(channels) if mapping else np.zeros((len(channels), 0))

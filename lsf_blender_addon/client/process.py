@@ -1,20 +1,28 @@
-"""One server process: started in a clean environment, greeted, spoken to, killed without fail."""
+"""One server process: starts it in a clean environment, exchanges messages with it, and always kills it in the end."""
 
 import atexit
+import contextlib
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
+from typing import IO, BinaryIO, TypedDict, cast
 
-from .wire import PROTOCOL, SERVER_PARENT, Reader, WireError, write_message
+from .wire import PROTOCOL, SERVER_PARENT, Arrays, Header, Reader, WireError, write_message
 
 HANDSHAKE_SECONDS = 60  # the first start after an install may sit behind a virus scanner
 MAX_LOG_BYTES = 5 << 20
 
-# What the log's end says, and what that means for an artist.
+StrPath = str | os.PathLike[str]
+
+# A pattern in the last lines of the log, and what it means for an artist. The first that fits counts.
 ADVICE = (
     ("No module named 'server", "The add-on's files are incomplete: reinstall the add-on."),
-    ("No module named '", "This Python lacks packages of the speech engine: press Install in the add-on's preferences."),
+    (
+        "No module named '",
+        "This Python lacks packages of the speech engine: press Install in the add-on's preferences.",
+    ),
     (
         "ImportError: numpy.core.multiarray failed",
         "The packages do not fit each other: press Install again in the add-on's preferences.",
@@ -31,7 +39,14 @@ class ServerError(Exception):
 
 
 def clean_environment(python_path: Path = SERVER_PARENT) -> dict[str, str]:
-    """This process's environment without what would mislead another Python, and with `server` on its path."""
+    """Return the environment variables for another Python.
+
+    Args:
+        python_path: The folder in which that Python finds `server`.
+
+    Returns:
+        This process's variables without those that are meant for Blender's Python or for a virtual environment.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -40,26 +55,43 @@ def clean_environment(python_path: Path = SERVER_PARENT) -> dict[str, str]:
     return environment | {"PYTHONPATH": str(python_path), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
-def popen_options() -> dict:
-    """No console window on Windows; a process group of its own elsewhere, so that Ctrl-C in a terminal spares it."""
-    if os.name == "nt":
+class PopenOptions(TypedDict, total=False):
+    """Options of subprocess.Popen that differ between systems."""
+
+    creationflags: int
+    start_new_session: bool
+
+
+def popen_options() -> PopenOptions:
+    """Return options for a process in the background.
+
+    On Windows it has no console window. Elsewhere it has a process group of its own, so that Ctrl-C in a terminal ends
+    Blender alone.
+    """
+    if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}
 
 
 class ServerProcess:
-    """`python -m server`, started when made (ServerError if it cannot be); call `greet` before anything else.
+    """A running `python -m server`. Call `greet` before anything else.
 
-    `arguments` go to its command line, for example ["--device", "cuda"].
+    Args:
+        python: The Python that runs the server.
+        log_path: File that its stderr is appended to.
+        arguments: For its command line, for example ["--device", "cuda"].
+
+    Raises:
+        ServerError: The process cannot be started.
     """
 
-    def __init__(self, python: str | os.PathLike, log_path: str | os.PathLike, arguments: list[str] | None = None):
+    def __init__(self, python: StrPath, log_path: StrPath, arguments: list[str] | None = None) -> None:
         self.log_path = Path(log_path)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         keep = self.log_path.is_file() and self.log_path.stat().st_size < MAX_LOG_BYTES
         self._log_start = self.log_path.stat().st_size if keep else 0
         try:
-            with open(self.log_path, "ab" if keep else "wb") as log:
+            with self.log_path.open("ab" if keep else "wb") as log:
                 self._process = subprocess.Popen(
                     [os.fspath(python), "-m", "server", *(arguments or [])],
                     cwd=SERVER_PARENT,
@@ -75,13 +107,24 @@ class ServerProcess:
                 "another one, or press Install in the add-on's preferences."
             ) from error
         atexit.register(self.kill)
-        self._reader = Reader(self._process.stdout)
+        self._stdin, self._stdout = _opened(self._process.stdin), _opened(self._process.stdout)
+        self._reader = Reader(self._stdout)
         self._timed_out = False
 
-    def greet(self, seconds: float = HANDSHAKE_SECONDS) -> dict:
-        """Exchange `hello`s and return the server's; ServerError if it is of another version or says nothing."""
+    def greet(self, seconds: float = HANDSHAKE_SECONDS) -> Header:
+        """Exchange `hello` messages.
 
-        def give_up():
+        Args:
+            seconds: How long to wait for the answer.
+
+        Returns:
+            The server's `hello`.
+
+        Raises:
+            ServerError: The server has another version, has gone, or does not answer.
+        """
+
+        def give_up() -> None:
             self._timed_out = True
             self._process.kill()
 
@@ -98,15 +141,28 @@ class ServerProcess:
         self.kill()
         raise ServerError(str(header.get("message", "The server is of another version: reinstall the add-on.")))
 
-    def send(self, header: dict, arrays: dict | None = None) -> None:
-        """Write one message; ServerError if the server has gone, WireError if the message breaks a limit."""
+    def send(self, header: Header, arrays: Arrays | None = None) -> None:
+        """Write one message.
+
+        Args:
+            header: Its fields, see docs/protocol.md.
+            arrays: Its arrays by name.
+
+        Raises:
+            ServerError: The server has gone.
+            WireError: The message breaks a limit of the protocol.
+        """
         try:
-            write_message(self._process.stdin, header, arrays)
+            write_message(self._stdin, header, arrays)
         except (OSError, ValueError) as error:  # ValueError: kill() closed the pipe
             raise ServerError(self.exit_reason()) from error
 
-    def receive(self) -> tuple[dict, dict]:
-        """Wait for the next message; ServerError if the server has gone or talks nonsense."""
+    def receive(self) -> tuple[Header, Arrays]:
+        """Wait for the next message, and return its header and arrays.
+
+        Raises:
+            ServerError: The server has gone, or has sent something that is no message.
+        """
         try:
             return self._reader.read()
         except (EOFError, WireError, OSError, ValueError) as error:
@@ -114,38 +170,42 @@ class ServerProcess:
             raise ServerError(self.exit_reason()) from error
 
     def kill(self) -> None:
-        """End the process at once; harmless twice. Nothing is lost: the server keeps nothing half-written."""
+        """End the process at once; a second call does nothing. The server keeps no half-written files."""
         atexit.unregister(self.kill)
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            try:
+        for pipe in (self._stdin, self._stdout):
+            with contextlib.suppress(OSError):  # what was not flushed yet is lost
                 pipe.close()
-            except OSError:  # what could not be flushed any more
-                pass
 
     def exit_reason(self) -> str:
-        """One sentence on why the server is gone, from what its log says at the end."""
-        try:
+        """Return a sentence on why the server has gone, from the last lines of its log."""
+        code: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            code = None
         if self._timed_out:
             return "The server did not answer: try again, or press Install again in the add-on's preferences."
         tail = self._log_tail()
         for pattern, sentence in ADVICE:
             if pattern in tail:
                 return sentence
-        if code == -9:  # SIGKILL, and nobody here sent it (kill() leaves nobody who would ask)
-            return "The system ended the server, as a rule for want of memory: close other programs, then try again."
+        if code == -9:  # SIGKILL from the system: after kill() nobody asks for a reason
+            return "The system ended the server, usually because memory ran out: close other programs, then try again."
         if not tail.strip():
             return f"The server stopped without a word (exit code {code}): try again, or press Install in Preferences."
         return f"The server stopped unexpectedly (exit code {code}): try again; its log is {self.log_path}."
 
     def _log_tail(self) -> str:
+        """Return the last 8 KB of what this process has logged."""
         try:
-            with open(self.log_path, "rb") as log:
-                log.seek(max(self._log_start, os.path.getsize(self.log_path) - 8192))
+            with self.log_path.open("rb") as log:
+                log.seek(max(self._log_start, self.log_path.stat().st_size - 8192))
                 return log.read().decode("utf-8", "replace")
         except OSError:
             return ""
+
+
+def _opened(pipe: IO[bytes] | None) -> BinaryIO:
+    """Return a pipe that Popen was told to open."""
+    assert pipe is not None
+    return cast(BinaryIO, pipe)  # the stubs say IO[bytes], which lacks nothing of it

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.protocol import emotions, wire
+    from server.protocol.wire import Arrays, Header
 else:
     try:
         from ..server.protocol import emotions, wire
     except ImportError:
         from server.protocol import emotions, wire
+    Arrays, Header = wire.Arrays, wire.Header
 
 # The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
 SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
@@ -17,4 +19,4 @@ SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
 EMOTIONS = emotions.EMOTIONS
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 
-__all__ = ["EMOTIONS", "PROTOCOL", "SERVER_PARENT", "Reader", "WireError", "write_message"]
+__all__ = ["EMOTIONS", "PROTOCOL", "SERVER_PARENT", "Arrays", "Header", "Reader", "WireError", "write_message"]

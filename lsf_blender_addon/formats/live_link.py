@@ -1,8 +1,8 @@
-"""The .csv of Epic's Live Link Face: a timecode, 52 ARKit shapes and nine angles a row.
+"""Reads and writes the .csv of Epic's Live Link Face: a timecode, 52 ARKit shapes and nine angles a row.
 
-A timecode HH:MM:SS:FF.mmm counts frames, and thousandths of one, at a whole rate that the file does not name: where FF
-starts again gives it away. Drop-frame timecode (29.97, 59.94) leaves out the first two or four frame numbers of
-every minute but each tenth, so that it keeps up with the clock.
+A timecode HH:MM:SS:FF.mmm counts frames, and thousandths of a frame, at a whole rate that the file does not name: it is
+found from where FF starts again. Drop-frame timecode (29.97, 59.94) leaves out the first two or four frame numbers of
+every minute, except each tenth, to keep up with the clock.
 """
 
 import csv
@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UserError
 from .curves import Curves
@@ -39,17 +40,27 @@ ANGLES = (
 )
 CHANNELS = tuple(name[0].lower() + name[1:] for name in SHAPES)
 
+Floats = NDArray[np.float64]
+
 STILL = 0.01  # a column that never exceeds this value is noise
-USUAL_RATE = 60  # the app's own
+USUAL_RATE = 60  # frames a second, the app's own
 RATES = (12, 15, 24, 25, 30, 48, 50, 60, 100, 120)
 TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+(?:\.\d*)?)")
-DAY = 24 * 60  # minutes
+MINUTES_OF_DAY = 24 * 60
 
 
 def read(path: str | Path, rate: float = 0.0) -> Curves:
-    """The ARKit channels of a file, from 0 s on; rows in which no face was tracked are left out. Raises UserError.
+    """Read the ARKit channels of a file. Rows in which no face was tracked are left out.
 
-    `rate` is how many frames of the timecode make a second; 0: find out.
+    Args:
+        path: The .csv file.
+        rate: Frames of the timecode in a second; 0 finds it.
+
+    Returns:
+        Curves from 0 s on.
+
+    Raises:
+        UserError: The file cannot be read, or holds no animation.
     """
     name = Path(path).name
     try:
@@ -62,31 +73,43 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
     shapes = [i for i, shape in enumerate(SHAPES) if shape.casefold() in columns]
     if not shapes:
         raise UserError(f'"{name}" has no column of ARKit, such as JawOpen: pick a .csv of Live Link Face')
-    picked = [columns[SHAPES[i].casefold()] for i in shapes]
-    values, timecodes = [], []
+    selected = [columns[SHAPES[i].casefold()] for i in shapes]
+    numbers: list[list[float]] = []
+    timecodes: list[str] = []
     for number, row in enumerate(rows, 2):
-        cells = [row[i].strip().replace(",", ".") if i < len(row) else "" for i in picked]
+        cells = [row[i].strip().replace(",", ".") if i < len(row) else "" for i in selected]
         if not any(cells):
             continue
         try:
-            values.append([float(cell) for cell in cells])
+            numbers.append([float(cell) for cell in cells])
         except ValueError:
             raise UserError(f'Line {number} of "{name}" holds something else than numbers: export it again') from None
         time = columns.get("timecode", len(row))
         timecodes.append(row[time] if time < len(row) else "")
-    values = np.array(values, np.float32).reshape(len(values), len(shapes))
+    values = np.array(numbers, np.float32).reshape(len(numbers), len(shapes))
     if len(values) < 2 or not np.isfinite(values).all():
         raise UserError(f'"{name}" holds no animation: it needs two rows of numbers at least')
     seconds = _seconds(timecodes, rate)
-    later = np.diff(seconds, prepend=-1.0) > 0  # no row twice
+    later = np.diff(seconds, prepend=-1.0) > 0  # rows with the time of the row before are left out
     return Curves([CHANNELS[i] for i in shapes], seconds[later] - seconds[0], values[later])
 
 
 def write(path: str | Path, curves: Curves, fps: float) -> list[str]:
-    """Write the ARKit channels of `curves`; returns the names that have no column. Raises OSError.
+    """Write the ARKit channels of curves.
 
-    The timecode is the clock's at the nearest whole rate, so that rates like 23.976 put rows at parts of a frame.
-    Columns without a curve, and the angles of head and eyes, are zero.
+    The timecode counts at the nearest whole rate, so that rates like 23.976 put rows at fractions of a frame. Columns
+    without a curve, and the angles of head and eyes, are zero.
+
+    Args:
+        path: The .csv file.
+        curves: One row a frame; times are those of the day.
+        fps: Frames a second.
+
+    Returns:
+        Names of curves that have no column.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     titles = dict(zip((channel.casefold() for channel in CHANNELS), range(len(CHANNELS)), strict=True))
     places = [titles.get(name.casefold()) for name in curves.names]
@@ -94,7 +117,7 @@ def write(path: str | Path, curves: Curves, fps: float) -> list[str]:
     for k, place in enumerate(places):
         if place is not None:
             table[:, place] = curves.values[:, k]
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["Timecode", "BlendShapeCount", *SHAPES, *ANGLES])
         for second, row in zip(curves.seconds.tolist(), table.tolist(), strict=True):
@@ -103,7 +126,7 @@ def write(path: str | Path, curves: Curves, fps: float) -> list[str]:
 
 
 def timecode(second: float, fps: float) -> str:
-    """HH:MM:SS:FF.mmm of a time of day."""
+    """Return the timecode HH:MM:SS:FF.mmm of a time of day in seconds."""
     rate = max(1, round(fps))
     thousandths = round(second * rate * 1000)
     frame, part = divmod(thousandths, 1000)
@@ -111,40 +134,49 @@ def timecode(second: float, fps: float) -> str:
     return f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}:{frame:02}.{part:03}"
 
 
-def _seconds(timecodes: list[str], rate: float) -> np.ndarray:
-    """(F,) float64 of each row. Where the timecodes do not count, rows are taken as evenly spaced."""
+def _seconds(timecodes: list[str], rate: float) -> Floats:
+    """Return the time (F,) of each row in seconds; rows are evenly spaced if the timecodes do not increase."""
     evenly = np.arange(len(timecodes)) / (rate or USUAL_RATE)
-    found = [TIMECODE.fullmatch(code.strip()) for code in timecodes]
-    if not all(found):
+    parts = [match.groups() for code in timecodes if (match := TIMECODE.fullmatch(code.strip()))]
+    if len(parts) < len(timecodes):
         return evenly
-    hours, minutes, seconds, frames = np.array([[float(part) for part in match.groups()] for match in found]).T
+    hours, minutes, seconds, frames = np.array([[float(part) for part in row] for row in parts]).T
     minutes = hours * 60 + minutes
-    minutes[np.cumsum(np.diff(minutes, prepend=minutes[0]) < -DAY / 2) > 0] += DAY  # past midnight
+    past_midnight = np.cumsum(np.diff(minutes, prepend=minutes[0]) < -MINUTES_OF_DAY / 2) > 0
+    minutes[past_midnight] += MINUTES_OF_DAY
     whole = _whole_rate(minutes * 60 + seconds, frames, round(rate))
     count = (minutes * 60 + seconds) * whole + frames
-    if whole % 30 == 0 and _drops(timecodes, minutes, seconds, frames, whole // 15):
+    actual: float = whole
+    if whole % 30 == 0 and _drops_frames(timecodes, minutes, seconds, frames, whole // 15):
         count -= whole // 15 * (minutes - minutes // 10)
-        whole /= 1.001
+        actual = whole / 1.001
     if (np.diff(count) > 0).mean() < 0.5:
         return evenly
-    return np.maximum.accumulate(count) / (rate or whole)
+    result: Floats = np.maximum.accumulate(count) / (rate or actual)
+    return result
 
 
-def _whole_rate(seconds: np.ndarray, frames: np.ndarray, given: int) -> float:
-    """Frames that the timecode counts in a second: with these, its steps over full seconds are like the others."""
+def _whole_rate(seconds: Floats, frames: Floats, given: int) -> int:
+    """Return the frames of a second in the timecode: with these, steps into the next second are as long as the others.
+
+    seconds and frames are (F,); `given` is returned if the frames allow it.
+    """
     possible = [rate for rate in RATES if rate > frames.max()] or [math.floor(frames.max()) + 1]
-    over = np.diff(seconds) == 1
+    into_next = np.diff(seconds) == 1
     within = np.diff(frames)[np.diff(seconds) == 0]
     if given > frames.max():
         return given
-    if not over.any() or not len(within):
+    if not into_next.any() or not len(within):
         return USUAL_RATE if USUAL_RATE in possible else possible[0]
-    fall = np.median(np.diff(frames)[over])  # negative: from the last frame of a second to the first of the next
-    return min(possible, key=lambda rate: abs(rate + fall - np.median(within)))
+    fall = np.median(np.diff(frames)[into_next])  # negative: from the last frame of a second to the first of the next
+    return min(possible, key=lambda rate: float(abs(rate + fall - np.median(within))))
 
 
-def _drops(timecodes: list[str], minutes: np.ndarray, seconds: np.ndarray, frames: np.ndarray, dropped: int) -> bool:
-    """Whether the timecode leaves out numbers at the start of a minute; a file without one tells it by a semicolon."""
+def _drops_frames(timecodes: list[str], minutes: Floats, seconds: Floats, frames: Floats, dropped: int) -> bool:
+    """Return whether the timecode leaves out numbers at the start of a minute.
+
+    A semicolon in the timecode says so too, in a file in which no minute starts.
+    """
     starts = (seconds == 0) & (minutes % 10 != 0)
-    crossed = starts[1:] & (np.diff(minutes) == 1)  # the rows before and after a full minute
+    crossed = starts[1:] & (np.diff(minutes) == 1)  # rows before and after the start of a minute
     return ";" in timecodes[0] or bool(crossed.any() and not (frames[starts] < dropped).any())

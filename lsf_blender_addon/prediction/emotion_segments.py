@@ -95,7 +95,8 @@ def picture(emotion: Floats, names: tuple[str, ...], width: int, height: int) ->
     rows = (np.arange(height) + 0.5) / height
     emotion_at = (rows[:, None, None] > tops[None]).sum(2).clip(0, len(names) - 1)  # (height, width)
     palette = np.array([(*COLOURS.get(name, OTHER_COLOUR), 1.0) for name in names], np.float32)
-    return palette[emotion_at]
+    result: NDArray[np.float32] = palette[emotion_at]
+    return result
 
 
 def _strongest(smooth: Floats, edges: list[int], k: int) -> int:

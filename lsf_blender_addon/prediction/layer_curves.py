@@ -76,8 +76,8 @@ def gaze_curves(gaze: Floats) -> dict[str, Floats]:
     up, down = np.maximum(gaze[:, 1], 0), np.maximum(-gaze[:, 1], 0)
     # The way that the left and the right eye turn, and how far; "Out" is away from the nose.
     turns = (("Out", "In", left), ("In", "Out", right), ("Up", "Up", up), ("Down", "Down", down))
-    curves = {}
+    curves: dict[str, Floats] = {}
     for of_left, of_right, degrees in turns:
-        curves[both_sides(f"eyeLook{of_left}")[0]] = degrees / FULL_TURN[of_left]
-        curves[both_sides(f"eyeLook{of_right}")[1]] = degrees / FULL_TURN[of_right]
+        curves[both_sides(f"eyeLook{of_left}")[0]] = (degrees / FULL_TURN[of_left]).astype(np.float32)
+        curves[both_sides(f"eyeLook{of_right}")[1]] = (degrees / FULL_TURN[of_right]).astype(np.float32)
     return curves

@@ -28,7 +28,10 @@ def lip_offsets() -> np.ndarray:
     return offsets
 
 
-def reduced(motion, lip_offsets, bound=ErrorBound(), pinned=None) -> key_reduction.ReducedKeys:
+BOUND = ErrorBound()
+
+
+def reduced(motion, lip_offsets, bound=BOUND, pinned=None) -> key_reduction.ReducedKeys:
     return key_reduction.reduce_keys(
         motion, lip_offsets, bound, 100, np.zeros(motion.T.shape, bool) if pinned is None else pinned
     )

@@ -1,4 +1,4 @@
-"""What was done by hand on curves: found by comparison, kept as ranges, met softly by the generated motion."""
+"""Edits by hand: found by comparison, kept as ranges; generated motion leads smoothly to them."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,9 @@ import pytest
 from lsf_blender_addon.animation import user_edits
 from lsf_blender_addon.animation.key_reduction import Keys
 
-GENERATED = Keys(np.array([10.0, 14, 20, 30, 33]), np.array([0.0, 0.5, 0.2, 0.9, 0.1]), np.array([0.0, 0.02, 0, 0, -0.1]))
+GENERATED = Keys(
+    np.array([10.0, 14, 20, 30, 33]), np.array([0.0, 0.5, 0.2, 0.9, 0.1]), np.array([0.0, 0.02, 0, 0, -0.1])
+)
 
 
 def current(generated=GENERATED, automatic=False) -> user_edits.CurrentKeys:
@@ -51,7 +53,9 @@ def test_a_key_that_was_moved():
 
 
 def test_a_key_that_was_added():
-    more = Keys(*(np.insert(part, 2, value) for part, value in zip(vars(GENERATED).values(), (17, 0.7, 0), strict=True)))
+    more = Keys(
+        *(np.insert(part, 2, value) for part, value in zip(vars(GENERATED).values(), (17, 0.7, 0), strict=True))
+    )
     left, right = more.handles()
     left[[1, 3]], right[[1, 3]] = GENERATED.handles()[0][[1, 2]], GENERATED.handles()[1][[1, 2]]
     now = user_edits.CurrentKeys(more.frames, more.values, left, right, np.zeros(6, bool), np.ones(6, bool))

@@ -74,7 +74,7 @@ def test_check_says_what_is_wrong_with_a_python(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "version, fits",
+    ("version", "fits"),
     [
         ("4.56", True),
         ("5.23.0", True),
@@ -90,7 +90,7 @@ def test_version_bounds(version, fits):
 
 
 @pytest.mark.parametrize(
-    "output, advice",
+    ("output", "advice"),
     [
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("The virtual environment was not created successfully because ensurepip is not available", "python3-venv"),

@@ -182,7 +182,7 @@ def test_a_server_that_the_system_kills_is_told_apart(connect, fake_python):
 
 
 @pytest.mark.parametrize(
-    "words, advice",
+    ("words", "advice"),
     [
         ("ModuleNotFoundError: No module named 'torch'", "press Install"),
         ("ModuleNotFoundError: No module named 'server'", "reinstall"),
@@ -313,8 +313,7 @@ def test_the_log_is_kept_until_it_is_too_long(tmp_path, fake_python, monkeypatch
         server = ServerProcess(python, log)
         server.greet()
         with pytest.raises(ServerError):
-            while True:
-                server.receive()
+            list(iter(server.receive, None))
 
     start()
     start()
@@ -330,7 +329,7 @@ def test_the_layout_of_the_zip_is_found_and_needs_no_bpy(tmp_path):
     addon.mkdir(parents=True)
     (addon / "__init__.py").touch()
     for name, source in (("client", Path(process_module.__file__).parent), ("server", wire.SERVER_PARENT / "server")):
-        os.symlink(source, addon / name)
+        (addon / name).symlink_to(source)
     code = (
         "import sys; from bl_ext.lsf.client import installation, jobs, wire; "
         "print(wire.wire.__name__, 'bpy' in sys.modules)"

@@ -103,7 +103,7 @@ def test_lost_and_untracked_frames_are_bridged(recording, tmp_path):
     path.write_text("\n".join(lines))
     curves = live_link.read(path)
     assert len(curves.seconds) == 250
-    jaw = curves.on_frames(60)[:, curves.names.index("jawOpen")]
+    jaw = curves.resampled(60)[:, curves.names.index("jawOpen")]
     np.testing.assert_allclose(jaw, np.arange(300) / 1000, atol=1e-6)
 
 
@@ -170,7 +170,7 @@ def test_what_is_written_comes_back(tmp_path, fps):
     np.testing.assert_allclose(back.seconds, seconds - seconds[0], atol=1.1e-3 / fps)
     np.testing.assert_allclose(back.values[:, back.names.index("jawOpen")], values[:, 0], atol=1e-6)
     np.testing.assert_allclose(back.values[:, back.names.index("mouthClose")], values[:, 1], atol=1e-6)
-    assert back.on_frames(fps).shape == (500, 52)
+    assert back.resampled(fps).shape == (500, 52)
 
 
 def test_timecode():
