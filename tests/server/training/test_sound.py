@@ -1,0 +1,77 @@
+"""Corpora may have sound of any rate and channel count: training hears it as mono at 16 kHz."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import server.training
+from server import arkit
+from server.files.audio import SAMPLE_RATE
+from server.model import LSF
+from server.training import FPS, corpora, features, train_paper
+from server.training.labels import articulation, lips, targets
+
+from .test_train_paper import small_config
+
+SECONDS = 2
+
+
+def tone(rate: int) -> np.ndarray:
+    """A tone whose second half is louder."""
+    t = np.arange(SECONDS * rate) / rate
+    return np.where(t < SECONDS / 2, 0.05, 0.4) * np.sin(2 * np.pi * 220 * t)
+
+
+@pytest.fixture
+def two_files(tmp_path):
+    """The same sound as mono at 16 kHz and as stereo at 48 kHz."""
+    plain, studio = tmp_path / "plain.wav", tmp_path / "studio.wav"
+    soundfile.write(plain, tone(SAMPLE_RATE), SAMPLE_RATE)
+    soundfile.write(studio, np.stack([tone(48000)] * 2, 1), 48000)
+    return plain, studio
+
+
+def test_the_published_training_hears_the_sound_at_its_own_speed(two_files):
+    torch.manual_seed(0)
+    model = LSF(small_config()).eval()
+    curves = np.zeros((SECONDS * FPS, 53), np.float32)
+    with torch.no_grad():
+        outputs = [
+            train_paper.predict(model, corpora.Clip("mead3d", path.stem, "M001", path, "train", curves=curves))
+            for path in two_files
+        ]
+    (plain, motion), (studio, same_motion) = outputs
+    assert motion.shape == same_motion.shape == plain.motion.shape
+    torch.testing.assert_close(studio.motion, plain.motion, atol=0.05, rtol=0)
+
+
+def test_features_are_computed_from_the_sound_at_its_own_speed(two_files):
+    clips = [corpora.Clip("kokoro", path.stem, "voice", path, "train") for path in two_files]
+    (plain, _), (studio, parts) = features.make_segments(clips, 0, np.random.default_rng(0))
+    assert parts[0]["frames"] == SECONDS * FPS and studio.dtype == np.float32
+    np.testing.assert_allclose(studio, plain, atol=0.02)
+
+
+def test_labels_follow_the_loudness_at_its_own_speed(two_files, tmp_path, monkeypatch):
+    monkeypatch.setattr(articulation, "load", lambda path: None)
+    jaw = arkit.CHANNELS.index("jawOpen")
+    flat = np.zeros((SECONDS * FPS, len(arkit.CHANNELS)), np.float32)
+    flat[:, jaw] = 0.3
+    monkeypatch.setattr(articulation, "articulate", lambda model, head, clips: [flat.copy() for _ in clips])
+    clips = [corpora.Clip("kokoro", path.stem, "voice", path, "train", [("ɑ", 0, SECONDS)]) for path in two_files]
+    labels = targets.corpus_targets("kokoro", clips, lips.load_lips(), tmp_path)
+    assert labels["plain"][5, jaw] < 0.3 < labels["plain"][-5, jaw]
+    np.testing.assert_allclose(labels["studio"], labels["plain"], atol=0.01)
+
+
+def test_nothing_reads_a_sound_file_but_the_one_reader():
+    folder = Path(server.training.__file__).parent
+    found = {
+        path.name: re.findall(r"soundfile\.(?:read|SoundFile)\((\w+)", path.read_text(encoding="utf-8"))
+        for path in folder.rglob("*.py")
+    }
+    assert {name: used for name, used in found.items() if used} == {"augment.py": ["file"]}, "codec decodes in memory"
