@@ -100,9 +100,9 @@ def test_lips_that_met_still_meet(motion, offsets, change):
 
 def test_lips_that_nearly_meet_do_not_count_as_meeting(motion, offsets):
     opening = np.array(OPENING)
-    motion[100:104, 1] = motion[100:104, 0] + motion[100:104, 2] * 12 / 33 - 1.2 / 33  # 1.2 mm apart
-    result = apply(motion, offsets, jaw=2.0, lips=2.0) @ opening
-    assert (result[100:104] > 2.2).all()
+    motion[100:104, :3] = 0.2, 0.2 + 0.1 * 12 / 33 - 1.2 / 33, 0.1  # 1.2 mm apart
+    assert (motion @ opening)[100:104] == pytest.approx(1.2, abs=1e-3)
+    assert (apply(motion, offsets, jaw=2.0, lips=2.0) @ opening)[100:104] == pytest.approx(2.4, abs=0.1)
 
 
 def test_lip_closure_presses_near_lips_and_leaves_open_mouths(motion, offsets):
