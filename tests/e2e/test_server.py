@@ -1,4 +1,4 @@
-"""The server as the add-on speaks to it, with the checkpoint that ships, and the same engine from a shell."""
+"""The server as the add-on talks to it, with the checkpoint that ships, and the same engine from a shell."""
 
 import json
 import subprocess
@@ -74,7 +74,10 @@ def of(job, vertices=None):
 
 def widest_closure(times, curve):
     """The least closed of all p, b and m (± 40 ms), as a share of the aperture of the line's open vowels."""
-    at = lambda start, end: np.interp(np.arange(start, end, 0.01), times, curve)
+
+    def at(start: float, end: float) -> np.ndarray:
+        return np.interp(np.arange(start, end, 0.01), times, curve)
+
     return max(at(a - 0.04, b + 0.05).min() for a, b in CLOSURES) / np.percentile(at(*SPEECH), 95)
 
 
@@ -86,7 +89,7 @@ def test_the_line_on_our_own_head(client):
     assert len(CLOSURES) == 10 and widest_closure(*of(job)) < 0.2
 
 
-@pytest.mark.parametrize("fps, t0", [(24, 0.0), (29.97, 0.01), (60, -0.5), (30, 1.0)])
+@pytest.mark.parametrize(("fps", "t0"), [(24, 0.0), (29.97, 0.01), (60, -0.5), (30, 1.0)])
 def test_the_motion_lies_at_the_same_time_at_any_frame_rate(client, fps, t0):
     times, curve = of(generate(client))
     other_times, other = of(generate(client, fps=fps, t0=t0))

@@ -1,4 +1,4 @@
-"""The landmarks of a face as an artist corrects them in a window: found, dragged, mirrored, kept, undone."""
+"""Landmarks in a window: found, dragged, mirrored, kept, undone."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from stage import Stopwatch, add_on, check, head, idle, measured, press, until
 
 
 def place(point: int) -> tuple[int, int]:
-    """Where a landmark is in the window, in pixels."""
+    """Pixels of a landmark in the window."""
     store, drawing = add_on().scene.landmarks.store, add_on().ui.landmark_editor.drawing
     meshes, surface = add_on().scene.meshes, add_on().scene.landmarks.surface
     whole = surface.Surface(meshes.evaluated_vertices(head()), meshes.read_triangles(head().data))
@@ -47,15 +47,15 @@ def drag(start: tuple[int, int], by: tuple[int, int]):
 
 
 def own() -> dict[int, np.ndarray]:
-    """The points set by hand, in the head's space."""
+    """Positions of the landmarks set by hand, in the head's space."""
     base = add_on().scene.meshes.base_vertices(head().data)
-    return {point: place.position(base) for point, place in add_on().scene.landmarks.store.read(head())[1].items()}
+    return {index: point.position(base) for index, point in add_on().scene.landmarks.store.read(head())[1].items()}
 
 
 def prepare():
     stage.show_panels("face", "parts", "own_keys", others=False)
     press(bpy.ops.lsf.add_head)
-    yield from stage.face_the_heads()
+    yield from stage.show_heads_from_the_front()
 
 
 def steps():
@@ -68,7 +68,7 @@ def steps():
     check(add_on().jobs.session.batch is not None, "Find Landmarks did not start")
     with Stopwatch() as still:
         measured["Find Landmarks with a cold server, s"] = round((yield from until(idle)), 2)
-    measured["longest standstill meanwhile, ms"] = still.longest()
+    measured["longest freeze meanwhile, ms"] = still.longest()
     check(len(head().lsf.found_landmarks) == 68, f"not found: {add_on().jobs.session.message}")
     measured["found"] = f"{add_on().jobs.session.message}; {head().lsf.recognised}"
 
@@ -76,7 +76,7 @@ def steps():
     with Stopwatch() as still:
         press(bpy.ops.lsf.edit_landmarks)
         yield 0.5
-    measured["standstill as the points appear, ms"] = still.longest()
+    measured["freeze as the points appear, ms"] = still.longest()
     yield from move(*place(48))
     yield from shot("face_2_editing")
     area = stage.area_of("VIEW_3D")
@@ -86,7 +86,7 @@ def steps():
     start = place(48)
     with Stopwatch() as still:
         yield from drag(start, (-30, 12))
-    measured["longest standstill while dragging, ms"] = still.longest()
+    measured["longest freeze while dragging, ms"] = still.longest()
     check(not own(), "a drag was written before it was kept")
     yield from tap("X", start[0] - 30, start[1] + 12)
     yield from shot("face_3_mirrored")
@@ -138,7 +138,7 @@ def steps():
     yield from tap("RET", *middle)
     check(set(own()) == {48, 54, 30, 8}, f"four clicks gave {sorted(own())}")
 
-    # A search goes on below the editing
+    # A search goes on while landmarks are edited
     head().scale *= 1.001  # a mesh that the server has not seen
     press(bpy.ops.lsf.find_landmarks)
     press(bpy.ops.lsf.edit_landmarks)

@@ -1,4 +1,4 @@
-"""The subpanels as docs/artists.md shows them, on a line that was generated; the same frame under four emotions."""
+"""Pictures for docs/artists.md: the subpanels with a generated line, a frame with four emotions, the mouth graph."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ GROUPS = {
     "face": ["face", "parts", "own_keys"],
 }
 EMOTIONS = ("neutral", "angry", "happy", "sad")
-FACE = 480, 600  # width and height in pixels of the pictures of emotions
+PICTURE_SIZE = 480, 600  # pixels, width and height of the pictures of emotions
 
 
 def generate(operator=None):
@@ -29,7 +29,7 @@ def generate(operator=None):
 
 
 def add_head_with_own_keys() -> None:
-    """A head of another kind, whose shape keys are listed."""
+    """Add a head with shape keys of its own, and list them."""
     press(bpy.ops.lsf.add_head)
     for channel in ("Basis", *(channel.name for channel in action().lsf.channels)):
         bpy.context.object.shape_key_add(name=channel)
@@ -52,7 +52,7 @@ def shots_of_panels():
 
 
 def begin_again(audio: str) -> None:
-    """A new head for another line."""
+    """Replace head and line."""
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
     bpy.context.scene.sequence_editor_clear()
@@ -61,13 +61,13 @@ def begin_again(audio: str) -> None:
 
 
 def shots_of_emotions():
-    """The same frame of the same line with four emotions, where the mouth is widest open."""
+    """Make pictures of the frame with the widest open mouth, with four emotions."""
     area = area_of("VIEW_3D")
     space, region = area.spaces.active, stage.region_of(area)
     space.overlay.show_overlays = space.show_gizmo = False
     space.region_3d.view_location.z += 0.03
     space.region_3d.view_distance *= 0.8
-    left, lower = region.x + (region.width - FACE[0]) // 2, region.y + (region.height - FACE[1]) // 2
+    left, lower = region.x + (region.width - PICTURE_SIZE[0]) // 2, region.y + (region.height - PICTURE_SIZE[1]) // 2
     widest = None
     for name in EMOTIONS:
         bpy.context.scene.lsf.emotion.chosen = name
@@ -76,7 +76,7 @@ def shots_of_emotions():
             jaw = next(curve for curve in add_on().compat.fcurves_of(action()) if "jawOpen" in curve.data_path)
             widest = max(range(40, 160), key=jaw.evaluate)
         bpy.context.scene.frame_set(widest)
-        yield from shot(f"emotion_{name}", *only(left, lower, *FACE))
+        yield from shot(f"emotion_{name}", *only(left, lower, *PICTURE_SIZE))
     yield from convert(
         *(f"emotion_{name}.png" for name in EMOTIONS),
         "+append",
@@ -89,7 +89,7 @@ def shots_of_emotions():
 
 
 def shot_of_the_mouth():
-    """The mouth's opening over the waveform, in a sequencer as large as the viewport."""
+    """Make a picture of the mouth's opening over the waveform, in a sequencer as large as the viewport."""
     area = area_of("VIEW_3D")
     area.type = "SEQUENCE_EDITOR"
     yield 0.3
@@ -113,7 +113,7 @@ def steps():
     stage.show_panels(others=False)
     press(bpy.ops.lsf.add_head)
     stage.add_line(channel=4)
-    yield from stage.face_the_heads()
+    yield from stage.show_heads_from_the_front()
     yield from shots_of_panels()
     begin_again(str(Path(add_on().__file__).parent / "assets" / "demo_line.flac"))
     yield from shots_of_emotions()

@@ -1,4 +1,4 @@
-"""Runs a session in a Blender with a window on a display of its own, makes its pictures, and judges the results."""
+"""Runs a session in a Blender with a window on a display of its own, makes its pictures, and reports the results."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ SIZE = (1600, 900)
 
 
 def main() -> int:
+    """Run Blender until the session ends; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blender", default="blender", help="command that starts Blender")
     parser.add_argument("--python", required=True, help="a Python with the server's packages")
@@ -49,8 +50,8 @@ def main() -> int:
         stderr=subprocess.DEVNULL,
     )
     time.sleep(1)
-    # `env` inside the command, because a chroot may start with an environment of its own.
-    # Faces that an earlier run fitted would be found at once: nothing could happen in the seconds of a fit.
+    # `env` is inside the command, because a chroot may start with an environment of its own. The face cache is empty:
+    # a face that an earlier run fitted would be found at once, and nothing could happen during its fit.
     environment = {
         "DISPLAY": arguments.display,
         "LIBGL_ALWAYS_SOFTWARE": "1",
@@ -77,7 +78,8 @@ def main() -> int:
         "-P",
         HERE / f"{arguments.session}.py",
     ]
-    blender = subprocess.Popen(command, stdout=open(out / "blender.log", "w"), stderr=subprocess.STDOUT)
+    with (out / "blender.log").open("w") as log:
+        blender = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
     try:
         deadline = time.monotonic() + 600
         while blender.poll() is None and time.monotonic() < deadline:
@@ -92,10 +94,11 @@ def main() -> int:
     finally:
         blender.kill()
         screen.terminate()
-    return judge(out)
+    return report(out)
 
 
-def judge(out: Path) -> int:
+def report(out: Path) -> int:
+    """Print measurements and failures; returns the exit code."""
     try:
         results = json.loads((out / "results.json").read_text())
     except OSError:

@@ -1,4 +1,4 @@
-"""A scene of several lines in a window: batch with a line that fails, its undo, preview, mouth graph, playblast."""
+"""A scene with several lines, in a window: batch with a line that fails, its undo, preview, mouth graph, playblast."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from shots import shot, shot_of_panels
 from stage import Stopwatch, add_on, check, idle, measured, press, until, window_override
 
 LINES = (("Anna_01", 25), ("Ben_01", 200), ("Anna_02", 400), ("Anna_lost", 600))
-PICTURE = 256  # pixels of the film: a software renderer is slow
+PICTURE_SIZE = 256  # pixels of the playblast: a software renderer is slow
 
 
 def scene() -> bpy.types.Scene:
@@ -19,31 +19,31 @@ def scene() -> bpy.types.Scene:
 
 
 def lines() -> list[str]:
-    """The strips that were generated."""
+    """Names of the strips with a generated Action."""
     mark = add_on().animation.actions.MARK
     return sorted(action[mark]["strip"] for action in bpy.data.actions if mark in action and action[mark]["strip"])
 
 
-def film_done() -> bool:
+def is_playblast_done() -> bool:
     return not bpy.app.is_job_running("RENDER") and not add_on().preview.playblast.remaining_scenes()
 
 
-def playing() -> bool:
+def is_playing() -> bool:
     return stage.window().screen.is_animation_playing
 
 
 def prepare():
     stage.show_panels("watch", "batch", others=False)
-    for name, place in (("Anna", 0.0), ("Ben", 0.4)):
+    for name, x in (("Anna", 0.0), ("Ben", 0.4)):
         press(bpy.ops.lsf.add_head)
-        bpy.context.object.name, bpy.context.object.location.x = name, place
+        bpy.context.object.name, bpy.context.object.location.x = name, x
     for name, frame in LINES:
         strip = stage.add_line(name, frame=frame)
     strip.sound = strip.sound.copy()
     strip.sound.filepath = "/nowhere/lost.wav"
     scene().frame_end = 560
     yield from stage.open_sequencer(60)
-    yield from stage.face_the_heads()
+    yield from stage.show_heads_from_the_front()
 
 
 def batch_steps():
@@ -78,27 +78,29 @@ def preview_steps():
     for way in ("the button", "Esc"):
         press(bpy.ops.lsf.preview)
         yield 1.0
-        check(playing() and scene().sync_mode == "AUDIO_SYNC" and scene().frame_preview_start == 25, "it does not play")
+        check(
+            is_playing() and scene().sync_mode == "AUDIO_SYNC" and scene().frame_preview_start == 25, "it does not play"
+        )
         if way == "Esc":
             stage.press_escape()
         else:
             yield from shot("scene_3_playing")
             press(bpy.ops.lsf.preview)
         yield 0.5
-        check(not playing(), f"{way} does not stop it")
+        check(not is_playing(), f"{way} does not stop it")
         check(scene().sync_mode == "FRAME_DROP" and not scene().use_preview_range, f"settings after {way}")
 
 
-def film_steps():
+def playblast_steps():
     bpy.ops.wm.save_as_mainfile(filepath=str(stage.OUT / "shot.blend"))
-    add_on().preview.playblast.FACE_SIZE = PICTURE
+    add_on().preview.playblast.FACE_SIZE = PICTURE_SIZE
     with Stopwatch() as still:
         press(bpy.ops.lsf.playblast)
         yield 1.0
         yield from shot("scene_4_rendering")
-        measured["the film, s"] = round((yield from until(film_done, 300)), 1)
-    measured["longest standstill while rendering, ms"] = still.longest()
-    check((stage.OUT / "shot_Anna_01_001.mp4").stat().st_size > 10000, "no film")
+        measured["the playblast, s"] = round((yield from until(is_playblast_done, 300)), 1)
+    measured["longest freeze while rendering, ms"] = still.longest()
+    check((stage.OUT / "shot_Anna_01_001.mp4").stat().st_size > 10000, "no playblast")
     check(
         len(bpy.data.scenes) == 1 and not any(camera.name.startswith("LSF") for camera in bpy.data.cameras),
         "the copy of the scene stayed",
@@ -109,7 +111,7 @@ def steps():
     yield from prepare()
     yield from batch_steps()
     yield from preview_steps()
-    yield from film_steps()
+    yield from playblast_steps()
 
 
 stage.run(steps())

@@ -1,4 +1,4 @@
-"""What an artist does in a window, step by step from a timer, with a stopwatch beside it. Started by run.py."""
+"""Generate in a window: progress, undo, Esc, Cancel, Edit Mode and another file during a job, with times."""
 
 import contextlib
 import itertools
@@ -15,35 +15,35 @@ from stage import Stopwatch, add_on, check, head, idle, measured, press, until, 
 
 BLOCK = 0.05  # seconds that a running job may hold Blender's main thread
 
-handler_calls: list[tuple[float, float]] = []  # begin and end of every call of the operator's modal()
-panel_calls: list[tuple[float, float]] = []  # and of the panels' draw()
+handler_calls: list[tuple[float, float]] = []  # begin and end of each call of the operator's modal()
+panel_calls: list[tuple[float, float]] = []  # begin and end of each call of the panels' draw()
 
-# Of the head, in its own widths. None comes back with undo: its face would be known. Another size of all would still be
-# the project's own head, which needs no fit.
+# Factors of the head's width. None is used twice, also after undo, because its face would be in the cache. A uniform
+# scale would not do: the head would still be the project's own, which needs no fit.
 widths = itertools.count(1.001, 0.001)
 
 
-def press_generate_for_a_while() -> None:
-    """Generate for a head of another width, whose face has to be fitted first: seconds, in which things can happen."""
+def press_generate_with_fit() -> None:
+    """Generate for a head of another width, whose face is fitted first: that takes seconds, in which to interfere."""
     head().scale.x = next(widths)
     bpy.context.view_layer.update()
     press(bpy.ops.lsf.generate)
 
 
-def until_at_work():
-    """Wait until the job is with the server."""
+def until_running():
+    """Wait until the server works on the job."""
 
-    def is_at_work() -> bool:
+    def is_running() -> bool:
         batch = add_on().jobs.session.batch
         generation = batch.active.work if batch is not None and batch.active else None
         return generation is not None and generation.job is not None and not generation.state.ended
 
-    yield from until(lambda: is_at_work() or idle())
-    check(is_at_work(), "the job had ended before it was seen at work: is the computer busy?")
+    yield from until(lambda: is_running() or idle())
+    check(is_running(), "the job had ended before it was seen running: is the computer busy?")
 
 
 def the_job():
-    """The job of the generation at work, once it is sent."""
+    """Wait until the job is sent; returns it."""
     generation = add_on().jobs.session.batch.active.work
     while generation.job is None:
         yield 0.002
@@ -66,13 +66,13 @@ def prepare():
     stage.add_line()
     bpy.context.scene.frame_end = 200
     yield from stage.open_sequencer(220)
-    yield from stage.face_the_heads()
+    yield from stage.show_heads_from_the_front()
     bpy.ops.ed.undo_push(message="prepared")
     time_methods()
 
 
 def time_methods() -> None:
-    """Write down begin and end of every call of the operator's modal() and of the panels' draw()."""
+    """Record when each call of the operator's modal() and of the panels' draw() begins and ends."""
     operator, panel = add_on().ui.operators.generate.LSF_OT_generate, add_on().ui.panels.main._MainPanel
     modal, draw = operator.modal, panel.draw
 
@@ -101,34 +101,34 @@ def steps():
 
     with Stopwatch() as still:
         yield 2.0
-    measured["longest standstill of an idle window, ms"] = still.longest()
+    measured["longest freeze of an idle window, ms"] = still.longest()
     with Stopwatch() as still:
         for _ in range(20):
             session.redraw()
             yield 0.1
     measured["the same while the sidebars are only drawn, ms"] = still.longest()
 
-    # Generate: progress is seen, the window lives, the result plays
+    # Generate: progress is shown, the window does not freeze, the result is there
     start = time.perf_counter()
     press(bpy.ops.lsf.generate)
     measured["Generate returns after, ms"] = round(1000 * (time.perf_counter() - start), 1)
     check(not idle(), "Generate did not start")
-    yield from until_at_work()
+    yield from until_running()
     yield from shot("2_at_work")
     with Stopwatch() as still:
         yield from until(idle)
         yield 0.5
     took = [end - begin for begin, end in handler_calls]
     measured["draw() of a panel, longest, ms"] = round(1000 * max(end - begin for begin, end in panel_calls), 2)
-    measured["modal() at work, longest, ms"] = round(1000 * max(took[:-1]), 2)
+    measured["modal() during a job, longest, ms"] = round(1000 * max(took[:-1]), 2)
     measured["modal() that writes the result, ms"] = round(1000 * took[-1], 1)
     check(max(took[:-1]) < BLOCK, "a tick of the operator took longer than 50 ms")
-    measured["longest standstill at work, ms"] = still.longest(before=handler_calls[-1][0])
+    measured["longest freeze during a job, ms"] = still.longest(before=handler_calls[-1][0])
     measured["the same with writing, undo step and first drawing, ms"] = still.longest()
     measured["result"] = session.message
     check(curves() > 10 and not session.failed, f"no result: {session.message}")
 
-    # Undo takes everything away in one step, redo brings it back
+    # Undo removes everything in one step, redo restores it
     count = curves()
     stage.undo()
     yield 0.3
@@ -140,8 +140,8 @@ def steps():
     # Esc
     action = head().data.shape_keys.animation_data.action
     keys = [tuple(point.co) for curve in add_on().compat.fcurves_of(action) for point in curve.keyframe_points]
-    press_generate_for_a_while()
-    yield from until_at_work()
+    press_generate_with_fit()
+    yield from until_running()
     stage.press_escape()
     measured["Esc to the end of the job, s"] = round((yield from until(idle)), 3)
     check(measured["Esc to the end of the job, s"] < 1, "Esc took longer than a second")
@@ -151,8 +151,8 @@ def steps():
     yield from shot("3_cancelled")
 
     # The Cancel button, and Generate again at once
-    press_generate_for_a_while()
-    yield from until_at_work()
+    press_generate_with_fit()
+    yield from until_running()
     press(bpy.ops.lsf.cancel)
     measured["Cancel to the end of the job, s"] = round((yield from until(idle)), 3)
     check(measured["Cancel to the end of the job, s"] < 1, "Cancel took longer than a second")
@@ -168,12 +168,12 @@ def steps():
     yield from shot("4_done")
     yield from shot("docs/panel_in_blender.jpg", *only(*editors()), "-resize", "1100", "-quality", "88")
 
-    # Undo while a job is at work
+    # Undo during a job
     with window_override():
         bpy.ops.transform.translate(value=(0, 0, 0.01))
         bpy.ops.ed.undo_push(message="moved")
-    press_generate_for_a_while()
-    yield from until_at_work()
+    press_generate_with_fit()
+    yield from until_running()
     with window_override():
         if bpy.ops.ed.undo.poll():
             bpy.ops.ed.undo()
@@ -182,8 +182,8 @@ def steps():
     check(not session.failed, f"undo during a job: {session.message}")
 
     # Edit Mode during a job: the result waits for Object Mode
-    press_generate_for_a_while()
-    yield from until_at_work()
+    press_generate_with_fit()
+    yield from until_running()
     with window_override():
         bpy.context.view_layer.objects.active = head()
         bpy.ops.object.mode_set(mode="EDIT")
@@ -194,7 +194,7 @@ def steps():
     yield from until(idle)
     check(not session.failed, f"after Edit Mode: {session.message}")
 
-    # A refusal, and a disabled button
+    # A disabled button and its reason
     bpy.context.scene.sequence_editor.active_strip = None
     bpy.context.scene.lsf.strip = "line"
     head().name = "LSF Head 2"
@@ -212,7 +212,7 @@ def steps():
     yield 0.5
 
     # Another file during a job
-    press_generate_for_a_while()
+    press_generate_with_fit()
     yield from the_job()
     bpy.ops.wm.read_homefile(use_factory_startup=False)
     yield 0.5

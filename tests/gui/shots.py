@@ -1,4 +1,4 @@
-"""Pictures of the screen that sessions ask for while they go on: run.py makes them, outside Blender."""
+"""Pictures of the screen, which sessions request and run.py makes outside Blender."""
 
 import json
 
@@ -13,28 +13,28 @@ def convert(*arguments: str):
     request = OUT / "convert.json"
     part = request.with_suffix(".part")
     part.write_text(json.dumps(arguments))
-    part.rename(request)  # never seen half written
+    part.rename(request)  # so that run.py never reads half of it
     while request.exists():
         yield 0.05
 
 
 def shot(name: str, *options: str):
-    """A picture of the screen; it is a PNG if its name does not say another type."""
-    yield 2.5  # drawn by then, and the panels have glided to their places
+    """Make a picture of the screen, a PNG if its name has no other suffix."""
+    yield 2.5  # everything is drawn by then, and the panels have stopped moving
     yield from convert("x:root", *options, name if "." in name else f"{name}.png")
 
 
 def only(x: int, y: int, width: int, height: int) -> tuple[str, ...]:
-    """Options of a picture that shows a part of the window, which Blender counts from the lower left."""
+    """Options for a picture of a part of the window, in pixels from the lower left as Blender counts them."""
     return "-crop", f"{width}x{height}+{x}+{window().height - y - height}", "+repage"
 
 
 def shot_of_panels(name: str):
-    """A picture of the subpanels in the viewport's sidebar, without the tabs beside them and the empty room below."""
+    """Make a picture of the subpanels in the viewport's sidebar, without the tabs beside and the space below them."""
     area = area_of("VIEW_3D")
     sidebar, overlay = region_of(area, "UI"), area.spaces.active.overlay
     tabs = round(30 * bpy.context.preferences.system.ui_scale)
-    overlay.show_overlays = False  # the empty room has one colour
+    overlay.show_overlays = False  # the space below has one colour, which can be trimmed
     yield from shot(name, *only(sidebar.x, sidebar.y + EDGE, sidebar.width - tabs, sidebar.height - EDGE))
     yield from convert(f"{name}.png", "-fuzz", "2%", "-trim", "+repage", "+dither", "-colors", "96", f"docs/{name}.png")
     overlay.show_overlays = True

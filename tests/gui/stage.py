@@ -1,4 +1,4 @@
-"""What the sessions in a window share: the scene, the window, waiting, a stopwatch, and what runs them."""
+"""Helpers of the sessions: scene, window, waiting, a stopwatch, and the timer that runs a session."""
 
 import json
 import os
@@ -11,10 +11,12 @@ import bpy
 
 OUT = Path(os.environ["LSF_GUI_OUT"])
 
-measured, failures = {}, []
+measured: dict[str, object] = {}  # what results.json reports, by name
+failures: list[str] = []
 
 
 def check(holds: bool, sentence: str) -> None:
+    """Note a failure and go on."""
     if not holds:
         failures.append(sentence)
 
@@ -37,7 +39,7 @@ def window_override(area_type: str = "VIEW_3D"):
 
 
 def press(operator, **settings) -> None:
-    """Press a button of the viewport."""
+    """Call an operator as a button in the viewport does."""
     with window_override():
         operator("INVOKE_DEFAULT", **settings)
 
@@ -58,7 +60,7 @@ def press_escape() -> None:
 
 
 def until(condition, seconds: float = 120.0):
-    """Wait; returns how long it took."""
+    """Wait until a condition holds; returns how many seconds it took."""
     start = time.perf_counter()
     while not condition():
         if time.perf_counter() - start > seconds:
@@ -72,7 +74,7 @@ def add_on():
 
 
 def idle() -> bool:
-    """Whether no job is at work."""
+    """Whether no job is running."""
     return add_on().jobs.session.batch is None
 
 
@@ -85,7 +87,7 @@ def action() -> bpy.types.Action:
 
 
 class Stopwatch:
-    """Ticks every 2 ms, as far as Blender's main thread lets it: the gaps tell how long the window stood still."""
+    """A timer of 2 ms on Blender's main thread: gaps between its calls are times for which the window froze."""
 
     def __enter__(self):
         self._gaps, self._last, self._on = [], time.perf_counter(), True
@@ -99,7 +101,7 @@ class Stopwatch:
         return 0.002 if self._on else None
 
     def __exit__(self, *_):
-        self._tick()  # a standstill that lasts to the end counts
+        self._tick()  # a freeze that lasts to the end counts
         self._on = False
 
     def longest(self, before: float = float("inf")) -> float:
@@ -108,9 +110,9 @@ class Stopwatch:
 
 
 def show_panels(*opened: str, others: bool = True) -> None:
-    """Open these subpanels of the viewport's sidebar, and close the others or take them away.
+    """Open these subpanels of the viewport's sidebar, and close or remove the others.
 
-    A panel that was drawn before stays as it was drawn: Blender remembers it.
+    A panel that was drawn before keeps its state, which Blender remembers.
     """
     prefix = "LSF_PT_view3d_"
     classes = [cls for cls in add_on().ui.registration.CLASSES if cls.__name__.startswith(prefix)]
@@ -125,7 +127,7 @@ def show_panels(*opened: str, others: bool = True) -> None:
 
 
 def add_line(name: str = "line", channel: int = 1, frame: int = 25, audio: str = os.environ["LSF_GUI_AUDIO"]):
-    """A line of speech as the active strip, in a sequencer that shows this scene."""
+    """Add a line of speech as the active strip, in a sequencer that shows this scene."""
     scene = bpy.context.scene
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
@@ -136,7 +138,7 @@ def add_line(name: str = "line", channel: int = 1, frame: int = 25, audio: str =
 
 
 def open_sequencer(height: int):
-    """The timeline becomes a sequencer that shows all strips, higher by so many pixels."""
+    """Turn the timeline into a sequencer that shows all strips, and make it higher by some pixels."""
     area = area_of("DOPESHEET_EDITOR")
     area.type = "SEQUENCE_EDITOR"
     area.spaces.active.show_region_ui = True
@@ -148,8 +150,8 @@ def open_sequencer(height: int):
         bpy.ops.sequencer.view_all()
 
 
-def face_the_heads():
-    """The viewport from the front on all heads, and the LSF tab open in every sidebar."""
+def show_heads_from_the_front():
+    """Show all heads from the front in the viewport, and the LSF tab in every sidebar."""
     space = area_of("VIEW_3D").spaces.active
     space.show_region_ui = True
     space.overlay.show_cursor = space.overlay.show_object_origins = False  # they lie on the nose
@@ -163,7 +165,11 @@ def face_the_heads():
 
 
 def run(steps) -> None:
-    """Go through the steps of a session, a generator of seconds to wait, from a timer; then write results and quit."""
+    """Run a session from a timer, then write the results and quit.
+
+    Args:
+        steps: The session, a generator that yields how many seconds to wait.
+    """
     bpy.context.preferences.view.show_splash = False
     steps = _with_add_on(steps)
 
@@ -182,7 +188,7 @@ def run(steps) -> None:
 
 
 def _with_add_on(steps):
-    """The steps between installing the add-on from its zip, into an empty scene, and disabling it."""
+    """Install the add-on from its zip, run the steps in an empty scene, and disable the add-on."""
     bpy.ops.extensions.package_install_files(
         filepath=os.environ["LSF_GUI_ZIP"], repo="user_default", enable_on_install=True
     )

@@ -1,4 +1,4 @@
-"""Sliders, keys by hand and their undo as an artist has them in a window. Run it with a minute of speech as --audio."""
+"""Tweak sliders, keys set by hand, and their undo, in a window. Run it with a minute of speech as --audio."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ SLIDER = "object.data.shape_keys.animation_data.action.lsf."
 
 
 def slide(name: str, value: float) -> float:
-    """Set a slider as the interface does, with an undo step; milliseconds of the processor that it took."""
+    """Set a slider as the interface does, with an undo step; returns how many milliseconds of CPU time it took."""
     start = time.thread_time()
     with window_override():
         bpy.ops.wm.context_set_float("EXEC_DEFAULT", True, data_path=SLIDER + name, value=value)
@@ -24,7 +24,7 @@ def slide(name: str, value: float) -> float:
 
 
 def keys() -> bytes:
-    """All keys of all curves."""
+    """All keyframes of all curves, to compare."""
     result = []
     for curve in sorted(add_on().compat.fcurves_of(action()), key=lambda curve: curve.data_path):
         numbers = np.empty(2 * len(curve.keyframe_points), np.float32)
@@ -53,7 +53,7 @@ def prepare():
     press(bpy.ops.lsf.add_head)
     strip = stage.add_line()
     bpy.context.scene.frame_end = int(add_on().compat.strip_times(strip).right)
-    yield from stage.face_the_heads()
+    yield from stage.show_heads_from_the_front()
     yield from shot("tweaks_1_nothing_yet")
     press(bpy.ops.lsf.generate)
     yield from until(idle)
@@ -94,14 +94,14 @@ def steps():
     yield 1.0
     with Stopwatch() as still:
         yield 2.0
-    measured["longest standstill of playback, ms"] = still.longest()
+    measured["longest freeze of playback, ms"] = still.longest()
     took = []
     with Stopwatch() as still:
         for step in range(20):
             took.append(slide("jaw", 1 + step / 20))
             yield 0.1
     measured["a slider with its undo step during playback, ms"] = f"{np.median(took):.0f}, the longest {max(took):.0f}"
-    measured["longest standstill meanwhile, ms"] = still.longest()
+    measured["longest freeze meanwhile, ms"] = still.longest()
     with window_override():
         bpy.ops.screen.animation_cancel()
     for name in ("smoothing", "closure", "smile", "density"):
@@ -120,7 +120,7 @@ def steps():
     slide("jaw", 0.5)
     yield 0.3
     curve = next(c for c in add_on().compat.fcurves_of(action()) if "jawOpen" in c.data_path)
-    check(abs(curve.evaluate(70) - 0.9) < 1e-4, "a slider took a key of the artist away")
+    check(abs(curve.evaluate(70) - 0.9) < 1e-4, "a slider removed a key of the artist")
     yield from shot("tweaks_4_kept_key")
     with window_override():
         bpy.ops.lsf.release_keys("EXEC_DEFAULT", True)
@@ -143,7 +143,7 @@ def steps():
     check(keys() == before and abs(action().lsf.jaw - 0.5) < 1e-6, "saving and opening changed the line")
     slide("jaw", 0.8)
     yield 0.3
-    check(keys() != before, "the sliders are dead after opening the file")
+    check(keys() != before, "the sliders do nothing after opening the file")
 
 
 stage.run(steps())
