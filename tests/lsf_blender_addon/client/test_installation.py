@@ -96,7 +96,7 @@ def test_version_bounds(version, fits):
         ("The virtual environment was not created successfully because ensurepip is not available", "python3-venv"),
         ("ERROR: No matching distribution found for torch>=2.2", "No package torch>=2.2 fits"),
         ("urllib3.exceptions.NewConnectionError: failed", "network"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "server/requirements.lock"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "client/requirements.lock"),
         ("gibberish", "try again"),
     ],
 )
