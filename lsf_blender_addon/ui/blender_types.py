@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import IconItems as IconItems
 
     OperatorMixin = bpy.types.Operator
-    PanelMixin = bpy.types.Panel
+
+    class PanelMixin(bpy.types.Panel):
+        layout: bpy.types.UILayout  # the stubs call it optional; it is set while a panel is drawn
 else:
     IconItems = str  # names of Blender's icons, which only the stubs list
     OperatorMixin = PanelMixin = object

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ...errors import UserError
 from ...jobs import session
 from ...scene import meshes
-from ...scene.access import mesh_of
+from ...scene.access import find_item, mesh_of
 from ...scene.landmarks import points, store
 from ...scene.landmarks.surface import Surface
 from ..blender_types import OperatorResult
@@ -79,6 +79,8 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     def _point(self, region: bpy.types.Region, event: bpy.types.Event) -> None:
         view = region.data
+        if not isinstance(view, bpy.types.RegionView3D):
+            return
         pointer = event.mouse_x - region.x, event.mouse_y - region.y
         ray = _ray(region, view, pointer)
         if self._editor.dragged is not None:
@@ -114,8 +116,8 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     def _keep(self, context: bpy.types.Context) -> OperatorResult:
         self._leave(context)
-        head = bpy.data.objects.get(self._head)
-        if head is None or len(head.data.vertices) != len(self._editor.surface.vertices):
+        head = find_item(bpy.data.objects, self._head)
+        if head is None or len(mesh_of(head).vertices) != len(self._editor.surface.vertices):
             self.report({"ERROR"}, f'"{self._head}" was changed in the meantime: edit its landmarks again')
             return {"CANCELLED"}
         if not self._editor.changed and not store.doubtful(head):

@@ -1,5 +1,7 @@
 """Export the animation of the head's shape keys for other programs."""
 
+from typing import TYPE_CHECKING
+
 import bpy
 import numpy as np
 from bpy_extras.io_utils import ExportHelper
@@ -47,7 +49,12 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+    if TYPE_CHECKING:
+        filepath: str  # a property of ExportHelper
+
+    def invoke(  # type: ignore[override]  # ExportHelper and Operator return different types in the stubs
+        self, context: bpy.types.Context, event: bpy.types.Event
+    ) -> OperatorResult:
         self.first_frame, self.last_frame = evaluated_keys.animated_range(
             mesh_of(require_head(context)), active_scene(context)
         )

@@ -35,8 +35,10 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
     def write(self, item: Item) -> str:
         finding = item.work
         assert isinstance(finding, FaceFinding)
-        objects = character.find_objects(finding.character)
-        return face_result.write(objects, face_plan.plan(finding.character, finding.job.header, finding.job.arrays))
+        assert finding.character is not None
+        plan = face_plan.plan(finding.character, finding.job.header, finding.job.arrays)
+        assert plan is not None  # a whole result of `prepare_face` tells where the face is
+        return face_result.write(character.find_objects(finding.character), plan)
 
 
 def disabled_reason(context: bpy.types.Context) -> str:

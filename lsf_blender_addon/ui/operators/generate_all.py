@@ -10,7 +10,7 @@ from ...jobs.batch import Batch, Item
 from ...jobs.environment import NO_PYTHON, server_python
 from ...jobs.generate import Generation
 from ...scene import character, meshes, strips
-from ...scene.access import active_scene
+from ...scene.access import active_scene, find_item
 from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
 from .batch_modal import BatchModal
@@ -90,10 +90,10 @@ def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Ob
     def begin() -> Generation:
         if not name:
             raise UserError("No head is chosen: choose one in the list")
-        scene, sequencer = bpy.data.scenes.get(settings_scene), bpy.data.scenes.get(strips_scene)
+        scene, sequencer = find_item(bpy.data.scenes, settings_scene), find_item(bpy.data.scenes, strips_scene)
         if scene is None or sequencer is None:
             raise UserError("The scene was deleted or renamed: list the lines again")
-        speaker = bpy.data.objects.get(name)
+        speaker = find_item(bpy.data.objects, name)
         if speaker is None:
             raise UserError(f'"{name}" was deleted or renamed: choose another head in the list')
         meshes.check(speaker)

@@ -1,6 +1,7 @@
 """Import a Live Link Face recording onto the head's shape keys."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
@@ -48,7 +49,12 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+    if TYPE_CHECKING:
+        filepath: str  # a property of ImportHelper
+
+    def invoke(  # type: ignore[override]  # ImportHelper and Operator return different types in the stubs
+        self, context: bpy.types.Context, event: bpy.types.Event
+    ) -> OperatorResult:
         self.first_frame = active_scene(context).frame_current
         return super().invoke(context, event)
 
@@ -66,7 +72,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
         head, scene = require_head(context), compat.sequencer_scene(context)
         recording = live_link.read(self.filepath, self.rate)
         fps, name = strips.scene_fps(scene), Path(self.filepath).name
-        motion = recording.on_frames(fps)
+        motion = recording.resampled(fps)
         keys, values, unused = arkit_keys.channels_to_keys(head, recording.names, motion)
         if not keys:
             raise UserError(

@@ -62,7 +62,8 @@ def fill(context: bpy.types.Context) -> int:
         line.use, line.head = chosen.get(strip.name, (True, None))
         if line.head is None:
             name = strip.name if batch.by == "NAME" else compat.channel_name(scene, strip)
-            line.head = heads.get(head_matching.match_head_by_name(name, list(heads)))
+            match = head_matching.match_head_by_name(name, list(heads))
+            line.head = heads[match] if match else None
     if not any(line.head for line in batch.lines):  # no name matched: the chosen head speaks all lines
         for line in batch.lines:
             line.head = heads.get(getattr(head_of(context), "name", ""))

@@ -7,6 +7,7 @@ import bpy
 from ...errors import UserError
 from ...jobs import session
 from ...preview import frame_range, playblast
+from ...scene.access import active_scene
 from ..blender_types import OperatorResult
 from ..head import find_head, usable_head
 from .poll import enabled_unless
@@ -51,7 +52,7 @@ class LSF_OT_playblast(bpy.types.Operator):
             handlers.append(ended)
         session.say("Rendering the playblast")
         try:
-            copy = playblast.create_scene(context.scene, head, (line.first, line.last), path, self.close_up)
+            copy = playblast.create_scene(active_scene(context), head, (line.first, line.last), path, self.close_up)
             bpy.ops.render.render(way, animation=True, scene=copy.name)
         except RuntimeError as error:  # the render has not started
             _clean_up()

@@ -9,7 +9,7 @@ from ...jobs import session
 from ...jobs.batch import Item
 from ...jobs.environment import NO_PYTHON, server_python
 from ...jobs.read_emotion import DirectionReading
-from ...scene.access import active_scene
+from ...scene.access import active_scene, find_item
 from ...scene.own_properties import settings_of
 from ..properties.emotion import emotion_label
 from .batch_modal import BatchModal
@@ -44,7 +44,7 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
         leader, second = list(weights)[:2]
         if weights[leader] < MIN_WEIGHT:
             raise UserError("The text is not clear about the emotion: use other words")
-        scene = bpy.data.scenes.get(self._scene)
+        scene = find_item(bpy.data.scenes, self._scene)
         if scene is None:
             raise UserError("The scene was deleted or renamed: try again")
         emotion = settings_of(scene).emotion

@@ -4,6 +4,7 @@ import bmesh
 import bpy
 
 from ...scene import parts
+from ...scene.access import mesh_of
 from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
@@ -35,13 +36,13 @@ class LSF_OT_set_part(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         count = 0
         for obj in context.objects_in_mode_unique_data:
-            edited = bmesh.from_edit_mesh(obj.data)
+            edited = bmesh.from_edit_mesh(mesh_of(obj))
             layer = edited.verts.layers.int.get(parts.ATTRIBUTE) or edited.verts.layers.int.new(parts.ATTRIBUTE)
             for vertex in edited.verts:
                 if vertex.select:
                     vertex[layer] = parts.CODES[self.kind] + 1
                     count += 1
-            bmesh.update_edit_mesh(obj.data, loop_triangles=False, destructive=False)
+            bmesh.update_edit_mesh(mesh_of(obj), loop_triangles=False, destructive=False)
         if not count:
             self.report({"WARNING"}, "Select vertices of the part first")
             return {"CANCELLED"}

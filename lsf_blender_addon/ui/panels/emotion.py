@@ -7,6 +7,7 @@ from ...animation import refresh
 from ...errors import UserError
 from ...prediction import emotion_segments, store
 from ...scene import emotion_control
+from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..properties.emotion import FROM_AUDIO, emotion_label
 from . import emotion_icons
@@ -31,7 +32,7 @@ class _EmotionPanel(Tab):
         row.use_property_decorate = False
         row.prop(emotion, "direction")
         row.operator("lsf.read_direction", text="", icon="CHECKMARK")
-        keyed = emotion_control.is_keyed(context.scene)
+        keyed = emotion_control.is_keyed(active_scene(context))
         row = column.row()
         row.active = emotion.chosen != FROM_AUDIO or keyed
         row.prop(emotion, "mix")

@@ -1,8 +1,11 @@
 """Icons for the emotion panel: a swatch of each emotion's colour, and a chart of the chosen line."""
 
+from typing import Any
+
 import bpy
 import bpy.utils.previews
 import numpy as np
+from numpy.typing import NDArray
 
 from ...prediction import emotion_segments
 from ...prediction.store import DetectedEmotion
@@ -20,7 +23,7 @@ def swatch(emotion: str) -> int:
     icons = _collection()
     if emotion not in icons:
         colour = (*emotion_segments.COLOURS.get(emotion, emotion_segments.OTHER_COLOUR), 1.0)
-        _fill(icons.new(emotion), np.broadcast_to(np.float32(colour), (SWATCH_SIZE, SWATCH_SIZE, 4)))
+        _fill(icons.new(emotion), np.broadcast_to(np.array(colour, np.float32), (SWATCH_SIZE, SWATCH_SIZE, 4)))
     return icons[emotion].icon_id
 
 
@@ -53,7 +56,7 @@ def _collection() -> bpy.utils.previews.ImagePreviewCollection:
     return _icons
 
 
-def _fill(preview: bpy.types.ImagePreview, pixels: np.ndarray) -> None:
+def _fill(preview: Any, pixels: NDArray[np.floating]) -> None:  # an ImagePreview, with more than the stubs know
     """Set the icon and its large preview to pixels (height, width, 4), RGBA from 0 to 1."""
     height, width = pixels.shape[:2]
     flat = np.ascontiguousarray(pixels, np.float32).ravel()

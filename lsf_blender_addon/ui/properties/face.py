@@ -50,7 +50,9 @@ def _channel_names(_row, _context: bpy.types.Context, typed: str) -> list[str]:
 
 
 def _key_names(row: "LSF_PG_mapping_row", _context: bpy.types.Context, typed: str) -> list[str]:
-    return [name for name in rig.own_keys(mesh_of(row.id_data)) if typed.lower() in name.lower()]
+    head = row.id_data
+    names = rig.own_keys(mesh_of(head)) if isinstance(head, bpy.types.Object) else []
+    return [name for name in names if typed.lower() in name.lower()]
 
 
 class LSF_PG_mapping_row(bpy.types.PropertyGroup):

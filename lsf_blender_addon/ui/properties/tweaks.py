@@ -8,7 +8,9 @@ from ...animation import curve_plan, refresh
 
 
 def _changed(group: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
-    refresh.refresh(group.id_data)
+    action = group.id_data
+    if isinstance(action, bpy.types.Action):
+        refresh.refresh(action)
 
 
 def _gain(name: str, motion: str) -> Any:  # what Blender calls a deferred property has no type in the stubs
@@ -109,9 +111,9 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
 
     def is_changed(self) -> bool:
         """Whether any slider but Key Density differs from its default, or a channel is muted."""
-        return any(getattr(self, name) != self.bl_rna.properties[name].default for name in self.SLIDERS) or any(
-            channel.muted for channel in self.channels
-        )
+        properties: Any = self.bl_rna.properties  # only the types of numbers have a default
+        changed = any(getattr(self, name) != properties[name].default for name in self.SLIDERS)
+        return changed or any(channel.muted for channel in self.channels)
 
     def reset(self) -> None:
         """Set every slider but Key Density to its default and unmute all channels."""
