@@ -97,7 +97,9 @@ class _HeadMotion:
 
     def __init__(self, target: bpy.types.Object | None, bone: str) -> None:
         self.target, self.bone = target, bone
-        self.count = len(self._constraints())
+        constraints = self._constraints()
+        self.count = len(constraints)
+        self.active = next((i for i, constraint in enumerate(constraints) if constraint.active), None)
         self.objects = {_identity(obj) for obj in bpy.data.objects} if target else set()
         found = find_constraint(target, bone)
         self.empty = found.target if found else None
@@ -112,6 +114,7 @@ class _HeadMotion:
         constraints = self._constraints()
         for constraint in list(constraints)[self.count :]:  # new ones are the last
             constraints.remove(constraint)
+        constraints.active = None if self.active is None else constraints[self.active]
         for obj in [obj for obj in bpy.data.objects if _identity(obj) not in self.objects]:
             bpy.data.objects.remove(obj)
         if self.empty is not None and self.use is None:

@@ -1,0 +1,280 @@
+"""Writing a line is all or nothing: whatever raises half-way, the file is as it was before."""
+
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+import lsf_blender_addon
+from lsf_blender_addon import compat
+from lsf_blender_addon.jobs import apply_line, lines
+from lsf_blender_addon.jobs.line_plan import LinePlan
+from lsf_blender_addon.prediction.layer_curves import LIDS
+from lsf_blender_addon.scene import meshes
+from server.arkit import CHANNELS
+from tests.lsf_blender_addon.fake_client import Client, use
+
+ADDON = str(Path(lsf_blender_addon.__file__).parent)
+MOVING = ("jawOpen", "mouthClose", "browInnerUp", *LIDS)
+POINTS = np.random.default_rng(0).normal(0, 0.1, (68, 3)).astype(np.float32)
+POINTS[[36, 45, 27, 8]] = (-0.1, 0, 0), (0.1, 0, 0), (0, 0, 0), (0, 0, -0.3)  # a face along -Y
+
+
+class SmoothClient(Client):
+    """A few channels move softly; with the layers that are asked for, landmarks, parts, and a solved rig."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        number, count = len(self.jobs), len(job.arrays["motion"])
+        frames = np.arange(count)
+        motion = np.zeros((count, 52), np.float32)
+        for k, name in enumerate(MOVING if number % 2 else MOVING[1:]):
+            motion[:, CHANNELS.index(name)] = 0.7 + 0.5 * np.sin(frames / (9 + k) + number)
+        layers = {
+            "blinks": np.clip(1 - np.abs(frames - 30) / 3, 0, 1) * (number % 2),  # the second run removes their Action
+            "gaze": np.where(((frames > 40) & (frames < 60))[:, None], [7.0, -5.0 * number], 0.0),
+            "head": np.radians(np.stack([number * np.sin(frames / 9), 0 * frames, 2 * np.sin(frames / 20)], 1)),
+        }
+        wanted = request["settings"]["layers"]
+        job.header["report"] = {"check_landmarks": [number, 40]}
+        job.arrays |= {name: layers[name].astype(np.float32) for name in wanted}
+        job.arrays |= {"motion": motion, "landmarks68": POINTS, "landmark_vertices": np.arange(68, dtype=np.int32) % 8}
+        job.arrays["parts"] = np.where(np.arange(len(arrays["vertices"])) < 8, 0, 2).astype(np.int32)
+        if "rig_shapes" in arrays:
+            job.arrays["rig_motion"] = motion[:, : len(arrays["rig_shapes"])] / 2
+        return job
+
+
+@pytest.fixture
+def scene(addon, add_strip, clicks, monkeypatch):
+    """A head with 8 vertices, and a strip of four seconds."""
+    add_strip(clicks, fps=(10, 1.0))
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.name = "Head"
+    use(addon, monkeypatch, SmoothClient())
+    bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
+    return bpy.context.scene
+
+
+def generated(scene):
+    bpy.ops.lsf.generate()
+
+
+def with_settings(scene):
+    """The second run finds sliders, and keys by hand."""
+    bpy.ops.lsf.generate()
+    action = bpy.context.object.data.shape_keys.animation_data.action
+    action.lsf.jaw, action.lsf.offset, action.lsf.channels["mouthClose"].muted = 1.3, 2, True
+    next(curve for curve in compat.fcurves_of(action) if "browInner" in curve.data_path).keyframe_points[3].co.y += 0.2
+    action.use_fake_user = True
+
+
+def with_artists_action(scene):
+    """On a head with keys and an Action of the artist's, the curves play from the NLA."""
+    add_keys(bpy.context.object, ["jawOpen", "wart"]).animation_data_clear()
+    keys = bpy.context.object.data.shape_keys
+    for name in ("jawOpen", "wart"):
+        keys.key_blocks[name].keyframe_insert("value", frame=3)
+    bpy.context.object.lsf.own_keys = "IGNORE"
+
+
+def with_artists_action_twice(scene):
+    with_artists_action(scene)
+    bpy.ops.lsf.generate()
+    data = bpy.context.object.data.shape_keys.animation_data
+    strip = next(strip for track in data.nla_tracks for strip in track.strips if track.name == "LSF")
+    strip.use_animated_influence = True
+    for frame, strip.influence in ((20, 0.2), (40, 0.9)):
+        strip.keyframe_insert("influence", frame=frame)
+    strip.blend_in, strip.repeat, strip.scale, strip.name = 2, 1.5, 1.1, "mine"
+
+
+def with_another_line(scene):
+    """A generated Action of another line moves to the NLA."""
+    bpy.ops.lsf.generate()
+    strip = scene.sequence_editor.strips_all[0] if hasattr(scene.sequence_editor, "strips_all") else None
+    if strip is None:
+        pytest.skip("the sequencer's strips have another name")
+    strip.name = "another line"
+    bpy.context.object.data.shape_keys.animation_data.action.name = "LSF · other"
+    bpy.context.object.data.shape_keys.animation_data.action["lsf_generated"]["name"] = "LSF · other"
+
+
+def with_own_keys_and_parts(scene):
+    """Visemes that the server solves, and teeth that follow them; one of their keys is driven by the artist."""
+    head = bpy.context.object
+    add_keys(head, "AIUEO")
+    bpy.ops.mesh.primitive_cube_add()
+    teeth = bpy.context.object
+    teeth.name = "Teeth"
+    add_keys(teeth, ["A"]).key_blocks["A"].driver_add("value").driver.expression = "0.5"
+    bpy.context.view_layer.objects.active = head
+    head.lsf.add_part(teeth)
+
+
+def with_own_keys_and_parts_twice(scene):
+    with_own_keys_and_parts(scene)
+    bpy.ops.lsf.generate()
+
+
+def with_unlisted_part(scene):
+    """Teeth that are selected with the head become a part of it."""
+    head = bpy.context.object
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.name = "Teeth"
+    head.select_set(True)
+    bpy.context.view_layer.objects.active = head
+
+
+def with_layers(scene):
+    """Blinks, gaze and head motion."""
+    head = bpy.context.object
+    scene.lsf.layers.blinks = scene.lsf.layers.gaze = True
+    bpy.ops.object.armature_add()
+    bpy.context.object.pose.bones["Bone"].constraints.new("LIMIT_ROTATION")
+    head.lsf.nod.object, head.lsf.nod.bone = bpy.context.object, "Bone"
+    bpy.context.view_layer.objects.active = head
+
+
+def with_layers_twice(scene):
+    with_layers(scene)
+    bpy.ops.lsf.generate()
+
+
+def with_takes(scene):
+    bpy.ops.lsf.generate_takes()
+
+
+def add_keys(obj, names) -> bpy.types.Key:
+    rng = np.random.default_rng(0)
+    obj.shape_key_add(name="Basis")
+    for name in names:
+        key = obj.shape_key_add(name=name, from_mix=False)
+        key.value = 0.25
+        key.points.foreach_set("co", rng.normal(0, 1, 3 * len(key.points)).astype(np.float32))
+    return obj.data.shape_keys
+
+
+def snapshot(dump) -> dict:
+    """All that is in the file."""
+    state = {
+        p.identifier: len(getattr(bpy.data, p.identifier)) for p in bpy.data.bl_rna.properties if p.type == "COLLECTION"
+    }
+    for kind in ("actions", "objects", "meshes", "shape_keys"):
+        for block in getattr(bpy.data, kind):
+            custom = {name: plain(block[name]) for name in block.keys()}  # noqa: SIM118 - no dict
+            bones = block.pose.bones if kind == "objects" and block.pose else ()
+            constraints = [dump(constraint) for bone in bones for constraint in bone.constraints]
+            uses = block.users, block.use_fake_user
+            state[kind, block.name] = dump(block, {"pose"}), custom, animation(block, dump), constraints, uses
+    for keys in bpy.data.shape_keys:
+        for key in keys.key_blocks:
+            state["shape", keys.name, key.name] = meshes.coordinates(key.points).tobytes(), dump(key)
+    return state
+
+
+def plain(value):
+    return value.to_dict() if hasattr(value, "to_dict") else value[:] if hasattr(value, "to_list") else value
+
+
+def animation(block, dump) -> list:
+    """Slots and drivers, of which dump shows the names only."""
+    data = getattr(block, "animation_data", None)
+    if data is None:
+        return []
+    drivers = [
+        (curve.data_path, [(v.name, v.targets[0].id, v.targets[0].data_path) for v in curve.driver.variables])
+        for curve in data.drivers
+    ]
+    active = data.nla_tracks.active
+    return [drivers, active and active.name, dump(data)]
+
+
+class Fault(Exception):
+    """Nothing in the add-on catches it."""
+
+
+class Tracer:
+    """Counts the lines of the add-on that run while a plan is written, and raises at one of them."""
+
+    def __init__(self, stop: int = -1):
+        self.stop, self.lines = stop, []
+
+    def __call__(self, frame, event, _argument):
+        path = frame.f_code.co_filename
+        if not path.startswith(ADDON):
+            return None
+        if event == "line":
+            self.lines.append((path, frame.f_lineno))
+            if len(self.lines) - 1 == self.stop:
+                raise Fault(f"{path}:{frame.f_lineno}")
+        return self
+
+
+def planned(monkeypatch) -> LinePlan:
+    """What Generate would write now."""
+    plans = []
+    with monkeypatch.context() as patch:
+        patch.setattr(lines, "apply", lambda plan, _as_take: plans.append(plan) or "")
+        bpy.ops.lsf.generate()
+    bpy.context.view_layer.update()
+    return plans[0]
+
+
+def traced(tracer, write):
+    """`write` of apply_line, under the tracer."""
+
+    def run(*arguments):
+        sys.settrace(tracer)
+        try:
+            return write(*arguments)
+        finally:
+            sys.settrace(None)
+
+    return run
+
+
+EVERY = 10  # so many scenes share the lines: each raises at every tenth of them
+SCENES = [
+    None,
+    generated,
+    with_settings,
+    with_artists_action,
+    with_artists_action_twice,
+    with_another_line,
+    with_own_keys_and_parts,
+    with_own_keys_and_parts_twice,
+    with_unlisted_part,
+    with_layers,
+    with_layers_twice,
+    with_takes,
+]
+
+
+@pytest.mark.parametrize("prepare", SCENES, ids=lambda prepare: prepare.__name__ if prepare else "first_run")
+def test_whatever_raises_the_file_is_as_before(scene, addon, monkeypatch, dump, prepare):
+    if prepare:
+        prepare(scene)
+    plan, write = planned(monkeypatch), apply_line._write
+    before, tracer = snapshot(dump), Tracer()
+
+    def failing(*arguments):
+        traced(tracer, write)(*arguments)
+        raise Fault("at the end")
+
+    monkeypatch.setattr(apply_line, "_write", failing)
+    with pytest.raises(Fault, match="at the end"):
+        apply_line.apply(plan, as_take=True)
+    assert snapshot(dump) == before
+    first = {line: index for index, line in reversed(list(enumerate(tracer.lines)))}
+    last = {line: index for index, line in enumerate(tracer.lines)}
+    for stop in sorted({*first.values(), *last.values()})[SCENES.index(prepare) % EVERY :: EVERY]:
+        monkeypatch.setattr(apply_line, "_write", traced(Tracer(stop), write))
+        with pytest.raises(Fault) as error:
+            apply_line.apply(plan, as_take=True)
+        assert snapshot(dump) == before, error.value
+    monkeypatch.setattr(apply_line, "_write", write)
+    apply_line.apply(plan, as_take=True)
+    assert snapshot(dump) != before and not any("backup" in action.name for action in bpy.data.actions)
