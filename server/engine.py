@@ -161,7 +161,7 @@ class Engine:
         settings = settings or Settings()
         fps, t0 = float(settings.fps or self.model.config.fps), settings.t0
         clock = _Clock(cancelled)
-        report(0.0, "Listening")
+        report(0.0, "Analysing the speech")
         speech = audio.to_mono_16k(samples, rate)
         count = self._frame_count(speech, fps, t0)
         clock.lap("audio")
@@ -179,14 +179,14 @@ class Engine:
             cancelled,
         )
         clock.lap("model")
-        report(0.98, "Timing the frames")
+        report(0.98, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
         times = t0 + np.arange(count) / fps
         curves = layers.make_layers(settings.layers, speech, times, settings.seed)
         clock.lap("timing")
         rig_motion = None
         if own_rig is not None:
-            report(0.99, "Solving for the rig")
+            report(0.99, "Solving the shape keys")
             rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
             clock.lap("rig")
         return Result(fps, float(t0), motion, expression, emotion, face, mesh, rig_motion, clock.seconds, curves)

@@ -115,9 +115,9 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     if data is None or not is_generated(data.action):
         mine = data is not None and data.action is not None
         raise UserError(
-            "Your own Action is active already, above what was generated"
+            "Your own Action is already active above the generated one"
             if mine
-            else "Nothing that was generated is active on these shape keys: press Generate first"
+            else "These shape keys have no active generated Action: press Generate first"
         )
     if data.use_tweak_mode or not data.use_nla:
         raise UserError(

@@ -178,7 +178,7 @@ def make(
             pip += ["--extra-index-url", extra_index]
         _run([*pip, "--require-hashes", "-r", LOCK], log, _PipProgress(report, 0.05, 0.4), cancelled)
         _run([*pip, "-r", TORCH], log, _PipProgress(report, 0.4, 0.9), cancelled)
-        report(0.92, "Trying the packages")
+        report(0.92, "Checking the packages")
         _run(
             [inside, "-c", "import torch, transformers, safetensors, scipy.signal, soundfile"],
             log,

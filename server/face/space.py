@@ -84,7 +84,7 @@ def fit(
     )
     refuse_coarse(registration, head)
 
-    step(FITTED, "Carrying the shapes over")
+    step(FITTED, "Transferring the shapes")
     kinds = parts.classify(registration, head, piece, given)
     basis = build_basis(registration, head, piece, kinds)
     points, nearest = settle_landmarks(registration, head, landmarks)

@@ -135,7 +135,7 @@ def test_a_cube_is_refused_with_a_sentence_and_the_server_lives(client):
 def test_cancel_of_a_long_line(client):
     samples, rate = soundfile.read(LINE, dtype="float32")
     job = client.submit("generate", {"rate": rate}, {"audio": np.tile(samples, 100)})
-    while not job.text.startswith("Listening"):
+    while not job.text.startswith("Analysing the speech"):
         client.drain()
         time.sleep(0.01)
     client.cancel(job)

@@ -83,7 +83,7 @@ def _start(
     """Start a take. Data comes by name: by the time that it starts, undo may have replaced all data-blocks."""
     found = bpy.data.scenes.get(settings), bpy.data.objects.get(head), bpy.data.scenes.get(scene)
     if None in found or not all(bpy.data.objects.get(name) for name in others):
-        raise UserError("The head or its scene is gone or was renamed: press Generate Takes again")
+        raise UserError("The head or its scene was deleted or renamed: press Generate Takes again")
     parts = {bpy.data.objects[name]: kind for name, kind in others.items()}
     return lines.start_generation(
         settings_of(found[0]), found[1], parts, found[2], strips.find_strip(found[2], strip), **overrides
