@@ -4,7 +4,7 @@
     python3 build.py demo            a talking head from a line of speech, in out/demo/
     python3 build.py test            every test, on every Blender version whose Python is found or can be fetched
     python3 build.py test --unit     the quick tests alone; further arguments go to pytest
-    python3 build.py check           linter, formatter, type checker, import contracts; --fix repairs what it can
+    python3 build.py check [NAME]    lint, format, types, imports, or one of them; --fix repairs what it can
     python3 build.py server ...      the server's command line: generate, fit
     python3 build.py bench           speed and memory, as a table
     python3 build.py package         dist/lsf_animation-VERSION.zip, the whole product
@@ -535,23 +535,27 @@ def test(arguments: list[str]) -> None:
 
 
 def check(arguments: list[str]) -> None:
-    """Run every check to its end, then exit with 1 if any of them found something."""
-    tools = environment(CHECKS).parent
+    """Run all checks, or those that are named, to their end, then exit with 1 if any of them found something."""
     fix = "--fix" in arguments
     checks: dict[str, list[StrPath]] = {
-        "ruff check": [tools / "ruff", "check", *(["--fix"] if fix else [])],
-        "ruff format": [tools / "ruff", "format", *([] if fix else ["--check"])],
-        "mypy": [tools / "mypy", "--cache-dir", BUILD / "mypy"],
-        "import-linter": [tools / "lint-imports", "--cache-dir", BUILD / "import-linter"],
+        "lint": ["ruff", "check", *(["--fix"] if fix else [])],
+        "format": ["ruff", "format", *([] if fix else ["--check"])],
+        "types": ["mypy", "--cache-dir", BUILD / "mypy"],
+        "imports": ["lint-imports", "--cache-dir", BUILD / "import-linter"],
     }
+    wanted = [argument for argument in arguments if argument != "--fix"] or list(checks)
+    if unknown := set(wanted) - checks.keys():
+        sys.exit(f"There is no check {', '.join(sorted(unknown))}: choose from {', '.join(checks)}.")
+    tools = environment(CHECKS).parent
     failed = []
-    for name, command in checks.items():
-        say(f"\n== {name}")
-        if subprocess.run(command, cwd=ROOT).returncode:
+    for name in wanted:
+        tool, *options = checks[name]
+        say(f"\n== {name}: {tool}")
+        if subprocess.run([tools / tool, *options], cwd=ROOT).returncode:
             failed.append(name)
     if failed:
         sys.exit(f"\nNot clean: {', '.join(failed)}.")
-    say("\nAll checks are clean.")
+    say("\nClean.")
 
 
 def lock(arguments: list[str]) -> None:
