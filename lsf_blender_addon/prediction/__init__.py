@@ -1,1 +1,1 @@
-"""What the server predicted for a line, kept in the file, and how curves are made of it."""
+"""The server's predictions for a line: stored in the file, tweaked, blended and made into curves. No bpy at run time."""
