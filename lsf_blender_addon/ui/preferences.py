@@ -78,5 +78,8 @@ def _state(python: Path | None) -> tuple[str, IconItems]:
 def _device_in_use() -> list[str]:
     """Return which device the running server uses, and why if it is not the preferred one; nothing without a server."""
     device, note = session.device_in_use()
-    texts = [iface("The speech engine runs on: {device}").format(device=device)] if device else []
-    return [*texts, note] if note else texts
+    if not device:
+        return []
+    name = "CPU" if device == "cpu" else f"GPU ({device})"
+    text = iface("The speech engine runs on: {device}").format(device=name)
+    return [text, note] if note else [text]

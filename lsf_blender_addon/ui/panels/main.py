@@ -40,6 +40,9 @@ class _MainPanel(Tab):
             wrapped(layout, context, reason, "INFO")
         elif session.message:
             wrapped(layout, context, session.message, "ERROR" if session.failed else "CHECKMARK")
+        _device, note = session.device_in_use()
+        if note:  # the GPU could not be used
+            wrapped(layout, context, note, "INFO")
 
 
 class LSF_PT_view3d(_MainPanel, bpy.types.Panel):

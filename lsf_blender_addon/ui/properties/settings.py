@@ -58,15 +58,23 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     batch: bpy.props.PointerProperty(type=batch.LSF_PG_batch)
 
     def take_request(self, take: int) -> dict[str, float]:
-        """The settings `temperature` and `seed` of docs/protocol.md that ask the server for this take.
+        """Return what asks the server for a take.
 
         Args:
             take: 0 for the most likely performance, which is deterministic; 1, 2, 3 … for others.
+
+        Returns:
+            The settings `temperature` and `seed` of docs/protocol.md.
         """
         return {"temperature": self.variation if take else 0.0, "seed": take}
 
     def show_take(self, seed: int, temperature: float) -> None:
-        """Set Take and Variation to what a prediction was made with, so that Generate makes it again."""
+        """Set Take and Variation so that Generate makes a given performance again.
+
+        Args:
+            seed: The setting `seed` that it was made with.
+            temperature: The setting `temperature` that it was made with.
+        """
         self.take = min(seed, MAX_TAKE)
         if seed:  # take 0 says nothing about how much the others differ
             self.variation = temperature

@@ -86,4 +86,4 @@ def test_the_preferences_show_the_device_in_use(preferences, started):
 
     assert _device_in_use() == []
     start()
-    assert _device_in_use() == ["The speech engine runs on: cpu", NOTE]
+    assert _device_in_use() == ["The speech engine runs on: CPU", NOTE]

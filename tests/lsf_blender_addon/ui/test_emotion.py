@@ -1,6 +1,8 @@
 """Emotion: the choice and its keys become what the server is asked for; what the voice implies becomes words and a
 picture."""
 
+from itertools import pairwise
+
 import bpy
 import numpy as np
 import pytest
@@ -122,9 +124,7 @@ def test_stretches_cover_the_line_whatever_comes(frames):
     emotion = np.random.default_rng(0).dirichlet(np.ones(8), frames).astype(np.float32)
     found = emotion_segments.segments(emotion, EMOTIONS, 24.0)
     assert found[0].start == 0 and found[-1].end == pytest.approx(frames / 24)
-    assert all(
-        a.end == pytest.approx(b.start) and a.emotion != b.emotion for a, b in zip(found, found[1:], strict=False)
-    )
+    assert all(a.end == pytest.approx(b.start) and a.emotion != b.emotion for a, b in pairwise(found))
     assert emotion_segments.segments(np.zeros((5, 0)), (), 24.0) == []
 
 
