@@ -1,0 +1,171 @@
+"""All panels are drawn on a layout that knows which properties, operators and icons exist."""
+
+from types import SimpleNamespace
+
+import bpy
+import pytest
+
+from lsf_blender_addon.client.jobs import State
+from lsf_blender_addon.jobs import environment
+from lsf_blender_addon.jobs.batch import Batch, Item
+from lsf_blender_addon.scene import extension
+from lsf_blender_addon.ui import preferences as preferences_module
+from tests.lsf_blender_addon.fake_client import Client, use
+
+PREFERENCES = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))  # 0 in background mode
+ICONS = set(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys())
+
+
+class Layout:
+    """Stands in for a UILayout; writes down what is drawn."""
+
+    def __init__(self, drawn: list[str], context):
+        self._drawn, self._context = drawn, context
+
+    def _sub(self, **_options) -> "Layout":
+        return Layout(self._drawn, self._context)
+
+    row = column = split = _sub
+
+    def separator(self) -> None:
+        pass
+
+    def label(self, text="", icon="NONE", icon_value=0, translate=True) -> None:
+        assert icon in ICONS, icon
+        self._drawn.append(text)
+
+    def progress(self, factor=0.0, text="") -> None:
+        assert 0 <= factor <= 1
+        self._drawn.append(text)
+
+    def prop(self, data, name, text="", icon="NONE", **_options) -> None:
+        assert name in data.bl_rna.properties and icon in ICONS, (data, name, icon)
+        self._drawn.append(data.bl_rna.properties[name].name)
+
+    def prop_search(self, data, name, search_data, search_name, icon="NONE") -> None:
+        self.prop(data, name, icon=icon)
+        assert search_name in search_data.bl_rna.properties
+
+    def prop_menu_enum(self, data, name, text="") -> None:
+        self.prop(data, name)
+
+    def template_icon(self, icon_value, scale=1.0) -> None:
+        assert scale >= 1
+
+    def template_list(self, kind, _id, data, name, active_data, active_name, rows=5) -> None:
+        assert active_name in active_data.bl_rna.properties
+        for index, item in enumerate(getattr(data, name)):
+            getattr(bpy.types, kind).draw_item(
+                None, self._context, self._sub(), data, item, 0, active_data, active_name, index, 0
+            )
+
+    def operator(self, name, text=None, icon="NONE", **_options) -> SimpleNamespace:
+        module, function = name.split(".")
+        operator = getattr(getattr(bpy.ops, module), function).get_rna_type()
+        assert icon in ICONS, icon
+        self._drawn.append(operator.name if text is None else text)
+        return SimpleNamespace()
+
+    def operator_menu_enum(self, name, _property, text="", icon="NONE") -> None:
+        self.operator(name, text, icon)
+
+
+def draw(panels) -> list[str]:
+    """The texts of all panels. In background mode Blender has no region, so the context is a copy with one."""
+    context = SimpleNamespace(
+        scene=bpy.context.scene,
+        active_object=bpy.context.active_object,
+        selected_objects=bpy.context.selected_objects,
+        preferences=PREFERENCES,
+        mode=bpy.context.mode,
+        view_layer=bpy.context.view_layer,
+        screen=SimpleNamespace(is_animation_playing=False),
+        region=SimpleNamespace(width=300),
+        area=SimpleNamespace(type="VIEW_3D"),
+    )
+    drawn: list[str] = []
+    for panel in panels:
+        if not hasattr(panel, "poll") or panel.poll(context):
+            fake = SimpleNamespace(layout=Layout(drawn, context))
+            fake._draw_list = lambda layout, face, fake=fake, panel=panel: panel._draw_list(fake, layout, face)
+            panel.draw(fake, context)
+    return drawn
+
+
+@pytest.fixture
+def panels(addon):
+    return [cls for cls in addon.CLASSES if issubclass(cls, bpy.types.Panel)]
+
+
+@pytest.fixture
+def scene(addon, add_strip, clicks, monkeypatch):
+    add_strip(clicks)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    use(addon, monkeypatch, Client())
+    return bpy.context.scene
+
+
+def test_an_empty_file(panels):
+    drawn = draw(panels)
+    assert {"Select a head first", "Generate"} <= set(drawn)
+
+
+def test_a_generated_line_with_takes(panels, scene):
+    scene.lsf.only_range = True
+    assert "Frames 1 to 250" in draw(panels)
+    scene.lsf.only_range = False
+    scene.lsf.takes.count = 3
+    bpy.ops.lsf.generate_takes()
+    drawn = draw(panels)
+    assert "Take 0: 1 of 3" in drawn and {"Take", "Variation", "Key Density", "Smoothing", "Blinks"} <= set(drawn)
+
+
+def test_own_keys_and_parts(panels, scene):
+    head = bpy.context.object
+    for name in ("Basis", "jawOpen", "mouthSmileLeft"):
+        head.shape_key_add(name=name)
+    bpy.ops.mesh.primitive_cube_add()
+    part = bpy.context.object
+    scene.lsf.head = head
+    head.lsf.add_part(part)
+    assert {"Edit as List", "Part", "Add Missing Keys"} <= set(draw(panels))
+    bpy.ops.lsf.fill_mapping()
+    assert "Shape Key" in draw(panels)
+    head.lsf.own_keys = "IGNORE"
+    draw(panels)
+
+
+def test_a_batch_at_work(panels, scene, addon):
+    bpy.ops.lsf.list_lines()
+    work = SimpleNamespace(fraction=0.5, text="Predicting", state=State.RUNNING)
+    addon.session.batch = Batch([Item("line", lambda: work, state=State.RUNNING, work=work)])
+    try:
+        assert draw(panels).count("Predicting") >= 2
+    finally:
+        addon.session.batch = None
+
+
+def test_the_gpu_did_not_work(panels, scene, addon, monkeypatch):
+    monkeypatch.setattr(addon.session, "device_in_use", lambda: ("cpu", "The GPU does not work."))
+    assert "The GPU does not work." in draw(panels)
+
+
+def test_the_preferences(addon, monkeypatch, tmp_path):
+    assert extension.preferences() is None
+    monkeypatch.setattr(addon.session, "device_in_use", lambda: ("mps", ""))
+
+    def drawn() -> list[str]:
+        texts: list[str] = []
+        context = SimpleNamespace(preferences=PREFERENCES, region=SimpleNamespace(width=600))
+        layout = Layout(texts, context)
+        layout.prop = lambda _self, name: texts.append(name)
+        preferences_module.LSF_preferences.draw(SimpleNamespace(layout=layout), context)
+        return texts
+
+    assert {"device", "wheels", "python", "The speech engine runs on: GPU (mps)"} <= set(drawn())
+    installation = SimpleNamespace(fraction=0.5, text="Downloading torch", error="", running=True)
+    monkeypatch.setattr(environment, "installation", installation)
+    assert "Downloading torch" in drawn()
+    installation.running, installation.error = False, "The disk is full."
+    assert "The disk is full." in drawn()
+    monkeypatch.setattr(environment, "installation", None)
