@@ -349,7 +349,7 @@ def default_head() -> tuple[Mesh, "FaceSpace"]:
         landmarks68=head.landmarks68,
         landmark_vertices=head.landmark_vertices,
         identity=np.zeros(50, np.float32),
-        parts=parts.of_head(head),
+        parts=parts.canonical_parts(head),
         report={},
     )
     return Mesh(head.vertices, head.triangles), face

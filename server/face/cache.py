@@ -1,4 +1,4 @@
-"""Fitted faces kept in memory and on disk, keyed by what went into the fit; the second press of Generate is instant."""
+"""Cache of fitted faces, in memory and on disk, keyed by everything that goes into the fit."""
 
 import hashlib
 import json
@@ -10,20 +10,28 @@ import time
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..files.meshes import Mesh
+from ..numerics import FloatArray, IntArray
+
+if TYPE_CHECKING:  # it brings scipy, which must not hold up the server's first answer
+    from .space import FaceSpace
 
 log = logging.getLogger(__name__)
 
-IN_MEMORY = 4  # faces; a basis of 52 channels on 26 000 vertices is 16 MB
+MAX_FACES_IN_MEMORY = 4  # a basis of 52 channels on 26 000 vertices is 16 MB
 MAX_DISK_BYTES = 1 << 30
-_SHAPES = {"basis": 3, "landmarks68": 2, "landmark_vertices": 1, "identity": 1, "parts": 1}  # dimensions of each array
+PARTIAL_FILE_SECONDS = 3600  # an unfinished file that is older belongs to a process that was killed
+NOT_IN_FIT = ("cache.py", "rig_solver.py")  # modules of this folder that the fit does not run
+FIT_MODULES = ("arkit.py", "numerics.py")  # modules of server/ that it runs
+_DIMENSIONS = {"basis": 3, "landmarks68": 2, "landmark_vertices": 1, "identity": 1, "parts": 1}  # of each array
 
 
 def default_folder() -> Path:
-    """The user's cache folder of this platform; LSF_CACHE_DIR overrides it."""
+    """Return the user's cache folder on this platform. The environment variable LSF_CACHE_DIR overrides it."""
     if "LSF_CACHE_DIR" in os.environ:
         return Path(os.environ["LSF_CACHE_DIR"])
     home = Path.home()
@@ -34,19 +42,34 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "lsf-blender" / "faces"
 
 
+def fit_files() -> list[Path]:
+    """Return the code and assets that decide the result of a fit, in a fixed order.
+
+    server/face/build made the assets, but is not run by the fit: it does not count.
+    """
+    folder = Path(__file__).parent
+    modules = [path for path in folder.glob("*.py") if path.name not in NOT_IN_FIT]
+    assets = [path for path in (folder / "assets").rglob("*") if path.is_file()]
+    return sorted(modules + assets) + [folder.parent / name for name in FIT_MODULES]
+
+
 @cache
 def _fit_digest() -> bytes:
-    """Digest of the code and assets of server/face: a face fitted by other ones is not this server's."""
+    """Return a digest of the fit's code and assets: a face that other ones fitted is not reused."""
     digest = hashlib.sha256()
-    folder = Path(__file__).parent
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    for path in fit_files():
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.digest()
 
 
-def key(mesh: Mesh, landmarks: np.ndarray | None = None, parts: np.ndarray | None = None) -> str:
-    """SHA-256 in hex of the mesh's content, what the artist said of it, and the fit itself."""
+def key(mesh: Mesh, landmarks: FloatArray | None = None, parts: IntArray | None = None) -> str:
+    """Return the key of a face: a hexadecimal SHA-256 of the mesh, what the artist said of it, and the fit itself.
+
+    Args:
+        mesh: The neutral mesh.
+        landmarks: Placed landmarks (68, 3), if there are any.
+        parts: Given part of each vertex (V,), if there are any.
+    """
     digest = hashlib.sha256(_fit_digest())
     for array in (mesh.vertices, mesh.triangles, landmarks, parts):
         digest.update(repr(None if array is None else array.shape).encode())
@@ -56,14 +79,19 @@ def key(mesh: Mesh, landmarks: np.ndarray | None = None, parts: np.ndarray | Non
 
 
 class FaceCache:
-    """Least recently used faces: the last few in memory, the rest in `folder` (None: memory only)."""
+    """Least recently used faces: the last few in memory, more of them on disk.
+
+    Args:
+        folder: Where faces are kept on disk; None: in memory only.
+        max_bytes: Greatest size of the folder; the oldest files are deleted.
+    """
 
     def __init__(self, folder: Path | None, max_bytes: int = MAX_DISK_BYTES):
         self._folder, self._max_bytes = folder, max_bytes
-        self._faces = OrderedDict()
+        self._faces: OrderedDict[str, FaceSpace] = OrderedDict()
 
-    def get(self, key: str, vertices: int):
-        """Return the FaceSpace of this key on `vertices` vertices, or None."""
+    def get(self, key: str, vertices: int) -> "FaceSpace | None":
+        """Return the face of a key, None if it is not cached or its file does not fit `vertices` vertices."""
         face = self._faces.get(key)
         if face is None:
             face = self._load(key, vertices)
@@ -71,8 +99,8 @@ class FaceCache:
             self._remember(key, face)
         return face
 
-    def put(self, key: str, face) -> None:
-        """Keep a FaceSpace; a disk that is full or cannot be written costs only the copy there."""
+    def put(self, key: str, face: "FaceSpace") -> None:
+        """Keep a face. If the disk is full or cannot be written, it is kept in memory only."""
         self._remember(key, face)
         if self._folder is None:
             return
@@ -82,61 +110,53 @@ class FaceCache:
         except OSError as error:
             log.warning("The face cannot be kept on disk: %s", error)
 
-    def _remember(self, key: str, face) -> None:
+    def _remember(self, key: str, face: "FaceSpace") -> None:
+        """Make a face the most recent one in memory."""
         self._faces[key] = face
         self._faces.move_to_end(key)
-        while len(self._faces) > IN_MEMORY:
+        while len(self._faces) > MAX_FACES_IN_MEMORY:
             self._faces.popitem(last=False)
 
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{key}.safetensors"
-
-    def _save(self, key: str, face) -> None:
+    def _save(self, key: str, face: "FaceSpace") -> None:
+        """Write a face to the folder, if there is one. The file appears complete or not at all."""
         from safetensors.numpy import save
 
-        arrays = {name: np.ascontiguousarray(getattr(face, name)) for name in _SHAPES}
+        if self._folder is None:
+            return
+        arrays = {name: np.ascontiguousarray(getattr(face, name)) for name in _DIMENSIONS}
         data = save(arrays, {"channels": json.dumps(list(face.channels)), "report": json.dumps(face.report)})
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".part")
+        handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
+        temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.replace(temporary, self._path(key))
+            temporary.replace(_face_file(self._folder, key))
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink()
             raise
 
-    def _load(self, key: str, vertices: int):
-        if self._folder is None or not self._path(key).is_file():
+    def _load(self, key: str, vertices: int) -> "FaceSpace | None":
+        """Read a face of a mesh with `vertices` vertices, None if there is none or its file is damaged."""
+        if self._folder is None or not _face_file(self._folder, key).is_file():
             return None
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
 
-        from .space import FaceSpace
-
-        path = self._path(key)
+        path = _face_file(self._folder, key)
         try:
-            with safe_open(path, "np") as file:
-                arrays = {name: file.get_tensor(name) for name in _SHAPES}
-                channels, report = (json.loads(file.metadata()[name]) for name in ("channels", "report"))
-            usable = (
-                all(arrays[name].ndim == n and np.isfinite(arrays[name]).all() for name, n in _SHAPES.items())
-                and arrays["basis"].shape == (len(channels), vertices, 3)
-                and arrays["landmarks68"].shape == (68, 3)
-                and arrays["parts"].shape == (vertices,)
-                and arrays["landmark_vertices"].shape == (68,)
-                and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertices
-            )
-            if not usable:
-                raise ValueError("its arrays do not fit the mesh")
+            face = _read_face(path, vertices)
             os.utime(path)
-            return FaceSpace(channels=tuple(channels), report=report, **arrays)
+            return face
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             log.warning("The cached face %s is damaged and will be made anew: %s", path.name, error)
             return None
 
     def _evict(self) -> None:
-        for path in self._folder.glob("*.part"):  # of a process that was killed while it wrote
-            if path.stat().st_mtime < time.time() - 3600:
+        """Delete unfinished files of processes that were killed, and the oldest faces beyond the size limit."""
+        if self._folder is None:
+            return
+        for path in self._folder.glob("*.part"):
+            if path.stat().st_mtime < time.time() - PARTIAL_FILE_SECONDS:
                 path.unlink(missing_ok=True)
         files = sorted(
             ((p.stat().st_mtime, p.stat().st_size, p) for p in self._folder.glob("*.safetensors")), reverse=True
@@ -146,3 +166,30 @@ class FaceCache:
             total += size
             if total > self._max_bytes:
                 path.unlink(missing_ok=True)
+
+
+def _face_file(folder: Path, key: str) -> Path:
+    """Return the file of a key."""
+    return folder / f"{key}.safetensors"
+
+
+def _read_face(path: Path, vertices: int) -> "FaceSpace":
+    """Read the face of a mesh with `vertices` vertices. Raises ValueError and others if its file is damaged."""
+    from safetensors import safe_open
+
+    from .space import FaceSpace
+
+    with safe_open(path, "np") as file:
+        arrays = {name: file.get_tensor(name) for name in _DIMENSIONS}
+        channels, report = (json.loads(file.metadata()[name]) for name in ("channels", "report"))
+    usable = (
+        all(arrays[name].ndim == n and np.isfinite(arrays[name]).all() for name, n in _DIMENSIONS.items())
+        and arrays["basis"].shape == (len(channels), vertices, 3)
+        and arrays["landmarks68"].shape == (68, 3)
+        and arrays["parts"].shape == (vertices,)
+        and arrays["landmark_vertices"].shape == (68,)
+        and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertices
+    )
+    if not usable:
+        raise ValueError("its arrays do not fit the mesh")
+    return FaceSpace(channels=tuple(channels), report=report, **arrays)

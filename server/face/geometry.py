@@ -1,124 +1,244 @@
-"""Small geometric tools on triangle meshes, numpy and scipy only."""
+"""Geometry of triangle meshes: graphs, similarity transforms, normals, surface sampling, nearest points."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from ..numerics import FloatArray, IntArray
+
+DEGENERATE = 1e-30  # squared length or area below which an edge or a triangle counts as a point, against division by 0
 
 
-def edges_of(triangles: np.ndarray) -> np.ndarray:
-    """(E, 2) undirected edges, each once."""
+@dataclass(frozen=True)
+class Similarity:
+    """A uniform scale, a rotation and a translation: y = scale · R · x + t."""
+
+    scale: float
+    rotation: FloatArray  # (3, 3)
+    translation: FloatArray  # (3,)
+
+    def apply(self, points: FloatArray) -> FloatArray:
+        """Transform points (..., 3)."""
+        return self.apply_to_vectors(points) + self.translation
+
+    def apply_to_vectors(self, vectors: FloatArray) -> FloatArray:
+        """Transform offsets (..., 3): scale and rotation without the translation."""
+        transformed: FloatArray = self.scale * vectors @ self.rotation.T
+        return transformed
+
+    def apply_inverse(self, points: FloatArray) -> FloatArray:
+        """Transform points (..., 3) back."""
+        transformed: FloatArray = (points - self.translation) @ self.rotation / self.scale
+        return transformed
+
+    def after(self, first: "Similarity") -> "Similarity":
+        """Return the composition that applies `first`, then this transform."""
+        return Similarity(self.scale * first.scale, self.rotation @ first.rotation, self.apply(first.translation))
+
+
+def fit_similarity(source: FloatArray, target: FloatArray, weight: FloatArray | None = None) -> Similarity:
+    """Return the similarity that maps `source` to `target` with the least weighted squared error.
+
+    Closed form by singular value decomposition: Umeyama, "Least-squares estimation of transformation parameters
+    between two point patterns", 1991.
+
+    Args:
+        source: Points (N, 3).
+        target: Points (N, 3), one for each source point.
+        weight: Non-negative weights (N,); equal weights by default.
+    """
+    weight = np.ones(len(source)) if weight is None else weight
+    weight = weight / weight.sum()
+    source_mean, target_mean = weight @ source, weight @ target
+    centred_source, centred_target = source - source_mean, target - target_mean
+    u, singular_values, vt = np.linalg.svd((centred_target * weight[:, None]).T @ centred_source)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])  # a rotation, never a reflection
+    rotation = (u * sign) @ vt
+    scale = (singular_values * sign).sum() / (weight @ (centred_source**2).sum(1))
+    return Similarity(scale, rotation, target_mean - scale * rotation @ source_mean)
+
+
+def unique_edges(triangles: IntArray) -> IntArray:
+    """Return the undirected edges (E, 2) of triangles (T, 3), each once, with the smaller vertex first."""
     pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
     low, high = pairs.min(1).astype(np.int64), pairs.max(1)
     count = int(high.max()) + 1 if len(high) else 1
     return np.stack(np.divmod(np.unique(low * count + high), count), axis=1)
 
 
-def same_places(vertices: np.ndarray) -> np.ndarray:
-    """(V,) label of the place that each vertex lies at: vertices with exactly the same coordinates share one."""
+def position_labels(vertices: FloatArray) -> IntArray:
+    """Return a label (V,) for each vertex (V, 3): vertices with exactly the same coordinates share one.
+
+    Labels run from 0 to the number of distinct positions - 1.
+    """
     order = np.lexsort(vertices.T)
     label = np.empty(len(vertices), dtype=int)
     label[order] = np.cumsum((np.diff(vertices[order], axis=0, prepend=np.nan) != 0).any(1)) - 1
     return label
 
 
-def adjacency(edges: np.ndarray, count: int, weight=None) -> sparse.csr_matrix:
-    """Symmetric (count, count) matrix with `weight` (1 by default) on the edges."""
+def adjacency(edges: IntArray, count: int, weight: FloatArray | None = None) -> sparse.csr_matrix:
+    """Return the symmetric adjacency matrix (count, count) of edges (E, 2), with `weight` (E,) or 1 as its values."""
     weight = np.ones(len(edges)) if weight is None else weight
     matrix = sparse.coo_matrix((weight, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
-    return matrix + matrix.T
+    symmetric: sparse.csr_matrix = matrix + matrix.T
+    return symmetric
 
 
-def edge_lengths(vertices: np.ndarray, triangles: np.ndarray) -> sparse.csr_matrix:
-    """Symmetric (V, V) matrix of the lengths of the edges, in the unit of the vertices (V, 3)."""
-    edges = edges_of(triangles)
-    return adjacency(edges, len(vertices), np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1))
+def edge_length_matrix(vertices: FloatArray, triangles: IntArray) -> sparse.csr_matrix:
+    """Return the adjacency matrix (V, V) whose values are the edge lengths, in the unit of the vertices (V, 3)."""
+    edges = unique_edges(triangles)
+    return adjacency(edges, len(vertices), edge_lengths(vertices, edges))
 
 
-def components(edges: np.ndarray, count: int) -> np.ndarray:
-    """(count,) label of the connected piece that each vertex belongs to."""
-    return connected_components(adjacency(edges, count), directed=False)[1]
+def edge_lengths(vertices: FloatArray, edges: IntArray) -> FloatArray:
+    """Return the lengths (E,) of edges (E, 2) between vertices (V, 3)."""
+    lengths: FloatArray = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
+    return lengths
 
 
-def laplacian(edges: np.ndarray, count: int) -> sparse.csr_matrix:
-    """Uniform Laplacian, rows scaled so that each is x minus the mean of its neighbours."""
+def component_labels(edges: IntArray, count: int) -> IntArray:
+    """Return the connected component (count,) that each of `count` vertices belongs to."""
+    labels: IntArray = connected_components(adjacency(edges, count), directed=False)[1]
+    return labels
+
+
+def uniform_laplacian(edges: IntArray, count: int) -> sparse.csr_matrix:
+    """Return the uniform Laplacian (count, count): each row is a vertex minus the mean of its neighbours."""
     matrix = adjacency(edges, count)
     degree = np.maximum(np.asarray(matrix.sum(1)).ravel(), 1)
-    return (sparse.eye(count) - sparse.diags(1 / degree) @ matrix).tocsr()
+    laplacian: sparse.csr_matrix = (sparse.eye(count) - sparse.diags(1 / degree) @ matrix).tocsr()
+    return laplacian
 
 
-def similarity(source, target, weight=None):
-    """Scale, rotation (3, 3) and shift with target ≈ scale * source @ rotation.T + shift (Umeyama 1991)."""
-    weight = np.ones(len(source)) if weight is None else weight
-    weight = weight / weight.sum()
-    from_mean, to_mean = weight @ source, weight @ target
-    a, b = source - from_mean, target - to_mean
-    u, size, vt = np.linalg.svd((b * weight[:, None]).T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    rotation = (u * sign) @ vt
-    scale = (size * sign).sum() / (weight @ (a**2).sum(1))
-    return scale, rotation, to_mean - scale * rotation @ from_mean
+def interpolate_offsets(
+    offsets: FloatArray, centres: FloatArray, points: FloatArray, width: float, regularisation: float = 0.05
+) -> FloatArray:
+    """Interpolate offsets that are known at some places smoothly to other points, with Gaussian radial basis functions.
 
+    Args:
+        offsets: Known offsets (M, 3).
+        centres: Where they are known (M, 3).
+        points: Where to evaluate (N, 3).
+        width: Standard deviation of the Gaussians, in the unit of the points.
+        regularisation: Added to the diagonal of the system: centres close together stay well conditioned, and the
+            known offsets are met only nearly.
 
-def spread(offsets, at, points, reach, slack=0.05):
-    """(N, 3) smooth offsets of `points` (N, 3) that nearly are `offsets` (M, 3) at the places `at` (M, 3).
-
-    A sum of Gaussians of width `reach` around the places; `slack` keeps places that lie close together calm.
+    Returns:
+        Offsets (N, 3).
     """
-    near = lambda x: np.exp(-((x[:, None] - at) ** 2).sum(-1) / (2 * reach**2))
-    return near(points) @ np.linalg.solve(near(at) + slack * np.eye(len(at)), offsets)
+
+    def gaussian(x: FloatArray) -> FloatArray:
+        kernel: FloatArray = np.exp(-((x[:, None] - centres) ** 2).sum(-1) / (2 * width**2))
+        return kernel
+
+    weights = np.linalg.solve(gaussian(centres) + regularisation * np.eye(len(centres)), offsets)
+    interpolated: FloatArray = gaussian(points) @ weights
+    return interpolated
 
 
-def sample_surface(vertices, triangles, spacing, most=12):
-    """Points about `spacing` apart over the triangles: triangle index (N,), barycentric weights (N, 3).
+def nearest_points(points: FloatArray, queries: FloatArray, count: int = 1) -> tuple[FloatArray, IntArray]:
+    """Return distance and index of the nearest points (M, 3) for each query (N, 3).
 
-    Every triangle gives the centroids of its n² equal parts.
+    Returns:
+        Two arrays (N,) for one neighbour, (N, count) for several, nearest first.
+    """
+    distance, index = cKDTree(points).query(queries, k=count)
+    return np.asarray(distance), np.asarray(index)
+
+
+def sample_surface(
+    vertices: FloatArray, triangles: IntArray, spacing: float, max_subdivision: int = 12
+) -> tuple[IntArray, FloatArray]:
+    """Spread points over triangles, about `spacing` apart: the centroids of the n² equal parts of each triangle.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+        spacing: Distance between points, in the unit of the vertices.
+        max_subdivision: Largest n.
+
+    Returns:
+        The triangle of each point (N,), and its barycentric weights (N, 3).
     """
     corners = vertices[triangles]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(1)
-    parts = np.clip(np.ceil(longest / spacing), 1, most).astype(int)
+    subdivision = np.clip(np.ceil(longest / spacing), 1, max_subdivision).astype(int)
     owners, weights = [], []
-    for n in np.unique(parts):
-        chosen = np.flatnonzero(parts == n)
+    for n in np.unique(subdivision):
+        chosen = np.flatnonzero(subdivision == n)
         i, j = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
-        up = np.stack([i, j], -1)[i + j < n] + 1 / 3
-        down = np.stack([i, j], -1)[i + j < n - 1] + 2 / 3
-        inner = np.concatenate([up, down]) / n
+        upright = np.stack([i, j], -1)[i + j < n] + 1 / 3
+        inverted = np.stack([i, j], -1)[i + j < n - 1] + 2 / 3
+        inner = np.concatenate([upright, inverted]) / n
         weight = np.column_stack([1 - inner.sum(1), inner])
         owners.append(np.repeat(chosen, len(weight)))
         weights.append(np.tile(weight, (len(chosen), 1)))
     return np.concatenate(owners), np.concatenate(weights)
 
 
-def closest_on_triangles(points, corners):
-    """Barycentric weights (N, 3) of the point of each triangle (N, 3, 3) that is closest to each point (N, 3).
+def closest_on_triangles(points: FloatArray, corners: FloatArray) -> FloatArray:
+    """Return the point of each triangle that is closest to a given point.
 
-    After Ericson, Real-Time Collision Detection, 5.1.5: clamp to the edges where the projection falls outside.
+    The projection onto the plane, clamped to the edges where it falls outside: Ericson, "Real-Time Collision
+    Detection", 5.1.5. The add-on has a function of its own for this (scene/landmarks/surface.py), because the two
+    packages share only the protocol.
+
+    Args:
+        points: Points (N, 3).
+        corners: Triangles (N, 3, 3), one for each point.
+
+    Returns:
+        Barycentric weights (N, 3).
     """
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac, ap = b - a, c - a, points - a
     d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
     d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
-    area = np.maximum(d00 * d11 - d01 * d01, 1e-30)
-    v, w = (d11 * d20 - d01 * d21) / area, (d00 * d21 - d01 * d20) / area
-    best = np.column_stack([1 - v - w, v, w])
-    outside = (best < 0).any(1)
+    determinant = np.maximum(d00 * d11 - d01 * d01, DEGENERATE)
+    v, w = (d11 * d20 - d01 * d21) / determinant, (d00 * d21 - d01 * d20) / determinant
+    weights = np.column_stack([1 - v - w, v, w])
+    outside = (weights < 0).any(1)
     if outside.any():
-        options, distances = [], []
-        for start, end in ((0, 1), (1, 2), (2, 0)):
-            p, q = corners[outside, start], corners[outside, end]
-            step = q - p
-            t = ((points[outside] - p) * step).sum(1) / np.maximum((step**2).sum(1), 1e-30)
-            t = t.clip(0, 1)
-            weight = np.zeros((len(t), 3))
-            weight[:, start], weight[:, end] = 1 - t, t
-            options.append(weight)
-            distances.append(np.linalg.norm(points[outside] - p - t[:, None] * step, axis=1))
-        pick = np.argmin(distances, axis=0)
-        best[outside] = np.stack(options)[pick, np.arange(len(pick))]
-    return best
+        weights[outside] = _closest_on_edges(points[outside], corners[outside])
+    return weights
 
 
-def smoothstep(x, low, high):
-    """0 below low, 1 above high, smooth between; low may be the larger one."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+def _closest_on_edges(points: FloatArray, corners: FloatArray) -> FloatArray:
+    """Return the barycentric weights (N, 3) of the closest point on the three edges of triangles (N, 3, 3)."""
+    options, distances = [], []
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        origin = corners[:, start]
+        edge = corners[:, end] - origin
+        t = ((points - origin) * edge).sum(1) / np.maximum((edge**2).sum(1), DEGENERATE)
+        t = t.clip(0, 1)
+        weight = np.zeros((len(t), 3))
+        weight[:, start], weight[:, end] = 1 - t, t
+        options.append(weight)
+        distances.append(np.linalg.norm(points - origin - t[:, None] * edge, axis=1))
+    nearest = np.argmin(distances, axis=0)
+    closest: FloatArray = np.stack(options)[nearest, np.arange(len(nearest))]
+    return closest
+
+
+def triangle_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
+    """Return the normals (T, 3) of triangles (T, 3), not normalised: their length is twice the area."""
+    a, b, c = vertices[triangles].transpose(1, 0, 2)
+    return np.cross(b - a, c - a)
+
+
+def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
+    """Return unit vertex normals (V, 3), the area-weighted mean of the triangles around; 0 without a triangle."""
+    face = triangle_normals(vertices, triangles)
+    total = np.stack([np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), len(vertices)) for k in range(3)], 1)
+    normals: FloatArray = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
+    return normals
+
+
+def bounding_box_centre(points: FloatArray) -> FloatArray:
+    """Return the centre (D,) of the bounding box of points (N, D)."""
+    centre: FloatArray = (points.min(0) + points.max(0)) / 2
+    return centre

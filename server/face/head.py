@@ -1,66 +1,122 @@
-"""The project's own neutral head: a re-meshed average of ICT-FaceKit light (MIT) with landmarks, shapes and identities.
+"""The canonical head: a remeshed average of ICT-FaceKit Light (MIT) with landmarks, ARKit shapes and identity modes.
 
-Built by `python -m server.face.build.build_head`; metres, Z up, facing -Y, the character's left is +X.
+`python -m server.face.build.build_head` makes it. Metres, Z up, facing −Y; the character's left is +X.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arkit import CHANNELS
+from ..numerics import FloatArray
 
 ASSET = Path(__file__).parent / "assets" / "head.npz"
 
-# Vertex `part`: what kind of piece a vertex belongs to.
-SKIN, EYE_LEFT, EYE_RIGHT, TEETH_UPPER, TEETH_LOWER, GUMS_UPPER, GUMS_LOWER, TONGUE = range(8)
-PARTS = ("skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums_upper", "gums_lower", "tongue")
+# The 68 landmarks in the numbering of iBUG 300-W (Sagonas et al. 2013). "Right" is the character's right.
+LANDMARK_COUNT = 68
+JAW_LINE = slice(0, 17)
+INNER_LANDMARKS = slice(17, 68)  # brows, nose, eyes, mouth
+MOUTH_LANDMARKS = slice(48, 68)
+OUTER_EYE_CORNERS = (36, 45)  # right, left
+CHIN, NOSE_BRIDGE, NOSE_TIP = 8, 27, 30
 
-# Vertex `region`: where on the skin; everything else is FACE.
-FACE, LIP_UPPER, LIP_LOWER, MOUTH_BAG, LID_UPPER, LID_LOWER, SOCKET, NECK = range(8)
 
-# Vertex `seam`: bit k is set on the border SEAMS[k].
+class HeadPart(IntEnum):
+    """The anatomical part that a vertex of the canonical head belongs to."""
+
+    SKIN = 0
+    EYE_LEFT = 1
+    EYE_RIGHT = 2
+    TEETH_UPPER = 3
+    TEETH_LOWER = 4
+    GUMS_UPPER = 5
+    GUMS_LOWER = 6
+    TONGUE = 7
+
+
+class HeadRegion(IntEnum):
+    """The region of the skin that a vertex of the canonical head lies in; FACE is everything that has no other name."""
+
+    FACE = 0
+    LIP_UPPER = 1
+    LIP_LOWER = 2
+    MOUTH_BAG = 3
+    LID_UPPER = 4
+    LID_LOWER = 5
+    SOCKET = 6
+    NECK = 7
+
+
+# Borders of the openings of mouth and eyes. Bit k of `Head.seam` is set for the vertices on SEAMS[k].
 SEAMS = ("upper_lip", "lower_lip", "upper_lid_left", "lower_lid_left", "upper_lid_right", "lower_lid_right")
+LIP_SEAMS = 1 << SEAMS.index("upper_lip") | 1 << SEAMS.index("lower_lip")
 
-# Face `material`: for colouring.
+# Names of the values of `Head.material`.
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth")
 
 
 @dataclass(frozen=True)
 class Head:
-    """V vertices, F triangles, 52 channels, 50 identity modes; float32 and int32 arrays that nobody may write to."""
+    """The canonical head: V vertices, F triangles. Arrays are float32 or int32 and read-only.
 
-    vertices: np.ndarray  # (V, 3) metres
-    faces: np.ndarray  # (F, 3)
-    basis: np.ndarray  # (52, V, 3) metres at channel value 1
-    identity_modes: np.ndarray  # (50, V, 3) metres per standard deviation of the population
-    landmark_vertices: np.ndarray  # (68,)
-    part: np.ndarray  # (V,) index into PARTS
-    region: np.ndarray  # (V,) FACE, LIP_UPPER, ...
-    mouth_side: np.ndarray  # (V,) +1 on the upper side of the mouth, -1 on the lower, 0 far from it
-    seam: np.ndarray  # (V,) bits: on which of SEAMS
-    material: np.ndarray  # (F,) index into MATERIALS
-    eye_centres: np.ndarray  # (2, 3) metres, left and right
+    Attributes:
+        vertices: Neutral vertices (V, 3), metres. The skin's vertices come first.
+        faces: Triangles (F, 3).
+        basis: Offsets (52, V, 3) of each channel at value 1, metres.
+        identity_modes: Offsets (50, V, 3) of one standard deviation of the population, metres.
+        landmark_vertices: Vertex of each landmark (68,).
+        part: HeadPart of each vertex (V,).
+        region: HeadRegion of each vertex (V,).
+        mouth_side: +1 on the upper side of the mouth, -1 on the lower side, 0 far from it (V,).
+        seam: Bit field (V,): on which of SEAMS a vertex lies.
+        material: Index into MATERIALS of each triangle (F,).
+        eye_centres: Centres of the left and the right eyeball (2, 3), metres.
+        channels: Names of the 52 channels.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    basis: NDArray[np.float32]
+    identity_modes: NDArray[np.float32]
+    landmark_vertices: NDArray[np.int32]
+    part: NDArray[np.int32]
+    region: NDArray[np.int32]
+    mouth_side: NDArray[np.int32]
+    seam: NDArray[np.int32]
+    material: NDArray[np.int32]
+    eye_centres: NDArray[np.float32]
     channels: tuple[str, ...] = CHANNELS
 
     @property
-    def triangles(self) -> np.ndarray:
+    def triangles(self) -> NDArray[np.int32]:
+        """The triangles (F, 3), under the name that server.files.meshes.Mesh uses."""
         return self.faces
 
     @property
-    def landmarks68(self) -> np.ndarray:
-        """(68, 3) metres."""
+    def landmarks68(self) -> NDArray[np.float32]:
+        """The landmarks (68, 3), metres."""
         return self.vertices[self.landmark_vertices]
 
-    def with_identity(self, coefficients: np.ndarray) -> np.ndarray:
-        """(V, 3) neutral vertices of another person; coefficients (<= 50,) are standard normal over the population."""
-        return self.vertices + np.tensordot(coefficients, self.identity_modes[: len(coefficients)], 1)
+    def with_identity(self, coefficients: FloatArray) -> FloatArray:
+        """Return the neutral vertices of another person.
+
+        Args:
+            coefficients: Weights (up to 50,) of the identity modes, standard normal over the population.
+
+        Returns:
+            Vertices (V, 3), metres.
+        """
+        offsets: FloatArray = np.tensordot(coefficients, self.identity_modes[: len(coefficients)], 1)
+        return self.vertices + offsets
 
 
 @cache
 def load_head() -> Head:
-    """The head, loaded once and shared."""
+    """Return the canonical head. It is loaded once and shared."""
     with np.load(ASSET, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     for name, array in arrays.items():

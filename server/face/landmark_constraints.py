@@ -1,85 +1,129 @@
-"""Landmarks that an artist placed, all or a few: they bind, and where the other ones lie follows from them."""
+"""Landmark constraints: landmarks that an artist placed, all or a few, and how the other ones follow from them."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import LSFError
-from . import head as h
-from .geometry import similarity, spread
+from ..numerics import BoolArray, FloatArray, IntArray
+from .geometry import fit_similarity, interpolate_offsets, nearest_points
+from .head import LANDMARK_COUNT, Head
 
-ENOUGH = 4  # points that give size, place and direction of a face
-FLATTEST = 0.05  # second extent over first of points that still give a direction
-CORRECTION_REACH = 0.025  # metres on the head: so far a correction of one landmark moves its neighbours too
-GUESSED = 0.1  # confidence of points that only follow from the average head
-OBSTACLE = 0.1  # of the face's extent before it: what stands out farther is not looked at
-WORST_MISS = 0.15  # mean distance of found points to placed ones, as a share of the face's extent
+if TYPE_CHECKING:  # it brings torch
+    from .landmark_detection import LandmarkCandidate
+
+MIN_POSE_POINTS = 4  # placed landmarks from which size, position and direction of a face follow
+MIN_FLATNESS = 0.05  # second extent of these points over their first: points on one line give no direction
+CONSTRAINT_WIDTH = 0.025  # metres on the head: distance over which a placed landmark moves its neighbours
+GUESS_CONFIDENCE = 0.1  # of landmarks that follow from the average head alone
+OBSTACLE_DISTANCE = 0.1  # share of the face's extent: pieces that stand out farther before the face are left out
+MAX_DEVIATION = 0.15  # mean distance of detected from placed landmarks, as a share of the face's extent
 
 
-def check_landmarks(landmarks) -> np.ndarray:
-    """(68, 3) floats; a row of NaN is a landmark that is to be found. Raises LSFError."""
-    landmarks = np.array(landmarks, dtype=float)
-    if landmarks.shape != (68, 3):
+def check_landmarks(landmarks: ArrayLike) -> NDArray[np.float64]:
+    """Return landmarks as floats (68, 3). A row of NaN is a landmark that is to be detected.
+
+    Raises:
+        LSFError: "bad_landmarks" for another shape, infinite or half given points, or points that are all the same.
+    """
+    points = np.array(landmarks, dtype=float)
+    if points.shape != (LANDMARK_COUNT, 3):
         raise LSFError("bad_landmarks", "The landmarks must be 68 points (68, 3): reset them and place them again.")
-    placed = np.isfinite(landmarks).all(1)
-    if np.isinf(landmarks).any() or not np.isnan(landmarks[~placed]).all():
+    placed = placed_mask(points)
+    if np.isinf(points).any() or not np.isnan(points[~placed]).all():
         raise LSFError(
             "bad_landmarks", "Each landmark must be a finite point or left out: reset them and place them again."
         )
-    if placed.sum() > 1 and np.ptp(landmarks[placed], axis=0).max() <= 0:
+    if placed.sum() > 1 and np.ptp(points[placed], axis=0).max() <= 0:
         raise LSFError("bad_landmarks", "All landmarks lie at one point: reset them and place them again.")
-    return landmarks
+    return points
 
 
-def placed(landmarks) -> np.ndarray:
-    """(68,) bool."""
-    return np.isfinite(landmarks).all(1)
+def placed_mask(landmarks: FloatArray) -> BoolArray:
+    """Return which landmarks (68,) an artist placed."""
+    return np.asarray(np.isfinite(landmarks).all(1))
 
 
-def tells_the_place(landmarks) -> bool:
-    """Are these enough points to know where the face is and where it looks?"""
-    points = landmarks[placed(landmarks)]
-    if len(points) < ENOUGH:
+def determines_pose(landmarks: FloatArray) -> bool:
+    """Return whether the placed landmarks determine where the face is, and where it looks."""
+    points = landmarks[placed_mask(landmarks)]
+    if len(points) < MIN_POSE_POINTS:
         return False
-    size = np.linalg.svd(points - points.mean(0), compute_uv=False)
-    return bool(size[1] > FLATTEST * size[0])
+    extents = np.linalg.svd(points - points.mean(0), compute_uv=False)
+    return bool(extents[1] > MIN_FLATNESS * extents[0])
 
 
-def bend(points, landmarks, head: h.Head) -> np.ndarray:
-    """(68, 3) points moved so that they agree with the landmarks that are placed; neighbours move along."""
-    fixed = placed(landmarks)
-    places = head.landmarks68.astype(float)
-    moved = points + spread(landmarks[fixed] - points[fixed], places[fixed], places, CORRECTION_REACH)
-    moved[fixed] = landmarks[fixed]
+def apply_constraints(points: FloatArray, landmarks: FloatArray, head: Head) -> FloatArray:
+    """Move landmarks so that they agree with the placed ones; the neighbours of these move along.
+
+    Args:
+        points: Detected landmarks (68, 3).
+        landmarks: Placed landmarks (68, 3), NaN where none is.
+        head: The canonical head, on which the neighbourhood is measured.
+
+    Returns:
+        Landmarks (68, 3).
+    """
+    placed = placed_mask(landmarks)
+    positions = head.landmarks68.astype(float)
+    offsets = landmarks[placed] - points[placed]
+    moved: FloatArray = points + interpolate_offsets(offsets, positions[placed], positions, CONSTRAINT_WIDTH)
+    moved[placed] = landmarks[placed]
     return moved
 
 
-def from_few(vertices, triangles, piece, landmarks, head: h.Head, step: Callable[[], None]) -> Iterator:
-    """Candidates for all landmarks where the placed ones tell where the face is: looked for there, then guessed."""
-    from .landmark_detection import Found, find_facing
+def candidates_from_placed(
+    vertices: FloatArray,
+    triangles: IntArray,
+    piece: IntArray,
+    landmarks: FloatArray,
+    head: Head,
+    progress: Callable[[], None],
+) -> Iterator["LandmarkCandidate"]:
+    """Yield candidates for all landmarks where the placed ones determine the pose: detected first, then guessed.
 
-    fixed = placed(landmarks)
-    scale, rotation, shift = similarity(head.landmarks68[fixed], landmarks[fixed])
-    guess = scale * head.landmarks68 @ rotation.T + shift
-    step()
-    clear = _without_obstacles(vertices, triangles, piece, landmarks[fixed], guess, rotation)
-    found = find_facing(vertices, clear, rotation.T, guess)
+    Args:
+        vertices: Vertices (V, 3) in mesh units.
+        triangles: Triangles (T, 3).
+        piece: Connected piece of each vertex (V,).
+        landmarks: Placed landmarks (68, 3), NaN where none is.
+        head: The canonical head.
+        progress: Called before the networks look; an exception that it raises ends the search.
+    """
+    from .landmark_detection import LandmarkCandidate, detect_from
+
+    placed = placed_mask(landmarks)
+    to_mesh = fit_similarity(head.landmarks68[placed], landmarks[placed])
+    guess, rotation = to_mesh.apply(head.landmarks68), to_mesh.rotation
+    progress()
+    visible = _without_obstacles(vertices, triangles, piece, landmarks[placed], guess, rotation)
+    found = detect_from(vertices, visible, rotation.T, guess)
     if found is not None:
-        miss = np.linalg.norm((found.points - landmarks)[fixed], axis=1).mean()
-        if miss < WORST_MISS * np.ptp(guess @ rotation, axis=0).max():
+        deviation = np.linalg.norm((found.points - landmarks)[placed], axis=1).mean()
+        if deviation < MAX_DEVIATION * np.ptp(guess @ rotation, axis=0).max():
             yield found
-    yield Found(bend(guess, landmarks, head), np.full(68, GUESSED), 0.0)
+    confidence = np.full(LANDMARK_COUNT, GUESS_CONFIDENCE)
+    yield LandmarkCandidate(apply_constraints(guess, landmarks, head), confidence, 0.0)
 
 
-def _without_obstacles(vertices, triangles, piece, points, guess, rotation):
-    """The triangles without pieces that stand out before the guessed face (68, 3) and carry none of the placed points:
-    hands, microphones, visors.
+def _without_obstacles(
+    vertices: FloatArray,
+    triangles: IntArray,
+    piece: IntArray,
+    points: FloatArray,
+    guess: FloatArray,
+    rotation: FloatArray,
+) -> IntArray:
+    """Return the triangles without pieces such as hands, microphones or visors.
+
+    These stand out before the guessed face (68, 3), and carry none of the placed points (N, 3).
     """
     used = np.unique(triangles)
-    depth, places = vertices @ rotation[:, 1], guess @ rotation
+    depth, turned = vertices @ rotation[:, 1], guess @ rotation
     foremost = np.full(piece.max() + 1, np.inf)
     np.minimum.at(foremost, piece[used], depth[used])
-    before = foremost < places[:, 1].min() - OBSTACLE * np.ptp(places, axis=0).max()
-    before[piece[used[cKDTree(vertices[used]).query(points)[1]]]] = False
-    return triangles[~before[piece[triangles[:, 0]]]]
+    obstacle: BoolArray = foremost < turned[:, 1].min() - OBSTACLE_DISTANCE * np.ptp(turned, axis=0).max()
+    obstacle[piece[used[nearest_points(vertices[used], points)[1]]]] = False
+    return triangles[~obstacle[piece[triangles[:, 0]]]]

@@ -1,239 +1,306 @@
-"""Find the 68 landmarks on a mesh from its shape alone: networks that look at it from the front, at several zooms.
+"""Landmark detection from the shape alone: networks that look at a rendering of the mesh from the front.
 
-The mesh is rendered (normals and depth) in windows of many sizes below its top; a coordinate network predicts the
-landmarks in each; the window follows its own prediction a few times. The window whose predictions agree best under
-zoom is the face. A second network looks at the mouth. Predictions are lifted to the surface through the depth buffer.
+The mesh is rendered (normals and depth) in windows of many sizes below its top. A coordinate network predicts the
+landmarks in each window, and the window follows its own prediction a few times. The window whose predictions agree best
+over several zooms is the face. A second network refines the mouth. The depth buffer lifts the points to the surface.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from ..numerics import FloatArray, IntArray
+from .geometry import bounding_box_centre, vertex_normals
+from .head import LANDMARK_COUNT, MOUTH_LANDMARKS, NOSE_TIP
 from .landmark_network import LandmarkNet, to_image
-from .raster import boxes, may_show, render, vertex_normals
+from .raster import View, may_cover_pixel, render, triangle_bounds
 
 WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
-FACE_PIXELS, MOUTH_PIXELS, LIFT_PIXELS = 128, 96, 384
-MOUTH = np.arange(48, 68)
-NOSE_TIP, NOSE_SEARCH = 30, 0.07  # and how far it may be from its prediction, as a share of the face's extent
-# Networks see these points where ICT-FaceKit puts them, artists nearer to where the lips part: corner, inner corner or
-# middle between the lips, and the share of the way between them.
-TOWARDS_LIPS = ((48, 60, 0.5), (54, 64, 0.5), (51, 62, 0.4))
-WINDOW_STEP = 1.6  # between the sizes of the first windows; the networks know faces that take 1/3 to 1 of one
-SMALLEST_WINDOW = 0.07  # of the mesh's height
-FOLLOW_ZOOM = 1.6  # window side over the landmarks' extent while it follows the face
-FINAL_ZOOMS = (1.35, 1.6, 1.9)
+MOUTH_COUNT = MOUTH_LANDMARKS.stop - MOUTH_LANDMARKS.start
+INPUT_PIXELS = {"face": 128, "mouth": 96}  # side of a network's input
+LIFT_PIXELS = 384  # side of the depth image that lifts points to the surface
+LIFT_MARGIN = 1.3  # its side over the landmarks' extent
+LIFT_RADIUS = 3  # pixels around a landmark whose depth counts; doubled until a surface is found
+LIFT_PERCENTILE = 25  # of the depths around a landmark: at a gap between surfaces, the nearer one
+NOSE_SEARCH = 0.07  # radius around the predicted nose tip, as a share of the face's extent
+# The networks predict these points where ICT-FaceKit has them; artists place them nearer to where the lips part.
+# Landmark, the point it moves towards (inner corner, or middle of the upper lip's border), share of the way.
+LIP_CORRECTIONS = ((48, 60, 0.5), (54, 64, 0.5), (51, 62, 0.4))
+WINDOW_RATIO = 1.6  # between the sizes of the first windows; the networks know faces that fill 1/3 to 1 of a window
+MIN_WINDOW = 0.07  # side of the smallest window over the mesh's height
+FOLLOW_ROUNDS, MOUTH_ROUNDS = 3, 2  # predictions that a window follows
+FOLLOW_ZOOM = 1.6  # side of a window over the landmarks' extent while it follows them
+FINAL_ZOOMS = (1.35, 1.6, 1.9)  # over which the predictions for a face must agree
 MOUTH_ZOOMS = (1.5, 1.9)
-CLEAR_SPREAD = 0.006  # mean disagreement under zoom, as a share of the face's extent, of a face beyond doubt
-WORST_SPREAD = 0.02  # and of something that may still be one
-SURE = 0.01  # disagreement, as a share of the face's extent, at which a landmark's confidence has fallen to 1/e
+SAME_FACE = 0.03  # of the face's extent: windows whose landmarks lie this near to each other show the same face
+# Agreement over zoom: mean deviation of the landmarks as a share of the face's extent.
+CLEAR_SPREAD = 0.006  # certainly a face
+MAX_SPREAD = 0.02  # maybe a face
+CONFIDENCE_SCALE = 0.01  # deviation at which a landmark's confidence has fallen to 1/e
 
-# Rotations that bring a mesh to Z up, facing -Y: as it is, turned about Z, and from Y up facing +Z or others.
+# Rotations that bring a mesh to Z up, facing −Y: as it is, turned about Z, and the same for meshes with Y up.
 TURN_Z = [np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) for c, s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
 FROM_Y_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
 ORIENTATIONS = [*TURN_Z, *(turn @ FROM_Y_UP for turn in TURN_Z)]
 
+NetworkName: TypeAlias = Literal["face", "mouth"]
+Window: TypeAlias = tuple[FloatArray, float]  # centre (2,) in x and z, side
+
 
 @dataclass
-class Found:
-    points: np.ndarray  # (68, 3) in mesh units
-    confidence: np.ndarray  # (68,) 0..1
-    spread: float  # disagreement under zoom, share of the face's extent
-    view: np.ndarray | None = None  # (3, 3) the turn that the mesh was looked at in, None if it was not looked at
+class LandmarkCandidate:
+    """The landmarks of what may be the face.
+
+    Attributes:
+        points: Landmarks (68, 3) in mesh units.
+        confidence: 0 to 1 for each landmark (68,).
+        spread: Mean deviation of the landmarks over zoom, as a share of the face's extent.
+        rotation: The rotation (3, 3) of the mesh in which the networks saw it, None if they did not.
+    """
+
+    points: FloatArray
+    confidence: FloatArray
+    spread: float
+    rotation: FloatArray | None = None
 
 
 @cache
-def networks() -> dict[str, LandmarkNet]:
+def load_networks() -> dict[str, LandmarkNet]:
+    """Return the networks "face" (68 landmarks) and "mouth" (20). They are loaded once and shared."""
     tensors = load_file(WEIGHTS)
-    nets = {}
-    for name, count in (("face", 68), ("mouth", len(MOUTH))):
+    networks = {}
+    for name, count in (("face", LANDMARK_COUNT), ("mouth", MOUTH_COUNT)):
         own = {k.removeprefix(name + "."): v for k, v in tensors.items() if k.startswith(name + ".")}
-        net = LandmarkNet(count)
-        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
-        nets[name] = net.eval()
-    return nets
+        network = LandmarkNet(count)
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
+        networks[name] = network.eval()
+    return networks
 
 
-def _one_thread(function):
-    """Networks this small lose by sharing their work: on a busy machine the threads wait for each other at each layer
-    (seconds instead of tenths).
+@contextmanager
+def _single_thread() -> Iterator[None]:
+    """Run torch on one thread: on a busy machine, threads wait for each other at every layer of so small a network."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class LandmarkDetector:
+    """Renders one upright mesh that faces −Y, and applies the networks to it.
+
+    Args:
+        vertices: Vertices (V, 3) in any unit.
+        triangles: Triangles (T, 3).
     """
 
-    def alone(*arguments):
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            return function(*arguments)
-        finally:
-            torch.set_num_threads(before)
-
-    return alone
-
-
-class Looker:
-    """Renders one upright mesh and asks the networks about it."""
-
-    def __init__(self, vertices, triangles):
+    def __init__(self, vertices: FloatArray, triangles: IntArray):
         self.vertices, self.triangles = vertices, triangles
         self.normals = vertex_normals(vertices, triangles)
-        self.boxes = boxes(vertices, triangles)
+        self.bounds = triangle_bounds(vertices, triangles)
 
-    def view(self, centre, size, pixels):
-        triangles = self.triangles[may_show(*self.boxes, centre, size, pixels)]
+    def render(self, centre: FloatArray, size: float, pixels: int) -> View:
+        """Return the view of a square of side `size` about x, z `centre` (2,)."""
+        triangles = self.triangles[may_cover_pixel(*self.bounds, centre, size, pixels)]
         return render(self.vertices, triangles, self.normals, centre, size, pixels)
 
-    @_one_thread
-    @torch.no_grad()
-    def ask(self, name, windows):
-        """Landmarks (N, L, 2) in x, z of the mesh for N windows (centre, size)."""
-        pixels = FACE_PIXELS if name == "face" else MOUTH_PIXELS
-        images = torch.stack([to_image(self.view(c, s, pixels)) for c, s in windows])
-        found, _ = networks()[name](images)
+    def predict(self, name: NetworkName, windows: Sequence[Window]) -> FloatArray:
+        """Return the landmarks (N, L, 2) in x and z of the mesh that a network predicts in N windows."""
+        with _single_thread(), torch.no_grad():
+            images = torch.stack([to_image(self.render(*window, INPUT_PIXELS[name])) for window in windows])
+            found, _ = load_networks()[name](images)
         centres, sizes = np.array([c for c, _ in windows]), np.array([s for _, s in windows])
-        return centres[:, None] + found.numpy().astype(float) * (0.5, -0.5) * sizes[:, None, None]
+        points: FloatArray = centres[:, None] + found.numpy().astype(float) * (0.5, -0.5) * sizes[:, None, None]
+        return points
 
-    def first_windows(self):
-        """Squares of growing size that hang from the top of the mesh over its middle there."""
+    def initial_windows(self) -> list[Window]:
+        """Return squares of growing size that hang from the top of the mesh, over its middle there."""
         used = self.vertices[np.unique(self.triangles)]
         top, height = used[:, 2].max(), max(np.ptp(used[:, 2]), 0.2 * np.ptp(used, axis=0).max())
         widest = 1.5 * max(height, min(np.ptp(used[:, 0]), height))
-        size, windows = SMALLEST_WINDOW * height, []
+        size, windows = MIN_WINDOW * height, []
         while size < widest:
             slab = used[used[:, 2] > top - size, 0]
             middle = (np.percentile(slab, 2) + np.percentile(slab, 98)) / 2
             windows.append((np.array([middle, top - 0.5 * size + 0.02 * size]), size))
-            size *= WINDOW_STEP
+            size *= WINDOW_RATIO
         return windows
 
-    def search(self):
-        """The best landmarks (68, 2) in x, z, and their spread (68,) as a share of the face's extent."""
-        return self.follow(self.ask("face", self.first_windows()))
+    def search(self) -> tuple[FloatArray, FloatArray]:
+        """Return the best landmarks (68, 2) in x and z, and their deviation (68,) as a share of the face's extent."""
+        return self.follow(self.predict("face", self.initial_windows()))
 
-    def follow(self, points):
-        """The best of several predictions (N, 68, 2) after each went where it led, and its spread (68,)."""
-        extents = _extent(points)
-        for _ in range(3):
-            points = self.ask("face", [(_centre(p), FOLLOW_ZOOM * e) for p, e in zip(points, extents, strict=True)])
-            extents = np.clip(_extent(points), 0.5 * extents, 2 * extents)
-            apart = _distinct(points, extents)
-            points, extents = points[apart], extents[apart]
-        best = np.zeros((68, 2)), np.full(68, np.inf)
+    def follow(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Let windows follow their predictions (N, 68, 2), and return the best as `search` does."""
+        extents = _extents(points)
+        for _ in range(FOLLOW_ROUNDS):
+            windows = [
+                (bounding_box_centre(p), FOLLOW_ZOOM * extent) for p, extent in zip(points, extents, strict=True)
+            ]
+            points = self.predict("face", windows)
+            extents = np.clip(_extents(points), 0.5 * extents, 2 * extents)
+            distinct = _distinct(points, extents)
+            points, extents = points[distinct], extents[distinct]
+        best: FloatArray = np.zeros((LANDMARK_COUNT, 2))
+        best_spread: FloatArray = np.full(LANDMARK_COUNT, np.inf)
         for p, extent in zip(points, extents, strict=True):
-            several = self.ask("face", [(_centre(p), zoom * extent) for zoom in FINAL_ZOOMS])
-            spread = np.linalg.norm(several - several.mean(0), axis=-1).mean(0) / extent
-            if spread.mean() < best[1].mean():
-                best = several.mean(0), spread
-        return best
+            mean, deviation = self._predict_over_zooms("face", p, extent, FINAL_ZOOMS)
+            spread = deviation / extent
+            if spread.mean() < best_spread.mean():
+                best, best_spread = mean, spread
+        return best, best_spread
 
-    def look_at_mouth(self, points):
-        extent = _extent(points[MOUTH])
-        for _ in range(2):
-            centre = _centre(points[MOUTH])
-            several = self.ask("mouth", [(centre, zoom * extent) for zoom in MOUTH_ZOOMS])
-            points = points.copy()
-            points[MOUTH] = several.mean(0)
-        return points, np.linalg.norm(several - several.mean(0), axis=-1).mean(0)
+    def _predict_over_zooms(
+        self, name: NetworkName, points: FloatArray, extent: float, zooms: Sequence[float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return mean (L, 2) and mean deviation (L,) of the predictions in windows of several sizes over points."""
+        centre = bounding_box_centre(points)
+        several = self.predict(name, [(centre, zoom * extent) for zoom in zooms])
+        mean = several.mean(0)
+        return mean, np.linalg.norm(several - mean, axis=-1).mean(0)
 
-    def lift(self, points):
-        """(68, 3): the surface under each landmark, near gaps the nearer part around it; None if there is none."""
-        extent, centre = _extent(points), _centre(points)
-        view = self.view(centre, 1.3 * extent, LIFT_PIXELS)
-        pixel = view.to_pixels(points).astype(int)
-        lifted = np.empty((68, 3))
-        for k, (column, row) in enumerate(pixel):
-            depth = np.array([])
-            radius = 3
-            while not len(depth) and radius < LIFT_PIXELS:
-                rows, columns = (slice(max(at - radius, 0), at + radius + 1) for at in (row, column))
-                depth = view.depth[rows, columns]
-                depth = depth[np.isfinite(depth)]
-                radius *= 2
-            if not len(depth):
+    def refine_mouth(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return landmarks (68, 2) with those of the mouth (20) by the second network, and their deviation (20,)."""
+        points = points.copy()
+        extent = _extent(points[MOUTH_LANDMARKS])
+        for _ in range(MOUTH_ROUNDS):
+            mouth, deviation = self._predict_over_zooms("mouth", points[MOUTH_LANDMARKS], extent, MOUTH_ZOOMS)
+            points[MOUTH_LANDMARKS] = mouth
+        return points, deviation
+
+    def lift(self, points: FloatArray) -> FloatArray | None:
+        """Return the surface points (68, 3) under landmarks (68, 2), None if there is no surface.
+
+        The nose tip is the most protruding point near its prediction: noses differ most in where their tip is.
+        """
+        extent = _extent(points)
+        view = self.render(bounding_box_centre(points), LIFT_MARGIN * extent, LIFT_PIXELS)
+        pixels = view.to_pixels(points).astype(int)
+        lifted = np.empty((LANDMARK_COUNT, 3))
+        for k, (column, row) in enumerate(pixels):
+            depth = _depth_around(view, column, row)
+            if depth is None:
                 return None
-            lifted[k] = points[k, 0], np.percentile(depth, 25), points[k, 1]
-        reach = int(NOSE_SEARCH * extent / view.size * LIFT_PIXELS)
-        lifted[NOSE_TIP] = self._most_protruding(view, pixel[NOSE_TIP], reach)
+            lifted[k] = points[k, 0], depth, points[k, 1]
+        radius = int(NOSE_SEARCH * extent / view.size * LIFT_PIXELS)
+        lifted[NOSE_TIP] = _most_protruding(view, pixels[NOSE_TIP], radius)
         return lifted
 
-    def _most_protruding(self, view, pixel, radius):
-        """The surface point nearest to the viewer within `radius` pixels: noses differ most in where their tip is."""
-        (left, top), side = np.maximum(pixel - radius, 0), view.size / LIFT_PIXELS
-        depth = view.depth[top : pixel[1] + radius + 1, left : pixel[0] + radius + 1]
-        row, column = np.unravel_index(np.nanargmin(depth), depth.shape)
-        x = view.centre[0] + (left + column + 0.5) * side - view.size / 2
-        z = view.centre[1] - (top + row + 0.5) * side + view.size / 2
-        return x, depth[row, column], z
+
+def _depth_around(view: View, column: int, row: int) -> float | None:
+    """Return the depth of the surface around a pixel, None if the image is empty."""
+    radius = LIFT_RADIUS
+    while radius < LIFT_PIXELS:
+        rows, columns = (slice(max(at - radius, 0), at + radius + 1) for at in (row, column))
+        depth = view.depth[rows, columns]
+        depth = depth[np.isfinite(depth)]
+        if len(depth):
+            return float(np.percentile(depth, LIFT_PERCENTILE))
+        radius *= 2
+    return None
 
 
-def _extent(points):
-    """Larger side of the bounding box of (..., L, 2) points."""
-    return np.ptp(points, axis=-2).max(-1)
+def _most_protruding(view: View, pixel: IntArray, radius: int) -> tuple[float, float, float]:
+    """Return the surface point that is nearest to the viewer within `radius` pixels of a pixel (column, row)."""
+    (left, top), side = np.maximum(pixel - radius, 0), view.size / LIFT_PIXELS
+    depth = view.depth[top : pixel[1] + radius + 1, left : pixel[0] + radius + 1]
+    row, column = np.unravel_index(np.nanargmin(depth), depth.shape)
+    x = view.centre[0] + (left + column + 0.5) * side - view.size / 2
+    z = view.centre[1] - (top + row + 0.5) * side + view.size / 2
+    return x, depth[row, column], z
 
 
-def _centre(points):
-    return (points.min(0) + points.max(0)) / 2
+def _extents(points: FloatArray) -> FloatArray:
+    """Return the larger side (N,) of the bounding boxes of points (N, L, 2)."""
+    extents: FloatArray = np.ptp(points, axis=-2).max(-1)
+    return extents
 
 
-def _distinct(points, extents):
-    """Indices of the windows with a size, those that converged to the same place only once."""
-    chosen = []
+def _extent(points: FloatArray) -> float:
+    """Return the larger side of the bounding box of points (L, 2)."""
+    return float(np.ptp(points, axis=0).max())
+
+
+def _distinct(points: FloatArray, extents: FloatArray) -> list[int]:
+    """Return the indices of the windows of finite size, one of those that converged to the same face."""
+    chosen: list[int] = []
     for k in range(len(points)):
         if extents[k] <= 0 or not np.isfinite(extents[k]):
             continue
-        same = any(np.linalg.norm(points[k] - points[j], axis=-1).mean() < 0.03 * extents[j] for j in chosen)
+        same = any(np.linalg.norm(points[k] - points[j], axis=-1).mean() < SAME_FACE * extents[j] for j in chosen)
         if not same:
             chosen.append(k)
     return chosen
 
 
-def find_landmarks(
-    vertices: np.ndarray, triangles: np.ndarray, step: Callable[[], None] = lambda: None
-) -> Iterator[Found]:
-    """Candidates, the likeliest first: the caller takes the first one that the head fits to.
+def detect_landmarks(
+    vertices: FloatArray, triangles: IntArray, progress: Callable[[], None] = lambda: None
+) -> Iterator[LandmarkCandidate]:
+    """Yield candidates, the likeliest first: the caller takes the first one that the head fits to.
 
-    vertices (V, 3) in any unit, triangles (T, 3). The upright mesh facing -Y comes first, whether it shows a clear face
-    or a doubtful one; the other orientations follow if that was not taken, doubtful faces last. `step` is called before
-    each look; what it raises ends the search.
+    The upright mesh facing −Y comes first, whether it shows a clear face or a doubtful one. The other orientations
+    follow if that was not taken, doubtful faces last.
+
+    Args:
+        vertices: Vertices (V, 3) in any unit.
+        triangles: Triangles (T, 3).
+        progress: Called before each orientation; an exception that it raises ends the search.
     """
-    waiting = []
+    doubtful = []
     for rotation in ORIENTATIONS:
-        step()
-        looker = Looker(vertices @ rotation.T, triangles)
-        points, spread = looker.search()
-        candidate = looker, points, spread, rotation
-        if spread.mean() < CLEAR_SPREAD or (rotation is ORIENTATIONS[0] and spread.mean() < WORST_SPREAD):
+        progress()
+        detector = LandmarkDetector(vertices @ rotation.T, triangles)
+        points, spread = detector.search()
+        candidate = detector, points, spread, rotation
+        if spread.mean() < CLEAR_SPREAD or (rotation is ORIENTATIONS[0] and spread.mean() < MAX_SPREAD):
             yield from _finish(*candidate)
-        elif spread.mean() < WORST_SPREAD:
-            waiting.append(candidate)
-    for candidate in sorted(waiting, key=lambda candidate: candidate[2].mean()):
+        elif spread.mean() < MAX_SPREAD:
+            doubtful.append(candidate)
+    for candidate in sorted(doubtful, key=lambda candidate: candidate[2].mean()):
         yield from _finish(*candidate)
 
 
-def find_facing(
-    vertices: np.ndarray, triangles: np.ndarray, rotation: np.ndarray, guess: np.ndarray | None = None
-) -> Found | None:
-    """The landmarks of a face that is upright and faces -Y once the mesh is turned by `rotation` (3, 3).
+def detect_from(
+    vertices: FloatArray, triangles: IntArray, rotation: FloatArray, guess: FloatArray | None = None
+) -> LandmarkCandidate | None:
+    """Detect the landmarks of a face that is upright and faces −Y in a known rotation of the mesh.
 
-    Looked for everywhere, or from a guess (68, 3) in mesh units on; None where there is no surface under them.
+    Args:
+        vertices: Vertices (V, 3) in any unit.
+        triangles: Triangles (T, 3).
+        rotation: Rotation (3, 3) that is applied to the mesh.
+        guess: Approximate landmarks (68, 3) in mesh units from which to start; None: the whole mesh is searched.
+
+    Returns:
+        The candidate, or None where there is no surface under the landmarks.
     """
-    looker = Looker(vertices @ rotation.T, triangles)
-    points, spread = looker.search() if guess is None else looker.follow((guess @ rotation.T)[None][..., [0, 2]])
-    return next(_finish(looker, points, spread, rotation), None)
+    detector = LandmarkDetector(vertices @ rotation.T, triangles)
+    if guess is None:
+        points, spread = detector.search()
+    else:
+        points, spread = detector.follow((guess @ rotation.T)[None][..., [0, 2]])
+    return next(_finish(detector, points, spread, rotation), None)
 
 
-def _finish(looker, points, spread, rotation):
-    """The candidate with its mouth refined and its points in space; nothing if there is no surface under it."""
-    mean = float(spread.mean())
-    points, mouth_spread = looker.look_at_mouth(points)
-    for k, inner, share in TOWARDS_LIPS:
-        points[k] += share * (points[inner] - points[k])
+def _finish(
+    detector: LandmarkDetector, points: FloatArray, spread: FloatArray, rotation: FloatArray
+) -> Iterator[LandmarkCandidate]:
+    """Yield the candidate with its mouth refined and its points on the surface, nothing if there is no surface."""
+    mean_spread = float(spread.mean())
+    points, mouth_deviation = detector.refine_mouth(points)
+    for k, towards, share in LIP_CORRECTIONS:
+        points[k] += share * (points[towards] - points[k])
     spread = spread.copy()
-    spread[MOUTH] = mouth_spread / _extent(points)
-    lifted = looker.lift(points)
+    spread[MOUTH_LANDMARKS] = mouth_deviation / _extent(points)
+    lifted = detector.lift(points)
     if lifted is not None:
-        yield Found(lifted @ rotation, np.exp(-spread / SURE), mean, rotation)
+        yield LandmarkCandidate(lifted @ rotation, np.exp(-spread / CONFIDENCE_SCALE), mean_spread, rotation)

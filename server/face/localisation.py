@@ -1,37 +1,96 @@
-"""Where on a mesh the face is: candidates from the landmark networks, and the head that must fit to one of them."""
+"""Face localisation: which candidate of the landmark networks is the face, and whether the mesh has exactly one."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import LSFError
-from . import landmark_constraints as guided, parts
-from . import head as h
-from .refusals import no_face
-from .registration import Alignment, align, deform
+from ..numerics import BoolArray, FloatArray, IntArray
+from . import landmark_constraints, parts
+from .head import LANDMARK_COUNT, Head
+from .registration import Alignment, Registration, align, deform
+from .target_mesh import no_face_error
 
-WORST_RESIDUAL = 0.003  # metres on a head of ordinary size, mean over the face after the identity fit
-WORST_SPREAD = 0.012  # of automatic landmarks under zoom, as a share of the face's extent
-PLACED_RESIDUAL = 1.5  # times the worst, where an artist placed enough landmarks
-MOST_UNMATCHED = 0.5
-MOST_TURNED, MOST_TURNS = np.radians(12), 3  # a face that looks farther away is looked at anew; so often
-DOUBTFUL = 0.5  # confidence of a landmark below which the artist should look at it
-CERTAIN = 0.6  # doubt below which something else on the mesh is another face
-HEAD_VERTICES, HEAD_SIZE, MOST_PIECES = 200, 0.12, 4  # of pieces that may be another head (metres), and how many
+if TYPE_CHECKING:  # it brings torch
+    from .landmark_detection import LandmarkCandidate
+
+MAX_RESIDUAL = 0.003  # metres on a head of ordinary size: mean distance over the face after the identity fit
+MAX_SPREAD = 0.012  # of automatic landmarks over zoom, as a share of the face's extent
+PLACED_TOLERANCE = 1.5  # times MAX_RESIDUAL, where an artist placed enough landmarks
+MAX_UNMATCHED = 0.5  # share of the head's face without a counterpart on the mesh
+MAX_TURN, MAX_TURNS = np.radians(12), 3  # a face that is turned further away is looked at again, at most this often
+MIN_CONFIDENCE = 0.5  # of a landmark; an artist should check those below
+CERTAIN_MISFIT = 0.6  # another piece of the mesh with a smaller misfit is another face
+# Other pieces that may be faces: their least number of vertices, least extent in metres, and how many are looked at.
+MIN_FACE_VERTICES, MIN_FACE_SIZE, MAX_PIECES = 200, 0.12, 4
+
+Callback = Callable[[], None]
 
 
-def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: Callable, looking: Callable):
-    """The face of the mesh as (landmarks.Found, Registration). Raises LSFError where there is none, or several.
+@dataclass(frozen=True)
+class _Search:
+    """What the search for the face needs to know of the mesh.
 
-    piece (V,) from parts.split, landmarks (68, 3) with NaN to be found, given (V,) parts as an artist said. `looking`
-    and `fitting` are called before each step.
+    Attributes:
+        vertices: Vertices (V, 3) in mesh units.
+        triangles: All triangles (T, 3).
+        visible: The triangles without those that an artist said hide no face.
+        piece: Connected piece of each vertex (V,).
+        landmarks: Placed landmarks (68, 3), NaN where they are to be detected.
+        given_parts: What an artist said of each vertex (V,).
+        head: The canonical head.
+        before_fit: Called before each fit.
+        before_look: Called before each look of the networks.
     """
-    shown = triangles[~np.isin(given[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
-    if not len(shown):
-        raise no_face()
-    located = _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking)
-    if not guided.tells_the_place(landmarks):
-        others = _other_faces(vertices, shown, piece, located, head, looking)
+
+    vertices: FloatArray
+    triangles: IntArray
+    visible: IntArray
+    piece: IntArray
+    landmarks: FloatArray
+    given_parts: IntArray
+    head: Head
+    before_fit: Callback
+    before_look: Callback
+
+
+def locate_face(
+    vertices: FloatArray,
+    triangles: IntArray,
+    piece: IntArray,
+    landmarks: FloatArray,
+    given_parts: IntArray,
+    head: Head,
+    before_fit: Callback,
+    before_look: Callback,
+) -> tuple["LandmarkCandidate", Registration]:
+    """Find the face on a mesh, and fit the canonical head to it.
+
+    Args:
+        vertices: Vertices (V, 3) in mesh units.
+        triangles: Triangles (T, 3).
+        piece: Connected piece of each vertex (V,), from parts.connected_pieces.
+        landmarks: Placed landmarks (68, 3), NaN where they are to be detected.
+        given_parts: What an artist said of each vertex (V,), parts.AUTOMATIC where nothing.
+        head: The canonical head.
+        before_fit: Called before each fit; an exception that it raises ends the search.
+        before_look: Called before each look of the networks, in the same way.
+
+    Returns:
+        The landmarks of the face, and the fitted head.
+
+    Raises:
+        LSFError: "no_face" if there is none, "several_faces" if there are several and no landmarks to choose one.
+    """
+    visible = triangles[~np.isin(given_parts[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
+    if not len(visible):
+        raise no_face_error()
+    search = _Search(vertices, triangles, visible, piece, landmarks, given_parts, head, before_fit, before_look)
+    located = _first_fitting_candidate(search)
+    if not landmark_constraints.determines_pose(landmarks):
+        others = _other_faces(search, located)
         if located is None and len(others) == 1:
             located = others.pop()
         if others:
@@ -41,102 +100,120 @@ def locate(vertices, triangles, piece, landmarks, given, head: h.Head, fitting: 
                 "character, or place landmarks on the face that is to speak.",
             )
     if located is None:
-        raise no_face()
+        raise no_face_error()
     found, alignment = located
     return found, deform(alignment, head)
 
 
-def _first_that_fits(vertices, triangles, shown, piece, landmarks, given, head, fitting, looking):
-    placed = guided.placed(landmarks)
+def misfit(alignment: Alignment, spread: float, placed: bool = False) -> float:
+    """Return how badly a candidate agrees with a face; above 1 it is none.
 
-    def fitted(found):
-        """The candidate with what is known of it, its Alignment, and the doubt about both."""
-        fitting()
-        if placed.any():
-            found.points = guided.bend(found.points, landmarks, head)
-            found.confidence = np.where(placed, 1, found.confidence)
-        skin = parts.skin_triangles(vertices, triangles, piece, given, found.points)
-        trust = np.minimum(found.confidence / DOUBTFUL, 1)
-        try:
-            alignment = align(vertices, triangles, found.points, skin, head, trust, placed)
-        except LSFError:
-            return found, None, np.inf
-        return found, alignment, doubt(alignment, found.spread, placed.sum() >= guided.ENOUGH)
+    Args:
+        alignment: The head, aligned to the candidate.
+        spread: Mean deviation of the landmarks over zoom, as a share of the face's extent.
+        placed: Whether an artist placed enough landmarks: less is asked of such a face.
+    """
+    residual = alignment.residual / MAX_RESIDUAL
+    if alignment.unmatched > MAX_UNMATCHED:
+        return np.inf
+    return residual / PLACED_TOLERANCE if placed else 0.5 * residual + 0.5 * spread / MAX_SPREAD
 
-    for found in _candidates(vertices, shown, piece, landmarks, head, looking):
-        found, alignment, doubtful = fitted(found)
-        for _ in range(MOST_TURNS):
-            again = _look_from_the_front(vertices, shown, found, alignment, head, looking)
-            closer = fitted(again) if again is not None else (None, None, np.inf)
-            if closer[2] >= doubtful:
+
+def _first_fitting_candidate(search: _Search) -> tuple["LandmarkCandidate", Alignment] | None:
+    """Return the first candidate that the head fits to, seen from its own front, None if there is none."""
+    placed = landmark_constraints.placed_mask(search.landmarks)
+    for candidate in _candidates(search):
+        found = candidate
+        alignment, found_misfit = _align(search, found, placed)
+        for _ in range(MAX_TURNS):
+            again = _look_from_front(search, found, alignment)
+            if again is None:
                 break
-            found, alignment, doubtful = closer
-        if doubtful <= 1:
+            closer, closer_misfit = _align(search, again, placed)
+            if closer_misfit >= found_misfit:
+                break
+            found, alignment, found_misfit = again, closer, closer_misfit
+        if alignment is not None and found_misfit <= 1:
             return found, alignment
     return None
 
 
-def _look_from_the_front(vertices, shown, found, alignment, head, looking):
-    """Another look at a face that turned out to face elsewhere than where it was looked at from; None if it did not."""
-    from .landmark_detection import find_facing
+def _candidates(search: _Search) -> Iterator["LandmarkCandidate"]:
+    """Yield where the face may be, the likeliest first. Landmarks that an artist placed go before the networks."""
+    from .landmark_detection import LandmarkCandidate, detect_landmarks  # torch is only needed here
 
-    if alignment is None or found.view is None or alignment.unmatched > MOST_UNMATCHED:
-        return None
-    frame = alignment.frame
-    if np.trace(found.view @ frame.rotation) > 1 + 2 * np.cos(MOST_TURNED):
-        return None
-    looking()
-    return find_facing(vertices, shown, frame.rotation.T, frame.there(alignment.shape[head.landmark_vertices]))
-
-
-def _candidates(vertices, triangles, piece, landmarks, head, looking) -> Iterator:
-    """Where the face may be, the likeliest first; what an artist placed shows the way."""
-    from .landmark_detection import Found, find_landmarks  # torch is only needed here
-
-    if guided.placed(landmarks).all():
-        yield Found(landmarks, np.ones(68), 0.0)
-    elif guided.tells_the_place(landmarks):
-        yield from guided.from_few(vertices, triangles, piece, landmarks, head, looking)
+    landmarks = search.landmarks
+    if landmark_constraints.placed_mask(landmarks).all():
+        yield LandmarkCandidate(landmarks, np.ones(LANDMARK_COUNT), 0.0)
+    elif landmark_constraints.determines_pose(landmarks):
+        yield from landmark_constraints.candidates_from_placed(
+            search.vertices, search.visible, search.piece, landmarks, search.head, search.before_look
+        )
     else:
-        yield from find_landmarks(vertices, triangles, looking)
+        yield from detect_landmarks(search.vertices, search.visible, search.before_look)
 
 
-def doubt(alignment: Alignment, spread: float, placed: bool = False) -> float:
-    """Above 1 it is no face: the head does not fit, or the landmarks moved under zoom. Less is asked of a face that an
-    artist pointed at.
-    """
-    misfit = alignment.residual / WORST_RESIDUAL
-    if alignment.unmatched > MOST_UNMATCHED:
-        return np.inf
-    return misfit / PLACED_RESIDUAL if placed else 0.5 * misfit + 0.5 * spread / WORST_SPREAD
+def _align(search: _Search, found: "LandmarkCandidate", placed: BoolArray) -> tuple[Alignment | None, float]:
+    """Apply the placed landmarks to a candidate, in place, and align the head to it: Alignment and misfit."""
+    search.before_fit()
+    if placed.any():
+        found.points = landmark_constraints.apply_constraints(found.points, search.landmarks, search.head)
+        found.confidence = np.where(placed, 1, found.confidence)
+    skin = parts.skin_triangles(search.vertices, search.triangles, search.piece, search.given_parts, found.points)
+    weight = np.minimum(found.confidence / MIN_CONFIDENCE, 1)
+    try:
+        alignment = align(search.vertices, search.triangles, found.points, skin, search.head, weight, placed)
+    except LSFError:
+        return None, np.inf
+    return alignment, misfit(alignment, found.spread, placed.sum() >= landmark_constraints.MIN_POSE_POINTS)
 
 
-def _other_faces(vertices, triangles, piece, located, head, looking) -> list:
-    """(Found, Alignment) of the other large pieces of the mesh that are faces beyond doubt, seen alone."""
-    from .landmark_detection import find_facing
+def _look_from_front(
+    search: _Search, found: "LandmarkCandidate", alignment: Alignment | None
+) -> "LandmarkCandidate | None":
+    """Return another look at a face that is turned away from where it was looked at; None if it is not."""
+    from .landmark_detection import detect_from
 
-    members = piece[triangles[:, 0]]
-    rotation, known, least = np.eye(3), -1, 0.0
+    if alignment is None or found.rotation is None or alignment.unmatched > MAX_UNMATCHED:
+        return None
+    to_mesh = alignment.to_mesh
+    if np.trace(found.rotation @ to_mesh.rotation) > 1 + 2 * np.cos(MAX_TURN):
+        return None
+    search.before_look()
+    guess = to_mesh.apply(alignment.shape[search.head.landmark_vertices])
+    return detect_from(search.vertices, search.visible, to_mesh.rotation.T, guess)
+
+
+def _other_faces(
+    search: _Search, located: tuple["LandmarkCandidate", Alignment] | None
+) -> list[tuple["LandmarkCandidate", Alignment]]:
+    """Return the other large pieces of the mesh that are certainly faces, each looked at alone."""
+    from .landmark_detection import detect_from
+
+    vertices, visible = search.vertices, search.visible
+    triangle_piece = search.piece[visible[:, 0]]
+    rotation: FloatArray = np.eye(3)
+    known_piece, min_size = -1, 0.0
     if located is not None:
-        frame, target = located[1].frame, located[1].target
-        rotation, known = frame.rotation.T, piece[target.triangles[target.skin][0, 0]]
-        least = HEAD_SIZE * frame.scale
+        to_mesh, target = located[1].to_mesh, located[1].target
+        rotation, known_piece = to_mesh.rotation.T, search.piece[target.triangles[target.skin][0, 0]]
+        min_size = MIN_FACE_SIZE * to_mesh.scale
     faces = []
-    for p in np.argsort(-np.bincount(members))[: MOST_PIECES + 1]:
-        own = triangles[members == p]
+    for piece in np.argsort(-np.bincount(triangle_piece))[: MAX_PIECES + 1]:
+        own = visible[triangle_piece == piece]
         used = np.unique(own)
-        if p == known or len(own) == len(triangles):  # what was seen already
+        if piece == known_piece or len(own) == len(visible):  # it was looked at already
             continue
-        if len(used) < HEAD_VERTICES or np.ptp(vertices[used], axis=0).min() < least:
+        if len(used) < MIN_FACE_VERTICES or np.ptp(vertices[used], axis=0).min() < min_size:
             continue
-        looking()
-        found = find_facing(vertices, own, rotation)
-        if found is None or found.spread > WORST_SPREAD:
+        search.before_look()
+        found = detect_from(vertices, own, rotation)
+        if found is None or found.spread > MAX_SPREAD:
             continue
         try:
-            alignment = align(vertices, own, found.points, np.ones(len(own), dtype=bool), head)
+            alignment = align(vertices, own, found.points, np.ones(len(own), dtype=bool), search.head)
         except LSFError:
             continue
-        if doubt(alignment, found.spread) < CERTAIN:
+        if misfit(alignment, found.spread) < CERTAIN_MISFIT:
             faces.append((found, alignment))
     return faces

@@ -1,37 +1,68 @@
-"""Loose pieces of a character: eyeballs turn, lower teeth and tongue follow the jaw, lashes follow the skin."""
+"""Parts of a character: skin, eyes, teeth, tongue, lashes. Recognises loose pieces and moves each as its part does."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ..errors import LSFError
-from . import head as h
-from .geometry import adjacency, components, edges_of, same_places, similarity
-from .raster import vertex_normals
+from ..numerics import BoolArray, FloatArray, IntArray
+from .geometry import (
+    adjacency,
+    bounding_box_centre,
+    component_labels,
+    fit_similarity,
+    nearest_points,
+    position_labels,
+    unique_edges,
+    vertex_normals,
+)
+from .head import INNER_LANDMARKS, MOUTH_LANDMARKS, OUTER_EYE_CORNERS, Head, HeadPart
+from .registration import Registration
+from .target_mesh import TargetMesh
 
-# What a vertex may be; these numbers travel in messages (docs/protocol.md).
+# What a vertex of the user's mesh may be; these numbers travel in messages (docs/protocol.md).
 AUTOMATIC, SKIN, UPPER_TEETH, LOWER_TEETH, TONGUE, LEFT_EYE, RIGHT_EYE, FOLLOWING, STILL = range(-1, 8)
-MODEL = {
-    UPPER_TEETH: (h.TEETH_UPPER, h.GUMS_UPPER),
-    LOWER_TEETH: (h.TEETH_LOWER, h.GUMS_LOWER),
-    TONGUE: (h.TONGUE,),
-    LEFT_EYE: (h.EYE_LEFT,),
-    RIGHT_EYE: (h.EYE_RIGHT,),
-}  # the head's own counterparts
+# The parts of the canonical head that each of them moves as.
+HEAD_PARTS = {
+    UPPER_TEETH: (HeadPart.TEETH_UPPER, HeadPart.GUMS_UPPER),
+    LOWER_TEETH: (HeadPart.TEETH_LOWER, HeadPart.GUMS_LOWER),
+    TONGUE: (HeadPart.TONGUE,),
+    LEFT_EYE: (HeadPart.EYE_LEFT,),
+    RIGHT_EYE: (HeadPart.EYE_RIGHT,),
+}
 EYES, MOUTH = (LEFT_EYE, RIGHT_EYE), (UPPER_TEETH, LOWER_TEETH, TONGUE)
-EYE_ROUNDNESS = 0.25  # spread of the radius, as a share of it, that still is a ball
-FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not lashes
+
+LANDMARK_REACH = 0.12  # of the distance of the outer eye corners: a piece this much farther than the nearest may be it
+MAX_FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not lashes
+MAX_EYE_DEVIATION = 0.25  # standard deviation of the radius of a ball, as a share of the radius
+# An eye piece, as shares of the head's own eyeball radius: offset of its centre, half its extent, least height.
+MAX_EYE_OFFSET, MIN_EYE_SIZE, MAX_EYE_SIZE, MIN_EYE_HEIGHT = 0.9, 0.25, 2.2, 0.5
+# A piece in the mouth, as shares of the mouth's width: offsets sideways and up, depth, extent, gap behind the lips.
+MAX_MOUTH_ASIDE, MAX_MOUTH_ABOVE, MAX_MOUTH_DEPTH, MAX_MOUTH_SIZE, MIN_MOUTH_GAP = 0.8, 0.7, 2.0, 2.0, 0.05
 NORMAL_PENALTY = 0.012  # metres that opposite normals count
-JOINED = 0.25  # a piece of which the upper and the lower jaw both hold at least this share joins them
+NEAREST_CANDIDATES = 12  # vertices of the head among which the nearest with a like normal is chosen
+JOINED_SHARE = 0.25  # a piece with at least this share in the upper and in the lower jaw joins them
+BORDER_RINGS, SMOOTHING_ROUNDS = 2, 8  # of the border between upper and lower jaw in such a piece
+TONGUE_NEIGHBOURS = 4  # vertices of the head's tongue that are blended
+MIN_LOOK = 1e-6  # metres: channels that move an eyeball less do not turn it
 
 
-def split(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V,) piece of every vertex; vertices at exactly the same place belong together (seams of UVs and normals)."""
-    place = same_places(vertices)
-    return components(edges_of(place[triangles]), place.max() + 1)[place]
+def connected_pieces(vertices: FloatArray, triangles: IntArray) -> IntArray:
+    """Return the connected piece of every vertex (V,).
+
+    Vertices at exactly one position are connected: they are seams of UV maps and normals.
+    """
+    position = position_labels(vertices)
+    return component_labels(unique_edges(position[triangles]), position.max() + 1)[position]
 
 
-def check(given, count: int) -> np.ndarray:
-    """(count,) int: what an artist said of the vertices, AUTOMATIC where nothing. Raises LSFError."""
+def check_parts(given: ArrayLike | None, count: int) -> IntArray:
+    """Return what an artist said of each vertex (count,), AUTOMATIC everywhere for None.
+
+    Raises:
+        LSFError: "bad_parts" for another shape or unknown numbers.
+    """
     if given is None:
         return np.full(count, AUTOMATIC)
     given = np.asarray(given)
@@ -40,44 +71,66 @@ def check(given, count: int) -> np.ndarray:
     return given.astype(int)
 
 
-def of_head(head: h.Head) -> np.ndarray:
-    """(Vh,) int32: the parts of the project's own head."""
+def canonical_parts(head: Head) -> NDArray[np.int32]:
+    """Return the part of each vertex of the canonical head (H,)."""
     kinds = np.full(len(head.part), SKIN, np.int32)
-    for kind, model in MODEL.items():
-        kinds[np.isin(head.part, model)] = kind
+    for kind, head_parts in HEAD_PARTS.items():
+        kinds[np.isin(head.part, head_parts)] = kind
     return kinds
 
 
-def groups(piece, rows) -> list[np.ndarray]:
-    """The vertices `rows`, one array for each piece of them."""
+def group_by_piece(piece: IntArray, rows: IntArray) -> list[IntArray]:
+    """Return the vertices `rows` (N,), one array for each of their pieces."""
     rows = rows[np.argsort(piece[rows], kind="stable")]
-    return np.split(rows, np.flatnonzero(np.diff(piece[rows])) + 1) if len(rows) else []
+    return list(np.split(rows, np.flatnonzero(np.diff(piece[rows])) + 1)) if len(rows) else []
 
 
-def main_piece(vertices, triangles, piece, landmarks) -> int:
-    """The piece that carries the face: near the most landmarks (brow, nose, mouth), the larger one of equals."""
+def main_piece(vertices: FloatArray, triangles: IntArray, piece: IntArray, landmarks: FloatArray) -> int:
+    """Return the piece that carries the face: it is near the most inner landmarks, and the largest of equals."""
     used = np.unique(triangles)
     tree = cKDTree(vertices[used])
-    reach = np.linalg.norm(landmarks[36] - landmarks[45]) * 0.12 + tree.query(landmarks[17:])[0]
+    right, left = OUTER_EYE_CORNERS
+    inner = landmarks[INNER_LANDMARKS]
+    reach = np.linalg.norm(landmarks[right] - landmarks[left]) * LANDMARK_REACH + tree.query(inner)[0]
     score = 1e-6 * np.bincount(piece[used])
-    for near in tree.query_ball_point(landmarks[17:], reach):
+    for near in tree.query_ball_point(inner, reach):
         score[np.unique(piece[used[near]])] += 1
     return int(score.argmax())
 
 
-def skin_triangles(vertices, triangles, piece, given, landmarks) -> np.ndarray:
-    """(T,) bool: triangles of the face's skin, as far as the artist did not say otherwise."""
+def skin_triangles(
+    vertices: FloatArray, triangles: IntArray, piece: IntArray, given: IntArray, landmarks: FloatArray
+) -> BoolArray:
+    """Return which triangles (T,) are the skin of the face: what an artist said, else the piece that carries it.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+        piece: Connected piece of each vertex (V,).
+        given: What an artist said of each vertex (V,).
+        landmarks: Landmarks (68, 3).
+    """
     kind = given[triangles].max(1)
     unknown = kind == AUTOMATIC
-    skin = kind == SKIN
+    skin: BoolArray = kind == SKIN
     if unknown.any():
         candidates = triangles[unknown | skin]
         skin |= unknown & (piece[triangles[:, 0]] == main_piece(vertices, candidates, piece, landmarks))
     return skin
 
 
-def classify(registration, head: h.Head, piece: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """(V,) SKIN, UPPER_TEETH, ... of every vertex: `given` (V,) where it is not AUTOMATIC."""
+def classify_parts(registration: Registration, head: Head, piece: IntArray, given: IntArray) -> IntArray:
+    """Recognise the part of every vertex of the mesh.
+
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+        piece: Connected piece of each vertex (V,).
+        given: What an artist said of each vertex (V,); only AUTOMATIC ones are recognised.
+
+    Returns:
+        (V,) SKIN, UPPER_TEETH, …
+    """
     target = registration.target
     points, fitted = target.vertices, registration.fitted
     kinds = given.copy()
@@ -86,134 +139,167 @@ def classify(registration, head: h.Head, piece: np.ndarray, given: np.ndarray) -
     unknown = np.zeros(len(points), dtype=bool)
     unknown[np.unique(target.triangles)] = True
     unknown &= kinds == AUTOMATIC
-    lips = fitted[head.landmark_vertices[48:68]]
-    mouth_depth = lips[:, 1].max()
-    nearest = _nearest_kinds(head, fitted, target)
-    for rows in groups(piece, np.flatnonzero(unknown)):
+    lips = fitted[head.landmark_vertices[MOUTH_LANDMARKS]]
+    nearest_part = _NearestMouthPart(head, fitted)
+    for rows in group_by_piece(piece, np.flatnonzero(unknown)):
         members = points[rows]
-        centre, extent = (members.max(0) + members.min(0)) / 2, np.ptp(members, axis=0)
-        kinds[rows] = FOLLOWING if extent.max() < FOLLOWING_SIZE else STILL
-        eye = _eye(head, fitted, members, centre, extent)
+        kinds[rows] = FOLLOWING if np.ptp(members, axis=0).max() < MAX_FOLLOWING_SIZE else STILL
+        eye = _recognise_eye(head, fitted, members)
         if eye is not None:
             kinds[rows] = eye
-        elif _in_mouth(lips, mouth_depth, members, centre, extent):
-            own = nearest(rows)
+        elif _is_in_mouth(lips, members):
+            own = nearest_part.find(target, rows)
             upper = (own == UPPER_TEETH).mean()
-            joined = JOINED < upper < 1 - JOINED
-            kinds[rows] = own if joined else np.bincount(own).argmax()
+            joins_jaws = JOINED_SHARE < upper < 1 - JOINED_SHARE
+            kinds[rows] = own if joins_jaws else np.bincount(own).argmax()
     kinds[kinds == AUTOMATIC] = STILL  # vertices that no triangle uses
     return kinds
 
 
-def _nearest_kinds(head, fitted, target):
-    """A function that tells for vertices of the target which kind of MOUTH is nearest, and faces the same way: the
-    tongue lies against the palate.
-    """
-    model = np.flatnonzero(head.part >= h.TEETH_UPPER)
-    tree, normals = cKDTree(fitted[model]), vertex_normals(fitted, head.faces)[model]
-    kinds = of_head(head)[model]
+class _NearestMouthPart:
+    """Finds which part of the head's mouth is nearest and faces the same way: the tongue lies against the palate."""
 
-    def nearest(rows):
-        gap, index = tree.query(target.vertices[rows], k=12)
-        cosine = (normals[index] * target.normals[rows, None]).sum(-1)
-        best = (gap + NORMAL_PENALTY * (1 - cosine) / 2).argmin(1)
-        return kinds[index[np.arange(len(rows)), best]]
+    def __init__(self, head: Head, fitted: FloatArray):
+        inside = np.flatnonzero(head.part >= HeadPart.TEETH_UPPER)
+        self.points = fitted[inside]
+        self.normals = vertex_normals(fitted, head.faces)[inside]
+        self.kinds = canonical_parts(head)[inside]
 
-    return nearest
+    def find(self, target: TargetMesh, rows: IntArray) -> IntArray:
+        """Return the part (N,) for the vertices `rows` (N,) of the target."""
+        distance, index = nearest_points(self.points, target.vertices[rows], NEAREST_CANDIDATES)
+        cosine = (self.normals[index] * target.normals[rows, None]).sum(-1)
+        best = (distance + NORMAL_PENALTY * (1 - cosine) / 2).argmin(1)
+        nearest: IntArray = index[np.arange(len(rows)), best]
+        return self.kinds[nearest]
 
 
-def _eye(head, fitted, members, centre, extent):
+def _recognise_eye(head: Head, fitted: FloatArray, members: FloatArray) -> int | None:
+    """Return LEFT_EYE or RIGHT_EYE if a piece (N, 3) is a ball, or a part of one, where an eye is; else None."""
+    centre, extent = bounding_box_centre(members), np.ptp(members, axis=0)
     for kind in EYES:
         middle, radius = eyeball(head, fitted, kind)
-        off = np.linalg.norm(centre - middle)
-        if off < 0.9 * radius and 0.25 * radius < extent.max() / 2 < 2.2 * radius and extent[2] > 0.5 * radius:
+        near = np.linalg.norm(centre - middle) < MAX_EYE_OFFSET * radius
+        sized = MIN_EYE_SIZE * radius < extent.max() / 2 < MAX_EYE_SIZE * radius
+        if near and sized and extent[2] > MIN_EYE_HEIGHT * radius:
             distance = np.linalg.norm(members - sphere_centre(members), axis=1)
-            if distance.std() < EYE_ROUNDNESS * distance.mean():
+            if distance.std() < MAX_EYE_DEVIATION * distance.mean():
                 return kind
     return None
 
 
-def eyeball(head, fitted, kind):
-    """Centre and radius of the fitted head's own eyeball."""
-    ball = fitted[np.isin(head.part, MODEL[kind])]
-    return (ball.max(0) + ball.min(0)) / 2, np.ptp(ball, axis=0).mean() / 2
+def eyeball(head: Head, fitted: FloatArray, kind: int) -> tuple[FloatArray, float]:
+    """Return centre (3,) and radius of the fitted head's own eyeball; kind is LEFT_EYE or RIGHT_EYE."""
+    ball = fitted[np.isin(head.part, HEAD_PARTS[kind])]
+    return bounding_box_centre(ball), np.ptp(ball, axis=0).mean() / 2
 
 
-def _in_mouth(lips, depth, members, centre, extent):
+def _is_in_mouth(lips: FloatArray, members: FloatArray) -> bool:
+    """Return whether a piece (N, 3) lies in the mouth, behind the lips' landmarks (20, 3)."""
+    centre, extent = bounding_box_centre(members), np.ptp(members, axis=0)
     width = np.ptp(lips[:, 0])
-    return (
-        abs(centre[0] - lips[:, 0].mean()) < 0.8 * width
-        and extent[0] < 2 * width
-        and lips[:, 1].min() < centre[1] < depth + 2 * width
-        and abs(centre[2] - lips[:, 2].mean()) < 0.7 * width
-        and np.median(members[:, 1]) > lips[:, 1].min() + 0.05 * width
+    front = lips[:, 1].min()
+    return bool(
+        abs(centre[0] - lips[:, 0].mean()) < MAX_MOUTH_ASIDE * width
+        and extent[0] < MAX_MOUTH_SIZE * width
+        and front < centre[1] < lips[:, 1].max() + MAX_MOUTH_DEPTH * width
+        and abs(centre[2] - lips[:, 2].mean()) < MAX_MOUTH_ABOVE * width
+        and np.median(members[:, 1]) > front + MIN_MOUTH_GAP * width
     )
 
 
-def sphere_centre(points):
-    """Least-squares sphere through the points (algebraic)."""
+def sphere_centre(points: FloatArray) -> FloatArray:
+    """Return the centre (3,) of the sphere through points (N, 3), by linear (algebraic) least squares."""
     a = np.column_stack([2 * points, np.ones(len(points))])
-    return np.linalg.lstsq(a, (points**2).sum(1), rcond=None)[0][:3]
+    solution: FloatArray = np.linalg.lstsq(a, (points**2).sum(1), rcond=None)[0]
+    return solution[:3]
 
 
-def carry_parts(registration, head: h.Head, shapes: np.ndarray, piece, kinds, basis) -> None:
-    """Write the offsets of eyes, teeth and tongue into basis (52, V, 3), in the head's frame."""
+def transfer_to_parts(
+    registration: Registration,
+    head: Head,
+    shapes: FloatArray,
+    piece: IntArray,
+    kinds: IntArray,
+    basis: FloatArray,
+) -> None:
+    """Write the offsets of eyes, teeth and tongue.
+
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+        shapes: Offsets (52, H, 3) on the fitted head, metres.
+        piece: Connected piece of each vertex (V,).
+        kinds: Part of each vertex (V,).
+        basis: Offsets (52, V, 3) in the head's frame, metres. Changed in place.
+    """
     points, fitted = registration.target.vertices, registration.fitted
     for kind in (*EYES, *MOUTH):
         members = np.flatnonzero(kinds == kind)
         if not len(members):
             continue
-        model = np.flatnonzero(np.isin(head.part, MODEL[kind]))
+        own = np.flatnonzero(np.isin(head.part, HEAD_PARTS[kind]))
         if kind in EYES:
-            basis[:, members] = _turn(head, model, points[members], _pivot(head, fitted, kind, points, piece, members))
+            pivot = _eye_pivot(head, fitted, kind, points, piece, members)
+            basis[:, members] = _rotate_eye(head, own, points[members], pivot)
         else:
-            carry = _follow_nearest if kind == TONGUE else _follow_rigidly
-            basis[:, members] = carry(fitted[model], shapes[:, model], points[members])
-    _soften_borders(registration.target.triangles, kinds, basis)
+            follow = _follow_nearest if kind == TONGUE else _follow_affinely
+            basis[:, members] = follow(fitted[own], shapes[:, own], points[members])
+    _smooth_jaw_border(registration.target.triangles, kinds, basis)
 
 
-def _soften_borders(triangles, kinds, basis, rings=2, rounds=8):
-    """Where one piece holds both jaws, its motion changes smoothly from the upper one to the lower one."""
-    edges = edges_of(triangles[np.isin(kinds[triangles], MOUTH).all(1)])
+def _smooth_jaw_border(triangles: IntArray, kinds: IntArray, basis: FloatArray) -> None:
+    """Smooth the motion between upper and lower jaw where one piece holds both, in place."""
+    edges = unique_edges(triangles[np.isin(kinds[triangles], MOUTH).all(1)])
     graph = adjacency(edges, len(kinds))
     upper = kinds == UPPER_TEETH
     border = np.zeros(len(kinds), dtype=bool)
     border[edges[upper[edges[:, 0]] != upper[edges[:, 1]]]] = True
-    for _ in range(rings - 1):
+    for _ in range(BORDER_RINGS - 1):
         border |= graph @ border > 0
     rows = np.flatnonzero(border)
-    share = graph[rows].multiply(1 / np.maximum(graph[rows].sum(1), 1)).tocsr()
-    for _ in range(rounds if len(rows) else 0):
+    if not len(rows):
+        return
+    mean = sparse.csr_matrix(graph[rows].multiply(1 / np.maximum(graph[rows].sum(1), 1)))
+    for _ in range(SMOOTHING_ROUNDS):
         flat = basis.transpose(1, 0, 2).reshape(len(kinds), -1)
-        basis[:, rows] = (share @ flat).reshape(len(rows), len(basis), 3).transpose(1, 0, 2)
+        basis[:, rows] = (mean @ flat).reshape(len(rows), len(basis), 3).transpose(1, 0, 2)
 
 
-def _pivot(head, fitted, kind, points, piece, members):
-    """What all pieces of one eye (ball, iris, cornea) turn about: the centre of the ball, if one of them is a ball."""
+def _eye_pivot(
+    head: Head, fitted: FloatArray, kind: int, points: FloatArray, piece: IntArray, members: IntArray
+) -> FloatArray:
+    """Return the point (3,) about which all pieces of an eye (ball, iris, cornea) rotate.
+
+    It is the centre of the thickest piece if that is a ball, else of the head's own eyeball.
+    """
     middle, radius = eyeball(head, fitted, kind)
-    own = sphere_centre(max((points[rows] for rows in groups(piece, members)), key=lambda p: np.ptp(p, axis=0).min()))
-    return own if np.linalg.norm(own - middle) < radius else middle
+    pieces = (points[rows] for rows in group_by_piece(piece, members))
+    centre = sphere_centre(max(pieces, key=lambda p: float(np.ptp(p, axis=0).min())))
+    return centre if np.linalg.norm(centre - middle) < radius else middle
 
 
-def _turn(head, model, points, pivot):
-    """(52, N, 3): the look channels of the head's own eye, vertices `model`, as turns about `pivot`."""
-    ball, moves = head.vertices[model], np.zeros((len(head.basis), len(points), 3))
-    for c in np.flatnonzero(np.abs(head.basis[:, model]).max((1, 2)) > 1e-6):
-        _, rotation, _ = similarity(ball, ball + head.basis[c, model])
-        moves[c] = (points - pivot) @ rotation.T - (points - pivot)
-    return moves
+def _rotate_eye(head: Head, own: IntArray, points: FloatArray, pivot: FloatArray) -> FloatArray:
+    """Return offsets (52, N, 3): the rotations of the head's own eye, vertices `own`, about `pivot`."""
+    ball, offsets = head.vertices[own], np.zeros((len(head.basis), len(points), 3))
+    for channel in np.flatnonzero(np.abs(head.basis[:, own]).max((1, 2)) > MIN_LOOK):
+        rotation = fit_similarity(ball, ball + head.basis[channel, own]).rotation
+        offsets[channel] = (points - pivot) @ rotation.T - (points - pivot)
+    return offsets
 
 
-def _follow_nearest(model, shapes, points):
-    gap, near = cKDTree(model).query(points, k=4)
-    weight = 1 / (gap + 1e-3)
+def _follow_nearest(own: FloatArray, shapes: FloatArray, points: FloatArray) -> FloatArray:
+    """Return offsets (52, N, 3) of points (N, 3): the mean of the head's nearest vertices `own` (M, 3)."""
+    distance, near = nearest_points(own, points, TONGUE_NEIGHBOURS)
+    weight = 1 / (distance + 1e-3)
     weight /= weight.sum(1, keepdims=True)
-    return (shapes[:, near] * weight[..., None]).sum(2)
+    offsets: FloatArray = (shapes[:, near] * weight[..., None]).sum(2)
+    return offsets
 
 
-def _follow_rigidly(model, shapes, points):
-    """The affine motion of the head's own teeth or gums."""
-    source = np.column_stack([model, np.ones(len(model))])
-    affine = np.linalg.lstsq(source, shapes.transpose(1, 0, 2).reshape(len(model), -1), rcond=None)[0]
-    moved = np.column_stack([points, np.ones(len(points))]) @ affine
+def _follow_affinely(own: FloatArray, shapes: FloatArray, points: FloatArray) -> FloatArray:
+    """Return offsets (52, N, 3) of points (N, 3): the affine motion of the head's own teeth and gums `own` (M, 3)."""
+    source = np.column_stack([own, np.ones(len(own))])
+    affine: FloatArray = np.linalg.lstsq(source, shapes.transpose(1, 0, 2).reshape(len(own), -1), rcond=None)[0]
+    moved: FloatArray = np.column_stack([points, np.ones(len(points))]) @ affine
     return moved.reshape(len(points), -1, 3).transpose(1, 0, 2)

@@ -1,61 +1,85 @@
-"""Orthographic z-buffer of a mesh seen from the front (from -Y), in numpy: what the landmark networks look at."""
+"""Orthographic z-buffer in numpy: renders a mesh from the front (from −Y) as input for the landmark networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+
+from ..numerics import BoolArray, FloatArray, IntArray
+
+MIN_DOUBLE_AREA = 1e-12  # square pixels; a smaller triangle covers no pixel
+EdgeFunctions: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]  # a, b, c, (3, T) each
 
 
 @dataclass
 class View:
-    """P x P pixels; row 0 is the top (+Z), column 0 the character's right (-X); empty pixels have triangle -1."""
+    """A rendered image of P × P pixels. Row 0 is the top (+Z), column 0 the character's right (−X).
 
-    triangle: np.ndarray  # (P, P) index of the nearest triangle
-    depth: np.ndarray  # (P, P) its y, nan where empty
-    normal: np.ndarray  # (P, P, 3) turned towards the viewer, 0 where empty
-    centre: np.ndarray  # (2,) x and z of the middle of the image
-    size: float  # of the image's side, in mesh units
+    Attributes:
+        triangle: Index of the nearest triangle (P, P), -1 where there is none.
+        depth: Its y coordinate (P, P), NaN where there is none.
+        normal: Unit normal towards the viewer (P, P, 3), 0 where there is none.
+        centre: x and z of the image's centre (2,).
+        size: Side of the image, in mesh units.
+    """
 
-    def to_pixels(self, xz: np.ndarray) -> np.ndarray:
-        """x, z in mesh units to column, row with pixel centres at .5."""
+    triangle: IntArray
+    depth: FloatArray
+    normal: FloatArray
+    centre: FloatArray
+    size: float
+
+    @property
+    def filled(self) -> BoolArray:
+        """The pixels (P, P) that show a surface."""
+        return self.triangle >= 0
+
+    def to_pixels(self, xz: FloatArray) -> FloatArray:
+        """Convert x, z (..., 2) in mesh units to column, row (..., 2); pixel centres lie at .5."""
         pixels = self.triangle.shape[0]
         u = (xz[..., 0] - self.centre[0]) / self.size + 0.5
         w = 0.5 - (xz[..., 1] - self.centre[1]) / self.size
-        return np.stack([u, w], axis=-1) * pixels
+        image: FloatArray = np.stack([u, w], axis=-1) * pixels
+        return image
 
 
-def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, weighted by area; zero for vertices without a triangle."""
-    face = np.cross(
-        vertices[triangles[:, 1]] - vertices[triangles[:, 0]], vertices[triangles[:, 2]] - vertices[triangles[:, 0]]
-    )
-    total = np.stack([np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), len(vertices)) for k in range(3)], 1)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
+def render(
+    vertices: FloatArray, triangles: IntArray, normals: FloatArray, centre: FloatArray, size: float, pixels: int
+) -> View:
+    """Render a mesh from −Y.
 
-
-def render(vertices, triangles, normals, centre, size, pixels) -> View:
-    """Vertices (V, 3), triangles (T, 3), normals (V, 3), square of side `size` about x, z `centre`."""
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+        normals: Vertex normals (V, 3).
+        centre: x and z of the image's centre (2,).
+        size: Side of the image, in mesh units.
+        pixels: Side of the image, in pixels.
+    """
     scale = pixels / size
     corners = triangles.T
     columns = ((vertices[:, 0] - centre[0]) * scale + pixels / 2)[corners]
     rows = (pixels / 2 - (vertices[:, 2] - centre[1]) * scale)[corners]
-    weights, solid = _weights(columns, rows)
-    line, column, owner = _cover(rows, weights, solid, pixels)
-    at = column + 0.5, line + 0.5
-    flat = [(w * vertices[:, 1][corners]).sum(0) for w in weights]  # depth is linear in column and row as well
-    near = flat[0][owner] * at[0] + flat[1][owner] * at[1] + flat[2][owner]
-    back_to_front = np.argsort(-near)
-    seen = np.full(pixels * pixels, -1)
-    seen[(line * pixels + column)[back_to_front]] = back_to_front  # what is assigned last stays
-    cell = np.flatnonzero(seen >= 0)
-    first = seen[cell]
-    owner, at = owner[first], (at[0][first], at[1][first])
+    weights, solid = _edge_functions(columns, rows)
+    row, column, owner = _covered_pixels(rows, weights, solid, pixels)
+    x, y = column + 0.5, row + 0.5
+    # Depth is linear in column and row, as the barycentric weights are.
+    depth_a, depth_b, depth_c = ((w * vertices[:, 1][corners]).sum(0) for w in weights)
+    depths = depth_a[owner] * x + depth_b[owner] * y + depth_c[owner]
+    back_to_front = np.argsort(-depths)
+    nearest = np.full(pixels * pixels, -1)
+    nearest[(row * pixels + column)[back_to_front]] = back_to_front  # the last assignment wins: the nearest
+    cell = np.flatnonzero(nearest >= 0)
+    shown = nearest[cell]
+    owner, x, y = owner[shown], x[shown], y[shown]
     triangle = np.full(pixels * pixels, -1)
     depth = np.full(pixels * pixels, np.nan)
     normal = np.zeros((pixels * pixels, 3))
-    triangle[cell], depth[cell] = owner, near[first]
-    mixed = 0
+    triangle[cell], depth[cell] = owner, depths[shown]
+    mixed = np.zeros((len(owner), 3))
     for k in range(3):
-        weight = weights[0][k, owner] * at[0] + weights[1][k, owner] * at[1] + weights[2][k, owner]
+        weight = weights[0][k, owner] * x + weights[1][k, owner] * y + weights[2][k, owner]
         mixed = mixed + weight[:, None] * normals[corners[k, owner]]
     mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
     normal[cell] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-20)
@@ -63,8 +87,12 @@ def render(vertices, triangles, normals, centre, size, pixels) -> View:
     return View(triangle.reshape(shape), depth.reshape(shape), normal.reshape(*shape, 3), np.asarray(centre), size)
 
 
-def boxes(vertices, triangles):
-    """Lowest and highest x, z of each triangle: two pairs of arrays (T,)."""
+def triangle_bounds(vertices: FloatArray, triangles: IntArray) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Return the bounding boxes of triangles (T, 3) in the image plane.
+
+    Returns:
+        The lowest x and z, then the highest x and z: two pairs of arrays (T,).
+    """
     corners = [[vertices[triangles[:, k], axis] for k in range(3)] for axis in (0, 2)]
     return (
         [np.minimum(np.minimum(a, b), c) for a, b, c in corners],
@@ -72,51 +100,66 @@ def boxes(vertices, triangles):
     )
 
 
-def may_show(low, high, centre, size, pixels):
-    """(T,) bool: the boxes in which the centre of a pixel lies; of a dense mesh most triangles fall between them."""
-    show = True
+def may_cover_pixel(
+    low: Sequence[FloatArray], high: Sequence[FloatArray], centre: FloatArray, size: float, pixels: int
+) -> BoolArray:
+    """Return which bounding boxes contain the centre of a pixel.
+
+    Most triangles of a dense mesh lie between pixel centres, and need not be rendered.
+
+    Args:
+        low: Lowest x and z of each triangle, from triangle_bounds.
+        high: Highest x and z of each triangle.
+        centre: x and z of the image's centre (2,).
+        size: Side of the image, in mesh units.
+        pixels: Side of the image, in pixels.
+
+    Returns:
+        (T,), a superset of the triangles that the image shows.
+    """
+    visible = np.ones(len(low[0]), dtype=bool)
     for axis in (0, 1):
         first = np.ceil((low[axis] - (centre[axis] - size / 2)) * (pixels / size) - 0.5)
         last = np.floor((high[axis] - (centre[axis] - size / 2)) * (pixels / size) - 0.5)
-        show = show & (first <= last) & (first < pixels) & (last >= 0)
-    return show
+        visible = visible & (first <= last) & (first < pixels) & (last >= 0)
+    return visible
 
 
-def _weights(x, y):
-    """The barycentric weights of triangles with corners x, y (3, T) as a * x + b * y + c: a, b and c (3, T), and which
-    triangles are solid (T,).
-    """
+def _edge_functions(x: FloatArray, y: FloatArray) -> tuple[EdgeFunctions, BoolArray]:
+    """Return the barycentric weights a·x + b·y + c of triangles with corners x, y (3, T), and which are solid (T,)."""
     after, last = [1, 2, 0], [2, 0, 1]
     px, py, qx, qy = x[after], y[after], x[last], y[last]
-    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
-    solid = np.abs(area) > 1e-12
-    share = 1 / np.where(solid, area, 1)
-    return ((py - qy) * share, (qx - px) * share, (px * qy - py * qx) * share), solid
+    double_area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+    solid = np.abs(double_area) > MIN_DOUBLE_AREA
+    factor = 1 / np.where(solid, double_area, 1)
+    return ((py - qy) * factor, (qx - px) * factor, (px * qy - py * qx) * factor), solid
 
 
-def _cover(rows, weights, solid, pixels):
-    """Every pixel whose centre lies in a triangle: row (N,), column (N,), triangle (N,). rows (3, T) of the corners.
+def _covered_pixels(
+    rows: FloatArray, weights: EdgeFunctions, solid: BoolArray, pixels: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return row, column and triangle (N,) of each pixel whose centre lies in a triangle; rows (3, T) of the corners.
 
-    Scan lines: each triangle gives its rows, each row the span in which no weight is negative.
+    Scan conversion: each triangle covers some rows, and each of them in the span where no weight is negative.
     """
     top = np.ceil(rows.min(0) - 0.5).clip(0, pixels).astype(int)
     bottom = np.floor(rows.max(0) - 0.5).clip(-1, pixels - 1).astype(int)
-    owner, line = _spread(top, np.where(solid, bottom, -1))
-    left, right = np.full(len(line), -np.inf), np.full(len(line), np.inf)
+    owner, row = _expand_ranges(top, np.where(solid, bottom, -1))
+    left, right = np.full(len(row), -np.inf), np.full(len(row), np.inf)
     for a, b, c in zip(*weights, strict=True):
         with np.errstate(divide="ignore", invalid="ignore"):
-            border = (-b / a)[owner] * (line + 0.5) + (-c / a)[owner]
+            border = (-b / a)[owner] * (row + 0.5) + (-c / a)[owner]
         rising = a[owner]
         left = np.where(rising > 0, np.maximum(left, border), left)
         right = np.where(rising < 0, np.minimum(right, border), right)
     start = np.ceil(left - 0.5).clip(0, pixels).astype(int)
     end = np.floor(right - 0.5).clip(-1, pixels - 1).astype(int)
-    span, column = _spread(start, end)
-    return line[span], column, owner[span]
+    span, column = _expand_ranges(start, end)
+    return row[span], column, owner[span]
 
 
-def _spread(first, last):
-    """For ranges first..last (inclusive, maybe empty): which range (N,), and each whole number in it (N,)."""
+def _expand_ranges(first: IntArray, last: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the range index and the value (N,) of every whole number in inclusive, maybe empty ranges first … last."""
     count = np.maximum(last - first + 1, 0)
     which = np.repeat(np.arange(len(count)), count)
     return which, np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count) + first[which]

@@ -1,6 +1,6 @@
-"""Fit the canonical head to a mesh: similarity and identity first, then a smooth non-rigid refinement.
+"""Registration of the canonical head to a mesh: similarity and identity first, then non-rigid ICP.
 
-Everything here lives in the head's frame (metres, Z up, facing -Y): the mesh is brought there by a similarity.
+Everything here is in the head's frame (metres, Z up, facing −Y): a similarity brings the mesh there.
 """
 
 from dataclasses import dataclass
@@ -8,20 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
 
-from . import head as h
-from .geometry import edges_of, laplacian, sample_surface, similarity, spread
+from ..numerics import BoolArray, FloatArray, IntArray
+from .eyelids import detect_eyelids
+from .geometry import (
+    Similarity,
+    fit_similarity,
+    interpolate_offsets,
+    uniform_laplacian,
+    unique_edges,
+    vertex_normals,
+)
+from .head import INNER_LANDMARKS, JAW_LINE, LANDMARK_COUNT, Head, HeadPart, HeadRegion
 from .mouth_sides import mouth_sides
-from .eyelids import see_lids
-from .raster import vertex_normals
-from .refusals import no_face
+from .target_mesh import TargetMesh
 
-JAW = np.arange(17)
+IS_JAW_LINE = np.arange(LANDMARK_COUNT) < JAW_LINE.stop
+ROUNDS = 5  # of closest points in `align`
 IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances in units of NOISE
-NOISE = 0.003  # metres: what a landmark or a surface point is expected to miss by
-OUTLIER = np.where(np.arange(68) < 17, 0.01, 0.025)  # metres: a landmark that misses by more is hardly believed
-# Non-rigid iterations: stiffness, landmark weight, and how far (metres) a surface point may be.
+NOISE = 0.003  # metres: expected error of a landmark or a surface point
+OUTLIER = np.where(IS_JAW_LINE, 0.01, 0.025)  # metres: landmarks with a larger error hardly count
+SURFACE_IN_IDENTITY = 60.0  # weight of all surface points together, where a landmark has 1
+SURFACE_IN_SIMILARITY = 40.0  # the same for the similarity
+MAX_DISTANCE = 0.03  # metres between corresponding points in `align`
+SAMPLE_RADIUS = 0.23  # metres from the face within which the mesh is sampled
+FACE_RADIUS = 0.085  # metres from the middle of the landmarks: the inner face, whose fit is measured
+JAW_WEIGHT = 0.15  # of detected landmarks along the jaw line, which is badly defined
+FIXED_IN_IDENTITY = 2.0  # weight of landmarks that an artist placed, in `align`
+FIXED_STIFFNESS = 300  # their weight in non-rigid ICP, as a multiple of the stiffness: they are met
+FIXED_WIDTH = 0.02  # metres: distance over which the skin follows a placed landmark
+# Non-rigid ICP: stiffness, weight of landmarks, greatest distance (metres) of corresponding points.
 SCHEDULE = (
     (100, 3, 0.03),
     (60, 2, 0.025),
@@ -31,245 +47,281 @@ SCHEDULE = (
     (6, 1, 0.01),
     (4, 1, 0.008),
 )
-LEAST_COSINE = 0.6  # between normals of points that may correspond
-SAMPLE_SPACING, SAMPLE_REACH = 0.002, 0.23  # metres between points of the surface, and how far from the face
-SYMMETRIC = {"permc_spec": "MMD_AT_PLUS_A", "diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}}  # of splu
-JAW_TRUST, BOUND = 0.15, 300  # weights of found points along the jaw, and of those that an artist placed
-BOUND_REACH = 0.02  # metres: over this distance the skin follows where an artist says that a landmark is
-
-
-@dataclass
-class Target:
-    """The user's mesh in the head's frame, with a search tree over points of its surface near the face."""
-
-    vertices: np.ndarray
-    triangles: np.ndarray
-    normals: np.ndarray
-    side: np.ndarray  # (V,) mouth side as in Head.mouth_side, 0 until known
-    skin: np.ndarray  # (T,) bool: triangles of the piece that carries the face
-
-    def sample(self, centre, reach):
-        near = ((self.vertices - centre) ** 2).sum(1) < reach**2
-        near = self.skin & near[self.triangles].any(1)
-        if not near.any():
-            raise no_face()
-        self.kept_triangles = self.triangles[near]
-        self.owner, weight = sample_surface(self.vertices, self.kept_triangles, SAMPLE_SPACING)
-        corners = self.kept_triangles[self.owner]
-        self.points = np.einsum("nki,nk->ni", self.vertices[corners], weight)
-        normals = np.einsum("nki,nk->ni", self.normals[corners], weight)
-        self.point_normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        self.tree = cKDTree(self.points)
-
-    def flip(self):
-        """Turn the normals round."""
-        self.normals, self.point_normals = -self.normals, -self.point_normals
-
-    def move_to(self, frame):
-        """Into the frame that `frame`, a Frame, leads from to the present one."""
-        self.vertices, self.points = frame.back(self.vertices), frame.back(self.points)
-        self.normals, self.point_normals = self.normals @ frame.rotation, self.point_normals @ frame.rotation
-        self.tree = cKDTree(self.points)
-
-    def closest(self, points, normals, reach, side=None, neighbours=8):
-        """Index of the best surface point for each given point (nearest among those with a like normal), -1 if none."""
-        distance, index = self.tree.query(points, k=neighbours, distance_upper_bound=reach)
-        found = index < len(self.points)
-        index = np.where(found, index, 0)
-        cosine = np.einsum("nki,ni->nk", self.point_normals[index], normals)
-        usable = found & (cosine > LEAST_COSINE)
-        if side is not None:
-            triangle_side = np.sign(self.side[self.kept_triangles].sum(1))
-            usable &= triangle_side[self.owner[index]] * side[:, None] >= 0
-        score = np.where(usable, distance + 0.004 * (1 - cosine), np.inf)
-        best = score.argmin(1)
-        rows = np.arange(len(points))
-        return np.where(np.isfinite(score[rows, best]), index[rows, best], -1)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A similarity: there = scale * here @ rotation.T + shift."""
-
-    scale: float
-    rotation: np.ndarray
-    shift: np.ndarray
-
-    def there(self, points):
-        return self.scale * points @ self.rotation.T + self.shift
-
-    def back(self, points):
-        return (points - self.shift) @ self.rotation / self.scale
-
-    def after(self, first: "Frame") -> "Frame":
-        """Both, `first` first."""
-        return Frame(self.scale * first.scale, self.rotation @ first.rotation, self.there(first.shift))
+SIDES_FROM = 2  # first iteration of SCHEDULE that is near enough to tell upper from lower lip
+LANDMARK_PULL = 4  # weight of a landmark with weight 1 in SCHEDULE, where a surface point has 1
+NECK_CONFIDENCE = 0.3  # weight of surface points on the neck
+TANGENTIAL_SHARE = 0.05  # of a correspondence's pull along the surface; the rest acts along the normal alone
+DAMPING = 1e-4  # weight of staying where a vertex is, so that the system is regular
 
 
 @dataclass
 class Alignment:
-    """The head brought to a mesh by a similarity and an identity."""
+    """The head, brought to a mesh by a similarity and identity coefficients.
 
-    frame: Frame  # from the head's frame to the mesh's
-    identity: np.ndarray  # (50,)
-    shape: np.ndarray  # (Vh, 3) the head with this identity, in its frame
-    marks: np.ndarray  # (68, 3) the landmarks, in the head's frame
-    trust: np.ndarray  # (68,) their weights
-    bound: np.ndarray  # (68,) bool: the fit must go through them
-    target: Target
-    residual: float  # metres: mean distance to the surface over the inner face
-    unmatched: float  # share of the inner face without a counterpart on the surface
+    Attributes:
+        to_mesh: Leads from the head's frame to the mesh's.
+        identity: Identity coefficients (50,).
+        shape: The head with this identity (H, 3), in its frame.
+        landmarks: The mesh's landmarks (68, 3), in the head's frame.
+        weight: Their weights (68,), 0 to 2.
+        fixed: The landmarks (68,) that the fit must go through.
+        target: The mesh, in the head's frame.
+        residual: Mean distance to the surface over the inner face, metres.
+        unmatched: Share of the inner face without a counterpart on the surface.
+    """
+
+    to_mesh: Similarity
+    identity: FloatArray
+    shape: FloatArray
+    landmarks: FloatArray
+    weight: FloatArray
+    fixed: BoolArray
+    target: TargetMesh
+    residual: float
+    unmatched: float
 
 
 @dataclass
 class Registration:
-    """The head fitted to a mesh, all in the head's frame."""
+    """The head, deformed to a mesh.
 
-    frame: Frame  # from the head's frame to the mesh's
-    identity: np.ndarray  # (50,)
-    fitted: np.ndarray  # (Vh, 3) the whole head, parts included, in the head's frame
-    target: Target
-    residual: float  # as in Alignment
+    Attributes:
+        to_mesh: Leads from the head's frame to the mesh's.
+        identity: Identity coefficients (50,).
+        fitted: The whole head, loose parts included (H, 3), in the head's frame.
+        target: The mesh, in the head's frame.
+        residual: As in Alignment.
+        unmatched: As in Alignment.
+    """
+
+    to_mesh: Similarity
+    identity: FloatArray
+    fitted: FloatArray
+    target: TargetMesh
+    residual: float
     unmatched: float
 
 
-def align(vertices, triangles, landmarks, skin, head: h.Head, trust=None, bound=None) -> Alignment:
-    """Vertices (V, 3), landmarks (68, 3) in mesh units; skin (T,) bool, triangles of the piece with the face.
+def align(
+    vertices: FloatArray,
+    triangles: IntArray,
+    landmarks: FloatArray,
+    skin: BoolArray,
+    head: Head,
+    weight: FloatArray | None = None,
+    fixed: BoolArray | None = None,
+) -> Alignment:
+    """Fit similarity and identity of the head to a mesh, by closest points with like normals and robust landmarks.
 
-    trust (68,) 0..1 of landmarks that were found; bound (68,) bool: placed by an artist, the fit must go through them.
+    Args:
+        vertices: Vertices (V, 3) in mesh units.
+        triangles: Triangles (T, 3).
+        landmarks: Landmarks (68, 3) in mesh units.
+        skin: Triangles of the piece that carries the face (T,).
+        head: The canonical head.
+        weight: Weight of each landmark (68,), 0 to 1; 1 by default.
+        fixed: Landmarks (68,) that an artist placed; none by default.
+
+    Raises:
+        LSFError: "no_face" if there is no skin where the face should be.
     """
-    bound = np.zeros(68, dtype=bool) if bound is None else bound
-    trust = np.ones(68) if trust is None else trust.copy()
-    inner_marks = np.where(np.isin(np.arange(68), JAW) & ~bound, 1e-3, trust)
-    trust[JAW] *= JAW_TRUST
-    trust[bound] = 1
-    first = Frame(*similarity(head.landmarks68, landmarks, inner_marks))  # the mesh is sampled once, in this frame
-    target = Target(
-        first.back(vertices),
+    fixed = np.zeros(LANDMARK_COUNT, dtype=bool) if fixed is None else fixed
+    given_weight = np.ones(LANDMARK_COUNT) if weight is None else weight.copy()
+    initial_weight = np.where(IS_JAW_LINE & ~fixed, 1e-3, given_weight)
+    given_weight[JAW_LINE] *= JAW_WEIGHT
+    given_weight[fixed] = 1
+    # The mesh is sampled once, in the frame of this first similarity.
+    first = fit_similarity(head.landmarks68, landmarks, initial_weight)
+    target = TargetMesh(
+        first.apply_inverse(vertices),
         triangles,
         vertex_normals(vertices, triangles) @ first.rotation,
         np.zeros(len(vertices), int),
         skin,
     )
-    marks = first.back(landmarks)
+    marks = first.apply_inverse(landmarks)
     shape, inner = head.vertices, inner_face(head)
-    target.sample(shape[inner].mean(0), SAMPLE_REACH)
-    frame = Frame(1.0, np.eye(3), np.zeros(3))  # from the head's frame to the target's, improved in each round
-    for iteration in range(5):
-        own_normals = vertex_normals(shape, head.faces)[inner] @ frame.rotation.T
-        if iteration == 0 and inverted(target, frame.there(shape[inner]), own_normals):
-            target.flip()
-        match = target.closest(frame.there(shape[inner]), own_normals, 0.03 * frame.scale)
-        good = match >= 0
-        used, goal = inner[good], frame.back(target.points[match[good]])
-        direction = target.point_normals[match[good]] @ frame.rotation
-        residual = float(np.abs(((goal - shape[used]) * direction).sum(1)).mean()) if good.any() else np.inf
-        unmatched = float(1 - good.mean())
-        aims = frame.back(marks)
-        misses = np.linalg.norm(aims - shape[head.landmark_vertices], axis=1)
-        weight = np.where(bound, 2, trust / (1 + (misses / OUTLIER) ** 2) ** 2)
-        identity = solve_identity(head, aims, weight, used, goal, direction)
+    target.sample(shape[inner].mean(0), SAMPLE_RADIUS)
+    to_target = Similarity(1.0, np.eye(3), np.zeros(3))  # from the head's frame to the target's
+    for iteration in range(ROUNDS):
+        points = to_target.apply(shape[inner])
+        normals = vertex_normals(shape, head.faces)[inner] @ to_target.rotation.T
+        if iteration == 0 and normals_point_inward(target, points, normals):
+            target.flip_normals()
+        match = target.find_correspondences(points, normals, MAX_DISTANCE * to_target.scale)
+        matched = match >= 0
+        used, goal = inner[matched], to_target.apply_inverse(target.points[match[matched]])
+        direction = target.point_normals[match[matched]] @ to_target.rotation
+        residual = float(np.abs(((goal - shape[used]) * direction).sum(1)).mean()) if matched.any() else np.inf
+        unmatched = float(1 - matched.mean())
+        aims = to_target.apply_inverse(marks)
+        errors = np.linalg.norm(aims - shape[head.landmark_vertices], axis=1)
+        robust = np.where(fixed, FIXED_IN_IDENTITY, given_weight / (1 + (errors / OUTLIER) ** 2) ** 2)
+        identity = solve_identity(head, aims, robust, used, goal, direction)
         shape = head.with_identity(identity)
-        # A similarity step from the new shape to what it should match.
         source = np.concatenate([shape[head.landmark_vertices], shape[used]])
-        share = np.concatenate([weight, np.full(len(used), 40 / max(len(used), 1))])
-        frame = frame.after(Frame(*similarity(source, np.concatenate([aims, goal]), share)))
-    target.move_to(frame)
-    return Alignment(first.after(frame), identity, shape, frame.back(marks), weight, bound, target, residual, unmatched)
+        weights = np.concatenate([robust, np.full(len(used), SURFACE_IN_SIMILARITY / max(len(used), 1))])
+        to_target = to_target.after(fit_similarity(source, np.concatenate([aims, goal]), weights))
+    target.change_frame(to_target)
+    marks = to_target.apply_inverse(marks)
+    return Alignment(first.after(to_target), identity, shape, marks, robust, fixed, target, residual, unmatched)
 
 
-def deform(alignment: Alignment, head: h.Head) -> Registration:
-    """Bend the aligned head to the mesh; the lids to the openings of the eyes where these are seen."""
-    target, bound, shape = alignment.target, alignment.bound, alignment.shape
-    marks, weight = alignment.marks.copy(), alignment.trust.copy()
-    marks_seen, seen = see_lids(target, marks)
-    seen &= ~bound
-    marks[seen], weight[seen] = marks_seen[seen], 1
-    if bound.any():
-        places = shape[head.landmark_vertices[bound]]
-        skin = head.part == h.SKIN
+def deform(alignment: Alignment, head: Head) -> Registration:
+    """Deform the aligned head to the mesh, with the lids on the borders of the eyes' openings where these are seen."""
+    target, fixed, shape = alignment.target, alignment.fixed, alignment.shape
+    landmarks, weight = alignment.landmarks.copy(), alignment.weight.copy()
+    eyelids, detected = detect_eyelids(target, landmarks)
+    detected &= ~fixed
+    landmarks[detected], weight[detected] = eyelids[detected], 1
+    if fixed.any():
+        positions = shape[head.landmark_vertices[fixed]]
+        skin = head.part == HeadPart.SKIN
         shape = shape.copy()
-        shape[skin] += spread(marks[bound] - places, places, shape[skin], BOUND_REACH)
-    fitted = refine(head, shape, marks, weight, bound, target)
-    return Registration(alignment.frame, alignment.identity, fitted, target, alignment.residual, alignment.unmatched)
+        shape[skin] += interpolate_offsets(landmarks[fixed] - positions, positions, shape[skin], FIXED_WIDTH)
+    fitted = nonrigid_icp(head, shape, landmarks, weight, fixed, target)
+    return Registration(alignment.to_mesh, alignment.identity, fitted, target, alignment.residual, alignment.unmatched)
 
 
-def inner_face(head):
-    """Skin of the face without inner mouth, sockets, skull and neck."""
-    near = np.linalg.norm(head.vertices - head.landmarks68[17:].mean(0), axis=1) < 0.085
-    return np.flatnonzero(near & (head.part == h.SKIN) & ~np.isin(head.region, (h.MOUTH_BAG, h.SOCKET)))
+def inner_face(head: Head) -> IntArray:
+    """Return the skin vertices (N,) of the face, without inner mouth, eye sockets, skull and neck."""
+    near = np.linalg.norm(head.vertices - head.landmarks68[INNER_LANDMARKS].mean(0), axis=1) < FACE_RADIUS
+    hidden = np.isin(head.region, (HeadRegion.MOUTH_BAG, HeadRegion.SOCKET))
+    return np.flatnonzero(near & (head.part == HeadPart.SKIN) & ~hidden)
 
 
-def inverted(target, points, normals):
-    """Do the mesh's normals point inwards?"""
-    _, index = target.tree.query(points)
-    return np.median((target.point_normals[index] * normals).sum(1)) < 0
+def normals_point_inward(target: TargetMesh, points: FloatArray, normals: FloatArray) -> bool:
+    """Return whether most normals of the target oppose those (N, 3) of points (N, 3) on the aligned head."""
+    _, index = target.nearest_samples(points)
+    return bool(np.median((target.point_normals[index] * normals).sum(1)) < 0)
 
 
-def solve_identity(head, marks, mark_weight, used, goal, direction):
-    """Ridge regression of the identity coefficients on landmarks and point-to-plane distances."""
+def solve_identity(
+    head: Head,
+    landmarks: FloatArray,
+    landmark_weight: FloatArray,
+    vertices: IntArray,
+    goal: FloatArray,
+    direction: FloatArray,
+) -> FloatArray:
+    """Return the identity coefficients (50,) by ridge regression on landmarks and point-to-plane distances.
+
+    Args:
+        head: The canonical head.
+        landmarks: Wanted landmarks (68, 3), metres.
+        landmark_weight: Their weights (68,).
+        vertices: Head vertices (N,) with a corresponding point.
+        goal: The corresponding points (N, 3), metres.
+        direction: Unit normals of the planes through them (N, 3).
+    """
     modes = head.identity_modes.astype(float)
     count = len(modes)
-    rows = [modes[:, head.landmark_vertices].reshape(count, -1).T * np.repeat(mark_weight, 3)[:, None] ** 0.5]
-    wanted = [((marks - head.landmarks68) * mark_weight[:, None] ** 0.5).ravel()]
-    if len(used):
-        weight = (60 / len(used)) ** 0.5
-        rows.append(np.einsum("kvi,vi->vk", modes[:, used], direction) * weight)
-        wanted.append(((goal - head.vertices[used]) * direction).sum(1) * weight)
+    rows = [modes[:, head.landmark_vertices].reshape(count, -1).T * np.repeat(landmark_weight, 3)[:, None] ** 0.5]
+    wanted = [((landmarks - head.landmarks68) * landmark_weight[:, None] ** 0.5).ravel()]
+    if len(vertices):
+        weight = (SURFACE_IN_IDENTITY / len(vertices)) ** 0.5
+        rows.append(np.einsum("kvi,vi->vk", modes[:, vertices], direction) * weight)
+        wanted.append(((goal - head.vertices[vertices]) * direction).sum(1) * weight)
     a, b = np.concatenate(rows) / NOISE, np.concatenate(wanted) / NOISE
     return np.linalg.solve(a.T @ a + IDENTITY_PRIOR * np.eye(count), a.T @ b)
 
 
-def refine(head, shape, marks, trust, bound, target):
-    """Laplacian non-rigid ICP of the skin; the other parts follow the skin around them. Returns all vertices."""
-    skin = np.flatnonzero(head.part == h.SKIN)  # a prefix of the vertices
+def nonrigid_icp(
+    head: Head,
+    shape: FloatArray,
+    landmarks: FloatArray,
+    landmark_weight: FloatArray,
+    fixed: BoolArray,
+    target: TargetMesh,
+) -> FloatArray:
+    """Deform the head's skin to the target by non-rigid ICP with a Laplacian prior.
+
+    The bi-Laplacian of the displacement is kept small, less so in each iteration of SCHEDULE (after Amberg et al.,
+    "Optimal Step Nonrigid ICP Algorithms for Surface Registration", 2007). Points may slide along the surface. Mouth
+    bag and sockets follow; eyes, teeth, gums and tongue are moved rigidly with the skin around them.
+
+    Args:
+        head: The canonical head.
+        shape: Its aligned vertices (H, 3), metres.
+        landmarks: Wanted landmarks (68, 3), metres.
+        landmark_weight: Their weights (68,).
+        fixed: Landmarks (68,) that must be met.
+        target: The mesh. Its `side` is set.
+
+    Returns:
+        The deformed head (H, 3), metres.
+    """
+    skin = np.flatnonzero(head.part == HeadPart.SKIN)  # a prefix of the vertices
     faces = head.faces[(head.faces < len(skin)).all(1)]
     region, side = head.region[skin], head.mouth_side[skin]
-    edges = edges_of(faces)
-    smooth = laplacian(edges, len(skin))
-    bending = (smooth.T @ smooth).tocsc()
-    matched = ~np.isin(region, (h.MOUTH_BAG, h.SOCKET))
-    confidence = np.where(region == h.NECK, 0.3, 1.0)
-    mark_rows = head.landmark_vertices
+    laplacian = uniform_laplacian(unique_edges(faces), len(skin))
+    bending = (laplacian.T @ laplacian).tocsc()
+    candidates = np.flatnonzero(~np.isin(region, (HeadRegion.MOUTH_BAG, HeadRegion.SOCKET)))
+    confidence = np.where(region == HeadRegion.NECK, NECK_CONFIDENCE, 1.0)
     fitted = shape[skin].copy()
-    for step, (stiffness, mark_strength, reach) in enumerate(SCHEDULE):
-        if step == 2:
+    for iteration, (stiffness, landmark_strength, max_distance) in enumerate(SCHEDULE):
+        if iteration == SIDES_FROM:
             target.side = mouth_sides(target, head, fitted)
+        known_sides = side[candidates] if iteration >= SIDES_FROM else None
         normals = vertex_normals(fitted, faces)
-        candidates = np.flatnonzero(matched)
-        match = target.closest(fitted[candidates], normals[candidates], reach, side[candidates] if step >= 2 else None)
-        used, goal = candidates[match >= 0], target.points[match[match >= 0]]
-        direction = target.point_normals[match[match >= 0]]
-        # Mostly along the target's normal, so that the surface may slide.
-        slide = fitted[used] + 0.95 * direction * ((goal - fitted[used]) * direction).sum(1, keepdims=True)
-        goal = slide + 0.05 * (goal - slide)
-        weight = np.zeros(len(skin))
+        match = target.find_correspondences(fitted[candidates], normals[candidates], max_distance, known_sides)
+        used, match = candidates[match >= 0], match[match >= 0]
+        goal = _sliding_goal(fitted[used], target.points[match], target.point_normals[match])
+        weight, aim = np.zeros(len(skin)), np.zeros_like(fitted)
         weight[used] = confidence[used]
-        aim = np.zeros_like(fitted)
         aim[used] = goal * confidence[used, None]
-        pull = np.where(bound, BOUND * stiffness, mark_strength * 4 * trust)
-        np.add.at(weight, mark_rows, pull)
-        np.add.at(aim, mark_rows, marks * pull[:, None])
-        system = sparse.diags(weight + 1e-4) + stiffness * bending
-        right = aim + 1e-4 * shape[skin] + stiffness * (bending @ shape[skin])
-        fitted = splu(system.tocsc(), **SYMMETRIC).solve(right)
+        pull = np.where(fixed, FIXED_STIFFNESS * stiffness, landmark_strength * LANDMARK_PULL * landmark_weight)
+        np.add.at(weight, head.landmark_vertices, pull)
+        np.add.at(aim, head.landmark_vertices, landmarks * pull[:, None])
+        system = sparse.diags(weight + DAMPING) + stiffness * bending
+        right = aim + DAMPING * shape[skin] + stiffness * (bending @ shape[skin])
+        fitted = _solve_symmetric(system.tocsc(), right)
     target.side = mouth_sides(target, head, fitted)
-    return carry_parts(head, shape, skin, fitted)
+    return move_parts_with_skin(head, shape, fitted)
 
 
-def carry_parts(head, shape, skin, fitted):
-    """Eyes as rigid balls, teeth, gums and tongue as one piece, by a similarity from the skin around them."""
+def _solve_symmetric(system: sparse.csc_matrix, right: FloatArray) -> FloatArray:
+    """Solve a sparse symmetric positive definite system (N, N) for right-hand sides (N, 3)."""
+    factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    solution: FloatArray = factors.solve(right)
+    return solution
+
+
+def _sliding_goal(points: FloatArray, goal: FloatArray, direction: FloatArray) -> FloatArray:
+    """Return goals (N, 3) mostly along the normals (N, 3) of the target, so that points slide along its surface."""
+    along_normal: FloatArray = points + (1 - TANGENTIAL_SHARE) * direction * ((goal - points) * direction).sum(
+        1, keepdims=True
+    )
+    return along_normal + TANGENTIAL_SHARE * (goal - along_normal)
+
+
+def move_parts_with_skin(head: Head, shape: FloatArray, fitted_skin: FloatArray) -> FloatArray:
+    """Move the loose parts by a similarity from the skin around them: eyes with the lids, the rest with the mouth.
+
+    Args:
+        head: The canonical head.
+        shape: Its vertices before the deformation (H, 3).
+        fitted_skin: Its skin after the deformation (S, 3).
+
+    Returns:
+        The whole head after the deformation (H, 3).
+    """
+    skin = np.flatnonzero(head.part == HeadPart.SKIN)
     whole = shape.astype(float).copy()
-    whole[skin] = fitted
+    whole[skin] = fitted_skin
     region = head.region[skin]
-    rims = {
-        h.EYE_LEFT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] > 0),
-        h.EYE_RIGHT: np.isin(region, (h.LID_UPPER, h.LID_LOWER)) & (head.vertices[skin, 0] < 0),
+    lids = np.isin(region, (HeadRegion.LID_UPPER, HeadRegion.LID_LOWER))
+    lips = np.isin(region, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER))
+    around_mouth = lips | (np.abs(head.mouth_side[skin]) > 0) & (region == HeadRegion.FACE)
+    surroundings = {
+        HeadPart.EYE_LEFT: lids & (head.vertices[skin, 0] > 0),
+        HeadPart.EYE_RIGHT: lids & (head.vertices[skin, 0] < 0),
     }
-    mouth = np.isin(region, (h.LIP_UPPER, h.LIP_LOWER)) | (np.abs(head.mouth_side[skin]) > 0) & (region == h.FACE)
-    for part in range(1, len(h.PARTS)):
-        around = rims.get(part, mouth)
-        scale, rotation, shift = similarity(shape[skin][around], fitted[around])
+    for part in HeadPart:
+        if part == HeadPart.SKIN:
+            continue
+        around = surroundings.get(part, around_mouth)
+        moved = fit_similarity(shape[skin][around], fitted_skin[around])
         members = head.part == part
-        whole[members] = scale * shape[members] @ rotation.T + shift
+        whole[members] = moved.apply(shape[members])
     return whole

@@ -1,37 +1,53 @@
 """Weights of a rig's own shape keys that come nearest to the wanted motion: bounded least squares, smooth in time.
 
 The wanted offsets of frame f are Σₖ motion[f, k] · basis[k], those of the rig Σᵣ weights[f, r] · shapes[r]. Their
-distance over the vertices, weighted to mouth, lids and brows, needs only products of shapes with shapes (R, R) and
-with the basis (R, K), so the vertices are looked at once. How far the lips are apart counts more the nearer they are
-to touching: a rig whose shapes fit nothing well still closes its lips on p, b and m.
+distance over the vertices, weighted to mouth, lids and brows, needs only the products of shapes with shapes (R, R) and
+with the basis (R, K), so the vertices are visited once. The distance of the lips counts more the nearer they are to
+touching: a rig whose shapes fit nothing well still closes its lips on p, b and m.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import LSFError
+from ..numerics import FloatArray
+from .head import CHIN, INNER_LANDMARKS, NOSE_BRIDGE, OUTER_EYE_CORNERS
+
+if TYPE_CHECKING:  # it brings scipy, which must not hold up the server's first answer
+    from .space import FaceSpace
 
 MAX_SHAPES = 1000
-MAX_WEIGHT = 100.0  # either way: no shape key is meant to go further
-REGION = np.arange(17, 68)  # landmarks around which the motion matters: brows, nose, lids, mouth
-REACH = 0.22  # of the distance of the outer eye corners, around a landmark
-ELSEWHERE = 0.05  # weight of vertices far from them
-UPPER, LOWER = [61, 62, 63], [67, 66, 65]  # inner lips, right to left
-NEARLY_CLOSED = 0.03  # aperture over the distance of the outer eye corners below which lips are about to touch
-CLOSURE = 3.0  # weight of the aperture of closing lips, times that of all shapes together
-SMOOTH, SMALL = 0.005, 1e-4  # weights of changes from frame to frame and of the weights' size, times that of one shape
-ITERATIONS, GOOD_ENOUGH = 400, 1e-4
+MAX_WEIGHT = 100.0  # greatest magnitude of a limit: no shape key is meant to go further
+RELEVANT_RADIUS = 0.22  # around brows, nose, lids and mouth, as a share of the distance of the outer eye corners
+BACKGROUND_WEIGHT = 0.05  # of vertices far from these, where those near have 1
+UPPER_LIP, LOWER_LIP = [61, 62, 63], [67, 66, 65]  # landmarks on the inner lips, right to left
+NEARLY_CLOSED = 0.03  # lip distance, as a share of that of the eye corners, below which lips are about to touch
+LIP_WEIGHT = 3.0  # weight of the distance of closing lips, times that of all shapes together
+SMOOTHNESS = 0.005  # weight of changes from frame to frame, relative to one shape's offsets
+RIDGE = 1e-4  # weight of the size of the weights, relative to one shape's offsets
+MIN_SHAPE_SIZE = 1e-4  # relative to the largest shape: smaller ones do not move the face
+MAX_ITERATIONS, TOLERANCE = 400, 1e-4  # of the solver; the largest step relative to the largest weight
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A rig's own shape keys. Checked when made: LSFError("bad_rig", …)."""
+    """A rig's own shape keys.
 
-    shapes: np.ndarray  # (R, V, 3) float32 offsets at value 1, in the mesh's units and vertex order
-    limits: np.ndarray  # (R, 2) least and greatest value
+    Attributes:
+        shapes: Offsets of R shape keys at value 1 (R, V, 3), in the mesh's units and vertex order.
+        limits: Least and greatest value of each shape key (R, 2).
 
-    def __post_init__(self):
+    Raises:
+        LSFError: "bad_rig" if the arrays have another shape or values that cannot be used.
+    """
+
+    shapes: FloatArray
+    limits: FloatArray
+
+    def __post_init__(self) -> None:
         if self.shapes.ndim != 3 or self.shapes.shape[2] != 3 or self.shapes.dtype.kind != "f":
             raise LSFError("bad_rig", f"The rig's shapes must be float (R, V, 3), not {self.shapes.shape}.")
         if not 0 < len(self.shapes) <= MAX_SHAPES:
@@ -47,76 +63,125 @@ class Rig:
             )
 
 
-def solve(rig: Rig, vertices: np.ndarray, face, motion: np.ndarray) -> np.ndarray:
-    """(F, R) float32 weights for `motion` (F, K) on `face`, a FaceSpace of the mesh with `vertices` (V, 3)."""
+def solve(rig: Rig, vertices: FloatArray, face: "FaceSpace", motion: FloatArray) -> NDArray[np.float32]:
+    """Solve for the weights of the rig's shape keys.
+
+    Args:
+        rig: Shape keys of the mesh.
+        vertices: Neutral vertices of the mesh (V, 3).
+        face: The mesh's face space.
+        motion: Curves (F, K) of the face's channels.
+
+    Returns:
+        Weights (F, R), within the rig's limits.
+
+    Raises:
+        LSFError: "bad_rig" if the rig is of another mesh.
+    """
     if rig.shapes.shape[1] != len(vertices):
         raise LSFError(
             "bad_rig", f"The rig's shapes have {rig.shapes.shape[1]} vertices, not the mesh's {len(vertices)}."
         )
-    eyes = np.linalg.norm(face.landmarks68[36] - face.landmarks68[45])
-    weight = np.sqrt(importance(vertices, face.landmarks68, eyes))
-    seen = (weight > 0) & (np.abs(rig.shapes).max((0, 2)) + np.abs(face.basis).max((0, 2)) > 0)
-    flat = lambda offsets: (offsets[:, seen] * weight[seen, None] / eyes).reshape(len(offsets), -1)
-    shapes, basis = flat(rig.shapes), flat(face.basis)
+    right, left = OUTER_EYE_CORNERS
+    eye_distance = np.linalg.norm(face.landmarks68[right] - face.landmarks68[left])
+    root_weight = np.sqrt(vertex_weights(vertices, face.landmarks68, eye_distance))
+    moving = (root_weight > 0) & (np.abs(rig.shapes).max((0, 2)) + np.abs(face.basis).max((0, 2)) > 0)
+
+    def weighted(offsets: FloatArray) -> FloatArray:
+        scaled: FloatArray = offsets[:, moving] * root_weight[moving, None] / eye_distance
+        return scaled.reshape(len(offsets), -1)
+
+    shapes, basis = weighted(rig.shapes), weighted(face.basis)
     gram, cross = (shapes @ shapes.T).astype(float), (shapes @ basis.T).astype(float)
     size = np.sqrt(np.diag(gram))
-    used = size > 1e-4 * max(size.max(), 1e-12)
+    used = size > MIN_SHAPE_SIZE * max(size.max(), 1e-12)
     weights = np.clip(np.zeros((len(motion), len(size))), *rig.limits.T)
     if not used.any():
         return weights.astype(np.float32)
-    # Every shape counts alike, however far it moves: unknowns are weight times size.
+    # The unknowns are weight times size, so that the ridge treats all shapes alike, however far they move.
     gram, size = gram[np.ix_(used, used)] / np.outer(size[used], size[used]), size[used]
-    target = motion @ (cross[used] / size[:, None]).T  # (F, R)
-    rest = apertures(vertices[None], face, eyes)[0]
-    change = apertures(face.basis, face, eyes)  # (K, 3) by which channels part the lips
-    lips = apertures(rig.shapes[used], face, eyes) / size[:, None]  # (R, 3)
-    wanted = motion @ change  # (F, 3)
-    closing = np.exp(-np.square(np.maximum(rest + wanted, 0).mean(1) / NEARLY_CLOSED))
-    closing *= CLOSURE * len(size) / max((lips**2).sum(), 1e-12)
+    target: FloatArray = motion @ (cross[used] / size[:, None]).T  # (F, R)
+    rest_distance = lip_distances(vertices[None], face, eye_distance)[0]  # (3,)
+    lips = lip_distances(rig.shapes[used], face, eye_distance) / size[:, None]  # (R, 3)
+    lip_target = motion @ lip_distances(face.basis, face, eye_distance)  # (F, 3)
+    lip_weight = np.exp(-np.square(np.maximum(rest_distance + lip_target, 0).mean(1) / NEARLY_CLOSED))
+    lip_weight *= LIP_WEIGHT * len(size) / max((lips**2).sum(), 1e-12)
     low, high = (rig.limits[used] * size[:, None]).T
-    weights[:, used] = bounded(gram, target, lips, wanted, closing, low, high) / size
+    weights[:, used] = bounded_least_squares(gram, target, lips, lip_target, lip_weight, low, high) / size
     return np.clip(weights, *rig.limits.T).astype(np.float32)
 
 
-def importance(vertices, landmarks, eyes):
-    """(V,) 1 near mouth, lids and brows, ELSEWHERE far from them."""
+def vertex_weights(vertices: FloatArray, landmarks: FloatArray, eye_distance: np.floating) -> FloatArray:
+    """Return how much the motion of each vertex counts.
+
+    Args:
+        vertices: Vertices (V, 3).
+        landmarks: Landmarks (68, 3).
+        eye_distance: Distance of the outer eye corners, in the same unit.
+
+    Returns:
+        (V,): 1 near mouth, lids and brows, BACKGROUND_WEIGHT far from them.
+    """
     from scipy.spatial import cKDTree
 
-    gap = cKDTree(landmarks[REGION]).query(vertices)[0]
-    return ELSEWHERE + (1 - ELSEWHERE) * np.exp(-np.square(gap / (REACH * eyes)))
+    distance = cKDTree(landmarks[INNER_LANDMARKS]).query(vertices)[0]
+    falloff: FloatArray = np.exp(-np.square(distance / (RELEVANT_RADIUS * eye_distance)))
+    return BACKGROUND_WEIGHT + (1 - BACKGROUND_WEIGHT) * falloff
 
 
-def apertures(offsets, face, eyes):
-    """(N, 3) by how much offsets (N, V, 3) part the inner lips, over the distance of the eyes."""
-    up = face.landmarks68[27] - face.landmarks68[8]
+def lip_distances(offsets: FloatArray, face: "FaceSpace", eye_distance: np.floating) -> FloatArray:
+    """Return by how much offsets (N, V, 3) part the inner lips at three places (N, 3), in shares of `eye_distance`."""
+    up = face.landmarks68[NOSE_BRIDGE] - face.landmarks68[CHIN]
     up = up / np.linalg.norm(up)
-    upper, lower = (offsets[:, face.landmark_vertices[points]] @ up for points in (UPPER, LOWER))
-    return (upper - lower).astype(float) / eyes
+    upper, lower = (offsets[:, face.landmark_vertices[points]] @ up for points in (UPPER_LIP, LOWER_LIP))
+    distances: FloatArray = (upper - lower).astype(float) / eye_distance
+    return distances
 
 
-def bounded(gram, target, lips, wanted, closing, low, high):
-    """(F, R) minimum of Σ_f |shapes·w_f − offsets_f|² + closing_f |lips·w_f − wanted_f|² + SMOOTH |w_f − w_{f−1}|²
-    + SMALL |w_f|² with low ≤ w_f ≤ high.
+def bounded_least_squares(
+    gram: FloatArray,
+    target: FloatArray,
+    lips: FloatArray,
+    lip_target: FloatArray,
+    lip_weight: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+) -> FloatArray:
+    """Minimise a quadratic function of the weights w (F, R) within their limits.
 
-    Accelerated projected gradient over all frames at once (Beck and Teboulle 2009), restarted when it overshoots.
+    The function is Σ_f |S w_f − o_f|² + lip_weight_f |lips w_f − lip_target_f|² + SMOOTHNESS |w_f − w_{f−1}|²
+    + RIDGE |w_f|², where S are the shapes and o_f the wanted offsets of frame f. Accelerated projected gradient over
+    all frames at once (FISTA: Beck and Teboulle 2009), restarted when it overshoots (O'Donoghue and Candès 2015).
+
+    Args:
+        gram: SᵀS (R, R).
+        target: Sᵀo_f for each frame (F, R).
+        lips: Lip distances of each shape (R, 3).
+        lip_target: Wanted change of the lip distances in each frame (F, 3).
+        lip_weight: Weight of the lip distances in each frame (F,).
+        low: Least weights (R,).
+        high: Greatest weights (R,).
+
+    Returns:
+        Weights (F, R).
     """
-    gram = gram + SMALL * np.eye(len(gram))
-    target = target + closing[:, None] * (wanted @ lips.T)
-    steepest = np.linalg.norm(gram, 2) + closing.max(initial=0) * np.linalg.norm(lips.T @ lips, 2) + 4 * SMOOTH
-    here = ahead = np.clip(np.zeros_like(target), low, high)
+    gram = gram + RIDGE * np.eye(len(gram))
+    target = target + lip_weight[:, None] * (lip_target @ lips.T)
+    lipschitz = np.linalg.norm(gram, 2) + lip_weight.max(initial=0) * np.linalg.norm(lips.T @ lips, 2) + 4 * SMOOTHNESS
+    weights = extrapolated = np.clip(np.zeros_like(target), low, high)
     momentum = 1.0
-    for _ in range(ITERATIONS):
-        slope = ahead @ gram + closing[:, None] * (ahead @ lips @ lips.T) - target
-        jump = SMOOTH * np.diff(ahead, axis=0)
-        slope[:-1] -= jump
-        slope[1:] += jump
-        there = np.clip(ahead - slope / steepest, low, high)
-        step = there - here
-        if ((ahead - there) * step).sum() > 0:
+    for _ in range(MAX_ITERATIONS):
+        gradient = extrapolated @ gram + lip_weight[:, None] * (extrapolated @ lips @ lips.T) - target
+        change = SMOOTHNESS * np.diff(extrapolated, axis=0)
+        gradient[:-1] -= change
+        gradient[1:] += change
+        projected = np.clip(extrapolated - gradient / lipschitz, low, high)
+        step = projected - weights
+        if ((extrapolated - projected) * step).sum() > 0:
             momentum = 1.0
-        faster = 0.5 + np.sqrt(0.25 + momentum**2)
-        ahead = there + (momentum - 1) / faster * step
-        here, momentum = there, faster
-        if np.abs(step).max(initial=0) < GOOD_ENOUGH * np.abs(here).max(initial=1e-9):
+        next_momentum = 0.5 + np.sqrt(0.25 + momentum**2)
+        extrapolated = projected + (momentum - 1) / next_momentum * step
+        weights, momentum = projected, next_momentum
+        if np.abs(step).max(initial=0) < TOLERANCE * np.abs(weights).max(initial=1e-9):
             break
-    return here
+    return weights

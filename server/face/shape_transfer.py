@@ -1,112 +1,157 @@
-"""Carry the head's shapes over to a registered mesh: every vertex gets a place on the fitted head."""
+"""Shape transfer: carries the head's shapes over to a registered mesh, whose vertices get places on the fitted head."""
+
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import cKDTree
 
-from . import head as h
-from .seam_closure import close_all, head_seams
-from .geometry import adjacency, closest_on_triangles, edges_of, sample_surface, smoothstep
-from .raster import vertex_normals
+from ..numerics import FloatArray, IntArray, smoothstep
+from .geometry import (
+    adjacency,
+    closest_on_triangles,
+    nearest_points,
+    sample_surface,
+    triangle_normals,
+    unique_edges,
+    vertex_normals,
+)
+from .head import Head, HeadPart, HeadRegion
 from .registration import Registration
+from .seam_closure import close_all_seams, seam_vertices
+from .target_mesh import TargetMesh
 
-SAMPLE_SPACING = 0.0015
-NEIGHBOURS = 24
+SAMPLE_SPACING = 0.0015  # metres between the points of the fitted head among which a vertex finds its place
+SAMPLE_SUBDIVISION = 4  # at most, of an edge
+NEIGHBOURS = 24  # points to choose from
 NORMAL_PENALTY = 0.012  # metres that opposite normals count
-FADE = 0.012, 0.04  # metres from the fitted skin between which a vertex stops following it
-FRAME_RADIUS = 0.04  # metres: over this distance the fit's local turn and scale are averaged
-LID_OVERLAP = 0.3  # of an edge's length: straight edges between few vertices follow curved lids only so far
-UNTANGLE_ROUNDS = 20
+FADE = 0.012, 0.04  # metres from the fitted skin: a nearer vertex follows it fully, a farther one not at all
+FRAME_RADIUS = 0.04  # metres: distance over which the fit's local rotation and scale are averaged
+ANCHOR_SPACING = 0.018  # metres between the places where these are computed
+ANCHORS, ANCHOR_WIDTH = 6, 0.015  # nearest places that are blended, and the width of their Gaussian weights (metres)
+MIN_FRAME_WEIGHT = 0.02  # of a vertex that counts in a local frame
+MIN_LOCAL_SCALE, MAX_LOCAL_SCALE = 0.5, 2.0
+LID_OVERLAP = 0.3  # of an edge's length: straight edges between few vertices follow curved lids only so closely
+LID_NEIGHBOURHOOD = 0.01  # metres around the lids within which edges are measured
+MIN_OFFSET = 1e-4  # metres: vertices that move less are still
+REPAIR_ROUNDS = 20
+REPAIR_NEIGHBOURS = 24  # at most, of an affine fit
+REPAIR_RIDGE = 1e-3  # regularisation of the affine fit, relative to the sum of weights
 
 
-def local_shapes(registration: Registration, head: h.Head) -> np.ndarray:
-    """(52, Vh, 3) the head's shapes turned and scaled as the fit did the skin around, with lips and lids that meet."""
-    skin = np.flatnonzero((head.part == h.SKIN) & (head.region != h.MOUTH_BAG) & (head.region != h.SOCKET))
-    anchors = skin[_spread(head.vertices[skin], 0.018)]
+def adapt_shapes(registration: Registration, head: Head) -> FloatArray:
+    """Adapt the head's shapes to the fitted head.
+
+    They are rotated and scaled as the fit rotated and scaled the skin around. Lips and lids then meet.
+
+    Returns:
+        Offsets (52, H, 3) on the fitted head, metres.
+    """
+    on_face = (head.region != HeadRegion.MOUTH_BAG) & (head.region != HeadRegion.SOCKET)
+    skin = np.flatnonzero((head.part == HeadPart.SKIN) & on_face)
+    anchors = skin[_one_per_cell(head.vertices[skin], ANCHOR_SPACING)]
     source, target = head.vertices[skin], registration.fitted[skin]
-    frames = np.stack([_frame(source, target, head.vertices[a]) for a in anchors])  # (A, 3, 3)
-    gap, near = cKDTree(head.vertices[anchors]).query(head.vertices, k=6)
-    weight = np.exp(-((gap - gap[:, :1]) ** 2) / (2 * 0.015**2))
+    frames = np.stack([_local_frame(source, target, head.vertices[anchor]) for anchor in anchors])  # (A, 3, 3)
+    distance, near = nearest_points(head.vertices[anchors], head.vertices, ANCHORS)
+    weight = np.exp(-((distance - distance[:, :1]) ** 2) / (2 * ANCHOR_WIDTH**2))
     frame = np.einsum("vk,vkij->vij", weight / weight.sum(1, keepdims=True), frames[near])
     shapes = np.einsum("vij,cvj->cvi", frame, head.basis)
-    return close_all(
+    return close_all_seams(
         registration.fitted,
         head.faces,
         shapes,
-        head_seams(head),
-        head.region == h.MOUTH_BAG,
-        LID_OVERLAP * _coarseness(registration, head),
+        seam_vertices(head),
+        head.region == HeadRegion.MOUTH_BAG,
+        LID_OVERLAP * _lid_edge_length(registration, head),
     )
 
 
-def _coarseness(registration, head):
-    """Median length of the mesh's edges around the eyes, metres."""
+def _lid_edge_length(registration: Registration, head: Head) -> float:
+    """Return the median length of the mesh's edges around the eyes, metres."""
     target = registration.target
-    lids = cKDTree(registration.fitted[(head.region == h.LID_UPPER) | (head.region == h.LID_LOWER)])
+    lids = registration.fitted[np.isin(head.region, (HeadRegion.LID_UPPER, HeadRegion.LID_LOWER))]
     triangles = target.triangles[target.skin]
-    near = lids.query(target.vertices[triangles].mean(1), distance_upper_bound=0.01)[0] < 0.01
-    edges = edges_of(triangles[near])
-    return float(np.median(np.linalg.norm(np.diff(target.vertices[edges], axis=1), axis=-1))) if near.any() else 0.0
+    centres = target.vertices[triangles].mean(1)
+    near = nearest_points(lids, centres)[0] < LID_NEIGHBOURHOOD
+    if not near.any():
+        return 0.0
+    edges = unique_edges(triangles[near])
+    return float(np.median(np.linalg.norm(np.diff(target.vertices[edges], axis=1), axis=-1)))
 
 
-def _spread(points, spacing):
-    """Indices of a subset at most about `spacing` apart: one point of every occupied cell."""
+def _one_per_cell(points: FloatArray, spacing: float) -> IntArray:
+    """Return the indices of one point (N, 3) in each occupied cell of a grid."""
     _, first = np.unique(np.floor(points / spacing).astype(int), axis=0, return_index=True)
     return first
 
 
-def _frame(source, target, at):
-    """Rotation times scale that maps the neighbourhood of `at`, a weighted Procrustes fit."""
-    weight = np.exp(-((source - at) ** 2).sum(1) / (2 * FRAME_RADIUS**2))
-    near = weight > 0.02
+def _local_frame(source: FloatArray, target: FloatArray, centre: FloatArray) -> FloatArray:
+    """Return rotation times scale (3, 3) that maps the neighbourhood of `centre`: weighted Procrustes analysis."""
+    weight = np.exp(-((source - centre) ** 2).sum(1) / (2 * FRAME_RADIUS**2))
+    near = weight > MIN_FRAME_WEIGHT
     weight, source, target = weight[near], source[near], target[near]
     weight = weight / weight.sum()
     a, b = source - weight @ source, target - weight @ target
-    u, size, vt = np.linalg.svd((b * weight[:, None]).T @ a)
+    u, singular_values, vt = np.linalg.svd((b * weight[:, None]).T @ a)
     sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    scale = (size * sign).sum() / (weight @ (a**2).sum(1))
-    return np.clip(scale, 0.5, 2.0) * (u * sign) @ vt
+    scale = (singular_values * sign).sum() / (weight @ (a**2).sum(1))
+    frame: FloatArray = np.clip(scale, MIN_LOCAL_SCALE, MAX_LOCAL_SCALE) * (u * sign) @ vt
+    return frame
 
 
-def place_skin(registration: Registration, head: h.Head, vertices: np.ndarray):
-    """Places of some target vertices on the fitted skin: triangle corners (N, 3), weights (N, 3), distance (N,)."""
+def locate_on_skin(
+    registration: Registration, head: Head, vertices: IntArray
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return the places of target vertices (N,) on the fitted skin: near, with like normals, on their lip's side.
+
+    Returns:
+        Vertices of the head's triangle (N, 3), barycentric weights (N, 3), and distance (N,) in metres.
+    """
     target, fitted = registration.target, registration.fitted
-    skin_faces = head.faces[(head.part[head.faces] == h.SKIN).all(1)]
-    normals = vertex_normals(fitted, skin_faces)
-    owner, weight = sample_surface(fitted, skin_faces, SAMPLE_SPACING, most=4)
-    mix = lambda values: (values[skin_faces[owner]] * weight[..., None]).sum(1)
-    sample_normals = mix(normals)
-    sample_normals /= np.maximum(np.linalg.norm(sample_normals, axis=1, keepdims=True), 1e-12)
-    samples = mix(fitted)
+    skin_faces = head.faces[(head.part[head.faces] == HeadPart.SKIN).all(1)]
+    owner, weight = sample_surface(fitted, skin_faces, SAMPLE_SPACING, max_subdivision=SAMPLE_SUBDIVISION)
+
+    def at_samples(values: FloatArray) -> FloatArray:
+        mixed: FloatArray = (values[skin_faces[owner]] * weight[..., None]).sum(1)
+        return mixed
+
+    normals = at_samples(vertex_normals(fitted, skin_faces))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    samples = at_samples(fitted)
     side = np.sign(head.mouth_side[skin_faces].sum(1))[owner]
-    best_score = np.full(len(vertices), np.inf)
     best = np.zeros(len(vertices), int)
     own_side = target.side[vertices]
-    # One search tree per mouth side, so that the other lip never crowds out the own one.
-    for mouth in (0, 1, -1):
-        allowed = np.flatnonzero(side * mouth >= 0) if mouth else np.arange(len(samples))
-        rows = np.flatnonzero(own_side == mouth)
+    # One search tree for each mouth side: the samples of the other lip would crowd out those of the own one.
+    for mouth_side in (0, 1, -1):
+        allowed = np.flatnonzero(side * mouth_side >= 0) if mouth_side else np.arange(len(samples))
+        rows = np.flatnonzero(own_side == mouth_side)
         if not len(rows):
             continue
         neighbours = min(NEIGHBOURS, len(allowed))
-        distance, index = cKDTree(samples[allowed]).query(target.vertices[vertices[rows]], k=neighbours)
+        distance, index = nearest_points(samples[allowed], target.vertices[vertices[rows]], neighbours)
         index = allowed[index]
-        cosine = (sample_normals[index] * target.normals[vertices[rows], None]).sum(-1)
+        cosine = (normals[index] * target.normals[vertices[rows], None]).sum(-1)
         score = distance + NORMAL_PENALTY * (1 - cosine) / 2
-        pick = score.argmin(1)
-        best[rows] = index[np.arange(len(rows)), pick]
-        best_score[rows] = score[np.arange(len(rows)), pick]
+        best[rows] = index[np.arange(len(rows)), score.argmin(1)]
     corners = skin_faces[owner[best]]
     weights = closest_on_triangles(target.vertices[vertices], fitted[corners])
     nearest = (fitted[corners] * weights[..., None]).sum(1)
     return corners, weights, np.linalg.norm(nearest - target.vertices[vertices], axis=1)
 
 
-def carry_skin(registration: Registration, head: h.Head, shapes: np.ndarray, vertices: np.ndarray) -> np.ndarray:
-    """(52, V, 3) offsets in the head's frame; only `vertices` move. shapes (52, Vh, 3) from local_shapes."""
-    count = len(registration.target.vertices)
-    basis = np.zeros((len(shapes), count, 3))
-    corners, weights, distance = place_skin(registration, head, vertices)
+def transfer_to_skin(registration: Registration, head: Head, shapes: FloatArray, vertices: IntArray) -> FloatArray:
+    """Transfer shapes to vertices of the mesh by barycentric interpolation on the fitted skin.
+
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+        shapes: Offsets (52, H, 3) from adapt_shapes.
+        vertices: The vertices of the mesh that may move (N,).
+
+    Returns:
+        Offsets (52, V, 3) in the head's frame, metres; 0 for all other vertices.
+    """
+    basis = np.zeros((len(shapes), len(registration.target.vertices), 3))
+    corners, weights, distance = locate_on_skin(registration, head, vertices)
     rows = np.repeat(np.arange(len(vertices)), 3)
     matrix = sparse.csr_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(vertices), len(head.vertices)))
     flat = matrix @ shapes.transpose(1, 0, 2).reshape(len(head.vertices), -1)
@@ -115,54 +160,56 @@ def carry_skin(registration: Registration, head: h.Head, shapes: np.ndarray, ver
     return basis
 
 
-def untangle(target, basis: np.ndarray, poses) -> np.ndarray:
-    """Replace the offsets around triangles that turn over by what their surroundings say (a local affine fit).
+def repair_inverted_triangles(target: TargetMesh, basis: FloatArray, poses: Collection[Sequence[int]]) -> FloatArray:
+    """Replace the offsets around triangles that turn over by a local affine fit to their surroundings.
 
-    basis (52, V, 3) in the head's frame, changed in place; poses: tuples of rows of basis, added at full strength.
+    Args:
+        target: The mesh.
+        basis: Offsets (52, V, 3) in the head's frame. Changed in place.
+        poses: Rows of the basis whose sum, at full strength, must not turn triangles over.
+
+    Returns:
+        The basis.
     """
-    moves = np.abs(basis).max((0, 2)) > 1e-4
+    moves = np.abs(basis).max((0, 2)) > MIN_OFFSET
     triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
-    graph = adjacency(edges_of(triangles), len(target.vertices))
+    graph = adjacency(unique_edges(triangles), len(target.vertices))
     before = triangle_normals(target.vertices, triangles)
-    turned, look = np.zeros(len(triangles), dtype=bool), np.arange(len(triangles))
-    for _ in range(UNTANGLE_ROUNDS):
-        turned[look] = False
+    inverted, changed = np.zeros(len(triangles), dtype=bool), np.arange(len(triangles))
+    for _ in range(REPAIR_ROUNDS):
+        inverted[changed] = False
         for pose in poses:
-            after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles[look])
-            turned[look] |= (before[look] * after).sum(1) < 0
-        ring = np.unique(triangles[turned])
-        if not len(ring):
+            after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles[changed])
+            inverted[changed] |= (before[changed] * after).sum(1) < 0
+        vertices = np.unique(triangles[inverted])
+        if not len(vertices):
             break
-        basis[:, ring] = _affine_average(target.vertices, graph, basis, ring)
-        changed = np.zeros(len(target.vertices), dtype=bool)
-        changed[ring] = True
-        look = np.flatnonzero(changed[triangles].any(1))
+        basis[:, vertices] = _affine_fit(target.vertices, graph, basis, vertices)
+        repaired = np.zeros(len(target.vertices), dtype=bool)
+        repaired[vertices] = True
+        changed = np.flatnonzero(repaired[triangles].any(1))
     return basis
 
 
-def _affine_average(points, graph, basis, ring, most=24):
-    """(52, N, 3) value at each of the `ring` vertices of an affine fit to the offsets within two edges of it."""
-    rows = (graph[ring] @ graph + graph[ring]).tocsr()
-    neighbours = np.full((len(ring), most), -1)
-    for i in range(len(ring)):
+def _affine_fit(points: FloatArray, graph: sparse.csr_matrix, basis: FloatArray, vertices: IntArray) -> FloatArray:
+    """Return the value (52, N, 3) at each vertex (N,) of an affine fit to the offsets within two edges of it."""
+    rows = (graph[vertices] @ graph + graph[vertices]).tocsr()
+    neighbours = np.full((len(vertices), REPAIR_NEIGHBOURS), -1)
+    for i in range(len(vertices)):
         near = rows.indices[rows.indptr[i] : rows.indptr[i + 1]]
-        gap = ((points[near] - points[ring[i]]) ** 2).sum(1)
-        near = near[np.argsort(gap)[:most]]
+        squared = ((points[near] - points[vertices[i]]) ** 2).sum(1)
+        near = near[np.argsort(squared)[:REPAIR_NEIGHBOURS]]
         neighbours[i, : len(near)] = near
-    there = neighbours >= 0
-    step = points[neighbours] - points[ring][:, None]  # (N, M, 3)
-    gap = (step**2).sum(-1)
-    scale = np.where(there, gap, 0).sum(1, keepdims=True) / np.maximum(there.sum(1, keepdims=True), 1) + 1e-18
-    weight = np.where(there, np.exp(-gap / scale), 0)
+    present = neighbours >= 0
+    step = points[neighbours] - points[vertices][:, None]  # (N, M, 3)
+    squared = (step**2).sum(-1)
+    scale = np.where(present, squared, 0).sum(1, keepdims=True) / np.maximum(present.sum(1, keepdims=True), 1) + 1e-18
+    weight = np.where(present, np.exp(-squared / scale), 0)
     design = np.concatenate([np.ones((*step.shape[:2], 1)), step / np.sqrt(scale)[..., None]], axis=-1)
-    normal = np.einsum("nm,nmi,nmj->nij", weight, design, design) + 1e-3 * np.eye(4) * weight.sum(1)[:, None, None]
-    first = np.linalg.inv(normal)[:, 0]  # the row that gives the value at the vertex itself
-    share = np.einsum("ni,nmi,nm->nm", first, design, weight)
+    normal = np.einsum("nm,nmi,nmj->nij", weight, design, design)
+    normal = normal + REPAIR_RIDGE * np.eye(4) * weight.sum(1)[:, None, None]
+    constant = np.linalg.inv(normal)[:, 0]  # the row that gives the constant term, the value at the vertex itself
+    share = np.einsum("ni,nmi,nm->nm", constant, design, weight)
     share /= share.sum(1, keepdims=True)
-    return np.einsum("nm,cnmk->cnk", share, basis[:, neighbours])
-
-
-def triangle_normals(vertices, triangles):
-    """Not normalised: twice the area long."""
-    a, b, c = vertices[triangles].transpose(1, 0, 2)
-    return np.cross(b - a, c - a)
+    fitted: FloatArray = np.einsum("nm,cnmk->cnk", share, basis[:, neighbours])
+    return fitted

@@ -1,117 +1,141 @@
-"""The face space of a mesh: 52 shapes on its own vertices, 68 landmarks, identity coefficients."""
+"""The face space of a mesh: `fit` finds the face and gives the mesh 52 ARKit shapes, landmarks and an identity."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from ..arkit import CHANNELS
+from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError
-from . import landmark_constraints as guided, parts
-from . import head as h
-from .seam_closure import keep_gap
-from .localisation import DOUBTFUL, locate
-from .geometry import similarity
-from .shape_transfer import carry_skin, local_shapes, triangle_normals, untangle
+from ..numerics import FloatArray, IntArray
+from . import parts
+from .geometry import fit_similarity, triangle_normals
+from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
+from .landmark_constraints import check_landmarks, placed_mask
+from .localisation import MIN_CONFIDENCE, locate_face
+from .registration import Registration
+from .seam_closure import keep_lip_distance
+from .shape_transfer import MIN_OFFSET, adapt_shapes, repair_inverted_triangles, transfer_to_skin
+from .target_mesh import TargetMesh
 
-LEAST_FACE_VERTICES, FACE_RADIUS = 200, 0.15  # metres on a head of ordinary size: the front half of a head
-SAME = 1e-5  # metres: a mesh whose vertices all lie this near to the project's own head is that head
-SAME_LANDMARK = 1e-3  # metres: so far a landmark placed on that head may be from its own
-FOUND, FITTED = 0.4, 0.7  # shares of the time that a fit takes
-REACH = 0.24  # metres around the middle of the face: nothing beyond can move
+MIN_FACE_VERTICES = 200  # within FACE_RADIUS of the middle of the face
+FACE_RADIUS = 0.15  # metres on a head of ordinary size: the front half of a head
+MOTION_RADIUS = 0.24  # metres around the middle of the face; nothing beyond moves
+SAME_MESH = 1e-5  # metres: a mesh whose vertices all lie this near to the canonical head is that head
+SAME_LANDMARK = 1e-3  # metres: distance of a placed landmark from that head's own that is still the same
+SNAP_DISTANCE = 0.01  # metres: landmarks this near to the mesh are moved onto its surface
+LOCATED, FITTED = 0.4, 0.7  # share of the time of a fit that has passed after these steps
 # Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
 POSES = {
-    name: tuple(CHANNELS.index(c) for c in channels)
-    for name, channels in {
-        "jawOpen": ("jawOpen",),
-        "mouthPucker": ("mouthPucker",),
-        "mouthSmile": ("mouthSmileLeft", "mouthSmileRight"),
-        "mouthClose": ("jawOpen", "mouthClose"),
-    }.items()
+    "jawOpen": tuple(channel_indices("jawOpen")),
+    "mouthPucker": tuple(channel_indices("mouthPucker")),
+    "mouthSmile": tuple(channel_indices("mouthSmile")),
+    "mouthClose": tuple(channel_indices("jawOpen") + channel_indices("mouthClose")),
 }
+
+Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
 class FaceSpace:
-    """offset[f] = sum over k of motion[f, k] * basis[k], in the mesh's own units and vertex order."""
+    """The shapes of a mesh: offset[f] = Σₖ motion[f, k] · basis[k], in the mesh's own units and vertex order.
 
-    channels: tuple[str, ...]  # K names, server.arkit.CHANNELS
-    basis: np.ndarray  # (K, V, 3) float32
-    landmarks68: np.ndarray  # (68, 3) float32, on the surface
-    landmark_vertices: np.ndarray  # (68,) int32, the nearest vertices
-    identity: np.ndarray  # (50,) float32, standard normal over the population
-    parts: np.ndarray  # (V,) int32, parts.SKIN and so on
-    report: dict
+    Attributes:
+        channels: Names of the K channels, server.arkit.CHANNELS.
+        basis: Offsets of each channel at value 1 (K, V, 3).
+        landmarks68: Landmarks on the surface (68, 3).
+        landmark_vertices: The vertex nearest to each landmark (68,).
+        identity: Identity coefficients (50,), standard normal over the population.
+        parts: Part of each vertex (V,): parts.SKIN and so on.
+        report: How well the fit went; docs/face.md describes it. JSON values only.
+    """
 
-
-Step = Callable[[float, str], None]
+    channels: tuple[str, ...]
+    basis: NDArray[np.float32]
+    landmarks68: NDArray[np.float32]
+    landmark_vertices: NDArray[np.int32]
+    identity: NDArray[np.float32]
+    parts: NDArray[np.int32]
+    report: dict[str, Any]
 
 
 def fit(
-    vertices: np.ndarray,
-    triangles: np.ndarray,
-    landmarks: np.ndarray | None = None,
-    given_parts: np.ndarray | None = None,
-    step: Step = lambda fraction, text: None,
+    vertices: ArrayLike,
+    triangles: ArrayLike,
+    landmarks: ArrayLike | None = None,
+    given_parts: ArrayLike | None = None,
+    progress: Progress = lambda fraction, text: None,
 ) -> FaceSpace:
     """Find the face on a neutral mesh and give it the 52 ARKit shapes.
 
-    vertices (V, 3) in any unit, Z up and facing -Y unless the landmarks say otherwise; triangles (T, 3) int; landmarks
-    (68, 3) in the same units as placed by an artist, NaN where they are to be found; given_parts (V,) of parts.SKIN and
-    so on, parts.AUTOMATIC where it is to be found out. Raises LSFError with a sentence.
-    `step(fraction, text)` is called as the work goes on; what it raises ends the fit.
+    Args:
+        vertices: Vertices (V, 3) in any unit, Z up and facing −Y unless the landmarks say otherwise.
+        triangles: Triangles (T, 3).
+        landmarks: Landmarks (68, 3) that an artist placed, in the same unit, NaN where they are to be detected.
+        given_parts: What an artist said of each vertex (V,): parts.SKIN and so on, parts.AUTOMATIC where nothing.
+        progress: Called with the fraction that is done, 0 to 1, and what comes next; an exception that it raises
+            ends the fit.
+
+    Raises:
+        LSFError: "bad_mesh", "empty_mesh", "not_finite", "bad_landmarks" or "bad_parts" for input that cannot be used;
+            "no_face", "several_faces" or "too_coarse" for a mesh that cannot be fitted.
     """
     began = time.perf_counter()
-    vertices, triangles = check(vertices, triangles)
-    landmarks = guided.check_landmarks(np.full((68, 3), np.nan) if landmarks is None else landmarks)
-    given = parts.check(given_parts, len(vertices))
-    head = h.load_head()
-    own = own_head(vertices, landmarks, given, head)
-    if own is not None:
-        return own
-    piece = parts.split(vertices, triangles)
-    found, registration = locate(
-        vertices,
-        triangles,
+    points, corners = check_mesh(vertices, triangles)
+    placed = check_landmarks(np.full((LANDMARK_COUNT, 3), np.nan) if landmarks is None else landmarks)
+    given = parts.check_parts(given_parts, len(points))
+    head = load_head()
+    canonical = recognise_canonical_head(points, placed, given, head)
+    if canonical is not None:
+        return canonical
+    piece = parts.connected_pieces(points, corners)
+    found, registration = locate_face(
+        points,
+        corners,
         piece,
-        landmarks,
+        placed,
         given,
         head,
-        lambda: step(FOUND, "Fitting the face"),
-        lambda: step(0.0, "Looking for the face"),
+        before_fit=lambda: progress(LOCATED, "Fitting the face"),
+        before_look=lambda: progress(0.0, "Looking for the face"),
     )
-    refuse_coarse(registration, head)
+    refuse_coarse_face(registration, head)
 
-    step(FITTED, "Transferring the shapes")
-    kinds = parts.classify(registration, head, piece, given)
+    progress(FITTED, "Transferring the shapes")
+    kinds = parts.classify_parts(registration, head, piece, given)
     basis = build_basis(registration, head, piece, kinds)
-    points, nearest = settle_landmarks(registration, head, landmarks)
-    frame = registration.frame
+    landmark_points, landmark_vertices = place_landmarks(registration, head, placed)
     report = {
         "residual_mm": round(registration.residual * 1000, 3),
         "unmatched": round(registration.unmatched, 3),
-        "scale": float(frame.scale),
-        "flipped": count_flips(registration.target, basis),
+        "scale": float(registration.to_mesh.scale),
+        "flipped": inverted_shares(registration.target, basis),
         "landmark_confidence": [round(float(c), 3) for c in found.confidence],
-        "check_landmarks": np.flatnonzero(found.confidence < DOUBTFUL).tolist(),
+        "check_landmarks": np.flatnonzero(found.confidence < MIN_CONFIDENCE).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
     }
-    basis = (frame.scale * basis.reshape(-1, 3) @ frame.rotation.T).reshape(basis.shape)
+    basis = registration.to_mesh.apply_to_vectors(basis.reshape(-1, 3)).reshape(basis.shape)
     return FaceSpace(
         CHANNELS,
         basis.astype(np.float32),
-        points.astype(np.float32),
-        nearest.astype(np.int32),
+        landmark_points.astype(np.float32),
+        landmark_vertices.astype(np.int32),
         registration.identity.astype(np.float32),
         kinds.astype(np.int32),
         report,
     )
 
 
-def check(vertices, triangles):
-    """Arrays of the right kind, or a sentence."""
+def check_mesh(vertices: ArrayLike, triangles: ArrayLike) -> tuple[NDArray[np.float64], IntArray]:
+    """Return vertices as floats (V, 3) and triangles as integers (T, 3).
+
+    Raises:
+        LSFError: "bad_mesh", "empty_mesh", "not_finite", or "no_face" if all vertices coincide.
+    """
     vertices, triangles = np.asarray(vertices, dtype=float), np.asarray(triangles)
     if vertices.ndim != 2 or vertices.shape[1:] != (3,) or triangles.ndim != 2 or triangles.shape[1:] != (3,):
         raise LSFError("bad_mesh", "The mesh must have vertices (V, 3) and triangles (T, 3).")
@@ -126,44 +150,60 @@ def check(vertices, triangles):
     return vertices, triangles.astype(int)
 
 
-def own_head(vertices, landmarks, given, head) -> FaceSpace | None:
-    """Exactly the head's own shapes if the mesh is the project's head, wherever it stands and however large it is."""
-    if len(vertices) != len(head.vertices) or (given != parts.AUTOMATIC).any():
+def recognise_canonical_head(
+    vertices: FloatArray, landmarks: FloatArray, given_parts: IntArray, head: Head
+) -> FaceSpace | None:
+    """Return the canonical head's own shapes if the mesh is that head, at any place and size; else None.
+
+    Args:
+        vertices: Vertices (V, 3).
+        landmarks: Placed landmarks (68, 3), NaN where none is.
+        given_parts: What an artist said of each vertex (V,).
+        head: The canonical head.
+    """
+    if len(vertices) != len(head.vertices) or (given_parts != parts.AUTOMATIC).any():
         return None
-    scale, rotation, shift = similarity(head.vertices.astype(float), vertices)
-    place = lambda offsets: (scale * offsets @ rotation.T).astype(np.float32)
-    if np.abs(place(head.vertices) + shift - vertices).max() > SAME * scale:
+    to_mesh = fit_similarity(head.vertices.astype(float), vertices)
+
+    def to_mesh_vectors(offsets: FloatArray) -> NDArray[np.float32]:
+        return to_mesh.apply_to_vectors(offsets).astype(np.float32)
+
+    if np.abs(to_mesh_vectors(head.vertices) + to_mesh.translation - vertices).max() > SAME_MESH * to_mesh.scale:
         return None
-    marks = place(head.landmarks68) + shift.astype(np.float32)
-    if np.nanmax(np.abs(landmarks - marks), initial=0) > SAME_LANDMARK * scale:
+    marks = to_mesh_vectors(head.landmarks68) + to_mesh.translation.astype(np.float32)
+    if np.nanmax(np.abs(landmarks - marks), initial=0) > SAME_LANDMARK * to_mesh.scale:
         return None
     report = {
         "residual_mm": 0.0,
         "unmatched": 0.0,
-        "scale": float(scale),
+        "scale": float(to_mesh.scale),
         "own_head": True,
         "seconds": 0.0,
         "flipped": dict.fromkeys(POSES, 0.0),
-        "landmark_confidence": [1.0] * 68,
+        "landmark_confidence": [1.0] * LANDMARK_COUNT,
         "check_landmarks": [],
     }
     return FaceSpace(
         CHANNELS,
-        place(head.basis),
+        to_mesh_vectors(head.basis),
         marks,
         head.landmark_vertices,
         np.zeros(len(head.identity_modes), np.float32),
-        parts.of_head(head),
+        parts.canonical_parts(head),
         report,
     )
 
 
-def refuse_coarse(registration, head):
-    """A sentence where the face has too few vertices to move."""
+def refuse_coarse_face(registration: Registration, head: Head) -> None:
+    """Check that the face has enough vertices to move.
+
+    Raises:
+        LSFError: "too_coarse".
+    """
     vertices = registration.target.vertices
-    centre = registration.fitted[head.landmark_vertices[17:]].mean(0)
+    centre = registration.fitted[head.landmark_vertices[INNER_LANDMARKS]].mean(0)
     inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < FACE_RADIUS
-    if inside.sum() < LEAST_FACE_VERTICES:
+    if inside.sum() < MIN_FACE_VERTICES:
         raise LSFError(
             "too_coarse",
             f"The face has only {inside.sum()} vertices, too few to speak with: subdivide "
@@ -171,46 +211,71 @@ def refuse_coarse(registration, head):
         )
 
 
-def build_basis(registration, head, piece, kinds):
-    """(52, V, 3) in the head's frame."""
-    shapes = local_shapes(registration, head)
+def build_basis(registration: Registration, head: Head, piece: IntArray, kinds: IntArray) -> FloatArray:
+    """Return the offsets of all channels on the mesh.
+
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+        piece: Connected piece of each vertex (V,).
+        kinds: Part of each vertex (V,).
+
+    Returns:
+        Offsets (52, V, 3) in the head's frame, metres.
+    """
+    shapes = adapt_shapes(registration, head)
     target = registration.target
     middle = registration.fitted[head.landmark_vertices].mean(0)
-    near = np.linalg.norm(target.vertices - middle, axis=1) < REACH
-    basis = carry_skin(registration, head, shapes, np.flatnonzero(near & np.isin(kinds, (parts.SKIN, parts.FOLLOWING))))
-    lip_seam = registration.fitted[np.isin(head.seam, (1, 2, 3))]  # bits of the upper and the lower lip
-    keep_gap(target.vertices, target.side, lip_seam, basis)
-    basis = untangle(target, basis, POSES.values())
-    parts.carry_parts(registration, head, shapes, piece, np.where(near, kinds, parts.STILL), basis)
+    near = np.linalg.norm(target.vertices - middle, axis=1) < MOTION_RADIUS
+    skin = np.flatnonzero(near & np.isin(kinds, (parts.SKIN, parts.FOLLOWING)))
+    basis = transfer_to_skin(registration, head, shapes, skin)
+    lip_seam = registration.fitted[(head.seam & LIP_SEAMS) > 0]
+    keep_lip_distance(target.vertices, target.side, lip_seam, basis)
+    basis = repair_inverted_triangles(target, basis, POSES.values())
+    parts.transfer_to_parts(registration, head, shapes, piece, np.where(near, kinds, parts.STILL), basis)
     return basis
 
 
-def settle_landmarks(registration, head, landmarks):
-    """Landmarks in mesh units, the placed ones as they are and the others on the surface, and the vertex nearest to
-    each on the right side of the mouth.
+def place_landmarks(registration: Registration, head: Head, landmarks: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Return the final landmarks: placed ones as they are, the others from the fit, on the surface.
+
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+        landmarks: Placed landmarks (68, 3) in mesh units, NaN where none is.
+
+    Returns:
+        Landmarks (68, 3) in mesh units, and the vertex (68,) nearest to each, for the lips on the right side of the
+        mouth.
     """
     target = registration.target
-    fixed = guided.placed(landmarks)
-    own = registration.fitted[head.landmark_vertices]
-    distance, index = target.tree.query(own)
-    points = np.where((distance < 0.01)[:, None], target.points[index], own)
-    points[fixed] = registration.frame.back(landmarks[fixed])
+    placed = placed_mask(landmarks)
+    fitted = registration.fitted[head.landmark_vertices]
+    distance, index = target.nearest_samples(fitted)
+    points = np.where((distance < SNAP_DISTANCE)[:, None], target.points[index], fitted)
+    points[placed] = registration.to_mesh.apply_inverse(landmarks[placed])
     skin = np.unique(target.triangles[target.skin])
-    sides = np.where(np.arange(68) < 48, 0, head.mouth_side[head.landmark_vertices])
-    wanted, nearest = np.where(fixed[:, None], points, own), np.zeros(68, int)
+    is_mouth = np.arange(LANDMARK_COUNT) >= MOUTH_LANDMARKS.start
+    sides = np.where(is_mouth, head.mouth_side[head.landmark_vertices], 0)
+    wanted, nearest = np.where(placed[:, None], points, fitted), np.zeros(LANDMARK_COUNT, int)
     for side in np.unique(sides):
         allowed = skin[target.side[skin] * side >= 0]
         nearest[sides == side] = allowed[cKDTree(target.vertices[allowed]).query(wanted[sides == side])[1]]
-    return registration.frame.there(points), nearest
+    return registration.to_mesh.apply(points), nearest
 
 
-def count_flips(target, basis):
-    """Share of the moving triangles whose normal turns by more than 90 degrees at full strength of some poses."""
-    moves = np.abs(basis).max((0, 2)) > 1e-4
+def inverted_shares(target: TargetMesh, basis: FloatArray) -> dict[str, float]:
+    """Return, for each of POSES, the share of moving triangles whose normal turns by more than 90 degrees.
+
+    Args:
+        target: The mesh.
+        basis: Offsets (52, V, 3) in the head's frame, metres.
+    """
+    moves = np.abs(basis).max((0, 2)) > MIN_OFFSET
     triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
     before = triangle_normals(target.vertices, triangles)
-    flips = {}
+    shares = {}
     for name, pose in POSES.items():
         after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles)
-        flips[name] = round(float(((before * after).sum(1) < 0).mean()), 4) if len(triangles) else 0.0
-    return flips
+        shares[name] = round(float(((before * after).sum(1) < 0).mean()), 4) if len(triangles) else 0.0
+    return shares

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from .. import arkit
-from ..face.head import LIP_LOWER, LIP_UPPER, SKIN, load_head
+from ..face.head import HeadPart, HeadRegion, load_head
 from ..files.audio import SAMPLE_RATE, load_16k
 from ..model import LSF, synthesize
 from ..numerics import FloatArray
@@ -256,9 +256,10 @@ def identity_scores(runner: Runner, data: Path, heads: int = 20, limit: int = 5)
 def vertex_scores(runner: Runner, data: Path, work: Path, limit: int = 20) -> dict[str, float]:
     """Return the paper's metrics on GRID's test clips, against their target curves on the mesh."""
     head, targets = load_head(), np.load(work / "targets" / "grid.npz")
-    lip = np.flatnonzero((head.part == SKIN) & ((head.region == LIP_UPPER) | (head.region == LIP_LOWER)))
+    skin = head.part == HeadPart.SKIN
+    lip = np.flatnonzero(skin & np.isin(head.region, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER)))
     eye_height = head.vertices[head.landmark_vertices[36], 2]
-    upper = np.flatnonzero((head.part == SKIN) & (head.vertices[:, 2] > eye_height) & (head.vertices[:, 1] < -0.03))
+    upper = np.flatnonzero(skin & (head.vertices[:, 2] > eye_height) & (head.vertices[:, 1] < -0.03))
     rows = []
     for clip in runner.clips(data, "grid")[:limit]:
         truth = targets[clip.name]

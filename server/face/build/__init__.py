@@ -1,1 +1,1 @@
-"""Makes what server/face ships: the head and the landmark networks. Not part of the extension zip."""
+"""Makes what server/face ships, the canonical head and the landmark networks. Not part of the extension zip."""

@@ -1,22 +1,27 @@
-"""Fit every head of a folder, fully automatically: `python -m server.face.build.bench HEADS --out FITS --sheet heads.png`.
+"""Benchmark of automatic fits: `python -m server.face.build.bench HEADS --out FITS --sheet heads.png`.
 
 HEADS holds .npz files with `vertices` (V, 3) and `faces` (F, N) polygons padded with -1, and, to compare with, an
 artist's `channels` and `deltas` (K, V, 3) and known points `landmarks68_xyz` (N, 3) of the landmarks `landmarks68_ids`
 (N,). Writes FITS/<name>.npz as `python -m server fit` does (`channels`, `basis`, `landmarks68`, `report`), prints one
-table, and draws all heads in the poses of sheet.POSES.
+table, and draws all heads in the poses of contact_sheet.POSES.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import LSFError
 from ...files.meshes import load
-from . import contact_sheet as sheet
-from ..space import fit
+from ...numerics import FloatArray
+from ..head import OUTER_EYE_CORNERS
+from ..space import FaceSpace, fit
+from . import contact_sheet
 
 GROUPS = {
     "mouth": (
@@ -34,9 +39,22 @@ GROUPS = {
     "other": ("mouthRollLower", "mouthShrugLower", "mouthPressLeft", "eyeBlinkLeft", "browInnerUp", "cheekPuff"),
 }
 COLUMNS = ("vertices", "CPU s", "mouth", "ratio", "other", "ratio", "up wrong", "lo wrong", "leak", "lm %", "flips %")
+TRAVEL_PERCENTILE = 99.5  # of all vertices: the full travel of a shape, robust against single vertices
+LIP_TRAVEL = 0.35  # share of the greatest travel with mouthPucker above which a vertex is lip
+# Travel with jawOpen as a share of its full travel: lips that an artist keeps still or moves, and lips that wrongly do.
+ARTIST_STILL, ARTIST_MOVES, WRONGLY_MOVES, WRONGLY_STILL = 0.12, 0.6, 0.4, 0.3
+
+Truth = Mapping[str, NDArray[Any]]
 
 
-def main(heads: Path, out: Path, picture: Path | None):
+def main(heads: Path, out: Path, picture: Path | None) -> None:
+    """Fit all heads, write the fits, print the table and draw the picture.
+
+    Args:
+        heads: Folder of .npz files.
+        out: Folder for the fits.
+        picture: The .png file, None for no picture.
+    """
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     print(f"{'head':24}" + "".join(f"{name:>10}" for name in COLUMNS))
@@ -65,14 +83,22 @@ def main(heads: Path, out: Path, picture: Path | None):
             landmarks68=space.landmarks68,
             report=np.array(json.dumps(space.report)),
         )
-        rows.append(sheet.row(mesh.vertices, mesh.triangles, space))
+        rows.append(contact_sheet.draw_row(mesh.vertices, mesh.triangles, space))
     if picture and rows:
-        sheet.write_png(picture, np.concatenate(rows))
+        contact_sheet.write_png(picture, np.concatenate(rows))
 
 
-def agreement(space, truth) -> list[float]:
-    """Mean cosine and median ratio of magnitudes for each of GROUPS, then shares of lip vertices that follow the jaw
-    although they must not, or do not although they must, and how far the upper lip follows; nan without an artist."""
+def agreement(space: FaceSpace, truth: Truth) -> list[float]:
+    """Compare fitted shapes with an artist's.
+
+    Args:
+        space: The fit.
+        truth: The artist's `channels` (K,) and `deltas` (K, V, 3), if there are any.
+
+    Returns:
+        Mean cosine and median ratio of magnitudes for each of GROUPS, then the three figures of `lip_agreement`. NaN
+        without an artist's shapes.
+    """
     if "deltas" not in truth:
         return [np.nan] * 7
     wanted = dict(zip(truth["channels"].tolist(), truth["deltas"].astype(float), strict=True))
@@ -87,27 +113,40 @@ def agreement(space, truth) -> list[float]:
             ]
         )
         scores += [(sizes[:, 2] / (sizes[:, 0] * sizes[:, 1])).mean(), np.median(sizes[:, 0] / sizes[:, 1])]
-    return scores + lips(
-        *(np.linalg.norm(shapes["jawOpen"], axis=1) for shapes in (made, wanted)),
+    return scores + lip_agreement(
+        np.linalg.norm(made["jawOpen"], axis=1),
+        np.linalg.norm(wanted["jawOpen"], axis=1),
         np.linalg.norm(wanted["mouthPucker"], axis=1),
     )
 
 
-def lips(made, wanted, pucker) -> list[float]:
-    """From how far each vertex goes with jawOpen, made and wanted, and with the artist's pucker, which shows lips."""
-    made, wanted = (travel / max(np.percentile(travel, 99.5), 1e-9) for travel in (made, wanted))
-    lip = pucker > 0.35 * pucker.max()
-    upper, lower = made[lip & (wanted < 0.12)], made[lip & (wanted > 0.6)]
-    return [float(figure.mean()) if len(figure) else np.nan for figure in (upper > 0.4, lower < 0.3, upper)]
+def lip_agreement(made: FloatArray, wanted: FloatArray, pucker: FloatArray) -> list[float]:
+    """Return how well the lips follow the jaw or stay.
+
+    Args:
+        made: Travel of each vertex with the fitted jawOpen (V,).
+        wanted: Travel of each vertex with the artist's jawOpen (V,).
+        pucker: Travel of each vertex with the artist's mouthPucker (V,), which tells the lips.
+
+    Returns:
+        The share of lip vertices that follow although they must not, the share that do not although they must, and
+        how far the upper lip follows, as a share of the jaw's travel. NaN where there are no such vertices.
+    """
+    made, wanted = (travel / max(float(np.percentile(travel, TRAVEL_PERCENTILE)), 1e-9) for travel in (made, wanted))
+    lip = pucker > LIP_TRAVEL * pucker.max()
+    upper, lower = made[lip & (wanted < ARTIST_STILL)], made[lip & (wanted > ARTIST_MOVES)]
+    figures = (upper > WRONGLY_MOVES, lower < WRONGLY_STILL, upper)
+    return [float(figure.mean()) if len(figure) else np.nan for figure in figures]
 
 
-def landmark_error(space, truth) -> float:
-    """Mean distance to the known points over the distance of the outer eye corners."""
+def landmark_error(space: FaceSpace, truth: Truth) -> float:
+    """Return the mean distance to the known landmarks over the distance of the outer eye corners, NaN without them."""
     if "landmarks68_ids" not in truth:
         return np.nan
     known = dict(zip(truth["landmarks68_ids"].tolist(), truth["landmarks68_xyz"].astype(float), strict=True))
-    miss = [np.linalg.norm(space.landmarks68[k] - point) for k, point in known.items()]
-    return float(np.mean(miss) / np.linalg.norm(known[36] - known[45]))
+    errors = [np.linalg.norm(space.landmarks68[k] - point) for k, point in known.items()]
+    right, left = OUTER_EYE_CORNERS
+    return float(np.mean(errors) / np.linalg.norm(known[right] - known[left]))
 
 
 if __name__ == "__main__":

@@ -1,114 +1,175 @@
-"""Compute the project's own head from ICT-FaceKit light: `python -m server.face.build.build_head --ict ict_facekit.npz`.
+"""Computes the canonical head from ICT-FaceKit Light: `python -m server.face.build.build_head --ict ict_facekit.npz`.
 
-The input is described by `ict.py`, the result (assets/head.npz) by `server.face.head.Head`.
+The input is described in ict.py, the result (assets/head.npz) in server.face.head.Head.
 """
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...arkit import CHANNELS
-from .. import head as h
-from ..seam_closure import close_all, meet
-from ..geometry import edge_lengths
-from ..head import ASSET, MATERIALS
+from ...arkit import CHANNELS, channel_indices
+from ...numerics import BoolArray, FloatArray, IntArray
+from ..geometry import edge_length_matrix
+from ..head import ASSET, MATERIALS, SEAMS, HeadPart, HeadRegion
+from ..seam_closure import close_all_seams, close_seam
 from .ict import EYE_LEFT, EYE_RIGHT, GUMS, LANDMARKS, SKIN_END, TEETH, Ict
-from .ict_eyeball import EYE_SEGMENTS, IRIS_RINGS, PUPIL_RINGS, eyeball
-from .ict_labels import mouth_inside_parts, skin_regions
-from .ict_shapes import TONGUE_SINKS, blend, localise, sink_molars, tongue_out, tongue_reach
+from .ict_eyeball import EYE_SEGMENTS, IRIS_RINGS, PUPIL_RINGS, build_eyeball
+from .ict_labels import label_mouth_parts, label_skin
+from .ict_shapes import TONGUE_SINKS, blend, localise, sink_molars, tongue_mobility, tongue_out
 from .simplify import simplify
 
-SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4800, 1050, 1600
-# How much vertices count in simplifying; those elsewhere count 1.
+SKIN_TARGET, GUMS_TARGET, TEETH_TARGET = 4800, 1050, 1600  # vertices
+# Weight of the vertices of a region in the error of the simplification; 1 elsewhere.
 IMPORTANCE = {
-    h.NECK: 0.15,
-    h.MOUTH_BAG: 0.05,
-    h.SOCKET: 0.02,
-    h.LIP_UPPER: 12,
-    h.LIP_LOWER: 12,
-    h.LID_UPPER: 6,
-    h.LID_LOWER: 6,
+    HeadRegion.NECK: 0.15,
+    HeadRegion.MOUTH_BAG: 0.05,
+    HeadRegion.SOCKET: 0.02,
+    HeadRegion.LIP_UPPER: 12,
+    HeadRegion.LIP_LOWER: 12,
+    HeadRegion.LID_UPPER: 6,
+    HeadRegion.LID_LOWER: 6,
 }
-NEAR_MOUTH, BENDS = 4, 0.8  # skin around the lips; at least, where it moves
-IDENTITIES = 50
-POSES = ["jawOpen", "mouthPucker", "mouthFunnel", "mouthRollLower", "mouthShrugUpper"]  # sampled when simplifying
-PAIRED_POSES = ["mouthSmile", "eyeBlink", "mouthUpperUp"]
+MOUTH_IMPORTANCE = 4  # of the skin around the lips
+MIN_MOVING_IMPORTANCE = 0.8  # of vertices that some pose moves by MIN_TRAVEL
+MIN_TRAVEL = 0.0005  # metres
+IDENTITIES = 50  # modes that are kept
+POSES = (
+    "jawOpen",
+    "mouthPucker",
+    "mouthFunnel",
+    "mouthRollLower",
+    "mouthShrugUpper",
+    "mouthSmile",
+    "eyeBlink",
+    "mouthUpperUp",
+)  # over which the simplification sums its error; both sides of a channel at once
+REST_GAP_LEFT = 0.1  # share of the slit between the input's lips that is kept
 
 
-def build(ict: Ict) -> dict[str, np.ndarray]:
-    """The arrays of assets/head.npz."""
-    graph = edge_lengths(ict.vertices, ict.triangles)
-    region, side, near_mouth, outline, borders = skin_regions(ict, graph)
-    part = mouth_inside_parts(ict, graph)
-    kept, triangles = fewer_vertices(ict, region, near_mouth, [outline, *borders.values()])
+@dataclass
+class _Mesh:
+    """The head as it is put together: vertices (V, 3), triangles (T, 3), basis (52, V, 3), modes (N, V, 3), labels."""
 
-    vertices, basis, modes = ict.vertices[kept], ict.basis[:, kept], ict.identity[:, kept]
-    new = np.full(len(ict.vertices), -1)
-    new[kept] = np.arange(len(kept))
-    part, region, side = part[kept], region[kept], side[kept]
-    borders = {name: new[border] for name, border in borders.items()}
-    bag = region == h.MOUTH_BAG
-    vertices = sink_molars(vertices, part)
+    vertices: FloatArray
+    triangles: IntArray
+    basis: FloatArray
+    modes: FloatArray
+    part: IntArray
+    region: IntArray
+    side: IntArray
+    seam: IntArray
+
+
+def build(ict: Ict) -> dict[str, NDArray[Any]]:
+    """Return the arrays of assets/head.npz, as the fields of Head describe them."""
+    graph = edge_length_matrix(ict.vertices, ict.triangles)
+    labels = label_skin(ict, graph)
+    part = label_mouth_parts(ict, graph)
+    loops = [labels.lip_outline, *labels.borders.values()]
+    kept, triangles = simplify_pieces(ict, labels.region, labels.near_mouth, loops)
+    new_index = np.full(len(ict.vertices), -1)
+    new_index[kept] = np.arange(len(kept))
+    borders = {name: new_index[border] for name, border in labels.borders.items()}
+    seam = np.zeros(len(kept), dtype=int)
+    for bit, name in enumerate(SEAMS):
+        seam[borders[name]] |= 1 << bit
+    mesh = _Mesh(
+        ict.vertices[kept],
+        triangles,
+        ict.basis[:, kept],
+        ict.identity[:, kept],
+        part[kept],
+        labels.region[kept],
+        labels.side[kept],
+        seam,
+    )
+    _shape_mouth(mesh, borders, labels.near_mouth[kept])
+    centres = [
+        _add_eyeball(mesh, ict, EYE_LEFT, 1, HeadPart.EYE_LEFT),
+        _add_eyeball(mesh, ict, EYE_RIGHT, -1, HeadPart.EYE_RIGHT),
+    ]
+    modes = principal_modes(mesh.modes, mesh.part == HeadPart.SKIN)
+    return {
+        "vertices": mesh.vertices.astype(np.float32),
+        "faces": mesh.triangles.astype(np.int32),
+        "basis": mesh.basis.astype(np.float16),
+        "identity_modes": modes.astype(np.float16),
+        "landmark_vertices": new_index[LANDMARKS].astype(np.int32),
+        "part": mesh.part.astype(np.int8),
+        "region": mesh.region.astype(np.int8),
+        "mouth_side": mesh.side.astype(np.int8),
+        "seam": mesh.seam.astype(np.int8),
+        "material": triangle_materials(mesh.part, mesh.region, mesh.triangles),
+        "eye_centres": np.array(centres, dtype=np.float32),
+    }
+
+
+def _shape_mouth(mesh: _Mesh, borders: dict[str, IntArray], near_mouth: BoolArray) -> None:
+    """Correct what the input's mouth does differently from an artist's: molars, lips, shapes and tongue, in place."""
+    mouth_bag = mesh.region == HeadRegion.MOUTH_BAG
+    mesh.vertices = sink_molars(mesh.vertices, mesh.part)
     # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.
     upper, lower = borders["upper_lip"], borders["lower_lip"]
-    vertices = vertices + meet(vertices, triangles, vertices, upper, lower, 0.1, 0.5, ~near_mouth[kept] & ~bag)
-    basis = blend(close_all(vertices, triangles, localise(vertices, basis, part, region), borders, bag))
-    seam = np.zeros(len(vertices), dtype=int)
-    for bit, name in enumerate(h.SEAMS):
-        seam[borders[name]] |= 1 << bit
-    # The input's tongue keeps its height above the lower teeth; a resting one sinks to the floor of an open mouth.
-    reach = tongue_reach(vertices, triangles, part)
-    basis[CHANNELS.index("jawOpen")] += reach[:, None] * TONGUE_SINKS
-    basis[CHANNELS.index("tongueOut")] = tongue_out(vertices, part, reach)
-
-    centres = []
-    for shell, sign, label in ((EYE_LEFT, 1, h.EYE_LEFT), (EYE_RIGHT, -1, h.EYE_RIGHT)):
-        ball, faces, look, move, centre = eyeball(ict, shell, sign)
-        triangles = np.concatenate([triangles, faces + len(vertices)])
-        vertices = np.concatenate([vertices, ball])
-        basis, modes = np.concatenate([basis, look], axis=1), np.concatenate([modes, move], axis=1)
-        part = np.append(part, np.full(len(ball), label))
-        region, side, seam = (np.append(labels, np.zeros(len(ball), int)) for labels in (region, side, seam))
-        centres.append(centre)
-
-    return dict(
-        vertices=vertices.astype(np.float32),
-        faces=triangles.astype(np.int32),
-        basis=basis.astype(np.float16),
-        identity_modes=strongest(modes, part == h.SKIN).astype(np.float16),
-        landmark_vertices=new[LANDMARKS].astype(np.int32),
-        part=part.astype(np.int8),
-        region=region.astype(np.int8),
-        mouth_side=side.astype(np.int8),
-        seam=seam.astype(np.int8),
-        material=materials(part, region, triangles),
-        eye_centres=np.array(centres, dtype=np.float32),
+    fixed = ~near_mouth & ~mouth_bag
+    mesh.vertices = mesh.vertices + close_seam(
+        mesh.vertices, mesh.triangles, mesh.vertices, upper, lower, REST_GAP_LEFT, 0.5, fixed
     )
+    shapes = localise(mesh.vertices, mesh.basis, mesh.part, mesh.region)
+    mesh.basis = blend(close_all_seams(mesh.vertices, mesh.triangles, shapes, borders, mouth_bag))
+    # The input's tongue keeps its height above the lower teeth; a resting one sinks to the floor of an open mouth.
+    mobility = tongue_mobility(mesh.vertices, mesh.triangles, mesh.part)
+    mesh.basis[CHANNELS.index("jawOpen")] += mobility[:, None] * TONGUE_SINKS
+    mesh.basis[CHANNELS.index("tongueOut")] = tongue_out(mesh.vertices, mesh.part, mobility)
 
 
-def fewer_vertices(
-    ict: Ict, region: np.ndarray, near_mouth: np.ndarray, loops: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Simplify skin, gums and teeth, finest where the face moves; landmarks and `loops` stay.
+def _add_eyeball(mesh: _Mesh, ict: Ict, shell: slice, sign: int, part: HeadPart) -> FloatArray:
+    """Add an eyeball in place, and return its centre (3,); sign is 1 for the left eye, -1 for the right."""
+    ball = build_eyeball(ict, shell, sign)
+    count = len(ball.vertices)
+    mesh.triangles = np.concatenate([mesh.triangles, ball.triangles + len(mesh.vertices)])
+    mesh.vertices = np.concatenate([mesh.vertices, ball.vertices])
+    mesh.basis = np.concatenate([mesh.basis, ball.basis], axis=1)
+    mesh.modes = np.concatenate([mesh.modes, ball.modes], axis=1)
+    mesh.part = np.append(mesh.part, np.full(count, part))
+    mesh.region, mesh.side, mesh.seam = (
+        np.append(labels, np.zeros(count, int)) for labels in (mesh.region, mesh.side, mesh.seam)
+    )
+    return ball.centre
 
-    Returns the vertices that are kept (n,), and triangles (T, 3) between them, numbered as they are kept.
+
+def simplify_pieces(
+    ict: Ict, region: IntArray, near_mouth: BoolArray, loops: Sequence[IntArray]
+) -> tuple[IntArray, IntArray]:
+    """Simplify skin, gums and teeth, least where the face moves. Landmarks and `loops` stay.
+
+    Args:
+        ict: The input, V vertices.
+        region: HeadRegion of each vertex (V,).
+        near_mouth: Vertices around the mouth (V,).
+        loops: Vertices along borders that are kept.
+
+    Returns:
+        The vertices that are kept (N,), and triangles (T, 3) between them in the new numbering.
     """
-    poses = [np.zeros_like(ict.vertices)] + [ict.basis[CHANNELS.index(p)] for p in POSES]
-    poses += [ict.basis[CHANNELS.index(p + "Left")] + ict.basis[CHANNELS.index(p + "Right")] for p in PAIRED_POSES]
+    poses = [np.zeros_like(ict.vertices)] + [ict.basis[channel_indices(pose)].sum(0) for pose in POSES]
     poses = ict.vertices + np.stack(poses)
     locked = np.zeros(len(ict.vertices), dtype=bool)
     for vertices in (LANDMARKS, *loops):
         locked[vertices] = True
     importance = np.ones(len(ict.vertices))
-    for r, weight in IMPORTANCE.items():
-        importance[region == r] = weight
-    importance[near_mouth & (region == h.FACE)] = NEAR_MOUTH
-    bends = np.linalg.norm(poses - ict.vertices, axis=2).max(0) > 0.0005
-    importance[bends] = np.maximum(importance[bends], BENDS)
+    for label, weight in IMPORTANCE.items():
+        importance[region == label] = weight
+    importance[near_mouth & (region == HeadRegion.FACE)] = MOUTH_IMPORTANCE
+    moving = np.linalg.norm(poses - ict.vertices, axis=2).max(0) > MIN_TRAVEL
+    importance[moving] = np.maximum(importance[moving], MIN_MOVING_IMPORTANCE)
 
     kept, triangles, count = [], [], 0
     for piece, target in ((slice(0, SKIN_END), SKIN_TARGET), (GUMS, GUMS_TARGET), (TEETH, TEETH_TARGET)):
-        left, faces = simplify(poses[:, piece], ict.part(piece), target, importance[piece], locked[piece])
+        left, faces = simplify(poses[:, piece], ict.triangles_within(piece), target, importance[piece], locked[piece])
         print(f"vertices {piece.start}-{piece.stop}: {piece.stop - piece.start} -> {len(left)}")
         kept.append(left + piece.start)
         triangles.append(faces + count)
@@ -116,39 +177,52 @@ def fewer_vertices(
     return np.concatenate(kept), np.concatenate(triangles)
 
 
-def strongest(modes: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """(IDENTITIES, V, 3) the directions in the identity modes (N, V, 3) along which the skin (V,) bool varies most, as
-    far as faces vary along them."""
+def principal_modes(modes: FloatArray, skin: BoolArray) -> FloatArray:
+    """Return the principal components of the identity modes, by the variance of the skin.
+
+    Args:
+        modes: Offsets of unit weight (N, V, 3).
+        skin: Vertices that count (V,).
+
+    Returns:
+        Offsets (IDENTITIES, V, 3) of one standard deviation of the population.
+    """
     mixed, size, _ = np.linalg.svd(modes[:, skin].reshape(len(modes), -1), full_matrices=False)
     print(f"{IDENTITIES} identity modes keep {(size[:IDENTITIES] ** 2).sum() / (size**2).sum():.4f} of the variance")
-    return np.tensordot(mixed[:, :IDENTITIES].T, modes, 1)
+    principal: FloatArray = np.tensordot(mixed[:, :IDENTITIES].T, modes, 1)
+    return principal
 
 
-def materials(part: np.ndarray, region: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(T,) index into MATERIALS for every triangle."""
-    name = MATERIALS.index
+def triangle_materials(part: IntArray, region: IntArray, triangles: IntArray) -> NDArray[np.int8]:
+    """Return the index into MATERIALS of each triangle (T,).
+
+    Args:
+        part: HeadPart of each vertex (V,).
+        region: HeadRegion of each vertex (V,).
+        triangles: Triangles (T, 3).
+    """
+    index = MATERIALS.index
     of_part = {
-        h.TEETH_UPPER: "teeth",
-        h.TEETH_LOWER: "teeth",
-        h.GUMS_UPPER: "gums",
-        h.GUMS_LOWER: "gums",
-        h.TONGUE: "tongue",
-        h.EYE_LEFT: "sclera",
-        h.EYE_RIGHT: "sclera",
-        h.SKIN: "skin",
+        HeadPart.TEETH_UPPER: "teeth",
+        HeadPart.TEETH_LOWER: "teeth",
+        HeadPart.GUMS_UPPER: "gums",
+        HeadPart.GUMS_LOWER: "gums",
+        HeadPart.TONGUE: "tongue",
+        HeadPart.EYE_LEFT: "sclera",
+        HeadPart.EYE_RIGHT: "sclera",
+        HeadPart.SKIN: "skin",
     }
     corner_parts = part[triangles]
-    material = np.array([name(of_part[p]) for p in range(len(h.PARTS))])[np.median(corner_parts, axis=1).astype(int)]
+    material: IntArray = np.array([index(of_part[p]) for p in HeadPart])[np.median(corner_parts, axis=1).astype(int)]
     corner_regions = region[triangles]
-    lips = (corner_regions == h.LIP_UPPER) | (corner_regions == h.LIP_LOWER)
-    material[lips.all(1)] = name("lips")
-    material[(corner_regions == h.MOUTH_BAG).any(1)] = name("mouth")
-    for label in (h.EYE_LEFT, h.EYE_RIGHT):
-        first = np.flatnonzero(part == label)[0]
-        inner = corner_parts[:, 0] == label
-        furthest = np.where(inner, (triangles - first).max(1), 10**6)
-        material[furthest <= IRIS_RINGS * EYE_SEGMENTS] = name("iris")
-        material[furthest <= PUPIL_RINGS * EYE_SEGMENTS] = name("pupil")
+    lips = np.isin(corner_regions, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER))
+    material[lips.all(1)] = index("lips")
+    material[(corner_regions == HeadRegion.MOUTH_BAG).any(1)] = index("mouth")
+    for eye in (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT):
+        first = np.flatnonzero(part == eye)[0]
+        furthest = np.where(corner_parts[:, 0] == eye, (triangles - first).max(1), 10**6)
+        material[furthest <= IRIS_RINGS * EYE_SEGMENTS] = index("iris")
+        material[furthest <= PUPIL_RINGS * EYE_SEGMENTS] = index("pupil")
     return material.astype(np.int8)
 
 
@@ -158,5 +232,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     arrays = build(Ict(arguments.ict))
     ASSET.parent.mkdir(exist_ok=True)
-    np.savez_compressed(ASSET, **arrays)
+    np.savez_compressed(ASSET, **arrays)  # type: ignore[arg-type]  # the stub takes them for allow_pickle, too
     print(f"{ASSET}: {len(arrays['vertices'])} vertices, {ASSET.stat().st_size / 1e6:.1f} MB")

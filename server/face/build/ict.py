@@ -1,22 +1,25 @@
-"""The input of the project's own head: ICT-FaceKit light, read into this project's conventions and channel order.
+"""The input of the canonical head: ICT-FaceKit Light, in this project's conventions and channel order.
 
-The file holds `neutral` (V, 3) in centimetres with Y up, `faces` quads padded with -1, `exp_names` and `exp` offsets,
-`identity` modes of unit weight.
+The file holds `neutral` (V, 3) in centimetres with Y up, `faces` as quads padded with -1, `exp_names` and `exp`
+offsets, and `identity` modes of unit weight.
 """
 
+import os
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
 from ...arkit import CHANNELS
+from ...numerics import FloatArray, IntArray
 
 # Vertex ranges and landmarks of the ICT-FaceKit topology.
 SKIN_END, BAG, SOCKETS = 14062, slice(11248, 13294), slice(13294, 14062)
 GUMS, TEETH, EYE_LEFT, EYE_RIGHT = slice(14062, 17039), slice(17039, 21451), slice(21451, 22221), slice(23021, 23791)
-LOWER_TEETH = 19247  # teeth from this vertex on are in the lower jaw
-HEAD_AND_NECK = 9409  # skin from this vertex on is outside the face
+LOWER_TEETH = 19247  # first vertex of the teeth in the lower jaw
+HEAD_AND_NECK = 9409  # first vertex of the skin outside the face
 LANDMARKS = np.array(
     """
     1225 1888 1052 367 1719 1722 2199 1447 966 3661 4390 3927 3924 2608 3272 4088 3443 268 493 1914 2044 1401
@@ -26,7 +29,7 @@ LANDMARKS = np.array(
     dtype=int,
 )
 
-# Strength of shapes that the input makes about twice too strong or too weak compared with what artists make.
+# Factors for shapes that the input makes about twice too strong or too weak, compared with what artists make.
 STRENGTH = {
     "mouthRollLower": 0.55,
     "mouthShrugLower": 0.5,
@@ -36,47 +39,56 @@ STRENGTH = {
     "mouthUpperUpLeft": 0.85,
     "mouthUpperUpRight": 0.85,
 }
+TO_METRES_Z_UP = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]) / 100  # x, y, z in centimetres -> x, -z, y in metres
 
 
 class Ict:
-    """The input in this project's conventions (metres, Z up, facing -Y) and channel order.
+    """The input in metres, Z up, facing −Y.
 
-    `vertices` (V, 3), `triangles` (T, 3), `basis` (52, V, 3) offsets at channel value 1, `identity` (modes, V, 3).
+    Args:
+        path: ict_facekit.npz.
+
+    Attributes:
+        vertices: Neutral vertices (V, 3).
+        triangles: Triangles (T, 3).
+        basis: Offsets (52, V, 3) of each channel at value 1.
+        identity: Identity modes (N, V, 3) of unit weight.
     """
 
-    def __init__(self, path):
-        with np.load(path, allow_pickle=False) as z:
-            turn = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]) / 100  # x, y, z -> x, -z, y, in metres
-            self.vertices = z["neutral"].astype(float) @ turn
-            names = [str(n) for n in z["exp_names"]]
-            offsets = z["exp"].astype(float) @ turn
-            self.identity = z["identity"].astype(float) @ turn
-            quads = z["faces"]
+    def __init__(self, path: str | os.PathLike[str]):
+        with np.load(path, allow_pickle=False) as file:
+            self.vertices: FloatArray = file["neutral"].astype(float) @ TO_METRES_Z_UP
+            names = [str(name) for name in file["exp_names"]]
+            offsets: FloatArray = file["exp"].astype(float) @ TO_METRES_Z_UP
+            self.identity: FloatArray = file["identity"].astype(float) @ TO_METRES_Z_UP
+            quads: IntArray = file["faces"]
         self.triangles = np.concatenate([quads[:, :3], quads[quads[:, 3] >= 0][:, [0, 2, 3]]])
         named = dict(zip(names, offsets, strict=True))
         self.basis = np.zeros((len(CHANNELS), *self.vertices.shape))
         for k, channel in enumerate(CHANNELS):
+            # browInnerUp and cheekPuff have two halves in the input.
             sides = {channel, channel.replace("Left", "_L").replace("Right", "_R"), channel + "_L", channel + "_R"}
             self.basis[k] = sum(named[name] for name in sides if name in named) * STRENGTH.get(channel, 1.0)
 
-    def part(self, vertices: slice) -> np.ndarray:
-        """(T, 3) the triangles inside a range of vertices, numbered from its start."""
+    def triangles_within(self, vertices: slice) -> IntArray:
+        """Return the triangles (T, 3) inside a range of vertices, numbered from its start."""
         inside = ((self.triangles >= vertices.start) & (self.triangles < vertices.stop)).all(1)
-        return self.triangles[inside] - vertices.start
+        triangles: IntArray = self.triangles[inside] - vertices.start
+        return triangles
 
 
-def path_along(graph: sparse.csr_matrix, points: Sequence[int]) -> np.ndarray:
-    """(n,) the vertices of the shortest edge paths through the given vertices."""
+def path_along(graph: sparse.csr_matrix, points: Sequence[int] | IntArray) -> IntArray:
+    """Return the vertices (N,) of the shortest edge paths through the given vertices, in ascending order."""
     found = []
-    for start, end in zip(points[:-1], points[1:], strict=True):
-        _, before = dijkstra(graph, directed=False, indices=start, return_predecessors=True)
+    for start, end in pairwise(int(point) for point in points):
+        _, predecessor = dijkstra(graph, directed=False, indices=[start], return_predecessors=True)
         while end != start:
             found.append(end)
-            end = before[end]
+            end = int(predecessor[0, end])
         found.append(start)
     return np.unique(found)
 
 
-def seed_distances(graph: sparse.csr_matrix, seeds: list[np.ndarray]) -> np.ndarray:
-    """(S, V) metres along the edges from each of S sets of vertices."""
+def seed_distances(graph: sparse.csr_matrix, seeds: Sequence[IntArray]) -> FloatArray:
+    """Return the distances (S, V), metres along the edges, of all vertices from each of S sets of vertices."""
     return np.stack([dijkstra(graph, directed=False, indices=s, min_only=True) for s in seeds])

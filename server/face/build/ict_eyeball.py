@@ -1,20 +1,38 @@
-"""The eyeballs, built anew of few vertices around ICT-FaceKit's."""
+"""The eyeballs of the canonical head: few vertices around the gaze axis, shaped like ICT-FaceKit's."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ...arkit import CHANNELS
+from ...numerics import FloatArray, IntArray
 from .ict import Ict
+from .synthetic import rotation
 
-# Rings of vertices at these angles (degrees) from the pole that looks out.
+# Rings of vertices at these angles (degrees) from the pole that looks out; the first ones bound pupil and iris.
 EYE_RINGS, EYE_SEGMENTS, PUPIL_RINGS, IRIS_RINGS = (4, 10, 17, 24.5, 27, 36, 50, 68, 90, 115, 145), 24, 2, 4
 EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel value 1
+PROFILE_WINDOW = 25  # vertices of the input over which its radius is averaged, in the order of their angle
 
 
-def eyeball(ict: Ict, shell: slice, sign: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """A low-poly eyeball (rings around the gaze axis) with the shapes and identity modes of the input's outer shell.
+@dataclass(frozen=True)
+class Eyeball:
+    """A low-poly eyeball, metres: vertices (E, 3), triangles (T, 3), basis (52, E, 3), modes (N, E, 3), centre (3,)."""
 
-    `sign` is 1 for the left eye, -1 for the right. Returns, in metres, vertices (E, 3), triangles (T, 3), basis
-    (52, E, 3), identity modes (modes, E, 3) and the centre (3,).
+    vertices: FloatArray
+    triangles: IntArray
+    basis: FloatArray
+    modes: FloatArray
+    centre: FloatArray
+
+
+def build_eyeball(ict: Ict, shell: slice, sign: int) -> Eyeball:
+    """Build an eyeball with the radius and the identity modes of the input's outer shell.
+
+    Args:
+        ict: The input.
+        shell: The vertices of the outer shell.
+        sign: 1 for the left eye, -1 for the right.
     """
     source = ict.vertices[shell]
     centre = (source.max(0) + source.min(0)) / 2
@@ -22,16 +40,14 @@ def eyeball(ict: Ict, shell: slice, sign: int) -> tuple[np.ndarray, np.ndarray, 
     radius = np.linalg.norm(ray, axis=1)
     angle = np.degrees(np.arccos(np.clip(-ray[:, 1] / radius, -1, 1)))
     order = np.argsort(angle)
-    profile = np.convolve(np.pad(radius[order], 12, mode="edge"), np.ones(25) / 25, mode="valid")
-    rings = np.radians(EYE_RINGS)[:, None]
-    turn = np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False)[None, :]
-    unit = np.stack([np.sin(rings) * np.cos(turn), -np.cos(rings) + 0 * turn, np.sin(rings) * np.sin(turn)], axis=-1)
-    unit = np.concatenate([[[0, -1, 0]], unit.reshape(-1, 3), [[0, 1, 0]]])
-    at = np.degrees(np.arccos(np.clip(-unit[:, 1], -1, 1)))
-    offset = unit * np.interp(at, angle[order], profile)[:, None]
+    padded = np.pad(radius[order], PROFILE_WINDOW // 2, mode="edge")
+    profile = np.convolve(padded, np.ones(PROFILE_WINDOW) / PROFILE_WINDOW, mode="valid")
+    unit = _unit_sphere()
+    unit_angle = np.degrees(np.arccos(np.clip(-unit[:, 1], -1, 1)))
+    offset = unit * np.interp(unit_angle, angle[order], profile)[:, None]
     vertices = centre + offset
 
-    # Identity moves and scales the ball: least squares of mode = a + s * ray over the shell.
+    # Identity moves and scales the ball: least squares of mode = move + scale · ray over the shell.
     modes = ict.identity[:, shell]
     move = modes.mean(1)
     centred = source - source.mean(0)
@@ -39,24 +55,24 @@ def eyeball(ict: Ict, shell: slice, sign: int) -> tuple[np.ndarray, np.ndarray, 
     modes = move[:, None] + scale[:, None, None] * (vertices - source.mean(0))
 
     basis = np.zeros((len(CHANNELS), *vertices.shape))
-    name = "Left" if sign > 0 else "Right"
-    for way, degrees in EYE_TURN.items():
-        pitch = {"Up": -degrees, "Down": degrees}.get(way, 0)
-        yaw = {"In": -sign * degrees, "Out": sign * degrees}.get(way, 0)
-        basis[CHANNELS.index(f"eyeLook{way}{name}")] = offset @ rotation(pitch, yaw).T - offset
-    return vertices, ring_triangles(len(EYE_RINGS), EYE_SEGMENTS), basis, modes, centre
+    side = "Left" if sign > 0 else "Right"
+    for direction, degrees in EYE_TURN.items():
+        pitch = {"Up": -degrees, "Down": degrees}.get(direction, 0)
+        yaw = {"In": -sign * degrees, "Out": sign * degrees}.get(direction, 0)
+        basis[CHANNELS.index(f"eyeLook{direction}{side}")] = offset @ rotation(pitch, 0, yaw).T - offset
+    return Eyeball(vertices, _ring_triangles(len(EYE_RINGS), EYE_SEGMENTS), basis, modes, centre)
 
 
-def rotation(pitch: float, yaw: float) -> np.ndarray:
-    """(3, 3) about +X (positive looks down for a face along -Y), then about Z (positive turns towards +X). Degrees."""
-    p, y = np.radians([pitch, yaw])
-    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
-    about_z = np.array([[np.cos(y), -np.sin(y), 0], [np.sin(y), np.cos(y), 0], [0, 0, 1]])
-    return about_z @ about_x
+def _unit_sphere() -> FloatArray:
+    """Return the vertices (E, 3) of a unit sphere: the pole that looks out, EYE_RINGS, the other pole."""
+    rings = np.radians(EYE_RINGS)[:, None]
+    turn = np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False)[None, :]
+    unit = np.stack([np.sin(rings) * np.cos(turn), -np.cos(rings) + 0 * turn, np.sin(rings) * np.sin(turn)], axis=-1)
+    return np.concatenate([[[0, -1, 0]], unit.reshape(-1, 3), [[0, 1, 0]]])
 
 
-def ring_triangles(rings: int, segments: int) -> np.ndarray:
-    """(T, 3) triangles of pole, rings x segments, pole; ring after ring from the first pole, outward normals."""
+def _ring_triangles(rings: int, segments: int) -> IntArray:
+    """Return the triangles (T, 3) of pole, rings, pole, ring after ring from the first pole, with outward normals."""
     a = np.arange(segments)
     b = (a + 1) % segments
     last = rings * segments + 1

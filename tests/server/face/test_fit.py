@@ -5,10 +5,9 @@ import pytest
 
 from server.arkit import CHANNELS
 from server.errors import LSFError
-from server.face import head as h
 from server.face import parts
 from server.face.build.synthetic import ellipsoid, rotation
-from server.face.head import load_head
+from server.face.head import HeadPart, HeadRegion, load_head
 from server.face.space import fit
 
 
@@ -21,7 +20,7 @@ def person():
     """Another identity of the project's head, without the loose parts: vertices, triangles, landmarks."""
     head = load_head()
     vertices = head.with_identity(np.random.default_rng(7).normal(size=50)).astype(float)
-    triangles = head.faces[(head.part[head.faces] == h.SKIN).all(1)]
+    triangles = head.faces[(head.part[head.faces] == HeadPart.SKIN).all(1)]
     return vertices, triangles, vertices[head.landmark_vertices]
 
 
@@ -54,12 +53,12 @@ def test_own_head_with_a_dent_comes_through_closely():
     assert np.abs(space.identity).max() < 0.2
     np.testing.assert_allclose(space.landmarks68, head.landmarks68, atol=1e-3)
     jaw = np.linalg.norm(space.basis[row("jawOpen")], axis=1)
-    assert jaw[head.part == h.TEETH_UPPER].max() < 0.001 and jaw[head.part == h.TEETH_LOWER].min() > 0.01
+    assert jaw[head.part == HeadPart.TEETH_UPPER].max() < 0.001 and jaw[head.part == HeadPart.TEETH_LOWER].min() > 0.01
 
 
 def test_shapes_of_another_person(person, fitted):
     head = load_head()
-    skin = head.part == h.SKIN
+    skin = head.part == HeadPart.SKIN
     for channel in ("jawOpen", "mouthPucker", "mouthSmileLeft", "mouthClose", "eyeBlinkRight", "browInnerUp"):
         have, want = fitted.basis[row(channel)][skin], head.basis[row(channel)][skin]
         assert cosine(have, want) > 0.97, channel
@@ -75,8 +74,8 @@ def test_lips_follow_their_own_jaw_and_meet(person, fitted):
     assert np.linalg.norm(jaw[upper], axis=1).max() < 0.25 * np.linalg.norm(jaw[lower], axis=1).min()
     closed = vertices + jaw + fitted.basis[row("mouthClose")]
     assert np.abs(closed[upper, 2] - closed[lower, 2]).max() < 0.002
-    outer_upper = (head.region == h.LIP_UPPER) & (head.mouth_side > 0)
-    outer_lower = (head.region == h.LIP_LOWER) & (head.mouth_side < 0)
+    outer_upper = (head.region == HeadRegion.LIP_UPPER) & (head.mouth_side > 0)
+    outer_lower = (head.region == HeadRegion.LIP_LOWER) & (head.mouth_side < 0)
     reach = np.percentile(np.linalg.norm(jaw, axis=1), 99.5)
     assert (np.linalg.norm(jaw[outer_upper], axis=1) < 0.5 * reach).all()
     assert (np.linalg.norm(jaw[outer_lower], axis=1) > 0.3 * reach).all()
@@ -84,7 +83,7 @@ def test_lips_follow_their_own_jaw_and_meet(person, fitted):
 
 def test_neck_and_skull_stay_still(person, fitted):
     head = load_head()
-    still = (head.part == h.SKIN) & (np.linalg.norm(head.basis, axis=2).max(0) < 1e-5)
+    still = (head.part == HeadPart.SKIN) & (np.linalg.norm(head.basis, axis=2).max(0) < 1e-5)
     assert still.sum() > 200
     assert np.abs(fitted.basis[:, still]).max() < 0.002
 
@@ -101,7 +100,10 @@ def test_units_rotation_and_place(person, fitted):
     """Centimetres, elsewhere, turned: the basis turns and scales with the mesh."""
     vertices, triangles, landmarks = person
     turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1.0]])
-    move = lambda p: 100 * p @ turn.T + (300, -20, 50)
+
+    def move(p):
+        return 100 * p @ turn.T + (300, -20, 50)
+
     space = fit(move(vertices), triangles, move(landmarks))
     np.testing.assert_allclose(space.basis, 100 * fitted.basis @ turn.T, atol=0.03)
     np.testing.assert_allclose(space.landmarks68, move(fitted.landmarks68.astype(float)), atol=0.03)
@@ -115,7 +117,7 @@ def test_noise_changes_little(person, fitted):
 
 
 @pytest.mark.parametrize(
-    "change, code",
+    ("change", "code"),
     [
         (lambda v, t, m: (v[:0], t[:0], m), "empty_mesh"),
         (lambda v, t, m: (v, t[:0], m), "empty_mesh"),
@@ -177,7 +179,10 @@ def test_four_points_tell_where_the_face_is(person):
     """Whatever the direction and the unit; the other landmarks are found or guessed, and asked about."""
     vertices, triangles, landmarks = person
     turn = rotation(100, 20, 130)
-    move = lambda p: 100 * p @ turn.T + (300, -20, 50)
+
+    def move(p):
+        return 100 * p @ turn.T + (300, -20, 50)
+
     few = np.full((68, 3), np.nan)
     few[[48, 54, 30, 8]] = move(landmarks)[[48, 54, 30, 8]]
     space = fit(move(vertices), triangles, few)
@@ -191,17 +196,17 @@ def test_parts_are_recognised_and_an_artist_has_the_last_word(person):
     vertices = person[0]
     jaw = row("jawOpen")
     space = fit(vertices, head.faces, person[2])
-    skin = head.part == h.SKIN
+    skin = head.part == HeadPart.SKIN
     assert (space.parts[skin] == parts.SKIN).all()
-    for kind, model in parts.MODEL.items():
+    for kind, model in parts.HEAD_PARTS.items():
         assert (space.parts[head.part == model[0]] == kind).mean() > 0.9, kind
     given = np.full(len(vertices), parts.AUTOMATIC)
-    given[head.part == h.TEETH_LOWER] = parts.STILL
-    given[head.part == h.EYE_LEFT] = parts.LOWER_TEETH
+    given[head.part == HeadPart.TEETH_LOWER] = parts.STILL
+    given[head.part == HeadPart.EYE_LEFT] = parts.LOWER_TEETH
     space = fit(vertices, head.faces, person[2], given)
     assert (space.parts[given != parts.AUTOMATIC] == given[given != parts.AUTOMATIC]).all()
-    assert np.abs(space.basis[:, head.part == h.TEETH_LOWER]).max() == 0
-    assert np.linalg.norm(space.basis[jaw, head.part == h.EYE_LEFT], axis=1).min() > 0.005
+    assert np.abs(space.basis[:, head.part == HeadPart.TEETH_LOWER]).max() == 0
+    assert np.linalg.norm(space.basis[jaw, head.part == HeadPart.EYE_LEFT], axis=1).min() > 0.005
 
 
 def test_a_fit_tells_its_stages_and_stops_when_told(person):
@@ -213,5 +218,5 @@ def test_a_fit_tells_its_stages_and_stops_when_told(person):
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        fit(*person, step=stop_at_the_end)
+        fit(*person, progress=stop_at_the_end)
     assert [fraction for fraction, _ in told] == sorted({fraction for fraction, _ in told}) and len(told) == 2

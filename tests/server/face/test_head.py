@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from server.arkit import CHANNELS
-from server.face import head as h
-from server.face.head import load_head
+from server.face.head import ASSET, HeadPart, HeadRegion, load_head
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def test_shapes_and_sizes(head):
     assert head.faces.min() == 0 and head.faces.max() == count - 1
     assert all(np.isfinite(a).all() for a in (head.vertices, head.basis, head.identity_modes))
     assert head.channels == CHANNELS
-    assert h.ASSET.stat().st_size < 6e6
+    assert ASSET.stat().st_size < 6e6
 
 
 def test_orientation(head):
@@ -65,13 +64,13 @@ def test_identities_are_people(head):
 
 def test_parts_follow_their_rules(head):
     jaw = np.linalg.norm(head.basis[row("jawOpen")], axis=1)
-    assert jaw[head.part == h.TEETH_UPPER].max() < 1e-5
-    assert jaw[head.part == h.TEETH_LOWER].min() > 0.01
-    assert jaw[np.isin(head.part, (h.EYE_LEFT, h.EYE_RIGHT))].max() < 1e-5
-    tongue = head.part == h.TONGUE
+    assert jaw[head.part == HeadPart.TEETH_UPPER].max() < 1e-5
+    assert jaw[head.part == HeadPart.TEETH_LOWER].min() > 0.01
+    assert jaw[np.isin(head.part, (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT))].max() < 1e-5
+    tongue = head.part == HeadPart.TONGUE
     assert head.basis[row("tongueOut")][tongue, 1].min() < -0.02
     assert np.abs(head.basis[row("tongueOut")][~tongue]).max() < 1e-6
-    ball = head.part == h.EYE_LEFT
+    ball = head.part == HeadPart.EYE_LEFT
     radius = np.linalg.norm(head.vertices[ball] - head.eye_centres[0], axis=1)
     turned = head.vertices[ball] + head.basis[row("eyeLookUpLeft")][ball]
     np.testing.assert_allclose(np.linalg.norm(turned - head.eye_centres[0], axis=1), radius, atol=2e-4)
@@ -79,9 +78,9 @@ def test_parts_follow_their_rules(head):
 
 
 def test_lips_roll_over_what_lines_the_mouth(head):
-    lips = np.isin(head.region, (h.LIP_UPPER, h.LIP_LOWER))
+    lips = np.isin(head.region, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER))
     gap = np.linalg.norm(head.vertices[:, None] - head.vertices[lips][None, ::4], axis=2).min(1)
-    deep = (head.region == h.MOUTH_BAG) & (gap > 0.012)
+    deep = (head.region == HeadRegion.MOUTH_BAG) & (gap > 0.012)
     for channel in ("mouthRollLower", "mouthRollUpper"):
         travel = np.linalg.norm(head.basis[row(channel)], axis=1)
         assert travel[lips].max() > 0.004 and travel[deep].max() < 0.001
@@ -95,7 +94,7 @@ def test_blinks_close_up_and_down(head):
 
 def test_lower_molars_are_no_higher_than_the_incisors(head):
     """Otherwise they are seen in the corners of an open mouth."""
-    teeth = head.vertices[head.part == h.TEETH_LOWER]
+    teeth = head.vertices[head.part == HeadPart.TEETH_LOWER]
     incisors, molars = teeth[np.abs(teeth[:, 0]) < 0.01], teeth[teeth[:, 1] > -0.078]
     assert molars[:, 2].max() < incisors[:, 2].max()
 

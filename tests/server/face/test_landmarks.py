@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from server.errors import LSFError
-from server.face import head as h
 from server.face.build.synthetic import ellipsoid, join, rotation, torso
-from server.face.head import load_head
-from server.face.raster import boxes, may_show, render, vertex_normals
+from server.face.geometry import vertex_normals
+from server.face.head import HeadPart, load_head
+from server.face.raster import may_cover_pixel, render, triangle_bounds
 from server.face.space import fit
 
 
@@ -38,8 +38,11 @@ def test_found_on_a_head(person):
 
 def test_found_on_a_body_in_centimetres_that_faces_elsewhere(person):
     vertices, triangles, landmarks = person
-    body, body_triangles = join(vertices, triangles, *torso(np.random.default_rng(0), vertices))
-    move = lambda p: 100 * p @ rotation(0, 0, 90).T + (50, 0, 120)
+    body, body_triangles = join(vertices, triangles, *torso(np.random.default_rng(0)))
+
+    def move(p):
+        return 100 * p @ rotation(0, 0, 90).T + (50, 0, 120)
+
     space = fit(move(body), body_triangles)
     assert error(space, move(landmarks)) < 0.035
     assert np.abs(space.basis[:, len(vertices) :]).max() < 0.01  # the body stays still
@@ -108,7 +111,7 @@ def test_what_falls_between_pixels_may_be_left_out(person):
     """A dense mesh gives the same picture without the triangles that no pixel's centre can lie in."""
     vertices, triangles, _ = person
     normals, centre, size = vertex_normals(vertices, triangles), vertices[:, [0, 2]].mean(0), 0.2
-    shown = may_show(*boxes(vertices, triangles), centre, size, 60)
+    shown = may_cover_pixel(*triangle_bounds(vertices, triangles), centre, size, 60)
     assert 0 < shown.sum() < 0.7 * len(triangles)
     whole = render(vertices, triangles, normals, centre, size, 60)
     part = render(vertices, triangles[shown], normals, centre, size, 60)
@@ -126,4 +129,4 @@ def test_landmark_definition():
     marks = load_head().landmarks68
     np.testing.assert_allclose(marks[MIRROR] * (-1, 1, 1), marks, atol=2e-3)
     assert (np.sort(MIRROR) == np.arange(68)).all()
-    assert h.PARTS[h.SKIN] == "skin"
+    assert HeadPart(0).name == "SKIN"

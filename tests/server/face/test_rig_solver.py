@@ -51,7 +51,10 @@ def test_limits_hold_and_dead_shapes_stay(head):
 def test_a_rig_of_visemes_closes_its_lips(head):
     """Vowels with the jaw down, PP as pressed lips; p, b, m of three frames between vowels must reach contact."""
     vertices, face = head
-    viseme = lambda **mix: sum(v * face.basis[row(c)] for c, v in mix.items())
+
+    def viseme(**mix):
+        return sum(v * face.basis[row(c)] for c, v in mix.items())
+
     shapes = np.stack(
         [
             viseme(jawOpen=0.6, mouthLowerDownLeft=0.2, mouthLowerDownRight=0.2),
@@ -92,7 +95,7 @@ def test_weights_are_smooth_in_time(head):
 
 
 @pytest.mark.parametrize(
-    "shapes, limits",
+    ("shapes", "limits"),
     [
         (np.zeros((0, 4, 3), np.float32), np.zeros((0, 2))),
         (np.zeros((2, 4), np.float32), np.tile(UNIT, (2, 1))),

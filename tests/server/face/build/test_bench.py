@@ -17,8 +17,12 @@ def space():
 
 def truth(change=lambda deltas: deltas):
     head = load_head()
-    return {"channels": np.array(CHANNELS), "deltas": change(head.basis.copy()), "landmarks68_ids": np.arange(68),
-            "landmarks68_xyz": head.landmarks68}
+    return {
+        "channels": np.array(CHANNELS),
+        "deltas": change(head.basis.copy()),
+        "landmarks68_ids": np.arange(68),
+        "landmarks68_xyz": head.landmarks68,
+    }
 
 
 def test_a_head_agrees_with_itself(space):
@@ -38,7 +42,7 @@ def test_what_is_wrong_shows(space):
 
     spoiled = agreement(space, truth(spoil))
     assert spoiled[0] < 0.9 and spoiled[5] > 0.1
-    far = truth() | {"landmarks68_xyz": head.landmarks68 + (0.01, 0, 0)}
+    far = truth() | {"landmarks68_xyz": head.landmarks68 + np.array([0.01, 0, 0])}
     eyes = np.linalg.norm(head.landmarks68[36] - head.landmarks68[45])
     np.testing.assert_allclose(landmark_error(space, far), 0.01 / eyes, rtol=1e-3)
     assert np.isnan(agreement(space, {})).all() and np.isnan(landmark_error(space, {}))

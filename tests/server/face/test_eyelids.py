@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 
 from server.arkit import CHANNELS
-from server.face import head as h
-from server.face.seam_closure import close_all, head_seams
-from server.face.head import load_head
-from server.face.eyelids import EYES, see_lids
-from server.face.raster import vertex_normals
-from server.face.registration import Target
+from server.face.eyelids import EYES, detect_eyelids
+from server.face.geometry import vertex_normals
+from server.face.head import HeadPart, HeadRegion, load_head
+from server.face.seam_closure import close_all_seams, seam_vertices
+from server.face.target_mesh import TargetMesh
 
 
 def target(vertices, triangles):
-    return Target(
+    return TargetMesh(
         vertices,
         triangles,
         vertex_normals(vertices, triangles),
@@ -25,13 +24,17 @@ def target(vertices, triangles):
 @pytest.fixture(scope="module")
 def skin():
     head = load_head()
-    return head.vertices.astype(float), head.faces[(head.part[head.faces] == h.SKIN).all(1)], head.landmarks68.copy()
+    return (
+        head.vertices.astype(float),
+        head.faces[(head.part[head.faces] == HeadPart.SKIN).all(1)],
+        head.landmarks68.copy(),
+    )
 
 
 def test_corners_and_lids_are_seen_where_the_landmarks_were_off(skin):
     vertices, triangles, landmarks = skin
     off = landmarks + np.random.default_rng(0).normal(0, 0.002, landmarks.shape)
-    found, seen = see_lids(target(vertices, triangles), off)
+    found, seen = detect_eyelids(target(vertices, triangles), off)
     assert seen[36:48].all() and not seen[:36].any() and not seen[48:].any()
     outer, lids = [36, 45], [37, 38, 40, 41, 43, 44, 46, 47]
     assert np.linalg.norm((found - landmarks)[outer][:, [0, 2]], axis=1).max() < 0.0015
@@ -43,18 +46,20 @@ def test_closed_and_filled_eyes_show_no_opening(skin):
     vertices, triangles, landmarks = skin
     head = load_head()
     blink = head.basis[[CHANNELS.index("eyeBlinkLeft"), CHANNELS.index("eyeBlinkRight")]].sum(0)
-    assert not see_lids(target(vertices + blink, triangles), landmarks)[1].any()
-    balls = head.faces[np.isin(head.part[head.faces], (h.EYE_LEFT, h.EYE_RIGHT)).all(1)]
-    found, seen = see_lids(target(vertices, np.concatenate([triangles, balls])), landmarks)
+    assert not detect_eyelids(target(vertices + blink, triangles), landmarks)[1].any()
+    balls = head.faces[np.isin(head.part[head.faces], (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT)).all(1)]
+    found, seen = detect_eyelids(target(vertices, np.concatenate([triangles, balls])), landmarks)
     for eye in EYES:  # lids may still stand out before an eyeball, but nothing goes astray
         assert not seen[eye].any() or np.linalg.norm(found[eye] - landmarks[eye], axis=1).max() < 0.004
 
 
 def test_lids_meet_and_overlap_as_far_as_they_are_told(skin):
     head, vertices = load_head(), load_head().vertices.astype(float)
-    seams = head_seams(head)
+    seams = seam_vertices(head)
     for overlap, gap in ((0.0, 0.0), (0.001, -0.001)):
-        shapes = close_all(vertices, head.faces, head.basis.astype(float), seams, head.region == h.MOUTH_BAG, overlap)
+        shapes = close_all_seams(
+            vertices, head.faces, head.basis.astype(float), seams, head.region == HeadRegion.MOUTH_BAG, overlap
+        )
         closed = vertices + shapes[CHANNELS.index("eyeBlinkLeft")]
         upper, lower = (closed[seams[f"{lid}_lid_left"]][:, 2].mean() for lid in ("upper", "lower"))
         np.testing.assert_allclose(upper - lower, gap, atol=3e-4)

@@ -1,0 +1,118 @@
+"""The mesh that the canonical head is fitted to, in the head's frame, with sample points for closest-point queries."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..errors import LSFError
+from ..numerics import BoolArray, FloatArray, IntArray
+from .geometry import Similarity, sample_surface
+
+SAMPLE_SPACING = 0.002  # metres between sample points
+MIN_COSINE = 0.6  # between normals of corresponding points
+NORMAL_PENALTY = 0.004  # metres per unit of 1 - cosine
+
+
+def no_face_error() -> LSFError:
+    """Return the error for a mesh on which no face is found."""
+    return LSFError(
+        "no_face",
+        "No face was found on this mesh: select the character's head, facing -Y with Z up, or "
+        "place the landmarks by hand.",
+    )
+
+
+@dataclass
+class TargetMesh:
+    """The user's mesh in the head's frame (metres, Z up, facing −Y).
+
+    Attributes:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+        normals: Unit vertex normals (V, 3).
+        side: Mouth side of each vertex (V,) as Head.mouth_side, 0 until it is known.
+        skin: Triangles of the piece that carries the face (T,).
+        points: Sample points of the skin near the face (N, 3), after `sample`.
+        point_normals: Their unit normals (N, 3).
+        point_corners: Vertices of the triangle of each sample point (N, 3).
+        tree: Search tree over `points`.
+    """
+
+    vertices: FloatArray
+    triangles: IntArray
+    normals: FloatArray
+    side: IntArray
+    skin: BoolArray
+    points: FloatArray = field(init=False)
+    point_normals: FloatArray = field(init=False)
+    point_corners: IntArray = field(init=False)
+    tree: cKDTree = field(init=False)
+
+    def sample(self, centre: FloatArray, radius: float) -> None:
+        """Sample the skin within `radius` metres of `centre` (3,).
+
+        Raises:
+            LSFError: "no_face" if no triangle of the skin lies there.
+        """
+        near = ((self.vertices - centre) ** 2).sum(1) < radius**2
+        near = self.skin & near[self.triangles].any(1)
+        if not near.any():
+            raise no_face_error()
+        triangles = self.triangles[near]
+        owner, weight = sample_surface(self.vertices, triangles, SAMPLE_SPACING)
+        self.point_corners = triangles[owner]
+        self.points = np.einsum("nki,nk->ni", self.vertices[self.point_corners], weight)
+        normals = np.einsum("nki,nk->ni", self.normals[self.point_corners], weight)
+        self.point_normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        self.tree = cKDTree(self.points)
+
+    def flip_normals(self) -> None:
+        """Reverse all normals."""
+        self.normals, self.point_normals = -self.normals, -self.point_normals
+
+    def change_frame(self, to_present: Similarity) -> None:
+        """Move the mesh into the frame from which `to_present` leads to the present one."""
+        self.vertices = to_present.apply_inverse(self.vertices)
+        self.points = to_present.apply_inverse(self.points)
+        self.normals = self.normals @ to_present.rotation
+        self.point_normals = self.point_normals @ to_present.rotation
+        self.tree = cKDTree(self.points)
+
+    def nearest_samples(self, points: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return distance and index (M,) of the sample point nearest to each point (M, 3)."""
+        distance, index = self.tree.query(points)
+        return np.asarray(distance), np.asarray(index)
+
+    def find_correspondences(
+        self,
+        points: FloatArray,
+        normals: FloatArray,
+        max_distance: float,
+        side: IntArray | None = None,
+        neighbours: int = 8,
+    ) -> IntArray:
+        """Return the best sample point for each given point: near, with a like normal, on the same side of the mouth.
+
+        Args:
+            points: Points (M, 3).
+            normals: Their unit normals (M, 3).
+            max_distance: Metres; sample points farther away do not count.
+            side: Mouth side of each point (M,); None: the sides do not matter.
+            neighbours: Number of nearest sample points to choose from.
+
+        Returns:
+            Index of a sample point (M,), -1 where none is suitable.
+        """
+        distance, index = self.tree.query(points, k=neighbours, distance_upper_bound=max_distance)
+        found = index < len(self.points)
+        index = np.where(found, index, 0)
+        cosine = np.einsum("nki,ni->nk", self.point_normals[index], normals)
+        usable = found & (cosine > MIN_COSINE)
+        if side is not None:
+            point_side = np.sign(self.side[self.point_corners].sum(1))
+            usable &= point_side[index] * side[:, None] >= 0
+        score = np.where(usable, distance + NORMAL_PENALTY * (1 - cosine), np.inf)
+        best = score.argmin(1)
+        rows = np.arange(len(points))
+        return np.where(np.isfinite(score[rows, best]), index[rows, best], -1)
