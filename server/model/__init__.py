@@ -4,4 +4,4 @@ from .config import BackboneConfig, LSFConfig
 from .inference import SpeechResult, synthesize
 from .lsf import LSF, Output
 
-__all__ = ["BackboneConfig", "LSF", "LSFConfig", "Output", "SpeechResult", "synthesize"]
+__all__ = ["LSF", "BackboneConfig", "LSFConfig", "Output", "SpeechResult", "synthesize"]

@@ -1,69 +1,98 @@
-"""Every size of the model in one frozen dataclass, with a strict JSON round trip.
+"""The configuration of the model: all sizes in one frozen dataclass, with a strict JSON round trip.
 
-`LSFConfig.paper()` is LSF-Animation as published (arXiv 2510.21864); `LSFConfig()` is what the default checkpoint uses.
-The two differ in sizes and in a few switches whose reasons stand beside the fields; the code that reads them is one.
+`LSFConfig.paper()` is LSF-Animation as published (arXiv 2510.21864); `LSFConfig()` has the architecture of the default
+checkpoint. Both run through the same code. They differ in sizes and in a few switches, whose reasons stand beside them.
 """
 
 import dataclasses
 import json
 import typing
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from ..arkit import CHANNELS as ARKIT_CHANNELS
 from ..errors import LSFError
 from ..protocol.emotions import EMOTION_CLASSES
 
 FLAME_CHANNELS = (*tuple(f"expression{i:02d}" for i in range(50)), "jawX", "jawY", "jawZ")
+FEATURE_RATE = 50  # Hz; frames of the speech backbones
+MAX_SIZE = 1 << 14  # of any layer or codebook: a damaged config.json must not allocate without limit
+MAX_LAYERS = 48  # likewise
+
+_Config = TypeVar("_Config", "BackboneConfig", "LSFConfig")
 
 
-def bad(sentence: str) -> LSFError:
+def _invalid(sentence: str) -> LSFError:
+    """An error with what is wrong with a config.json."""
     return LSFError("bad_checkpoint", f"This model's config.json cannot be used: {sentence}")
 
 
-def positive(config, *names: str) -> None:
-    for name in names:
-        if not 1 <= getattr(config, name) <= 1 << 14:
-            raise bad(f"{name} must be between 1 and {1 << 14}.")
+def _check_ranges(config: "BackboneConfig | LSFConfig", names: str, least: int) -> None:
+    """Raise LSFError if one of the fields in `names` is not in least … MAX_SIZE."""
+    for name in names.split():
+        if not least <= getattr(config, name) <= MAX_SIZE:
+            raise _invalid(f"{name} must be between {least} and {MAX_SIZE}.")
 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """A speech encoder from `transformers`; its layers give hidden states at 50 Hz."""
+    """A speech encoder from `transformers`, whose layers give hidden states at 50 Hz.
 
-    kind: str = "whisper"  # "whisper", "hubert" or "wav2vec2"
+    Attributes:
+        kind: "whisper", "hubert" or "wav2vec2".
+        hidden: Width of the hidden states.
+        heads: Attention heads.
+        mlp: Width of the feed-forward layers.
+        mels: Mel bands; whisper only.
+        positions: Longest window in frames of 50 Hz (1000 = 20 s).
+        conv: Channels of the waveform convolutions; hubert and wav2vec2 only.
+        trainable: Whether the second stage fine-tunes the upper layers.
+        frozen_layers: Of a trainable one: this many lowest layers, and all before them, stay frozen.
+
+    Raises:
+        LSFError: "bad_checkpoint" if a value is out of range.
+    """
+
+    kind: str = "whisper"
     hidden: int = 512
     heads: int = 8
     mlp: int = 2048
-    mels: int = 80  # whisper only
-    positions: int = 1000  # the longest window that it hears, in 50 Hz frames (1000 = 20 s)
-    conv: int = 512  # hubert and wav2vec2 only: channels of the waveform convolutions
+    mels: int = 80
+    positions: int = 1000
+    conv: int = 512
     trainable: bool = False
-    frozen_layers: int = 2  # of a trainable one: the lowest layers (and all below them) stay as they are
+    frozen_layers: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in ("whisper", "hubert", "wav2vec2"):
-            raise bad(f'"{self.kind}" is no kind of speech backbone; use whisper, hubert or wav2vec2.')
+            raise _invalid(f'"{self.kind}" is no kind of speech backbone; use whisper, hubert or wav2vec2.')
         if self.kind == "whisper" and self.trainable:
-            raise bad("a whisper backbone is always frozen; set trainable to false.")
-        positive(self, "hidden", "heads", "mlp", "mels", "positions", "conv")
+            raise _invalid("a whisper backbone is always frozen; set trainable to false.")
+        _check_ranges(self, "hidden heads mlp mels positions conv", 1)
         if self.hidden % self.heads:
-            raise bad(f"hidden {self.hidden} must be a multiple of heads {self.heads}.")
+            raise _invalid(f"hidden {self.hidden} must be a multiple of heads {self.heads}.")
 
 
 @dataclass(frozen=True)
 class LSFConfig:
+    """The configuration of LSF.
+
+    Raises:
+        LSFError: "bad_checkpoint" if a value is out of range or contradicts another.
+    """
+
     # Motion space: K curves at `fps`, each standardised inside the model.
     motion_space: str = "arkit"  # "arkit" or "flame"
     channels: tuple[str, ...] = ARKIT_CHANNELS
     fps: int = 25
     clamp: bool = True  # curves are weights in [0, 1]
 
-    # Speech. `fold` 50 Hz features make one motion frame. Layer k is the output of the k-th encoder layer (1: first).
+    # Speech. Layer k is the output of the k-th encoder layer; 1 is the first.
     motion_backbone: BackboneConfig = BackboneConfig()
     motion_layers: tuple[int, ...] = (2, 3, 4)
-    emotion_backbone: BackboneConfig | None = None  # None: the motion backbone hears for both streams
+    emotion_backbone: BackboneConfig | None = None  # None: the motion backbone serves both streams
     emotion_layers: tuple[int, ...] = (2, 3, 4)
-    fold: int = 2
+    frame_stack: int = 2  # consecutive feature frames of 50 Hz that are concatenated to one motion frame
     motion_components: int = 256  # principal components of the standardised features; 0 keeps them all
     emotion_components: int = 128
     feature_noise: float = 0.0  # standard deviation, added to standardised features while training
@@ -83,104 +112,95 @@ class LSFConfig:
     fusion_blocks: int = 2
     fusion_span: int = 0  # frames to either side that the streams attend to; 0 is the whole window
     dropout: float = 0.1
-    emotions: int = len(EMOTION_CLASSES)  # classes that the emotion reader tells apart; 0: no reader
+    emotions: int = len(EMOTION_CLASSES)  # classes of the emotion reader; 0: no reader
 
-    # From speech to the latent. The paper's z is the fused motion stream (direct_path empty). On little data a path
-    # straight from the features, with the fused stream as a gated residual, is meant to generalise better: z is the
-    # mean of the listed branches ("linear", "conv") + gate · fused, the gate starting at zero.
+    # From speech to the latent z. In the paper, z is the fused motion stream (direct_path empty). On little data, a
+    # path straight from the features with the fused stream as a gated residual is meant to generalise better: z is the
+    # mean of the listed branches ("linear", "conv") + gate · fused stream, and the gate starts at zero.
     direct_path: tuple[str, ...] = ("linear", "conv")
     direct_kernel: int = 5
     direct_width: int = 128
 
-    # Motion prior: a frame's latent is `codes_per_frame` codes of `code_size`.
+    # Motion prior (VQ-VAE): the latent of a frame is `codes_per_frame` codes of `code_size`.
     codes: int = 256
     code_size: int = 128
     codes_per_frame: int = 2
-    residual_stages: int = 0  # further codebooks, each coding what the one before left over
+    residual_stages: int = 0  # further codebooks, each quantising the residual of the one before
     prior_width: int = 256
     prior_mlp: int = 384
     prior_heads: int = 8
     prior_layers: int = 2  # transformer layers in the encoder and in the decoder; 0 is purely convolutional
     prior_span: int = 25  # frames to either side that these attend to; 0 is the whole window
     prior_norm: str = "layer"
-    commitment: float = 0.25
-    take_smoothing: float = 3.0  # frames over which the choices of a take (temperature > 0) hold together; paper: 0
+    commitment: float = 0.25  # weight of the commitment loss
+    take_smoothing: float = 3.0  # frames over which the codes of a take (temperature > 0) are correlated; paper: 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        self._check_choices()
+        _check_ranges(
+            self,
+            "fps frame_stack identity_size identity_styles width mlp heads kernel fusion_tokens direct_kernel "
+            "direct_width codes code_size codes_per_frame prior_width prior_mlp prior_heads",
+            1,
+        )
+        _check_ranges(
+            self,
+            "motion_components emotion_components fusion_span emotions residual_stages prior_layers prior_span "
+            "feature_noise dropout take_smoothing commitment",
+            0,
+        )
+        self._check_sizes()
+
+    def _check_choices(self) -> None:
+        """Raise LSFError if a field has none of its possible values."""
         if self.motion_space not in ("arkit", "flame"):
-            raise bad(f'"{self.motion_space}" is no motion space; use arkit or flame.')
+            raise _invalid(f'"{self.motion_space}" is no motion space; use arkit or flame.')
         for name in ("stream_norm", "prior_norm"):
             if getattr(self, name) not in ("instance", "layer"):
-                raise bad(f"{name} must be instance or layer.")
+                raise _invalid(f"{name} must be instance or layer.")
         if any(branch not in ("linear", "conv") for branch in self.direct_path):
-            raise bad("direct_path lists branches named linear or conv.")
+            raise _invalid("direct_path lists branches named linear or conv.")
         if not self.channels or len(set(self.channels)) != len(self.channels):
-            raise bad("channels must be a list of different names.")
+            raise _invalid("channels must be a list of different names.")
         for name in ("motion_layers", "emotion_layers"):
-            if not getattr(self, name) or min(getattr(self, name)) < 1 or max(getattr(self, name)) > 48:
-                raise bad(f"{name} must list layers between 1 and 48.")
-        positive(
-            self,
-            "fps",
-            "fold",
-            "identity_size",
-            "identity_styles",
-            "width",
-            "mlp",
-            "heads",
-            "kernel",
-            "fusion_tokens",
-            "direct_kernel",
-            "direct_width",
-            "codes",
-            "code_size",
-            "codes_per_frame",
-            "prior_width",
-            "prior_mlp",
-            "prior_heads",
-        )
-        for name in (
-            "motion_components",
-            "emotion_components",
-            "fusion_span",
-            "emotions",
-            "residual_stages",
-            "prior_layers",
-            "prior_span",
-            "feature_noise",
-            "dropout",
-            "take_smoothing",
-            "commitment",
-        ):
-            if not 0 <= getattr(self, name) <= 1 << 14:
-                raise bad(f"{name} must be between 0 and {1 << 14}.")
-        if self.fps * self.fold != 50:
-            raise bad("fps times fold must be 50, the rate of the speech features.")
+            if not getattr(self, name) or min(getattr(self, name)) < 1 or max(getattr(self, name)) > MAX_LAYERS:
+                raise _invalid(f"{name} must list layers between 1 and {MAX_LAYERS}.")
+
+    def _check_sizes(self) -> None:
+        """Raise LSFError if sizes contradict each other."""
+        if self.fps * self.frame_stack != FEATURE_RATE:
+            raise _invalid(f"fps times frame_stack must be {FEATURE_RATE}, the rate of the speech features.")
         if self.kernel % 2 == 0 or self.direct_kernel % 2 == 0:
-            raise bad("kernels must be odd.")
-        if not 2 <= self.fusion_blocks <= 48:
-            raise bad("fusion_blocks must be between 2 and 48: the first fuses, the last reads the result.")
+            raise _invalid("kernels must be odd.")
+        if not 2 <= self.fusion_blocks <= MAX_LAYERS:
+            raise _invalid(
+                f"fusion_blocks must be between 2 and {MAX_LAYERS}: the first fuses, the last gives the result."
+            )
         if self.width % (4 * self.heads):
-            raise bad("width must be a multiple of 4 × heads.")
+            raise _invalid("width must be a multiple of 4 × heads.")
         if self.prior_width % (2 * self.prior_heads):
-            raise bad("prior_width must be a multiple of 2 × prior_heads.")
+            raise _invalid("prior_width must be a multiple of 2 × prior_heads.")
         if not self.direct_path and self.width != self.latent:
-            raise bad("without a direct path, width must be codes_per_frame × code_size.")
-        if max(self.prior_layers, self.residual_stages, len(self.direct_path)) > 48:
-            raise bad("prior_layers, residual_stages and direct_path end at 48.")
+            raise _invalid("without a direct path, width must be codes_per_frame × code_size.")
+        if max(self.prior_layers, self.residual_stages, len(self.direct_path)) > MAX_LAYERS:
+            raise _invalid(f"prior_layers, residual_stages and direct_path end at {MAX_LAYERS}.")
         if self.dropout >= 1:
-            raise bad("dropout must be below 1.")
+            raise _invalid("dropout must be below 1.")
 
     @property
     def latent(self) -> int:
-        """Width of z: all codes of one frame."""
+        """Width of the latent z: all codes of one frame."""
         return self.codes_per_frame * self.code_size
 
     @classmethod
-    def paper(cls, **changes) -> "LSFConfig":
-        """LSF-Animation as published: FLAME motion, HuBERT base, a second backbone of emotion2vec's size, 12 blocks."""
+    def paper(cls, **changes: Any) -> "LSFConfig":
+        """Return LSF-Animation as published: FLAME motion, HuBERT base, a second backbone as large as emotion2vec.
+
+        Args:
+            changes: Fields that differ from the paper.
+        """
         base = BackboneConfig(kind="hubert", hidden=768, heads=12, mlp=3072, trainable=True)
-        settings = {
+        settings: dict[str, Any] = {
             "motion_space": "flame",
             "channels": FLAME_CHANNELS,
             "clamp": False,
@@ -203,43 +223,49 @@ class LSFConfig:
         return cls(**{**settings, **changes})
 
     def to_json(self) -> str:
+        """Return the text of config.json."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "LSFConfig":
-        """Read `to_json`'s text. Anything unknown, missing or of the wrong type is an LSFError("bad_checkpoint")."""
+        """Read the text of a config.json.
+
+        Raises:
+            LSFError: "bad_checkpoint" for anything that is unknown, missing, or of the wrong type.
+        """
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise bad("it is not JSON; get the checkpoint anew.") from error
-        return read(cls, values)
+            raise _invalid("it is not JSON; get the checkpoint anew.") from error
+        return _from_dict(cls, values)
 
 
-def read(cls, values):
-    """Build dataclass `cls` from parsed JSON, checking names and types field by field."""
+def _from_dict(cls: type[_Config], values: object) -> _Config:
+    """Build a configuration from parsed JSON; every field must be there and have its type."""
     if not isinstance(values, dict):
-        raise bad(f"{cls.__name__} must be a JSON object.")
+        raise _invalid(f"{cls.__name__} must be a JSON object.")
     types = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(types))
     if unknown:
-        raise bad(f"it has the unknown setting {', '.join(unknown)}; it may come from a newer version of LSF.")
+        raise _invalid(f"it has the unknown setting {', '.join(unknown)}; it may come from a newer version of LSF.")
     missing = sorted(set(types) - set(values))
     if missing:
-        raise bad(f"it lacks the setting {', '.join(missing)}; it may come from an older version of LSF.")
-    return cls(**{name: convert(types[name], value, name) for name, value in values.items()})
+        raise _invalid(f"it lacks the setting {', '.join(missing)}; it may come from an older version of LSF.")
+    return cls(**{name: _convert(types[name], value, name) for name, value in values.items()})
 
 
-def convert(kind, value, name: str):
+def _convert(kind: Any, value: Any, name: str) -> Any:
+    """Convert the JSON value of a field to its annotated type. Raises LSFError if it has another."""
     if kind == BackboneConfig | None:
-        return None if value is None else read(BackboneConfig, value)
+        return None if value is None else _from_dict(BackboneConfig, value)
     if kind is BackboneConfig:
-        return read(BackboneConfig, value)
+        return _from_dict(BackboneConfig, value)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list):
-            raise bad(f"{name} must be a list.")
-        return tuple(convert(typing.get_args(kind)[0], item, name) for item in value)
+            raise _invalid(f"{name} must be a list.")
+        return tuple(_convert(typing.get_args(kind)[0], item, name) for item in value)
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise bad(f"{name} must be of type {kind.__name__}.")
+        raise _invalid(f"{name} must be of type {kind.__name__}.")
     return value

@@ -1,7 +1,7 @@
-"""Hierarchical interaction fusion blocks: learned tokens carry what speech's emotion and its motion tell each other.
+"""Hierarchical interaction fusion blocks (HIFB): learned tokens exchange information between emotion and motion stream.
 
-LSF-Animation (arXiv 2510.21864): in every block the tokens travel through one transformer layer with each stream, then
-attend to all pairs [e_i ; m_j] of an emotion frame and a motion frame, and go on into the next block.
+LSF-Animation (arXiv 2510.21864): in every block the tokens pass through one transformer layer with each stream, then
+attend to all pairs [e_i ; m_j] of an emotion frame and a motion frame, and continue in the next block.
 """
 
 import torch
@@ -12,10 +12,10 @@ from .layers import TransformerLayer, attention_mask, pre_norm_mlp, split_heads
 
 
 class PairAttention(nn.Module):
-    """Tokens attend to the Cartesian product of two streams, in linear time and exactly.
+    """Attention of tokens to the Cartesian product of two streams, exact and in linear time.
 
-    Key and value of a pair are linear in [e_i ; m_j], so a pair's logit is s_i + t_j. The softmax of such a sum over
-    all pairs is softmax(s) ⊗ softmax(t), whose marginals are the two softmaxes; and as the value is a sum too, the
+    Key and value of a pair are linear in [e_i ; m_j], so the logit of a pair is s_i + t_j. The softmax of such a sum
+    over all pairs is softmax(s) ⊗ softmax(t), whose marginals are the two softmaxes; and as the value is a sum too, the
     whole is the sum of two ordinary cross-attentions: O(Fe + Fm) instead of O(Fe · Fm).
     """
 
@@ -25,7 +25,7 @@ class PairAttention(nn.Module):
         self.heads = heads
         self.token_norm, self.emotion_norm, self.motion_norm = (nn.LayerNorm(size) for _ in range(3))
         self.query = nn.Linear(size, inner)
-        # The two halves of the key's and value's matrix over [e ; m]. A bias on the key would shift all logits alike.
+        # The two halves of the matrices of key and value over [e ; m]. A bias on the key would shift all logits alike.
         self.emotion_key = nn.Linear(size, inner, bias=False)
         self.motion_key = nn.Linear(size, inner, bias=False)
         self.emotion_value = nn.Linear(size, inner, bias=False)
@@ -40,23 +40,35 @@ class PairAttention(nn.Module):
         emotion_mask: Tensor | None = None,
         motion_mask: Tensor | None = None,
     ) -> Tensor:
-        """Tokens (B, n, C), emotion (B, Fe, C), motion (B, Fm, C), masks (B, Fe), (B, Fm) -> (B, n, C)"""
-        emotion, motion = self.emotion_norm(emotion), self.motion_norm(motion)
-        q = split_heads(self.query(self.token_norm(tokens)), self.heads)
+        """Attend to all pairs of frames.
 
-        def attend(key, value, mask):
+        Args:
+            tokens: (B, n, C) the queries.
+            emotion: (B, Fe, C) emotion stream.
+            motion: (B, Fm, C) motion stream.
+            emotion_mask: (B, Fe) true on valid frames.
+            motion_mask: (B, Fm) true on valid frames.
+
+        Returns:
+            (B, n, C) what the tokens gather, to be added to them.
+        """
+        emotion, motion = self.emotion_norm(emotion), self.motion_norm(motion)
+        query = split_heads(self.query(self.token_norm(tokens)), self.heads)
+
+        def attend(key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
             key, value = split_heads(key, self.heads), split_heads(value, self.heads)
             allowed = None if mask is None else mask[:, None, None, :]
-            return F.scaled_dot_product_attention(q, key, value, attn_mask=allowed)
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
 
-        heard = attend(self.emotion_key(emotion), self.emotion_value(emotion), emotion_mask) + attend(
+        attended = attend(self.emotion_key(emotion), self.emotion_value(emotion), emotion_mask) + attend(
             self.motion_key(motion), self.motion_value(motion), motion_mask
         )
-        return self.out(heard.transpose(1, 2).flatten(2))
+        result: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        return result
 
 
 class FusionBlock(nn.Module):
-    """One block. (tokens, emotion, motion) -> the same three, updated."""
+    """One block of the fusion."""
 
     def __init__(self, size: int, heads: int, mlp: int, dropout: float):
         super().__init__()
@@ -65,7 +77,21 @@ class FusionBlock(nn.Module):
         self.pairs = PairAttention(size, heads)
         self.mlp = pre_norm_mlp(size, mlp, dropout)
 
-    def forward(self, tokens: Tensor, emotion: Tensor, motion: Tensor, mask: Tensor | None, allowed: Tensor | None):
+    def forward(
+        self, tokens: Tensor, emotion: Tensor, motion: Tensor, mask: Tensor | None, allowed: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Update tokens and streams.
+
+        Args:
+            tokens: (B, n, C).
+            emotion: (B, F, C) emotion stream.
+            motion: (B, F, C) motion stream.
+            mask: (B, F) true on valid frames.
+            allowed: Mask of the self-attention over tokens and frames, see `layers.attention_mask`.
+
+        Returns:
+            Tokens, emotion stream and motion stream, shaped as before.
+        """
         n = tokens.shape[1]
         emotion = self.emotion_layer(torch.cat((tokens, emotion), 1), allowed)
         motion = self.motion_layer(torch.cat((tokens, motion), 1), allowed)
@@ -76,12 +102,23 @@ class FusionBlock(nn.Module):
 
 
 class HIFB(nn.Module):
-    """All blocks: emotion and motion streams (B, F, C) -> fused motion stream (B, F, C).
+    """All fusion blocks.
 
-    Of the last block only the motion layer is kept: its output is the result, and nothing reads the rest any more.
+    Of the last block only the motion layer is kept: its output is the result, and nothing reads the rest.
     """
 
     def __init__(self, size: int, heads: int, mlp: int, blocks: int, tokens: int, span: int, dropout: float):
+        """Make the blocks.
+
+        Args:
+            size: C, width of the streams.
+            heads: Attention heads.
+            mlp: Width of the feed-forward layers.
+            blocks: Number of blocks, the last included.
+            tokens: n, number of fusion tokens.
+            span: Frames to either side that the streams attend to; 0 is all.
+            dropout: Dropout rate.
+        """
         super().__init__()
         self.tokens = nn.Parameter(0.02 * torch.randn(1, tokens, size))
         self.blocks = nn.ModuleList(FusionBlock(size, heads, mlp, dropout) for _ in range(blocks - 1))
@@ -89,9 +126,11 @@ class HIFB(nn.Module):
         self.span = span
 
     def forward(self, emotion: Tensor, motion: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Fuse emotion stream and motion stream (B, F, C) to one (B, F, C); `mask` (B, F) is true on valid frames."""
         tokens = self.tokens.expand(len(motion), -1, -1)
         n = tokens.shape[1]
         allowed = attention_mask(mask, motion.shape[1], self.span, n, motion.device)
         for block in self.blocks:
             tokens, emotion, motion = block(tokens, emotion, motion, mask, allowed)
-        return self.last(torch.cat((tokens, motion), 1), allowed)[:, n:]
+        fused: Tensor = self.last(torch.cat((tokens, motion), 1), allowed)[:, n:]
+        return fused

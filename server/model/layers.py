@@ -1,16 +1,21 @@
-"""The building blocks that the streams, the fusion and the motion prior share.
+"""Layers that the streams, the fusion and the motion prior share.
 
-Shapes: B clips, F frames, C channels. A `mask` (B, F) is true on a clip's own frames, which come first; None means that
-all frames are valid. Every block gives a padded clip the same values as it gives that clip alone.
+Shapes: B clips, F frames, C channels. A `mask` (B, F) is true on the valid frames of a clip, which come first; None
+means that all frames are valid. Every layer gives a padded clip the same values as it gives that clip alone.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+POSITION_BASE = 10000.0  # ratio of the longest to the shortest wavelength of positions (Vaswani et al. 2017)
+NORM_EPSILON = 1e-5  # torch's default
+
 
 def extend_last(x: Tensor, mask: Tensor | None) -> Tensor:
-    """X (B, F, C) with the padding overwritten by each clip's last own frame: replicate padding for a batch."""
+    """Overwrite the padding of x (B, F, C) with each clip's last valid frame: replicate padding for a batch."""
     if mask is None:
         return x
     frames = torch.arange(x.shape[1], device=x.device)
@@ -19,72 +24,109 @@ def extend_last(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class FrameConv(nn.Module):
-    """Conv1d along the frames with replicate padding: (B, F, C) -> (B, F, out)."""
+    """Convolution along the frames with replicate padding: (B, F, C) -> (B, F, out)."""
 
     def __init__(self, size: int, out: int, kernel: int):
         super().__init__()
         self.conv = nn.Conv1d(size, out, kernel)
-        self.reach = kernel // 2
+        self.padding = kernel // 2
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Convolve x (B, F, C) with `mask` (B, F)."""
         x = extend_last(x, mask).transpose(1, 2)
-        return self.conv(F.pad(x, (self.reach, self.reach), mode="replicate")).transpose(1, 2)
+        convolved: Tensor = self.conv(F.pad(x, (self.padding, self.padding), mode="replicate"))
+        return convolved.transpose(1, 2)
 
 
 class InstanceNorm(nn.Module):
-    """InstanceNorm1d over a clip's own frames. One frame or a constant gives zeros (torch's own refuses one frame)."""
+    """InstanceNorm1d over the valid frames. One frame or a constant gives zeros (torch's own refuses one frame)."""
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        own = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
-        own = own[..., None] / own.sum(1)[:, None, None]  # weights of a mean over the frames
-        mean = (x * own).sum(1, keepdim=True)
-        variance = ((x - mean).square() * own).sum(1, keepdim=True)
-        return (x - mean) * torch.rsqrt(variance + 1e-5)
+        """Normalise x (B, F, C) over the frames of `mask` (B, F)."""
+        valid = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
+        weight = valid[..., None] / valid.sum(1)[:, None, None]  # of a mean over the frames
+        mean = (x * weight).sum(1, keepdim=True)
+        variance = ((x - mean).square() * weight).sum(1, keepdim=True)
+        return (x - mean) * torch.rsqrt(variance + NORM_EPSILON)
 
 
 class FrameNorm(nn.Module):
-    """LayerNorm of every frame by itself, so that a window's length does not matter."""
+    """LayerNorm of each frame, so that the length of a window does not matter."""
 
     def __init__(self, size: int):
         super().__init__()
         self.norm = nn.LayerNorm(size)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.norm(x)
+        """Normalise x (B, F, C); the mask is not needed."""
+        normalised: Tensor = self.norm(x)
+        return normalised
 
 
 class ConvEmbedding(nn.Module):
-    """Conv1d, LeakyReLU 0.2, norm, linear: the paper's way into a transformer. (B, F, C) -> same."""
+    """Convolution, LeakyReLU 0.2, norm, linear: the paper's input to a transformer, (B, F, C) -> same."""
 
     def __init__(self, size: int, kernel: int, norm: str):
+        """Make the layers.
+
+        Args:
+            size: C, channels.
+            kernel: Frames of the convolution.
+            norm: "instance" or "layer".
+        """
         super().__init__()
         self.conv = FrameConv(size, size, kernel)
         self.norm = InstanceNorm() if norm == "instance" else FrameNorm(size)
         self.linear = nn.Linear(size, size)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.linear(self.norm(F.leaky_relu(self.conv(x, mask), 0.2), mask))
+        """Embed x (B, F, C) with `mask` (B, F)."""
+        embedded: Tensor = self.linear(self.norm(F.leaky_relu(self.conv(x, mask), 0.2), mask))
+        return embedded
+
+
+def double(x: Tensor) -> Tensor:
+    """Convert to float64; on the CPU where the device is MPS, which has none."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def sinusoids(positions: Tensor, size: int) -> Tensor:
-    """Sinusoidal position codes (..., size) of `positions` (...)."""
-    rates = torch.exp(torch.arange(0, size, 2, device=positions.device) * (-9.210340371976184 / size))  # ln 10000
+    """Return the sinusoidal encoding (..., size) of `positions` (...) (Vaswani et al. 2017)."""
+    rates = torch.exp(torch.arange(0, size, 2, device=positions.device) * (-math.log(POSITION_BASE) / size))
     angles = positions[..., None] * rates
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(-2)
 
 
 def rotate(x: Tensor) -> Tensor:
-    """Rotary positions: x (B, heads, L, D) turned so that products depend on the distance of two frames alone."""
+    """Apply rotary positions (Su et al. 2021) to queries or keys.
+
+    Args:
+        x: (B, heads, L, D).
+
+    Returns:
+        The same shape, turned so that products of query and key depend on the distance of two frames only.
+    """
     half = x.shape[-1] // 2
-    rates = torch.exp(torch.arange(half, device=x.device) * (-9.210340371976184 / half))
+    rates = torch.exp(torch.arange(half, device=x.device) * (-math.log(POSITION_BASE) / half))
     angles = torch.arange(x.shape[2], device=x.device)[:, None] * rates
     a, b = x[..., :half], x[..., half:]
     return torch.cat((a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()), -1)
 
 
-def attention_mask(mask: Tensor | None, frames: int, span: int, tokens: int = 0, device=None) -> Tensor | None:
-    """Who may attend to whom, (B or 1, 1, L, L) with L = tokens + frames: own frames no further than `span` away (0: no
-    limit); `tokens` in front see and are seen by all. None where nothing is forbidden.
+def attention_mask(
+    mask: Tensor | None, frames: int, span: int, tokens: int = 0, device: torch.device | None = None
+) -> Tensor | None:
+    """Make the mask of a self-attention over tokens and frames.
+
+    Args:
+        mask: (B, F) true on valid frames; None: all are valid.
+        frames: F.
+        span: Frames to either side that a frame attends to; 0 is all.
+        tokens: Number of tokens before the frames, which attend to everything and which everything attends to.
+        device: Where to make it.
+
+    Returns:
+        (B or 1, 1, L, L), L = tokens + frames, true where attention is allowed; None if it is allowed everywhere.
     """
     if mask is None and (not span or span >= frames):
         return None
@@ -92,19 +134,28 @@ def attention_mask(mask: Tensor | None, frames: int, span: int, tokens: int = 0,
     if span:
         allowed = allowed.triu(-span).tril(span)
     if mask is not None:
-        # A padding frame sees itself, so that its row of the softmax is not empty.
+        # A padding frame attends to itself, so that its row of the softmax is not empty.
         allowed = allowed & mask[:, None, :] | torch.eye(frames, dtype=torch.bool, device=device)
-        seen = mask[:, None, :].expand(-1, tokens, -1)
+        from_tokens = mask[:, None, :].expand(-1, tokens, -1)
     else:
-        seen = allowed.new_ones(1, tokens, frames)
-    allowed = torch.cat((seen, allowed), 1)  # (B, L, F)
+        from_tokens = allowed.new_ones(1, tokens, frames)
+    allowed = torch.cat((from_tokens, allowed), 1)  # (B, L, F)
     return torch.cat((allowed.new_ones(*allowed.shape[:2], tokens), allowed), 2)[:, None]
 
 
 class TransformerLayer(nn.Module):
-    """Pre-norm self-attention and MLP, (B, L, C) -> same; `rotary` gives relative positions."""
+    """Pre-norm self-attention and feed-forward layer: (B, L, C) -> same."""
 
     def __init__(self, size: int, heads: int, mlp: int, dropout: float, rotary: bool = False):
+        """Make the layer.
+
+        Args:
+            size: C, channels.
+            heads: Attention heads.
+            mlp: Width of the feed-forward layer.
+            dropout: Dropout rate.
+            rotary: Whether attention has rotary positions, which are relative.
+        """
         super().__init__()
         self.heads, self.rotary, self.dropout = heads, rotary, dropout
         self.attention_norm = nn.LayerNorm(size)
@@ -113,21 +164,25 @@ class TransformerLayer(nn.Module):
         self.mlp = pre_norm_mlp(size, mlp, dropout)
 
     def forward(self, x: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """Transform x (B, L, C); `allowed` (B or 1, 1, L, L) is true where attention is allowed."""
         q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.attention_norm(x)).chunk(3, -1))
         if self.rotary:
             q, k = rotate(q), rotate(k)
         dropout = self.dropout if self.training else 0.0
-        heard = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
-        x = x + F.dropout(self.out(heard.transpose(1, 2).flatten(2)), dropout)
-        return x + self.mlp(x)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
+        x = x + F.dropout(self.out(attended.transpose(1, 2).flatten(2)), dropout)
+        transformed: Tensor = x + self.mlp(x)
+        return transformed
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(B, L, C) -> (B, heads, L, C / heads)"""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    """Split the channels of x (B, L, C) for multi-head attention: (B, heads, L, C / heads)."""
+    batch, length, channels = x.shape
+    return x.reshape(batch, length, heads, channels // heads).transpose(1, 2)
 
 
 def pre_norm_mlp(size: int, mlp: int, dropout: float) -> nn.Sequential:
+    """Return the feed-forward layer of a transformer: `size` -> `mlp` -> `size` channels, with the norm before it."""
     return nn.Sequential(
         nn.LayerNorm(size),
         nn.Linear(size, mlp),

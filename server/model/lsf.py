@@ -1,10 +1,12 @@
-"""LSF: speech and a neutral face's identity in, motion curves out (LSF-Animation, arXiv 2510.21864).
+"""LSF: speech and the identity of a neutral face in, motion curves out (LSF-Animation, arXiv 2510.21864).
 
-    audio -> backbone -> SIE-Encoder -> HIFB -> z -> nearest codes -> prior's decoder -> curves (F, K) at `config.fps`
+    audio -> backbone -> SIE-Encoder -> HIFB -> z -> nearest codes -> decoder of the prior -> curves (F, K)
 
-B clips, F frames, T = fold · F feature frames at 50 Hz, K channels, L latent. `mask` (B, F) is true on own frames.
+B clips, F frames at `config.fps`, T = frame_stack · F feature frames at 50 Hz, K channels, L size of the latent. `mask`
+(B, F) is true on valid frames.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +23,16 @@ from .hifb import HIFB
 from .layers import FrameConv
 from .motion_prior import MotionPrior, Quantised
 from .sie_encoder import FeatureNorm, SIEEncoder
-from .speech import STEP, make_backbone
+from .speech import HOP_LENGTH, make_backbone
+
+ClipStatistics = tuple[Tensor, Tensor | None]
+"""What the motion backbone and the emotion backbone need to know of a whole clip; see `LSF.clip_statistics`."""
 
 
 @dataclass
 class Output:
+    """The prediction of a batch."""
+
     motion: Tensor  # (B, F, K) curves in the channels' own units
     standardised: Tensor  # (B, F, K) the same as the prior decodes them, before denormalisation and clamp
     z: Tensor  # (B, F, L) predicted latent
@@ -33,48 +40,66 @@ class Output:
 
 
 class DirectPath(nn.Module):
-    """Mean of small networks straight from the features: (B, F, size) -> (B, F, L). "linear" is a filter over
-    `direct_kernel` frames, "conv" three convolutions, multiplied within by the identity `who` (B, 1, direct_width). The
-    mean of unlike ones is better than each.
+    """The mean of small networks straight from the features to the latent; the mean of unlike ones is better than each.
+
+    "linear" is a filter over `direct_kernel` frames, "conv" three convolutions with the gain of the identity between.
     """
 
     def __init__(self, config: LSFConfig, size: int):
+        """Make the branches.
+
+        Args:
+            config: The configuration.
+            size: frame_stack · Cm, channels of the stacked motion features.
+        """
         super().__init__()
         kernel, width = config.direct_kernel, config.direct_width
 
         def branch(kind: str) -> nn.ModuleList:
             sizes = [size, config.latent] if kind == "linear" else [size, width, width, config.latent]
-            return nn.ModuleList(FrameConv(a, b, kernel) for a, b in zip(sizes, sizes[1:], strict=False))
+            return nn.ModuleList(FrameConv(a, b, kernel) for a, b in itertools.pairwise(sizes))
 
         self.branches = nn.ModuleList(branch(kind) for kind in config.direct_path)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, who: Tensor, mask: Tensor | None = None) -> Tensor:
-        total = 0
-        for convs in self.branches:
-            y = convs[0](x, mask)
-            for conv in convs[1:]:
-                y = conv(self.dropout(F.gelu(y) * who), mask)
+    def forward(self, x: Tensor, identity_gain: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Predict the latent.
+
+        Args:
+            x: (B, F, size) stacked motion features.
+            identity_gain: (B, 1, direct_width).
+            mask: (B, F) true on valid frames.
+
+        Returns:
+            (B, F, L).
+        """
+        total = torch.zeros((), device=x.device)
+        for branch in self.branches:
+            assert isinstance(branch, nn.ModuleList)
+            first, *others = branch
+            y = first(x, mask)
+            for conv in others:
+                y = conv(self.dropout(F.gelu(y) * identity_gain), mask)
             total = total + y
         return total / len(self.branches)
 
 
 class LSF(nn.Module):
+    """The model. In inference mode it is deterministic unless noise is given."""
+
+    motion_mean: Tensor
+    motion_scale: Tensor
+
     def __init__(self, config: LSFConfig):
         super().__init__()
         self.config = config
-        shared = config.emotion_backbone is None
-        self.motion_backbone = make_backbone(
-            config.motion_backbone, max(config.motion_layers + (config.emotion_layers if shared else ()))
-        )
-        self.emotion_backbone = None if shared else make_backbone(config.emotion_backbone, max(config.emotion_layers))
-        emotion_hidden = (config.emotion_backbone or config.motion_backbone).hidden
+        self._make_backbones(config)
         motion_size = config.motion_backbone.hidden * len(config.motion_layers)
-        emotion_size = emotion_hidden * len(config.emotion_layers)
+        emotion_size = (config.emotion_backbone or config.motion_backbone).hidden * len(config.emotion_layers)
         self.motion_norm = FeatureNorm(motion_size, config.motion_components, config.feature_noise)
         self.emotion_norm = FeatureNorm(emotion_size, config.emotion_components, config.feature_noise)
-        motion_folded = config.fold * self.motion_norm.size
-        self.sie_encoder = SIEEncoder(config, motion_folded, config.fold * self.emotion_norm.size)
+        motion_stacked = config.frame_stack * self.motion_norm.size
+        self.sie_encoder = SIEEncoder(config, motion_stacked, config.frame_stack * self.emotion_norm.size)
         self.hifb = HIFB(
             config.width,
             config.heads,
@@ -86,58 +111,77 @@ class LSF(nn.Module):
         )
         self.to_latent = nn.Identity() if config.width == config.latent else nn.Linear(config.width, config.latent)
         if config.direct_path:
-            self.direct = DirectPath(config, motion_folded)
+            self.direct = DirectPath(config, motion_stacked)
             self.residual_gate = nn.Parameter(torch.zeros(config.latent))
         self.emotion_reader = EmotionReader(emotion_size, config.emotions) if config.emotions else None
         self.prior = MotionPrior(config)
         self.register_buffer("motion_mean", torch.zeros(len(config.channels)))
         self.register_buffer("motion_scale", torch.ones(len(config.channels)))
 
+    def _make_backbones(self, config: LSFConfig) -> None:
+        """Make one backbone for both streams, or one for each, with as many layers as are used."""
+        layers = config.motion_layers + (config.emotion_layers if config.emotion_backbone is None else ())
+        self.motion_backbone = make_backbone(config.motion_backbone, max(layers))
+        self.emotion_backbone = (
+            None
+            if config.emotion_backbone is None
+            else make_backbone(config.emotion_backbone, max(config.emotion_layers))
+        )
+
     # Speech
 
     def frame_count(self, samples: int) -> int:
-        """Motion frames of a clip of `samples` at 16 kHz: at least one."""
-        return max(1, round(samples / (STEP * self.config.fold)))
+        """Return the number of motion frames, at least 1, of a clip of so many samples at 16 kHz."""
+        return max(1, round(samples / (HOP_LENGTH * self.config.frame_stack)))
 
-    def clip_statistics(self, audio: Tensor) -> tuple[Tensor, Tensor | None]:
-        """What the backbones need to know of the whole clip (N,) before they hear parts of it."""
-        return self.motion_backbone.clip_statistics(
-            audio
-        ), self.emotion_backbone and self.emotion_backbone.clip_statistics(audio)
+    @property
+    def max_frames(self) -> int:
+        """Most motion frames that `encode_audio` takes in one window."""
+        backbones = [self.motion_backbone, self.emotion_backbone or self.motion_backbone]
+        return min(backbone.max_frames for backbone in backbones) // self.config.frame_stack
+
+    def clip_statistics(self, audio: Tensor) -> ClipStatistics:
+        """Measure what the backbones need to know of a whole clip (N,) before they encode parts of it."""
+        emotion = None if self.emotion_backbone is None else self.emotion_backbone.clip_statistics(audio)
+        return self.motion_backbone.clip_statistics(audio), emotion
 
     def encode_audio(
-        self, audio: Tensor, first: int = 0, frames: int | None = None, level=None
+        self, audio: Tensor, first: int = 0, frames: int | None = None, statistics: ClipStatistics | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Motion frames `first` on (all by default) of a clip (N,) at 16 kHz -> motion features (T, Cm) and emotion
-        features (T, Ce), the chosen layers side by side, not yet standardised. `level` is what
-        `clip_statistics` returns.
+        """Encode a window of a clip.
+
+        Args:
+            audio: (N,) the whole clip at 16 kHz.
+            first: First motion frame of the window.
+            frames: Motion frames of the window; None is all that follow.
+            statistics: Result of `clip_statistics`; None measures it.
+
+        Returns:
+            Motion features (T, Cm) and emotion features (T, Ce): the chosen layers side by side, not standardised.
+
+        Raises:
+            ValueError: The window is longer than `max_frames`.
         """
         config = self.config
         frames = self.frame_count(len(audio)) - first if frames is None else frames
-        if frames > self.longest:
-            raise ValueError(f"{frames} frames are more than can be heard in one go ({self.longest}); use windows")
-        level = level or self.clip_statistics(audio)
-        span = first * config.fold, frames * config.fold
-        states = self.motion_backbone(audio, level[0], *span)
+        if frames > self.max_frames:
+            raise ValueError(f"{frames} frames are more than can be heard in one go ({self.max_frames}); use windows")
+        motion_statistics, emotion_statistics = statistics or self.clip_statistics(audio)
+        window = first * config.frame_stack, frames * config.frame_stack
+        states = self.motion_backbone(audio, motion_statistics, *window)
         motion = torch.cat([states[layer - 1] for layer in config.motion_layers], -1)
         if self.emotion_backbone is not None:
-            states = self.emotion_backbone(audio, level[1], *span)
+            states = self.emotion_backbone(audio, emotion_statistics, *window)
         return motion, torch.cat([states[layer - 1] for layer in config.emotion_layers], -1)
-
-    @property
-    def longest(self) -> int:
-        """Most motion frames that can be heard in one go."""
-        backbones = [self.motion_backbone, self.emotion_backbone or self.motion_backbone]
-        return min(backbone.longest for backbone in backbones) // self.config.fold
 
     # Motion
 
     def standardise(self, motion: Tensor) -> Tensor:
-        """Curves (…, K) -> what the prior works on."""
+        """Convert curves (…, K) in the channels' own units to those of the prior."""
         return (motion - self.motion_mean) / self.motion_scale
 
     def curves(self, standardised: Tensor) -> Tensor:
-        """The way back, clamped to [0, 1] where the channels are weights."""
+        """Convert standardised curves (…, K) back, clamped to [0, 1] where the channels are weights."""
         motion = standardised * self.motion_scale + self.motion_mean
         return motion.clamp(0, 1) if self.config.clamp else motion
 
@@ -149,18 +193,26 @@ class LSF(nn.Module):
         mask: Tensor | None = None,
         first: int = 0,
     ) -> Tensor:
-        """Features (B, T, Cm), (B, T, Ce) and identity (B, I; None: the average face) -> z (B, F, L). `first` is the
-        place of the first frame in its clip.
+        """Predict the latent.
+
+        Args:
+            motion_features: (B, T, Cm).
+            emotion_features: (B, T, Ce).
+            identity: (B, I) identity coefficients; None is the average face.
+            mask: (B, F) true on valid frames.
+            first: Position of the first frame in its clip.
+
+        Returns:
+            z (B, F, L), not quantised.
         """
-        fold = self.config.fold
-        motion = self.motion_norm(motion_features).unflatten(1, (-1, fold)).flatten(2)  # (B, F, fold · C)
-        emotion = self.emotion_norm(emotion_features).unflatten(1, (-1, fold)).flatten(2)
+        motion = stack_frames(self.motion_norm(motion_features), self.config.frame_stack)
+        emotion = stack_frames(self.emotion_norm(emotion_features), self.config.frame_stack)
         if identity is None:
             identity = motion.new_zeros(len(motion), self.config.identity_size)
-        emotion_stream, motion_stream, *who = self.sie_encoder(motion, emotion, identity, mask, first)
-        z = self.to_latent(self.hifb(emotion_stream, motion_stream, mask))
+        emotion_stream, motion_stream, identity_gain = self.sie_encoder(motion, emotion, identity, mask, first)
+        z: Tensor = self.to_latent(self.hifb(emotion_stream, motion_stream, mask))
         if self.config.direct_path:
-            z = self.direct(motion, *who, mask) + self.residual_gate * z
+            z = self.direct(motion, identity_gain, mask) + self.residual_gate * z
         return z
 
     def forward(
@@ -173,8 +225,19 @@ class LSF(nn.Module):
         temperature: float = 0.0,
         noise: Tensor | None = None,
     ) -> Output:
-        """Features (B, T, Cm), (B, T, Ce), identity (B, I) -> curves (B, F, K) and all between. Sampling at a
-        temperature above 0 takes `take_noise`.
+        """Predict the curves.
+
+        Args:
+            motion_features: (B, T, Cm).
+            emotion_features: (B, T, Ce).
+            identity: (B, I) identity coefficients; None is the average face.
+            mask: (B, F) true on valid frames.
+            first: Position of the first frame in its clip.
+            temperature: Above 0, codes are sampled with `noise`.
+            noise: Result of `take_noise`.
+
+        Returns:
+            Curves (B, F, K) and the steps to them.
         """
         z = self.predict(motion_features, emotion_features, identity, mask, first)
         quantised = self.prior.quantiser(z, mask, temperature, noise)
@@ -184,8 +247,12 @@ class LSF(nn.Module):
     # Files
 
     def save_pretrained(self, folder: str | Path, half: bool = True) -> None:
-        """Write config.json and model.safetensors. `half` stores every matrix in half precision (a weight changes by
-        less than 0.05 %); without it only the frozen backbones are.
+        """Write a checkpoint: config.json and model.safetensors.
+
+        Args:
+            folder: Where to write; it is made if it does not exist.
+            half: Whether to store every matrix in half precision (a weight changes by less than 0.05 %); otherwise only
+                the frozen backbones are.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -199,31 +266,59 @@ class LSF(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "LSF":
-        """Read a checkpoint, ready for inference. Anything wrong with it is an LSFError("bad_checkpoint")."""
+        """Read a checkpoint.
+
+        Args:
+            folder: A folder with config.json and model.safetensors.
+
+        Returns:
+            The model on the CPU, in inference mode.
+
+        Raises:
+            LSFError: "bad_checkpoint" if a file is missing or damaged, or both do not belong together.
+        """
         folder = Path(folder)
-        try:
-            config = LSFConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
-            state = load_file(folder / "model.safetensors")
-        except FileNotFoundError as error:
-            name = Path(error.filename or "model.safetensors").name
-            raise broken(folder, f"{name} is missing.") from error
-        except (OSError, UnicodeDecodeError, SafetensorError) as error:
-            raise broken(folder, "its files cannot be read.") from error
+        config, state = _read_files(folder)
         with torch.device("meta"):  # shapes without memory, so that wrong ones cost nothing
-            wanted = cls(config).state_dict()
-        missing, unknown = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
-        if missing or unknown:
-            raise broken(folder, f"its weights and its config.json do not belong together ({(missing + unknown)[0]}).")
-        for name, value in state.items():
-            if value.shape != wanted[name].shape:
-                shapes = f"{tuple(value.shape)} instead of {tuple(wanted[name].shape)}"
-                raise broken(folder, f"{name} has shape {shapes}.")
-            if not value.isfinite().all():
-                raise broken(folder, f"{name} holds numbers that are not finite.")
+            expected = cls(config).state_dict()
+        _check_state(folder, state, expected)
         model = cls(config)
-        model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()})
+        model.load_state_dict({name: value.to(expected[name].dtype) for name, value in state.items()})
         return model.eval()
 
 
-def broken(folder: Path, what: str) -> LSFError:
+def stack_frames(features: Tensor, frame_stack: int) -> Tensor:
+    """Concatenate consecutive feature frames (B, T, C) to motion frames (B, T / frame_stack, frame_stack · C)."""
+    batch, frames, channels = features.shape
+    return features.reshape(batch, frames // frame_stack, frame_stack * channels)
+
+
+def _read_files(folder: Path) -> tuple[LSFConfig, dict[str, Tensor]]:
+    """Configuration and weights of a checkpoint. Raises LSFError if they cannot be read."""
+    try:
+        config = LSFConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
+        return config, load_file(folder / "model.safetensors")
+    except FileNotFoundError as error:
+        name = Path(error.filename or "model.safetensors").name
+        raise _bad_checkpoint(folder, f"{name} is missing.") from error
+    except (OSError, UnicodeDecodeError, SafetensorError) as error:
+        raise _bad_checkpoint(folder, "its files cannot be read.") from error
+
+
+def _check_state(folder: Path, state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    """Raise LSFError unless the weights have the names and shapes of `expected`, and are finite."""
+    missing, unknown = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    if missing or unknown:
+        name = (missing + unknown)[0]
+        raise _bad_checkpoint(folder, f"its weights and its config.json do not belong together ({name}).")
+    for name, value in state.items():
+        if value.shape != expected[name].shape:
+            shapes = f"{tuple(value.shape)} instead of {tuple(expected[name].shape)}"
+            raise _bad_checkpoint(folder, f"{name} has shape {shapes}.")
+        if not value.isfinite().all():
+            raise _bad_checkpoint(folder, f"{name} holds numbers that are not finite.")
+
+
+def _bad_checkpoint(folder: Path, what: str) -> LSFError:
+    """An error with what is wrong with a checkpoint."""
     return LSFError("bad_checkpoint", f"The model in {folder.name} cannot be used: {what} Install it again.")

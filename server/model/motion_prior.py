@@ -1,10 +1,10 @@
-"""Motion prior: a VQ-VAE that knows what faces do. Trained first, on motion alone; speech then finds its codes.
+"""Motion prior: a VQ-VAE of facial motion. It is trained first, on motion alone; speech then predicts its codes.
 
-LSF-Animation (arXiv 2510.21864), after van den Oord et al. 2017. B clips, F frames, K standardised channels; a frame's
-latent z is `codes_per_frame` vectors of `code_size` side by side.
+LSF-Animation (arXiv 2510.21864), after van den Oord et al. 2017. B clips, F frames, K standardised channels; the latent
+z of a frame is `codes_per_frame` vectors of `code_size` side by side (L in all); S = 1 + residual_stages codebooks.
 
-Long audio is decoded in windows, so nothing here may depend on a frame's place in its window: attention has rotary
-positions (distances only) and, unless the span is 0, reaches no further than `prior_span` frames.
+Long audio is decoded in windows, so nothing here may depend on the position of a frame in its window: attention has
+rotary positions (distances only) and, unless the span is 0, reaches no further than `prior_span` frames.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .config import LSFConfig
@@ -20,19 +21,25 @@ from .layers import ConvEmbedding, TransformerLayer, attention_mask
 
 @dataclass
 class Quantised:
-    latent: Tensor  # (B, F, L) chosen codes; gradients pass straight through to z
-    codes: Tensor  # (B, F, S, codes_per_frame) indices; S = 1 + residual_stages
-    loss: Tensor  # () commitment: how far z is from its codes
+    """The codes of a batch of latents."""
+
+    latent: Tensor  # (B, F, L) vectors of the chosen codes; gradients pass straight through to z
+    codes: Tensor  # (B, F, S, codes_per_frame) indices
+    loss: Tensor  # () commitment loss: mean squared distance of z to its codes, weighted
 
 
 class Quantiser(nn.Module):
-    """Codebooks learned as running means of what chooses them; codes that nothing chooses are reseeded.
+    """Residual vector quantiser; codebooks are exponential moving averages of the vectors assigned to them.
 
-    Running means rather than gradients: they need no learning rate of their own, and dead codes show in their counts.
+    Averages rather than gradients: they need no learning rate of their own, and unused codes show in their counts.
     """
 
-    # A code that is chosen less often than DEAD (running count per update) is reseeded. New ones begin just above it:
-    # while the encoder still moves, codes left behind are taken back after some seventy updates.
+    codebook: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    # A code that is chosen less often than DEAD (average count per update) is reseeded with NEW, just above it: while
+    # the encoder still moves, unused codes are taken back after some seventy updates.
     DECAY, DEAD, NEW = 0.99, 0.03, 0.06
 
     def __init__(self, config: LSFConfig):
@@ -40,7 +47,7 @@ class Quantiser(nn.Module):
         self.size, self.slots, self.commitment = config.code_size, config.codes_per_frame, config.commitment
         stages = 1 + config.residual_stages
         self.register_buffer("codebook", torch.randn(stages, config.codes, config.code_size))
-        self.register_buffer("counts", torch.zeros(stages, config.codes))  # all zero: nothing was learned yet
+        self.register_buffer("counts", torch.zeros(stages, config.codes))  # all zero: not seeded yet
         self.register_buffer("sums", torch.zeros(stages, config.codes, config.code_size))
 
     def forward(
@@ -51,47 +58,73 @@ class Quantiser(nn.Module):
         noise: Tensor | None = None,
         learn: bool = False,
     ) -> Quantised:
-        """Z (B, F, L) -> its codes. With a temperature, a code's chance is softmax(−distance / temperature), drawn with
-        `noise` (F, S, slots, codes) from a Gumbel distribution; each stage codes what the one before left over.
+        """Quantise latents; each stage codes the residual of the one before.
+
+        With a temperature, a code's probability is softmax(−distance / temperature), sampled by the Gumbel-max trick.
         Distances are squared, in units of the codebook's spacing: a temperature means the same for every codebook.
+
+        Args:
+            z: (B, F, L).
+            mask: (B, F) true on valid frames.
+            temperature: 0 chooses the nearest code.
+            noise: (F, S, codes_per_frame, codes) Gumbel noise, see `take_noise`.
+            learn: Whether the codebooks learn from this call.
+
+        Returns:
+            The codes and their vectors.
         """
-        rest = z.detach().unflatten(-1, (self.slots, self.size))
-        total, chosen = torch.zeros_like(rest), []
+        residual = _slots(z.detach(), self.slots)
+        total, chosen = torch.zeros_like(residual), []
         for stage in range(len(self.codebook)):
             if learn and not self.counts[stage].any():
-                self.seed(stage, rest, mask)
-            book = self.codebook[stage]
-            score = 2 * rest @ book.T - book.square().sum(-1)  # −squared distance + |rest|², the same for all codes
+                self.seed(stage, residual, mask)
+            codebook = self.codebook[stage]
+            # −squared distance + |residual|², which is the same for all codes.
+            score = 2 * residual @ codebook.T - codebook.square().sum(-1)
             if temperature > 0 and noise is not None:
-                score = score / (temperature * spacing(book)) + noise[:, stage]
+                score = score / (temperature * spacing(codebook)) + noise[:, stage]
             codes = score.argmax(-1)  # (B, F, slots)
             if learn:
-                self.learn(stage, rest, codes, mask)
+                self.learn(stage, residual, codes, mask)
             chosen.append(codes)
-            picked = book[codes]
-            rest, total = rest - picked, total + picked
+            vectors = codebook[codes]
+            residual, total = residual - vectors, total + vectors
         latent = total.flatten(-2)
-        own = slice(None) if mask is None else mask
-        loss = self.commitment * F.mse_loss(z[own], latent[own])
+        valid = slice(None) if mask is None else mask
+        loss = self.commitment * F.mse_loss(z[valid], latent[valid])
         return Quantised(z + (latent - z).detach(), torch.stack(chosen, 2), loss)
 
     def look_up(self, codes: Tensor) -> Tensor:
-        """Indices (B, F, S, slots) -> latent (B, F, L)."""
-        return sum(self.codebook[stage][codes[:, :, stage]] for stage in range(len(self.codebook))).flatten(-2)
+        """Return the latent (B, F, L) of code indices (B, F, S, codes_per_frame)."""
+        return torch.stack([book[codes[:, :, stage]] for stage, book in enumerate(self.codebook)]).sum(0).flatten(-2)
 
     @torch.no_grad()
-    def seed(self, stage: int, rest: Tensor, mask: Tensor | None) -> None:
-        """Begin a codebook with vectors out of the first batch."""
-        vectors = (rest if mask is None else rest[mask]).reshape(-1, self.size)
+    def seed(self, stage: int, residual: Tensor, mask: Tensor | None) -> None:
+        """Initialise a codebook with vectors of the first batch.
+
+        Args:
+            stage: Index of the codebook.
+            residual: (B, F, codes_per_frame, code_size).
+            mask: (B, F) true on valid frames.
+        """
+        vectors = (residual if mask is None else residual[mask]).reshape(-1, self.size)
         self.codebook[stage] = draw(vectors, len(self.codebook[stage]))
         self.counts[stage] = self.NEW
         self.sums[stage] = self.NEW * self.codebook[stage]
 
     @torch.no_grad()
-    def learn(self, stage: int, rest: Tensor, codes: Tensor, mask: Tensor | None) -> None:
+    def learn(self, stage: int, residual: Tensor, codes: Tensor, mask: Tensor | None) -> None:
+        """Update the moving averages of a codebook and reseed its unused codes.
+
+        Args:
+            stage: Index of the codebook.
+            residual: (B, F, codes_per_frame, code_size).
+            codes: (B, F, codes_per_frame) chosen indices.
+            mask: (B, F) true on valid frames.
+        """
         if mask is not None:
-            rest, codes = rest[mask], codes[mask]
-        vectors, codes = rest.reshape(-1, self.size), codes.reshape(-1)
+            residual, codes = residual[mask], codes[mask]
+        vectors, codes = residual.reshape(-1, self.size), codes.reshape(-1)
         count, total = self.counts[stage], self.sums[stage]
         count.mul_(self.DECAY).index_add_(0, codes, torch.full_like(codes, 1 - self.DECAY, dtype=count.dtype))
         total.mul_(self.DECAY).index_add_(0, codes, vectors * (1 - self.DECAY))
@@ -102,46 +135,65 @@ class Quantiser(nn.Module):
         self.codebook[stage] = total / count[:, None]
 
 
-def spacing(book: Tensor) -> Tensor:
-    """Median squared distance of a code (N, C) to the code nearest to it, ()."""
-    return torch.cdist(book, book).fill_diagonal_(float("inf")).min(-1).values.square().median()
+def _slots(z: Tensor, slots: int) -> Tensor:
+    """Split latents (B, F, L) into the vectors of their codes (B, F, slots, L / slots)."""
+    return z.reshape(*z.shape[:-1], slots, -1)
+
+
+def spacing(codebook: Tensor) -> Tensor:
+    """Return the median over codes (N, C) of the squared distance to the nearest other code, ()."""
+    return torch.cdist(codebook, codebook).fill_diagonal_(float("inf")).min(-1).values.square().median()
 
 
 def draw(vectors: Tensor, count: int) -> Tensor:
-    """`count` random rows of `vectors` (N, C), with a little noise so that repeated rows can part."""
+    """Return `count` random rows of `vectors` (N, C), with a little noise so that repeated rows can separate."""
     rows = torch.randint(len(vectors), (count,), device=vectors.device)
     return vectors[rows] + 0.01 * vectors.std() * torch.randn(count, vectors.shape[1], device=vectors.device)
 
 
 def take_noise(config: LSFConfig, seed: int, first: int, frames: int) -> Tensor:
-    """Gumbel noise (F, S, codes_per_frame, codes) for frames first … first + frames - 1 of a clip.
+    """Make the Gumbel noise of a window of a take.
 
-    It is a function of seed and absolute frame alone (a counter-based generator), so overlapping windows of a long clip
-    agree. `take_smoothing` blends each frame's underlying Gaussian with its neighbours' and keeps its variance: every
-    single choice keeps its chances, but neighbouring frames tend to choose alike, so a take differs without jitter.
+    It depends on the seed and the absolute frame only (a counter-based generator), so overlapping windows of a long
+    clip agree. `take_smoothing` averages the underlying Gaussian over neighbouring frames and keeps its variance: every
+    single choice keeps its probabilities, but neighbours tend to choose alike, so a take differs without jitter.
+
+    Args:
+        config: The configuration.
+        seed: Which take.
+        first: First frame of the window in its clip.
+        frames: F, frames of the window.
+
+    Returns:
+        (F, S, codes_per_frame, codes) float32.
     """
-    shape = (1 + config.residual_stages, config.codes_per_frame, config.codes)
     reach = int(np.ceil(3 * config.take_smoothing))
-    # The frame is counted in a word of its own (offset: counters are unsigned), far beyond what one frame draws.
-    base = 1 << 32
-    gaussian = np.stack(
-        [
-            np.random.Generator(
-                np.random.Philox(key=seed % (1 << 64), counter=[0, base + frame, 0, 0])
-            ).standard_normal(shape, dtype=np.float32)
-            for frame in range(first - reach, first + frames + reach)
-        ]
-    )
+    gaussian = _gaussian_frames(config, seed, first - reach, first + frames + reach)
     if reach:
         kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / config.take_smoothing) ** 2)
         kernel = (kernel / np.sqrt((kernel**2).sum())).astype(np.float32)
-        gaussian = sum(weight * gaussian[at : at + frames] for at, weight in enumerate(kernel))
+        smooth = np.zeros_like(gaussian[:frames])
+        for at, weight in enumerate(kernel):
+            smooth += weight * gaussian[at : at + frames]
+        gaussian = smooth
     uniform = torch.special.ndtr(torch.from_numpy(gaussian).double()).clamp(1e-12, 1 - 1e-12)
     return -torch.log(-torch.log(uniform)).float()
 
 
+def _gaussian_frames(config: LSFConfig, seed: int, first: int, end: int) -> NDArray[np.float32]:
+    """Gaussian noise (end − first, S, codes_per_frame, codes), each frame with a generator of its own."""
+    shape = (1 + config.residual_stages, config.codes_per_frame, config.codes)
+    # The frame is counted in a word of its own (offset: counters are unsigned), far beyond what one frame draws.
+    base = 1 << 32
+    generators = [
+        np.random.Generator(np.random.Philox(key=seed % (1 << 64), counter=[0, base + frame, 0, 0]))
+        for frame in range(first, end)
+    ]
+    return np.stack([generator.standard_normal(shape, dtype=np.float32) for generator in generators])
+
+
 class Transformer(nn.Module):
-    """Conv embedding, then transformer layers with relative positions: (B, F, C) -> same."""
+    """Convolutional embedding, then transformer layers with relative positions: (B, F, C) -> same."""
 
     def __init__(self, config: LSFConfig):
         super().__init__()
@@ -154,6 +206,7 @@ class Transformer(nn.Module):
         self.span = config.prior_span
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Transform x (B, F, C) with `mask` (B, F)."""
         x = self.embed(x, mask)
         allowed = attention_mask(mask, x.shape[1], self.span, device=x.device)
         for layer in self.layers:
@@ -176,14 +229,16 @@ class MotionPrior(nn.Module):
         self.out = nn.Linear(width, len(config.channels))
 
     def encode(self, motion: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Standardised motion (B, F, K) -> z (B, F, L), not yet quantised."""
-        return self.to_latent(self.encoder(self.into(motion), mask))
+        """Encode standardised motion (B, F, K) as z (B, F, L), not quantised; `mask` (B, F) is true on valid frames."""
+        z: Tensor = self.to_latent(self.encoder(self.into(motion), mask))
+        return z
 
     def decode(self, latent: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Latent (B, F, L) -> standardised motion (B, F, K)."""
-        return self.out(self.decoder(self.from_latent(latent), mask))
+        """Decode latents (B, F, L) to standardised motion (B, F, K); `mask` (B, F) is true on valid frames."""
+        motion: Tensor = self.out(self.decoder(self.from_latent(latent), mask))
+        return motion
 
     def forward(self, motion: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Quantised]:
-        """There and back. While training, the codebooks learn from every call."""
+        """Reconstruct standardised motion (B, F, K). In training mode, the codebooks learn from every call."""
         quantised = self.quantiser(self.encode(motion, mask), mask, learn=self.training)
         return self.decode(quantised.latent, mask), quantised

@@ -1,7 +1,7 @@
-"""SIE-Encoder: speech features and a face's identity become the motion and the emotion stream.
+"""SIE-Encoder: makes the motion stream and the emotion stream of speech features and a face's identity.
 
-LSF-Animation (arXiv 2510.21864): neither emotion nor speaker is labelled; the first is heard, the second is read off
-the neutral mesh. B clips, F motion frames, T = fold · F feature frames.
+LSF-Animation (arXiv 2510.21864): neither emotion nor speaker is labelled. Emotion is encoded from speech, identity
+from the neutral mesh. B clips, F motion frames, T = frame_stack · F feature frames.
 """
 
 import torch
@@ -10,18 +10,30 @@ from torch import Tensor, nn
 from .config import LSFConfig
 from .layers import ConvEmbedding, sinusoids
 
-LONGEST = 2000  # positions that training sees
-WRAP = 1500  # a window that begins this many frames into its clip, or twice as many …, counts from 0 again
+TRAINED_POSITIONS = 2000  # training clips start at a random position, so that all of these are known
+POSITION_CYCLE = 1500  # positions of windows start over after so many frames; the rest is room for a window
+MIN_DEVIATION = 1e-5  # of a feature channel, so that a constant one is not amplified
 
 
 class FeatureNorm(nn.Module):
-    """Standardises backbone features and projects them on principal components: (B, T, C) -> (B, T, components).
+    """Standardises backbone features and projects them on principal components.
 
-    Hidden states of speech encoders have a few channels a hundred times louder than the rest. `fit` sets the buffers
-    from training data; as made, the features pass unchanged (with components, their first ones).
+    Hidden states of speech encoders have a few channels a hundred times larger than the rest. `fit` sets the buffers
+    from training data; before, the features pass unchanged (with components, their first ones).
     """
 
+    mean: Tensor
+    scale: Tensor
+    projection: Tensor | None
+
     def __init__(self, size: int, components: int, noise: float):
+        """Make the layer, not fitted.
+
+        Args:
+            size: C, channels of the features.
+            components: Principal components to keep; 0 keeps all channels and does not project.
+            noise: Standard deviation of noise that is added while training.
+        """
         super().__init__()
         self.noise = noise
         self.size = components or size
@@ -31,14 +43,19 @@ class FeatureNorm(nn.Module):
 
     @torch.no_grad()
     def fit(self, features: Tensor, whiten: bool = True) -> None:
-        """Set the buffers from features (N, C). Whitened components have unit variance each; otherwise they
-        keep their proportions and the largest has unit variance.
+        """Set the buffers.
+
+        Args:
+            features: (N, C) of training data.
+            whiten: Whether each component gets unit variance; otherwise components keep their proportions, and the
+                largest gets unit variance.
         """
         self.mean.copy_(features.mean(0))
-        self.scale.copy_(features.std(0).clamp_min(1e-5))
+        self.scale.copy_(features.std(0).clamp_min(MIN_DEVIATION))
         if self.projection is None:
             return
-        correlation = 0
+        size = features.shape[1]
+        correlation = torch.zeros(size, size, dtype=torch.float64, device=features.device)
         for part in features.split(1 << 14):
             x = ((part - self.mean) / self.scale).double()
             correlation = correlation + x.T @ x / len(features)
@@ -48,6 +65,7 @@ class FeatureNorm(nn.Module):
         self.projection.copy_(vectors / (deviation if whiten else deviation[0]))
 
     def forward(self, features: Tensor) -> Tensor:
+        """Standardise features (B, T, C) and project them: (B, T, components)."""
         x = (features - self.mean) / self.scale
         if self.projection is not None:
             x = x @ self.projection
@@ -55,58 +73,106 @@ class FeatureNorm(nn.Module):
 
 
 class StreamEmbedding(nn.Module):
-    """Folded features (B, F, fold · C) -> stream (B, F, width)."""
+    """Embeds stacked features (B, F, frame_stack · C) as a stream (B, F, width)."""
 
     def __init__(self, size: int, width: int, kernel: int, norm: str):
+        """Make the layers.
+
+        Args:
+            size: frame_stack · C.
+            width: Width of the stream.
+            kernel: Frames of the convolution.
+            norm: "instance" or "layer".
+        """
         super().__init__()
         self.width = width
         self.linear = nn.Linear(size, width)
         self.embed = ConvEmbedding(width, kernel, norm)
 
-    def forward(self, folded: Tensor, mask: Tensor | None, first: int = 0) -> Tensor:
-        x = self.embed(self.linear(folded), mask)
-        # Positions count from the clip's beginning, so that overlapping windows agree. Clips of three seconds train a
-        # model that hears minutes: there they start at random, so that all of them are known.
-        frames, start = x.shape[1], first % WRAP
+    def forward(self, stacked: Tensor, mask: Tensor | None, first: int = 0) -> Tensor:
+        """Embed features.
+
+        Args:
+            stacked: (B, F, frame_stack · C).
+            mask: (B, F) true on valid frames.
+            first: Position of the first frame in its clip.
+
+        Returns:
+            (B, F, width), with positions added.
+        """
+        x = self.embed(self.linear(stacked), mask)
+        # Positions count from the start of the clip, so that overlapping windows agree. The model is trained on clips
+        # of three seconds and runs on minutes: while training, clips start at random positions.
+        frames = x.shape[1]
+        start: int | Tensor = first % POSITION_CYCLE
         if self.training:
-            start = torch.randint(max(1, LONGEST - frames), (len(x), 1), device=x.device)
+            start = torch.randint(max(1, TRAINED_POSITIONS - frames), (len(x), 1), device=x.device)
         positions = torch.arange(frames, device=x.device)[None] + start
-        return x + sinusoids(positions, self.width)
+        embedded: Tensor = x + sinusoids(positions, self.width)
+        return embedded
 
 
 class IdentityEmbedding(nn.Module):
-    """Identity coefficients of the neutral mesh (B, I) -> what a stream is multiplied with (B, width), for each of
-    `widths`.
-    """
+    """Maps identity coefficients to the gains of the streams."""
 
     def __init__(self, size: int, styles: int, widths: tuple[int, ...]):
+        """Make the layers.
+
+        Args:
+            size: I, number of coefficients.
+            styles: Outputs of the softmax.
+            widths: Widths of the streams that get gains.
+        """
         super().__init__()
         self.mlp = nn.Sequential(
             nn.Linear(size, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, styles), nn.Softmax(-1)
         )
-        self.project = nn.ModuleList(nn.Linear(styles, width, bias=False) for width in widths)
-        for project in self.project:
-            # The softmax sums to one, so weights about one begin with streams that are left as they are.
-            nn.init.normal_(project.weight, 1.0, 0.02)
+        projections = [nn.Linear(styles, width, bias=False) for width in widths]
+        for projection in projections:
+            # The softmax sums to one, so weights about one give gains about one at the start of training.
+            nn.init.normal_(projection.weight, 1.0, 0.02)
+        self.project = nn.ModuleList(projections)
 
     def forward(self, identity: Tensor) -> list[Tensor]:
+        """Map coefficients (B, I) to a gain (B, width) for each of `widths`."""
         style = self.mlp(identity)
         return [project(style) for project in self.project]
 
 
 class SIEEncoder(nn.Module):
-    """(motion features (B, F, fold · Cm), emotion features (B, F, fold · Ce), identity (B, I)), all standardised
-    -> emotion stream and motion stream (B, F, width) and, if there is a direct path, what it is multiplied with (B, 1,
-    direct_width). `first` is the place of the first frame in its clip.
-    """
+    """Encodes stacked, standardised features and identity as two streams, each multiplied by the identity's gains."""
 
     def __init__(self, config: LSFConfig, motion_size: int, emotion_size: int):
+        """Make the encoder.
+
+        Args:
+            config: The configuration.
+            motion_size: frame_stack · Cm, channels of the stacked motion features.
+            emotion_size: frame_stack · Ce, channels of the stacked emotion features.
+        """
         super().__init__()
         self.motion = StreamEmbedding(motion_size, config.width, config.kernel, config.stream_norm)
         self.emotion = StreamEmbedding(emotion_size, config.width, config.kernel, config.stream_norm)
         widths = (config.width, config.direct_width) if config.direct_path else (config.width,)
         self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, widths)
 
-    def forward(self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None, first: int = 0):
-        streams, *direct = (who[:, None] for who in self.identity(identity))
-        return self.emotion(emotion, mask, first) * streams, self.motion(motion, mask, first) * streams, *direct
+    def forward(
+        self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None, first: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Encode a batch.
+
+        Args:
+            motion: (B, F, frame_stack · Cm) motion features.
+            emotion: (B, F, frame_stack · Ce) emotion features.
+            identity: (B, I) identity coefficients.
+            mask: (B, F) true on valid frames.
+            first: Position of the first frame in its clip.
+
+        Returns:
+            Emotion stream and motion stream (B, F, width), and the gain (B, 1, direct_width) of the direct path, if
+            there is one.
+        """
+        stream_gain, *direct_gain = (gain[:, None] for gain in self.identity(identity))
+        emotion_stream = self.emotion(emotion, mask, first) * stream_gain
+        motion_stream = self.motion(motion, mask, first) * stream_gain
+        return emotion_stream, motion_stream, direct_gain[0] if direct_gain else None

@@ -239,7 +239,7 @@ def same(a, b):
 
 
 def test_a_face_is_fitted_once_and_survives_the_process(tmp_path, head, fits):
-    mesh, landmarks = head
+    mesh, _ = head
     first = engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path / "faces"))
     again = engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path / "faces"))
     assert len(fits) == 1

@@ -42,13 +42,20 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def make():
-    """make(seed, **changes of the tiny config) -> a random model in eval mode with its fused stream let in."""
+    """make(seed, **changes of the tiny config) -> a fresh model in eval mode; its gate is closed."""
     return make_model
+
+
+@pytest.fixture(scope="session")
+def make_open():
+    """make_open(seed, **changes): the same with an open gate, as after training, so that the fused stream counts."""
+    return make_open_model
 
 
 @pytest.fixture
 def model() -> LSF:
-    return make_model()
+    """A model with an open gate."""
+    return make_open_model()
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +66,11 @@ def speech_like():
 
 def make_model(seed: int = 0, **changes) -> LSF:
     torch.manual_seed(seed)
-    model = LSF(dataclasses.replace(TINY, **changes)).eval()
+    return LSF(dataclasses.replace(TINY, **changes)).eval()
+
+
+def make_open_model(seed: int = 0, **changes) -> LSF:
+    model = make_model(seed, **changes)
     if model.config.direct_path:
         model.residual_gate.data.fill_(1.0)
     return model

@@ -9,7 +9,11 @@ from server.model import LSFConfig
 
 
 def test_json_round_trip():
-    for config in (LSFConfig(), LSFConfig.paper(), LSFConfig(direct_path=("linear", "conv", "conv"), fps=50, fold=1)):
+    for config in (
+        LSFConfig(),
+        LSFConfig.paper(),
+        LSFConfig(direct_path=("linear", "conv", "conv"), fps=50, frame_stack=1),
+    ):
         assert LSFConfig.from_json(config.to_json()) == config
 
 
@@ -18,7 +22,7 @@ def test_presets_are_what_the_paper_and_the_contracts_say():
     assert default.channels == CHANNELS and default.fps == paper.fps == 25 and default.identity_size == 50
     assert len(paper.channels) == 53 and paper.channels[50:] == ("jawX", "jawY", "jawZ")
     assert (paper.identity_size, paper.fusion_blocks, paper.fusion_tokens) == (300, 12, 4)
-    assert (paper.width, paper.mlp, paper.heads, paper.fold) == (256, 384, 8, 2)
+    assert (paper.width, paper.mlp, paper.heads, paper.frame_stack) == (256, 384, 8, 2)
     assert (paper.codes, paper.code_size, paper.latent, paper.prior_layers) == (256, 128, 256, 6)
     assert paper.motion_backbone.kind == "hubert" and paper.emotion_backbone.hidden == 768
     assert paper.stream_norm == paper.prior_norm == "instance" and paper.direct_path == ()

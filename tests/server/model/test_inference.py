@@ -1,3 +1,4 @@
+import itertools
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 def test_windows_cover_every_frame_once_but_for_the_overlap(frames):
     plan = plan_windows(frames, 500, 100)
     assert plan[0][0] == 0 and plan[-1][1] == frames
-    for (_, end), (start, next_end) in zip(plan, plan[1:], strict=False):
+    for (_, end), (start, next_end) in itertools.pairwise(plan):
         assert end - start == 100 and next_end > end
     assert all(end - start <= 500 for start, end in plan)
 
@@ -33,17 +34,17 @@ def test_length(model, samples, frames):
 
 
 @pytest.mark.parametrize("norm", ["layer", "instance"])
-def test_short_speech_at_every_temperature(make, speech_like, norm):
-    model = make(stream_norm=norm, prior_norm=norm)
+def test_short_speech_at_every_temperature(make_open, speech_like, norm):
+    model = make_open(stream_norm=norm, prior_norm=norm)
     for temperature in (0.0, 0.2, 5.0):
         assert np.isfinite(synthesize(model, speech_like(0.05), np.ones(6), temperature, seed=1).curves).all()
 
 
 @pytest.fixture(scope="module")
-def settled(make, speech_like):
+def settled(make_open, speech_like):
     """A random model that behaves as a trained one in three ways: it does not listen much to where in a window a sound
     is, its features are standardised, and its codes lie where speech lands."""
-    model = make(clamp=False, take_smoothing=1.0, codes=64)
+    model = make_open(clamp=False, take_smoothing=1.0, codes=64)
     with torch.no_grad():
         model.residual_gate.fill_(0.3)
         model.motion_backbone.embed_positions.weight.mul_(0.01)
@@ -130,7 +131,10 @@ from server.model import LSF, synthesize
 model = LSF.from_pretrained(sys.argv[1])
 minutes, windows = int(sys.argv[2]), []
 encode_audio = model.encode_audio
-model.encode_audio = lambda audio, first, frames, level: windows.append(frames) or encode_audio(audio, first, frames, level)
+def counted(audio, first, frames, statistics):
+    windows.append(frames)
+    return encode_audio(audio, first, frames, statistics)
+model.encode_audio = counted
 speech = 0.1 * np.random.default_rng(0).standard_normal(minutes * 60 * 16000, dtype=np.float32)
 curves = synthesize(model, speech).curves
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -46,8 +46,8 @@ def assert_every_parameter_learns(model):
         {"stream_norm": "instance"},
     ],
 )
-def test_gradients_reach_every_trainable_parameter(make, changes):
-    model = make(**changes).train()
+def test_gradients_reach_every_trainable_parameter(make_open, changes):
+    model = make_open(**changes).train()
     target = torch.rand(2, 20, 5)
     prior_loss(model, target)["loss"].backward()
     output = model(*features(model), torch.randn(2, 6))
@@ -68,21 +68,21 @@ def test_gradients_reach_the_papers_backbone_above_its_frozen_layers(speech_like
 
 
 @pytest.mark.parametrize("changes", [{}, {"stream_norm": "instance", "prior_norm": "instance"}, {"fusion_span": 4}])
-def test_batch_with_mask_equals_each_clip_alone(make, changes):
-    model = make(**changes)
+def test_batch_with_mask_equals_each_clip_alone(make_open, changes):
+    model = make_open(**changes)
     motion, emotion = features(model, 3, 20)
-    who = torch.randn(3, 6)
+    identity = torch.randn(3, 6)
     lengths = (20, 7, 1)
     mask = torch.arange(20)[None] < torch.tensor(lengths)[:, None]
-    together = model(motion, emotion, who, mask)
+    together = model(motion, emotion, identity, mask)
     for clip, n in enumerate(lengths):
-        alone = model(motion[clip : clip + 1, : 2 * n], emotion[clip : clip + 1, : 2 * n], who[clip : clip + 1])
+        alone = model(motion[clip : clip + 1, : 2 * n], emotion[clip : clip + 1, : 2 * n], identity[clip : clip + 1])
         torch.testing.assert_close(together.z[clip, :n], alone.z[0], atol=1e-5, rtol=0)
         torch.testing.assert_close(together.standardised[clip, :n], alone.standardised[0], atol=1e-5, rtol=0)
 
 
-def test_losses_ignore_padding(make):
-    model = make()
+def test_losses_ignore_padding(make_open):
+    model = make_open()
     motion, emotion = features(model, 2, 12)
     target = torch.rand(2, 12, 5)
     mask = torch.arange(12)[None] < torch.tensor([[12], [5]])
@@ -129,21 +129,35 @@ def test_the_predictor_learns_through_a_frozen_prior(make):
 
 def test_more_than_a_window_is_not_heard_in_one_go(model):
     audio = torch.zeros(40 * 16000)
-    assert model.encode_audio(audio, 200, model.longest)[0].shape == (1500, 64)
+    assert model.encode_audio(audio, 200, model.max_frames)[0].shape == (1500, 64)
     with pytest.raises(ValueError, match="windows"):
         model.encode_audio(audio)
 
 
-def test_the_fused_stream_starts_silent_beside_a_direct_path(make):
-    model = make()
-    model.residual_gate.data.zero_()
+def test_a_fresh_models_fused_stream_is_silent_beside_a_direct_path_and_an_open_gate_lets_it_in(make, make_open):
+    """Only the fused stream sees the emotion features."""
+    identity = torch.randn(2, 6)
+    fresh, opened = make(), make_open()
+    motion, emotion = features(fresh)
+    assert torch.equal(fresh(motion, emotion, identity).z, fresh(motion, 2 * emotion, identity).z)
+    assert (opened(motion, emotion, identity).z - opened(motion, 2 * emotion, identity).z).abs().max() > 1e-3
+
+
+def test_the_gate_of_a_fresh_model_learns_so_that_it_can_open(make):
+    model = make().train()
+    output = model(*features(model), torch.randn(2, 6))
+    predictor_loss(model, output, torch.rand(2, 20, 5))["loss"].backward()
+    assert model.residual_gate.grad.abs().min() > 0
+
+
+def test_without_a_direct_path_the_latent_is_the_fused_stream(make):
+    model = make(direct_path=(), width=16, heads=4)
     motion, emotion = features(model)
-    who = torch.randn(2, 6)
-    assert torch.equal(model(motion, emotion, who).z, model(motion, 2 * emotion, who).z)
+    assert (model(motion, emotion).z - model(motion, 2 * emotion).z).abs().max() > 1e-3
 
 
-def test_identity_matters_and_its_absence_is_the_average_face(make):
-    model = make()
+def test_identity_matters_and_its_absence_is_the_average_face(make_open):
+    model = make_open()
     motion, emotion = features(model)
     z = model(motion, emotion).z
     assert torch.equal(z, model(motion, emotion, torch.zeros(2, 6)).z)
@@ -162,8 +176,8 @@ def test_curves_are_denormalised_and_clamped(make):
     assert free(motion, emotion).motion.min() < 0
 
 
-def test_temperature(make):
-    model = make()
+def test_temperature(make_open):
+    model = make_open()
     motion, emotion = features(model, 1, 50)
     takes = [
         model(motion, emotion, temperature=0.2, noise=take_noise(model.config, seed, 0, 50)).motion

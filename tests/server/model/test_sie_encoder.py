@@ -38,8 +38,9 @@ def test_positions_start_at_random_only_while_training():
 def test_identity_starts_near_one_and_tells_faces_apart():
     torch.manual_seed(0)
     identity = IdentityEmbedding(6, 8, (16, 24))
-    for who, width in zip(identity(torch.randn(4, 6)), (16, 24), strict=True):
-        assert who.shape == (4, width) and (who - 1).abs().max() < 0.1 and (who[0] - who[1]).abs().max() > 1e-5
+    for gain, width in zip(identity(torch.randn(4, 6)), (16, 24), strict=True):
+        assert gain.shape == (4, width) and (gain - 1).abs().max() < 0.1
+        assert (gain[0] - gain[1]).abs().max() > 1e-5
 
 
 def test_feature_norm_whitens():

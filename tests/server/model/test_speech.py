@@ -5,16 +5,16 @@ import transformers
 
 from server.errors import LSFError
 from server.model import BackboneConfig
-from server.model.speech import LogMel, Wav2Vec2ClassBackbone, WhisperBackbone, make_backbone, stretch
+from server.model.speech import LogMel, Wav2Vec2ClassBackbone, WhisperBackbone, make_backbone, padded_slice
 
 SMALL = {"hidden": 32, "heads": 4, "mlp": 48, "mels": 80}
 
 
 def test_stretch_is_silent_outside_the_clip():
     clip = torch.arange(1.0, 6)
-    assert stretch(clip, -2, 3).tolist() == [0, 0, 1, 2, 3]
-    assert stretch(clip, 3, 8).tolist() == [4, 5, 0, 0, 0]
-    assert stretch(clip, 7, 9).tolist() == [0, 0] and stretch(clip, -4, -2).tolist() == [0, 0]
+    assert padded_slice(clip, -2, 3).tolist() == [0, 0, 1, 2, 3]
+    assert padded_slice(clip, 3, 8).tolist() == [4, 5, 0, 0, 0]
+    assert padded_slice(clip, 7, 9).tolist() == [0, 0] and padded_slice(clip, -4, -2).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("seconds", [0.05, 3.0, 12.3])

@@ -58,6 +58,11 @@ class Process:
         return out, self.popen.returncode, log.decode()
 
 
+def read_all(reader):
+    while True:
+        reader.read()
+
+
 def running(checkpoint):
     """A server process for one test, dead at its end whatever happened."""
     process = Process("--checkpoint", checkpoint)
@@ -84,7 +89,7 @@ def test_hello_ready_ping_shutdown(process, small_checkpoint):
     process.send({"type": "ping"})
     assert process.receive("ready")["type"] == "pong"
     process.send({"type": "shutdown"})
-    out, code, log = process.end()
+    _, code, log = process.end()
     assert code == 0 and "Traceback" not in log
 
 
@@ -157,8 +162,7 @@ def test_random_damage_is_survived_or_ends_in_a_clean_exit(tmp_path, seed):
     assert code == 0 and "Traceback" not in log.split("Unexpected error")[0]
     reader = wire.Reader(io.BytesIO(out))
     with pytest.raises(EOFError):  # everything that was said is well-formed
-        while True:
-            reader.read()
+        read_all(reader)
 
 
 def test_prints_of_libraries_cannot_reach_the_protocol():

@@ -199,9 +199,13 @@ def test_progress_is_throttled_and_never_goes_back(monkeypatch):
     for fraction in (*np.linspace(0, 0.9, 500), *np.linspace(0.5, 2, 500)):
         report(fraction, "")
     reader, sent = wire.Reader(io.BytesIO(sink.getvalue())), []
-    with pytest.raises(EOFError):
+
+    def read_all():
         while True:
             sent.append(reader.read()[0]["fraction"])
+
+    with pytest.raises(EOFError):
+        read_all()
     assert 80 <= len(sent) <= 101 and sent == sorted(sent) and sent[0] == 0 and sent[-1] == 1
 
 
