@@ -9,7 +9,7 @@ up to 18 s, because the backbone's features of a clip depend on the speech befor
 converted to another voice and comes after a pause in which the face rests; train_emotion does not use these.
 
 WORK/frontend.safetensors      the two fitted FeatureNorms
-WORK/features/CORPUS_COPY.npy  (N, fold · (motion + emotion components)) float16
+WORK/features/CORPUS_COPY.npy  (N, frame_stack · (motion + emotion components)) float16
 WORK/features/CORPUS_COPY.json the segments: a list of `Segment`
 WORK/features/CORPUS_COPY_statistics.npz  for train_emotion: `statistics` (M, 2 · C) float16, mean and deviation of the
                                unprojected emotion features over chunks of 2-4 s, and the `names` (M,) of their clips
@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from ..files.audio import SAMPLE_RATE, load_16k
 from ..model import LSF, LSFConfig
 from ..model.emotion import statistics
+from ..model.speech import WhisperBackbone
 from ..numerics import FloatArray
 from . import FPS, corpora
 from .speech import augment
@@ -84,10 +85,16 @@ def load_extractor(whisper: Path, frontend: Path | None = None) -> LSF:
         frontend: File of the fitted feature norms; they are loaded if it exists.
     """
     model = LSF(CONFIG).eval()
-    model.motion_backbone.load_encoder(load_file(whisper / "model.safetensors"))
+    load_backbone(model, whisper)
     if frontend is not None and frontend.exists():
         load_frontend(model, frontend)
     return model
+
+
+def load_backbone(model: LSF, whisper: Path) -> None:
+    """Load the weights of the folder that convert_whisper wrote into a model's backbone."""
+    assert isinstance(model.motion_backbone, WhisperBackbone)
+    model.motion_backbone.load_encoder(load_file(whisper / "model.safetensors"))
 
 
 def load_frontend(model: LSF, path: Path) -> None:
@@ -190,26 +197,26 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
             audio = augment.degrade(audio, rng)
         motion, emotion = model.encode_audio(torch.from_numpy(audio))
         for part, rows_of_part in zip(
-            parts, torch.split(emotion, [CONFIG.fold * p["frames"] for p in parts]), strict=True
+            parts, torch.split(emotion, [CONFIG.frame_stack * p["frames"] for p in parts]), strict=True
         ):
             for chunk in rows_of_part.chunk(-(-part["frames"] // STATISTICS_FRAMES)) if copy < CONVERTED_COPY else ():
-                if len(chunk) >= CONFIG.fold * STATISTICS_FRAMES // 4:
+                if len(chunk) >= CONFIG.frame_stack * STATISTICS_FRAMES // 4:
                     pooled.append(statistics(chunk).half().numpy())
                     names.append(part["name"])
         motion, emotion = model.motion_norm(motion), model.emotion_norm(emotion)
-        folded = torch.cat([fold(motion), fold(emotion)], 1)
-        rows.append(folded.half().numpy())
+        stacked = torch.cat([stack_frames(motion), stack_frames(emotion)], 1)
+        rows.append(stacked.half().numpy())
         index.append({"start": start, "parts": parts})
-        start += len(folded)
+        start += len(stacked)
     if copy < CONVERTED_COPY:
         np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
     np.save(path.with_suffix(".npy"), np.concatenate(rows))
     path.with_suffix(".json").write_text(json.dumps(index))
 
 
-def fold(features: torch.Tensor) -> torch.Tensor:
-    """Join the 50 Hz features (fold · F, C) of each frame to one row (F, fold · C)."""
-    return features.reshape(-1, CONFIG.fold * features.shape[1])
+def stack_frames(features: torch.Tensor) -> torch.Tensor:
+    """Join the 50 Hz features (frame_stack · F, C) of each frame to one row (F, frame_stack · C)."""
+    return features.reshape(-1, CONFIG.frame_stack * features.shape[1])
 
 
 def main() -> None:

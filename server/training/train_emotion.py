@@ -82,7 +82,8 @@ def fit(
 
     def without_nuisance(rows: FloatArray) -> FloatArray:
         standard: FloatArray = (rows - mean) / scale
-        return standard - standard @ nuisance.T @ nuisance
+        cleaned: FloatArray = standard - standard @ nuisance.T @ nuisance
+        return cleaned
 
     x = without_nuisance(labelled)
     components = np.linalg.svd(x - x.mean(0), full_matrices=False)[2][:EMBEDDING].T  # (S, EMBEDDING)
@@ -98,7 +99,9 @@ def fit(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(head(embedding), wanted) + WEIGHT_DECAY * head.weight.square().sum() / 2 / spread**2
+        loss: Tensor = (
+            F.cross_entropy(head(embedding), wanted) + WEIGHT_DECAY * head.weight.square().sum() / 2 / spread**2
+        )
         loss.backward()
         return loss
 

@@ -21,6 +21,7 @@ from ..files.audio import load_16k
 from ..model import LSF, LSFConfig
 from ..model.losses import predictor_loss, prior_loss
 from ..model.lsf import Output
+from ..model.speech import Wav2Vec2ClassBackbone
 from . import corpora
 from .corpora import required
 
@@ -51,9 +52,10 @@ def predict(model: LSF, clip: corpora.Clip) -> tuple[Output, Tensor]:
     """Return the model's output for a clip and its true motion (1, F, 53), cut to the same frames."""
     audio = torch.from_numpy(load_16k(clip.audio))
     motion = clip_motion(clip)
-    frames = min(motion.shape[1], model.frame_count(len(audio)), model.longest)
+    frames = min(motion.shape[1], model.frame_count(len(audio)), model.max_frames)
     features = [f[None] for f in model.encode_audio(audio, 0, frames)]
-    return model(*features, clip_identity(clip, model.config.identity_size)), motion[:, :frames]
+    output: Output = model(*features, clip_identity(clip, model.config.identity_size))
+    return output, motion[:, :frames]
 
 
 def fit_scale(model: LSF, clips: list[corpora.Clip]) -> None:
@@ -145,7 +147,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     model = LSF(LSFConfig.paper())
     for backbone, folder in ((model.motion_backbone, args.hubert), (model.emotion_backbone, args.emotion)):
-        if folder is not None and backbone is not None:
+        if folder is not None and isinstance(backbone, Wav2Vec2ClassBackbone):
             backbone.load_folder(folder)
     clips = [c for c in corpora.read("mead3d", args.data) if c.split == "train"]
     train(model, clips, args.out, args.prior_epochs, args.epochs)

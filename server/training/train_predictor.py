@@ -66,25 +66,25 @@ def with_precomputed_features(model: LSF, sequences: list[dataset.LabelledSequen
         The same model.
     """
     rows = torch.from_numpy(np.concatenate([s.features[::7] for s in sequences[::5]]).astype(np.float32))
-    motion, emotion = rows.tensor_split((CONFIG.fold * CONFIG.motion_components,), -1)
+    motion, emotion = rows.tensor_split((CONFIG.frame_stack * CONFIG.motion_components,), -1)
     for name, part in zip(NORMS, (motion, emotion), strict=True):
         norm = FeatureNorm(getattr(model, name).size, 0, CONFIG.feature_noise)
-        norm.scale.copy_(part.reshape(len(part) * CONFIG.fold, -1).std(0).sqrt() * 0.5)
+        norm.scale.copy_(part.reshape(len(part) * CONFIG.frame_stack, -1).std(0).sqrt() * 0.5)
         setattr(model, name, norm)
     return model
 
 
-def forward(model: LSF, folded: Tensor, mask: Tensor | None = None, identity: Tensor | None = None) -> Output:
+def forward(model: LSF, stacked: Tensor, mask: Tensor | None = None, identity: Tensor | None = None) -> Output:
     """Run the model on cached features.
 
     Args:
         model: A model of `with_precomputed_features`.
-        folded: (B, F, fold · (motion + emotion components)) features at 25 fps.
+        stacked: (B, F, frame_stack · (motion + emotion components)) features at 25 fps.
         mask: (B, F) valid frames; None: all.
         identity: (B, identity_size) coefficients; None: the average face.
     """
-    motion, emotion = folded.tensor_split((CONFIG.fold * CONFIG.motion_components,), -1)
-    motion, emotion = (x.reshape(len(x), CONFIG.fold * x.shape[1], -1) for x in (motion, emotion))
+    motion, emotion = stacked.tensor_split((CONFIG.frame_stack * CONFIG.motion_components,), -1)
+    motion, emotion = (x.reshape(len(x), CONFIG.frame_stack * x.shape[1], -1) for x in (motion, emotion))
     output: Output = model(motion, emotion, identity, mask)
     return output
 
@@ -103,10 +103,10 @@ def batch_losses(
     Returns:
         `loss`, the weighted sum to minimise, and its terms `codes`, `curves` and `lips`.
     """
-    folded, curves, mask = batch
-    identity = torch.randn(len(folded), CONFIG.identity_size) * (torch.rand(len(folded), 1) < IDENTITY_SHARE)
+    stacked, curves, mask = batch
+    identity = torch.randn(len(stacked), CONFIG.identity_size) * (torch.rand(len(stacked), 1) < IDENTITY_SHARE)
     curves = curves * torch.where(MOUTH, head.identity_gain(identity)[:, None, None], 1.0)
-    output = forward(model, folded, mask, identity)
+    output = forward(model, stacked, mask, identity)
     target = model.standardise(curves)
     with torch.no_grad():
         truth = model.prior.quantiser(model.prior.encode(target, mask), mask).latent
@@ -232,7 +232,7 @@ def assemble(work: Path, whisper: Path, trained: Path) -> LSF:
         trained: File of the predictor's weights and feature scales.
     """
     model = LSF(CONFIG).eval()
-    model.motion_backbone.load_encoder(load_file(whisper / "model.safetensors"))
+    features.load_backbone(model, whisper)
     features.load_frontend(model, work / "frontend.safetensors")
     train_prior.load_prior(model, work / "prior")
     model.load_state_dict(load_file(work / "emotion.safetensors"), strict=False)

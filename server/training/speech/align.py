@@ -31,7 +31,7 @@ from .phonetics import KOKORO, Phone, phone_features, to_ipa
 
 TRAINING_CORPORA = ("kokoro", "kokoro_more")
 TEST_CORPORA = ("grid", "ljspeech")  # real speech with known times
-FEATURE_RATE = FPS * features.CONFIG.fold  # Hz
+FEATURE_RATE = FPS * features.CONFIG.frame_stack  # Hz
 SIZE = features.CONFIG.motion_components
 STEPS, BATCH, FRAMES, LEARNING_RATE, SEED = 1500, 24, 100, 2e-3, 1
 FEATURE_NOISE = 0.3  # standard deviation of the noise added to the scaled features while training
@@ -87,8 +87,8 @@ class PhoneNet(nn.Module):
 
 def motion_segments(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[FloatArray, list[features.Part]]]:
     """Yield the motion features (F, SIZE) float32 at 50 Hz of every cached segment, and its parts."""
-    for folded, parts in dataset.read_segments(work, corpus, copies):
-        yield np.asarray(folded[:, : features.CONFIG.fold * SIZE], np.float32).reshape(-1, SIZE), parts
+    for stacked, parts in dataset.read_segments(work, corpus, copies):
+        yield np.asarray(stacked[:, : features.CONFIG.frame_stack * SIZE], np.float32).reshape(-1, SIZE), parts
 
 
 def motion_clips(work: Path, corpus: str) -> Iterator[tuple[str, FloatArray]]:
@@ -117,9 +117,11 @@ def training_clips(work: Path, data: Path) -> list[tuple[FloatArray, list[str]]]
         for rows, parts in motion_segments(work, corpus, copies):
             at = 0
             for part in parts:
-                count = features.CONFIG.fold * part["frames"]
+                count = features.CONFIG.frame_stack * part["frames"]
                 if part["name"] in phones:
-                    times = (features.CONFIG.fold * part["first"] + np.arange(count)) / FEATURE_RATE * part["speed"]
+                    times = (
+                        (features.CONFIG.frame_stack * part["first"] + np.arange(count)) / FEATURE_RATE * part["speed"]
+                    )
                     found.append((rows[at : at + count], symbols_at(phones[part["name"]], times)))
                 at += count
     return found
