@@ -34,7 +34,7 @@ class Editor:
 
     @property
     def shown(self) -> list[int]:
-        """The landmarks on the screen, in ascending order."""
+        """The landmarks on the screen; anchors in the order in which they are placed."""
         known = points.ANCHORS if self.anchors_only else range(points.COUNT)
         return [point for point in known if point in self.own or point in self.found]
 
