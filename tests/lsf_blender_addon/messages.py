@@ -19,7 +19,7 @@ SENTENCES = {
     "UserError": 0,
     "say": 0,  # calls: where the sentence is
     "report": 1,
-    "step": 1,
+    "progress": 1,
 }  # of the server's progress
 PROGRESS = ("text", "waits")  # attributes that hold what is being done
 
