@@ -1,9 +1,9 @@
-"""The generated curves: an Action of their own, marked, that plays without taking the place of the artist's.
+"""Writes the generated curves into an Action of their own, which plays without taking the place of the artist's.
 
 Where it plays:
 - Shape keys without animation get the Action as their active one, ready for the Graph Editor.
 - If the artist's Action is active there, or NLA tracks exist, the generated one becomes a strip on an NLA track "LSF"
-  above these. Theirs stays active, so Blender plays it on top: on a key that both animate, the artist's curve wins.
+  above these. The artist's stays active, so Blender plays it on top: on a key that both animate, it decides.
 - An artist who wants a layer for their own keys gets an empty Action above the track, whose values are added.
 - Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..errors import UserError
+from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
 from ..scene.snapshots import Line
 from . import fcurves, nla
 from .curve_plan import Keying
@@ -34,7 +35,7 @@ def check(mesh: bpy.types.Mesh, line: Line) -> None:
     Raises:
         UserError: The NLA is in tweak mode, or turned off although the Action would have to play through it.
     """
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    data = key_animation(mesh)
     if data is None:
         return
     if data.use_tweak_mode:
@@ -46,9 +47,10 @@ def check(mesh: bpy.types.Mesh, line: Line) -> None:
 
 def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys whose value has a driver, which would overrule a curve."""
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    data = key_animation(mesh)
     drivers = {driver.data_path for driver in data.drivers} if data else set()
-    return {key.name for key in mesh.shape_keys.key_blocks if value_path(key.name) in drivers} if drivers else set()
+    blocks = shape_keys_of(mesh).key_blocks if drivers else ()
+    return {key.name for key in blocks if value_path(key.name) in drivers}
 
 
 def write(
@@ -69,7 +71,7 @@ def write(
         keying: How motion becomes keys.
         offset: Frames by which the curves are later than the line.
     """
-    data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
+    keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
     action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
     mark = action.get(MARK, {})
     before = fcurves.paths(action)
@@ -82,7 +84,7 @@ def write(
         moved=line.first_frame - mark.get("first_frame", line.first_frame) - fcurves.shift(action),
     )
     gone = before.difference(paths)
-    for key in mesh.shape_keys.key_blocks:
+    for key in keys.key_blocks:
         if value_path(key.name) in gone:
             key.value = 0.0  # no curve moves it any more: it would stay where it is
     action[MARK] = {
@@ -92,13 +94,13 @@ def write(
         "first_frame": line.first_frame,
     }
     _place(data, action)
-    mesh.shape_keys.update_tag()
+    keys.update_tag()
     return action
 
 
 def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action | None:
     """The Action that was generated for this strip on these shape keys."""
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    data = key_animation(mesh)
     for action in nla.actions(data) if data else ():
         if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (strip, scene):
             return action
@@ -111,8 +113,8 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     Raises:
         UserError: No generated Action is active, or the NLA is turned off or in tweak mode.
     """
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
-    if data is None or not is_generated(data.action):
+    data = key_animation(mesh)
+    if data is None or data.action is None or not is_generated(data.action):
         mine = data is not None and data.action is not None
         raise UserError(
             "Your own Action is already active above the generated one"
@@ -129,16 +131,16 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     compat.key_fcurves(layer)  # makes its slot
     compat.assign_key_action(data, layer)
     data.action_blend_type = "ADD"
-    mesh.shape_keys.update_tag()
+    shape_keys_of(mesh).update_tag()
     return layer
 
 
-def players(action: bpy.types.Action) -> list[bpy.types.Key]:
+def animated_keys(action: bpy.types.Action) -> list[bpy.types.Key]:
     """The shape keys that this Action animates, as their active one or through the NLA."""
     return [keys for keys in bpy.data.shape_keys if keys.animation_data and action in nla.actions(keys.animation_data)]
 
 
-def rewritten(action: bpy.types.Action, first_frame: int, moved: bool) -> None:
+def update_after_rewrite(action: bpy.types.Action, first_frame: int, moved: bool) -> None:
     """Bring everything about a generated Action up to date, after its curves were written again.
 
     Args:
@@ -147,18 +149,21 @@ def rewritten(action: bpy.types.Action, first_frame: int, moved: bool) -> None:
         moved: Whether the curves are at other frames than before.
     """
     action[MARK]["first_frame"] = first_frame
-    for keys in players(action):
-        if moved:
+    for keys in animated_keys(action):
+        if moved and keys.animation_data:
             _place(keys.animation_data, action)
         keys.update_tag()
 
 
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
     """Those of the keys that the artist's own curves in the active Action animate too, and so decide over."""
-    data = mesh.shape_keys.animation_data
-    active = data.action if data.action_blend_type == "REPLACE" else None  # others only change what is beneath them
+    data = key_animation(mesh)
+    # An Action that is not replacing only changes what is beneath it.
+    active = data.action if data and data.action_blend_type == "REPLACE" else None
+    if active is None:
+        return []
     generated = fcurves.paths(active) if is_generated(active) else set()
-    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated if active else set()
+    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated
     return [name for name in names if value_path(name) in theirs]
 
 
@@ -179,10 +184,12 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     if data.action is None and not data.nla_tracks:
         compat.assign_key_action(data, action)
         return
-    earlier = [data.action] if is_generated(data.action) else []
-    if earlier:
+    active = data.action
+    if active is not None and is_generated(active):
         data.action = None
-    _onto_tracks(data, [*earlier, action])
+        _onto_tracks(data, [active, action])
+    else:
+        _onto_tracks(data, [action])
 
 
 def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
@@ -209,16 +216,18 @@ def _rest(data: bpy.types.AnimData) -> None:
 
     Not those that other tracks hold, the artist's or layers of ours, which may lie below.
     """
-    strips = [(_is_ours(track), strip) for track in data.nla_tracks for strip in track.strips if strip.action]
-    paths = {fcurve.data_path for ours, strip in strips if ours for fcurve in compat.fcurves_of(strip.action)}
-    paths -= {
-        fcurve.data_path
-        for ours, strip in strips
-        if not ours and strip.extrapolation == "HOLD"
-        for fcurve in compat.fcurves_of(strip.action)
-    }
+    paths: set[str] = set()
+    held: set[str] = set()
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            animated = {fcurve.data_path for fcurve in compat.fcurves_of(strip.action)} if strip.action else set()
+            if _is_ours(track):
+                paths |= animated
+            elif strip.extrapolation == "HOLD":
+                held |= animated
+    paths -= held
     track = next(track for track in data.nla_tracks if track.name == REST)
-    action = track.strips[0].action if track.strips else bpy.data.actions.new("LSF · rest")
+    action = (track.strips[0].action if track.strips else None) or bpy.data.actions.new("LSF · rest")
     curves = compat.key_fcurves(action)
     earlier = set(action[MARK]["paths"].split("\n")) if MARK in action else set()
     for curve in [curve for curve in curves if curve.data_path in earlier]:

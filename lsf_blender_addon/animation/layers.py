@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..prediction.layer_curves import GAZE_CHANNELS
+from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
 from ..scene.snapshots import Line
 from . import nla
 from .fcurves import key_name, value_path
@@ -36,7 +37,7 @@ def write(
     Returns:
         The layer's Action; None for a line in which the layer does nothing, so that there are no names.
     """
-    data = mesh.shape_keys.animation_data or mesh.shape_keys.animation_data_create()
+    data = ensure_key_animation(mesh)
     action = _existing(data, line, layer)
     if not names:
         _drop(data, action)
@@ -50,7 +51,7 @@ def write(
         fill(fcurves.new(value_path(name)), line.first_frame, motion[:, k])
     action[MARK] = {"name": action.name, "layer": layer, "strip": line.strip, "scene": line.scene}
     _place(data, action, layer)
-    mesh.shape_keys.update_tag()
+    shape_keys_of(mesh).update_tag()
     return action
 
 
@@ -80,7 +81,7 @@ def without_level_keys(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], 
 
 def present(mesh: bpy.types.Mesh, layer: str) -> bool:
     """Whether a line of these keys has this layer."""
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
+    data = key_animation(mesh)
     return data is not None and any(True for _ in _strips(data, layer))
 
 
@@ -90,49 +91,53 @@ def owned(keys: bpy.types.Key | None) -> set[str]:
     Speech leaves these alone.
     """
     data = keys.animation_data if keys else None
-    found = {layer: [strip.action for _track, strip in _strips(data, layer)] for layer in TRACKS} if data else {}
-    paths = {
-        fcurve.data_path for actions in found.values() for action in actions for fcurve in compat.fcurves_of(action)
-    }
-    names = {key_name(path) for path in paths if path.startswith("key_blocks[")}
-    return names | GAZE_CHANNELS if found.get("gaze") else names
+    names: set[str] = set()
+    for layer in TRACKS if data else ():
+        for _track, _strip, action in _strips(data, layer):
+            paths = {fcurve.data_path for fcurve in compat.fcurves_of(action)}
+            names |= {key_name(path) for path in paths if path.startswith("key_blocks[")}
+            if layer == "gaze":
+                names |= GAZE_CHANNELS
+    return names
 
 
 def remove(mesh: bpy.types.Mesh, layer: str) -> None:
     """Take the layer off all lines, with its Actions and track; its keys go back to 0."""
-    data = mesh.shape_keys.animation_data
+    keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
     actions: set[bpy.types.Action] = set()
     paths: set[str] = set()
-    for track, strip in list(_strips(data, layer)):
-        actions.add(strip.action)
-        paths |= {fcurve.data_path for fcurve in compat.fcurves_of(strip.action)}
+    for track, strip, action in list(_strips(data, layer)):
+        actions.add(action)
+        paths |= {fcurve.data_path for fcurve in compat.fcurves_of(action)}
         track.strips.remove(strip)
         if nla.is_named(track, TRACKS[layer]) and not track.strips:
             data.nla_tracks.remove(track)
     for action in actions:
         if not action.users - action.use_fake_user:
             bpy.data.actions.remove(action)
-    for key in mesh.shape_keys.key_blocks:
+    for key in keys.key_blocks:
         if value_path(key.name) in paths:
             key.value = 0.0
-    mesh.shape_keys.update_tag()
+    keys.update_tag()
 
 
-def _strips(data: bpy.types.AnimData, layer: str) -> Iterator[tuple[bpy.types.NlaTrack, bpy.types.NlaStrip]]:
-    """Tracks and their strips that play this layer."""
+def _strips(
+    data: bpy.types.AnimData, layer: str
+) -> Iterator[tuple[bpy.types.NlaTrack, bpy.types.NlaStrip, bpy.types.Action]]:
+    """Tracks and their strips that play this layer, and the Actions of these."""
     for track in list(data.nla_tracks):
         for strip in list(track.strips):
-            mark = strip.action.get(MARK) if strip.action else None
-            if mark is not None and mark.get("name") == strip.action.name and mark.get("layer") == layer:
-                yield track, strip
+            action = strip.action
+            mark = action.get(MARK) if action else None
+            if action and mark is not None and mark.get("name") == action.name and mark.get("layer") == layer:
+                yield track, strip, action
 
 
 def _existing(data: bpy.types.AnimData, line: Line, layer: str) -> bpy.types.Action | None:
     """The Action of a layer of this line."""
-    for _track, strip in _strips(data, layer):
-        mark = strip.action[MARK]
-        if (mark["strip"], mark["scene"]) == (line.strip, line.scene):
-            return strip.action
+    for _track, _strip, action in _strips(data, layer):
+        if (action[MARK]["strip"], action[MARK]["scene"]) == (line.strip, line.scene):
+            return action
     return None
 
 

@@ -7,7 +7,9 @@ and move everything. A key of the part that has a driver or a curve of the artis
 import bpy
 
 from .. import compat
+from ..scene.access import key_animation, mesh_of, shape_keys_of
 from . import actions, nla, shape_keys
+from .fcurves import value_path
 from .key_plan import MeshState, PartPlan
 
 VARIABLE = "lsf_head"  # in our drivers
@@ -15,28 +17,30 @@ VARIABLE = "lsf_head"  # in our drivers
 
 def read(part: bpy.types.Object) -> MeshState:
     """The shape keys of a part as they are now; those that the artist has driven or animated cannot follow the head."""
-    return shape_keys.read(part, actions.driven_keys(part.data) - followed_keys(part.data) | _animated(part.data))
+    mesh = mesh_of(part)
+    return shape_keys.read(part, actions.driven_keys(mesh) - followed_keys(mesh) | _animated(mesh))
 
 
 def write(plan: PartPlan, head: bpy.types.Object) -> None:
     """Add the planned keys to the part, and let them follow the head's, which are there."""
-    part, source = bpy.data.objects[plan.object], head.data.shape_keys
+    part, source = bpy.data.objects[plan.object], shape_keys_of(mesh_of(head))
     shape_keys.write(part, plan.keys)
+    keys = shape_keys_of(mesh_of(part))
     for name in sorted({*plan.keys.names, *plan.keys.shapes} - {*plan.keys.driven}):
-        path = actions.value_path(name)
-        data = part.data.shape_keys.animation_data
-        curve = data.drivers.find(path) if data else None
+        path = value_path(name)
+        curve = keys.animation_data.drivers.find(path) if keys.animation_data else None
         if curve is None:
-            _copy(part.data.shape_keys.driver_add(path), source, path)
+            curve = keys.driver_add(path)
+            assert isinstance(curve, bpy.types.FCurve)  # a list only for arrays
+            _copy(curve, source, path)
         elif (variable := _variable(curve)) is not None:  # of an earlier run, maybe on another head
             variable.targets[0].id, variable.targets[0].data_path = source, path
 
 
 def followed_keys(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys that follow a head through our drivers."""
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
-    paths = targets(data).keys() if data else set()
-    return {key.name for key in mesh.shape_keys.key_blocks if actions.value_path(key.name) in paths} if paths else set()
+    data = key_animation(mesh)
+    return _keys_of(mesh, set(targets(data))) if data else set()
 
 
 def targets(data: bpy.types.AnimData) -> dict[str, bpy.types.DriverTarget]:
@@ -63,8 +67,12 @@ def _copy(curve: bpy.types.FCurve, source: bpy.types.Key, path: str) -> None:
 
 def _animated(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys that have curves of their own, in the active Action or the NLA."""
-    data = mesh.shape_keys.animation_data if mesh.shape_keys else None
-    if data is None:
-        return set()
-    paths = {curve.data_path for action in nla.actions(data) for curve in compat.fcurves_of(action)}
-    return {key.name for key in mesh.shape_keys.key_blocks if actions.value_path(key.name) in paths}
+    data = key_animation(mesh)
+    played = nla.actions(data) if data else []
+    return _keys_of(mesh, {curve.data_path for action in played for curve in compat.fcurves_of(action)})
+
+
+def _keys_of(mesh: bpy.types.Mesh, paths: set[str]) -> set[str]:
+    """Names of the keys whose value one of the data paths leads to."""
+    blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
+    return {key.name for key in blocks if value_path(key.name) in paths}

@@ -11,6 +11,7 @@ from ..prediction import store
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
 from ..scene import strips
+from ..scene.access import key_animation, mesh_of
 from ..scene.own_properties import settings_of, tweaks_of
 from ..scene.selection import head_of
 from . import actions, curve_plan, fcurves, layers, nla
@@ -25,21 +26,19 @@ def current(context: bpy.types.Context) -> bpy.types.Action:
         UserError: There is none, or it is linked from another file.
     """
     head = head_of(context)
-    if head is None or head.type != "MESH":
-        raise UserError("Select the head: a mesh object")
+    mesh = mesh_of(head)
     scene = compat.sequencer_scene(context)
     action = None
     try:
-        action = actions.existing(
-            head.data, strips.find_strip(scene, settings_of(context.scene).strip).name, scene.name
-        )
+        strip = strips.find_strip(scene, settings_of(context.scene).strip)
+        action = actions.existing(mesh, strip.name, scene.name)
     except UserError:  # the strip is gone: what was made of it can still be tweaked
-        data = head.data.shape_keys.animation_data if head.data.shape_keys else None
+        data = key_animation(mesh)
         if data and actions.is_generated(data.action):
             action = data.action
     if action is None:
-        raise UserError(f'Nothing was generated for this strip on "{head.name}" yet: press Generate')
-    if store.PROPERTY not in action:
+        raise UserError(f'Nothing was generated for this strip on "{head.name if head else ""}" yet: press Generate')
+    if not store.is_stored(action):
         raise UserError(f'"{action.name}" keeps no prediction: press Generate to make one')
     if action.library:
         raise UserError(
@@ -84,7 +83,8 @@ def list_channels(action: bpy.types.Action, predicted: Prediction) -> None:
 
 def refresh_all(mesh: bpy.types.Mesh) -> None:
     """Write the generated curves of all lines on the mesh's shape keys again."""
-    for action in nla.actions(mesh.shape_keys.animation_data):
+    data = key_animation(mesh)
+    for action in nla.actions(data) if data else ():
         refresh(action)
 
 
@@ -106,14 +106,12 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
         predicted = replace(predicted, first_frame=predicted.first_frame + moved)
     settings = sliders(action)
     on_keys = curve_plan.retarget(predicted, settings)
-    players = actions.players(action)
-    names = {key.name for keys in players for key in keys.key_blocks}
-    names -= {name for keys in players for name in actions.driven_keys(keys.user) | layers.owned(keys)}
+    names = _free_keys(action)
     written = fcurves.paths(action)
     moves = np.abs(on_keys.motion).max(0) > MOVES
     names &= {name for k, name in enumerate(on_keys.channels) if moves[k] or fcurves.value_path(name) in written}
     plan = curve_plan.plan(on_keys, names, settings)
-    before = tuple(action.curve_frame_range)
+    start, end = action.curve_frame_range
     fcurves.write(
         action,
         plan.names,
@@ -123,4 +121,17 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
         keep=keep,
         restore_deleted=not keep,
     )
-    actions.rewritten(action, predicted.first_frame, moved=tuple(action.curve_frame_range) != before)
+    moved_curves = (start, end) != tuple(action.curve_frame_range[:])
+    actions.update_after_rewrite(action, predicted.first_frame, moved_curves)
+
+
+def _free_keys(action: bpy.types.Action) -> set[str]:
+    """Names of the shape keys that the Action animates, but for those that drivers or layers move."""
+    names: set[str] = set()
+    taken: set[str] = set()
+    for keys in actions.animated_keys(action):
+        names |= {key.name for key in keys.key_blocks}
+        taken |= layers.owned(keys)
+        if isinstance(keys.user, bpy.types.Mesh):
+            taken |= actions.driven_keys(keys.user)
+    return names - taken

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 import bpy
 
+from ..scene.access import find_item, mesh_of, shape_keys_of
 from ..scene.meshes import base_vertices
 from ..scene.shape_keys import MARK, fingerprint, generated_keys, marks
 from .key_plan import KeyPlan, MeshState
@@ -23,23 +24,26 @@ def read(obj: bpy.types.Object, driven: Collection[str]) -> MeshState:
         obj: A mesh object.
         driven: Names of the keys that a curve of ours would not reach.
     """
-    mesh = obj.data
-    names = frozenset(key.name for key in mesh.shape_keys.key_blocks) if mesh.shape_keys else frozenset()
-    return MeshState(obj.name, base_vertices(mesh), names, frozenset(generated_keys(mesh)), frozenset(driven))
+    mesh = mesh_of(obj)
+    names = [key.name for key in mesh.shape_keys.key_blocks] if mesh.shape_keys else []
+    return MeshState(
+        obj.name, base_vertices(mesh), frozenset(names), frozenset(generated_keys(mesh)), frozenset(driven)
+    )
 
 
 def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
     """Add or replace the planned keys, and widen their sliders as far as their curves reach."""
-    mesh = obj.data
+    mesh = mesh_of(obj)
     active = obj.active_shape_key_index
     if mesh.shape_keys is None:
         obj.shape_key_add(name="Basis", from_mix=False)
-    blocks = mesh.shape_keys.key_blocks
+    keys = shape_keys_of(mesh)
+    blocks = keys.key_blocks
     base = base_vertices(mesh)
     # ID properties come back without order or type guarantees: rebuild the mark.
     written = {name: list(values) for name, values in marks(mesh).items() if name in blocks}
     for name, shape in plan.shapes.items():
-        key = blocks.get(name)
+        key = find_item(blocks, name)
         if key is None:
             key = obj.shape_key_add(name=name, from_mix=False)
             key.value = 0.0  # 5.0 starts at 1
@@ -51,5 +55,5 @@ def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
             key.slider_max = min(MAX_SLIDER, high)
         written[name] = fingerprint(shape - base)
     obj.active_shape_key_index = active
-    mesh.shape_keys[MARK] = written
+    keys[MARK] = written
     mesh.update_tag()

@@ -81,7 +81,7 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
 
 def load(action: bpy.types.Action | None) -> Prediction | None:
     """The Action's prediction; None if there is none that this version can read."""
-    kept = action.get(PROPERTY) if action else None
+    kept: Any = action.get(PROPERTY) if action else None
     if not hasattr(kept, "to_dict") or kept.get("version") != VERSION:
         return None
     try:
@@ -102,6 +102,11 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
     return prediction if _is_whole(prediction) else None
 
 
+def is_stored(action: bpy.types.Action) -> bool:
+    """Whether the Action has a prediction, readable or not. Quick enough for a panel."""
+    return action.get(PROPERTY) is not None
+
+
 def move(action: bpy.types.Action, frames: int) -> None:
     """Record that the line of the Action's prediction begins `frames` frames later now."""
     action[PROPERTY]["first_frame"] += frames
@@ -109,7 +114,7 @@ def move(action: bpy.types.Action, frames: int) -> None:
 
 def has_expression(action: bpy.types.Action) -> bool:
     """Whether the Action's prediction tells which part of it emotion adds. Quick enough for a panel."""
-    kept = action.get(PROPERTY)
+    kept: Any = action.get(PROPERTY)
     return hasattr(kept, "to_dict") and bool(kept.get("has_expression"))
 
 
@@ -124,7 +129,7 @@ class DetectedEmotion(NamedTuple):
 
 def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
     """Only this part of the Action's prediction: quick enough for a panel."""
-    kept = action.get(PROPERTY)
+    kept: Any = action.get(PROPERTY)
     try:
         found = DetectedEmotion(
             float(kept["fps"]),

@@ -14,7 +14,7 @@ PROPERTY = "lsf_takes"  # custom property on the Action: {"000": as prediction.s
 
 def add(action: bpy.types.Action) -> None:
     """Keep the Action's prediction as a take, if it is none yet."""
-    if store.PROPERTY in action and playing(action) is None:
+    if store.is_stored(action) and playing(action) is None:
         kept = [take.to_dict() for take in _takes(action)]
         action[PROPERTY] = {f"{i:03}": take for i, take in enumerate([*kept, action[store.PROPERTY].to_dict()])}
 
@@ -46,7 +46,7 @@ def play(action: bpy.types.Action, index: int) -> None:
 
 def forget(action: bpy.types.Action) -> None:
     """Delete all takes but the one that plays, which is the Action's prediction."""
-    if PROPERTY in action:
+    if action.get(PROPERTY) is not None:
         del action[PROPERTY]
 
 
@@ -57,8 +57,9 @@ def _takes(action: bpy.types.Action) -> list[Any]:
 
 def _curves(kept: Any) -> tuple[bytes, ...]:
     """What tells a take from others: its motion, and how the rig follows it. Empty if it is damaged."""
-    arrays = [kept.get("motion")] if hasattr(kept, "to_dict") else []
-    drive = kept.get("drive") if arrays else None
+    if not hasattr(kept, "to_dict"):
+        return ()
+    arrays, drive = [kept.get("motion")], kept.get("drive")
     if hasattr(drive, "to_dict"):
         arrays += [drive.get("matrix"), drive.get("residual")]
     whole = all(hasattr(array, "to_dict") and "bytes" in array for array in arrays)

@@ -35,3 +35,22 @@ def depsgraph_of(layer: bpy.types.ViewLayer) -> bpy.types.Depsgraph:
 def find_item(collection: "bpy.types.bpy_prop_collection[Item]", name: str) -> Item | None:
     """The item of this name in a collection, or None: the stubs of `get` do not say that it may find nothing."""
     return collection.get(name)
+
+
+def shape_keys_of(mesh: bpy.types.Mesh) -> bpy.types.Key:
+    """The shape keys of a mesh that is known to have some."""
+    assert mesh.shape_keys is not None
+    return mesh.shape_keys
+
+
+def key_animation(mesh: bpy.types.Mesh) -> bpy.types.AnimData | None:
+    """The animation data of a mesh's shape keys; None without keys or animation."""
+    return mesh.shape_keys.animation_data if mesh.shape_keys else None
+
+
+def ensure_key_animation(mesh: bpy.types.Mesh) -> bpy.types.AnimData:
+    """The animation data of a mesh's shape keys, which there are; made if it is not there."""
+    keys = shape_keys_of(mesh)
+    data = keys.animation_data or keys.animation_data_create()
+    assert data is not None
+    return data

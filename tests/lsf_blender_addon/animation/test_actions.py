@@ -256,8 +256,8 @@ def test_a_layer_is_refused_with_a_sentence(head):
     with pytest.raises(UserError, match="press Generate first"):
         actions.add_layer(head.data)
     artists_action(head)
-    with pytest.raises(UserError, match="active already"):
+    with pytest.raises(UserError, match="already active"):
         actions.add_layer(head.data)
     actions.write(head.data, line(), NAMES, curves())
-    with pytest.raises(UserError, match="active already"):
+    with pytest.raises(UserError, match="already active"):
         actions.add_layer(head.data)
