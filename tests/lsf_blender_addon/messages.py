@@ -12,16 +12,16 @@ from lsf_blender_addon.ui import registration
 ROOT = Path(lsf_blender_addon.__file__).parent
 SERVER = SERVER_PARENT / "server"
 DRAWN = ("text", "placeholder")  # keywords of layout calls
-SENTENCES = {
+SENTENCES = {  # calls, and which of their arguments is the sentence
     "wrapped": 2,
     "iface": 0,
     "enabled_unless": 1,
     "UserError": 0,
-    "say": 0,  # calls: where the sentence is
-    "report": 1,
-    "progress": 1,
-}  # of the server's progress
-PROGRESS = ("text", "waits")  # attributes that hold what is being done
+    "say": 0,
+    "report": 1,  # of an operator; progress of the server and of the installation
+    "progress": 1,  # of the fit of a face
+}
+PROGRESS = ("text", "waits")  # attributes that hold the current step
 
 
 def of_classes() -> set[str]:
