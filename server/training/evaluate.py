@@ -106,6 +106,10 @@ class Runner:
         return lips_of_curves
 
 
+# Every function below scores one part. `data` is the folder that holds the corpora; `limit` is a number of clips, as
+# running all of them takes long.
+
+
 def grid_scores(runner: Runner, data: Path) -> dict[str, float]:
     """Score the lips on GRID against the tracked ones."""
     return metrics.lip_scores(

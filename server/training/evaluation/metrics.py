@@ -19,7 +19,9 @@ LABIALS = {"p", "b", "m"}
 LABIAL_LIKE = {"f", "v", "w"}  # may close the lips as well: neither tested for closure nor for its absence
 OPEN_VOWELS, NARROW = {"ɑ", "æ", "ɔ", "aɪ", "aʊ"}, {"s", "z", "t", "d", "n", "i", "ɪ"}
 ROUNDED = {"u", "oʊ", "w", "ʃ"}
-CONTACT_SHARE = 0.08  # of the clip's 95th percentile of aperture: lips that are closer count as meeting
+# Lips that are closer than this share of the clip's 95th percentile of aperture count as meeting. Relative, so that it
+# applies to tracked lips and to heads of any size.
+CONTACT_SHARE = 0.08
 LAGS = np.arange(-120, 121, 10)  # ms
 TIME_STEP = 0.01  # seconds between the places where an aperture is looked up
 

@@ -188,7 +188,7 @@ def lip_goals(model: Articulation, head: lips.Lips, phones: list[Phone], frames:
     mouth = model.mean_face(torch.from_numpy(features))
     curves, aperture = mouth_to_curves(mouth), mouth[:, -2] / 1e3
     width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
-    closed = float(lips.CLOSED_APERTURE * head.neutral[0])
+    closed = float(lips.CLOSED_APERTURE_SHARE * head.neutral[0])
     phonetic = torch.from_numpy(phonetic_opening(features))
     aperture = aperture + PHONETIC_SHARE * (OPEN_VOWEL_APERTURE * phonetic - aperture)
     speech = torch.from_numpy(speech_activity(phones, frames))

@@ -18,7 +18,7 @@ CHANNELS = arkit.CHANNELS
 LIP_LANDMARKS = (62, 66, 48, 54)  # middle of the upper and lower inner lip, right and left corner of the mouth
 WIDTH_LANDMARKS = (36, 45, 48, 54)  # outer corners of the eyes, corners of the mouth
 EYE_DISTANCE = 0.0892  # metres between the outer corners of the eyes on the project's head
-CLOSED_APERTURE = 0.3  # aperture of lips that meet, as a share of the neutral head's aperture (0.08 mm)
+CLOSED_APERTURE_SHARE = 0.3  # of the neutral head's aperture (0.08 mm): the aperture of lips that meet, in labels
 IDENTITY_GAIN_LIMITS = 0.8, 1.25
 # Standard deviation of the change that `retarget` may make to a channel, in weight. It is meant to move mostly the jaw
 # and the channels that open, close and narrow the mouth.
@@ -160,9 +160,8 @@ def scale_to_head(lips: Lips, tracked: FloatArray, rest_width: float) -> tuple[T
         rest_width: Width of the tracked person's closed mouth in eye distances.
 
     Returns:
-        Aperture (F,) and width (F,) in metres. Lips that touch are given the aperture CLOSED_APERTURE: the tracked
-        distance is that of the lips' rims, which is hardly ever 0 when they meet.
+        Aperture (F,) and width (F,) in metres. The aperture of lips that meet is added to the tracked one.
     """
     aperture = torch.from_numpy(tracked[:, 0]).float() * EYE_DISTANCE
     width = torch.from_numpy(tracked[:, 1]).float() * (lips.neutral[1] / rest_width)
-    return (aperture + CLOSED_APERTURE * lips.neutral[0]).clamp(min=0.0), width
+    return (aperture + CLOSED_APERTURE_SHARE * lips.neutral[0]).clamp(min=0.0), width

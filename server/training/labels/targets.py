@@ -28,7 +28,9 @@ MIRRORED = [CHANNELS.index(arkit.mirrored(c)) for c in CHANNELS]  # index of the
 UNTRACKED = ("eyeLook", "cheek", "nose", "jawForward", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "tongue")
 BROWS_AND_LIDS = ("brow", "eyeSquint", "eyeWide")
 BLINK_REST, BLINK_RANGE = 0.25, 0.45  # tracked eyeBlink of open eyes, and what it gains until they are closed
-CLOSED_LIPS = 0.01  # eye distances: tracked aperture below which the lips count as closed
+# Eye distances: tracked lips that are closer count as closed when the rest width is measured. The tracker measures the
+# lips' rims, so this is no threshold of contact on the mesh (server/performance/lip_contact.py has those).
+CLOSED_LIPS = 0.01
 
 
 def clean_tracked_curves(curves: FloatArray) -> FloatArray:

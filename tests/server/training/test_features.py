@@ -1,4 +1,4 @@
-"""What is joined to be heard in one go, and the curves that belong to it."""
+"""Segments of joined clips, and the curves that belong to them."""
 
 import json
 from dataclasses import replace
@@ -43,16 +43,16 @@ def joined(clips, copy):
 
 
 def test_copy_0_is_every_clip_alone(clips):
-    heard = list(joined(clips, 0))
-    assert [[p["name"] for p in parts] for _, parts, _ in heard] == [[c.name] for c in clips]
-    assert all(np.allclose(sound, curve, atol=1e-3) for sound, _, curve in heard)
+    segments = list(joined(clips, 0))
+    assert [[p["name"] for p in parts] for _, parts, _ in segments] == [[c.name] for c in clips]
+    assert all(np.allclose(sound, curve, atol=1e-3) for sound, _, curve in segments)
 
 
 def test_copies_join_clips_without_losing_one(clips):
-    heard = list(joined(clips, 1))
-    assert len(heard) < len(clips)
-    assert sorted(p["name"] for _, parts, _ in heard for p in parts) == [c.name for c in clips]
-    for sound, _, curve in heard:  # the resampler rings at a clip's ends
+    segments = list(joined(clips, 1))
+    assert len(segments) < len(clips)
+    assert sorted(p["name"] for _, parts, _ in segments for p in parts) == [c.name for c in clips]
+    for sound, _, curve in segments:  # the resampler rings at a clip's ends
         assert np.mean(np.abs(sound - curve) < 0.02) > 0.9
 
 

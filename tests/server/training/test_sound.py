@@ -1,4 +1,4 @@
-"""Corpora may have sound of any rate and channel count: training hears it as mono at 16 kHz."""
+"""Corpora may have sound of any rate and channel count: training reads it as mono at 16 kHz."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ def two_files(tmp_path):
     return plain, studio
 
 
-def test_the_published_training_hears_the_sound_at_its_own_speed(two_files):
+def test_the_published_training_reads_the_sound_at_its_own_speed(two_files):
     torch.manual_seed(0)
     model = LSF(small_config()).eval()
     curves = np.zeros((SECONDS * FPS, 53), np.float32)

@@ -1,4 +1,4 @@
-"""Two faces that open differently for the same sound, and what is said to be the mean of them."""
+"""Two faces that open differently for the same sound, and labels from the mean of them."""
 
 from itertools import pairwise
 

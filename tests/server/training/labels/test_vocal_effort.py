@@ -23,12 +23,12 @@ def line() -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_louder_half_opens_wider_and_round_lips_stay_as_they_are():
     audio, speech = line()
-    said = vocal_effort.scale_opening_by_loudness(speech, audio)
-    quiet, loud = lip_contact.opening(said)[10], lip_contact.opening(said)[90]
+    scaled = vocal_effort.scale_opening_by_loudness(speech, audio)
+    quiet, loud = lip_contact.opening(scaled)[10], lip_contact.opening(scaled)[90]
     assert quiet < lip_contact.opening(speech)[10] < loud
     assert abs(20 * np.log10(loud / quiet) - 12 * vocal_effort.OPENING_GAIN) < 0.3
-    assert (said[[20, 70]] == 0).all() and said.dtype == np.float32
-    np.testing.assert_array_equal(said[:, CHANNELS.index("mouthPucker")], speech[:, CHANNELS.index("mouthPucker")])
+    assert (scaled[[20, 70]] == 0).all() and scaled.dtype == np.float32
+    np.testing.assert_array_equal(scaled[:, CHANNELS.index("mouthPucker")], speech[:, CHANNELS.index("mouthPucker")])
 
 
 def test_a_quiet_recording_opens_as_a_loud_one():

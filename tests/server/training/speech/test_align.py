@@ -10,10 +10,10 @@ from server.training.speech import align
 SYMBOLS = ["", "a", "m", "s", "u"]
 
 
-def features_of(said: list[tuple[str, int]], rng: np.random.Generator) -> np.ndarray:
+def features_of(durations: list[tuple[str, int]], rng: np.random.Generator) -> np.ndarray:
     """Features of symbols that last so many frames at 50 Hz: a direction for each, and noise."""
     directions = np.random.default_rng(0).standard_normal((len(SYMBOLS), align.SIZE))
-    rows = np.concatenate([np.repeat(directions[[SYMBOLS.index(symbol)]], count, 0) for symbol, count in said])
+    rows = np.concatenate([np.repeat(directions[[SYMBOLS.index(symbol)]], count, 0) for symbol, count in durations])
     return (rows + rng.standard_normal(rows.shape)).astype(np.float32)
 
 
@@ -22,18 +22,18 @@ def model():
     rng = np.random.default_rng(1)
     clips = []
     for _ in range(40):
-        said = [(str(rng.choice(SYMBOLS)), int(rng.integers(3, 12))) for _ in range(20)]
-        clips.append((features_of(said, rng), [symbol for symbol, count in said for _ in range(count)]))
+        durations = [(str(rng.choice(SYMBOLS)), int(rng.integers(3, 12))) for _ in range(20)]
+        clips.append((features_of(durations, rng), [symbol for symbol, count in durations for _ in range(count)]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(align, "STEPS", 60)
         return align.train(clips)
 
 
-def check(model, said: list[tuple[str, int]], text: list[str]):
-    """Align the text; what is said must come back with its times, to a frame."""
-    found = align.align(model, features_of(said, np.random.default_rng(2)), text)
-    assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in said]
-    ends = np.cumsum([count for _, count in said]) - 0.5
+def check(model, durations: list[tuple[str, int]], text: list[str]):
+    """Align a text; the phones must come back with their times, to a frame."""
+    found = align.align(model, features_of(durations, np.random.default_rng(2)), text)
+    assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in durations]
+    ends = np.cumsum([count for _, count in durations]) - 0.5
     assert np.allclose([end for _, _, end in found], ends / align.FEATURE_RATE, atol=1 / align.FEATURE_RATE)
     assert all(a[2] == b[1] for a, b in pairwise(found)) and found[0][1] == 0
 
@@ -75,10 +75,10 @@ def test_symbols_at_times():
 
 
 def test_phones_are_recognised_where_no_text_says_which(model):
-    said = [("", 20), ("m", 6), ("a", 9), ("s", 5), ("u", 8), ("", 9), ("a", 7)]
-    found = align.recognise(model, features_of(said, np.random.default_rng(4)))
-    assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in said]
-    ends = np.cumsum([count for _, count in said]) - 0.5
+    durations = [("", 20), ("m", 6), ("a", 9), ("s", 5), ("u", 8), ("", 9), ("a", 7)]
+    found = align.recognise(model, features_of(durations, np.random.default_rng(4)))
+    assert [symbol for symbol, _, _ in found] == [symbol for symbol, _ in durations]
+    ends = np.cumsum([count for _, count in durations]) - 0.5
     assert np.allclose([end for _, _, end in found], ends / align.FEATURE_RATE, atol=1 / align.FEATURE_RATE)
     assert all(
         b - a >= (align.MIN_PHONE_FRAMES - 0.5) / align.FEATURE_RATE

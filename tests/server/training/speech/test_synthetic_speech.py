@@ -55,7 +55,7 @@ def test_spaces_and_stress_belong_to_the_next_phone_and_length_and_tone_to_the_l
 
 def test_a_pause_gets_back_what_was_counted_to_the_phone_before():
     sound = np.zeros(16000)
-    sound[3200:6400] = np.sin(np.arange(3200))  # heard from 0.2 to 0.4 s
+    sound[3200:6400] = np.sin(np.arange(3200))  # audible from 0.2 to 0.4 s
     phones = synthetic_speech.trim_phones([("sil", 0, 0.2), ("a", 0.2, 0.7), ("sil", 0.7, 0.8), ("sil", 0.8, 1)], sound)
     assert phones == [("sil", 0, 0.2), ("a", 0.2, 0.4), ("sil", 0.4, 1)]
 
