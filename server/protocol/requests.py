@@ -125,7 +125,9 @@ def _sound(header: wire.Header, arrays: wire.Arrays, report: Report) -> tuple[Fl
 
 def _settings(header: wire.Header) -> Settings:
     """The field `settings` of a request."""
-    fields = header.get("settings", {})
+    fields = header.get("settings")
+    if fields is None:
+        return Settings()
     if not isinstance(fields, dict):
         raise LSFError("bad_request", "settings must be an object.")
     return Settings(

@@ -142,6 +142,15 @@ def test_a_direction_travels_as_settings_or_over_time(peer):
     assert peer.receive("progress")["code"] == "bad_settings"
 
 
+def test_fields_with_a_default_may_be_null(peer):
+    peer.engine.go.set()
+    peer.generate("a", settings=None)
+    assert peer.receive("progress")["type"] == "result"
+    assert peer.engine.runs[0].fps is None
+    peer.generate("a", settings={"fps": 24, "seed": None, "layers": None, "emotion": None})
+    assert peer.receive("progress")["type"] == "result" and peer.engine.runs[1].layers == ()
+
+
 def test_a_rig_travels_with_its_limits(peer):
     rig = {"rig_shapes": np.ones((2, 4, 3), np.float32)}
     peer.engine.go.set()
