@@ -34,10 +34,8 @@ def draw_emotions(runner: Runner, speech: NDArray[np.float32]) -> NDArray[np.uin
     """Return the picture of emotions (H, W, 3) for speech (N,) at 16 kHz."""
     head = load_head()
     marks = head.landmarks68
-    middle, size = (
-        0.35 * marks[8] + 0.65 * marks[27] + ROTATION_CENTRE,
-        2.0 * float(np.linalg.norm(marks[27] - marks[8])),
-    )
+    middle = 0.35 * marks[8] + 0.65 * marks[27] + ROTATION_CENTRE  # between the chin and the bridge of the nose
+    size = 2.0 * float(np.linalg.norm(marks[27] - marks[8]))
     columns = []
     for emotion in (None, *EMOTIONS):
         motion = runner.perform(speech, emotion).motion
