@@ -131,6 +131,7 @@ def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
         (["generate", "x.wav", "--out", "o", "--temperature", "nan"], "temperature"),
         (["generate", "x.wav", "--out", "o", "--seed", "-3"], "seed"),
         (["generate", "x.wav", "--out", "o", "--checkpoint", "nowhere"], "no model"),
+        (["generate", "x.wav", "--out", "o", "--device", "toaster"], "no device"),
         (["fit", "nowhere.ply", "--out", "o.npz"], "no mesh file"),
     ],
 )

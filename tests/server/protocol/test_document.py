@@ -16,7 +16,7 @@ DOCUMENT = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 
 def section(title: str) -> str:
     """The text below a heading, up to the next one."""
-    return re.split(r"^#+ ", DOCUMENT.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.M)[0]
+    return re.split(r"^#+ ", DOCUMENT.split(f"# {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def test_every_request_has_a_section_and_is_named_as_a_job():
