@@ -43,7 +43,7 @@ def sample(obj: bpy.types.Object, frames: NDArray[np.floating]) -> tuple[list[st
     keys = mesh_of(obj).shape_keys
     names = [key.name for key in keys.key_blocks if key != keys.reference_key]
     table = np.empty((len(frames), len(names)), np.float32)
-    scene = bpy.data.scenes.new("LSF played")
+    scene = bpy.data.scenes.new("LSF evaluated keys")
     try:
         scene.collection.objects.link(obj)
         layer = scene.view_layers[0]

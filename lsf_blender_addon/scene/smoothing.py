@@ -16,7 +16,7 @@ def hann_average(values: NDArray[Any], frames: float) -> NDArray[Any]:
     """Average over time with a Hann window.
 
     Args:
-        values: Values (F, …), one row a frame; the first and last one count as what is before and after.
+        values: Values (F, …), one row per frame; the first and the last row are repeated beyond the ends.
         frames: Length of the window, in frames.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Adds the project's own neutral head to a scene: the one module of `scene` that makes something."""
+"""Adds the project's own neutral head: the one module of `scene` that makes an object."""
 
 import bpy
 import numpy as np

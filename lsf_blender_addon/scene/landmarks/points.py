@@ -20,7 +20,7 @@ LINES = (
     ("Inner Lips", range(60, 68), True),
 )
 
-SPECIAL = {
+SPECIAL = {  # landmarks with a name of their own
     8: "Chin",
     30: "Nose Tip",
     36: "Right Eye, Outer Corner",

@@ -56,7 +56,7 @@ def write_found(head: bpy.types.Object, found: SurfacePoints, doubtful: set[int]
     face = face_of(head)
     earlier, own = read(head)
     accepted = {item.index: tuple(item.corners) for item in face.found_landmarks if item.accepted}
-    found = {point: place for point, place in found.items() if point not in own}
+    found = {point: surface_point for point, surface_point in found.items() if point not in own}
     _write(face.found_landmarks, {point: earlier[point] for point in own if point in earlier} | found, mesh_of(head))
     for item in face.found_landmarks:
         item.accepted = accepted.get(item.index) == tuple(item.corners)
@@ -78,14 +78,14 @@ def own_positions(head: bpy.types.Object, vertices: NDArray[np.float32]) -> NDAr
         vertices: (V, 3) of its mesh.
 
     Returns:
-        (68, 3), NaN for landmarks that the artist has not set; None if there are no others.
+        (68, 3), NaN for landmarks that the artist has not set; None if the artist has set none.
     """
     own = read(head)[1]
     if not own:
         return None
     positions = np.full((points.COUNT, 3), np.nan, np.float32)
-    for point, place in own.items():
-        positions[point] = place.position(vertices)
+    for point, surface_point in own.items():
+        positions[point] = surface_point.position(vertices)
     return positions
 
 
@@ -109,12 +109,12 @@ def _surface_point(item: "LSF_PG_landmark", surface: Surface | None, vertex_coun
 
 
 def _write(
-    group: "bpy.types.bpy_prop_collection_idprop[LSF_PG_landmark]", places: SurfacePoints, mesh: bpy.types.Mesh
+    group: "bpy.types.bpy_prop_collection_idprop[LSF_PG_landmark]", surface_points: SurfacePoints, mesh: bpy.types.Mesh
 ) -> None:
     """Replace the landmarks of a group."""
     base = meshes.base_vertices(mesh)
     group.clear()
-    for point, place in sorted(places.items()):
+    for point, surface_point in sorted(surface_points.items()):
         item = group.add()
-        item.index, item.corners, item.weights = point, place.corners, place.weights
-        item.position, item.vertex_count = place.position(base), len(base)
+        item.index, item.corners, item.weights = point, surface_point.corners, surface_point.weights
+        item.position, item.vertex_count = surface_point.position(base), len(base)
