@@ -1,5 +1,7 @@
 """Names that Blender changed between versions are found under the old and the new name."""
 
+import ast
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -42,3 +44,21 @@ def test_a_strip_without_retiming_and_delay():
     assert compat.retiming_key_count(SimpleNamespace()) == 0 and compat.sound_offset(SimpleNamespace()) == 0
     assert compat.retiming_key_count(SimpleNamespace(retiming_keys=[1, 2])) == 2
     assert compat.sound_offset(SimpleNamespace(sound_offset=0.5)) == 0.5
+
+
+NEW_TYPES = {"Strip", "SoundStrip", "MetaStrip", "ActionSlot", "ActionLayer", "ActionKeyframeStrip", "ActionChannelbag"}
+MODULES = sorted(Path(compat.__file__).parent.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_types_that_blender_4_2_lacks_stand_in_postponed_annotations(path):
+    """An annotation that is evaluated at import would keep Blender 4.2 from loading the add-on."""
+    source = path.read_text("utf-8")
+    if "from __future__ import annotations" in source:
+        return
+    named = {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "types"
+    }
+    assert not named & NEW_TYPES

@@ -46,7 +46,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, "bpy.types.Strip"]:
+def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, "bpy.types.SoundStrip"]:
     """Return the chosen head, the scene of the sequencer and the chosen sound strip; quick enough for `poll`.
 
     Raises:
