@@ -229,7 +229,7 @@ def _rest(data: bpy.types.AnimData) -> None:
     track = next(track for track in data.nla_tracks if track.name == REST)
     action = (track.strips[0].action if track.strips else None) or bpy.data.actions.new("LSF · rest")
     curves = compat.key_fcurves(action)
-    earlier = set(action[MARK]["paths"].split("\n")) if MARK in action else set()
+    earlier = set(action[MARK]["paths"].split("\n")) if action.get(MARK) is not None else set()
     for curve in [curve for curve in curves if curve.data_path in earlier]:
         curves.remove(curve)
     for path in sorted(paths):

@@ -92,7 +92,9 @@ def owned(keys: bpy.types.Key | None) -> set[str]:
     """
     data = keys.animation_data if keys else None
     names: set[str] = set()
-    for layer in TRACKS if data else ():
+    if data is None:
+        return names
+    for layer in TRACKS:
         for _track, _strip, action in _strips(data, layer):
             paths = {fcurve.data_path for fcurve in compat.fcurves_of(action)}
             names |= {key_name(path) for path in paths if path.startswith("key_blocks[")}

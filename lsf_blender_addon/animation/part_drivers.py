@@ -30,9 +30,9 @@ def write(plan: PartPlan, head: bpy.types.Object) -> None:
         path = value_path(name)
         curve = keys.animation_data.drivers.find(path) if keys.animation_data else None
         if curve is None:
-            curve = keys.driver_add(path)
-            assert isinstance(curve, bpy.types.FCurve)  # a list only for arrays
-            _copy(curve, source, path)
+            added = keys.driver_add(path)
+            assert isinstance(added, bpy.types.FCurve)  # a list only for arrays
+            _copy(added, source, path)
         elif (variable := _variable(curve)) is not None:  # of an earlier run, maybe on another head
             variable.targets[0].id, variable.targets[0].data_path = source, path
 

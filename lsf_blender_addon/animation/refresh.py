@@ -111,7 +111,7 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     moves = np.abs(on_keys.motion).max(0) > MOVES
     names &= {name for k, name in enumerate(on_keys.channels) if moves[k] or fcurves.value_path(name) in written}
     plan = curve_plan.plan(on_keys, names, settings)
-    start, end = action.curve_frame_range
+    before = action.curve_frame_range[:]
     fcurves.write(
         action,
         plan.names,
@@ -121,8 +121,7 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
         keep=keep,
         restore_deleted=not keep,
     )
-    moved_curves = (start, end) != tuple(action.curve_frame_range[:])
-    actions.update_after_rewrite(action, predicted.first_frame, moved_curves)
+    actions.update_after_rewrite(action, predicted.first_frame, moved=action.curve_frame_range[:] != before)
 
 
 def _free_keys(action: bpy.types.Action) -> set[str]:

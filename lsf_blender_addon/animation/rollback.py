@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import bpy
 
 from .. import compat
+from ..scene.access import ensure_key_animation, key_animation, mesh_of
 from ..scene.head_motion import find_constraint
 from ..scene.meshes import coordinates
 from ..scene.own_properties import face_of
@@ -69,7 +70,9 @@ class _Actions:
         self.copies: dict[str, bpy.types.Action] = {}
         for action in changeable:
             if action.library is None:
-                self.copies[action.name] = action.copy()
+                copy = action.copy()
+                assert isinstance(copy, bpy.types.Action)
+                self.copies[action.name] = copy
         for copy in self.copies.values():
             copy.name = BACKUP
 
@@ -80,7 +83,7 @@ class _Actions:
             if _identity(action) not in self.names:
                 bpy.data.actions.remove(action)
         for name, copy in self.copies.items():
-            original = bpy.data.actions.get((name, None))
+            original = next((action for action in bpy.data.actions if _identity(action) == (name, "")), None)
             if original is not None:  # it may have been removed
                 original.user_remap(copy)  # a fake user goes along
                 bpy.data.actions.remove(original)
@@ -105,7 +108,8 @@ class _HeadMotion:
         self.empty = found.target if found else None
         data = self.empty.animation_data if self.empty else None
         self.use = _action_use(data) if data else None
-        self.actions = {data.action} if data and data.action else set()
+        action = data.action if data else None
+        self.actions = {action} if action else set()
 
     def restore(self) -> None:
         """Remove what is new, and let the empty play what it played."""
@@ -117,9 +121,11 @@ class _HeadMotion:
         constraints.active = None if self.active is None else constraints[self.active]
         for obj in [obj for obj in bpy.data.objects if _identity(obj) not in self.objects]:
             bpy.data.objects.remove(obj)
-        if self.empty is not None and self.use is None:
+        if self.empty is None:
+            return
+        if self.use is None:
             self.empty.animation_data_clear()
-        elif self.empty is not None:
+        else:
             _play(self.empty.animation_data, self.use)
 
     def _constraints(self) -> Any:
@@ -132,12 +138,12 @@ class _Mesh:
     """The shape keys of an object, and what animates them."""
 
     def __init__(self, obj: bpy.types.Object) -> None:
-        keys = obj.data.shape_keys
-        data = keys.animation_data if keys else None
+        self.mesh = mesh_of(obj)
+        keys, data = self.mesh.shape_keys, key_animation(self.mesh)
         blocks = keys.key_blocks if keys else ()
         self.object, self.active = obj, obj.active_shape_key_index
         self.sliders = {key.name: (key.slider_min, key.slider_max, key.value) for key in blocks}
-        self.mark = marks(obj.data) if keys and KEYS_MARK in keys else None
+        self.mark = marks(self.mesh) if keys and keys.get(KEYS_MARK) is not None else None
         self.shapes = {key.name: coordinates(key.points) for key in blocks if key.name in (self.mark or ())}
         self.animation = _Animation(data) if data else None
         self.generated = {
@@ -148,7 +154,7 @@ class _Mesh:
 
     def restore(self) -> None:
         """Set everything back to what was recorded."""
-        obj, keys = self.object, self.object.data.shape_keys
+        obj, keys = self.object, self.mesh.shape_keys
         if keys is None:
             return
         if not self.sliders:
@@ -157,7 +163,7 @@ class _Mesh:
         if self.animation is None:
             keys.animation_data_clear()
         else:
-            self.animation.restore(keys.animation_data)
+            self.animation.restore(ensure_key_animation(self.mesh))
         for key in [key for key in keys.key_blocks if key.name not in self.sliders]:
             obj.shape_key_remove(key)
         for key in keys.key_blocks:
@@ -174,7 +180,7 @@ class _Mesh:
         else:
             keys[KEYS_MARK] = self.mark
         keys.update_tag()
-        obj.data.update_tag()
+        self.mesh.update_tag()
 
 
 class _Animation:
@@ -205,7 +211,7 @@ class _Animation:
 class _ActionUse(NamedTuple):
     """Which Action an AnimData or a strip plays, and which slot of it."""
 
-    action: tuple[str, str | None] | None
+    action: tuple[str, str] | None
     slot: int = 0  # its handle
     last_slot: str = ""
 
@@ -217,11 +223,15 @@ def _action_use(user: Any) -> _ActionUse:
     )
 
 
+def _find_action(use: _ActionUse) -> bpy.types.Action | None:
+    return next((action for action in bpy.data.actions if _identity(action) == use.action), None)
+
+
 def _play(user: Any, use: _ActionUse) -> None:
     """Let an AnimData or a strip play what it played."""
     if _action_use(user) == use:
         return
-    user.action = bpy.data.actions[use.action] if use.action else None
+    user.action = _find_action(use)
     if compat.has_slots():
         slots = user.action.slots if user.action else ()
         user.action_slot = next((slot for slot in slots if slot.handle == use.slot), None) if user.action else None
@@ -242,7 +252,9 @@ class _Strip:
 
     def add_to(self, track: bpy.types.NlaTrack) -> None:
         """Make the strip again."""
-        action = bpy.data.actions[self.use.action]
+        action = _find_action(self.use)
+        if action is None:
+            return
         strip = track.strips.new(self.values["name"], int(self.values["frame_start_raw"]), action)
         _play(strip, self.use)
         for _ in range(2):  # some of them change others
@@ -265,8 +277,7 @@ def _restore_strips(track: bpy.types.NlaTrack, recorded: list[_Strip]) -> None:
         else:
             missing.remove(same)
     for state in missing:
-        if state.use.action is not None:
-            state.add_to(track)
+        state.add_to(track)
 
 
 def _strip_values(strip: bpy.types.NlaStrip) -> Values:
@@ -274,9 +285,9 @@ def _strip_values(strip: bpy.types.NlaStrip) -> Values:
     return {name: value for name, value in _values(strip).items() if name not in left_out}
 
 
-def _identity(block: bpy.types.ID) -> tuple[str, str | None]:
-    """What tells a data-block from others of its kind: also a key into their collection."""
-    return block.name, block.library.filepath if block.library else None
+def _identity(block: bpy.types.ID) -> tuple[str, str]:
+    """What tells a data-block from others of its kind: its name, and the file that it is linked from."""
+    return block.name, block.library.filepath if block.library else ""
 
 
 def _values(struct: Any) -> Values:

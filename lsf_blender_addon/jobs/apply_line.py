@@ -4,6 +4,7 @@ import bpy
 
 from ..animation import actions, fcurves, head_motion, layers, part_drivers, refresh, rollback, shape_keys
 from ..prediction import store, takes
+from ..scene.access import ensure_key_animation, mesh_of
 from ..scene.own_properties import face_of
 from . import face_result
 from .line_plan import LinePlan, listed
@@ -26,36 +27,35 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
 
 
 def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> str:
-    head = objects[0]
+    head, mesh, speech = objects[0], mesh_of(objects[0]), plan.speech
     shape_keys.write(head, plan.head)
-    speech, earlier = plan.speech, actions.existing(head.data, plan.line.strip, plan.line.scene)
+    earlier = actions.existing(mesh, plan.line.strip, plan.line.scene)
     if as_take and earlier is not None:
         takes.add(earlier)
-    action = actions.write(head.data, plan.line, speech.names, speech.motion, speech.keying, speech.offset)
+    action = actions.write(mesh, plan.line, speech.names, speech.motion, speech.keying, speech.offset)
     store.store(action, plan.prediction)
     if as_take:
         takes.add(action)
     refresh.list_channels(action, plan.prediction)
     for layer in plan.layers:
-        layers.write(head.data, plan.line, layer.layer, layer.names, layer.motion)
+        layers.write(mesh, plan.line, layer.layer, layer.names, layer.motion)
     face = face_of(head)
-    if plan.head_motion is not None:
-        head_motion.write(
-            face.nod.object, face.nod.bone, plan.line, plan.head_motion.angles, plan.head_motion.landmarks68
-        )
+    if plan.head_motion is not None and face.nod.object is not None:
+        angles, landmarks = plan.head_motion.angles, plan.head_motion.landmarks68
+        head_motion.write(face.nod.object, face.nod.bone, plan.line, angles, landmarks)
     for part in plan.parts:
         part_drivers.write(part, head)
         face.add_part(bpy.data.objects[part.object])
     if plan.face is not None:
         face_result.write(objects, plan.face)
-    return plan.message.text(fcurves.load(action).summary(), _placement(head, action, plan)) + face_result.in_doubt(
+    return plan.message.text(fcurves.load(action).summary(), _placement(mesh, action, plan)) + face_result.in_doubt(
         head
     )
 
 
-def _placement(head: bpy.types.Object, action: bpy.types.Action, plan: LinePlan) -> str:
+def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -> str:
     """Where the curves play, as the continuation of a sentence."""
-    text = ", on an NLA track" if head.data.shape_keys.animation_data.action != action else ""
-    if overruled := actions.overruled(head.data, plan.head.names):
+    text = ", on an NLA track" if ensure_key_animation(mesh).action != action else ""
+    if overruled := actions.overruled(mesh, plan.head.names):
         text += f"; your own curves decide over {listed(overruled)}"
     return text

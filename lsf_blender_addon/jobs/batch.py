@@ -1,7 +1,4 @@
-"""What the server does for one press of a button: lines one after the other, or a single one, or the search for a face.
-
-Touches no Blender data.
-"""
+"""The jobs of one press of a button, which run one after the other. Touches no Blender data."""
 
 import time
 import traceback
@@ -11,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..client.jobs import State
+from ..client.wire import Arrays
 from ..errors import UserError
 from .generate import Generation
 from .server_job import ServerWork
@@ -20,64 +18,89 @@ UNEXPECTED = "Something went wrong: the details are in Blender's console (Window
 
 @dataclass(eq=False)
 class Item:
-    """One line on one head, the head alone, or a direction in words. It is read from the scene when its turn comes."""
+    """One line on one head, the search for a face, or a direction in words.
+
+    Attributes:
+        name: What the artist sees.
+        start: Reads what is needed from the file and starts the work, when the item's turn comes. May raise UserError.
+        state: What the work is doing.
+        error: Why it failed, a sentence.
+        work: What `start` has returned.
+        blocked: What the result waits for before it can be written; empty for nothing.
+    """
 
     name: str
-    begin: Callable[[], Generation | ServerWork]  # may raise UserError
+    start: Callable[[], Generation | ServerWork]
     state: State = State.WAITING
-    error: str = ""  # one sentence
-    work: Generation | ServerWork | None = None  # of the server for it
-    blocked: str = ""  # what its result waits for: the artist is at work on the head
+    error: str = ""
+    work: Generation | ServerWork | None = None
+    blocked: str = ""
 
-    def fail(self, sentence: str) -> None:
-        self.state, self.error = State.FAILED, sentence.rstrip(".") + "."
+    def fail(self, reason: str) -> None:
+        """Mark the item as failed.
+
+        Args:
+            reason: A sentence for the artist, with or without its full stop.
+        """
+        self.state, self.error = State.FAILED, reason.rstrip(".") + "."
 
 
 class Batch:
-    """Call `poll` from Blender's main thread until `ended`; then the `results` wait to be written.
+    """Runs items one after the other. Call `poll` from Blender's main thread until `ended`, then write the `results`.
 
-    A line that fails does not stop the others, nor does one that is cancelled take those with it that are done.
+    An item that fails or is cancelled leaves the others alone.
 
-    Results are written together at the end. Written one by one, they could not be one undo step: Blender's undo takes
-    back all that came since a step, whoever did it, so that the artist's Ctrl+Z meanwhile would lose lines that are
-    done, and that of the batch what the artist did meanwhile.
+    Results are written together at the end, as one undo step. If each was written when it is done, other steps of the
+    artist would lie between them: undoing the batch would undo these, and the artist's own undo would lose results.
+
+    Attributes:
+        items: In the order in which they run.
+        waits: What writing waits for, or that it is at work; shown when all items have ended.
+
+    Args:
+        items: In the order in which they run.
     """
 
-    def __init__(self, items: list[Item]):
+    def __init__(self, items: list[Item]) -> None:
         self.items = items
-        self.waits = ""  # why the results are not written yet, or that they are
+        self.waits = ""
         self._started = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since the button was pressed."""
+        """Seconds since the button was pressed."""
         return time.monotonic() - self._started
 
     @property
     def ended(self) -> bool:
+        """Whether no item runs or waits any more."""
         return all(item.state.ended for item in self.items)
 
     @property
     def results(self) -> list[Item]:
+        """The items with a result that can be written."""
         return [item for item in self.items if item.state is State.DONE]
 
     @property
     def failed(self) -> list[Item]:
+        """The items that failed."""
         return [item for item in self.items if item.state is State.FAILED]
 
     @property
     def active(self) -> Item | None:
-        """The line that is its turn; None at the end."""
+        """The item whose turn it is; None when all have ended."""
         return next((item for item in self.items if not item.state.ended), None)
 
     @property
     def fraction(self) -> float:
+        """Progress of the whole batch, 0 to 1."""
         item = self.active
-        begun = item.work.fraction if item and item.work else 0.0
-        return (sum(item.state.ended for item in self.items) + begun) / max(1, len(self.items))
+        started = item.work.fraction if item and item.work else 0.0
+        return (sum(item.state.ended for item in self.items) + started) / max(1, len(self.items))
 
     @property
     def text(self) -> str:
+        """What is being done."""
         item = self.active
         if item is None:
             return self.waits
@@ -85,16 +108,16 @@ class Batch:
         return doing if len(self.items) == 1 else f"{self.items.index(item) + 1} of {len(self.items)}: {item.name}"
 
     def poll(self) -> None:
-        """Take what has happened since, and begin the next line."""
+        """Take what has happened since the last call, and start the next item."""
         item = self.active
         if item is None:
             return
         if item.work is None:
             try:
-                item.work = item.begin()
+                item.work = item.start()
             except UserError as error:
                 item.fail(str(error))
-            except Exception:  # a bug on one line must not cost the others
+            except Exception:  # an error in one item must not stop the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)
             return
@@ -105,23 +128,33 @@ class Batch:
             item.fail(item.work.error)
 
     def cancel(self, item: Item | None = None) -> None:
-        """Give up one line, or all that are not done; where none is at work any more, those that cannot be written."""
+        """Cancel items.
+
+        Args:
+            item: The item to cancel. None: all that have not ended; if all have, those that cannot be written.
+        """
         if item is not None:
-            lines = [item]
+            chosen = [item]
         else:
-            lines = [item for item in self.results if item.blocked] or [
-                item for item in self.items if not item.state.ended
-            ]
-        for line in lines:
-            if line.work is not None:
-                line.work.cancel()
-            line.state = State.CANCELLED
+            blocked = [item for item in self.results if item.blocked]
+            chosen = blocked or [item for item in self.items if not item.state.ended]
+        for cancelled in chosen:
+            if cancelled.work is not None:
+                cancelled.work.cancel()
+            cancelled.state = State.CANCELLED
 
     def _share_basis(self, item: Item) -> None:
         """Keep the basis of a head in memory once, however many lines it speaks."""
-        arrays = item.work.job.arrays
+        arrays = _result_arrays(item)
+        basis = arrays.get("basis")
         for other in self.results:
-            basis = other.work.job.arrays.get("basis")
-            if other is not item and basis is not None and np.array_equal(basis, arrays.get("basis")):
-                arrays["basis"] = basis
+            known = _result_arrays(other).get("basis")
+            if other is not item and known is not None and basis is not None and np.array_equal(known, basis):
+                arrays["basis"] = known
                 return
+
+
+def _result_arrays(item: Item) -> Arrays:
+    """The arrays of an item's result; empty if it has none."""
+    job = item.work.job if item.work else None
+    return job.arrays if job else {}

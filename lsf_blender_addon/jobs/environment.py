@@ -1,4 +1,4 @@
-"""Where the server's Python is: the private environment that a button makes, or another one that was chosen."""
+"""The Python that runs the server: of the private environment that a button installs, or one that was chosen."""
 
 import os
 from pathlib import Path
@@ -10,23 +10,32 @@ from ..scene import extension
 
 NO_PYTHON = "Install the speech engine in the add-on's preferences first"
 
-installation: Installation | None = None  # the one at work, or the last
+installation: Installation | None = None  # the one that runs, or the last one
 
 
 def environment_folder() -> Path:
+    """The private environment's folder."""
     return extension.user_folder() / "env"
 
 
 def install_log() -> Path:
+    """The log of the installation."""
     return extension.user_folder() / "install.log"
 
 
 def server_log() -> Path:
+    """The log of the server."""
     return extension.user_folder() / "server.log"
 
 
 def server_python() -> Path | None:
-    """LSF_SERVER_PYTHON (for tests and farms), or the Python in the preferences, or that of the environment."""
+    """The Python that runs the server.
+
+    It is LSF_SERVER_PYTHON (for tests and render farms), else the one in the preferences, else the environment's.
+
+    Returns:
+        None if nothing is chosen and the environment is not complete.
+    """
     if chosen := os.environ.get("LSF_SERVER_PYTHON"):
         return Path(chosen)
     preferences = extension.preferences()
@@ -43,14 +52,22 @@ def server_arguments() -> list[str]:
 
 
 def install(wheels: str) -> Installation:
-    """Begin to make the environment in a thread."""
+    """Start to install the environment, in a thread.
+
+    Args:
+        wheels: A folder with wheels to install from, offline; empty to download them.
+    """
     global installation
     installation = Installation(environment_folder(), install_log(), wheels=bpy.path.abspath(wheels) or None)
     return installation
 
 
 def install_text_encoder(wheels: str) -> Installation:
-    """Begin to add the text encoder to the environment, in a thread."""
+    """Start to add the text encoder to the environment, in a thread.
+
+    Args:
+        wheels: A folder with wheels to install from, offline; empty to download them.
+    """
     global installation
     installation = Installation(
         environment_folder(), install_log(), add_text_encoder, wheels=bpy.path.abspath(wheels) or None
@@ -59,13 +76,14 @@ def install_text_encoder(wheels: str) -> Installation:
 
 
 def installing() -> bool:
+    """Whether an installation runs."""
     return installation is not None and installation.running
 
 
 def stop() -> None:
-    """Cancel an installation at work and forget it."""
+    """Cancel an installation that runs, and forget it."""
     global installation
-    if installing():
+    if installation is not None and installation.running:
         installation.cancel()
         installation.join(2.0)
     installation = None

@@ -39,6 +39,7 @@ def plan(character: Character, header: dict[str, Any], arrays: dict[str, NDArray
     around = np.isin(triangles, arrays["landmark_vertices"]).any(1)
     surface = Surface(character.head.vertices, triangles[around] if around.any() else triangles)
     found = dict(enumerate(surface.closest_points(arrays["landmarks68"].astype(np.float64))))
-    codes = arrays.get("parts")
-    known = codes is not None and codes.shape == (len(character.vertices),)
-    return FacePlan(found, doubtful, [piece for _rest, piece in character.pieces(codes)] if known else None)
+    codes, parts = arrays.get("parts"), None
+    if codes is not None and codes.shape == (len(character.vertices),):
+        parts = [piece for _rest, piece in character.pieces(codes)]
+    return FacePlan(found, doubtful, parts)

@@ -7,19 +7,34 @@ import time
 import numpy as np
 
 from ..client.jobs import Client, Job, State
+from ..client.wire import Arrays, Header
 from ..errors import UserError
 from ..scene import audio
 from ..scene.snapshots import Character, Line
 from .line_plan import Result
+from .server_job import DAMAGED
 
 
 class Generation:
-    """Reads the sound in a thread, sends the job, and follows it. Call `poll` from Blender's main thread.
+    """A `generate` job: a thread reads the sound and sends the request. Call `poll` from Blender's main thread.
 
-    `overrides` are the settings of docs/protocol.md that do not follow from the line: temperature, seed, layers and so on;
-    `control` holds arrays beside the mesh. `span` are the first and last scene frame of the part of the line that is
-    wanted; None: all of it.
-    `state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed, `job` has the result.
+    Attributes:
+        character: Whom the line is for.
+        line: The sound.
+        span: First and last scene frame of the part that is wanted; None: the whole line.
+        state: What the job is doing.
+        fraction: Progress, 0 to 1.
+        text: What is being done.
+        error: Why it failed, a sentence.
+        job: The server's job, once the sound is read. It has the result when `state` is DONE.
+
+    Args:
+        client: What talks to the server.
+        character: Whom the line is for.
+        line: The sound.
+        overrides: The settings of docs/protocol.md that do not follow from the line: temperature, seed, layers …
+        control: Arrays of the request beside mesh and sound.
+        span: First and last scene frame of the part that is wanted; None: the whole line.
     """
 
     def __init__(
@@ -27,46 +42,46 @@ class Generation:
         client: Client,
         character: Character,
         line: Line,
-        overrides: dict,
-        control: dict[str, np.ndarray] | None = None,
+        overrides: Header,
+        control: Arrays | None = None,
         span: tuple[int, int] | None = None,
-    ):
+    ) -> None:
         self.character, self.line, self.span = character, line, span
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
         self.job: Job | None = None
         self.started = time.monotonic()
         self._client = client
         self._control = control or {}
-        self._settings = {"fps": line.fps, "t0": line.t0, **overrides}
-        self._refusal = ""
+        self._settings: Header = {"fps": line.fps, "t0": line.t0, **overrides}
+        self._sound_error = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
         self._reader = threading.Thread(target=self._submit, name="lsf-sound", daemon=True)
         self._reader.start()
 
     @property
     def seconds(self) -> float:
-        """Since the button was pressed."""
+        """Seconds since the button was pressed."""
         return time.monotonic() - self.started
 
     def cancel(self) -> None:
-        """End it, at once for Blender; the server lets go of the job, or is killed by the client, within a second."""
-        if self.state is State.DONE or not self.state.ended:  # a result that nobody has taken yet counts as well
+        """End the job; at once for Blender, within a second on the server, which is killed if it does not stop."""
+        if self.state is State.DONE or not self.state.ended:  # a result that was not written yet, too
             self._end(State.CANCELLED)
             if self.job is not None:
                 self._client.cancel(self.job)
 
     def poll(self) -> State:
-        """Take what has happened since; returns at once."""
+        """Take what has happened since the last call. Returns at once."""
         self._client.drain()  # the job's own fields say all of it
         job = self.job
         if self.state.ended:
             pass
-        elif self._refusal:
-            self._end(State.FAILED, self._refusal)
+        elif self._sound_error:
+            self._end(State.FAILED, self._sound_error)
         elif job is None:  # the sound is still being read
             pass
-        elif job.state is State.DONE and not self._is_whole(job):
-            self._end(State.FAILED, "The server's answer is damaged: try again, or reinstall the add-on")
+        elif job.state is State.DONE and not self._is_valid(job):
+            self._end(State.FAILED, DAMAGED)
         elif job.state.ended:
             self._end(job.state, job.error)
         else:
@@ -81,7 +96,7 @@ class Generation:
             self.job.header, self.job.arrays, settings["temperature"], settings["seed"], self.seconds, self.span
         )
 
-    def _is_whole(self, job: Job) -> bool:
+    def _is_valid(self, job: Job) -> bool:
         """Whether the result is what the protocol promises: motion (F, K), basis (K, V, 3) and so on, all finite."""
         channels, motion, basis = job.header.get("channels"), job.arrays.get("motion"), job.arrays.get("basis")
         return (
@@ -93,35 +108,37 @@ class Generation:
             and motion.shape[1] == len(channels)
             and basis is not None
             and basis.shape == (len(channels), len(self.character.vertices), 3)
-            and self._has_its_shape(job, "expression", motion.shape)
-            and self._has_its_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
-            and self._has_its_shape(job, "blinks", (len(motion),))
-            and self._has_its_shape(job, "gaze", (len(motion), 2))
-            and self._has_its_shape(job, "head", (len(motion), 3))
-            and self._has_its_shape(job, "rig_motion", (len(motion), len(self.character.solved)))
+            and self._has_shape(job, "expression", motion.shape)
+            and self._has_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
+            and self._has_shape(job, "blinks", (len(motion),))
+            and self._has_shape(job, "gaze", (len(motion), 2))
+            and self._has_shape(job, "head", (len(motion), 3))
+            and self._has_shape(job, "rig_motion", (len(motion), len(self.character.solved)))
             and (not self.character.solved or "rig_motion" in job.arrays)
-            and self._has_its_shape(job, "landmarks68", (68, 3))
-            and self._has_its_shape(job, "landmark_vertices", (68,))
+            and self._has_shape(job, "landmarks68", (68, 3))
+            and self._has_shape(job, "landmark_vertices", (68,))
             and all(bool(np.isfinite(array).all()) for array in job.arrays.values())
         )
 
-    def _has_its_shape(self, job: Job, name: str, shape: tuple[int, ...]) -> bool:
+    def _has_shape(self, job: Job, name: str, shape: tuple[int, ...]) -> bool:
         """Whether an array that a server may leave out has this shape, if it is there."""
         return name not in job.arrays or job.arrays[name].shape == shape
 
     def _end(self, state: State, error: str = "") -> None:
+        """Set how it ended, and remove the folder of an unpacked sound if it is not being read."""
         self.state, self.error = state, error
         if not self._reader.is_alive():
             self._folder.cleanup()
 
     def _submit(self) -> None:
+        """Read the sound and send the request; runs in the thread."""
         try:
             header, arrays = audio.request(self.line, self._folder.name)
         except UserError as error:
-            self._refusal = str(error)
+            self._sound_error = str(error)
             return
         except Exception as error:  # a decoder's own error must not leave the job waiting for ever
-            self._refusal = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
+            self._sound_error = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
             return
         if not self.state.ended:
             self.job = self._client.submit(

@@ -1,15 +1,15 @@
-"""Who speaks which line: a head for a strip, from their names. No bpy in here."""
+"""Matches a head to a strip by their names. No bpy."""
 
 import re
 
-# Words that say what an object is rather than whose.
+# Words that say what an object is, not whose.
 COMMON = {"head", "face", "mesh", "geo", "geometry", "body", "low", "high", "lod", "model", "character", "char", "rig"}
 HEADS = {"head", "face"}
 WORD = re.compile(r"[^\W\d_]+|\d+")
 
 
 def words(name: str) -> list[str]:
-    """Of a name, without capitals: AnnaHead_02.wav is anna, head, 02, wav."""
+    """The words and numbers of a name, in lower case: those of AnnaHead_02.wav are anna, head, 02, wav."""
     parted = "".join(
         f" {new}" if old.islower() and new.isupper() else new for old, new in zip(" " + name, name, strict=False)
     )
@@ -17,10 +17,17 @@ def words(name: str) -> list[str]:
 
 
 def match_head_by_name(line: str, heads: list[str]) -> str | None:
-    """The head whose name is in that of a line ("Anna_03.wav": "Anna", "Anna_Head"); None if none is, or several are.
+    """Find the head whose name is contained in that of a line: "Anna_03.wav" belongs to "Anna" or "Anna_Head".
 
-    All words of a head's own name must be in the line's. The head with most of them is taken; of equal ones one that is
-    called a head or face, then the one with the shortest name.
+    All words of a head's own name must be in the line's name. The head with most of them is chosen; of equal ones one
+    that is called a head or face, then the one with the shortest name.
+
+    Args:
+        line: Name of the line.
+        heads: Names of the heads.
+
+    Returns:
+        One of `heads`; None if none matches, or several match equally well.
     """
     said = set(words(line))
     ranks: dict[str, tuple[int, bool, int]] = {}

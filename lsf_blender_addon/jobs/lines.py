@@ -7,6 +7,7 @@ import bpy
 from ..animation import actions, head_motion, layers, part_drivers, refresh, shape_keys
 from ..prediction import store
 from ..scene import character, emotion_control, rig, strips
+from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
 from ..scene.snapshots import Line
@@ -25,7 +26,7 @@ def start_generation(
     head: bpy.types.Object,
     parts: dict[bpy.types.Object, str],
     scene: bpy.types.Scene,
-    strip: Any,
+    strip: "bpy.types.SoundStrip",
     **overrides: Any,
 ) -> Generation:
     """Read what a request needs from the file, and send it.
@@ -47,7 +48,7 @@ def start_generation(
     span = strips.current_range(scene) if settings.only_range else None
     if span:
         line_plan.check_span(_read_state(line, [head]), span)
-    emotion, control = emotion_control.read(settings.id_data, line.first_frame, line.frames, line.fps)
+    emotion, control = emotion_control.read(_scene_of(settings), line.first_frame, line.frames, line.fps)
     request = {
         **settings.take_request(settings.take),
         "layers": enabled_layers(settings, head),
@@ -80,33 +81,42 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
 
 
 def disabled_reason_apply(work: Generation | ServerWork) -> str:
-    """What the result waits for, because the artist is at work on the head or a part of it; empty for nothing."""
-    objects = [bpy.data.objects.get(member.object) for member in (work.character.members if work.character else ())]
-    for obj in filter(None, objects):
+    """What the result waits for, because the artist is editing the head or a part of it; empty for nothing."""
+    for member in work.character.members if work.character else ():
+        obj = find_item(bpy.data.objects, member.object)
+        if obj is None:
+            continue
         if obj.mode != "OBJECT":
             return "Waiting for Object Mode"
-        keys = obj.data.shape_keys if obj.type == "MESH" else None
-        if keys is not None and keys.animation_data is not None and keys.animation_data.use_tweak_mode:
+        data = key_animation(obj.data) if isinstance(obj.data, bpy.types.Mesh) else None
+        if data is not None and data.use_tweak_mode:
             return "Waiting until you leave the NLA's tweak mode"
     return ""
+
+
+def _scene_of(settings: "LSF_PG_settings") -> bpy.types.Scene:
+    """The scene that the settings are kept with."""
+    assert isinstance(settings.id_data, bpy.types.Scene)
+    return settings.id_data
 
 
 def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
     """What a plan for this line needs to know of the file; the head is the first of the objects."""
     head, *parts = objects
-    action = actions.existing(head.data, line.strip, line.scene)
+    mesh = mesh_of(head)
+    action = actions.existing(mesh, line.strip, line.scene)
     return LineState(
         line,
-        shape_keys.read(head, actions.driven_keys(head.data)),
+        shape_keys.read(head, actions.driven_keys(mesh)),
         tuple(part_drivers.read(part) for part in parts),
         store.load(action),
         refresh.sliders(action),
-        frozenset(layers.owned(head.data.shape_keys)),
+        frozenset(layers.owned(mesh.shape_keys)),
         face_of(head).nod.object is not None,
     )
 
 
 def _check(head: bpy.types.Object, line: Line) -> None:
     """Raise UserError if the head cannot take this line now."""
-    actions.check(head.data, line)
+    actions.check(mesh_of(head), line)
     head_motion.check(face_of(head).nod.object, face_of(head).nod.bone)

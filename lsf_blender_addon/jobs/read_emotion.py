@@ -1,4 +1,4 @@
-"""What emotion a direction in words asks for, as the server reads it. Touches no Blender data."""
+"""The emotion that a direction in words asks for, as the server reads it. Touches no Blender data."""
 
 import numpy as np
 
@@ -7,27 +7,26 @@ from .server_job import ServerWork
 
 
 class DirectionReading(ServerWork):
-    """A `read_emotion` job."""
+    """A `read_emotion` job, see docs/protocol.md."""
 
-    def __init__(self, client: Client, direction: str):
+    def __init__(self, client: Client, direction: str) -> None:
         super().__init__(client, "read_emotion", {"text": direction}, {})
 
     @property
     def weights(self) -> dict[str, float]:
-        """Of the emotions, the largest first; their sum is 1."""
+        """Weights of the emotions, the largest first; their sum is 1."""
         pairs = zip(self.job.header["emotions"], self.job.arrays["weights"].tolist(), strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
     @property
     def strength(self) -> float:
-        return self.job.header["strength"]
+        """Strength of the emotion, 0 to 1."""
+        return float(self.job.header["strength"])
 
-    def is_whole(self) -> bool:
-        names, weights, strength = (
-            self.job.header.get("emotions"),
-            self.job.arrays.get("weights"),
-            self.job.header.get("strength"),
-        )
+    def is_valid(self) -> bool:
+        """Whether the result has a weight for each emotion, and a strength."""
+        header, weights = self.job.header, self.job.arrays.get("weights")
+        names, strength = header.get("emotions"), header.get("strength")
         return (
             isinstance(names, list)
             and len(names) > 0

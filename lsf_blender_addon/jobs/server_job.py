@@ -1,47 +1,53 @@
-"""One job for the server and what became of it. Touches no Blender data."""
+"""One job for the server, and what became of it. Touches no Blender data."""
 
 from ..client.jobs import Client, State
+from ..client.wire import Arrays, Header
 from ..scene.snapshots import Character
+
+DAMAGED = "The server's answer is damaged: try again, or reinstall the add-on"
 
 
 class ServerWork:
-    """`state` is a State; `fraction` (0 to 1) and `text` tell how far it is, `error` why it failed.
+    """A job that needs nothing but a request. Call `poll` from Blender's main thread.
 
-    `job` has the result, `character` is whom it is for, if anybody.
+    Attributes:
+        character: Whose face it is about, if anybody's.
+        state: What the job is doing.
+        error: Why it failed, a sentence.
+        job: The job, which has the result when `state` is DONE.
     """
 
     character: Character | None = None
 
-    def __init__(self, client: Client, type: str, request: dict, arrays: dict):
+    def __init__(self, client: Client, type: str, request: Header, arrays: Arrays) -> None:
         self.state, self.error = State.WAITING, ""
         self._client = client
         self.job = client.submit(type, request, arrays)
 
     @property
     def fraction(self) -> float:
+        """Progress, 0 to 1."""
         return self.job.fraction
 
     @property
     def text(self) -> str:
+        """What the server is doing."""
         return self.job.text
 
     def cancel(self) -> None:
-        """End it, at once for Blender."""
+        """End the job; at once for Blender, within a second on the server."""
         self.state = State.CANCELLED
         self._client.cancel(self.job)
 
     def poll(self) -> State:
-        """Take what has happened since; returns at once."""
+        """Take what has happened since the last call. Returns at once."""
         self._client.drain()  # the job's own fields say all of it
         if not self.state.ended:
             self.state, self.error = self.job.state, self.job.error
-            if self.state is State.DONE and not self.is_whole():
-                self.state, self.error = (
-                    State.FAILED,
-                    ("The server's answer is damaged: try again, or reinstall the add-on"),
-                )
+            if self.state is State.DONE and not self.is_valid():
+                self.state, self.error = State.FAILED, DAMAGED
         return self.state
 
-    def is_whole(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether the result is what the protocol promises."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What lives as long as the add-on is on: the client with its server, the running batch, the last result's line.
+"""What lives as long as the add-on is enabled: the client with its server, the running batch, the last message.
 
 Kept outside Blender's data, so that undo and file loading do not touch it.
 """
@@ -15,9 +15,9 @@ from .batch import Batch
 
 _client: Client | None = None
 batch: Batch | None = None
-message = ""  # what became of the last run
+message = ""  # of the last run, for the panel
 failed = False  # whether that message is an error
-_status: str | None = None  # what the status bar shows of it
+_status: str | None = None  # what the status bar shows
 failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, sentence)
 
 
@@ -42,7 +42,10 @@ def client() -> Client:
 
 
 def device_in_use() -> tuple[str, str]:
-    """Return the device on which the running server computes, and why it is not the preferred one; both may be empty."""
+    """Return the device on which the running server computes, and why it is not the preferred one.
+
+    Both are empty if no server runs.
+    """
     if _client is None or _client.server != "ready":
         return "", ""
     return _client.device, _client.device_note
@@ -56,7 +59,7 @@ def say(text: str, is_error: bool = False) -> None:
 
 
 def redraw() -> None:
-    """Draw the sidebars again, in which the panels are, and the preferences; tell the progress in the status bar."""
+    """Redraw the sidebars with the panels, and the preferences, and show the progress in the status bar."""
     _show_status()
     for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
         for area in window.screen.areas:
@@ -67,6 +70,7 @@ def redraw() -> None:
 
 
 def _show_status() -> None:
+    """Show the progress in the status bar, or take it off."""
     global _status
     status = f"LSF  {batch.fraction:.0%}  {iface(batch.text)}  ({iface('Esc cancels')})" if batch else None
     if status != _status:
@@ -76,7 +80,11 @@ def _show_status() -> None:
 
 
 def drop(reason: str) -> None:
-    """Cancel what is at work, if anything is, and say why."""
+    """Cancel the running batch, if there is one, and say why.
+
+    Args:
+        reason: A sentence without its full stop.
+    """
     global batch
     if batch is not None:
         batch.cancel()

@@ -279,7 +279,9 @@ def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypat
 def test_a_change_of_the_rig_while_the_line_is_made(head, addon, monkeypatch):
     add_keys(head, [*VOWELS, "Blink_L"])
     scene = bpy.context.scene
-    generation = lines.start_generation(scene.lsf, head, {}, compat.sequencer_scene(bpy.context), strips.find_strip(scene, ""))
+    generation = lines.start_generation(
+        scene.lsf, head, {}, compat.sequencer_scene(bpy.context), strips.find_strip(scene, "")
+    )
     generation._reader.join()
     generation.poll()
     head.shape_key_remove(head.data.shape_keys.key_blocks["Blink_L"])

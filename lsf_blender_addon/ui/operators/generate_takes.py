@@ -13,7 +13,7 @@ from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...prediction import takes
 from ...scene import character, rig, strips
-from ...scene.access import active_scene
+from ...scene.access import active_scene, find_item, mesh_of
 from ...scene.own_properties import settings_of
 from ...scene.selection import enabled_layers
 from ..blender_types import OperatorResult
@@ -31,6 +31,8 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
     bl_idname = "lsf.generate_takes"
     bl_label = "Generate Takes"
     bl_options = {"UNDO"}
+
+    _first: Generation | None  # the first take that was written
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -52,19 +54,20 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         return [Item(f"Take {request['seed']}", partial(_start, *names, request)) for request in requests]
 
     def write(self, item: Item) -> str:
+        assert isinstance(item.work, Generation)
         text = lines.apply_result(item.work, as_take=True, with_layers=self._first is None)
         self._first = self._first or item.work
         return text
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
-        if not texts:
+        action = _action(self._first) if self._first else None
+        if self._first is None or action is None:
             if batch.failed:
                 self.report_error(batch.failed[0].error)
             else:
                 session.say("Cancelled: nothing was changed")
                 self.report({"INFO"}, session.message)
             return {"CANCELLED"}
-        action = _action(self._first)
         takes.play(action, max(0, takes.count(action) - len(texts)))
         refresh.refresh(action)
         text = iface("{count} takes of {strip}, {seconds} s").format(
@@ -81,16 +84,17 @@ def _start(
     settings: str, head: str, others: dict[str, str], scene: str, strip: str, overrides: dict[str, Any]
 ) -> Generation:
     """Start a take. Data comes by name: by the time that it starts, undo may have replaced all data-blocks."""
-    found = bpy.data.scenes.get(settings), bpy.data.objects.get(head), bpy.data.scenes.get(scene)
-    if None in found or not all(bpy.data.objects.get(name) for name in others):
+    owner, sequencer = find_item(bpy.data.scenes, settings), find_item(bpy.data.scenes, scene)
+    obj, objects = find_item(bpy.data.objects, head), [find_item(bpy.data.objects, name) for name in others]
+    parts = {part: kind for part, kind in zip(objects, others.values(), strict=True) if part is not None}
+    if owner is None or sequencer is None or obj is None or len(parts) < len(others):
         raise UserError("The head or its scene was deleted or renamed: press Generate Takes again")
-    parts = {bpy.data.objects[name]: kind for name, kind in others.items()}
     return lines.start_generation(
-        settings_of(found[0]), found[1], parts, found[2], strips.find_strip(found[2], strip), **overrides
+        settings_of(owner), obj, parts, sequencer, strips.find_strip(sequencer, strip), **overrides
     )
 
 
 def _action(generation: Generation) -> bpy.types.Action | None:
-    """What plays this line."""
-    head = bpy.data.objects.get(generation.character.head.object)
-    return actions.existing(head.data, generation.line.strip, generation.line.scene) if head else None
+    """The Action of the line on its head."""
+    head = find_item(bpy.data.objects, generation.character.head.object)
+    return actions.existing(mesh_of(head), generation.line.strip, generation.line.scene) if head else None

@@ -200,7 +200,7 @@ def test_keys_by_hand_survive_sliders_and_another_run(head, addon):
     ):
         change()
         assert values(action, "jawOpen")[60 - 25, 0] == pytest.approx(0.97, abs=1e-5)
-        assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(60, 60)]}
+        assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(60, 60)]}
     action.lsf.density = 0.5
     assert bpy.ops.lsf.release_keys() == {"FINISHED"}
     assert not bpy.ops.lsf.release_keys.poll() and values(action, "jawOpen")[35, 0] < 0.7
@@ -215,7 +215,7 @@ def test_a_slider_of_another_region_leaves_a_curve_with_keys_by_hand_alone(head)
     before = [item for item in everything(action) if "jawOpen" in item[0]]
     action.lsf.brows = 0.5
     assert [item for item in everything(action) if "jawOpen" in item[0]] == before
-    assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(60, 60)]}
+    assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(60, 60)]}
     action.lsf.jaw = 0.5
     assert [item for item in everything(action) if "jawOpen" in item[0]] != before
     assert values(action, "jawOpen")[35, 0] == pytest.approx(0.97)
@@ -231,7 +231,7 @@ def test_keys_by_hand_go_along_with_their_strip(head):
     strips.find_strip(bpy.context.scene, "line").frame_start += 100
     bpy.ops.lsf.generate()
     assert tuple(action.curve_frame_range) == (125, 220)
-    assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(160, 160)]}
+    assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(160, 160)]}
 
 
 def move_all_keys(action, frames):
@@ -250,18 +250,18 @@ def test_curves_that_are_moved_in_time_stay_there_with_a_slider(head):
     jaw.keyframe_insert("value", frame=60)
     before = values(action, "jawOpen", "browInnerUp")
     move_all_keys(action, 7)
-    assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(67, 67)]}, (
+    assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(67, 67)]}, (
         "moving is no work on single keys"
     )
     action.lsf.brows = 0.5
     assert tuple(action.curve_frame_range) == (32, 32 + 95)
-    assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(67, 67)]}
+    assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(67, 67)]}
     after = values(action, "jawOpen", "browInnerUp")
     far = np.abs(np.arange(32, 121) - 67) > 8
     np.testing.assert_allclose(after[7:][far], before[:-7][far] * (1, 0.5), atol=0.02)
     bpy.ops.lsf.generate()
     assert tuple(action.curve_frame_range) == (25, 120), "the next run lies under the strip again"
-    assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(60, 60)]}
+    assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(60, 60)]}
 
 
 def test_curves_that_are_moved_along_with_their_strip(head):
@@ -275,7 +275,7 @@ def test_curves_that_are_moved_along_with_their_strip(head):
     strips.find_strip(bpy.context.scene, "line").frame_start += 100
     bpy.ops.lsf.generate()
     assert tuple(action.curve_frame_range) == (125, 220)
-    assert fcurves.kept_ranges(action) == {fcurves.value_path("jawOpen"): [(160, 160)]}
+    assert fcurves.edited_ranges(action) == {fcurves.value_path("jawOpen"): [(160, 160)]}
 
 
 def test_only_the_current_range(head, addon):

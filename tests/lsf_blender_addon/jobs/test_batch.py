@@ -57,7 +57,7 @@ def test_one_line_after_the_other():
 
 def test_a_line_that_fails_does_not_stop_the_others():
     batch, _generations, begun = batch_of(State.DONE, State.FAILED, State.DONE)
-    batch.items[0].begin = lambda: (_ for _ in ()).throw(UserError("Its sound is missing: find it"))
+    batch.items[0].start = lambda: (_ for _ in ()).throw(UserError("Its sound is missing: find it"))
     run(batch)
     assert begun == [1, 2] and [item.name for item in batch.results] == ["line 2"]
     assert [item.error for item in batch.failed] == ["Its sound is missing: find it.", "The server has a headache."]
@@ -65,7 +65,7 @@ def test_a_line_that_fails_does_not_stop_the_others():
 
 def test_nor_does_a_bug(capsys):
     batch, _generations, begun = batch_of(State.DONE, State.DONE)
-    batch.items[0].begin = lambda: 1 / 0
+    batch.items[0].start = lambda: 1 / 0
     run(batch)
     assert begun == [1] and "ZeroDivisionError" in capsys.readouterr().err
     assert [item.error for item in batch.failed] == [f"{UNEXPECTED}."]

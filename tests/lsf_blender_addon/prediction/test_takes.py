@@ -204,4 +204,7 @@ def test_the_head_motion_is_that_of_the_first_take(scene, addon, monkeypatch):
     head = bpy.context.object
     head.lsf.nod.object = head
     bpy.ops.lsf.generate_takes()
-    assert [job.request["settings"]["layers"] for job in client.jobs] == [["blinks", "gaze", "head"], ["blinks", "gaze"]]
+    assert [job.request["settings"]["layers"] for job in client.jobs] == [
+        ["blinks", "gaze", "head"],
+        ["blinks", "gaze"],
+    ]
