@@ -1,7 +1,7 @@
 """Remembers what was found out about an Action until the Action changes. For panels, which ask at every redraw.
 
 Blender reports every change of an Action through its dependency graph, even if no scene uses the Action. Undo and the
-loading of a file replace Actions without such a report.
+loading of a file replace Actions without such a report. In 4.2, a script that sets keys in bulk must tag the Action.
 """
 
 from collections.abc import Callable

@@ -89,6 +89,7 @@ def set_many(fcurve):
     fcurve.keyframe_points.foreach_get("co", co)
     co[41] += 0.2
     fcurve.keyframe_points.foreach_set("co", co)
+    fcurve.id_data.update_tag()  # a script's part: 4.2 does not report bulk edits by itself
 
 
 EDITS = [insert, set_value, set_handle_type, set_interpolation, delete, set_many]
