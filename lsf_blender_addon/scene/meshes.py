@@ -38,10 +38,7 @@ def check(obj: bpy.types.Object | None) -> None:
     """
     mesh = mesh_of(obj)
     assert obj is not None
-    if obj.library or mesh.library or mesh.override_library:
-        raise UserError(
-            f'"{obj.name}" is linked from another file: make its mesh local first (Object > Relations > Make Local)'
-        )
+    check_local(obj)
     if mesh.users - mesh.use_fake_user > 1:
         raise UserError(
             f'The mesh of "{obj.name}" is shared with other objects: make it a single user first '
@@ -55,6 +52,19 @@ def check(obj: bpy.types.Object | None) -> None:
         raise UserError(f'"{obj.name}" has no faces: select a head with a surface')
     if any(m.type == "MIRROR" and m.show_viewport for m in obj.modifiers):
         raise UserError(f'"{obj.name}" holds half a head and a Mirror modifier: apply the modifier first')
+
+
+def check_local(obj: bpy.types.Object) -> None:
+    """Make sure that Blender saves what is changed on a mesh object: changes of linked data are lost.
+
+    Raises:
+        UserError: The object or its mesh is linked from another file.
+    """
+    mesh = mesh_of(obj)
+    if obj.library or mesh.library or mesh.override_library:
+        raise UserError(
+            f'"{obj.name}" is linked from another file: make its mesh local first (Object > Relations > Make Local)'
+        )
 
 
 def read_rest(obj: bpy.types.Object) -> RestMesh:

@@ -7,7 +7,7 @@ from ...errors import UserError
 from ...scene.access import mesh_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
-from .poll import enabled_unless
+from .poll import enabled_unless, linked_reason
 
 
 class LSF_OT_add_layer(bpy.types.Operator):
@@ -25,11 +25,11 @@ class LSF_OT_add_layer(bpy.types.Operator):
         head = find_head(context)
         keys = mesh_of(head).shape_keys if head else None
         data = keys.animation_data if keys else None
-        if data is None or data.action is None:
+        if head is None or data is None or data.action is None:
             return enabled_unless(cls, "The head has no active generated Action: press Generate first.")
         if not actions.is_generated(data.action):
             return enabled_unless(cls, "Your own Action is already active above the generated one.")
-        return True
+        return enabled_unless(cls, linked_reason(head))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         try:

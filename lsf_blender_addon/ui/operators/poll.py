@@ -2,7 +2,8 @@
 
 import bpy
 
-from ...scene import rig
+from ...errors import UserError
+from ...scene import meshes, rig
 from ...scene.access import mesh_of
 from ..head import find_head
 from ..translations import translated
@@ -21,12 +22,23 @@ def enabled_unless(operator: type[bpy.types.Operator], reason: str) -> bool:
 
 
 def enabled_with_head(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Return for `poll` whether a head is chosen or a mesh object is active."""
-    return enabled_unless(operator, "" if find_head(context) else "Select the head: a mesh object.")
+    """Return for `poll` whether a head is chosen or a mesh object is active, and can be changed."""
+    head = find_head(context)
+    return enabled_unless(operator, linked_reason(head) if head else "Select the head: a mesh object.")
 
 
 def enabled_with_own_keys(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Return for `poll` whether the chosen head has shape keys that the artist made."""
+    """Return for `poll` whether the chosen head has shape keys that the artist made, and can be changed."""
     head = find_head(context)
-    has_keys = head is not None and bool(rig.own_keys(mesh_of(head)))
-    return enabled_unless(operator, "" if has_keys else "The head has no shape keys of its own.")
+    if head is None or not rig.own_keys(mesh_of(head)):
+        return enabled_unless(operator, "The head has no shape keys of its own.")
+    return enabled_unless(operator, linked_reason(head))
+
+
+def linked_reason(head: bpy.types.Object) -> str:
+    """Return a sentence if changes of the head would be lost, because it is linked from another file; else ""."""
+    try:
+        meshes.check_local(head)
+    except UserError as error:
+        return f"{error}."
+    return ""

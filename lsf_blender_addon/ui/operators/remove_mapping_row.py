@@ -5,7 +5,7 @@ import bpy
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
-from .poll import enabled_unless
+from .poll import enabled_unless, linked_reason
 
 
 class LSF_OT_remove_mapping_row(bpy.types.Operator):
@@ -21,7 +21,9 @@ class LSF_OT_remove_mapping_row(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = find_head(context)
-        return enabled_unless(cls, "" if head and face_of(head).mapping else "The list is empty.")
+        if head is None or not face_of(head).mapping:
+            return enabled_unless(cls, "The list is empty.")
+        return enabled_unless(cls, linked_reason(head))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         face = face_of(require_head(context))
