@@ -33,6 +33,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     _first: Generation | None  # the first take that was written
+    _first_index: int  # its index among the takes of the line
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -42,7 +43,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         head, scene, strip = choose(context)
         others = {obj.name: kind for obj, kind in character.find_parts(context, head).items()}
         names = active_scene(context).name, head.name, others, scene.name, strip.name
-        settings, self._first = settings_of(active_scene(context)), None
+        settings, self._first, self._first_index = settings_of(active_scene(context)), None, 0
         layers = enabled_layers(settings, head)
         # Layers are the line's, so those of one take are enough. On own keys, blinks and gaze are part of a take.
         own_keys = rig.mapping_of(head) is not None
@@ -56,7 +57,9 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
     def write(self, item: Item) -> str:
         assert isinstance(item.work, Generation)
         text = lines.apply_result(item.work, as_take=True, with_layers=self._first is None)
-        self._first = self._first or item.work
+        if self._first is None:
+            self._first, action = item.work, _action(item.work)
+            self._first_index = (takes.playing(action) if action else None) or 0
         return text
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
@@ -68,7 +71,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
                 session.say("Cancelled: nothing was changed")
                 self.report({"INFO"}, session.message)
             return {"CANCELLED"}
-        takes.play(action, max(0, takes.count(action) - len(texts)))
+        takes.play(action, self._first_index)
         refresh.refresh(action)
         text = iface("{count} takes of {strip}, {seconds} s").format(
             count=takes.count(action), strip=self._first.line.strip, seconds=round(batch.seconds, 1)

@@ -84,6 +84,26 @@ def test_what_was_generated_before_is_a_take_too_and_more_takes_join(scene, clie
     assert takes.count(action) == 5 and takes.seed(action, takes.playing(action)) == "50"
 
 
+class SeededClient(Client):
+    """Answers one seed with one motion, as the server does."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        rng = np.random.default_rng(request["settings"]["seed"])
+        job.arrays["motion"] = rng.random(job.arrays["motion"].shape).astype(np.float32)
+        return job
+
+
+def test_takes_that_are_generated_again_are_kept_once_and_the_first_of_them_plays(scene, addon, monkeypatch):
+    use(addon, monkeypatch, SeededClient())
+    scene.lsf.takes.count = 4
+    bpy.ops.lsf.generate_takes()
+    scene.lsf.takes.count, scene.lsf.take = 2, 1
+    bpy.ops.lsf.generate_takes()
+    action = refresh.current(bpy.context)
+    assert takes.count(action) == 4 and takes.seed(action, takes.playing(action)) == "1"
+
+
 def test_takes_are_kept_in_the_file(scene, client, tmp_path):
     scene.lsf.takes.count = 3
     bpy.ops.lsf.generate_takes()
