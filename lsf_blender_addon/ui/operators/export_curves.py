@@ -63,10 +63,10 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head, scene_rate = require_head(context), strips.scene_fps(active_scene(context))
         rate = self.rate or scene_rate
-        count = int((self.last_frame - self.first_frame) / scene_rate * rate + 1e-3) + 1
-        if count < 1:
+        if self.last_frame < self.first_frame:
             self.report({"ERROR"}, "The end frame is before the start frame: change one of them.")
             return {"CANCELLED"}
+        count = int((self.last_frame - self.first_frame) / scene_rate * rate + 1e-3) + 1
         frames = self.first_frame + np.arange(count) * scene_rate / rate
         names, values = evaluated_keys.sample(head, frames)
         if self.format == "CSV":

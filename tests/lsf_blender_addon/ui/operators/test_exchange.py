@@ -157,9 +157,13 @@ def test_import_has_few_keys(head, tmp_path):
     assert values == pytest.approx((0.5 + 0.4 * np.sin(4 * np.arange(239) / 24)).tolist(), abs=0.02)
 
 
-def test_export_refuses_with_a_sentence(head, tmp_path):
+@pytest.mark.parametrize("last_frame", [3, 8])
+def test_export_refuses_an_end_before_the_start(head, tmp_path, last_frame):
     with pytest.raises(RuntimeError, match="end frame"):
-        bpy.ops.lsf.export_curves(filepath=str(tmp_path / "x.csv"), first_frame=9, last_frame=3)
+        bpy.ops.lsf.export_curves(filepath=str(tmp_path / "x.csv"), first_frame=9, last_frame=last_frame)
+
+
+def test_export_refuses_with_a_sentence(head, tmp_path):
     with pytest.raises(RuntimeError, match="choose another folder"):
         bpy.ops.lsf.export_curves(filepath=str(tmp_path / "gone" / "x.csv"))
 
