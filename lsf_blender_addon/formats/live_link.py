@@ -64,11 +64,9 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
     """
     name = Path(path).name
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        header, *rows = _cells(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f'"{name}" cannot be read ({error}): pick a .csv of Live Link Face') from error
-    delimiter = ";" if ";" in text.partition("\n")[0] else ","  # saved again by a spreadsheet
-    header, *rows = list(csv.reader(text.splitlines(), delimiter=delimiter)) or [[]]
     columns = {title.strip().casefold(): i for i, title in enumerate(header)}
     shapes = [i for i, shape in enumerate(SHAPES) if shape.casefold() in columns]
     if not shapes:
@@ -132,6 +130,12 @@ def timecode(second: float, fps: float) -> str:
     frame, part = divmod(thousandths, 1000)
     whole, frame = divmod(frame, rate)
     return f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}:{frame:02}.{part:03}"
+
+
+def _cells(text: str) -> list[list[str]]:
+    """Return the cells of each row of a .csv, the header first; spreadsheets may have saved it with semicolons."""
+    delimiter = ";" if ";" in text.partition("\n")[0] else ","
+    return list(csv.reader(text.splitlines(), delimiter=delimiter)) or [[]]
 
 
 def _seconds(timecodes: list[str], rate: float) -> Floats:

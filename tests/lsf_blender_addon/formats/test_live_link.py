@@ -153,7 +153,8 @@ def test_other_files_are_refused_with_a_sentence(tmp_path, text, sentence):
 
 def test_files_that_are_no_text(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x80")
-    for name in ("x.csv", "missing.csv"):
+    (tmp_path / "quoted.csv").write_text('"' + "x" * 200_000)  # longer than a field of the csv module may be
+    for name in ("x.csv", "quoted.csv", "missing.csv"):
         with pytest.raises(UserError, match="cannot be read"):
             live_link.read(tmp_path / name)
 
