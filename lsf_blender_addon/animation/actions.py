@@ -86,7 +86,7 @@ def write(
     gone = before.difference(paths)
     for key in keys.key_blocks:
         if value_path(key.name) in gone:
-            key.value = 0.0  # no curve moves it any more: it would stay where it is
+            key.value = 0.0  # it has no curve any more, and would keep its last value
     action[MARK] = {
         "name": action.name,
         "strip": line.strip,
@@ -193,7 +193,7 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 
 
 def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
-    """Let generated Actions play from tracks of ours."""
+    """Make generated Actions play from tracks of ours."""
     active_track = data.nla_tracks.active
     if compat.shape_key_default() != 0 and not any(track.name == REST for track in data.nla_tracks):
         data.nla_tracks.new().name = REST  # below the others
@@ -212,9 +212,9 @@ def _is_ours(track: bpy.types.NlaTrack) -> bool:
 
 
 def _rest(data: bpy.types.AnimData) -> None:
-    """Hold all generated curves at 0 wherever no generated strip plays: a strip of zeros under the others.
+    """Hold the generated curves at 0 where no generated strip plays: a strip of zeros lies under the others.
 
-    Not those that other tracks hold, the artist's or layers of ours, which may lie below.
+    It leaves out what other tracks hold, the artist's or layers of ours: they may lie below.
     """
     paths: set[str] = set()
     held: set[str] = set()

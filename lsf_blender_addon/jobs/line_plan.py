@@ -226,9 +226,9 @@ def _layered(
     channels, basis = list(new.channels), result.arrays["basis"]
     if character.rig is None:
         return replace(prediction, drive=None), layer_curves.add_layers(channels, tweaked, basis, result.arrays)
-    drive, layered = rig_drive.layered(character.rig, channels, new.motion, tweaked, basis, result.arrays)
+    drive, layered = rig_drive.drive_with_layers(character.rig, channels, new.motion, tweaked, basis, result.arrays)
     if result.span:
-        drive = rig_drive.mixed(earlier.drive if earlier else None, drive, blend.new_take_weights(new, result.span))
+        drive = rig_drive.blended(earlier.drive if earlier else None, drive, blend.new_take_weights(new, result.span))
         layered = replace(layered, motion=drive.values(tweaked))
     return replace(prediction, drive=drive), layered
 

@@ -11,62 +11,69 @@ from ..scene.snapshots import Rig
 from .layer_curves import LIDS, STILL, LayeredMotion, gaze_curves
 from .store import Prediction, packed, unpacked
 
-MOVES = 0.05  # a key that follows a channel by less does not show it
+MIN_GAIN = 0.05  # a key that follows a channel by less does not show it
 
 Floats = NDArray[np.float32]
 
 
-def layered(
+def drive_with_layers(
     rig: Rig, channels: list[str], motion: Floats, tweaked: Floats, basis: Floats, arrays: dict[str, NDArray[Any]]
 ) -> tuple[Drive, LayeredMotion]:
-    """The drive of a line, and the rig's keys with their values, offsets and layers.
+    """Let the keys of a rig follow a line.
 
-    Blinks go with the speech, onto the keys that the lids have. The gaze is a layer where its keys are still in speech,
-    and goes with the speech elsewhere.
+    Blinks are added to the speech, on the keys of the lids. The gaze is a layer if its keys do not move in speech, else
+    it is added to the speech, too.
 
     Args:
         rig: The keys that are to be driven.
         channels: K names.
         motion: (F, K) as predicted; the server has solved the rig for it.
-        tweaked: (F, K) as the artist's sliders have it.
+        tweaked: (F, K) as the artist's sliders change it.
         basis: (K, V, 3) offsets of the channels at value 1.
         arrays: The arrays of a result, see docs/protocol.md.
+
+    Returns:
+        The drive, which includes what is added to the speech, and the values, offsets and layers of its N keys.
     """
     frames = len(motion)
     solved = arrays["rig_motion"][:frames] if rig.mapping.solved else None
     drive, offsets = make(
         rig.mapping, rig.shapes, rig.limits, channels, motion, basis, solved, rig.add_missing, rig.head
     )
-    speech, beside, gaze = drive.values(motion), np.zeros_like(motion), np.zeros_like(motion)
+    speech, added, gaze = drive.values(motion), np.zeros_like(motion), np.zeros_like(motion)
     if "blinks" in arrays:
         for k in [channels.index(name) for name in LIDS if name in channels]:
-            beside[:, k] = arrays["blinks"][:frames] * (1 - np.clip(motion[:, k], 0, 1))
+            added[:, k] = arrays["blinks"][:frames] * (1 - np.clip(motion[:, k], 0, 1))
     layer: set[int] = set()
     for name, curve in gaze_curves(arrays["gaze"][:frames]).items() if "gaze" in arrays else ():
         if name in channels and np.abs(motion[:, channels.index(name)]).max() <= STILL:
             k = channels.index(name)
-            keys = np.flatnonzero(np.abs(drive.matrix[k]) > MOVES)
+            keys = np.flatnonzero(np.abs(drive.matrix[k]) > MIN_GAIN)
             still = bool(np.abs(speech[:, keys]).max(initial=0.0) <= STILL)
-            (gaze if still else beside)[:, k] = curve
+            (gaze if still else added)[:, k] = curve
             layer |= set(keys.tolist()) if still else set()
-    drive = _rounded(drive.with_motion(beside))
+    drive = _rounded(drive.with_motion(added))
     values = drive.values(tweaked)
     values[:, sorted(layer)] = drive.with_motion(gaze).values(tweaked)[:, sorted(layer)]
     layers = {"gaze": [drive.keys[n] for n in sorted(layer)]} if layer else {}
     return drive, LayeredMotion(list(drive.keys), values, offsets, layers)
 
 
-def mixed(earlier: Drive | None, new: Drive, share: Floats) -> Drive:
-    """The new drive in a part of a line, and what the earlier one had solved elsewhere.
+def blended(earlier: Drive | None, new: Drive, weights: Floats) -> Drive:
+    """Blend two drives of a line of which a part was generated anew.
 
     Args:
         earlier: The drive of the earlier prediction, if it had one.
         new: The drive of the new prediction.
-        share: (F,) how much of the new one each frame gets, 0 to 1, see blend.new_take_weights.
+        weights: (F,) weights of the new one, see blend.new_take_weights.
+
+    Returns:
+        The new drive where the earlier one is of other keys or another length.
     """
     if earlier is None or earlier.keys != new.keys or earlier.residual.shape != new.residual.shape:
         return new
-    return _rounded(replace(new, residual=(1 - share[:, None]) * earlier.residual + share[:, None] * new.residual))
+    part = weights[:, None]
+    return _rounded(replace(new, residual=(1 - part) * earlier.residual + part * new.residual))
 
 
 def on_keys(predicted: Prediction, motion: Floats) -> Prediction:

@@ -26,8 +26,8 @@ def count(action: bpy.types.Action) -> int:
 
 def playing(action: bpy.types.Action) -> int | None:
     """Index of the take that the Action's prediction is; None if it is none of them."""
-    curves = _curves(action.get(store.PROPERTY))
-    return next((i for i, take in enumerate(_takes(action)) if _curves(take) == curves), None) if curves else None
+    own = _fingerprint(action.get(store.PROPERTY))
+    return next((i for i, take in enumerate(_takes(action)) if _fingerprint(take) == own), None) if own else None
 
 
 def seed(action: bpy.types.Action, index: int) -> str:
@@ -55,7 +55,7 @@ def _takes(action: bpy.types.Action) -> list[Any]:
     return [kept[name] for name in sorted(kept.keys())] if hasattr(kept, "to_dict") else []
 
 
-def _curves(kept: Any) -> tuple[bytes, ...]:
+def _fingerprint(kept: Any) -> tuple[bytes, ...]:
     """What tells a take from others: its motion, and how the rig follows it. Empty if it is damaged."""
     if not hasattr(kept, "to_dict"):
         return ()

@@ -286,7 +286,7 @@ def test_a_change_of_the_rig_while_the_line_is_made(head, addon, monkeypatch):
     generation.poll()
     head.shape_key_remove(head.data.shape_keys.key_blocks["Blink_L"])
     before = shapes(head)
-    with pytest.raises(UserError, match="shape keys of .* were changed"):
+    with pytest.raises(UserError, match=r"shape keys of .* were changed"):
         lines.apply_result(generation)
     assert shapes(head) == before and not bpy.data.actions
 
@@ -309,7 +309,7 @@ def test_keys_that_drivers_move_are_left_alone(head, addon):
     before = add_keys(head, VOWELS)
     for name in VOWELS:
         head.data.shape_keys.key_blocks[name].driver_add("value")
-    with pytest.raises(RuntimeError, match="Drivers move the shape keys .*A, I, U and 2 more.*Add New Keys"):
+    with pytest.raises(RuntimeError, match=r"Drivers move the shape keys .*A, I, U and 2 more.*Add New Keys"):
         bpy.ops.lsf.generate()
     assert shapes(head) == before and not bpy.data.actions
     head.data.shape_keys.key_blocks["U"].driver_remove("value")

@@ -48,7 +48,7 @@ def run(batch) -> None:
 
 
 def test_one_line_after_the_other():
-    batch, generations, begun = batch_of(State.DONE, State.DONE)
+    batch, _generations, begun = batch_of(State.DONE, State.DONE)
     batch.poll()
     assert begun == [0] and not batch.ended
     run(batch)
@@ -72,7 +72,7 @@ def test_nor_does_a_bug(capsys):
 
 
 def test_progress_over_all():
-    batch, generations, _begun = batch_of(*[State.DONE] * 4)
+    batch, _generations, _begun = batch_of(*[State.DONE] * 4)
     seen = []
     while not batch.ended:
         batch.poll()

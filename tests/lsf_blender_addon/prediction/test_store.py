@@ -1,6 +1,6 @@
 """The prediction on the Action: what comes back, what survives, and what is not taken for one."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import bpy
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 
 from lsf_blender_addon.prediction import store
 from lsf_blender_addon.prediction.store import Prediction
+from lsf_blender_addon.rigs.drive import Drive
 
 
 def predicted(frames=240, emotions=("angry", "glad"), seed=0) -> Prediction:
@@ -32,7 +33,7 @@ def predicted(frames=240, emotions=("angry", "glad"), seed=0) -> Prediction:
 def same(one: Prediction, two: Prediction, error=0.0) -> bool:
     """Equal but for rounding of arrays by `error` of their largest value."""
     return all(
-        np.array_equal(a, b) or error and a.shape == b.shape and np.abs(a - b).max() <= error * np.abs(b).max()
+        np.array_equal(a, b) or (error and a.shape == b.shape and np.abs(a - b).max() <= error * np.abs(b).max())
         if isinstance(a, np.ndarray)
         else a == b
         for a, b in ((getattr(one, field.name), getattr(two, field.name)) for field in fields(Prediction))
@@ -53,6 +54,38 @@ def test_comes_back(action, given):
     assert same(first, given, 1 / 32000) and first.motion.dtype == np.float32
     store.store(action, first)
     assert same(store.load(action), first), "rounded once, not a little more each time"
+
+
+def with_drive() -> Prediction:
+    rng = np.random.default_rng(1)
+    drive = Drive(
+        ("A", "Mund"),
+        rng.normal(0, 1, (4, 2)).astype(np.float32),
+        rng.normal(0, 1, (240, 2)).astype(np.float32),
+        np.float32([0, -np.inf]),
+        np.float32([1, np.inf]),
+    )
+    return replace(predicted(), drive=drive)
+
+
+def test_the_rig_drive_comes_back_with_its_prediction(action):
+    given = with_drive()
+    store.store(action, given)
+    drive, before = store.load(action).drive, given.drive
+    assert drive.keys == ("A", "Mund") and np.array_equal(drive.low, before.low)
+    assert np.array_equal(drive.high, before.high)
+    np.testing.assert_allclose(drive.matrix, before.matrix, atol=1e-3)
+    np.testing.assert_allclose(drive.residual, before.residual, atol=1e-3)
+    np.testing.assert_array_equal(store.rounded(given).drive.residual, drive.residual)
+    store.store(action, predicted())
+    assert store.load(action).drive is None
+
+
+@pytest.mark.parametrize(("name", "value"), [("matrix", 3), ("residual", {}), ("keys", "A"), ("low", "few")])
+def test_a_damaged_drive_damages_its_prediction(action, name, value):
+    store.store(action, with_drive())
+    action[store.PROPERTY]["drive"][name] = value
+    assert store.load(action) is None
 
 
 def test_unknown_expression_and_lips(action):
