@@ -1,0 +1,52 @@
+"""Parts follow the head through drivers; what the artist drives stays so. More in scene/test_character.py."""
+
+import bpy
+import pytest
+
+from lsf_blender_addon.animation import part_drivers
+from server.arkit import CHANNELS
+from tests.lsf_blender_addon.fake_client import Client, use
+
+SMILE = 'key_blocks["mouthSmileLeft"].value'
+
+
+class Solemn(Client):
+    """Nobody smiles, but the Smile slider may add a smile later."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        job.arrays["motion"][:, CHANNELS.index("mouthSmileLeft")] = 0
+        return job
+
+
+@pytest.fixture
+def teeth(addon, add_strip, clicks, monkeypatch):
+    """A part of the active head, after a first run."""
+    add_strip(clicks)
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head = bpy.context.object
+    bpy.ops.mesh.primitive_cube_add()
+    teeth = bpy.context.object
+    bpy.context.view_layer.objects.active = head
+    head.lsf.add_part(teeth)
+    use(addon, monkeypatch, Solemn())
+    bpy.ops.lsf.generate()
+    return teeth
+
+
+def test_keys_follow_the_head_that_do_not_move_yet(teeth):
+    keys, head = teeth.data.shape_keys, bpy.context.object.data.shape_keys
+    assert "mouthSmileLeft" in part_drivers.followed_keys(teeth.data)
+    head.key_blocks["mouthSmileLeft"].value = 0.5
+    bpy.context.view_layer.update()
+    assert keys.key_blocks["mouthSmileLeft"].value == pytest.approx(0.5)
+
+
+def test_a_driver_without_variables_stays_the_artists(teeth):
+    keys = teeth.data.shape_keys
+    keys.driver_remove(SMILE)
+    theirs = keys.driver_add(SMILE).driver
+    theirs.type, theirs.expression = "SCRIPTED", "0.25"
+    bpy.ops.lsf.generate()
+    theirs = keys.animation_data.drivers.find(SMILE).driver
+    assert (theirs.type, theirs.expression, len(theirs.variables)) == ("SCRIPTED", "0.25", 0)
