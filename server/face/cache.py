@@ -91,7 +91,15 @@ class FaceCache:
         self._faces: OrderedDict[str, FaceSpace] = OrderedDict()
 
     def get(self, key: str, vertices: int) -> "FaceSpace | None":
-        """Return the face of a key, None if it is not cached or its file does not fit `vertices` vertices."""
+        """Look a face up.
+
+        Args:
+            key: From `key`.
+            vertices: Number of vertices of the mesh.
+
+        Returns:
+            The face, or None if it is not cached, or its file is damaged or of another mesh.
+        """
         face = self._faces.get(key)
         if face is None:
             face = self._load(key, vertices)
@@ -100,7 +108,12 @@ class FaceCache:
         return face
 
     def put(self, key: str, face: "FaceSpace") -> None:
-        """Keep a face. If the disk is full or cannot be written, it is kept in memory only."""
+        """Keep a face. If the disk is full or cannot be written, it is kept in memory only.
+
+        Args:
+            key: From `key`.
+            face: The fitted face.
+        """
         self._remember(key, face)
         if self._folder is None:
             return

@@ -81,7 +81,16 @@ def position_labels(vertices: FloatArray) -> IntArray:
 
 
 def adjacency(edges: IntArray, count: int, weight: FloatArray | None = None) -> sparse.csr_matrix:
-    """Return the symmetric adjacency matrix (count, count) of edges (E, 2), with `weight` (E,) or 1 as its values."""
+    """Return the symmetric adjacency matrix of a graph.
+
+    Args:
+        edges: Undirected edges (E, 2), each once.
+        count: Number of vertices V.
+        weight: Value of each edge (E,); 1 by default.
+
+    Returns:
+        Sparse matrix (V, V).
+    """
     weight = np.ones(len(edges)) if weight is None else weight
     matrix = sparse.coo_matrix((weight, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
     symmetric: sparse.csr_matrix = matrix + matrix.T
@@ -89,7 +98,15 @@ def adjacency(edges: IntArray, count: int, weight: FloatArray | None = None) -> 
 
 
 def edge_length_matrix(vertices: FloatArray, triangles: IntArray) -> sparse.csr_matrix:
-    """Return the adjacency matrix (V, V) whose values are the edge lengths, in the unit of the vertices (V, 3)."""
+    """Return the adjacency matrix whose values are the edge lengths.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+
+    Returns:
+        Sparse matrix (V, V), in the unit of the vertices.
+    """
     edges = unique_edges(triangles)
     return adjacency(edges, len(vertices), edge_lengths(vertices, edges))
 
@@ -141,10 +158,15 @@ def interpolate_offsets(
 
 
 def nearest_points(points: FloatArray, queries: FloatArray, count: int = 1) -> tuple[FloatArray, IntArray]:
-    """Return distance and index of the nearest points (M, 3) for each query (N, 3).
+    """Return the nearest points for each of many places.
+
+    Args:
+        points: Points to search (M, 3).
+        queries: Places (N, 3).
+        count: Number of neighbours, at most M.
 
     Returns:
-        Two arrays (N,) for one neighbour, (N, count) for several, nearest first.
+        Distances and indices of the points, nearest first: (N,) each for one neighbour, (N, count) for several.
     """
     distance, index = cKDTree(points).query(queries, k=count)
     return np.asarray(distance), np.asarray(index)
@@ -231,7 +253,15 @@ def triangle_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
 
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
-    """Return unit vertex normals (V, 3), the area-weighted mean of the triangles around; 0 without a triangle."""
+    """Return the vertex normals, the area-weighted means of the normals of the triangles around.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+
+    Returns:
+        Unit vectors (V, 3), 0 for vertices without a triangle.
+    """
     face = triangle_normals(vertices, triangles)
     total = np.stack([np.bincount(triangles.ravel(), np.repeat(face[:, k], 3), len(vertices)) for k in range(3)], 1)
     normals: FloatArray = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)

@@ -109,12 +109,26 @@ class LandmarkDetector:
         self.bounds = triangle_bounds(vertices, triangles)
 
     def render(self, centre: FloatArray, size: float, pixels: int) -> View:
-        """Return the view of a square of side `size` about x, z `centre` (2,)."""
+        """Render a square part of the mesh.
+
+        Args:
+            centre: x and z of its centre (2,).
+            size: Its side, in mesh units.
+            pixels: Side of the image.
+        """
         triangles = self.triangles[may_cover_pixel(*self.bounds, centre, size, pixels)]
         return render(self.vertices, triangles, self.normals, centre, size, pixels)
 
     def predict(self, name: NetworkName, windows: Sequence[Window]) -> FloatArray:
-        """Return the landmarks (N, L, 2) in x and z of the mesh that a network predicts in N windows."""
+        """Apply a network to several windows.
+
+        Args:
+            name: Which network.
+            windows: N squares.
+
+        Returns:
+            Predicted landmarks (N, L, 2), x and z in mesh units.
+        """
         with _single_thread(), torch.no_grad():
             images = torch.stack([to_image(self.render(*window, INPUT_PIXELS[name])) for window in windows])
             found, _ = load_networks()[name](images)

@@ -49,16 +49,27 @@ MIN_LOOK = 1e-6  # metres: channels that move an eyeball less do not turn it
 
 
 def connected_pieces(vertices: FloatArray, triangles: IntArray) -> IntArray:
-    """Return the connected piece of every vertex (V,).
+    """Return the connected piece of every vertex.
 
     Vertices at exactly one position are connected: they are seams of UV maps and normals.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+
+    Returns:
+        Numbers from 0 (V,).
     """
     position = position_labels(vertices)
     return component_labels(unique_edges(position[triangles]), position.max() + 1)[position]
 
 
 def check_parts(given: ArrayLike | None, count: int) -> IntArray:
-    """Return what an artist said of each vertex (count,), AUTOMATIC everywhere for None.
+    """Return what an artist said of each vertex (count,).
+
+    Args:
+        given: SKIN, UPPER_TEETH, … or AUTOMATIC for each vertex (count,); None: AUTOMATIC everywhere.
+        count: Number of vertices.
 
     Raises:
         LSFError: "bad_parts" for another shape or unknown numbers.
@@ -86,7 +97,14 @@ def group_by_piece(piece: IntArray, rows: IntArray) -> list[IntArray]:
 
 
 def main_piece(vertices: FloatArray, triangles: IntArray, piece: IntArray, landmarks: FloatArray) -> int:
-    """Return the piece that carries the face: it is near the most inner landmarks, and the largest of equals."""
+    """Return the piece that carries the face: it is near the most inner landmarks, and the largest of equals.
+
+    Args:
+        vertices: Vertices (V, 3).
+        triangles: The triangles that may be the face (T, 3).
+        piece: Connected piece of each vertex (V,).
+        landmarks: Landmarks (68, 3).
+    """
     used = np.unique(triangles)
     tree = cKDTree(vertices[used])
     right, left = OUTER_EYE_CORNERS
@@ -189,7 +207,13 @@ def _recognise_eye(head: Head, fitted: FloatArray, members: FloatArray) -> int |
 
 
 def eyeball(head: Head, fitted: FloatArray, kind: int) -> tuple[FloatArray, float]:
-    """Return centre (3,) and radius of the fitted head's own eyeball; kind is LEFT_EYE or RIGHT_EYE."""
+    """Return centre (3,) and radius, metres, of the fitted head's own eyeball.
+
+    Args:
+        head: The canonical head.
+        fitted: Its vertices, fitted to a mesh (H, 3), metres.
+        kind: LEFT_EYE or RIGHT_EYE.
+    """
     ball = fitted[np.isin(head.part, HEAD_PARTS[kind])]
     return bounding_box_centre(ball), np.ptp(ball, axis=0).mean() / 2
 

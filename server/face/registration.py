@@ -148,10 +148,8 @@ def align(
         normals = vertex_normals(shape, head.faces)[inner] @ to_target.rotation.T
         if iteration == 0 and normals_point_inward(target, points, normals):
             target.flip_normals()
-        match = target.find_correspondences(points, normals, MAX_DISTANCE * to_target.scale)
-        matched = match >= 0
-        used, goal = inner[matched], to_target.apply_inverse(target.points[match[matched]])
-        direction = target.point_normals[match[matched]] @ to_target.rotation
+        matched, goal, direction = _counterparts(target, to_target, points, normals)
+        used = inner[matched]
         residual = float(np.abs(((goal - shape[used]) * direction).sum(1)).mean()) if matched.any() else np.inf
         unmatched = float(1 - matched.mean())
         aims = to_target.apply_inverse(marks)
@@ -167,8 +165,27 @@ def align(
     return Alignment(first.after(to_target), identity, shape, marks, robust, fixed, target, residual, unmatched)
 
 
+def _counterparts(
+    target: TargetMesh, to_target: Similarity, points: FloatArray, normals: FloatArray
+) -> tuple[BoolArray, FloatArray, FloatArray]:
+    """Return which points (N, 3) have a counterpart on the target (N,), and these (M, 3) in the head's frame.
+
+    The points and their normals (N, 3) are in the target's frame. The third array has the counterparts' normals (M, 3).
+    """
+    match = target.find_correspondences(points, normals, MAX_DISTANCE * to_target.scale)
+    matched = match >= 0
+    goal = to_target.apply_inverse(target.points[match[matched]])
+    direction: FloatArray = target.point_normals[match[matched]] @ to_target.rotation
+    return matched, goal, direction
+
+
 def deform(alignment: Alignment, head: Head) -> Registration:
-    """Deform the aligned head to the mesh, with the lids on the borders of the eyes' openings where these are seen."""
+    """Deform the aligned head to the mesh, with the lids on the borders of the eyes' openings where these are seen.
+
+    Args:
+        alignment: The aligned head. Its target gets the mouth sides.
+        head: The canonical head.
+    """
     target, fixed, shape = alignment.target, alignment.fixed, alignment.shape
     landmarks, weight = alignment.landmarks.copy(), alignment.weight.copy()
     eyelids, detected = detect_eyelids(target, landmarks)

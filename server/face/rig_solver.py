@@ -130,7 +130,16 @@ def vertex_weights(vertices: FloatArray, landmarks: FloatArray, eye_distance: np
 
 
 def lip_distances(offsets: FloatArray, face: "FaceSpace", eye_distance: np.floating) -> FloatArray:
-    """Return by how much offsets (N, V, 3) part the inner lips at three places (N, 3), in shares of `eye_distance`."""
+    """Return by how much offsets part the inner lips.
+
+    Args:
+        offsets: Offsets (N, V, 3), or positions, in mesh units.
+        face: The mesh's face space.
+        eye_distance: Distance of the outer eye corners, in mesh units.
+
+    Returns:
+        Vertical distances at three places of the mouth (N, 3), as shares of `eye_distance`.
+    """
     up = face.landmarks68[NOSE_BRIDGE] - face.landmarks68[CHIN]
     up = up / np.linalg.norm(up)
     upper, lower = (offsets[:, face.landmark_vertices[points]] @ up for points in (UPPER_LIP, LOWER_LIP))

@@ -43,6 +43,10 @@ def adapt_shapes(registration: Registration, head: Head) -> FloatArray:
 
     They are rotated and scaled as the fit rotated and scaled the skin around. Lips and lids then meet.
 
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+
     Returns:
         Offsets (52, H, 3) on the fitted head, metres.
     """
@@ -101,7 +105,12 @@ def _local_frame(source: FloatArray, target: FloatArray, centre: FloatArray) -> 
 def locate_on_skin(
     registration: Registration, head: Head, vertices: IntArray
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Return the places of target vertices (N,) on the fitted skin: near, with like normals, on their lip's side.
+    """Find the places of target vertices on the fitted skin: near, with like normals, on their side of the mouth.
+
+    Args:
+        registration: The head, fitted to the mesh.
+        head: The canonical head.
+        vertices: Vertices of the mesh (N,).
 
     Returns:
         Vertices of the head's triangle (N, 3), barycentric weights (N, 3), and distance (N,) in metres.

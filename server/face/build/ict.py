@@ -78,7 +78,15 @@ class Ict:
 
 
 def path_along(graph: sparse.csr_matrix, points: Sequence[int] | IntArray) -> IntArray:
-    """Return the vertices (N,) of the shortest edge paths through the given vertices, in ascending order."""
+    """Find the shortest edge paths through a sequence of vertices.
+
+    Args:
+        graph: Edge lengths (V, V).
+        points: Vertices to pass, in order.
+
+    Returns:
+        All vertices on the paths (N,), in ascending order.
+    """
     found = []
     for start, end in pairwise(int(point) for point in points):
         _, predecessor = dijkstra(graph, directed=False, indices=[start], return_predecessors=True)
@@ -90,5 +98,13 @@ def path_along(graph: sparse.csr_matrix, points: Sequence[int] | IntArray) -> In
 
 
 def seed_distances(graph: sparse.csr_matrix, seeds: Sequence[IntArray]) -> FloatArray:
-    """Return the distances (S, V), metres along the edges, of all vertices from each of S sets of vertices."""
+    """Return the distances of all vertices from sets of vertices, along the edges.
+
+    Args:
+        graph: Edge lengths (V, V), metres.
+        seeds: S sets of vertices.
+
+    Returns:
+        Metres (S, V).
+    """
     return np.stack([dijkstra(graph, directed=False, indices=s, min_only=True) for s in seeds])

@@ -61,7 +61,12 @@ class SkinLabels:
 
 
 def label_skin(ict: Ict, graph: sparse.csr_matrix) -> SkinLabels:
-    """Label the skin by its landmarks and its motion; graph (V, V) holds the lengths of the edges."""
+    """Label the skin by its landmarks and its motion.
+
+    Args:
+        ict: The input.
+        graph: Edge lengths (V, V), metres.
+    """
     count = len(ict.vertices)
     outline = path_along(graph, LANDMARKS[OUTER_LIP])
     borders = {name: path_along(graph, LANDMARKS[points]) for name, points in BORDERS.items()}
@@ -103,7 +108,11 @@ def label_mouth_parts(ict: Ict, graph: sparse.csr_matrix) -> IntArray:
     """Return the HeadPart of each vertex (V,); everything outside the mouth is skin.
 
     The tongue grows from its ridge and underside, the gums from around the teeth: each vertex takes the nearest seed
-    along the edges, whose lengths are in graph (V, V).
+    along the edges.
+
+    Args:
+        ict: The input.
+        graph: Edge lengths (V, V), metres.
     """
     part = np.full(len(ict.vertices), HeadPart.SKIN)
     part[TEETH.start : LOWER_TEETH], part[LOWER_TEETH : TEETH.stop] = HeadPart.TEETH_UPPER, HeadPart.TEETH_LOWER

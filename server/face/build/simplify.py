@@ -98,7 +98,7 @@ class _Simplifier:
         return {u for f in self.faces_of[v] for u in self.faces[f]} - {v}
 
     def cost(self, a: int, b: int) -> float:
-        """Return the error of moving vertex a onto b: its quadric error in every pose, and a term for the length."""
+        """Return the cost of moving vertex a onto b: the quadric error of all poses, and a term for length."""
         point = np.append(self.poses[b], np.ones((self.poses.shape[1], 1)), axis=1)
         error = np.einsum("pi,pij,pj->", point, self.quadrics[a] + self.quadrics[b], point)
         gap = self.poses[a, 0] - self.poses[b, 0]

@@ -243,6 +243,14 @@ def wing_loss(error: Tensor, width: float = 0.1, curve: float = 0.02) -> Tensor:
     """Return the wing loss: logarithmic near zero so that small errors count, linear beyond `width`.
 
     Feng et al., "Wing Loss for Robust Facial Landmark Localisation with Convolutional Neural Networks", 2018.
+
+    Args:
+        error: Differences of any shape.
+        width: Magnitude from which the loss is linear.
+        curve: Magnitude below which the logarithm is nearly linear.
+
+    Returns:
+        The mean, a scalar.
     """
     size = error.abs()
     near = width * torch.log1p(size / curve)
@@ -253,7 +261,15 @@ def wing_loss(error: Tensor, width: float = 0.1, curve: float = 0.02) -> Tensor:
 def evaluate(
     network: LandmarkNet, images: NDArray[np.int8], points: NDArray[np.float32], name: str, held_out: int
 ) -> float:
-    """Return the mean error on the first `held_out` views, as a share of the crop's side."""
+    """Return the mean error on the views that are not trained on, as a share of the crop's side.
+
+    Args:
+        network: The network.
+        images: Stored views (N, 5, P, P).
+        points: Their landmarks (N, L, 2), -1 to 1 over the view.
+        name: The task.
+        held_out: Number of these views; they are the first ones.
+    """
     network.eval()
     generator = torch.Generator().manual_seed(0)
     image, target = random_crops(*to_torch(images, points, np.arange(held_out)), name, generator)
