@@ -1,4 +1,4 @@
-"""A new take for a part of a line only: blends the earlier prediction into the new one and back. No bpy."""
+"""Blends a new take of a part of a line into the earlier prediction of the line. No bpy."""
 
 from dataclasses import replace
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from ..scene.smoothing import smoothstep
 from .store import Prediction
 
-TRANSITION = 0.16  # seconds that the blending takes, inside the part
+TRANSITION = 0.16  # seconds of the cross-fade at each end of the part, inside it
 
 
 def new_take_weights(line: Prediction, span: tuple[int, int]) -> NDArray[np.float32]:
-    """Return how much of the new take each frame of a line gets.
+    """Return the weight of the new take at each frame of a line.
 
-    There is no transition where the line itself begins or ends inside the span.
+    The weight stays 1 up to an end of the line that lies inside the span.
 
     Args:
         line: A prediction of the line.
         span: First and last scene frame of the part, both included.
 
     Returns:
-        Weights (F,), 1 in the middle of the span and 0 outside.
+        Weights (F,), 0 to 1: 1 in the middle of the span and 0 outside.
     """
     count, (first, last) = len(line.motion), span
     frame = line.first_frame + np.arange(count)
@@ -32,7 +32,7 @@ def new_take_weights(line: Prediction, span: tuple[int, int]) -> NDArray[np.floa
 
 
 def is_compatible(earlier: Prediction, new: Prediction) -> bool:
-    """Return whether both have the same frames and channels, wherever the line lies now."""
+    """Return whether two predictions have the same channels, frame count and frame rate; `first_frame` may differ."""
     return (
         earlier.channels == new.channels
         and earlier.motion.shape == new.motion.shape
@@ -45,10 +45,13 @@ def blended(earlier: Prediction, new: Prediction, weights: NDArray[np.float32]) 
 
     Args:
         earlier: The prediction that the line has.
-        new: The new take, whose place and settings the result has.
-        weights: Weights (F,) of the new take.
+        new: The new take.
+        weights: Weights (F,) of the new take, 0 to 1.
+
+    Returns:
+        The new take with blended arrays. If the emotions have other names, those of the new take are kept.
     """
     names = ("motion", "expression") + (("emotion",) if earlier.emotions == new.emotions else ())
-    part = weights[:, None]
-    arrays = {name: (1 - part) * getattr(earlier, name) + part * getattr(new, name) for name in names}
+    share = weights[:, None]
+    arrays = {name: (1 - share) * getattr(earlier, name) + share * getattr(new, name) for name in names}
     return replace(new, **arrays)

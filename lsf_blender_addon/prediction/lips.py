@@ -1,36 +1,35 @@
-"""How far each channel moves the lips, in millimetres of a human face, whatever the head's own units. No bpy."""
+"""Measures how far each channel moves the lips, in millimetres of a human face, whatever units the head has. No bpy."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Millimetres between the inner lips, measured in the middle: below it the lips meet. The server closes smaller gaps
-# with the same threshold (CONTACT_APERTURE in metres, server/performance/lip_contact.py), so what it leaves below is
-# meant as a closure. The add-on's only threshold of lip contact.
+# Millimetres between the middles of the inner lips, below which the lips are in contact. The same as CONTACT_APERTURE
+# (in metres) of server/performance/lip_contact.py, where the server closes smaller gaps.
 CONTACT_APERTURE = 0.7
 EYE_DISTANCE = 89.2  # millimetres between the outer corners of the eyes, on the project's own head
 
 # iBUG-68 landmarks
 RIGHT_EYE, LEFT_EYE, CHIN = 36, 45, 8  # outer corners of the eyes
 OUTER_AND_INNER_LIPS = slice(48, 68)
-UPPER, LOWER = 62 - 48, 66 - 48  # points of `measure` in the middle of the inner lips
+UPPER, LOWER = 62 - 48, 66 - 48  # middles of the inner lips, as indices of the 20 points of `measure`
 
 
 def measure(
     basis: NDArray[np.floating], landmarks68: NDArray[np.floating], landmark_vertices: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """Measure how far each channel at 1 moves the lips.
+    """Measure how far each channel at value 1 moves the lips.
 
-    All arguments are in the same axes and units.
+    The distance between the eyes gives the scale. All arguments have the same axes and units.
 
     Args:
-        basis: Offsets (K, V, 3) of the vertices for each channel at 1.
-        landmarks68: Positions (68, 3) of the landmarks.
-        landmark_vertices: The vertices (68,) nearest to them.
+        basis: Offsets (K, V, 3) of the vertices for each channel at value 1.
+        landmarks68: Positions (68, 3) of the iBUG-68 landmarks.
+        landmark_vertices: Indices (68,) of the vertices nearest to the landmarks.
 
     Returns:
-        Offsets (K, 20, 3) of the landmarks 48 to 67 in millimetres; axes of the head: to its left, to the back, up.
+        Offsets (K, 20, 3) of landmarks 48 to 67, in millimetres along the axes of the head: to its left, back, up.
     """
     across = landmarks68[LEFT_EYE] - landmarks68[RIGHT_EYE]
     down = landmarks68[CHIN] - (landmarks68[LEFT_EYE] + landmarks68[RIGHT_EYE]) / 2
@@ -45,7 +44,7 @@ def measure(
 
 
 def opening(lips: NDArray[Any]) -> NDArray[Any]:
-    """Return by how many millimetres each channel at 1 parts the lips.
+    """Return by how many millimetres each channel at value 1 opens the lips.
 
     Args:
         lips: Offsets (K, 20, 3) in millimetres, see `measure`; (K, 0, 3) if the lips are not known.

@@ -1,4 +1,4 @@
-"""What an artist changes about a prediction without the model, in milliseconds. No bpy."""
+"""Applies the sliders of the Tweak panel to a prediction, without the model. No bpy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from . import lips
 
 Floats = NDArray[np.float32]
 
-# The first prefix that a channel's name has decides. mouthClose takes back what jawOpen parts, so it goes with the jaw.
+# The first matching prefix counts. mouthClose closes the lips that jawOpen opens, so it belongs to the jaw.
 REGION_OF_PREFIX = {
     "mouthClose": "jaw",
     "jaw": "jaw",
@@ -29,8 +29,8 @@ SMILE, FROWN = both_sides("mouthSmile"), both_sides("mouthFrown")
 JAW_OPEN, MOUTH_CLOSE = "jawOpen", "mouthClose"
 ADDED_CHANNELS = {*SMILE, *FROWN, MOUTH_CLOSE}  # channels that a tweak may move even if the prediction does not
 
-CLOSURE_REACH = 4.0  # millimetres: much wider apertures are left alone by full lip closure
-FADE = 0.25  # seconds in which a constant expression comes and goes at the ends of the line
+CLOSURE_REACH = 4.0  # millimetres: full lip closure hardly changes apertures that are much wider
+FADE = 0.25  # seconds over which a smile fades in and out at the ends of the line
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Tweaks:
     """Values of the sliders; the defaults leave the prediction as it is.
 
     Attributes:
-        jaw: Factor for the channels of this region; so are lips, cheeks, brows and lids.
-        lips: See jaw.
-        cheeks: See jaw.
-        brows: See jaw.
-        lids: See jaw.
-        smile: Added to the smile; if it is negative, its amount is added to the frown.
-        emotion: Factor for what emotion adds.
-        smoothing: Standard deviation of a Gaussian over time, in frames.
-        closure: How much lips that come near to each other are pressed together, 0 to 1.
-        muted: Channels that are set to 0.
+        jaw: Factor for the channels of the jaw.
+        lips: Factor for the channels of lips and tongue.
+        cheeks: Factor for the channels of cheeks and nose.
+        brows: Factor for the channels of the brows.
+        lids: Factor for the channels of the eyelids.
+        smile: Added to the smile channels; if negative, its amount is added to the frown channels.
+        emotion: Factor for the part of the motion that emotion adds.
+        smoothing: Standard deviation of a Gaussian filter over time, in frames.
+        closure: How much lips that nearly touch are pressed together, 0 to 1.
+        muted: Names of the channels that are set to 0.
     """
 
     jaw: float = 1.0
@@ -81,12 +81,13 @@ def apply(
         tweaks: Values of the sliders.
         channels: Names of the K channels.
         fps: Frames a second of the prediction.
-        motion: The prediction (F, K).
-        expression: The part (F, K) of it that emotion adds.
-        lip_offsets: How far channels move the lips (K, L, 3), see `lips.measure`.
+        motion: Values (F, K) of the prediction.
+        expression: The part (F, K) of `motion` that emotion adds.
+        lip_offsets: Offsets (K, L, 3) of the lips in millimetres, see `lips.measure`.
 
     Returns:
-        Motion (F, K), 0 to 1, or within the range of the prediction's channel if that is larger.
+        Motion (F, K): each channel within 0 to 1, or within its range in the prediction if that is larger. It is
+        `motion` itself if all sliders have their defaults.
     """
     if tweaks == Tweaks():
         return motion
@@ -95,7 +96,7 @@ def apply(
         result += (tweaks.emotion - 1) * expression
     if tweaks.smoothing > 0:
         result = _gaussian_smoothed(result, tweaks.smoothing)
-    gains = np.array([getattr(tweaks, region(channel), 1.0) if region(channel) else 1.0 for channel in channels])
+    gains = np.array([getattr(tweaks, name) if (name := region(channel)) else 1.0 for channel in channels])
     result *= gains.astype(np.float32)
     if tweaks.smile:
         columns = [k for k, channel in enumerate(channels) if channel in (SMILE if tweaks.smile > 0 else FROWN)]
@@ -110,14 +111,14 @@ def apply(
 
 
 def _close_lips(result: Floats, motion: Floats, opening: Floats, jaw: int, close: int, strength: float) -> None:
-    """Change result (F, K) so that the lips meet where they do in motion (F, K), and, with strength, come nearer.
+    """Change result (F, K) so that the lips touch where they do in motion (F, K); with strength, press them together.
 
-    opening (K,) is in millimetres. Column `close` is changed, and where that is at its end, column `jaw`.
+    opening (K,) is in millimetres. Column `close` changes, and column `jaw` where `close` has reached its limit.
     """
-    if opening[close] > -1 or opening[jaw] < 1:  # the lips are not known
+    if opening[close] > -1 or opening[jaw] < 1:  # the lips are not known, or these channels do not move them
         return
     predicted, aperture = np.maximum(motion @ opening, 0), result @ opening
-    contact = np.exp(-np.square(predicted / lips.CONTACT_APERTURE))  # 1 where they meet in the prediction
+    contact = np.exp(-np.square(predicted / lips.CONTACT_APERTURE))  # 1 where the lips touch in the prediction
     wanted = aperture + contact * (np.clip(aperture, 0, predicted) - aperture)
     if strength > 0:
         gap = np.maximum(wanted, 0)
@@ -127,7 +128,7 @@ def _close_lips(result: Floats, motion: Floats, opening: Floats, jaw: int, close
 
 
 def _gaussian_smoothed(motion: Floats, deviation: float) -> Floats:
-    """Filter motion (F, K) with a Gaussian, in frames; the ends are held."""
+    """Return motion (F, K) filtered with a Gaussian of `deviation` frames; values at the ends are repeated."""
     reach = int(np.ceil(3 * deviation))
     weights = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / deviation)).astype(np.float32)
     weights /= weights.sum()
@@ -139,7 +140,7 @@ def _gaussian_smoothed(motion: Floats, deviation: float) -> Floats:
 
 
 def _fade(count: int, frames: float) -> Floats:
-    """Return weights (count,) that rise from 0 to 1 within `frames` at the start and fall so at the end."""
+    """Return weights (count,) that rise from 0 to 1 within `frames` at the start and fall to 0 at the end."""
     frame = np.arange(count)
     t = np.clip(np.minimum(frame, count - 1 - frame) / max(frames, 1e-6), 0, 1)
     return smoothstep(t).astype(np.float32)
