@@ -61,7 +61,7 @@ PYTHONS = {**BLENDERS, CHECKS: "3.11"}
 # Left out by `test --unit`: whole runs of the product, whole fits of faces, speech of ten minutes.
 LONG_TESTS = (
     "tests/e2e", "tests/lsf_blender_addon/test_real_server.py",
-    "tests/server/face/test_landmarks.py", "tests/server/face/test_fit.py",
+    "tests/server/face/test_landmark_detection.py", "tests/server/face/test_space.py",
     "tests/server/model/test_inference.py::test_ten_minutes_take_the_memory_of_one_and_ten_times_the_work",
 )  # fmt: skip
 

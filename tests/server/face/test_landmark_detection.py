@@ -5,9 +5,7 @@ import pytest
 
 from server.errors import LSFError
 from server.face.build.synthetic import ellipsoid, join, rotation, torso
-from server.face.geometry import vertex_normals
 from server.face.head import HeadPart, load_head
-from server.face.raster import may_cover_pixel, render, triangle_bounds
 from server.face.space import fit
 
 
@@ -49,14 +47,13 @@ def test_found_on_a_body_in_centimetres_that_faces_elsewhere(person):
 
 
 @pytest.mark.parametrize("turn", [rotation(0, 0, 45), rotation(40, 0, 0)])
-def test_a_head_that_looks_aside_is_looked_at_again_from_its_front(person, turn):
+def test_a_turned_head_is_looked_at_again_from_its_front(person, turn):
     vertices, triangles, landmarks = person
     space = fit(vertices @ turn.T, triangles)
     assert error(space, landmarks @ turn.T) < 0.03 and space.report["check_landmarks"] == []
 
 
 def test_two_heads_are_refused_and_four_points_choose_one(person):
-    """Which of them speaks is the artist's to say."""
     vertices, triangles, landmarks = person
     both = join(vertices, triangles, vertices + np.array((0.35, 0, 0.02)), triangles)
     with pytest.raises(LSFError) as caught:
@@ -94,35 +91,7 @@ def test_no_face_is_refused(name):
     assert caught.value.code == "no_face" and str(caught.value).endswith(".")
 
 
-def test_raster_sees_the_nearest_surface():
-    """Two squares, one before the other, and the way pixels map to x and z."""
-    square = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1.0]])
-    vertices = np.concatenate([square + np.array((0, 5, 0)), 0.5 * square + (0.5, 1, 0.5)])
-    triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
-    view = render(vertices, triangles, vertex_normals(vertices, triangles), np.zeros(2), 4.0, 40)
-    assert view.depth[14, 26] == 1 and view.triangle[14, 26] in (2, 3)  # upper left of the character: the near one
-    assert view.depth[26, 14] == 5 and np.isnan(view.depth[2, 2])
-    assert (view.triangle >= 0).sum() == 20 * 20
-    np.testing.assert_allclose(view.normal[view.triangle >= 0], [[0, -1, 0]] * 400)
-    np.testing.assert_allclose(view.to_pixels(np.array([1.0, 1.0])), [30, 10])
-
-
-def test_what_falls_between_pixels_may_be_left_out(person):
-    """A dense mesh gives the same picture without the triangles that no pixel's centre can lie in."""
-    vertices, triangles, _ = person
-    normals, centre, size = vertex_normals(vertices, triangles), vertices[:, [0, 2]].mean(0), 0.2
-    shown = may_cover_pixel(*triangle_bounds(vertices, triangles), centre, size, 60)
-    assert 0 < shown.sum() < 0.7 * len(triangles)
-    whole = render(vertices, triangles, normals, centre, size, 60)
-    part = render(vertices, triangles[shown], normals, centre, size, 60)
-    np.testing.assert_array_equal(whole.depth, part.depth)
-    np.testing.assert_array_equal(whole.normal, part.normal)
-    slab = vertices[triangles[whole.triangle[whole.triangle >= 0]]][:, :, 1]
-    seen = whole.depth[whole.triangle >= 0]
-    assert (seen > slab.min(1) - 1e-9).all() and (seen < slab.max(1) + 1e-9).all()
-
-
-def test_landmark_definition():
+def test_landmarks_are_mirror_symmetric():
     """The symmetric numbering of the 68 points that the networks' mirroring relies on."""
     from server.face.build.train_landmarks import MIRROR
 

@@ -33,7 +33,7 @@ def cosine(a, b):
     return float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12))
 
 
-def test_own_head_comes_through_exactly():
+def test_the_canonical_head_gets_its_own_shapes_exactly():
     head = load_head()
     turn = rotation(20, 5, 40)
     space = fit(100 * head.vertices @ turn.T + (7, 8, 9), head.faces)
@@ -42,7 +42,7 @@ def test_own_head_comes_through_exactly():
     assert (space.landmark_vertices == head.landmark_vertices).all() and not space.identity.any()
 
 
-def test_own_head_with_a_dent_comes_through_closely():
+def test_the_canonical_head_with_a_dent_gets_nearly_its_own_shapes():
     """Loose eyes, teeth, gums and tongue included; one vertex moved so that it is no longer the head itself."""
     head = load_head()
     vertices = head.vertices.copy()
@@ -132,7 +132,7 @@ def test_noise_changes_little(person, fitted):
         (lambda v, t, m: (v, t, m, np.full(len(v), 8)), "bad_parts"),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence(person, change, code):
+def test_invalid_input_is_refused_with_a_sentence(person, change, code):
     with pytest.raises(LSFError) as caught:
         fit(*change(*person))
     assert caught.value.code == code
@@ -175,7 +175,7 @@ def test_placed_landmarks_bind_and_pull_their_neighbours(person):
     np.testing.assert_allclose(space.basis[smile, gap > 0.08], other.basis[smile, gap > 0.08], atol=1e-3)
 
 
-def test_four_points_tell_where_the_face_is(person):
+def test_four_points_determine_where_the_face_is(person):
     """Whatever the direction and the unit; the other landmarks are found or guessed, and asked about."""
     vertices, triangles, landmarks = person
     turn = rotation(100, 20, 130)
@@ -191,7 +191,7 @@ def test_four_points_tell_where_the_face_is(person):
     assert np.linalg.norm(space.landmarks68 - move(landmarks), axis=1).mean() < 0.03 * eyes
 
 
-def test_parts_are_recognised_and_an_artist_has_the_last_word(person):
+def test_parts_are_recognised_and_given_parts_have_priority(person):
     head = load_head()
     vertices = person[0]
     jaw = row("jawOpen")
@@ -209,7 +209,7 @@ def test_parts_are_recognised_and_an_artist_has_the_last_word(person):
     assert np.linalg.norm(space.basis[jaw, head.part == HeadPart.EYE_LEFT], axis=1).min() > 0.005
 
 
-def test_a_fit_tells_its_stages_and_stops_when_told(person):
+def test_a_fit_reports_its_stages_and_can_be_stopped(person):
     told = []
 
     def stop_at_the_end(fraction, text):
