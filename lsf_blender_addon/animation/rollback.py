@@ -26,12 +26,8 @@ from . import actions, layers, nla, part_drivers
 from .shape_keys import MAX_SLIDER
 
 BACKUP = "LSF backup"  # name of an Action's copy while the line is written
-DERIVED = {
-    "frame_start",
-    "frame_end",
-    "frame_start_ui",
-    "frame_end_ui",
-}  # of a strip: they follow from other properties
+# Properties of a strip that follow from others.
+DERIVED = {"frame_start", "frame_end", "frame_start_ui", "frame_end_ui"}
 
 Values = dict[str, Any]  # of the properties of something in Blender's data
 
@@ -68,11 +64,14 @@ class _Actions:
     def __init__(self, changeable: Iterable[bpy.types.Action]) -> None:
         self.names = {_identity(action) for action in bpy.data.actions}
         self.copies: dict[str, bpy.types.Action] = {}
+        self.kept: set[str] = set()  # names of those with a fake user
         for action in changeable:
             if action.library is None:
                 copy = action.copy()
                 assert isinstance(copy, bpy.types.Action)
                 self.copies[action.name] = copy
+                if action.use_fake_user:
+                    self.kept.add(action.name)
         for copy in self.copies.values():
             copy.name = BACKUP
 
@@ -85,9 +84,9 @@ class _Actions:
         for name, copy in self.copies.items():
             original = next((action for action in bpy.data.actions if _identity(action) == (name, "")), None)
             if original is not None:  # it may have been removed
-                original.user_remap(copy)  # a fake user goes along
+                original.user_remap(copy)
                 bpy.data.actions.remove(original)
-            copy.name = name
+            copy.name, copy.use_fake_user = name, name in self.kept
 
     def discard(self) -> None:
         """Remove the copies."""
@@ -118,7 +117,8 @@ class _HeadMotion:
         constraints = self._constraints()
         for constraint in list(constraints)[self.count :]:  # new ones are the last
             constraints.remove(constraint)
-        constraints.active = None if self.active is None else constraints[self.active]
+        if self.active is not None:
+            constraints.active = constraints[self.active]
         for obj in [obj for obj in bpy.data.objects if _identity(obj) not in self.objects]:
             bpy.data.objects.remove(obj)
         if self.empty is None:

@@ -139,6 +139,14 @@ def with_layers(scene):
 def with_layers_twice(scene):
     with_layers(scene)
     bpy.ops.lsf.generate()
+    for action in bpy.data.actions:
+        action.use_fake_user = True  # Blender removes it all the same
+
+
+def with_nodding_head(scene):
+    """The head object itself nods, without an armature."""
+    bpy.context.object.lsf.nod.object = bpy.context.object
+    bpy.context.object.constraints.new("LIMIT_LOCATION")
 
 
 def with_takes(scene):
@@ -265,6 +273,7 @@ SCENES = [
     with_unlisted_part,
     with_layers,
     with_layers_twice,
+    with_nodding_head,
     with_takes,
 ]
 
