@@ -1,4 +1,4 @@
-"""Which shape keys a mesh gets for a line: their shapes, slider ranges, and which of them are animated. No bpy."""
+"""Plans the shape keys of a mesh for a line: shapes, slider ranges, and which of them are animated. No bpy."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..scene.snapshots import RestMesh
 
-MOVES = 1e-3  # a channel that never exceeds this value moves nothing that one could see
-SEEN = 5e-3  # of the largest offset on the character: a part that a channel moves less does not follow it
+VISIBLE_VALUE = 1e-3  # a channel that never exceeds this value moves nothing visibly
+VISIBLE_SHARE = 5e-3  # of the largest offset on the character: a part that a channel moves less does not follow it
 
 Floats = NDArray[np.floating]
 
@@ -73,7 +73,7 @@ def plan(
         raise UserError(
             f'The mesh of "{state.object}" got other vertices while its animation was made: press Generate again'
         )
-    seen = np.abs(motion).max(0) > MOVES
+    seen = np.abs(motion).max(0) > VISIBLE_VALUE
     shapes: dict[str, NDArray[np.float32]] = {}
     ranges: dict[str, tuple[float, float]] = {}
     animated, kept, driven = [], [], []
@@ -119,7 +119,7 @@ def plan_parts(
     names, motion = [channels[k] for k in follows], motion[:, follows]
     found = []
     for state, (rest, share) in zip(states, pieces, strict=True):
-        moving = np.abs(share[follows]).max((1, 2), initial=0.0) > SEEN * largest
+        moving = np.abs(share[follows]).max((1, 2), initial=0.0) > VISIBLE_SHARE * largest
         keys = plan(state, rest, names, motion, share[follows], moving, head_keys)
         if keys.shapes or keys.animated:
             found.append(PartPlan(state.object, keys))

@@ -1,7 +1,7 @@
 """Writes the layers of a face beside speech: each line has an Action of its own, on an NLA track of the layer's own.
 
-Speech does not animate the layers' keys, so that the order of tracks and Actions does not matter. Between lines
-their curves hold 0. A layer's Action that was renamed or copied is the artist's from then on.
+Speech does not animate the layers' keys, so the order of tracks and Actions does not matter. Between lines their
+curves hold 0. A layer's Action that was renamed or copied belongs to the artist from then on.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from .fcurves import key_name, value_path
 
 MARK = "lsf_layer"  # custom property on the Action
 TRACKS = {"blinks": "LSF blinks", "gaze": "LSF gaze"}
-FLAT = 1e-4  # curve values that differ by less are the same
+LEVEL = 1e-4  # a curve whose values differ by less from frame to frame is level there
 
 
 def write(
@@ -73,7 +73,7 @@ def without_level_keys(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], 
     Returns:
         (n,) indexes of the values that need keys, and (n,) these values.
     """
-    level = np.abs(np.diff(values)) < FLAT
+    level = np.abs(np.diff(values)) < LEVEL
     needed = np.ones(len(values), bool)
     needed[1:-1] = ~(level[:-1] & level[1:])
     return np.flatnonzero(needed), values[needed]
@@ -88,7 +88,7 @@ def present(mesh: bpy.types.Mesh, layer: str) -> bool:
 def owned(keys: bpy.types.Key | None) -> set[str]:
     """Names of the shape keys that a layer moves on any line, and of all gaze channels where there is a gaze.
 
-    Speech leaves these alone.
+    Speech does not animate these.
     """
     data = keys.animation_data if keys else None
     names: set[str] = set()
@@ -104,7 +104,7 @@ def owned(keys: bpy.types.Key | None) -> set[str]:
 
 
 def remove(mesh: bpy.types.Mesh, layer: str) -> None:
-    """Take the layer off all lines, with its Actions and track; its keys go back to 0."""
+    """Remove a layer from all lines, with its Actions and track, and set its keys to 0."""
     keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
     actions: set[bpy.types.Action] = set()
     paths: set[str] = set()
@@ -144,7 +144,7 @@ def _existing(data: bpy.types.AnimData, line: Line, layer: str) -> bpy.types.Act
 
 
 def _drop(data: bpy.types.AnimData, action: bpy.types.Action | None) -> None:
-    """Take an Action off its tracks, and out of the file if nothing else uses it."""
+    """Remove an Action from its tracks, and from the file if nothing else uses it."""
     if action is None:
         return
     nla.remove_strips(data.nla_tracks, action)

@@ -16,7 +16,7 @@ from ..scene.own_properties import settings_of, tweaks_of
 from ..scene.selection import head_of
 from . import actions, curve_plan, fcurves, layers, nla
 from .curve_plan import Sliders
-from .key_plan import MOVES
+from .key_plan import VISIBLE_VALUE
 
 
 def current(context: bpy.types.Context) -> bpy.types.Action:
@@ -108,7 +108,7 @@ def refresh(action: bpy.types.Action, keep: bool = True) -> None:
     on_keys = curve_plan.retarget(predicted, settings)
     names = _free_keys(action)
     written = fcurves.paths(action)
-    moves = np.abs(on_keys.motion).max(0) > MOVES
+    moves = np.abs(on_keys.motion).max(0) > VISIBLE_VALUE
     names &= {name for k, name in enumerate(on_keys.channels) if moves[k] or fcurves.value_path(name) in written}
     plan = curve_plan.plan(on_keys, names, settings)
     before = action.curve_frame_range[:]

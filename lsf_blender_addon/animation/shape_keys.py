@@ -13,7 +13,7 @@ from ..scene.meshes import base_vertices
 from ..scene.shape_keys import MARK, fingerprint, generated_keys, marks
 from .key_plan import KeyPlan, MeshState
 
-INVISIBLE = 0.02  # a curve that overshoots its slider by less is cut off without anybody seeing it
+SLIDER_TOLERANCE = 0.02  # a curve that overshoots its slider by less is clipped, which nobody sees
 MAX_SLIDER = 10.0  # Blender's own limit
 
 
@@ -49,9 +49,9 @@ def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
             key.value = 0.0  # 5.0 starts at 1
         key.points.foreach_set("co", shape.ravel())
         low, high = plan.ranges.get(name, (0.0, 1.0))
-        if low < key.slider_min - INVISIBLE:
+        if low < key.slider_min - SLIDER_TOLERANCE:
             key.slider_min = max(-MAX_SLIDER, low)
-        if high > key.slider_max + INVISIBLE:
+        if high > key.slider_max + SLIDER_TOLERANCE:
             key.slider_max = min(MAX_SLIDER, high)
         written[name] = fingerprint(shape - base)
     obj.active_shape_key_index = active
