@@ -21,11 +21,12 @@ MIN_SECONDS, MAX_SECONDS = 0.1, 4 * 3600.0
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1000, 768000  # Hz
 MAX_CHANNELS = 64
 SILENCE = 1e-4  # peak amplitude, -80 dBFS: far below the noise floor of any recorded voice
+MAX_AMPLITUDE = (
+    1e10  # 32-bit samples that were never scaled reach 2e9; the squares of much larger ones overflow float32
+)
 LONG_SECONDS = 600.0  # a longer part of a file is resampled while it is read, to keep memory small
 BLOCK_SECONDS = 30  # length of the blocks that are read at the file's own rate and channel count
-FILTER_SECONDS = Fraction(
-    1, 50
-)  # context on both sides of a block; longer than the impulse response of the resampling filter
+FILTER_SECONDS = Fraction(1, 50)  # of context on both sides of a block: longer than the filter's impulse response
 
 
 def load(
@@ -129,8 +130,8 @@ def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
         Mono samples (M,) at 16 kHz.
 
     Raises:
-        LSFError: "bad_audio" (wrong shape or rate, not finite), "empty_audio", "short_audio", "long_audio" or
-            "silent_audio".
+        LSFError: "bad_audio" (wrong shape or rate, not finite, too large), "empty_audio", "short_audio", "long_audio"
+            or "silent_audio".
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS):
@@ -142,7 +143,10 @@ def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
     mono = samples.astype(np.float32, copy=False) if samples.ndim == 1 else samples.mean(1, dtype=np.float32)
     if not np.isfinite(mono).all():
         raise LSFError("bad_audio", "The audio has samples that are not numbers: export the sound again.")
-    if np.abs(mono).max() < SILENCE:
+    peak = np.abs(mono).max()
+    if peak > MAX_AMPLITUDE:
+        raise LSFError("bad_audio", f"The audio has samples up to {peak:.0e}: export the sound again.")
+    if peak < SILENCE:
         raise LSFError("silent_audio", "The audio is silent: pick a strip with speech in it.")
     return resample(mono, rate)
 

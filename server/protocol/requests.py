@@ -189,7 +189,7 @@ def _rig(header: wire.Header, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | N
         raise LSFError("bad_request", "rig_shapes need the mesh that they belong to.")
     try:
         limits = np.array([[0.0, 1.0]] * len(shapes) if limits is None else limits, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise LSFError("bad_rig", "rig_limits must be a list of pairs of numbers.") from None
     return Rig(shapes, limits)
 
@@ -233,7 +233,9 @@ def _text(fields: wire.Header, name: str) -> str | None:
 
 def _names(fields: wire.Header, name: str) -> tuple[str, ...]:
     """A list of texts; empty if it is left out or null."""
-    value = fields.get(name) or []
+    value = fields.get(name)
+    if value is None:
+        return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise LSFError("bad_request", f"{name} must be a list of names, not {shown(value)}.")
     return tuple(value)

@@ -66,7 +66,8 @@ def write_message(stream: BinaryIO, header: Header, arrays: Arrays | None = None
         {"name": n, "dtype": "float32" if a.dtype.kind == "f" else "int32", "shape": a.shape} for n, a in packed.items()
     ]
     try:
-        text = json.dumps({**header, "arrays": specs}, allow_nan=False, ensure_ascii=False).encode()
+        # Escaped to ASCII: a file name that is not valid Unicode has lone surrogates, which UTF-8 cannot encode.
+        text = json.dumps({**header, "arrays": specs}, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise WireError("bad_header", f"The header cannot be written as JSON: {error}.") from error
     payload = sum(a.nbytes for a in packed.values())
@@ -211,7 +212,10 @@ def _parse_spec(entry: object, header: Header) -> _Spec:
         or any(type(n) is not int or not 0 <= n <= MAX_PAYLOAD for n in shape)
     ):
         raise WireError("bad_shape", f"The shape of an array must be up to {MAX_DIMENSIONS} whole numbers.", header)
-    return name, DTYPES[dtype], tuple(shape), math.prod(shape) * DTYPES[dtype].itemsize
+    item_bytes = DTYPES[dtype].itemsize
+    if math.prod(max(n, 1) for n in shape) * item_bytes > MAX_PAYLOAD:  # numpy refuses it even if one length is 0
+        raise WireError("bad_shape", "The shape of an array is over the limit of 1 GiB.", header)
+    return name, DTYPES[dtype], tuple(shape), math.prod(shape) * item_bytes
 
 
 def _no_constant(name: str) -> float:

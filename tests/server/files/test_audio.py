@@ -48,6 +48,7 @@ def test_resampling_neither_delays_nor_aliases():
         (np.zeros(16000, np.float32), 16000, "silent_audio"),
         (tone(16000) * np.nan, 16000, "bad_audio"),
         (np.full(16000, np.inf, np.float32), 16000, "bad_audio"),
+        (tone(16000) * 1e18, 16000, "bad_audio"),
         (np.zeros((2, 2, 2), np.float32), 16000, "bad_audio"),
         (np.zeros((16000, 65), np.float32), 16000, "bad_audio"),
         (np.float32(1), 16000, "bad_audio"),

@@ -160,7 +160,14 @@ def test_a_rig_travels_with_its_limits(peer):
     )
     assert peer.receive("progress")["payload"]["rig_motion"].shape == (5, 2)
     assert peer.engine.rig.limits.tolist() == [[0, 1], [-1, 0.5]]
-    for limits in ([[0, 1]], [[1, 0], [0, 1]], [[0, 1], [0, "1"], 3], "none", [[0, 1], [0, 1000]]):
+    for limits in (
+        [[0, 1]],
+        [[1, 0], [0, 1]],
+        [[0, 1], [0, "1"], 3],
+        "none",
+        [[0, 1], [0, 1000]],
+        [[0, 1], [0, 10**400]],
+    ):
         peer.send(
             {"type": "generate", "job": "a", "rate": 16000, "rig_limits": limits}, {"audio": SPEECH} | TETRAHEDRON | rig
         )
@@ -321,6 +328,7 @@ def test_a_gpu_without_memory_is_a_sentence(peer):
         ),
         ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e30}}, {"audio": SPEECH}, "bad_request"),
         ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e6}}, {"audio": SPEECH}, "bad_settings"),
+        ({"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": 0}}, {"audio": SPEECH}, "bad_request"),
         ({"type": "generate", "job": "j", "rate": 10**400}, {"audio": SPEECH}, "bad_request"),
         ({"type": "generate", "job": "j", "audio_file": "/no/such/file.wav"}, {}, "no_file"),
         ({"type": "generate", "job": "j", "audio_file": os.devnull}, {}, "no_file"),
@@ -361,6 +369,15 @@ def test_bad_requests_get_a_code_and_a_sentence_and_the_server_lives(peer, heade
     assert reply["message"].endswith(".") and len(reply["message"]) < 300
     peer.send({"type": "ping"})
     assert peer.receive()["type"] == "pong"
+
+
+@pytest.mark.parametrize("kind", ["cancel", "generate"])
+def test_a_job_name_that_is_not_unicode_does_not_end_the_server(peer, kind):
+    peer.engine.go.set()
+    peer.send({"type": kind, "job": "\ud800"})
+    assert peer.receive("progress")["type"] == "error"
+    peer.generate("a")
+    assert peer.receive("progress")["type"] == "result"
 
 
 def test_a_second_job_of_the_same_name_is_refused(peer):

@@ -51,6 +51,12 @@ def test_wider_types_travel_as_four_bytes():
     assert [back[n].dtype for n in "abc"] == [np.float32, np.int32, np.int32]
 
 
+def test_text_that_is_not_unicode_is_carried():
+    """A file name that is not UTF-8 has lone surrogates in Python; a client may also send some."""
+    header, _ = wire.Reader(io.BytesIO(frame({"job": "\ud800", "path": "/tmp/caf\udce9.wav"}))).read()
+    assert (header["job"], header["path"]) == ("\ud800", "/tmp/caf\udce9.wav")
+
+
 def test_nan_is_carried():
     assert np.isnan(wire.Reader(io.BytesIO(frame({}, {"a": np.array([np.nan])}))).read()[1]["a"][0])
 
@@ -108,6 +114,11 @@ def test_worked_example_of_the_documentation():
 )
 def test_a_bad_header_costs_one_message_only(header, code):
     assert read_all(raw(header, b"12345678") + frame({"type": "ping"})) == [code, "ping"]
+
+
+def test_a_shape_that_numpy_cannot_address_is_refused_although_it_has_no_values():
+    header = json.dumps({"arrays": [{"name": "a", "dtype": "int32", "shape": [0, 2**30, 2**30, 2**30]}]}).encode()
+    assert read_all(raw(header) + frame({"type": "ping"})) == ["bad_shape", "ping"]
 
 
 def test_error_carries_the_header_that_was_read():
