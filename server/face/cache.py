@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arkit import CHANNELS
 from ..files.meshes import Mesh
 from ..numerics import FloatArray, IntArray
 
@@ -27,7 +28,13 @@ MAX_DISK_BYTES = 1 << 30
 PARTIAL_FILE_SECONDS = 3600  # an unfinished file that is older belongs to a process that was killed
 NOT_IN_FIT = ("cache.py", "rig_solver.py")  # modules of this folder that the fit does not run
 FIT_MODULES = ("arkit.py", "numerics.py")  # modules of server/ that it runs
-_DIMENSIONS = {"basis": 3, "landmarks68": 2, "landmark_vertices": 1, "identity": 1, "parts": 1}  # of each array
+_DTYPES = {  # of each array of a FaceSpace
+    "basis": np.float32,
+    "landmarks68": np.float32,
+    "landmark_vertices": np.int32,
+    "identity": np.float32,
+    "parts": np.int32,
+}
 
 
 def default_folder() -> Path:
@@ -136,7 +143,7 @@ class FaceCache:
 
         if self._folder is None:
             return
-        arrays = {name: np.ascontiguousarray(getattr(face, name)) for name in _DIMENSIONS}
+        arrays = {name: np.ascontiguousarray(getattr(face, name)) for name in _DTYPES}
         data = save(arrays, {"channels": json.dumps(list(face.channels)), "report": json.dumps(face.report)})
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
@@ -190,16 +197,23 @@ def _read_face(path: Path, vertices: int) -> "FaceSpace":
     """Read the face of a mesh with `vertices` vertices. Raises ValueError and others if its file is damaged."""
     from safetensors import safe_open
 
+    from .head import load_head
+    from .parts import SKIN, STILL
     from .space import FaceSpace
 
     with safe_open(path, "np") as file:
-        arrays = {name: file.get_tensor(name) for name in _DIMENSIONS}
+        arrays = {name: file.get_tensor(name) for name in _DTYPES}
         channels, report = (json.loads(file.metadata()[name]) for name in ("channels", "report"))
+    json.dumps(report, allow_nan=False)  # raises ValueError: a reply to the client cannot carry NaN
     usable = (
-        all(arrays[name].ndim == n and np.isfinite(arrays[name]).all() for name, n in _DIMENSIONS.items())
+        all(arrays[name].dtype == dtype and np.isfinite(arrays[name]).all() for name, dtype in _DTYPES.items())
+        and tuple(channels) == CHANNELS
+        and isinstance(report, dict)
         and arrays["basis"].shape == (len(channels), vertices, 3)
         and arrays["landmarks68"].shape == (68, 3)
+        and arrays["identity"].shape == (len(load_head().identity_modes),)
         and arrays["parts"].shape == (vertices,)
+        and SKIN <= arrays["parts"].min() <= arrays["parts"].max() <= STILL
         and arrays["landmark_vertices"].shape == (68,)
         and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertices
     )

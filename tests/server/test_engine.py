@@ -1,5 +1,6 @@
 """The engine with the real face space and a tiny LSF: what comes out, its timing, and the face cache."""
 
+import dataclasses
 import os
 import time
 
@@ -295,6 +296,27 @@ def test_a_damaged_file_is_fitted_anew(tmp_path, head, fits):
     bad.basis[0, 0, 0] = np.nan
     small._save(face_cache.key(mesh, None), bad)
     assert np.isfinite(prepare().basis).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("identity", np.ones(49, np.float32)),
+        ("landmark_vertices", np.zeros(68, np.float32)),
+        ("parts", np.full(len(load_head().vertices), 9, np.int32)),
+        ("report", {"n": float("nan")}),
+        ("channels", ("jawOpen", 3)),
+    ],
+)
+def test_a_file_of_another_program_is_fitted_anew(tmp_path, head, fits, name, value):
+    mesh, _ = head
+    good = engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path))
+    face = dataclasses.replace(good, **{name: value})
+    if name == "channels":
+        face = dataclasses.replace(face, basis=good.basis[:2])
+    face_cache.FaceCache(tmp_path)._save(face_cache.key(mesh), face)
+    engine_module.prepare_face(mesh, face_cache.FaceCache(tmp_path))
+    assert len(fits) == 2
 
 
 def test_the_folder_stays_under_its_limit_and_keeps_the_newest(tmp_path, fits):
