@@ -1,11 +1,11 @@
-"""Runs jobs on the server without ever blocking Blender: threads touch queues only, the main thread drains events.
+"""Runs jobs on the server without blocking Blender: threads exchange data by queues, the main thread drains events.
 
     client = Client(python, log_path)
     job = client.submit("generate", {"rate": 48000, "settings": {"fps": 24}}, {"audio": …, "vertices": …, …})
     …  in a timer:  for event in client.drain(): …        client.cancel(job)        client.stop()
 
-One thread, the pump, owns the server process and the jobs that wait. It sends one job at a time, so that a crash costs
-one job and the others run in the next process. A second thread per process reads its messages.
+One thread, the pump, owns the server process and the queue of jobs. It sends one job at a time, so that a crash of the
+server fails one job only and the others run in the next process. A second thread per process reads its messages.
 """
 
 import contextlib
@@ -13,15 +13,21 @@ import itertools
 import queue
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from .process import ServerError, ServerProcess, StrPath
 from .wire import Arrays, Header, WireError
 
-CANCEL_SECONDS = 0.8  # a server that still works on a cancelled job after so long is killed
+CANCEL_SECONDS = 0.8  # a server that still works on a cancelled job after this time is killed
+
+# "loading": it answers, but the model is not loaded yet; "broken": it answers, but the model cannot be loaded.
+ServerState = Literal["stopped", "starting", "loading", "ready", "broken", "failed"]
+EventKind = Literal["progress", "done", "failed", "cancelled", "server"]
 
 
 class State(StrEnum):
@@ -35,27 +41,29 @@ class State(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to the job."""
+        """Whether the state is final."""
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
 @dataclass(eq=False)
 class Job:
-    """A request and what became of it. Any thread may read it; only the pump writes to it.
+    """A request and its result. Any thread may read it.
+
+    The pump writes to it; the main thread writes only to jobs that were cancelled.
 
     Attributes:
-        id: Unique in its client.
-        type: Of the request, for example "generate" or "prepare_face".
+        id: Number of the job, unique in its client.
+        type: Type of the request, for example "generate" or "prepare_face".
         request: Fields of the request.
         request_arrays: Arrays of the request by name; empty once the job has ended.
-        state: What the job is doing.
+        state: State of the job.
         fraction: Progress, 0 to 1.
-        text: What the server is doing.
+        text: What the server is doing, for the artist.
         header: Fields of the result: fps, t0, channels, seconds, report.
         arrays: Arrays of the result by name: motion, basis, landmarks68, …
-        code: Of an error, see docs/protocol.md.
-        error: A sentence about it for the artist.
-        cancelling: Whether the job was asked to end.
+        code: Code of the error if the job failed, see docs/protocol.md.
+        error: A sentence about the error for the artist.
+        cancelling: Whether the job was cancelled but may not have ended yet.
     """
 
     id: str
@@ -74,44 +82,45 @@ class Job:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that changed.
+    """A change of a job or of the server.
 
     Attributes:
-        kind: "progress", "done", "failed" or "cancelled", all of a job, or "server".
-        job: The job that changed.
-        text: A sentence about it.
+        kind: What has changed: "server", or the progress or end of a job.
+        job: The job that has changed; None for "server".
+        text: A sentence about the change, for the artist.
     """
 
-    kind: str
+    kind: EventKind
     job: Job | None = None
     text: str = ""
 
 
 class Client:
-    """Runs jobs on a server that it starts when needed and keeps. All methods return at once, `stop` within 1 s.
+    """Runs jobs on a server that it starts with the first job. All methods return at once, `stop` within 1 s.
 
     Attributes:
-        server: "stopped", "starting", "loading" (it answers, the model is not loaded yet), "ready", "broken" (it
-            answers, but the model cannot be loaded) or "failed".
-        notice: A sentence about that.
-        hello: The server's greeting, empty before it.
-        device: The device that the model runs on, empty until the server is ready.
-        device_note: A sentence that says why that is not the requested device; empty if it is.
+        server: State of the server.
+        notice: A sentence about that state, for the artist.
+        hello: The server's `hello` message; empty before it has come.
+        device: The device that the model runs on; empty until the server is ready.
+        device_note: A sentence that says why this is not the requested device; empty if it is.
 
     Args:
         python: The Python that runs the server.
         log_path: File for the server's log.
-        arguments: For the server's command line.
+        arguments: Arguments of the server's command line.
     """
 
     def __init__(self, python: StrPath, log_path: StrPath, arguments: list[str] | None = None) -> None:
         self.python, self.log_path, self.arguments = python, Path(log_path), arguments
-        self.server, self.notice = "stopped", ""
+        self.server: ServerState = "stopped"
+        self.notice = ""
         self.device, self.device_note = "", ""
         self.hello: Header = {}
         self._ids = itertools.count(1)
-        # ("submit", job), ("message", process, header, arrays), …: see the methods _on_…
-        self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = (
+            queue.SimpleQueue()
+        )  # calls for the pump; None ends it
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._process: ServerProcess | None = None
         self._active: Job | None = None
@@ -123,25 +132,28 @@ class Client:
     # Main thread
 
     def start(self) -> None:
-        """Start the server ahead of the first job, so that the model is loaded when the artist presses the button."""
-        self._inbox.put(("start",))
+        """Start the server before the first job, so that the model is loaded when the artist presses the button."""
+        self._inbox.put(self._on_start)
 
     def submit(self, type: str, request: Header, arrays: Arrays) -> Job:
         """Queue a request of docs/protocol.md.
 
         Args:
-            type: Of the request.
-            request: Its other fields, without `job`.
-            arrays: Its arrays by name; they must not change any more.
+            type: Type of the request.
+            request: Other fields of the request, without `job`.
+            arrays: Arrays of the request by name. They must not be changed afterwards: another thread sends them.
+
+        Returns:
+            The job, which changes as the server works on it.
         """
         job = Job(str(next(self._ids)), type, request, arrays)
-        self._inbox.put(("submit", job))
+        self._inbox.put(partial(self._on_submit, job))
         return job
 
     def cancel(self, job: Job) -> None:
-        """End a job; its "cancelled" event comes within 1 s. A server that does not stop in time is killed."""
+        """Cancel a job; its "cancelled" event comes within 1 s. A server that does not stop in time is killed."""
         job.cancelling = True
-        self._inbox.put(("cancel", job))
+        self._inbox.put(partial(self._on_cancel, job))
         watchdog = threading.Timer(CANCEL_SECONDS, self._kill_for, (job,))  # the pump may be stuck in a write
         watchdog.daemon = True
         watchdog.start()
@@ -149,11 +161,13 @@ class Client:
     def drain(self, max_events: int = 256) -> list[Event]:
         """Return what happened since the last call.
 
-        Of several steps of a job's progress only the last is returned. A job that was cancelled before this call ends
-        as cancelled, even if the server has finished it since.
+        A job that was cancelled before this call ends as cancelled, even if the server has finished it since.
 
         Args:
-            max_events: So many events are looked at; the others stay for the next call.
+            max_events: Largest number of events to take from the queue; the others stay for the next call.
+
+        Returns:
+            The events in order of time; of the "progress" events of a job, only the last one.
         """
         events: list[Event] = []
         for _ in range(max_events):
@@ -172,7 +186,7 @@ class Client:
 
     def stop(self) -> None:
         """Kill the server and end the threads; unfinished jobs are cancelled. The client cannot be used again."""
-        self._inbox.put(("stop",))
+        self._inbox.put(None)
         process = self._process
         if process is not None:
             process.kill()
@@ -187,13 +201,10 @@ class Client:
     # Pump thread
 
     def _run(self) -> None:
-        """Handle what comes into the inbox until the client is stopped."""
-        while True:
-            kind, *arguments = self._inbox.get()
-            if kind == "stop":
-                break
+        """Make the calls of the inbox until the client is stopped."""
+        while (call := self._inbox.get()) is not None:
             try:
-                getattr(self, f"_on_{kind}")(*arguments)
+                call()
                 self._send_next()
             except Exception as error:  # a bug must not let a job wait for ever
                 for job in self._unfinished():
@@ -222,10 +233,10 @@ class Client:
             self._try_send({"type": "cancel", "job": job.id})
 
     def _on_message(self, process: ServerProcess, header: Header, arrays: Arrays) -> None:
-        """Take a message of the server into account."""
+        """Handle a message of the server."""
         kind, job = header.get("type"), self._active
         if process is not self._process:
-            return  # the last messages of a server that was killed
+            return  # a late message of a server that was killed
         if job is not None and header.get("job") == job.id:
             if kind == "progress":
                 job.fraction, job.text = header.get("fraction", job.fraction), str(header.get("text", ""))
@@ -251,12 +262,12 @@ class Client:
             self._crashed = False
 
     def _on_gone(self, process: ServerProcess, sentence: str) -> None:
-        """End the job of a server that has gone; the sentence says why it has."""
+        """End the job of a server process that has ended; the sentence says why it has."""
         if process is not self._process:
             return
         never_greeted = self.server == "starting"
         self._process, job = None, self._active
-        if job is not None and job.cancelling:  # killed, as it did not stop in time: start it again, to be ready
+        if job is not None and job.cancelling:  # _kill_for killed the server: start it for the next job
             self._end(job, State.CANCELLED, "cancelled")
             self._start_server()
             return
@@ -294,7 +305,7 @@ class Client:
         threading.Thread(target=self._read, args=(process,), name="lsf-client-reader", daemon=True).start()
 
     def _fail_waiting(self) -> None:
-        """Fail the jobs that wait, because there is no server."""
+        """Fail the waiting jobs, because there is no server."""
         for job in list(self._waiting):
             self._fail(job, "no_server", self.notice)
 
@@ -303,7 +314,7 @@ class Client:
         return ([self._active] if self._active else []) + list(self._waiting)
 
     def _try_send(self, header: Header, arrays: Arrays | None = None) -> None:
-        """Send a message; if the server has gone, the reader thread finds that too, and reports it in order."""
+        """Send a message. An error is ignored, as the reader thread notices and reports it too."""
         assert self._process is not None  # a job is active
         with contextlib.suppress(ServerError):
             self._process.send(header, arrays)
@@ -313,8 +324,8 @@ class Client:
         job.code, job.error = code, sentence
         self._end(job, State.FAILED, "failed")
 
-    def _end(self, job: Job, state: State, kind: str) -> None:
-        """End a job, and tell the main thread by an event of this kind."""
+    def _end(self, job: Job, state: State, kind: EventKind) -> None:
+        """End a job, and queue an event of this kind for the main thread."""
         job.request_arrays = {}
         if job is self._active:
             self._active = None
@@ -323,18 +334,18 @@ class Client:
         job.state = state
         self._events.put(Event(kind, job, job.error))
 
-    def _set_server(self, server: str, notice: str) -> None:
-        """Set what the server is doing, and tell the main thread."""
+    def _set_server(self, server: ServerState, notice: str) -> None:
+        """Set the state of the server, and queue an event for the main thread."""
         self.server, self.notice = server, notice
         self._events.put(Event("server", None, notice))
 
     # Reader thread, one per process
 
     def _read(self, process: ServerProcess) -> None:
-        """Put the messages of a process into the inbox until it has gone."""
+        """Put the messages of a process into the inbox until the process ends."""
         try:
-            self._inbox.put(("hello", process, process.greet()))
+            self._inbox.put(partial(self._on_hello, process, process.greet()))
             while True:
-                self._inbox.put(("message", process, *process.receive()))
+                self._inbox.put(partial(self._on_message, process, *process.receive()))
         except ServerError as error:
-            self._inbox.put(("gone", process, str(error)))
+            self._inbox.put(partial(self._on_gone, process, str(error)))

@@ -11,12 +11,12 @@ from typing import IO, BinaryIO, TypedDict, cast
 
 from .wire import PROTOCOL, SERVER_PARENT, Arrays, Header, Reader, WireError, write_message
 
-HANDSHAKE_SECONDS = 60  # the first start after an install may sit behind a virus scanner
-MAX_LOG_BYTES = 5 << 20
+HANDSHAKE_SECONDS = 60  # a virus scanner may delay the first start after an installation
+MAX_LOG_BYTES = 5 << 20  # a larger log is emptied at the next start
 
 StrPath = str | os.PathLike[str]
 
-# A pattern in the last lines of the log, and what it means for an artist. The first that fits counts.
+# Text in the last lines of the log, and advice for the artist. The first that is found counts.
 ADVICE = (
     ("No module named 'server", "The add-on's files are incomplete: reinstall the add-on."),
     (
@@ -34,8 +34,11 @@ ADVICE = (
 )
 
 
+DAMAGED = "The server's answer is damaged: try again, or reinstall the add-on."
+
+
 class ServerError(Exception):
-    """The server cannot be started or has gone; the message is a sentence for the artist."""
+    """The server cannot be started or has ended; the message is a sentence for the artist."""
 
 
 def clean_environment(python_path: Path = SERVER_PARENT) -> dict[str, str]:
@@ -79,10 +82,11 @@ class ServerProcess:
     Args:
         python: The Python that runs the server.
         log_path: File that its stderr is appended to.
-        arguments: For its command line, for example ["--device", "cuda"].
+        arguments: Arguments of its command line, for example ["--device", "cuda"].
 
     Raises:
         ServerError: The process cannot be started.
+        OSError: The log cannot be written.
     """
 
     def __init__(self, python: StrPath, log_path: StrPath, arguments: list[str] | None = None) -> None:
@@ -121,7 +125,7 @@ class ServerProcess:
             The server's `hello`.
 
         Raises:
-            ServerError: The server has another version, has gone, or does not answer.
+            ServerError: The server has another version, has ended, or does not answer.
         """
 
         def give_up() -> None:
@@ -145,12 +149,12 @@ class ServerProcess:
         """Write one message.
 
         Args:
-            header: Its fields, see docs/protocol.md.
-            arrays: Its arrays by name.
+            header: Fields of the message, see docs/protocol.md.
+            arrays: Arrays of the message by name.
 
         Raises:
-            ServerError: The server has gone.
-            WireError: The message breaks a limit of the protocol.
+            ServerError: The server has ended.
+            WireError: The message exceeds a limit of the protocol.
         """
         try:
             write_message(self._stdin, header, arrays)
@@ -161,13 +165,16 @@ class ServerProcess:
         """Wait for the next message, and return its header and arrays.
 
         Raises:
-            ServerError: The server has gone, or has sent something that is no message.
+            ServerError: The server has ended, or has sent something that is not a message.
         """
         try:
             return self._reader.read()
-        except (EOFError, WireError, OSError, ValueError) as error:
+        except (EOFError, WireError, OSError, ValueError) as error:  # ValueError: kill() closed the pipe
+            is_damaged = isinstance(error, WireError) and error.code != "truncated_frame"
+            # exit_reason() comes first: after kill() the exit code is always that of a killed process.
+            reason = DAMAGED if is_damaged else self.exit_reason()
             self.kill()
-            raise ServerError(self.exit_reason()) from error
+            raise ServerError(reason) from error
 
     def kill(self) -> None:
         """End the process at once; a second call does nothing. The server keeps no half-written files."""
@@ -179,7 +186,7 @@ class ServerProcess:
                 pipe.close()
 
     def exit_reason(self) -> str:
-        """Return a sentence on why the server has gone, from the last lines of its log."""
+        """Return a sentence that says why the server has ended, from its exit code and the last lines of its log."""
         code: int | None = None
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(1)
@@ -189,10 +196,13 @@ class ServerProcess:
         for pattern, sentence in ADVICE:
             if pattern in tail:
                 return sentence
-        if code == -9:  # SIGKILL from the system: after kill() nobody asks for a reason
+        if code == -9:  # SIGKILL by the system; after kill() this method is not called
             return "The system ended the server, usually because memory ran out: close other programs, then try again."
         if not tail.strip():
-            return f"The server stopped without a word (exit code {code}): try again, or press Install in Preferences."
+            return (
+                f"The server stopped without an error message (exit code {code}): try again, or press Install in "
+                "Preferences."
+            )
         return f"The server stopped unexpectedly (exit code {code}): try again; its log is {self.log_path}."
 
     def _log_tail(self) -> str:
@@ -206,6 +216,6 @@ class ServerProcess:
 
 
 def _opened(pipe: IO[bytes] | None) -> BinaryIO:
-    """Return a pipe that Popen was told to open."""
+    """Return a pipe that Popen was told to open, which its type calls optional."""
     assert pipe is not None
     return cast(BinaryIO, pipe)  # the stubs say IO[bytes], which lacks nothing of it

@@ -1,4 +1,4 @@
-"""The one place that knows where `server` lies: inside the add-on's folder in the zip, beside it in the source tree."""
+"""Imports the protocol from `server`, which lies in the add-on's folder in the zip and beside it in the source tree."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

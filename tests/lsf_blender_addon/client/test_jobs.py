@@ -181,6 +181,14 @@ def test_a_server_that_the_system_kills_is_told_apart(connect, fake_python):
     assert "memory" in job.error
 
 
+def test_a_server_that_the_client_kills_did_not_run_out_of_memory(connect, fake_python):
+    """It has sent something that is not a message."""
+    client = connect(fake_python("reader.read(); sink.write(b'x' * 100); sink.flush(); time.sleep(1000)"))
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert "memory" not in job.error and "is damaged" in job.error
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [
@@ -188,7 +196,7 @@ def test_a_server_that_the_system_kills_is_told_apart(connect, fake_python):
         ("ModuleNotFoundError: No module named 'server'", "reinstall"),
         ("MemoryError", "memory"),
         ("OSError: [Errno 28] No space left on device", "disk is full"),
-        ("", "without a word"),
+        ("", "without an error message"),
     ],
 )
 def test_a_server_that_dies_at_its_start_gives_advice_and_is_not_started_for_ever(
