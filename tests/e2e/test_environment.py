@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lsf_blender_addon.client import installation
-from lsf_blender_addon.client.installation import EnvironmentFailed
+from lsf_blender_addon.client.installation import InstallationError
 
 PACKAGES = {
     "torch": "2.13.0",
@@ -49,7 +49,7 @@ def wheels(tmp_path, monkeypatch):
 
 def test_a_wheel_that_is_not_the_locked_one_is_refused(tmp_path, wheels):
     wheel(wheels, "scipy", PACKAGES["scipy"], "print('not what was tested')")
-    with pytest.raises(EnvironmentFailed, match="not the one that was tested"):
+    with pytest.raises(InstallationError, match="not the one that was tested"):
         installation.make(tmp_path / "env", tmp_path / "log", lambda *step: None, lambda: False, wheels=wheels)
     assert not installation.is_complete(tmp_path / "env")
 
@@ -62,7 +62,7 @@ def test_a_failed_attempt_says_why_and_the_next_one_succeeds(tmp_path, wheels):
         return installation.make(folder, log, lambda *step: steps.append(step), lambda: False, wheels=wheels)
 
     wheel(wheels, "torch", "2.13.0", "raise ImportError('DLL load failed while importing _C')")
-    with pytest.raises(EnvironmentFailed, match="Visual C"):
+    with pytest.raises(InstallationError, match="Visual C"):
         make()
     assert not installation.is_complete(folder)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lsf_blender_addon.client import installation
-from lsf_blender_addon.client.installation import EnvironmentFailed, Installation
+from lsf_blender_addon.client.installation import Installation, InstallationError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -34,13 +34,13 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
     precious.parent.mkdir()
     precious.write_text("years of work")
     (tmp_path / "mine" / "pyvenv.cfg").touch()
-    with pytest.raises(EnvironmentFailed, match="other files"):
+    with pytest.raises(InstallationError, match="other files"):
         installation.make(tmp_path / "mine", tmp_path / "log", print, lambda: False)
     assert precious.read_text() == "years of work"
 
 
 def test_a_wheel_folder_that_does_not_exist(tmp_path):
-    with pytest.raises(EnvironmentFailed, match="no wheel folder"):
+    with pytest.raises(InstallationError, match="no wheel folder"):
         installation.make(tmp_path / "env", tmp_path / "log", print, lambda: False, wheels=tmp_path / "nowhere")
 
 
