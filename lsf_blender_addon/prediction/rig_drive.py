@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rigs.drive import Drive, make
+from ..rigs.drive import Drive, make_drive
 from ..scene.snapshots import Rig
 from .layer_curves import LIDS, STILL, LayeredMotion, gaze_curves
 from .store import Prediction, packed, unpacked
@@ -37,8 +37,16 @@ def drive_with_layers(
     """
     frames = len(motion)
     solved = arrays["rig_motion"][:frames] if rig.mapping.solved else None
-    drive, offsets = make(
-        rig.mapping, rig.shapes, rig.limits, channels, motion, basis, solved, rig.add_missing, rig.head
+    drive, offsets = make_drive(
+        rig.mapping,
+        rig.shapes,
+        rig.limits,
+        channels,
+        motion,
+        basis,
+        solved=solved,
+        add_missing=rig.add_missing,
+        head=rig.head,
     )
     speech, added, gaze = drive.values(motion), np.zeros_like(motion), np.zeros_like(motion)
     if "blinks" in arrays:

@@ -1,12 +1,13 @@
-"""Shape keys that a head already has: which rig family they belong to, and what each of them does.
+"""Shape keys that a head already has: recognises their rig family, and drives them from the channels.
 
-Each family is a small JSON file in this folder. Mappings that an artist saves are such files in the user's folder:
+Each family is a JSON file in this folder. Mappings that an artist saves have the same format:
 
     {"name": "VRM", "at_least": 4, "keys": [
         {"names": ["aa", "A", "Fcl_MTH_A"]},
         {"names": ["blink", "Blink"], "channels": {"eyeBlinkLeft": 0.5, "eyeBlinkRight": 0.5}}]}
 
-`names` are spellings of one key. Case, separators, prefixes and ways to write the side (`_L`, `Left`, `left_`) do not
-matter. `channels` are the gains with which the key follows ARKit channels. A key without channels is solved: the server
-finds the weights with which the shapes of all solved keys together approximate the motion.
+A head must have `at_least` so many of the keys to be recognised. `names` are spellings of one key; case, separators,
+prefixes and the way to write the side (`_L`, `Left`, `left_`) are ignored. `channels` are the gains with which the key
+follows ARKit channels. A key without channels is solved: the server finds the weights with which the shapes of all
+solved keys together approximate the motion.
 """

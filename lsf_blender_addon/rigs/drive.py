@@ -1,4 +1,4 @@
-"""From channels to the keys of a rig: values of its keys for a motion, and offsets of the parts that follow them."""
+"""Drives the keys of a rig from channels: values of the keys for a motion, and offsets of parts that follow them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,24 +12,24 @@ from .mapping import Mapping
 Floats = NDArray[np.float32]
 Matrix = NDArray[np.floating[Any]]
 
-RIDGE = 1e-3  # of the mean squared size of a shape: without it, similar shapes get huge opposite weights
-EXPLAINED = 0.2  # share of a channel's motion that the solved keys must be able to show, else it counts as missing
+RIDGE = 1e-3  # share of the mean squared norm of a shape; without it, similar shapes get huge opposite weights
+MIN_EXPLAINED = 0.2  # share of a channel's offsets that the solved keys must reproduce, else the channel is missing
 SWEEPS = 60  # of coordinate descent
 
 
 @dataclass(frozen=True)
 class Drive:
-    """Values of a rig's keys: motion · matrix + residual, within the ranges of the sliders.
+    """Values of a rig's keys for a line: motion · matrix + residual, clipped to the ranges of the sliders.
 
-    What the server has solved frame by frame is `residual` away from the best linear guess. So keys change little if
-    the motion is changed a little afterwards.
+    `residual` is the difference between the values that the server solved frame by frame and the linear approximation.
+    So a small change of the motion changes the keys only a little.
 
     Attributes:
         keys: Names of the N keys.
-        matrix: Gains (K, N) of the keys for the channels.
-        residual: Values (F, N) to add.
-        low: Least values (N,) of the keys' sliders.
-        high: Largest values (N,) of the keys' sliders.
+        matrix: Gains (K, N) from the K channels to the keys.
+        residual: Values (F, N) that are added at each frame.
+        low: Lower limits (N,) of the keys' sliders.
+        high: Upper limits (N,) of the keys' sliders.
     """
 
     keys: tuple[str, ...]
@@ -45,23 +45,31 @@ class Drive:
         return result
 
     def with_motion(self, motion: Floats) -> "Drive":
-        """Return the drive with a motion (F, K) added that does not come from the prediction, like blinks."""
+        """Return the drive with a motion (F, K) added that is not part of the prediction, such as blinks."""
         return replace(self, residual=self.residual + motion @ self.matrix)
 
     def key_offsets(self, offsets: Floats) -> Floats:
-        """Return offsets (N, L, 3) for each key at 1 from those (K, L, 3) for each channel at 1: by pseudo-inverse."""
+        """Convert offsets for each channel to offsets for each key, with the pseudo-inverse of the matrix.
+
+        Args:
+            offsets: Offsets (K, L, 3) of L points for each channel at value 1.
+
+        Returns:
+            Offsets (N, L, 3) of the points for each key at value 1.
+        """
         inverse = np.linalg.pinv(self.matrix.astype(np.float64), rcond=1e-3)
         result: Floats = np.einsum("nk,kld->nld", inverse, offsets).astype(np.float32)
         return result
 
 
-def make(
+def make_drive(
     mapping: Mapping,
     shapes: Floats,
     limits: dict[str, tuple[float, float]],
     channels: Sequence[str],
     motion: Floats,
     basis: Floats,
+    *,
     solved: Floats | None,
     add_missing: bool,
     head: int,
@@ -69,25 +77,26 @@ def make(
     """Make the drive of a rig's keys for a line.
 
     Args:
-        mapping: What the keys follow.
-        shapes: Offsets (R, V, 3) of the mapping's solved keys.
+        mapping: The channels that the keys follow.
+        shapes: Offsets (R, V, 3) of the vertices for each of the mapping's solved keys at value 1.
         limits: Ranges of the sliders of all the head's own keys.
         channels: Names of the K channels.
-        motion: The line's motion (F, K).
-        basis: Offsets (K, V, 3) of the vertices for each channel at 1.
-        solved: Values (F, R) of the solved keys as the server found them; needed if R > 0.
-        add_missing: Whether channels that no key shows become keys themselves.
-        head: How many of the V vertices are the head's; the others are its parts'.
+        motion: Values (F, K) of the channels.
+        basis: Offsets (K, V, 3) of the vertices for each channel at value 1.
+        solved: Values (F, R) of the solved keys that the server found; required if R > 0.
+        add_missing: Whether channels that no key reproduces become keys themselves.
+        head: Number of the head's vertices, which are the first of the V; the others belong to its parts.
 
     Returns:
-        The drive, and offsets (N, V, 3) of its keys, 0 on the head for its own keys: these have shapes.
+        The drive of N keys, and offsets (N, V, 3) of the vertices for each key at value 1. For the head's own keys the
+        offsets of the head's vertices are 0, as these keys have their shapes already.
     """
     flat, gains = basis.reshape(len(basis), -1), mapping.gains(channels)
     flat_shapes = shapes.reshape(len(shapes), flat.shape[1])
-    weights = _linear(flat, flat_shapes)
+    weights = _ridge_weights(flat, flat_shapes)
     missing = []
     if add_missing:
-        shown = gains.any(1) | (_explained(flat, weights, flat_shapes) > EXPLAINED)
+        shown = gains.any(1) | (_explained_share(flat, weights, flat_shapes) > MIN_EXPLAINED)
         missing = [k for k in range(len(channels)) if not shown[k] and channels[k] not in limits]
     direct, own = len(mapping.direct), len(mapping.direct) + len(mapping.solved)
     keys = (*mapping.direct, *mapping.solved, *(channels[k] for k in missing))
@@ -100,33 +109,37 @@ def make(
     if flat.shape[1] > 3 * head:
         parts = flat[:, 3 * head :]
         offsets[:direct, 3 * head :] = np.linalg.pinv(gains) @ parts
-        offsets[direct:own, 3 * head :] = _non_negative(flat, flat_shapes) @ parts
+        offsets[direct:own, 3 * head :] = _non_negative_weights(flat, flat_shapes) @ parts
     offsets[own:] = flat[missing]
     drive = Drive(keys, *(array.astype(np.float32) for array in (matrix, residual, low, high)))
     return drive, offsets.reshape(len(keys), *basis.shape[1:])
 
 
-def _linear(basis: Floats, shapes: Floats) -> Matrix:
-    """Return the weights (K, R) with which shapes (R, D) approximate basis (K, D) best: ridge regression."""
-    gram = (shapes @ shapes.T).astype(np.float64)
+def _ridge_weights(basis: Floats, shapes: Floats) -> Matrix:
+    """Return the weights (K, R) with which shapes (R, D) best approximate basis (K, D): ridge regression."""
+    return np.linalg.solve(_regularised_gram(shapes), (shapes @ basis.T).astype(np.float64)).T
+
+
+def _regularised_gram(rows: Floats) -> Matrix:
+    """Return the Gram matrix (N, N) of rows (N, D), with RIDGE times the mean of its diagonal added to the diagonal."""
+    gram = (rows @ rows.T).astype(np.float64)
     gram += RIDGE * max(gram.trace() / max(1, len(gram)), 1e-30) * np.eye(len(gram))
-    return np.linalg.solve(gram, (shapes @ basis.T).astype(np.float64)).T
+    return gram
 
 
-def _explained(basis: Floats, weights: Matrix, shapes: Floats) -> Floats:
-    """Return the share (K,) of the squares of basis (K, D) that shapes (R, D) with weights (K, R) explain."""
+def _explained_share(basis: Floats, weights: Matrix, shapes: Floats) -> Floats:
+    """Return the share (K,) of the squared norm of basis (K, D) that shapes (R, D) with weights (K, R) explain."""
     size = np.maximum((basis**2).sum(1), 1e-30)
     share: Floats = 1 - ((basis - weights.astype(np.float32) @ shapes) ** 2).sum(1) / size
     return share
 
 
-def _non_negative(basis: Floats, shapes: Floats) -> Matrix:
-    """Return the weights (R, K), none negative, with which basis (K, D) approximates shapes (R, D) best.
+def _non_negative_weights(basis: Floats, shapes: Floats) -> Matrix:
+    """Return the weights (R, K), none negative, with which basis (K, D) best approximates shapes (R, D).
 
     Non-negative least squares by coordinate descent.
     """
-    gram = (basis @ basis.T).astype(np.float64)
-    gram += RIDGE * max(gram.trace() / max(1, len(gram)), 1e-30) * np.eye(len(gram))
+    gram = _regularised_gram(basis)
     wanted = (shapes @ basis.T).astype(np.float64)
     weights = np.zeros_like(wanted)
     for _ in range(SWEEPS if len(shapes) else 0):

@@ -1,4 +1,4 @@
-"""Reads the files of rig families and of saved mappings, and recognises the family that a head's keys belong to."""
+"""Reads and writes the files of rig families and saved mappings, and recognises the family of a head's keys."""
 
 import functools
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from .mapping import SOLVED, Mapping, Row
-from .names import canonical, spellings
+from .names import canonical, names_by_canonical_form
 
 HERE = Path(__file__).parent
 
@@ -41,8 +41,12 @@ class Family:
     keys: tuple[Key, ...]
 
     def match(self, names: list[str]) -> Mapping:
-        """Return the mapping for the keys of the family that are among these names."""
-        forms = spellings(tuple(names))
+        """Return the mapping for those of a head's keys that belong to the family.
+
+        Args:
+            names: Names of the head's keys.
+        """
+        forms = names_by_canonical_form(tuple(names))
         rows: list[Row] = []
         taken: set[str] = set()
         for key in self.keys:
@@ -57,14 +61,14 @@ def read(path: Path) -> Family:
     """Read the file of a family or of a saved mapping.
 
     Raises:
-        UserError: The file cannot be read, or is no mapping.
+        UserError: The file cannot be read, or is not a mapping.
     """
     return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 @functools.lru_cache(200)  # panels ask at every redraw
 def _read(path: Path, _changed: int) -> Family:
-    """Read a file, once for each time that it changed."""
+    """Read a file. The time of its last change is part of the cache's key."""
     try:
         data = json.loads(path.read_text("utf-8"))
         keys = tuple(
@@ -83,11 +87,11 @@ def _read(path: Path, _changed: int) -> Family:
 
 
 def write(path: Path, mapping: Mapping) -> None:
-    """Save a mapping, by which a head that has all of its keys will be recognised.
+    """Save a mapping. A head that has all of its keys will be recognised.
 
     Args:
-        path: The .json file, whose folder is made if it is not there.
-        mapping: What to save.
+        path: Path of the .json file; missing folders are made.
+        mapping: The mapping to save.
 
     Raises:
         OSError: The file cannot be written.
@@ -119,14 +123,21 @@ def channels() -> tuple[str, ...]:
 
 
 def saved(folder: Path) -> tuple[list[Family], list[str]]:
-    """Return the mappings that the artist has saved in a folder, and sentences about files that cannot be read."""
-    families, complaints = [], []
+    """Read the mappings that the artist has saved.
+
+    Args:
+        folder: Folder with .json files; it may not exist.
+
+    Returns:
+        The mappings, and a sentence for each file that cannot be read.
+    """
+    families, errors = [], []
     for path in sorted(folder.glob("*.json")):
         try:
             families.append(read(path))
         except UserError as error:
-            complaints.append(str(error))
-    return families, complaints
+            errors.append(str(error))
+    return families, errors
 
 
 def recognise(names: list[str], families: list[Family]) -> Mapping | None:
@@ -137,8 +148,8 @@ def recognise(names: list[str], families: list[Family]) -> Mapping | None:
         families: Families in order of preference.
 
     Returns:
-        The mapping of the family to which most of the names belong, the first of several; None if there are too few
-        for each family.
+        The mapping of the family to which most of the names belong; of equal ones, the first. None if the head has too
+        few keys of each family.
     """
     best = None
     for family in families:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SOLVED = ""  # instead of a channel: the weight is found from the key's shape
+SOLVED = ""  # in place of a channel: the server finds the key's value from the key's shape
 
 
 @dataclass(frozen=True)
 class Row:
-    """One entry of a mapping: a key follows a channel (or SOLVED) with a gain."""
+    """One entry of a mapping: the value of a key is a channel times a gain, or SOLVED."""
 
     key: str
     channel: str
@@ -20,7 +20,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Mapping:
-    """Which keys follow which channels. Keys and channels may have several rows; a key with a SOLVED row is solved.
+    """Which keys follow which channels.
+
+    A key or a channel may have several rows, whose values add up. A key with a SOLVED row is solved.
 
     Attributes:
         name: Name of the rig family.
@@ -32,7 +34,7 @@ class Mapping:
 
     @property
     def solved(self) -> tuple[str, ...]:
-        """Keys whose weights are found from their shapes."""
+        """Keys whose values the server finds from their shapes."""
         return tuple(dict.fromkeys(row.key for row in self.rows if row.channel == SOLVED))
 
     @property
@@ -42,7 +44,7 @@ class Mapping:
         return tuple(dict.fromkeys(row.key for row in self.rows if row.key not in solved))
 
     def gains(self, channels: Sequence[str]) -> NDArray[np.float64]:
-        """Return how far each of the N direct keys follows each of the K channels, (K, N)."""
+        """Return the gains (K, N) from K channels to the N direct keys."""
         gains = np.zeros((len(channels), len(self.direct)))
         for row in self.rows:
             if row.key in self.direct and row.channel in channels:
@@ -50,5 +52,5 @@ class Mapping:
         return gains
 
     def restricted_to(self, keys: Collection[str]) -> "Mapping":
-        """Return the mapping with the rows of these keys alone."""
+        """Return the mapping with only the rows of these keys."""
         return Mapping(self.name, tuple(row for row in self.rows if row.key in keys))

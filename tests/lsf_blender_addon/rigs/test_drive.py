@@ -27,7 +27,9 @@ def motion():
 
 def make(mapping, basis, motion, shapes=None, solved=None, add_missing=False, head=0):
     shapes = np.zeros((0, 30, 3), np.float32) if shapes is None else shapes
-    return drive.make(mapping, shapes, LIMITS, CHANNELS, motion, basis, solved, add_missing, head)
+    return drive.make_drive(
+        mapping, shapes, LIMITS, CHANNELS, motion, basis, solved=solved, add_missing=add_missing, head=head
+    )
 
 
 def test_gains_and_several_channels(basis, motion):

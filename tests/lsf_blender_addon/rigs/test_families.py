@@ -7,7 +7,7 @@ import pytest
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.rigs import families
 from lsf_blender_addon.rigs.mapping import SOLVED, Mapping, Row
-from lsf_blender_addon.rigs.names import canonical, spellings
+from lsf_blender_addon.rigs.names import canonical, names_by_canonical_form
 from server.arkit import CHANNELS
 
 VISEMES = ["sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "I", "O", "U"]
@@ -139,7 +139,7 @@ def test_canonical(names, form):
 
 
 def test_whole_names_go_first():
-    forms = spellings(("old.jawOpen", *(f"old.{letter}" for letter in "abcd"), "jawOpen", "new.e"))
+    forms = names_by_canonical_form(("old.jawOpen", *(f"old.{letter}" for letter in "abcd"), "jawOpen", "new.e"))
     assert forms["jawopen"] == "jawOpen" and forms["oldjawopen"] == "old.jawOpen" and forms["a"] == "old.a"
     assert "e" not in forms, "a prefix that nothing else has is part of the name"
 
