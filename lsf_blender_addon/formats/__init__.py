@@ -1,1 +1,1 @@
-"""Files that other tools read and write. No bpy in here."""
+"""Reads and writes the files that other programs exchange with the add-on. No bpy."""

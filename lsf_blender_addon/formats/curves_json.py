@@ -1,4 +1,4 @@
-"""Writes face curves as plain JSON, for other tools. docs/formats.md describes the fields."""
+"""Writes face curves as JSON for other programs. docs/formats.md describes the fields."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,8 @@ def write(path: str | Path, curves: Curves, fps: float, first_frame: float) -> N
     """Write curves.
 
     Args:
-        path: The file.
-        curves: One row a frame.
+        path: Path of the .json file.
+        curves: Curves with one row a frame.
         fps: Frames a second.
         first_frame: Scene frame of the first row.
 
@@ -26,5 +26,7 @@ def write(path: str | Path, curves: Curves, fps: float, first_frame: float) -> N
         indent=1,
         ensure_ascii=False,
     )
-    body = ",\n".join(f"  {json.dumps(row)}" for row in rows)  # one frame a line, so that differences can be read
+    body = ",\n".join(
+        f"  {json.dumps(row)}" for row in rows
+    )  # one frame a line, so that a diff of two files is readable
     Path(path).write_text(f'{head[:-2]},\n "values": [\n{body}\n ]\n}}\n', encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Reads and writes the .csv of Epic's Live Link Face: a timecode, 52 ARKit shapes and nine angles a row.
+"""Reads and writes the .csv files of Epic's Live Link Face: a timecode, 52 ARKit shapes and nine angles in each row.
 
-A timecode HH:MM:SS:FF.mmm counts frames, and thousandths of a frame, at a whole rate that the file does not name: it is
-found from where FF starts again. Drop-frame timecode (29.97, 59.94) leaves out the first two or four frame numbers of
-every minute, except each tenth, to keep up with the clock.
+A timecode HH:MM:SS:FF.mmm counts frames, and thousandths of a frame, at an integer rate (nominally, 30 for 29.97).
+The file does not name it; it is found from the FF at which a second ends. Drop-frame timecode (29.97, 59.94) leaves out
+the first two or four frame numbers of every minute, except every tenth, to keep up with the clock.
 """
 
 import csv
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from .curves import Curves
 
-# In the order in which the app writes them; ARKit's own names begin with a small letter.
+# In the order of the app's columns. ARKit's own names begin with a small letter.
 SHAPES = tuple(
     "EyeBlinkLeft EyeLookDownLeft EyeLookInLeft EyeLookOutLeft EyeLookUpLeft EyeSquintLeft EyeWideLeft "
     "EyeBlinkRight EyeLookDownRight EyeLookInRight EyeLookOutRight EyeLookUpRight EyeSquintRight EyeWideRight "
@@ -42,8 +42,8 @@ CHANNELS = tuple(name[0].lower() + name[1:] for name in SHAPES)
 
 Floats = NDArray[np.float64]
 
-STILL = 0.01  # a column that never exceeds this value is noise
-USUAL_RATE = 60  # frames a second, the app's own
+STILL = 0.01  # values of a column that never exceeds this are noise of the tracking
+USUAL_RATE = 60  # frames a second, the app's default
 RATES = (12, 15, 24, 25, 30, 48, 50, 60, 100, 120)
 TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+(?:\.\d*)?)")
 MINUTES_OF_DAY = 24 * 60
@@ -53,11 +53,11 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
     """Read the ARKit channels of a file. Rows in which no face was tracked are left out.
 
     Args:
-        path: The .csv file.
-        rate: Frames of the timecode in a second; 0 finds it.
+        path: Path of the .csv file.
+        rate: Frames a second of the timecode, such as 59.94; 0 finds the rate from the timecode.
 
     Returns:
-        Curves from 0 s on.
+        Curves of the columns that the file has; the first sample is at 0 s.
 
     Raises:
         UserError: The file cannot be read, or holds no animation.
@@ -88,29 +88,29 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
     if len(values) < 2 or not np.isfinite(values).all():
         raise UserError(f'"{name}" holds no animation: it needs two rows of numbers at least')
     seconds = _seconds(timecodes, rate)
-    later = np.diff(seconds, prepend=-1.0) > 0  # rows with the time of the row before are left out
+    later = np.diff(seconds, prepend=-1.0) > 0  # rows with the same time as the row before are left out
     return Curves([CHANNELS[i] for i in shapes], seconds[later] - seconds[0], values[later])
 
 
 def write(path: str | Path, curves: Curves, fps: float) -> list[str]:
     """Write the ARKit channels of curves.
 
-    The timecode counts at the nearest whole rate, so that rates like 23.976 put rows at fractions of a frame. Columns
-    without a curve, and the angles of head and eyes, are zero.
+    The timecode counts at the nearest integer rate; at rates such as 23.976, rows lie at fractions of a frame. Columns
+    without a curve, and the angles of head and eyes, are 0.
 
     Args:
-        path: The .csv file.
-        curves: One row a frame; times are those of the day.
-        fps: Frames a second.
+        path: Path of the .csv file.
+        curves: Curves with one row a frame. Times are seconds of the day.
+        fps: Frames a second of the curves.
 
     Returns:
-        Names of curves that have no column.
+        Names of the curves that have no column in the file.
 
     Raises:
         OSError: The file cannot be written.
     """
-    titles = dict(zip((channel.casefold() for channel in CHANNELS), range(len(CHANNELS)), strict=True))
-    places = [titles.get(name.casefold()) for name in curves.names]
+    column_of = {channel.casefold(): i for i, channel in enumerate(CHANNELS)}
+    places = [column_of.get(name.casefold()) for name in curves.names]
     table = np.zeros((len(curves.values), len(SHAPES) + len(ANGLES)), np.float32)
     for k, place in enumerate(places):
         if place is not None:
@@ -124,7 +124,12 @@ def write(path: str | Path, curves: Curves, fps: float) -> list[str]:
 
 
 def timecode(second: float, fps: float) -> str:
-    """Return the timecode HH:MM:SS:FF.mmm of a time of day in seconds."""
+    """Return the timecode HH:MM:SS:FF.mmm of a time.
+
+    Args:
+        second: Seconds of the day.
+        fps: Frames a second; the timecode counts at the nearest integer rate.
+    """
     rate = max(1, round(fps))
     thousandths = round(second * rate * 1000)
     frame, part = divmod(thousandths, 1000)
@@ -139,7 +144,7 @@ def _cells(text: str) -> list[list[str]]:
 
 
 def _seconds(timecodes: list[str], rate: float) -> Floats:
-    """Return the time (F,) of each row in seconds; rows are evenly spaced if the timecodes do not increase."""
+    """Return the time (F,) of each row in seconds; rows have equal distances if the timecodes do not increase."""
     evenly = np.arange(len(timecodes)) / (rate or USUAL_RATE)
     parts = [match.groups() for code in timecodes if (match := TIMECODE.fullmatch(code.strip()))]
     if len(parts) < len(timecodes):
@@ -148,22 +153,23 @@ def _seconds(timecodes: list[str], rate: float) -> Floats:
     minutes = hours * 60 + minutes
     past_midnight = np.cumsum(np.diff(minutes, prepend=minutes[0]) < -MINUTES_OF_DAY / 2) > 0
     minutes[past_midnight] += MINUTES_OF_DAY
-    whole = _whole_rate(minutes * 60 + seconds, frames, round(rate))
-    count = (minutes * 60 + seconds) * whole + frames
-    actual: float = whole
-    if whole % 30 == 0 and _drops_frames(timecodes, minutes, seconds, frames, whole // 15):
-        count -= whole // 15 * (minutes - minutes // 10)
-        actual = whole / 1.001
+    nominal = _nominal_rate(minutes * 60 + seconds, frames, round(rate))
+    count = (minutes * 60 + seconds) * nominal + frames
+    actual: float = nominal
+    if nominal % 30 == 0 and _drops_frames(timecodes, minutes, seconds, frames, nominal // 15):
+        count -= nominal // 15 * (minutes - minutes // 10)
+        actual = nominal / 1.001
     if (np.diff(count) > 0).mean() < 0.5:
         return evenly
     result: Floats = np.maximum.accumulate(count) / (rate or actual)
     return result
 
 
-def _whole_rate(seconds: Floats, frames: Floats, given: int) -> int:
-    """Return the frames of a second in the timecode: with these, steps into the next second are as long as the others.
+def _nominal_rate(seconds: Floats, frames: Floats, given: int) -> int:
+    """Return the number of frames in a second of the timecode.
 
-    seconds and frames are (F,); `given` is returned if the frames allow it.
+    It is the rate at which the step from the last frame of a second (F,) to the next second is as long as the steps
+    between the other frames (F,). `given` is returned if no frame number exceeds it.
     """
     possible = [rate for rate in RATES if rate > frames.max()] or [math.floor(frames.max()) + 1]
     into_next = np.diff(seconds) == 1
@@ -172,14 +178,14 @@ def _whole_rate(seconds: Floats, frames: Floats, given: int) -> int:
         return given
     if not into_next.any() or not len(within):
         return USUAL_RATE if USUAL_RATE in possible else possible[0]
-    fall = np.median(np.diff(frames)[into_next])  # negative: from the last frame of a second to the first of the next
+    fall = np.median(np.diff(frames)[into_next])  # negative: from the last frame number of a second to 0
     return min(possible, key=lambda rate: float(abs(rate + fall - np.median(within))))
 
 
 def _drops_frames(timecodes: list[str], minutes: Floats, seconds: Floats, frames: Floats, dropped: int) -> bool:
-    """Return whether the timecode leaves out numbers at the start of a minute.
+    """Return whether the timecode leaves out frame numbers at the start of a minute.
 
-    A semicolon in the timecode says so too, in a file in which no minute starts.
+    If the file does not cross a minute, only a semicolon in the timecode tells.
     """
     starts = (seconds == 0) & (minutes % 10 != 0)
     crossed = starts[1:] & (np.diff(minutes) == 1)  # rows before and after the start of a minute
