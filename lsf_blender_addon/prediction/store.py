@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PROPERTY = "lsf_prediction"  # custom property on the Action
 VERSION = 2  # of the record
+VERSION_0_1 = 1  # add-on 0.1.0: the drive is a property of its own, DRIVE_0_1, for all takes of the Action
+DRIVE_0_1 = "lsf_drive"
 ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3}  # and their dimensions
 STEPS = 32768  # steps of the rounding, on either side of 0
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
@@ -82,8 +84,9 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
 def load(action: bpy.types.Action | None) -> Prediction | None:
     """The Action's prediction; None if there is none that this version can read."""
     kept: Any = action.get(PROPERTY) if action else None
-    if not hasattr(kept, "to_dict") or kept.get("version") != VERSION:
+    if action is None or not hasattr(kept, "to_dict") or kept.get("version") not in (VERSION_0_1, VERSION):
         return None
+    drive = kept.get("drive") if kept["version"] == VERSION else action.get(DRIVE_0_1)
     try:
         prediction = Prediction(
             strip=str(kept["strip"]),
@@ -94,7 +97,7 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
             emotions=_names(kept["emotions"]),
             temperature=float(kept["temperature"]),
             seed=int(kept["seed"]),
-            drive=_drive(kept["drive"]) if "drive" in kept else None,
+            drive=None if drive is None else _drive(drive),
             **{name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()},
         )
     except UNREADABLE:

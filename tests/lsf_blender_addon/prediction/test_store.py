@@ -203,6 +203,22 @@ def test_a_damaged_array_is_none(action, name, value):
     assert store.load(action) is None
 
 
+@pytest.mark.parametrize("has_drive", [False, True])
+def test_a_prediction_of_0_1_0_is_read(action, has_drive):
+    """It kept the drive as a property of its own."""
+    given = with_drive() if has_drive else predicted()
+    store.store(action, given)
+    record = action[store.PROPERTY].to_dict()
+    drive = record.pop("drive", None)
+    action[store.PROPERTY] = {**record, "version": 1}
+    if drive is not None:
+        action["lsf_drive"] = drive
+    loaded = store.load(action)
+    assert same(loaded, store.rounded(given)) and (loaded.drive is not None) == has_drive
+    if has_drive:
+        np.testing.assert_array_equal(loaded.drive.residual, store.rounded(given).drive.residual)
+
+
 @pytest.mark.parametrize("foreign", [3, "text", [1, 2], {"version": 1}, {}])
 def test_a_foreign_property_is_none(action, foreign):
     assert store.load(action) is None and store.load(None) is None
