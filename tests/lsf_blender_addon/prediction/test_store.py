@@ -214,7 +214,8 @@ def test_a_prediction_of_0_1_0_is_read(action, has_drive):
     if drive is not None:
         action["lsf_drive"] = drive
     loaded = store.load(action)
-    assert same(loaded, store.rounded(given)) and (loaded.drive is not None) == has_drive
+    assert same(replace(loaded, drive=None), replace(store.rounded(given), drive=None))
+    assert (loaded.drive is not None) == has_drive
     if has_drive:
         np.testing.assert_array_equal(loaded.drive.residual, store.rounded(given).drive.residual)
 
