@@ -6,6 +6,7 @@ Curves that the artist has locked are not changed at all.
 """
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,13 +45,21 @@ class Record:
     value: float = 0.0
     millimetres: float = 0.0
 
-    def summary(self) -> str:
-        """Return a sentence for the artist: how many keys, and how far they are from the motion."""
+    def summary(self, iface: Callable[[str], str] = str) -> str:
+        """Return a sentence for the artist: how many keys, and how far they are from the motion.
+
+        Args:
+            iface: Translates the sentence.
+        """
         count = sum(len(keys.frames) for keys in self.keys.values())
         if self.automatic or not count:
-            return f"{count} keys, one on every frame"
-        error = f"{self.millimetres:.1f} mm on the lips" if self.millimetres >= 0.05 else f"{self.value:.3f}"
-        return f"{count} keys, {self.frames * len(self.keys) / count:.1f}x fewer than frames; largest error {error}"
+            return iface("{count} keys, one on every frame").format(count=count)
+        error = f"{self.value:.3f}"
+        if self.millimetres >= 0.05:
+            error = iface("{error} mm on the lips").format(error=f"{self.millimetres:.1f}")
+        return iface("{count} keys, {ratio}x fewer than frames; largest error {error}").format(
+            count=count, ratio=f"{self.frames * len(self.keys) / count:.1f}", error=error
+        )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ OUTPUT_KEPT = 8000  # last characters of a command's output, which are searched 
 
 # Regular expression for the output of a failed command, and advice for the artist. The first that matches counts.
 ADVICE = (
-    (r"No space left|not enough space|Errno 28", "The disk is full: the speech engine needs about 2 GB."),
+    (r"No space left|not enough space|Errno 28", "The disk is full: the speech engine needs up to 6 GB."),
     (
         r"ensurepip|No module named '?venv",
         (

@@ -1,6 +1,7 @@
 """Keeps with the head what the server found out about a face: its landmarks, those in doubt, and its parts."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ..scene import parts
 from ..scene.landmarks import points, store
@@ -30,7 +31,7 @@ def write(objects: list[bpy.types.Object], plan: FacePlan) -> str:
         for part in face.parts:
             if part.object == obj:
                 part.recognised = text
-    return f"The face was found{in_doubt(head)}"
+    return iface("The face was found") + in_doubt(head)
 
 
 def in_doubt(head: bpy.types.Object) -> str:

@@ -1,4 +1,4 @@
-"""The chosen head, for operators and panels."""
+"""Finds the chosen head, for operators and panels."""
 
 import bpy
 
@@ -28,9 +28,9 @@ def usable_head(context: bpy.types.Context) -> bpy.types.Object:
     """Return the chosen head if shape keys can be added to it.
 
     Raises:
-        UserError: There is none, or it cannot get shape keys.
+        UserError: No head is chosen, or shape keys cannot be added to it.
     """
     head = head_of(context)
     meshes.check(head)
-    assert head is not None  # the check has refused None
+    assert head is not None  # `check` raises for None
     return head

@@ -49,7 +49,7 @@ class LSF_preferences(bpy.types.AddonPreferences):
             wrapped(layout, context, text, icon)
             row = layout.row()
             row.operator(
-                "lsf.make_environment", icon="IMPORT", text="Install Again" if python else "Install (about 2 GB)"
+                "lsf.make_environment", icon="IMPORT", text="Install Again" if python else "Install (up to 6 GB)"
             )
             row.operator("lsf.open_log", text="Installation Log").log = "INSTALL"
             row.operator("lsf.open_log", text="Engine Log").log = "SERVER"

@@ -1,5 +1,6 @@
 """Text that wraps at the width of its region."""
 
+import re
 import textwrap
 import unicodedata
 
@@ -11,6 +12,9 @@ from .translations import translated
 LETTER_WIDTH = 7  # pixels, about, of the interface's font at a scale of 1
 MARGIN = 60  # pixels of a sidebar beside the text: borders, indentation and icon
 MIN_LETTERS = 16  # per line, however narrow the region is
+# What stays on one line in a text with East Asian letters: a word of ASCII letters, or one other letter. Punctuation
+# that follows may not begin a line, and an opening bracket may not end one.
+PARTS = re.compile(r"[「（]*(?:[!-~]+|[^!-~「（])[、。，．：」）？！～ ]*|[「（]+")
 
 
 def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: IconItems) -> None:
@@ -22,11 +26,41 @@ def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, i
         text: English text; it is translated if a translation exists.
         icon: Blender's name of the icon in front of the first line.
     """
-    text = translated(text)
-    is_wide = any(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     scale = context.preferences.system.ui_scale
-    letters = max(MIN_LETTERS, int((context.region.width / scale - MARGIN) / LETTER_WIDTH)) // (2 if is_wide else 1)
+    letters = max(MIN_LETTERS, int((context.region.width / scale - MARGIN) / LETTER_WIDTH))
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for i, part in enumerate(textwrap.wrap(text, letters)):
-        column.label(text=part, icon=icon if i == 0 else "BLANK1", translate=False)
+    for i, line in enumerate(wrap(translated(text), letters)):
+        column.label(text=line, icon=icon if i == 0 else "BLANK1", translate=False)
+
+
+def wrap(text: str, letters: int) -> list[str]:
+    """Return the text in lines.
+
+    Args:
+        text: May be in a script that is written without spaces.
+        letters: Width of a line in Latin letters; an East Asian letter is twice as wide.
+    """
+    if not any(map(_is_wide, text)):
+        return textwrap.wrap(text, letters)
+    lines = [""]
+    for part in (piece for word in PARTS.findall(text) for piece in _pieces(word, letters)):
+        if lines[-1] and _width(lines[-1] + part.rstrip()) > letters:
+            lines.append(part.lstrip())
+        else:
+            lines[-1] += part
+    return [line.rstrip() for line in lines]
+
+
+def _pieces(part: str, letters: int) -> list[str]:
+    """Return a part, in pieces if it is a word that is too long for a line, such as a path."""
+    return [part] if len(part) <= letters else [part[i : i + letters] for i in range(0, len(part), letters)]
+
+
+def _width(text: str) -> int:
+    """Return the width in Latin letters."""
+    return sum(2 if _is_wide(letter) else 1 for letter in text)
+
+
+def _is_wide(letter: str) -> bool:
+    return unicodedata.east_asian_width(letter) in "WF"

@@ -29,12 +29,18 @@ def only(x: int, y: int, width: int, height: int) -> tuple[str, ...]:
     return "-crop", f"{width}x{height}+{x}+{window().height - y - height}", "+repage"
 
 
-def shot_of_panels(name: str):
+def shot_of_sidebar(name: str):
     """Make a picture of the subpanels in the viewport's sidebar, without the tabs beside and the space below them."""
     area = area_of("VIEW_3D")
     sidebar, overlay = region_of(area, "UI"), area.spaces.active.overlay
     tabs = round(30 * bpy.context.preferences.system.ui_scale)
     overlay.show_overlays = False  # the space below has one colour, which can be trimmed
-    yield from shot(name, *only(sidebar.x, sidebar.y + EDGE, sidebar.width - tabs, sidebar.height - EDGE))
-    yield from convert(f"{name}.png", "-fuzz", "2%", "-trim", "+repage", "+dither", "-colors", "96", f"docs/{name}.png")
+    whole = only(sidebar.x, sidebar.y + EDGE, sidebar.width - tabs, sidebar.height - EDGE)
+    yield from shot(name, *whole, "-fuzz", "2%", "-trim", "+repage")
     overlay.show_overlays = True
+
+
+def shot_of_panels(name: str):
+    """Make a picture of the subpanels in the viewport's sidebar for docs/artists.md."""
+    yield from shot_of_sidebar(name)
+    yield from convert(f"{name}.png", "+dither", "-colors", "96", f"docs/{name}.png")

@@ -18,6 +18,7 @@ SENTENCES = {  # calls, and which of their arguments is the sentence
     "enabled_unless": 1,
     "UserError": 0,
     "say": 0,
+    "drop": 0,
     "report": 1,  # of an operator; progress of the server and of the installation
     "progress": 1,  # of the fit of a face
 }
@@ -45,14 +46,18 @@ def of_code() -> set[str]:
     """Constant texts in calls that draw or explain."""
     found = set()
     server = [path for path in SERVER.rglob("*.py") if "training" not in path.parts]
-    for path in [*ROOT.rglob("*.py"), *server]:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    trees = [ast.parse(path.read_text("utf-8")) for path in [*ROOT.rglob("*.py"), *server]]
+    named = dict(pair for tree in trees for pair in _named_constants(tree))
+    for tree in trees:
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 drawn = [keyword.value for keyword in node.keywords if keyword.arg in DRAWN]
                 at = SENTENCES.get(name, len(node.args))
                 for value in drawn + node.args[at : at + 1]:
                     found |= set(_constants(value))
+                    if isinstance(value, ast.Name) and value.id in named:
+                        found.add(named[value.id])
             elif isinstance(node, ast.FunctionDef) and node.name.startswith("disabled_reason"):
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return) and inner.value is not None:
@@ -87,6 +92,13 @@ def _bases(rna):
     while rna is not None:
         yield rna
         rna = rna.base
+
+
+def _named_constants(tree: ast.Module):
+    """Pairs of name and text of the module's constants."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield from ((target.id, node.value.value) for target in node.targets if isinstance(target, ast.Name))
 
 
 def _assigned(target: ast.expr, value: ast.expr):

@@ -1,1 +1,1 @@
-"""The editor for the 68 landmarks in the viewport."""
+"""The editor of the 68 landmarks in the viewport."""

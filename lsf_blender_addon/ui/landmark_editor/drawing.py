@@ -15,13 +15,14 @@ from .editor import Editor, to_pixels
 Colour = tuple[float, float, float, float]  # RGBA
 Floats = NDArray[np.floating]
 
+# Colours of a landmark that was found automatically, set by hand, doubtful, or under the pointer.
 FOUND: Colour = (0.2, 0.75, 1.0, 0.9)
 OWN: Colour = (0.3, 1.0, 0.35, 1.0)
 DOUBTFUL: Colour = (1.0, 0.35, 0.2, 1.0)
 HOVERED: Colour = (1.0, 0.9, 0.2, 1.0)
 LINE: Colour = (0.2, 0.75, 1.0, 0.35)
 OUTLINE: Colour = (0.0, 0.0, 0.0, 0.7)
-RADIUS = 4.0  # of a disc, in pixels
+RADIUS = 4.0  # pixels, of a landmark's disc at an interface scale of 1; so are the other lengths
 OUTLINE_WIDTH = 1.5  # pixels
 CORNERS = 12  # of the polygon that is drawn as a disc
 FONT_SIZE = 12  # pixels
@@ -29,12 +30,27 @@ LABEL_GAP = 10  # pixels between landmark and label
 
 
 def pixels(editor: Editor, region: bpy.types.Region, view: bpy.types.RegionView3D) -> Floats:
-    """Return where the landmarks are in a region: (68, 2) pixels, NaN for those that are not set or not visible."""
+    """Project the landmarks into a region.
+
+    Args:
+        editor: Holds the landmarks.
+        region: The viewport.
+        view: The view of this viewport.
+
+    Returns:
+        Positions (68, 2) in pixels from the region's lower left corner; NaN for landmarks that are not set or behind
+        the viewer.
+    """
     return to_pixels(editor.positions(), np.array(view.perspective_matrix), region.width, region.height)
 
 
 def draw(editor: Editor, doubtful: set[int]) -> None:
-    """Draw the landmarks; a POST_PIXEL handler of every 3D viewport."""
+    """Draw the landmarks in the context's viewport: a POST_PIXEL draw handler.
+
+    Args:
+        editor: Holds the landmarks.
+        doubtful: Numbers of the landmarks that the artist should check.
+    """
     region, view = bpy.context.region, bpy.context.region_data
     if region is None or view is None:
         return
@@ -56,11 +72,11 @@ def lines(where: Floats, shown: list[int]) -> Floats:
     """Return the lines between neighbouring landmarks that are both visible.
 
     Args:
-        where: (68, 2) pixels, NaN for those that are not visible.
+        where: Positions (68, 2) of the landmarks in pixels; NaN for those that are not visible.
         shown: Numbers of the landmarks that are drawn.
 
     Returns:
-        (2 N, 2) ends of N lines.
+        Ends (2 N, 2) of N lines in pixels.
     """
     pairs = [where[[a, b]] for a, b in points.segments() if a in shown and b in shown]
     ends = np.concatenate(pairs) if pairs else np.zeros((0, 2))
@@ -68,7 +84,15 @@ def lines(where: Floats, shown: list[int]) -> Floats:
 
 
 def disc(centre: Floats, radius: float) -> Floats:
-    """Return the triangles (3 CORNERS, 2) of a disc, in pixels; none if the centre (2,) is not visible."""
+    """Return the triangles of a disc.
+
+    Args:
+        centre: Position (2,) in pixels; NaN if it is not visible.
+        radius: Radius in pixels.
+
+    Returns:
+        Corners (3 * CORNERS, 2) of the triangles in pixels; (0, 2) if the centre is not visible.
+    """
     if not np.isfinite(centre).all():
         return np.zeros((0, 2))
     angles = np.linspace(0, 2 * np.pi, CORNERS + 1)
@@ -77,7 +101,7 @@ def disc(centre: Floats, radius: float) -> Floats:
 
 
 def _colour(editor: Editor, doubtful: set[int], point: int) -> Colour:
-    """Return the colour that tells the state of a landmark."""
+    """Return the colour of a landmark, which shows its state."""
     if point == editor.hovered:
         return HOVERED
     if point in editor.own:
@@ -97,7 +121,7 @@ def _fill(kind: Literal["LINES", "TRIS"], corners: Floats, colour: Colour) -> No
 
 
 def _label(where: Floats, text: str, scale: float, leftwards: bool) -> None:
-    """Draw a text beside a landmark at (2,) pixels, on the outer side of a face that is seen from the front."""
+    """Draw a text beside a landmark at (2,) pixels, on the outer side of the face as seen from the front."""
     if not np.isfinite(where).all():
         return
     blf.size(0, FONT_SIZE * scale)

@@ -1,7 +1,7 @@
-"""State of the landmark editor: which landmark the pointer hovers or drags, mirror, reset, undo. Uses no Blender.
+"""State of the landmark editor: the landmarks, which of them the pointer hovers over or drags, and undo. No bpy.
 
-Landmarks that the artist moves are "own" ones: the fit of the face uses them exactly. All others are only shown where
-they were found automatically.
+Landmarks that the artist has moved are "own" landmarks, whose positions the fit of the face uses exactly. The others are
+shown where they were found automatically, and are found again by the next fit.
 """
 
 import numpy as np
@@ -19,14 +19,14 @@ class Editor:
     """The landmarks of one head while they are edited.
 
     Args:
-        surface: The mesh that the landmarks lie on.
-        found: Landmarks that were found automatically, by their numbers from 0 to 67.
-        own: Landmarks that the artist has set; the editor changes a copy of them, the attribute `own`.
+        surface: The mesh on which the landmarks lie.
+        found: Landmarks that were found automatically, by their iBUG-68 numbers, 0 to 67.
+        own: Landmarks that the artist has set, by their numbers. The editor changes a copy, the attribute `own`.
     """
 
     def __init__(self, surface: Surface, found: dict[int, SurfacePoint], own: dict[int, SurfacePoint]) -> None:
         self.surface, self.found, self.own = surface, dict(found), dict(own)
-        # Where no face was found, the four anchors tell the server where it is.
+        # If no face was found, the server needs only the four anchors to find it.
         self.anchors_only = len({*found, *own}) < points.COUNT
         self.hovered: int | None = None
         self.dragged: int | None = None
@@ -34,13 +34,13 @@ class Editor:
 
     @property
     def shown(self) -> list[int]:
-        """The landmarks on the screen; anchors in the order in which they are placed."""
+        """Numbers of the landmarks that are drawn; anchors in the order in which they are placed."""
         known = points.ANCHORS if self.anchors_only else range(points.COUNT)
         return [point for point in known if point in self.own or point in self.found]
 
     @property
     def missing(self) -> int | None:
-        """The anchor that the next click on the surface places."""
+        """Number of the anchor that the next click on the surface places; None if all are placed."""
         return next(
             (p for p in points.ANCHORS if self.anchors_only and p not in self.own and p not in self.found), None
         )
@@ -51,11 +51,11 @@ class Editor:
         return bool(self._history)
 
     def position(self, point: int) -> Floats:
-        """Return the position (3,) of a landmark that is shown."""
+        """Return the position (3,) of a landmark that is shown, in world space."""
         return (self.own.get(point) or self.found[point]).position(self.surface.vertices)
 
     def positions(self) -> Floats:
-        """Return the positions (68, 3) of all landmarks; NaN for those that are not set."""
+        """Return the positions (68, 3) of all landmarks in world space; NaN for those that are not set."""
         where = np.full((points.COUNT, 3), np.nan)
         for point in {*self.found, *self.own}:
             where[point] = self.position(point)
@@ -64,11 +64,11 @@ class Editor:
     # The pointer
 
     def hover(self, pixels: Floats, pointer: tuple[float, float]) -> None:
-        """Pick the landmark that is nearest to the pointer, if one is near enough.
+        """Pick the shown landmark nearest to the pointer, if it is within PICK_RADIUS.
 
         Args:
-            pixels: Positions (68, 2) on the screen; NaN for landmarks that are not visible.
-            pointer: Position of the pointer on the screen, in pixels.
+            pixels: Positions (68, 2) of the landmarks in pixels; NaN for landmarks that are not visible.
+            pointer: Position of the pointer in pixels.
         """
         shown = np.array(self.shown, int)
         gaps = np.linalg.norm(pixels[shown] - np.asarray(pointer, float), axis=1)
@@ -79,7 +79,7 @@ class Editor:
         """Start to drag the hovered landmark, or place the missing anchor where the ray hits the surface.
 
         Args:
-            origin: Origin (3,) of the ray under the pointer.
+            origin: Origin (3,) of the ray under the pointer, in world space.
             direction: Direction (3,) of the ray.
         """
         if self.hovered is not None:
@@ -94,24 +94,24 @@ class Editor:
         """Move the dragged landmark to where the ray hits the surface; it does not move if the ray misses.
 
         Args:
-            origin: Origin (3,) of the ray under the pointer.
+            origin: Origin (3,) of the ray under the pointer, in world space.
             direction: Direction (3,) of the ray.
         """
         if self.dragged is not None and (place := self.surface.raycast(origin, direction)) is not None:
             self.own[self.dragged] = place
 
     def release(self) -> None:
-        """End a drag or another change."""
+        """End a drag or another change. If nothing changed, there is nothing to undo."""
         self.dragged = None
-        if self._history and self._history[-1] == self.own:  # nothing changed: a click without a move
+        if self._history and self._history[-1] == self.own:  # a click without a move
             self._history.pop()
 
     # Keys
 
     def mirror(self) -> None:
-        """Copy the artist's landmarks of one side of the face to the other.
+        """Copy the artist's landmarks of one side of the face to the other side.
 
-        The source is the side of the hovered landmark, otherwise the side with more landmarks of the artist.
+        They are copied from the side of the hovered landmark; if there is none, from the side with more of them.
         """
         rights = [p for p in self.own if p in points.RIGHT]
         lefts = [p for p in self.own if p in points.MIRROR and p not in points.RIGHT]
@@ -129,7 +129,7 @@ class Editor:
         self.release()
 
     def reset(self, everything: bool = False) -> None:
-        """Move the hovered landmark, or all, back to where they were found."""
+        """Move the hovered landmark back to where it was found; with `everything`, all landmarks."""
         self._remember()
         for point in [p for p in self.own if everything or p == self.hovered]:
             self.own.pop(point)
@@ -150,7 +150,7 @@ class Editor:
             self.dragged = None
 
     def _remember(self) -> None:
-        """Keep the artist's landmarks for undo."""
+        """Save the artist's landmarks for undo."""
         self._history.append(dict(self.own))
 
 
@@ -158,10 +158,11 @@ def mirror_plane(positions: Floats) -> tuple[Floats, float] | None:
     """Return the plane between the two halves of a face.
 
     Args:
-        positions: Landmarks (68, 3); NaN for those that are not set.
+        positions: Positions (68, 3) of the landmarks; NaN for those that are not set.
 
     Returns:
-        Unit normal (3,) and offset along it; None if no landmark is set on both sides.
+        Unit normal (3,) to the face's left, and distance from the origin along it; None if no landmark is set on both
+        sides.
     """
     right = np.array(points.RIGHT)
     left = np.array([points.MIRROR[point] for point in points.RIGHT])
@@ -179,13 +180,13 @@ def to_pixels(positions: Floats, matrix: ArrayLike, width: float, height: float)
     """Project positions into a view.
 
     Args:
-        positions: (N, 3) in world space.
-        matrix: The view's perspective matrix (4, 4).
-        width: Of the region, in pixels.
-        height: Of the region, in pixels.
+        positions: Positions (N, 3) in world space.
+        matrix: Perspective matrix (4, 4) of the view.
+        width: Width of the region in pixels.
+        height: Height of the region in pixels.
 
     Returns:
-        (N, 2) pixels; NaN behind the viewer.
+        Positions (N, 2) in pixels; NaN for those behind the viewer.
     """
     clip = np.column_stack([positions, np.ones(len(positions))]) @ np.asarray(matrix, float).T
     w = np.where(clip[:, 3] > 1e-9, clip[:, 3], np.nan)[:, None]

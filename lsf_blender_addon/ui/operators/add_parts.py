@@ -1,6 +1,7 @@
 """Add the selected objects to the parts of the head."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
@@ -30,7 +31,7 @@ class LSF_OT_add_parts(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head = require_head(context)
         added = sum(face_of(head).add_part(obj) for obj in _others(context, head))
-        self.report({"INFO"}, f"{added} added" if added else "They are already listed")
+        self.report({"INFO"}, iface("{count} added").format(count=added) if added else iface("They are already listed"))
         return {"FINISHED"} if added else {"CANCELLED"}
 
 

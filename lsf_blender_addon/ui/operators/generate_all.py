@@ -1,6 +1,7 @@
 """Generate All: generates all lines of the table unattended."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...client.jobs import State
@@ -49,15 +50,17 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         return items
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
-        text = f"{len(texts)} of {len(batch.items)} lines written, {batch.seconds:.0f} s"
+        text = iface("{count} of {total} lines written, {seconds} s").format(
+            count=len(texts), total=len(batch.items), seconds=round(batch.seconds)
+        )
         cancelled = sum(item.state is State.CANCELLED for item in batch.items)
         if cancelled:
-            text += f"; {cancelled} cancelled"
+            text += iface("; {count} cancelled").format(count=cancelled)
         if texts and self.save:
             bpy.ops.wm.save_mainfile()
         session.failures = [(item.name, item.error) for item in batch.failed]
         if batch.failed:
-            text += f"; {len(batch.failed)} failed"
+            text += iface("; {count} failed").format(count=len(batch.failed))
             session.say(text, is_error=True)
             if bpy.app.background:
                 for name, error in session.failures:
@@ -65,7 +68,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
                 # the report raises RuntimeError in a script, so that a render farm notices
                 self.report({"ERROR"}, f"{text}: {line_plan.listed([item.name for item in batch.failed])}")
             else:
-                self.report({"WARNING"}, f"{text}: see the Batch panel")
+                self.report({"WARNING"}, iface("{result}: see the Batch panel").format(result=text))
         else:
             session.say(text)
             self.report({"INFO"}, text)

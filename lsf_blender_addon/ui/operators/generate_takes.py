@@ -77,7 +77,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
             count=takes.count(action), strip=self._first.line.strip, seconds=round(batch.seconds, 1)
         )
         if batch.failed:
-            text += f"; {len(batch.failed)} failed: {batch.failed[0].error}"
+            text += iface("; {count} failed").format(count=len(batch.failed)) + f": {batch.failed[0].error}"
         session.say(text, is_error=bool(batch.failed))
         self.report({"WARNING"} if batch.failed else {"INFO"}, text)
         return {"FINISHED"}

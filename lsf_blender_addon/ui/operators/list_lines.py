@@ -1,6 +1,7 @@
 """List Lines: fills the table with a row for each strip and the head that speaks it."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...jobs import head_matching, session
@@ -36,8 +37,10 @@ class LSF_OT_list_lines(bpy.types.Operator):
             self.report({"ERROR"}, "No sound strip is selected in the sequencer: select some or list all.")
             return {"CANCELLED"}
         without = sum(line.head is None for line in settings_of(active_scene(context)).batch.lines)
-        text = f"{count} lines"
-        self.report({"INFO"}, text + (f", {without} of them without a head: choose it in the list" if without else ""))
+        text = iface("{count} lines").format(count=count)
+        if without:
+            text += iface(", {count} of them without a head: choose it in the list").format(count=without)
+        self.report({"INFO"}, text)
         return {"FINISHED"}
 
 

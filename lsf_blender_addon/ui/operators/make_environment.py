@@ -15,7 +15,10 @@ TICK = 0.25  # seconds between two redraws of the progress bar
 
 
 class LSF_OT_make_environment(bpy.types.Operator):
-    """Install the speech engine (PyTorch and other packages, about 2 GB) into the add-on's own folder."""
+    """Install the speech engine (PyTorch and other packages) into the add-on's own folder.
+
+    With CUDA on Linux, 3.1 GB are downloaded and 5.8 GB stored.
+    """
 
     bl_idname = "lsf.make_environment"
     bl_label = "Install"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...errors import UserError
 from ...jobs import session
@@ -91,7 +92,7 @@ def _ended(scene: bpy.types.Scene, done: bool) -> None:
     if path is None:
         return
     if done:
-        session.say(f"The playblast was saved as {path}")
+        session.say(iface("The playblast was saved as {path}").format(path=path))
     else:
         session.say("Cancelled: no playblast was saved")
         Path(path).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import bmesh
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...scene import parts
 from ...scene.access import mesh_of
@@ -46,5 +47,6 @@ class LSF_OT_set_part(bpy.types.Operator):
         if not count:
             self.report({"WARNING"}, "Select vertices of the part first")
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{count} vertices: {parts.NAMES[parts.CODES[self.kind]]}")
+        name = iface(parts.NAMES[parts.CODES[self.kind]])
+        self.report({"INFO"}, iface("{name}: {count} vertices assigned").format(name=name, count=count))
         return {"FINISHED"}

@@ -23,7 +23,7 @@ def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
     """Return the head that the panel is about; without one, draw a label that asks for it and return None."""
     head = find_head(context)
     if head is None:
-        layout.label(text="Select a head first", icon="INFO")
+        wrapped(layout, context, "Select a head first", "INFO")
     return head
 
 

@@ -1,4 +1,4 @@
-"""Emotion: what is detected in the audio of a line, and what the artist chooses instead."""
+"""Emotion: the emotion that the artist chooses, and the one that is detected in the audio of a line."""
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -46,24 +46,24 @@ class _EmotionPanel(Tab):
 def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw the emotion detected in the chosen line: a chart, and a list of segments."""
     try:
-        implied = store.detected_emotion(refresh.current(context))
+        detected = store.detected_emotion(refresh.current(context))
     except UserError:
         return
-    if implied is None or not implied.emotion.size:
+    if detected is None or not detected.emotion.size:
         return
     layout.label(text="Detected Emotion")
     row = layout.row(align=True)
     width = context.region.width / context.preferences.system.ui_scale - MARGIN
-    for tile in emotion_icons.chart(implied):
+    for tile in emotion_icons.chart(detected):
         row.template_icon(icon_value=tile, scale=max(1.0, width / emotion_icons.TILES / ICON_SIZE))
-    found = emotion_segments.segments(implied.emotion, implied.emotions, implied.fps)
+    found = emotion_segments.segments(detected.emotion, detected.emotions, detected.fps)
     listed = layout.column(align=True)
     listed.scale_y = 0.8
-    for stretch in found[:MAX_SEGMENTS]:
+    for segment in found[:MAX_SEGMENTS]:
         text = (
-            f"{stretch.start:.1f}-{stretch.end:.1f} s  {iface(emotion_label(stretch.emotion))} {stretch.strength:.0%}"
+            f"{segment.start:.1f}-{segment.end:.1f} s  {iface(emotion_label(segment.emotion))} {segment.strength:.0%}"
         )
-        listed.label(text=text, icon_value=emotion_icons.swatch(stretch.emotion), translate=False)
+        listed.label(text=text, icon_value=emotion_icons.swatch(segment.emotion), translate=False)
     if len(found) > MAX_SEGMENTS:
         listed.label(text="…", translate=False)
 

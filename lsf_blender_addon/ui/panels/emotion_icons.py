@@ -12,10 +12,10 @@ from ...prediction.store import DetectedEmotion
 
 SWATCH_SIZE = 16  # pixels
 TILE_SIZE = 64  # pixels
-TILES = 6  # square icons that stand side by side and form the chart: Blender draws no wide icons
+TILES = 6  # square icons side by side that form the chart, as Blender draws no wide icons
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
-_charted: bytes | None = None  # the emotion that the chart shows
+_charted: bytes | None = None  # the weights that the chart shows
 
 
 def swatch(emotion: str) -> int:
@@ -27,14 +27,21 @@ def swatch(emotion: str) -> int:
     return icons[emotion].icon_id
 
 
-def chart(implied: DetectedEmotion) -> list[int]:
-    """Return the icon numbers of the tiles that show, from left to right, the shares of the emotions over time."""
+def chart(detected: DetectedEmotion) -> list[int]:
+    """Draw the emotions of a line over time, if the chart shows others.
+
+    Args:
+        detected: The emotions of the line.
+
+    Returns:
+        Icon numbers of the chart's tiles, from left to right.
+    """
     global _charted
     icons = _collection()
     tiles = [f"chart {i}" for i in range(TILES)]
-    shown = implied.emotion.tobytes()
+    shown = detected.emotion.tobytes()
     if _charted != shown:
-        picture = emotion_segments.picture(implied.emotion, implied.emotions, TILES * TILE_SIZE, TILE_SIZE)
+        picture = emotion_segments.picture(detected.emotion, detected.emotions, TILES * TILE_SIZE, TILE_SIZE)
         for name, pixels in zip(tiles, np.split(picture, TILES, axis=1), strict=True):
             _fill(icons[name] if name in icons else icons.new(name), pixels)
         _charted = shown
@@ -42,7 +49,7 @@ def chart(implied: DetectedEmotion) -> list[int]:
 
 
 def free() -> None:
-    """Remove all icons."""
+    """Free all icons; they are made again when they are needed."""
     global _icons, _charted
     if _icons is not None:
         bpy.utils.previews.remove(_icons)
@@ -50,13 +57,14 @@ def free() -> None:
 
 
 def _collection() -> bpy.utils.previews.ImagePreviewCollection:
+    """Return the collection of the icons, which is made at the first call."""
     global _icons
     if _icons is None:
         _icons = bpy.utils.previews.new()
     return _icons
 
 
-def _fill(preview: Any, pixels: NDArray[np.floating]) -> None:  # an ImagePreview, with more than the stubs know
+def _fill(preview: Any, pixels: NDArray[np.floating]) -> None:  # the stubs of ImagePreview lack the attributes
     """Set the icon and its large preview to pixels (height, width, 4), RGBA from 0 to 1."""
     height, width = pixels.shape[:2]
     flat = np.ascontiguousarray(pixels, np.float32).ravel()

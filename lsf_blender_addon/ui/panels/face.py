@@ -45,5 +45,6 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
             text = iface("Check these with Edit Landmarks: {lines}")
             wrapped(layout, context, text.format(lines=lines), "ERROR")
         if face.recognised:
-            text = iface("Parts found in this mesh: {parts}").format(parts=face.recognised)
+            names = ", ".join(iface(name) for name in face.recognised.split(", "))
+            text = iface("Parts found in this mesh: {parts}").format(parts=names)
             wrapped(layout, context, text, "CHECKMARK")

@@ -23,7 +23,7 @@ class _KeysPanel(Tab):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(tweaks_of(action), "density")
-        wrapped(layout, context, fcurves.load(action).summary(), "KEYFRAME")
+        wrapped(layout, context, fcurves.load(action).summary(iface), "KEYFRAME")
         ranges = fcurves.edits(action).ranges
         if ranges:
             column = layout.column(align=True)

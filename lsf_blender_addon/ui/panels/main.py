@@ -25,8 +25,8 @@ class _MainPanel(Tab):
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         active = find_head(context)
-        column.prop(settings, "head", text="Head", placeholder=active.name if active else "")
-        column.prop(settings, "strip", text="Strip", icon="SOUND", placeholder=_default_strip(context))
+        column.prop(settings, "head", placeholder=active.name if active else "")
+        column.prop(settings, "strip", icon="SOUND", placeholder=_default_strip(context))
         batch = session.batch
         row = layout.row(align=True)
         row.scale_y = 1.4

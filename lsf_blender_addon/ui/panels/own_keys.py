@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...rigs import families
 from ...rigs.mapping import Mapping
@@ -53,7 +54,7 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
             return
         face, count = face_of(head), len(rig.own_keys(mesh_of(head)))
         if not count:
-            layout.label(text="The head has no shape keys of its own", icon="INFO")
+            wrapped(layout, context, "The head has no shape keys of its own", "INFO")
             return
         layout.prop(face, "own_keys", text="")
         mapping = rig.mapping_of(head)
@@ -92,10 +93,10 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
 def _summary(mapping: Mapping | None, count: int) -> str:
     """Return in words how many of the head's `count` own shape keys the mapping drives."""
     if mapping is None or not mapping.rows:
-        return f"None of the {count} shape keys is recognised: Generate adds new ones"
+        return iface("None of the {count} shape keys is recognised: Generate adds new ones").format(count=count)
     parts = []
     if mapping.direct:
-        parts.append(f"{len(mapping.direct)} keys follow channels")
+        parts.append(iface("{count} keys follow channels").format(count=len(mapping.direct)))
     if mapping.solved:
-        parts.append(f"{len(mapping.solved)} are solved from their shapes")
-    return f"{mapping.name or 'List'}: {', '.join(parts)}"
+        parts.append(iface("{count} are solved from their shapes").format(count=len(mapping.solved)))
+    return f"{mapping.name or iface('List')}: {', '.join(parts)}"

@@ -28,8 +28,11 @@ class LSF_UL_parts(bpy.types.UIList):
         row = layout.split(factor=0.5)
         exists = item.object is not None and item.object.users_scene  # the list keeps a deleted object alive
         row.label(text=item.object.name if exists else "(deleted)", icon="MESH_DATA", translate=not exists)
-        guess = f"Auto: {item.recognised}" if item.kind == "AUTOMATIC" and item.recognised else ""
-        row.prop_menu_enum(item, "kind", text=guess or parts.NAMES[parts.CODES[item.kind]])
+        text = iface(parts.NAMES[parts.CODES[item.kind]])
+        if item.kind == "AUTOMATIC" and item.recognised:
+            names = ", ".join(iface(name) for name in item.recognised.split(", "))
+            text = iface("Auto: {parts}").format(parts=names)
+        row.prop_menu_enum(item, "kind", text=text)
 
 
 class LSF_PT_view3d_parts(Tab, bpy.types.Panel):

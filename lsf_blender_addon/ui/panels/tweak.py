@@ -5,11 +5,13 @@ import bpy
 from ...prediction import store
 from ...scene.own_properties import tweaks_of
 from ..text import wrapped
+from ..translations import OWN_CONTEXT
 from .common import Tab, chosen_line
 
 
 class _TweakPanel(Tab):
     bl_label = "Tweak"
+    bl_translation_context = OWN_CONTEXT  # Blender translates "Tweak" as a mode of the NLA editor
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:

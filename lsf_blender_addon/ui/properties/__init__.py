@@ -1,1 +1,1 @@
-"""Settings that are kept with scenes, objects and Actions."""
+"""Properties that the add-on adds to scenes, objects and Actions."""

@@ -4,6 +4,7 @@ import bpy
 
 
 def _is_mesh(_line: "LSF_PG_batch_line", obj: bpy.types.Object) -> bool:
+    """Return whether an object can be chosen as a head."""
     return obj.type == "MESH"
 
 

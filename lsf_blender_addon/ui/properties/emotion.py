@@ -5,11 +5,11 @@ import bpy
 from ...client.wire import EMOTIONS
 from ..translations import OWN_CONTEXT
 
-FROM_AUDIO = "voice"  # the choice that leaves the emotion to what is detected in the audio
+FROM_AUDIO = "voice"  # identifier of the choice to use the emotion that is detected in the audio
 
 
 def emotion_label(emotion: str) -> str:
-    """Return the adjective for an emotion of docs/protocol.md: the interface shows only adjectives."""
+    """Return the adjective that the interface shows for an emotion of docs/protocol.md."""
     return "Contemptuous" if emotion == "contempt" else emotion.capitalize()
 
 

@@ -10,6 +10,7 @@ from .layers import LSF_PG_nod
 
 
 def _may_be_part(part: "LSF_PG_part", obj: bpy.types.Object) -> bool:
+    """Return whether an object can be chosen as a part of the head that owns the list."""
     return obj.type == "MESH" and obj != part.id_data
 
 
@@ -45,11 +46,13 @@ class LSF_PG_landmark(bpy.types.PropertyGroup):
     )
 
 
-def _channel_names(_row, _context: bpy.types.Context, typed: str) -> list[str]:
+def _channel_names(_row: "LSF_PG_mapping_row", _context: bpy.types.Context, typed: str) -> list[str]:
+    """Return the ARKit channels whose names contain the typed text."""
     return [channel for channel in families.channels() if typed.lower() in channel.lower()]
 
 
 def _key_names(row: "LSF_PG_mapping_row", _context: bpy.types.Context, typed: str) -> list[str]:
+    """Return the head's own shape keys whose names contain the typed text."""
     head = row.id_data
     names = rig.own_keys(mesh_of(head)) if isinstance(head, bpy.types.Object) else []
     return [name for name in names if typed.lower() in name.lower()]
@@ -114,7 +117,7 @@ class LSF_PG_face(bpy.types.PropertyGroup):
     active_part: bpy.props.IntProperty(name="Active Part", options={"HIDDEN"})
 
     def add_part(self, obj: bpy.types.Object) -> bool:
-        """Add an object to the parts if it is not one yet; return whether it was added."""
+        """Add an object to the parts, unless it is one already; return whether it was added."""
         if any(part.object == obj for part in self.parts):
             return False
         self.parts.add().object = obj
@@ -122,7 +125,7 @@ class LSF_PG_face(bpy.types.PropertyGroup):
         return True
 
     def set_mapping(self, mapping: Mapping) -> None:
-        """Replace the list with a mapping and use it."""
+        """Replace the list with a mapping, and drive the head's own shape keys with it."""
         self.mapping.clear()
         for row in mapping.rows:
             item = self.mapping.add()

@@ -10,7 +10,7 @@ LAYERS = [
 
 
 class LSF_PG_layers(bpy.types.PropertyGroup):
-    """Which layers Generate makes; stored in the scene."""
+    """Which layers Generate makes. Stored in the scene."""
 
     blinks: bpy.props.BoolProperty(
         name="Blinks",
@@ -27,7 +27,7 @@ class LSF_PG_layers(bpy.types.PropertyGroup):
 
 
 class LSF_PG_nod(bpy.types.PropertyGroup):
-    """What the head motion moves; stored in the head object."""
+    """What the head motion moves. Stored in the head object."""
 
     object: bpy.props.PointerProperty(
         name="Head Motion",

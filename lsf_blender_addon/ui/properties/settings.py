@@ -4,6 +4,7 @@ import bpy
 
 from ... import compat
 from ...scene import strips
+from ..translations import OWN_CONTEXT
 from . import batch, emotion, layers, takes
 
 MAX_TAKE = 2**31 - 1  # the largest value of an integer property
@@ -24,6 +25,7 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         description="Mesh object to animate. Leave empty to use the active object",
         type=bpy.types.Object,
         poll=_is_mesh,
+        translation_context=OWN_CONTEXT,  # Blender translates "Head" as the end of a bone
     )
     strip: bpy.props.StringProperty(
         name="Strip",

@@ -8,13 +8,14 @@ from ...animation import curve_plan, refresh
 
 
 def _changed(group: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """Write the curves of the Action that owns the changed property again."""
     action = group.id_data
     if isinstance(action, bpy.types.Action):
         refresh.refresh(action)
 
 
-def _gain(name: str, motion: str) -> Any:  # what Blender calls a deferred property has no type in the stubs
-    """Return the property for a factor on a part of the motion."""
+def _gain(name: str, motion: str) -> Any:  # the stubs have no type for a deferred property
+    """Return the property of a factor for a part of the motion."""
     return bpy.props.FloatProperty(
         name=name,
         description=f"Strength of {motion}. 1 is as predicted",
@@ -110,13 +111,13 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
     SLIDERS = ("jaw", "lips", "cheeks", "brows", "lids", "smile", "emotion", "smoothing", "closure", "offset")
 
     def is_changed(self) -> bool:
-        """Whether any slider but Key Density differs from its default, or a channel is muted."""
-        properties: Any = self.bl_rna.properties  # only the types of numbers have a default
+        """Return whether any slider except Key Density differs from its default, or a channel is muted."""
+        properties: Any = self.bl_rna.properties  # the stubs know a default only of number properties
         changed = any(getattr(self, name) != properties[name].default for name in self.SLIDERS)
         return changed or any(channel.muted for channel in self.channels)
 
     def reset(self) -> None:
-        """Set every slider but Key Density to its default and unmute all channels."""
+        """Set every slider except Key Density to its default, and unmute all channels."""
         for name in self.SLIDERS:
             self.property_unset(name)
         for channel in self.channels:

@@ -99,10 +99,10 @@ def test_the_panel_shows_what_the_voice_implies(addon, add_strip, clicks, monkey
     use(addon, monkeypatch, Feeling())
     bpy.ops.lsf.generate()
     action = refresh.current(bpy.context)
-    implied = store.detected_emotion(action)
-    np.testing.assert_allclose(implied.emotion, store.load(action).emotion)
-    assert implied.emotions == EMOTIONS and implied.fps == 24 and implied.first_frame == 25
-    assert len(emotion_icons.chart(implied)) == emotion_icons.TILES  # all 0 without a window
+    detected = store.detected_emotion(action)
+    np.testing.assert_allclose(detected.emotion, store.load(action).emotion)
+    assert detected.emotions == EMOTIONS and detected.fps == 24 and detected.first_frame == 25
+    assert len(emotion_icons.chart(detected)) == emotion_icons.TILES  # all 0 without a window
     assert isinstance(emotion_icons.swatch("unknown to this version"), int)
     first, last = (np.array(emotion_icons._icons[f"chart {i}"].image_pixels_float).reshape(-1, 4) for i in (0, 5))
     np.testing.assert_allclose(first[0, :3], emotion_segments.COLOURS["neutral"], atol=0.01)
