@@ -1,7 +1,7 @@
 """State of the landmark editor: the landmarks, which of them the pointer hovers over or drags, and undo. No bpy.
 
-Landmarks that the artist has moved are "own" landmarks, whose positions the fit of the face uses exactly. The others are
-shown where they were found automatically, and are found again by the next fit.
+The fit of the face uses the positions of the artist's own landmarks exactly. The other landmarks are shown where they
+were found automatically, and the next fit finds them again.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Base of the operators that use the server: follow a batch without blocking Blender, then write its results."""
+"""Base of the operators that use the server: it runs a batch without blocking Blender, then writes the results."""
 
 import time
 import traceback
@@ -19,8 +19,8 @@ TICK = 0.1  # seconds between two polls of the batch
 class BatchModal(OperatorMixin):
     """Mixin for an operator that runs a batch.
 
-    The operator defines `batch_items`. One with several items defines `finish`, too, and one whose results are not
-    written by `jobs.lines` defines `write`.
+    The operator defines `batch_items`. An operator with several items also defines `finish`, and an operator whose
+    results are not written by `jobs.lines` defines `write`.
     """
 
     _timer: bpy.types.Timer
@@ -74,14 +74,15 @@ class BatchModal(OperatorMixin):
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
         try:
             return self._tick(context, event)
-        except Exception:  # Blender ends the operator: without this, the panel would show its progress for ever
+        except Exception:  # Blender ends the operator; without this, the panel would show its progress for ever
             self._stop_timer(context)
             session.drop(UNEXPECTED)
             raise
 
     def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+        """Handle an event: poll the batch, and write one result per timer event as soon as the batch has ended."""
         batch = session.batch
-        if batch is None:  # another file was loaded, or the add-on is being disabled
+        if batch is None:  # it was dropped: another file was loaded, or the server was stopped
             self._stop_timer(context)
             return {"CANCELLED"}
         if self._unwritten is not None:  # one item is written per tick; no other event may come between
@@ -97,7 +98,7 @@ class BatchModal(OperatorMixin):
         session.redraw()
         if not batch.ended:
             return {"PASS_THROUGH"}
-        batch.waits = self.disabled_reason(context, batch)
+        batch.waits = self._waiting_reason(context, batch)
         if batch.waits:
             return {"PASS_THROUGH"}
         batch.waits = "Writing"
@@ -112,7 +113,7 @@ class BatchModal(OperatorMixin):
         session.drop("The generation was cancelled because its window was closed")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        """Run the batch and wait for its end: the way for scripts and background mode."""
+        """Run the batch and wait for its end, for scripts and background mode."""
         if not self._start(context) or session.batch is None:
             return {"CANCELLED"}
         batch, printed = session.batch, None
@@ -127,7 +128,7 @@ class BatchModal(OperatorMixin):
         return self._end()
 
     def _start(self, context: bpy.types.Context) -> bool:
-        """Start the batch; return whether there is anything to run."""
+        """Start the batch, and return whether there is one; if not, report why."""
         self._texts, self._unwritten = [], None
         try:
             batch = session.batch = Batch(self.batch_items(context))
@@ -149,18 +150,13 @@ class BatchModal(OperatorMixin):
                 self._texts.append(self.write(item))
             except UserError as error:
                 item.fail(str(error))
-            except Exception:  # a bug in one item must not lose the others
+            except Exception:  # a bug in one item must not lose the results of the others
                 traceback.print_exc()
                 item.fail(UNEXPECTED)
         return not self._unwritten
 
-    def disabled_reason(self, context: bpy.types.Context, batch: Batch) -> str:
-        """Return what the writing of the results waits for; empty if they can be written.
-
-        Args:
-            context: Tells which operators run.
-            batch: Its items are marked as blocked where the artist works on the head.
-        """
+    def _waiting_reason(self, context: bpy.types.Context, batch: Batch) -> str:
+        """Mark the items whose heads the artist is editing, and return what writing waits for; "" for nothing."""
         for item in batch.results if self._unwritten is None else ():
             item.blocked = disabled_reason_apply(item.work) if item.work else ""
         if blocked := [item.blocked for item in batch.results if item.blocked]:
@@ -168,6 +164,7 @@ class BatchModal(OperatorMixin):
         return "Waiting for the end of the running operation or render" if _is_data_in_use(context) else ""
 
     def _end(self) -> OperatorResult:
+        """End the batch and report its results."""
         batch, session.batch = session.batch, None
         return self.finish(batch, self._texts) if batch else {"CANCELLED"}
 
@@ -178,14 +175,15 @@ class BatchModal(OperatorMixin):
         self.report({"ERROR"}, sentence)  # in a script, this raises RuntimeError
 
     def _stop_timer(self, context: bpy.types.Context) -> None:
+        """Remove the timer that `invoke` has added."""
         context.window_manager.event_timer_remove(self._timer)
 
 
 def _is_data_in_use(context: bpy.types.Context) -> bool:
     """Return whether an operator of Blender itself runs, such as a drag of keys or a render.
 
-    Such an operator keeps addresses of data, which would be invalid if F-curves were written meanwhile. Operators of
-    add-ons do not count: some of them run as long as Blender does.
+    Such an operator holds pointers to data, which become invalid if F-curves are written meanwhile. Operators of
+    add-ons do not count, as some of them run as long as Blender does.
     """
     return any(
         bpy.types.Operator.bl_rna_get_subclass_py(operator.bl_idname) is None

@@ -18,6 +18,7 @@ from ..landmark_editor import drawing
 from ..landmark_editor.editor import Editor
 from .poll import enabled_unless
 
+# Starts of the types of events that move the view.
 NAVIGATION = ("MIDDLEMOUSE", "WHEEL", "TRACKPAD", "NUMPAD_", "NDOF_", "MOUSEROTATE", "ACCENT_GRAVE")
 
 
@@ -55,7 +56,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
         editor, region = self._editor, _region_at(context, event)
-        if event.type.startswith("TIMER"):  # it belongs to another operator, such as Generate
+        if event.type.startswith("TIMER"):  # a timer of another operator, such as Generate
             return {"PASS_THROUGH"}
         if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
             return self._keep(context)
@@ -64,7 +65,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
             return {"CANCELLED"}
         if editor.dragged is None and (region is None or event.type.startswith(NAVIGATION) or event.alt):
             return {"PASS_THROUGH"}
-        if event.type == "LEFTMOUSE" and event.value == "RELEASE":  # outside of the viewport too
+        if event.type == "LEFTMOUSE" and event.value == "RELEASE":  # also outside of the viewport
             editor.release()
         elif region is not None and event.type in {"MOUSEMOVE", "LEFTMOUSE"}:
             self._point(region, event)
@@ -78,6 +79,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         self._leave(context)
 
     def _point(self, region: bpy.types.Region, event: bpy.types.Event) -> None:
+        """Let the pointer hover over, press or drag a landmark in this viewport."""
         view = region.data
         if not isinstance(view, bpy.types.RegionView3D):
             return
@@ -91,6 +93,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
                 self._editor.press(*ray)
 
     def _type(self, event: bpy.types.Event) -> None:
+        """Handle a key."""
         if event.type == "X":
             self._editor.mirror()
         elif event.type == "R":
@@ -101,6 +104,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
             self._editor.undo()
 
     def _show(self, context: bpy.types.Context) -> None:
+        """Show the keys in the status bar, and redraw the viewports."""
         missing = self._editor.missing
         if missing is not None:
             text = iface("Click: Place {point}   Esc: Cancel").format(point=points.name(missing))
@@ -115,6 +119,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
                 area.tag_redraw()
 
     def _keep(self, context: bpy.types.Context) -> OperatorResult:
+        """End the editor and store the artist's landmarks."""
         self._leave(context)
         head = find_item(bpy.data.objects, self._head)
         if head is None or len(mesh_of(head).vertices) != len(self._editor.surface.vertices):
@@ -128,6 +133,7 @@ class LSF_OT_edit_landmarks(bpy.types.Operator):
         return {"FINISHED"}
 
     def _leave(self, context: bpy.types.Context) -> None:
+        """End the editor: restore the viewports, the status bar and the pointer."""
         bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
         context.workspace.status_text_set(None)
         context.window.cursor_modal_restore()
@@ -146,7 +152,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 
 def _region_at(context: bpy.types.Context, event: bpy.types.Event) -> bpy.types.Region | None:
-    """Return the viewport under the pointer, or None if another editor, a sidebar or a header is there."""
+    """Return the viewport under the pointer; None if another editor, a sidebar or a header is there."""
     over = [
         (area, region)
         for area in context.screen.areas
@@ -163,7 +169,7 @@ def _region_at(context: bpy.types.Context, event: bpy.types.Event) -> bpy.types.
 def _ray(
     region: bpy.types.Region, view: bpy.types.RegionView3D, pointer: tuple[float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return origin (3,) and direction (3,) in world space of the ray under the pointer, which is in pixels."""
+    """Return origin (3,) and direction (3,), in world space, of the ray under a pointer in pixels of the region."""
     return (
         np.array(view3d_utils.region_2d_to_origin_3d(region, view, pointer)),
         np.array(view3d_utils.region_2d_to_vector_3d(region, view, pointer)),

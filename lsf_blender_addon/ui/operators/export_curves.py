@@ -89,7 +89,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why nothing can be exported, as a sentence; empty if it can."""
+    """Return why Export is disabled, as a sentence; empty if it is not."""
     head = find_head(context)
     if head is None:
         return "Select the head: a mesh object."

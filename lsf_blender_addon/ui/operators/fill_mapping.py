@@ -1,4 +1,4 @@
-"""Copy the recognised mapping into the list, where it can be edited."""
+"""Edit as List: copies the recognised mapping into a list that can be edited."""
 
 import bpy
 

@@ -1,4 +1,4 @@
-"""Find Landmarks: the server finds the face, without blocking Blender."""
+"""Find Landmarks: the server finds the face on the mesh, without blocking Blender."""
 
 import bpy
 
@@ -37,12 +37,12 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
         assert isinstance(finding, FaceFinding)
         assert finding.character is not None
         plan = face_plan.plan(finding.character, finding.job.header, finding.job.arrays)
-        assert plan is not None  # a whole result of `prepare_face` tells where the face is
+        assert plan is not None  # every valid result of `prepare_face` has landmarks
         return face_result.write(character.find_objects(finding.character), plan)
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why the face cannot be searched now, as a sentence; empty if it can."""
+    """Return why Find Landmarks is disabled, as a sentence; empty if it is not."""
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     if server_python() is None:

@@ -47,7 +47,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 
 def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scene, "bpy.types.SoundStrip"]:
-    """Return the chosen head, the scene of the sequencer and the chosen sound strip; quick enough for `poll`.
+    """Return the chosen head, the scene of the sequencer and the chosen sound strip. Fast enough for `poll`.
 
     Raises:
         UserError: One of them is missing or cannot be used, or the speech engine is not installed.

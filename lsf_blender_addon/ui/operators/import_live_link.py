@@ -69,6 +69,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
         return {"FINISHED"}
 
     def _import(self, context: bpy.types.Context) -> str:
+        """Write the recording into an Action, and return what is reported. Raises UserError if it does not fit."""
         head, scene = require_head(context), compat.sequencer_scene(context)
         recording = live_link.read(self.filepath, self.rate)
         fps, name = strips.scene_fps(scene), Path(self.filepath).name
@@ -80,7 +81,16 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
                 "press Generate for any line first to add the ARKit shape keys"
             )
         line = Line(
-            name, scene.name, self.filepath, None, fps, self.first_frame, len(values), 0.0, len(values) / fps, 0.0
+            strip=name,
+            scene=scene.name,
+            path=self.filepath,
+            packed=None,
+            fps=fps,
+            first_frame=self.first_frame,
+            frames=len(values),
+            start=0.0,
+            duration=len(values) / fps,
+            t0=0.0,
         )
         actions.check(mesh_of(head), line)
         bound = None if self.every_frame else key_reduction.ErrorBound()
@@ -96,7 +106,7 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why nothing can be imported, as a sentence; empty if it can."""
+    """Return why Import is disabled, as a sentence; empty if it is not."""
     try:
         head = usable_head(context)
     except UserError as error:

@@ -27,7 +27,7 @@ class LSF_OT_install_text_encoder(bpy.types.Operator):
 
 
 def disabled_reason() -> str:
-    """Return why the text encoder cannot be installed now, as a sentence; empty if it can."""
+    """Return why the button is disabled, as a sentence; empty if it is not."""
     if not is_complete(environment.environment_folder()):
         return "Install the speech engine first."
     return make_environment.disabled_reason()

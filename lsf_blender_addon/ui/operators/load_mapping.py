@@ -10,16 +10,18 @@ from ..blender_types import OperatorResult
 from ..head import require_head
 from .poll import enabled_with_own_keys
 
-_items: list[tuple[str, str, str]] = []  # Blender keeps no reference to the strings of a dynamic enum
+_items: list[tuple[str, str, str]] = []  # keeps the strings of the enum alive, to which Blender holds no reference
 
 
 def _known(_operator: bpy.types.Operator, _context: bpy.types.Context | None) -> list[tuple[str, str, str]]:
+    """Return the items of the enum: the saved mappings, then the built-in ones."""
     groups = ("saved", "Saved by you", _saved()), ("built-in", "Included in the add-on", families.built_in())
     _items[:] = [(f"{kind}:{family.name}", family.name, tooltip) for kind, tooltip, group in groups for family in group]
     return _items
 
 
 def _saved() -> list[families.Family]:
+    """Return the mappings that the artist has saved."""
     return families.saved(rig.saved_mappings_folder())[0]
 
 

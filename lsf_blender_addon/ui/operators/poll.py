@@ -1,4 +1,4 @@
-"""The reason why a button is disabled, for its tooltip."""
+"""Functions for `poll` that show in the tooltip why a button is disabled."""
 
 import bpy
 

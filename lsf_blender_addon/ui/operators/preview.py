@@ -39,7 +39,7 @@ class LSF_OT_preview(bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why nothing can be played, as a sentence; empty if it can."""
+    """Return why Preview is disabled, as a sentence; empty if it is not."""
     if context.screen is None or bpy.app.background:
         return "There is no window for the preview."
     if context.screen.is_animation_playing:

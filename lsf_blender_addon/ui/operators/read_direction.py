@@ -15,7 +15,7 @@ from ..properties.emotion import emotion_label
 from .batch_modal import BatchModal
 from .poll import enabled_unless
 
-MIN_WEIGHT = 0.25  # of the strongest emotion: below, the text is ambiguous
+MIN_WEIGHT = 0.25  # of the strongest emotion; if it is less, the text is ambiguous
 
 
 class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
@@ -53,7 +53,7 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why no direction can be read now, as a sentence; empty if it can."""
+    """Return why Set Emotion from Text is disabled, as a sentence; empty if it is not."""
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     if server_python() is None:

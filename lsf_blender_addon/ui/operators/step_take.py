@@ -41,7 +41,7 @@ class LSF_OT_step_take(bpy.types.Operator):
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why there is no other take to play, as a sentence; empty if there is."""
+    """Return why the buttons for takes are disabled, as a sentence; empty if they are not."""
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     try:
