@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Before numpy and torch read it: leave a core to Blender. Threads that wait for a core that Blender holds made the
-# model several times slower than one thread alone.
+# Set before numpy and torch read it. One core is left to Blender: with a thread on every core, the threads wait for the
+# one whose core Blender uses, and the model was several times slower than on a single thread.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
 
 from .cli import main

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         "on stdin and stdout that docs/protocol.md describes.",
     )
     common = argparse.ArgumentParser(add_help=False)
-    for p in (top, common):  # the options may stand before or after the command
+    for p in (top, common):  # the options are accepted before and after the command
         _add_common(p)
     commands = top.add_subparsers(dest="command")
     _add_generate(commands.add_parser("generate", parents=[common], help="animate a head: one .npz per sound file"))
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_common(p: argparse.ArgumentParser) -> None:
-    """Add the options of all commands. SUPPRESS: a command's default must not replace a value before the command."""
+    """Add the options of all commands. Default SUPPRESS: a command must not reset an option that precedes it."""
     p.add_argument(
         "--checkpoint", metavar="FOLDER", default=argparse.SUPPRESS, help="the model (default: the one that ships)"
     )
@@ -150,13 +150,14 @@ def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_fo
 
 
 def save(path: Path, result: Result) -> None:
-    """Write a result as .npz. Its keys are a contract with everything that reads them: do not rename any.
+    """Write a result as .npz. Other programs read these files: keep the names of the arrays.
 
     Args:
         path: The file to write.
-        result: The result. Its layers are arrays of their own; "report" and "seconds" are JSON texts.
+        result: The result. Each of its layers is an array; "landmarks68" are vertex indices (68,); "seconds" is JSON
+            text.
     """
-    arrays: dict[str, Any] = {  # all that np.savez can convert to arrays
+    arrays: dict[str, Any] = {  # whatever np.savez converts to arrays
         **result.layers,
         "fps": result.fps,
         "t0": result.t0,
@@ -174,8 +175,8 @@ def save(path: Path, result: Result) -> None:
     np.savez(path, **arrays)
 
 
-def _fail(error: Exception, about: str = "") -> int:
-    """Print the sentence of an error, after the name of what it is about. Returns the exit code."""
+def _fail(error: Exception, file_name: str = "") -> int:
+    """Print an error's sentence on stderr, after the name of the file that it concerns. Returns the exit code."""
     _, sentence = message_loop.explain(error)
-    print(f"{about}: {sentence}" if about else sentence, file=sys.stderr)
+    print(f"{file_name}: {sentence}" if file_name else sentence, file=sys.stderr)
     return 2

@@ -25,28 +25,32 @@ if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from .face.space import FaceSpace
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
-MAX_FPS, MAX_TEMPERATURE = 240, 2.0
+MAX_FPS = 240  # frames per second
+MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
-MAX_CURVE_BYTES = 1 << 30  # the payload of a message is limited to as much
+MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
 
 Report = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a sentence for people."""
 
+IsCancelled = Callable[[], bool]
+"""Returns true when the job shall stop."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What an artist may choose.
+    """The settings of one animation.
 
     Attributes:
         fps: Frames per second of the result; None is the model's own rate.
         t0: Seconds of the audio at which frame 0 lies; may be negative.
         temperature: 0 is the most likely take, the same every time; the variation of takes grows with it.
-        seed: Which take, at a temperature above 0, and which layers.
+        seed: Selects the take, at a temperature above 0, and the layers.
         emotion: One of EMOTIONS, shown instead of the detected emotion or mixed with it; None is the detected one.
         emotion_strength: 0 (none at all) to 1.
         emotion_mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is chosen, else 0.
-        layers: Keys of LAYERS, each of which becomes a curve of its own.
+        layers: Keys of LAYERS; each becomes a separate curve.
 
     Raises:
         LSFError: "bad_settings" if a value is out of range.
@@ -73,7 +77,7 @@ class Settings:
         self.direction()
         if unknown := sorted(set(self.layers) - set(layers.LAYERS)):
             known = ", ".join(layers.LAYERS)
-            raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose of {known}.')
+            raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose one of {known}.')
 
     def direction(self) -> Direction:
         """Return the direction for the whole line."""
@@ -93,7 +97,7 @@ class Result:
     mesh: Mesh
     rig_motion: NDArray[np.float32] | None  # (F, R) weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
-    layers: dict[str, NDArray[np.float32]]  # those asked for: blinks (F,), gaze (F, 2), head (F, 3)
+    layers: dict[str, NDArray[np.float32]]  # those requested: blinks (F,), gaze (F, 2), head (F, 3)
 
 
 class Engine:
@@ -130,8 +134,9 @@ class Engine:
         rate: float,
         mesh: Mesh | None = None,
         settings: Settings | None = None,
+        *,
         report: Report = lambda fraction, text: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: IsCancelled = lambda: False,
         landmarks: FloatArray | None = None,
         parts: IntArray | None = None,
         own_rig: rig_solver.Rig | None = None,
@@ -143,19 +148,19 @@ class Engine:
             samples: (N,) or (N, C) speech.
             rate: Its sample rate in Hz.
             mesh: The neutral mesh; None is the project's own head.
-            settings: What the artist chose; None is all defaults.
+            settings: The settings; None takes their defaults.
             report: Called with the progress.
-            cancelled: Returns true when the job is to stop.
+            cancelled: Called between stages and windows; returns true when the job shall stop.
             landmarks: (68, 3) known landmarks of the mesh, see `face.space.fit`.
             parts: (V,) known parts of the mesh, see `face.space.fit`.
-            own_rig: Shape keys of the mesh to solve for, too.
+            own_rig: Shape keys of the mesh whose weights are to be solved for.
             direction: Emotion over time, row i at frame i of the result; None takes the emotion of the settings.
 
         Returns:
             The curves and the face space that they move.
 
         Raises:
-            LSFError: Anything wrong with the input, see docs/protocol.md.
+            LSFError: If the input cannot be used; docs/protocol.md lists the codes.
             Cancelled: If `cancelled` returned true.
         """
         settings = settings or Settings()
@@ -163,20 +168,21 @@ class Engine:
         clock = _Clock(cancelled)
         report(0.0, "Analysing the speech")
         speech = audio.to_mono_16k(samples, rate)
-        count = self._frame_count(speech, fps, t0)
+        shapes = 0 if own_rig is None else len(own_rig.shapes)
+        count = self._frame_count(speech, fps, t0, shapes)
         clock.lap("audio")
         report(0.02, "Finding the face")
-        mesh, face = self._face(mesh, landmarks, parts, _part(report, 0.02, 0.3), cancelled)
+        mesh, face = self._face(mesh, landmarks, parts, _stage(report, 0.02, 0.3), cancelled)
         clock.lap("face")
         performance = perform(
             self.model,
             speech,
             face.identity,
-            settings.temperature,
-            settings.seed,
-            (direction or settings.direction()).resampled(self._times(speech), fps, t0),
-            _part(report, 0.3, 0.98),
-            cancelled,
+            temperature=settings.temperature,
+            seed=settings.seed,
+            direction=(direction or settings.direction()).resampled(self._times(speech), fps, t0),
+            report=_stage(report, 0.3, 0.98),
+            cancelled=cancelled,
         )
         clock.lap("model")
         report(0.98, "Resampling the curves")
@@ -197,15 +203,15 @@ class Engine:
         landmarks: FloatArray | None = None,
         parts: IntArray | None = None,
         report: Report = lambda fraction, text: None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: IsCancelled = lambda: False,
     ) -> "FaceSpace":
         """Fit a face, or take it from the cache; see the function `prepare_face`."""
         return prepare_face(mesh, self._faces, landmarks, parts, report, cancelled)
 
-    def _frame_count(self, speech: FloatArray, fps: float, t0: float) -> int:
-        """Number of frames of the result. Raises LSFError("long_audio") before any work if they are too many."""
+    def _frame_count(self, speech: FloatArray, fps: float, t0: float, shapes: int) -> int:
+        """Number of frames of the result. Raises LSFError("long_audio") if the largest array would be too large."""
         count = frame_count(len(speech) / audio.SAMPLE_RATE, fps, t0)
-        if count * len(self.model.config.channels) * np.float32().itemsize > MAX_CURVE_BYTES:
+        if count * max(shapes, len(self.model.config.channels)) * np.float32().itemsize > MAX_CURVE_BYTES:
             raise LSFError("long_audio", f"{count} frames are too many: cut the audio, or lower the frame rate.")
         return count
 
@@ -215,9 +221,9 @@ class Engine:
         landmarks: FloatArray | None,
         parts: IntArray | None,
         report: Report,
-        cancelled: Callable[[], bool],
+        cancelled: IsCancelled,
     ) -> tuple[Mesh, "FaceSpace"]:
-        """Mesh and face space of a job, whose channels are those of the model."""
+        """Mesh and face space of a job. Raises LSFError if the face has other channels than the model."""
         if mesh is None:
             mesh, face = default_head()
         else:
@@ -245,17 +251,17 @@ def prepare_face(
     landmarks: FloatArray | None = None,
     parts: IntArray | None = None,
     report: Report = lambda fraction, text: None,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: IsCancelled = lambda: False,
 ) -> "FaceSpace":
     """Fit a face, or take it from the cache. It needs no model.
 
     Args:
         mesh: The neutral mesh.
         faces: The cache.
-        landmarks: (68, 3) known landmarks, rows of NaN where they are not known.
-        parts: (V,) known parts, −1 where they are not known.
+        landmarks: (68, 3) in the space of the mesh; rows of NaN are detected.
+        parts: (V,) part of each vertex, see `face.space.fit`; −1 is detected.
         report: Called with the progress.
-        cancelled: Returns true when the job is to stop.
+        cancelled: Returns true when the job shall stop.
 
     Returns:
         The face space of the mesh.
@@ -337,7 +343,7 @@ def resample_motion(
 
 
 def default_head() -> tuple[Mesh, "FaceSpace"]:
-    """Return the project's own head and its face space: nothing is fitted, its identity is the average."""
+    """Return the project's own head and its face space. Its identity is the average; nothing is fitted."""
     from .face import parts
     from .face.head import load_head
     from .face.space import FaceSpace
@@ -348,22 +354,22 @@ def default_head() -> tuple[Mesh, "FaceSpace"]:
         basis=head.basis,
         landmarks68=head.landmarks68,
         landmark_vertices=head.landmark_vertices,
-        identity=np.zeros(50, np.float32),
+        identity=np.zeros(len(head.identity_modes), np.float32),
         parts=parts.canonical_parts(head),
         report={},
     )
     return Mesh(head.vertices, head.triangles), face
 
 
-def _part(report: Report, low: float, high: float) -> Report:
-    """Report the progress of a stage as the part from `low` to `high` of the whole job."""
+def _stage(report: Report, low: float, high: float) -> Report:
+    """Return a report for one stage, which maps its progress to the range from `low` to `high` of the whole job."""
     return lambda fraction, text: report(low + (high - low) * fraction, text)
 
 
 class _Clock:
     """Measures the wall time of each stage, and stops a cancelled job between two of them."""
 
-    def __init__(self, cancelled: Callable[[], bool]):
+    def __init__(self, cancelled: IsCancelled):
         self.seconds: dict[str, float] = {}
         self._cancelled, self._last = cancelled, time.perf_counter()
 

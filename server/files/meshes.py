@@ -25,12 +25,12 @@ class Mesh:
         faces: (P, N) int32 polygons of the file, padded with −1 at the end; the triangles if there are none.
 
     Raises:
-        LSFError: "bad_mesh" or "empty_mesh" if the arrays are no mesh.
+        LSFError: "bad_mesh" or "empty_mesh" if the arrays do not describe a mesh.
     """
 
-    vertices: NDArray[Any]
-    triangles: NDArray[Any]
-    faces: NDArray[Any] | None = None
+    vertices: FloatArray
+    triangles: IntArray
+    faces: IntArray | None = None
 
     def __post_init__(self) -> None:
         vertices, triangles = np.asarray(self.vertices), np.asarray(self.triangles)
@@ -69,7 +69,7 @@ def load(path: str | os.PathLike[str]) -> Mesh:
     path = Path(path)
     reader = {".obj": _read_obj, ".ply": _read_ply, ".npz": _read_npz}.get(path.suffix.lower())
     if reader is None:
-        raise LSFError("bad_mesh", f'"{path.name}" is no mesh file that can be read: use .obj, .ply or .npz.')
+        raise LSFError("bad_mesh", f'"{path.name}" is not a mesh file of a known format: use .obj, .ply or .npz.')
     if not path.is_file():
         raise LSFError("no_file", f'There is no mesh file "{path}".')
     try:
@@ -82,7 +82,7 @@ def load(path: str | os.PathLike[str]) -> Mesh:
 
 
 def from_polygons(vertices: FloatArray, faces: IntArray) -> Mesh:
-    """Make a mesh of polygons, which become fans of triangles.
+    """Make a mesh from polygons. Each becomes a fan of triangles.
 
     Args:
         vertices: (V, 3).

@@ -1,7 +1,7 @@
 """Brows mark prominence: they rise on stressed syllables (Cavé et al. 1996; Krahmer and Swerts 2007).
 
-Loudness and pitch of a syllable can be measured, so this is a rule and not learned. Where the network's own brows are
-higher, they stay; what emotion adds comes later.
+Loudness and pitch of a syllable can be measured, so this is a rule and not learned. `perform` takes the maximum of
+these curves and the network's brow curves, and adds emotion afterwards.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from . import prosody
 from .easing import attack_release
 
 GAINS = {"browInnerUp": 0.5, "browOuterUp": 0.35, "eyeWide": 0.12}  # weight of each channel at full prominence
-LOUDNESS_RANGE = 14.0  # decibels below the loud parts at which loudness counts nothing
-ACCENT_START, ACCENT_FULL = 1.5, 7.5  # semitones above the voice's median: an accent begins, an accent is full
+LOUDNESS_RANGE = 14.0  # decibels below the loud parts; quieter syllables have no prominence
+ACCENT_START, ACCENT_FULL = 1.5, 7.5  # semitones above the voice's median at which an accent begins and is full
 LOUDNESS_SHARE = 0.15  # prominence of a loud syllable without a pitch accent
 ATTACK, RELEASE = 0.08, 0.3  # time constants in seconds
 
@@ -30,11 +30,9 @@ def brow_prominence(voice: prosody.Voice, activity: FloatArray, fps: float) -> N
     Returns:
         ARKit curves (F, 52), 0 to 1; all channels but those of GAINS are 0.
     """
-    from scipy.ndimage import median_filter
-
     frames = len(activity)
     loudness = prosody.at_frames(prosody.relative_loudness(voice.level, LOUDNESS_RANGE), frames, fps)
-    pitch = prosody.at_frames(median_filter(voice.pitch, 5), frames, fps)
+    pitch = prosody.at_frames(prosody.median_filtered(voice.pitch), frames, fps)
     accent = np.clip((pitch - ACCENT_START) / (ACCENT_FULL - ACCENT_START), 0, 1)
     prominence = attack_release(activity * (loudness * (accent + LOUDNESS_SHARE)), ATTACK, RELEASE, fps)
     curves = np.zeros((frames, len(CHANNELS)), np.float32)

@@ -1,4 +1,4 @@
-"""Smoothing over time with different speeds up and down."""
+"""Smoothing over time with different time constants for rise and fall."""
 
 import numpy as np
 from numpy.typing import NDArray

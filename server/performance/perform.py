@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # it loads torch, which must not delay the server's first ans
 
 @dataclass
 class Performance:
-    """Curves of F frames at the model's rate for K channels; motion − expression is the speech alone."""
+    """Curves of F frames at the model's rate for K channels. motion − expression is the speech alone."""
 
     motion: NDArray[np.float32]  # (F, K)
     expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
@@ -32,6 +32,7 @@ def perform(
     model: "LSF",
     audio: NDArray[np.float32],
     identity: NDArray[np.float32] | None = None,
+    *,
     temperature: float = 0.0,
     seed: int = 0,
     direction: Direction | None = None,
@@ -40,18 +41,18 @@ def perform(
 ) -> Performance:
     """Animate a line of speech.
 
-    Models with other channels than ARKit's get the network output only.
+    For a model with other channels than ARKit's, the curves are the network output alone.
 
     Args:
         model: The network.
         audio: (N,) speech at 16 kHz.
         identity: (I,) identity coefficients of the face; None is the average face.
         temperature: 0 is deterministic; the variation of takes grows with it.
-        seed: Which take, at a temperature above 0.
+        seed: Selects the take, at a temperature above 0.
         direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
             emotion detected in the voice.
         report: Called with the fraction done, 0 to 1, and a sentence.
-        cancelled: Returns true when the job is to stop.
+        cancelled: Returns true when the job shall stop.
 
     Returns:
         The curves.
@@ -62,13 +63,14 @@ def perform(
     """
     from ..model import synthesize
 
-    output, fps = synthesize(model, audio, identity, temperature, seed, report, cancelled), model.config.fps
+    fps = model.config.fps
+    output = synthesize(model, audio, identity, temperature=temperature, seed=seed, report=report, cancelled=cancelled)
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
         return Performance(speech, np.zeros_like(speech), detected)
     voice = prosody.measure(audio)
     activity = emotion_expression.speech_activity(voice.level, lip_contact.opening(speech), fps)
-    if output.emotion.shape[1] == len(EMOTION_CLASSES):  # else the model has no emotion reader, or other classes
+    if output.emotion.shape[1] == len(EMOTION_CLASSES):  # otherwise there is no emotion reader, or it has other classes
         probabilities = emotion_expression.smooth_probabilities(output.emotion, activity, fps)
         detected = emotion_expression.detected_emotion(probabilities)
     speech = np.maximum(speech, brow_prominence(voice, activity, fps))

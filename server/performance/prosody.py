@@ -24,10 +24,14 @@ PITCH_BLOCK = 3000  # windows analysed at a time, so that hours of speech need l
 LOUD_PERCENTILE = 95  # of the levels: the loud parts of a voice
 MIN_PAUSE = 0.2  # seconds; the closure of a plosive is shorter
 PAUSE_DEPTH = 30.0  # decibels below the loud parts
-ACCENT_RANGE = 15  # decibels below the loud parts at which a syllable counts nothing
-ACCENT_PITCH_RANGE = 8  # semitones above the median at which pitch counts in full
+ACCENT_RANGE = 15  # decibels below the loud parts; quieter syllables have no prominence
+ACCENT_PITCH_RANGE = 8  # semitones above the median of full prominence
+MIN_ACCENT_PITCH = -0.5  # lower limit of pitch / ACCENT_PITCH_RANGE: a low voice weakens an accent only so far
+LOUDNESS_WEIGHT, PITCH_WEIGHT = 0.65, 0.35  # of an accent: loudness marks it more reliably (Kochanski et al. 2005)
+MIN_ACCENT_HEIGHT, MIN_ACCENT_PROMINENCE = 0.3, 0.12  # of a maximum, see scipy.signal.find_peaks
 MIN_ACCENT_DISTANCE = 0.35  # seconds, about two syllables
 SYLLABLE_WINDOW = 9  # hops of the Hann window that smooths over a syllable: 140 ms without its zeros
+PITCH_MEDIAN = 5  # hops of the median filter of pitch, 100 ms: it removes single octave errors
 
 
 class Accents(NamedTuple):
@@ -121,10 +125,16 @@ def _pitch_of_windows(windows: NDArray[np.float32]) -> tuple[FloatArray, NDArray
     return 12 * np.log2(SAMPLE_RATE / (lags.argmax(1) + MIN_LAG)), lags.max(1) > VOICING_THRESHOLD
 
 
+def median_filtered(pitch: FloatArray) -> FloatArray:
+    """Return pitch (n,) without single outliers: the median of PITCH_MEDIAN neighbouring values."""
+    from scipy.ndimage import median_filter
+
+    filtered: FloatArray = median_filter(pitch, PITCH_MEDIAN)
+    return filtered
+
+
 def accents(audio: FloatArray) -> Accents:
     """Find the stressed syllables: local maxima of a prominence of loudness and pitch.
-
-    Both mark an accent, loudness the more reliably (Kochanski et al. 2005).
 
     Args:
         audio: (N,) speech at 16 kHz.
@@ -132,17 +142,19 @@ def accents(audio: FloatArray) -> Accents:
     Returns:
         Time and strength of each accent; none if the sound is shorter than 0.1 s.
     """
-    from scipy.ndimage import median_filter
     from scipy.signal import find_peaks
 
     level = loudness(audio)
-    if len(level) < 5:
+    if len(level) < PITCH_MEDIAN:
         return Accents(np.zeros(0), np.zeros(0))
-    height = np.clip(median_filter(pitch(audio), 5) / ACCENT_PITCH_RANGE, -0.5, 1)
+    height = np.clip(median_filtered(pitch(audio)) / ACCENT_PITCH_RANGE, MIN_ACCENT_PITCH, 1)
+    stress = relative_loudness(level, ACCENT_RANGE) * (LOUDNESS_WEIGHT + PITCH_WEIGHT * height)
     hann = np.hanning(SYLLABLE_WINDOW)[1:-1]
-    prominence = np.convolve(relative_loudness(level, ACCENT_RANGE) * (0.65 + 0.35 * height), hann / hann.sum(), "same")
+    prominence = np.convolve(stress, hann / hann.sum(), "same")
     distance = round(MIN_ACCENT_DISTANCE * SAMPLE_RATE / HOP_LENGTH)
-    peaks, properties = find_peaks(prominence, height=0.3, prominence=0.12, distance=distance)
+    peaks, properties = find_peaks(
+        prominence, height=MIN_ACCENT_HEIGHT, prominence=MIN_ACCENT_PROMINENCE, distance=distance
+    )
     return Accents(centres(len(level))[peaks], np.clip(properties["peak_heights"], 0, 1))
 
 

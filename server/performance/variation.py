@@ -1,7 +1,7 @@
-"""Take variation: how one line differs from take to take beyond what the network's codes vary.
+"""Take variation: differences between takes of a line, in addition to the sampled codes of the network.
 
-A person who repeats a line moves more or less, lifts the brows elsewhere, and shows more or less emotion; the lips
-still meet on every p, b and m. Slow random curves scale the mouth's opening, the brows, the lids and the emotion.
+A person who repeats a line moves more or less, raises the brows at other words, and shows more or less emotion; the
+lips still meet on every p, b and m. Slow random curves scale the mouth's opening, the brows, the lids and the emotion.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from ..arkit import CHANNELS
 
 KNOT_INTERVAL = 1.2  # seconds from one random value to the next
 OPENING_SPREAD, EMOTION_SPREAD, BROW_SPREAD, LID_SPREAD = 0.9, 1.5, 0.9, 0.5  # standard deviations at temperature 1
+CONSTANT_SHARE, VARYING_SHARE = 0.7, 0.7  # of the deviation: over the line, and from knot to knot
+MAX_DEVIATION = 2  # standard deviations
 MOUTH = [i for i, c in enumerate(CHANNELS) if c.startswith(("jaw", "mouth"))]
 BROW_RAISE = [i for i, c in enumerate(CHANNELS) if c.startswith(("browInnerUp", "browOuterUp"))]
 BROW = [i for i, c in enumerate(CHANNELS) if c.startswith("brow")]
@@ -47,14 +49,14 @@ class Take:
             seed: The same seed gives the same take.
 
         Returns:
-            The curves of the take. Part of each is constant over the line, part of it varies slowly.
+            The curves of the take: the sum of a part that is constant over the line and a part that varies slowly.
         """
         from scipy.interpolate import PchipInterpolator
 
-        rng = np.random.default_rng((seed, 7))
+        rng = np.random.default_rng((seed, 7))  # 7 and the like in other modules: independent streams of one seed
         knots = np.arange(int(frames / fps / KNOT_INTERVAL) + 3) * KNOT_INTERVAL
         constant, varying = rng.standard_normal((4, 1)), rng.standard_normal((4, len(knots)))
-        values = np.clip(0.7 * constant + 0.7 * varying, -2, 2)
+        values = np.clip(CONSTANT_SHARE * constant + VARYING_SHARE * varying, -MAX_DEVIATION, MAX_DEVIATION)
         curves = temperature * PchipInterpolator(knots, values, axis=1)(np.arange(frames) / fps)
         opening, emotion, brows, lids = curves.astype(np.float32)
         return cls(

@@ -4,12 +4,11 @@ See docs/protocol.md.
 """
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine import Engine, Report, Result, Settings
+from ..engine import Engine, IsCancelled, Report, Result, Settings
 from ..errors import LSFError
 from ..face.rig_solver import Rig
 from ..files import audio
@@ -24,14 +23,13 @@ if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from ..face.space import FaceSpace
 
 MAX_JOB_NAME = 64  # characters
-MAX_SHOWN = 40  # characters of a client's value in a message
+MAX_QUOTED = 40  # characters of a client's value in a message
 MAX_NUMBER = 2**53  # magnitude up to which float64 holds every whole number
 
 Reply = tuple[wire.Header, wire.Arrays]
-Cancelled = Callable[[], bool]
 
 
-def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: Cancelled) -> Reply:
+def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: IsCancelled) -> Reply:
     """Run a `generate` request.
 
     Args:
@@ -39,13 +37,13 @@ def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: R
         header: Fields of the request.
         arrays: Arrays of the request.
         report: Called with the progress.
-        cancelled: Returns true when the job is to stop.
+        cancelled: Returns true when the job shall stop.
 
     Returns:
         Fields and arrays of the result.
 
     Raises:
-        LSFError: Anything wrong with the request, see docs/protocol.md.
+        LSFError: If the request cannot be carried out; docs/protocol.md lists the codes.
         Cancelled: If `cancelled` returned true.
     """
     samples, rate = _sound(header, arrays, report)
@@ -57,18 +55,18 @@ def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: R
         rate,
         mesh,
         settings,
-        report,
-        cancelled,
+        report=report,
+        cancelled=cancelled,
         landmarks=arrays.get("landmarks68"),
         parts=arrays.get("parts"),
         own_rig=_rig(header, arrays, mesh),
-        direction=None if control is None else Direction.of_control(control),
+        direction=None if control is None else Direction.from_control(control),
     )
     return _generate_fields(result), _generate_arrays(result, own_head=mesh is None)
 
 
 def prepare_face(
-    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: Cancelled
+    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: IsCancelled
 ) -> Reply:
     """Run a `prepare_face` request; arguments, result and errors as in `generate`."""
     mesh = _mesh(arrays)
@@ -81,7 +79,7 @@ def prepare_face(
 
 
 def read_emotion(
-    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: Cancelled
+    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: IsCancelled
 ) -> Reply:
     """Run a `read_emotion` request; arguments, result and errors as in `generate`."""
     if not isinstance(header.get("text"), str):
@@ -95,17 +93,17 @@ RUN = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_
 
 
 def job_name(header: wire.Header) -> str:
-    """Return the field `job`. Raises LSFError("bad_request") if it is no text of 1 to MAX_JOB_NAME characters."""
+    """Return the field `job`. Raises LSFError("bad_request") unless it is a text of 1 to MAX_JOB_NAME characters."""
     job = header.get("job")
     if not isinstance(job, str) or not 0 < len(job) <= MAX_JOB_NAME:
         raise LSFError("bad_request", f"job must be a text of 1 to {MAX_JOB_NAME} characters.")
     return job
 
 
-def shown(value: object) -> str:
-    """Return the representation of a client's value, cut to MAX_SHOWN characters for a message."""
+def quoted(value: object) -> str:
+    """Return the representation of a client's value for a message, cut to MAX_QUOTED characters."""
     text = repr(value)
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
 
 def _sound(header: wire.Header, arrays: wire.Arrays, report: Report) -> tuple[FloatArray, float]:
@@ -134,7 +132,7 @@ def _settings(header: wire.Header) -> Settings:
         fps=_optional_number(fields, "fps"),
         t0=_number(fields, "t0", 0.0),
         temperature=_number(fields, "temperature", 0.0),
-        seed=_number(fields, "seed", 0),  # type: ignore[arg-type]  # Settings refuses what is no whole number
+        seed=_number(fields, "seed", 0),  # type: ignore[arg-type]  # Settings refuses a fraction
         layers=_names(fields, "layers"),
         emotion=_text(fields, "emotion"),
         emotion_strength=_number(fields, "emotion_strength", 1.0),
@@ -209,7 +207,7 @@ def _number(fields: wire.Header, name: str, default: float | None = None) -> flo
     if value is not None:
         return value
     if default is None:
-        raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
+        raise LSFError("bad_request", f"{name} must be a number, not {quoted(value)}.")
     return default
 
 
@@ -219,7 +217,7 @@ def _optional_number(fields: wire.Header, name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
-        raise LSFError("bad_request", f"{name} must be a number, not {shown(value)}.")
+        raise LSFError("bad_request", f"{name} must be a number, not {quoted(value)}.")
     return value
 
 
@@ -227,7 +225,7 @@ def _text(fields: wire.Header, name: str) -> str | None:
     """A text, or None if it is left out or null."""
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise LSFError("bad_request", f"{name} must be a text, not {shown(value)}.")
+        raise LSFError("bad_request", f"{name} must be a text, not {quoted(value)}.")
     return value
 
 
@@ -237,5 +235,5 @@ def _names(fields: wire.Header, name: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise LSFError("bad_request", f"{name} must be a list of names, not {shown(value)}.")
+        raise LSFError("bad_request", f"{name} must be a list of names, not {quoted(value)}.")
     return tuple(value)

@@ -19,7 +19,7 @@ from .. import __version__
 from ..engine import Engine, available
 from ..errors import Cancelled, LSFError
 from . import requests, wire
-from .requests import job_name, shown
+from .requests import job_name, quoted
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Server:
             sink: Stream of replies.
             make_engine: Builds the engine. It is called in the worker thread after `hello`, and again at the next job
                 if it raised.
-            models: What `hello` says of the models.
+            models: The field "models" of the reply to `hello`.
             device: The requested device, which `hello` names until the engine is loaded.
         """
         self._reader, self._sink = wire.Reader(source), sink
@@ -66,7 +66,7 @@ class Server:
         self._greeted = False
         self._sending, self._lock = threading.Lock(), threading.Lock()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None: load the model
-        self._active: dict[str, Job] = {}  # queued, and the one at work; under _lock
+        self._active: dict[str, Job] = {}  # queued and running; guarded by _lock
         self._running: Job | None = None
 
     def run(self) -> None:
@@ -87,7 +87,7 @@ class Server:
                     if error.code == "truncated_frame":
                         break
         except (EOFError, OSError):  # OSError: the client no longer reads the replies
-            log.info("The client has gone.")
+            log.info("The client closed the connection.")
         with self._lock:
             for job in self._active.values():
                 job.cancelled.set()
@@ -108,14 +108,14 @@ class Server:
         elif isinstance(kind, str) and kind in requests.RUN:
             self._enqueue(header, arrays)
         else:
-            raise LSFError("unknown_message", f"The server knows no message of type {shown(kind)}.")
+            raise LSFError("unknown_message", f"There is no message of type {quoted(kind)}.")
 
     def _hello(self, header: wire.Header) -> None:
-        """Check the protocol, introduce the server, and let the worker load the model."""
+        """Check the protocol version, describe the server, and let the worker load the model."""
         if header.get("protocol") != wire.PROTOCOL:
             raise LSFError(
                 "version_mismatch",
-                f"The client speaks protocol {shown(header.get('protocol'))}, this "
+                f"The client speaks protocol {quoted(header.get('protocol'))}, this "
                 f"server {wire.PROTOCOL}: install add-on and server from the same release.",
             )
         self._send(
@@ -138,7 +138,7 @@ class Server:
         job = Job(header, arrays)
         with self._lock:
             if job.id in self._active:
-                raise LSFError("duplicate_job", f"A job {shown(job.id)} is at work already.")
+                raise LSFError("duplicate_job", f"A job {quoted(job.id)} is already queued or running.")
             if (
                 len(self._active) >= MAX_JOBS
                 or sum(j.bytes for j in self._active.values()) + job.bytes > MAX_QUEUED_BYTES
@@ -152,7 +152,7 @@ class Server:
         with self._lock:
             job = self._active.get(job_name(header))
             if job is None:
-                raise LSFError("unknown_job", f"There is no job {shown(header['job'])} to cancel: it may have ended.")
+                raise LSFError("unknown_job", f"There is no job {quoted(header['job'])} to cancel: it may have ended.")
             job.cancelled.set()
             waiting = job is not self._running
             if waiting:
@@ -163,7 +163,7 @@ class Server:
     # Worker thread
 
     def _work(self) -> None:
-        """Run jobs for ever: the thread is a daemon."""
+        """Run jobs until the process ends: the thread is a daemon."""
         while True:
             self._take(self._queue.get())
 
@@ -211,7 +211,7 @@ class Server:
             return {"type": "error", "job": job.id, "code": code, "message": sentence}, {}
 
     def _reporter(self, job: Job) -> Callable[[float, str], None]:
-        """Return a callback that sends progress: not too often, and never back."""
+        """Return a callback that sends progress: at a limited rate, and never a smaller fraction."""
         last_time, last_text, last_fraction = 0.0, "", 0.0
 
         def report(fraction: float, text: str) -> None:

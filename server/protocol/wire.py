@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-PROTOCOL = 1  # raised whenever a client of the old version would misunderstand the new one
+PROTOCOL = 1  # increased whenever a client of the previous version would misunderstand the new one
 MAGIC = b"LSF1"
 PREFIX = struct.Struct("<4sIQ")  # magic, bytes of the header, bytes of the payload
 MAX_HEADER = 1 << 20  # bytes
@@ -220,4 +220,4 @@ def _parse_spec(entry: object, header: Header) -> _Spec:
 
 def _no_constant(name: str) -> float:
     """Refuse NaN and Infinity, which Python's JSON parser accepts."""
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -13,7 +13,7 @@ CONTROL_SIZE = 2 + len(EMOTIONS)  # strength, mix, and a weight for each emotion
 
 @dataclass(frozen=True)
 class Direction:
-    """What the artist wants, one row a frame: strength · (mix · chosen + (1 − mix) · detected)."""
+    """The emotion to show, one row per frame: strength · (mix · chosen + (1 − mix) · detected)."""
 
     strength: FloatArray  # (F,) 0 to 1
     mix: FloatArray  # (F,) 0 to 1: the share of the chosen emotion; the rest is the detected one
@@ -32,13 +32,13 @@ class Direction:
             LSFError: "bad_settings" for an unknown emotion or a number out of range.
         """
         if emotion is not None and emotion not in EMOTIONS:
-            raise LSFError("bad_settings", f'There is no emotion "{emotion}": choose of {", ".join(EMOTIONS)}.')
+            raise LSFError("bad_settings", f'There is no emotion "{emotion}": choose one of {", ".join(EMOTIONS)}.')
         mix = float(emotion is not None) if mix is None else mix
         row = np.array([[strength, mix, *(float(name == emotion) for name in EMOTIONS)]])
-        return cls.of_control(row)
+        return cls.from_control(row)
 
     @classmethod
-    def of_control(cls, control: FloatArray) -> "Direction":
+    def from_control(cls, control: FloatArray) -> "Direction":
         """Make a direction from the rows of a request.
 
         Args:
@@ -48,7 +48,7 @@ class Direction:
             LSFError: "bad_settings" for another shape or a number out of range.
         """
         if control.ndim != 2 or control.shape[1] != CONTROL_SIZE or not len(control):
-            raise LSFError("bad_settings", f"Emotion over time needs {CONTROL_SIZE} numbers a frame.")
+            raise LSFError("bad_settings", f"Emotion over time needs {CONTROL_SIZE} numbers per frame.")
         if not ((control >= 0) & (control <= 1)).all():  # NaN fails, too
             raise LSFError("bad_settings", "Strength, mix and emotions must be between 0 and 1.")
         return cls(control[:, 0], control[:, 1], control[:, 2:])
@@ -58,7 +58,7 @@ class Direction:
 
         Args:
             times: (n,) seconds of the audio.
-            fps: Frames per second of the rows as they are.
+            fps: Rate of the rows in frames per second.
             t0: Time of row 0 in seconds of the audio.
 
         Returns:

@@ -14,7 +14,7 @@ from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from .. import prosody
 from ..easing import attack_release
 
-# Weights of the full pose; a name without a side stands for both. Action units in the comments.
+# Weights of the full pose; a name without a side stands for both sides. The comments name the action units.
 POSES: dict[str, dict[str, float]] = {
     "angry": {
         "browDown": 0.8,
@@ -51,17 +51,21 @@ POSES: dict[str, dict[str, float]] = {
         "browDownRight": 0.15,
     },  # 12 and 14 on one side
 }
-# For a voice unlike any in training, every class gets a few per cent and the right one half of its probability. So
-# probability above a floor counts as evidence, and the intensity saturates with it: e / (e + HALF_SATURATION).
+# For a voice unlike those in training, every class gets a few per cent, and the right class only half the probability.
+# So the evidence e is the probability above a floor, and the intensity is e / (e + HALF_SATURATION).
 PROBABILITY_FLOOR, HALF_SATURATION = 0.15, 0.10
-BOREDOM_AS_SADNESS = 0.3  # boredom has no pose of its own: a sad one of this strength
-READER_WINDOW = 3.0  # seconds from which the emotion reader takes its statistics
+BOREDOM_AS_SADNESS = 0.3  # strength of the sad pose that shows boredom, which has no pose
+READER_WINDOW = 3.0  # seconds from which the emotion reader takes its statistics: 2 · SPAN of server.model.emotion
 MOOD_SMOOTHING = 1.0  # seconds, standard deviation of the Gaussian over time
-SILENCE_DEPTH, SILENCE_LEVEL = 32, -60  # decibels below the loud parts, and of full scale: whichever is louder
-RESTING_OPENING, TALKING_OPENING = 0.001, 0.003  # metres of opening within half a second at rest, and in speech
-LOUDNESS_RANGE, PITCH_RANGE = 14, 6  # decibels below the loud parts, semitones above the median, of full arousal
+MIN_READER_WEIGHT = 1e-4  # of a window without speech; where nobody speaks at all, all windows count alike
+SILENCE_DEPTH, SILENCE_LEVEL = 32, -60  # decibels below the loud parts, dBFS: the higher of both separates silence
+RESTING_OPENING, TALKING_OPENING = 0.001, 0.003  # metres: largest lip aperture within half a second, at rest, in speech
+LOUDNESS_RANGE = 14  # decibels below the loud parts; quieter speech has no arousal
+PITCH_RANGE = 6  # semitones above the voice's median of full arousal
 AROUSAL_ATTACK, AROUSAL_RELEASE = 0.15, 0.6  # time constants in seconds
-ATTACK, RELEASE = 0.25, 0.6  # time constants in seconds with which a pose comes and goes
+ATTACK, RELEASE = 0.25, 0.6  # time constants in seconds of a pose's onset and decay
+ACTIVITY_HOLD = 1 / 3  # seconds of the maximum filter over speech activity: short gaps do not weaken a pose
+CALM_INTENSITY, AROUSAL_GAIN = 0.7, 0.45  # intensity of a pose at arousal 0, and what arousal 1 adds to it
 
 
 def pose(emotion: str) -> NDArray[np.float32]:
@@ -73,9 +77,9 @@ def pose(emotion: str) -> NDArray[np.float32]:
 
 
 def speech_activity(level: FloatArray, opening: FloatArray, fps: float) -> FloatArray:
-    """Detect where somebody speaks: the voice is loud and the lips move.
+    """Detect speech: the sound is loud and the lips move.
 
-    Breaths and noise may be as loud as a voice, but the mouth rests in them.
+    Breaths and noise may be as loud as a voice, but the lips do not move then.
 
     Args:
         level: (n,) level of the voice in decibels, see `prosody.loudness`.
@@ -96,7 +100,7 @@ def speech_activity(level: FloatArray, opening: FloatArray, fps: float) -> Float
 def smooth_probabilities(probabilities: FloatArray, activity: FloatArray, fps: float) -> NDArray[np.float32]:
     """Average the reader's probabilities over time, weighted by speech activity.
 
-    Half of a window that is silence reads as something else than the voice in it, so such windows count less.
+    The reader classifies a window that is partly silent differently from the voice in it, so its weight is lower.
 
     Args:
         probabilities: (F, E) probabilities of the emotion classes.
@@ -109,7 +113,7 @@ def smooth_probabilities(probabilities: FloatArray, activity: FloatArray, fps: f
     from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
     active_share = uniform_filter1d(activity, max(1, round(READER_WINDOW * fps)), mode="nearest")
-    weight = np.square(active_share)[:, None] + 1e-4
+    weight = np.square(active_share)[:, None] + MIN_READER_WEIGHT
     sigma = MOOD_SMOOTHING * fps
     total: FloatArray = gaussian_filter1d(weight * probabilities, sigma, 0, mode="nearest")
     return (total / gaussian_filter1d(weight, sigma, 0, mode="nearest")).astype(np.float32)
@@ -157,7 +161,7 @@ def expression_curves(
     loudness = prosody.at_frames(prosody.relative_loudness(voice.level, LOUDNESS_RANGE), frames, fps)
     pitch = prosody.at_frames(np.clip(voice.pitch / PITCH_RANGE, 0, 1), frames, fps)
     arousal = attack_release(0.5 * loudness + 0.5 * pitch, AROUSAL_ATTACK, AROUSAL_RELEASE, fps)
-    envelope = attack_release(maximum_filter1d(activity, max(1, round(fps / 3))), ATTACK, RELEASE, fps)
+    envelope = attack_release(maximum_filter1d(activity, max(1, round(ACTIVITY_HOLD * fps))), ATTACK, RELEASE, fps)
     poses = np.stack([pose(name) for name in EMOTIONS])
-    curves: FloatArray = (envelope * (0.7 + 0.45 * arousal))[:, None] * (emotions @ poses)
+    curves: FloatArray = (envelope * (CALM_INTENSITY + AROUSAL_GAIN * arousal))[:, None] * (emotions @ poses)
     return curves.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Layers: what a talking person does besides speaking, each as a curve of its own that can be thrown away."""
+"""Layers: movements of a talking person besides speech. Each is a separate curve that the artist can remove."""
 
 import zlib
 from collections.abc import Callable
@@ -21,13 +21,13 @@ def make_layers(
 ) -> dict[str, NDArray[np.float32]]:
     """Make the curves of some layers.
 
-    The same sound and seed give the same curves. Other lines get others, so that a scene does not repeat itself.
+    The same sound and seed give the same curves. Lines differ, so that a scene does not repeat itself.
 
     Args:
         names: Keys of LAYERS.
         audio: (N,) speech at 16 kHz.
         times: (F,) evenly spaced seconds of the audio.
-        seed: Which take.
+        seed: Selects the curves.
 
     Returns:
         For each name its curve (F, …), see the layer's module.

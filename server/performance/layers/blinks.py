@@ -1,7 +1,7 @@
 """Blinks: random in time, but likely at the end of a phrase.
 
-A network cannot learn them from sound: regression of rare random events gives eyes that never close. People who talk
-blink some twenty times a minute (Bentivoglio et al. 1997), often where a phrase ends (Nakano and Kitazawa 2010). The
+A network cannot learn them from sound: regression of rare random events gives eyes that never close. Talking people
+blink about twenty times a minute (Bentivoglio et al. 1997), often where a phrase ends (Nakano and Kitazawa 2010). The
 lids fall faster than they rise (Caffier et al. 2003).
 """
 
@@ -15,7 +15,7 @@ from .. import prosody
 CLOSING, CLOSED, OPENING = 0.10, 0.04, 0.20  # seconds of each phase
 MEDIAN_INTERVAL, LOG_SPREAD = 2.9, 0.45  # seconds between blinks: median, and standard deviation of the logarithm
 MIN_INTERVAL = 1.0  # seconds
-EARLY, LATE = 1.2, 0.8  # seconds by which a blink may leave its random time for the end of a phrase
+EARLY, LATE = 1.2, 0.8  # seconds by which a blink may move from its random time to the end of a phrase
 
 
 def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
@@ -69,7 +69,7 @@ def blink_times(audio: FloatArray, seed: int) -> FloatArray:
         planned = last + max(MIN_INTERVAL, MEDIAN_INTERVAL * np.exp(LOG_SPREAD * rng.standard_normal()))
         near = ends[(ends > max(last + MIN_INTERVAL, planned - EARLY)) & (ends < planned + LATE)]
         last = near[np.argmin(np.abs(near - planned))] if len(near) else planned
-        if last > duration - CLOSED - OPENING:  # a lid that is still closed on the last frame would stay so
+        if last > duration - CLOSED - OPENING:  # a lid that is closed on the last frame would stay closed
             return np.array(times)
         if last > CLOSING:
             times.append(last)

@@ -1,8 +1,8 @@
 """Gaze: small eye movements of a person who talks to somebody.
 
 The statistics are those of a talking person (Lee, Badler and Badler 2002, Eyes Alive): mutual gaze of 3.1 s and
-gaze aversion of 0.93 s in the mean, exponential amplitudes, and more shifts that are level or upright than oblique.
-Aversions are kept to 15 degrees, as the head would go along with larger ones (Stahl 1999). A speaker tends to look back
+gaze aversion of 0.93 s on average, exponential amplitudes, and more horizontal and vertical shifts than oblique ones.
+Aversions are limited to 15 degrees, because the head follows larger ones (Stahl 1999). A speaker tends to look back
 where a phrase ends (Kendon 1967). During mutual gaze, the eyes move between the partner's eyes and mouth. The duration
 of a saccade grows with its amplitude (the main sequence: Bahill, Clark and Stark 1975).
 """
@@ -17,14 +17,16 @@ from .. import prosody
 MUTUAL_GAZE, AVERSION = 3.13, 0.93  # mean seconds
 MIN_FIXATION = 0.25  # seconds
 MEAN_AMPLITUDE, MIN_AMPLITUDE, MAX_AMPLITUDE = 6.9, 3.0, 15.0  # degrees of an aversion, exponentially distributed
-DIRECTIONS = np.array([15.54, 6.46, 17.69, 7.44, 16.80, 7.89, 20.38, 7.79])  # per cent, every 45 degrees from level on
+DIRECTIONS = np.array(
+    [15.54, 6.46, 17.69, 7.44, 16.80, 7.89, 20.38, 7.79]
+)  # per cent, every 45 degrees, from the left upward
 FACE_TARGETS = np.array([[-1.5, 0.0], [1.5, 0.0], [0.0, -3.3]])  # degrees to eyes and mouth of a person 1.2 m away
 FACE_TARGET_SHARES = np.array([0.42, 0.42, 0.16])
 MEDIAN_FIXATION, LOG_SPREAD = 0.7, 0.5  # seconds on one of these: median, and standard deviation of the logarithm
 SCATTER = 0.3  # degrees, standard deviation about a target
 PHRASE_END_WAIT = 0.6  # seconds by which the look back may wait for the end of a phrase
 SACCADE, SACCADE_PER_DEGREE = 0.025, 0.0024  # seconds
-STRAIGHT_GAZE = 0.4  # seconds with which a line begins and ends
+STRAIGHT_GAZE = 0.4  # seconds of gaze straight ahead at the end of a line; once to twice as long at its start
 
 
 def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """Head motion: nods on stressed syllables, and a slow sway.
 
 A talker's head moves with the pitch and the loudness of the voice (Munhall et al. 2004): quickly on stressed syllables,
-hardly in pauses (Hadar et al. 1983), by a few degrees in all (Busso et al. 2007). The sizes of nods and sway were
-chosen by eye.
+little in pauses (Hadar et al. 1983), within a few degrees (Busso et al. 2007). The sizes of nods and sway were chosen
+by eye.
 """
 
 import numpy as np
@@ -13,13 +13,15 @@ from ...numerics import FloatArray, smoothstep
 from .. import prosody
 
 NOD, NOD_LOG_SPREAD = 3.0, 0.4  # degrees of a nod on the strongest accent; standard deviation of its logarithm
-UPWARD_SHARE = 0.15  # of the accents: the head goes up instead
+STRENGTH_EXPONENT = 1.5  # of an accent's strength: weak accents give small nods
+UPWARD_SHARE, UPWARD_SIZE = 0.15, 0.6  # share of the nods that go up instead, and their size relative to the others
 DOWN, UP = 0.22, 0.42  # seconds to the lowest point, and back
 NOD_DELAY = 0.04  # seconds from the accent to the lowest point
 SWAY = np.array([0.9, 1.1, 1.8])  # degrees about X (looks down), Y (tilts), Z (turns): standard deviation
-SWAY_INTERVAL = 0.6, 2.0  # seconds from one posture to the next
+MAX_SWAY = 2  # standard deviations
+SWAY_INTERVAL = 0.6, 2.0  # least and greatest seconds from one posture to the next
 PAUSE_SWAY = 0.35  # share of the sway that stays in a pause
-FADE = 0.5  # seconds in which the head leaves its pose at the start of a line, and returns at the end
+FADE = 0.5  # seconds in which the motion fades in at the start of a line and out at its end
 
 
 def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
@@ -45,8 +47,8 @@ def _nods(accents: prosody.Accents, times: FloatArray, rng: np.random.Generator)
     """Nods in degrees (F,), positive down; larger on stronger accents, a few of them upward."""
     total = np.zeros(len(times))
     for second, strength in zip(accents.seconds + NOD_DELAY, accents.strength, strict=True):
-        size = NOD * strength**1.5 * np.exp(NOD_LOG_SPREAD * rng.standard_normal())
-        size *= -0.6 if rng.random() < UPWARD_SHARE else 1
+        size = NOD * strength**STRENGTH_EXPONENT * np.exp(NOD_LOG_SPREAD * rng.standard_normal())
+        size *= -UPWARD_SIZE if rng.random() < UPWARD_SHARE else 1
         first, last = np.searchsorted(times, (second - DOWN, second + UP))
         x = times[first:last] - second
         total[first:last] += size * smoothstep(1 - np.abs(x) / np.where(x < 0, DOWN, UP))
@@ -61,7 +63,7 @@ def _sway(audio: FloatArray, times: FloatArray, rng: np.random.Generator) -> Flo
     steps = rng.uniform(*SWAY_INTERVAL, int(duration / SWAY_INTERVAL[0]) + 4)
     knots = np.concatenate(([0.0], steps.cumsum()))
     knots = knots[: np.searchsorted(knots, duration) + 2]
-    postures = SWAY * np.clip(rng.standard_normal((len(knots), 3)), -2, 2)
+    postures = SWAY * np.clip(rng.standard_normal((len(knots), 3)), -MAX_SWAY, MAX_SWAY)
     for start, end in zip(*prosody.pauses(audio), strict=True):
         postures[(knots > start) & (knots < end)] *= PAUSE_SWAY
     angles: FloatArray = CubicSpline(knots, postures)(np.clip(times, 0, duration))

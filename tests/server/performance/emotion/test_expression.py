@@ -89,7 +89,7 @@ def test_direction_mixes_what_is_chosen_with_what_is_detected():
 def test_direction_over_time_is_read_where_its_frames_lie():
     control = np.zeros((3, 10))
     control[:, 0], control[:, 1], control[:, 2] = 1, 1, (0, 0.5, 1)
-    at = Direction.of_control(control).resampled(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), fps=1, t0=1.0)
+    at = Direction.from_control(control).resampled(np.array([0.0, 1.0, 1.5, 2.0, 9.0]), fps=1, t0=1.0)
     np.testing.assert_allclose(at.chosen[:, 0], [0, 0, 0.25, 0.5, 1])
 
 
@@ -100,9 +100,9 @@ def test_direction_over_time_is_read_where_its_frames_lie():
         lambda: Direction.constant("happy", strength=1.5),
         lambda: Direction.constant("happy", mix=-0.1),
         lambda: Direction.constant(strength=float("nan")),
-        lambda: Direction.of_control(np.zeros((4, 9))),
-        lambda: Direction.of_control(np.zeros((0, 10))),
-        lambda: Direction.of_control(np.full((4, 10), 2.0)),
+        lambda: Direction.from_control(np.zeros((4, 9))),
+        lambda: Direction.from_control(np.zeros((0, 10))),
+        lambda: Direction.from_control(np.full((4, 10), 2.0)),
     ],
 )
 def test_what_cannot_be_shown_is_refused(make):
