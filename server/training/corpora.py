@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from .. import arkit
-from ..numerics import FloatArray
+from ..numerics import BoolArray, FloatArray
 from . import FPS
 from .speech.phonetics import ARPABET, KOKORO, Phone, to_ipa
 
@@ -74,6 +74,7 @@ class Clip:
         lips: (F, 2) inner-lip aperture and mouth width in eye distances.
         emotion: Name of the emotion.
         text: What is said, where the times of its phones are not known (align.py).
+        valid: (F,) frames in which the face was tracked; None: all.
     """
 
     corpus: str
@@ -86,6 +87,7 @@ class Clip:
     lips: FloatArray | None = None
     emotion: str | None = None
     text: str | None = None
+    valid: BoolArray | None = None
 
 
 def required(supervision: T | None) -> T:
@@ -120,15 +122,9 @@ def read_grid(folder: Path) -> Iterator[Clip]:
     """Yield GRID: one tracked speaker. All sentences differ; 60 are for testing, 40 for early stopping."""
     index = json.loads((folder / "index.json").read_text())
     tracks = np.load(folder / "tracks.npz")
-    columns = [str(c) for c in tracks["channels"]]  # MediaPipe's order, whose first column is `_neutral`
     split = held_out(sorted(index), 60, 40)
     for name in sorted(index):
-        tracked = tracks[f"{name}/blendshapes"].astype(np.float32)
-        curves = np.zeros((len(tracked), len(CHANNEL_INDEX)), np.float32)
-        for column, channel in enumerate(columns):
-            if channel in CHANNEL_INDEX:
-                curves[:, CHANNEL_INDEX[channel]] = tracked[:, column]
-        lips = np.stack([tracks[f"{name}/aperture"], tracks[f"{name}/width"]], 1).astype(np.float32)
+        curves, lips = tracked_face(tracks, name)
         yield Clip(
             "grid",
             name,
@@ -140,6 +136,43 @@ def read_grid(folder: Path) -> Iterator[Clip]:
             lips,
             "neutral",
         )
+
+
+def read_people(folder: Path) -> Iterator[Clip]:
+    """Yield GRID's other tracked people, one sentence each, without the times of its phones; all are for testing."""
+    index = json.loads((folder / "index.json").read_text())
+    tracks = np.load(folder / "tracks.npz")
+    for name in sorted(index):
+        curves, lips = tracked_face(tracks, name)
+        yield Clip(
+            "people",
+            name,
+            name,
+            folder / f"{name}.flac",
+            "test",
+            curves=curves,
+            lips=lips,
+            text=" ".join(index[name]["words"]),
+            valid=tracks[f"{name}/valid"].astype(bool),
+        )
+
+
+def tracked_face(tracks: Mapping[str, FloatArray], name: str) -> tuple[FloatArray, FloatArray]:
+    """Return a clip's tracked face.
+
+    Args:
+        tracks: Arrays of a tracks.npz.
+        name: Name of the clip.
+
+    Returns:
+        ARKit weights (F, 52), and aperture and width (F, 2) in eye distances.
+    """
+    tracked = tracks[f"{name}/blendshapes"].astype(np.float32)
+    curves = np.zeros((len(tracked), len(CHANNEL_INDEX)), np.float32)
+    for column, channel in enumerate(map(str, tracks["channels"])):  # MediaPipe's order, whose first is `_neutral`
+        if channel in CHANNEL_INDEX:
+            curves[:, CHANNEL_INDEX[channel]] = tracked[:, column]
+    return curves, np.stack([tracks[f"{name}/aperture"], tracks[f"{name}/width"]], 1).astype(np.float32)
 
 
 # ARKit channel -> captured channels of FACEGOOD and their gains. `mouth_stretch_c` lowers the jaw. Channels for the two
@@ -279,6 +312,7 @@ def read_mead3d(folder: Path) -> Iterator[Clip]:
 # Name of a corpus -> its folder below the data root, and its reader.
 READERS = {
     "grid": ("grid_s1", read_grid),
+    "people": ("grid_others", read_people),
     "facegood": ("facegood", read_facegood),
     "kokoro": ("kokoro_en", read_kokoro),
     "kokoro_more": ("kokoro_more", read_kokoro_more),

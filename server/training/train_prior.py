@@ -156,7 +156,7 @@ def main() -> None:
         if step % SAVE_INTERVAL == 0 or step == args.steps:
             model.prior.eval()
             with torch.no_grad():
-                curves = model.curves(model.prior(model.standardise(validation))[0])
+                curves = model.destandardise(model.prior(model.standardise(validation))[0])
                 predicted, wanted = head(curves), head(validation)
                 r = torch.corrcoef(torch.stack([predicted[..., 0].flatten(), wanted[..., 0].flatten()]))[0, 1]
                 used = int((model.prior.quantiser.counts > 0.05).sum())

@@ -1,19 +1,16 @@
-"""Metrics: lips against tracked lips, the paper's distances in vertex space, a linear probe for emotion.
+"""Metrics: lips against tracked lips, the paper's distances in vertex space.
 
 Lip metrics: Pearson r of the inner-lip aperture and of the mouth width, over whole clips and between the first and last
 phone (silence is easy), at one lag for all clips; closures and openings by phone. Vertex metrics: MVE, LVE, FDD, MEE,
 CE and diversity of LSF-Animation (arXiv 2510.21864).
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...numerics import BoolArray, FloatArray, IntArray
 from .. import FPS
 from ..speech.phonetics import Phone
+from .spread import Report, Spread
 
 LABIALS = {"p", "b", "m"}
 LABIAL_LIKE = {"f", "v", "w"}  # may close the lips as well: neither tested for closure nor for its absence
@@ -120,30 +117,31 @@ def rounding_tests(rounding: FloatArray, phones: list[Phone]) -> list[bool]:
     return [bool(rounding[frame] > np.median(rounding)) for frame in frames if frame < len(rounding)]
 
 
-def lip_scores(clips: list[tuple[FloatArray, FloatArray, list[Phone]]]) -> dict[str, float]:
+def lip_scores(clips: list[tuple[FloatArray, FloatArray, list[Phone]]]) -> Report:
     """Summarise the lip metrics over clips.
 
     Args:
         clips: Truth (F, 2) and prediction (F', 2), aperture and width at 25 fps, and the phones, of each clip.
 
     Returns:
-        Medians over clips of the correlations, the lag (ms) with the best one, and the shares of phones that pass the
-        tests of `phone_tests`.
+        Correlations with their spread over clips, the lag (ms) that is best over all clips and the best of each clip,
+        and the shares of phones that pass the tests of `phone_tests`.
     """
-    report: dict[str, float] = {"clips": len(clips)}
-    tests: dict[str, list[bool]] = {}
+    report: Report = {"clips": len(clips)}
     for column, name in enumerate(("aperture", "width")):
         curves = [lagged(t[:, column].astype(float), p[:, column].astype(float), phones) for t, p, phones in clips]
-        whole, speech = (np.median([c[i] for c in curves], 0) for i in (0, 1))
+        whole, speech = (np.stack([curve[i] for curve in curves]) for i in (0, 1))  # (clips, lags)
         report |= {
-            f"{name}_r": whole[LAGS == 0][0],
-            f"{name}_r_speech": speech[LAGS == 0][0],
-            f"{name}_lag_ms": int(LAGS[whole.argmax()]),
+            f"{name}_r": Spread.over_clips(whole[:, LAGS == 0][:, 0]),
+            f"{name}_r_speech": Spread.over_clips(speech[:, LAGS == 0][:, 0]),
+            f"{name}_lag_ms": int(LAGS[np.median(whole, 0).argmax()]),
+            f"{name}_lag_of_clips_ms": Spread.over_clips(LAGS[whole.argmax(1)].astype(float)),
         }
-    for _, predicted, phones in clips:
+    tests: dict[str, dict[str, list[bool]]] = {}
+    for number, (_, predicted, phones) in enumerate(clips):
         for name, outcomes in phone_tests(predicted[:, 0], phones).items():
-            tests.setdefault(name, []).extend(outcomes)
-    return {k: float(v) for k, v in (report | {k: np.mean(v) for k, v in tests.items() if v}).items()}
+            tests.setdefault(name, {})[str(number)] = outcomes
+    return report | {k: Spread.of_outcomes(v) for k, v in tests.items() if any(v.values())}
 
 
 def vertex_scores(
@@ -179,32 +177,3 @@ def vertex_scores(
         pairs = np.random.default_rng(0).permutation(len(offsets) - 1)[:10].reshape(-1, 2) + 1
         scores["Diversity"] = np.mean([np.linalg.norm(offsets[a] - offsets[b], axis=-1).mean() for a, b in pairs])
     return {k: float(v) for k, v in scores.items()}
-
-
-def probe(train: FloatArray, labels: Sequence[str], test: FloatArray, test_labels: Sequence[str]) -> float:
-    """Train a linear probe and return its accuracy on the test rows.
-
-    Args:
-        train: (N, C) inputs; they are standardised, multinomial logistic regression is fitted to them.
-        labels: Class of each row.
-        test: (M, C) inputs.
-        test_labels: Class of each row.
-    """
-    classes = sorted(set(labels))
-    mean, scale = train.mean(0), train.std(0) + 1e-6
-    x = torch.from_numpy((train - mean) / scale).float()
-    y = torch.tensor([classes.index(c) for c in labels])
-    torch.manual_seed(0)
-    linear = torch.nn.Linear(x.shape[1], len(classes))
-    optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(linear(x), y) + 3e-2 * linear.weight.square().sum() / 2
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    with torch.no_grad():
-        guess = linear(torch.from_numpy((test - mean) / scale).float()).argmax(1)
-    return float(np.mean([classes[int(g)] == c for g, c in zip(guess, test_labels, strict=True)]))

@@ -23,8 +23,8 @@ from ...files.audio import load_16k
 from ...protocol.emotions import EMOTIONS
 from .. import FPS
 from ..corpora import required
-from ..evaluate import Runner
 from ..labels.lips import EYE_DISTANCE
+from .runner import Runner
 
 MOMENTS = (0.3, 0.55, 0.8)  # as shares of the line
 ROTATION_CENTRE = np.array([0.0, 0.06, 0.0])  # metres from the face to the axis about which the head is turned

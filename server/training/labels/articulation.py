@@ -9,6 +9,7 @@ mouth as wide for i as for æ), so the opening is mixed with the one that the ch
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def articulate(model: Articulation, head: lips.Lips, clips: list[tuple[list[Phon
 
 
 def lip_goals(model: Articulation, head: lips.Lips, phones: list[Phone], frames: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Predict a clip's curves and lips before retargeting.
+    """Predict a clip's curves and lips before retargeting, with RULES applied.
 
     Args:
         model: The trained model.
@@ -184,18 +185,45 @@ def lip_goals(model: Articulation, head: lips.Lips, phones: list[Phone], frames:
     Returns:
         Curves (F, 52), and the aperture (F,) and width (F,) in metres that they are to have on the mesh.
     """
+    return constrain(RULES, head, phones, predict_lips(model, head, phones, frames))
+
+
+def predict_lips(
+    model: Articulation, head: lips.Lips, phones: list[Phone], frames: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Predict a clip's curves and lips without any rule. Arguments and result are those of `lip_goals`."""
     features = frame_features(phones, frames, SAMPLES)
     mouth = model.mean_face(torch.from_numpy(features))
     curves, aperture = mouth_to_curves(mouth), mouth[:, -2] / 1e3
-    width_change = mouth[:, -1] / 1e3 - head(curves)[:, 1]
-    closed = float(lips.CLOSED_APERTURE_SHARE * head.neutral[0])
     phonetic = torch.from_numpy(phonetic_opening(features))
     aperture = aperture + PHONETIC_SHARE * (OPEN_VOWEL_APERTURE * phonetic - aperture)
+    return curves, aperture, mouth[:, -1] / 1e3
+
+
+def constrain(
+    rules: Sequence[Rule], head: lips.Lips, phones: list[Phone], goals: tuple[Tensor, Tensor, Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Let the mouth rest in silence, and apply rules where their phones are.
+
+    Args:
+        rules: The rules, in the order in which they apply.
+        head: Lips of the project's head.
+        phones: Phones with their times.
+        goals: Curves (F, 52), aperture (F,) and width (F,) in metres.
+
+    Returns:
+        Curves, aperture and width of the same shapes. The width changes by as much as the curves that the rules change
+        alter it on the mesh.
+    """
+    curves, aperture, width = goals
+    frames = len(curves)
+    width_change = width - head(curves)[:, 1]
+    closed = float(lips.CLOSED_APERTURE_SHARE * head.neutral[0])
     speech = torch.from_numpy(speech_activity(phones, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)
     curves = curves * (REST_SHARE + (1 - REST_SHARE) * speech[:, None])
     lengthened = lengthen(phones, MIN_PHONE_SECONDS)
-    for rule in RULES:
+    for rule in rules:
         weight = torch.from_numpy(phone_activation(lengthened, frames, set(rule.phones.split()), rule.ramp))
         low, high = (max(limit, closed) for limit in rule.aperture)
         aperture = aperture + weight * (aperture.clamp(low, high) - aperture)

@@ -127,8 +127,13 @@ def training_clips(work: Path, data: Path) -> list[tuple[FloatArray, list[str]]]
     return found
 
 
-def train(clips: list[tuple[FloatArray, list[str]]]) -> PhoneNet:
-    """Train the network on features (F, SIZE) and the phone of every frame (F) of clips."""
+def train(clips: list[tuple[FloatArray, list[str]]], steps: int = STEPS) -> PhoneNet:
+    """Train the network.
+
+    Args:
+        clips: Features (F, SIZE) and the phone of every frame (F) of clips.
+        steps: Number of steps.
+    """
     torch.manual_seed(SEED)
     rng = np.random.default_rng(SEED)
     names, counts = np.unique(np.concatenate([labels for _, labels in clips]), return_counts=True)
@@ -140,8 +145,8 @@ def train(clips: list[tuple[FloatArray, list[str]]]) -> PhoneNet:
     labels = [np.array([index.get(symbol, -1) for symbol in frame_symbols]) for _, frame_symbols in clips]
     lengths = np.array([len(row) for row in labels], float)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
-    for step in range(STEPS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
+    for step in range(steps):
         model.train()
         x, y = torch.zeros(BATCH, FRAMES, SIZE), torch.full((BATCH, FRAMES), -1)
         for row, i in enumerate(rng.choice(len(clips), BATCH, p=lengths / lengths.sum())):

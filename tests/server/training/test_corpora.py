@@ -39,6 +39,23 @@ def test_grid_skips_the_trackers_neutral_column_and_keeps_names(tmp_path):
     assert [sum(c.split == s for c in clips) for s in ("test", "valid", "train")] == [60, 40, 20]
 
 
+def test_people_are_all_for_testing_and_keep_their_words_and_untracked_frames(tmp_path):
+    folder = tmp_path / "grid_others"
+    tracks = {"channels": np.array(["_neutral", "jawOpen"]), "fps": 25}
+    for name in ("b1", "a1"):
+        sound(folder / f"{name}.flac")
+        tracks[f"{name}/blendshapes"] = np.tile([9, 0.5], (25, 1))
+        tracks[f"{name}/aperture"], tracks[f"{name}/width"] = np.full(25, 0.1), np.full(25, 0.3)
+        tracks[f"{name}/valid"] = np.arange(25) < 20
+    (folder / "index.json").write_text(json.dumps({"b1": {"words": ["bin", "blue"]}, "a1": {"words": ["set"]}}))
+    np.savez(folder / "tracks.npz", **tracks)
+    clips = corpora.read("people", tmp_path)
+    assert [(c.name, c.text, c.split) for c in clips] == [("a1", "set", "test"), ("b1", "bin blue", "test")]
+    assert clips[0].speaker != clips[1].speaker
+    assert clips[0].curves.sum(1).max() == 0.5 and clips[0].lips[0].tolist() == pytest.approx([0.1, 0.3])
+    assert clips[0].valid.sum() == 20
+
+
 def test_facegood_opens_the_jaw_with_mouth_stretch_and_comes_out_at_25_fps(tmp_path):
     folder = tmp_path / "facegood"
     names = [n for gains in corpora.FACEGOOD_GAINS.values() for n in gains]

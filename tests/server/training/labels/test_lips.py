@@ -76,16 +76,8 @@ def test_lip_scores_know_a_perfect_a_late_and_a_deaf_prediction():
         aperture += 0.02 * rng.random(50)
         clips.append(np.stack([aperture, aperture], 1))
     perfect = metrics.lip_scores([(c, c, phones) for c in clips])
-    assert perfect["aperture_r"] == 1 and perfect["aperture_lag_ms"] == 0 and perfect["pbm"] == 1
+    assert perfect["aperture_r"].value == 1 and perfect["aperture_lag_ms"] == 0 and perfect["pbm"].value == 1
     late = metrics.lip_scores([(c, np.roll(c, 2, 0), phones) for c in clips])
-    assert late["aperture_lag_ms"] == 80 and late["aperture_r"] < 0.9
+    assert late["aperture_lag_ms"] == 80 and late["aperture_r"].value < 0.9
     random = metrics.lip_scores([(c, rng.random((50, 2)), phones) for c in clips])
-    assert abs(random["aperture_r_speech"]) < 0.5
-
-
-def test_probe_separates_what_is_separable():
-    rng = np.random.default_rng(0)
-    labels = ["a", "b", "c"] * 30
-    rows = np.eye(3)[["abc".index(x) for x in labels]] + 0.2 * rng.standard_normal((90, 3))
-    assert metrics.probe(rows[:60], labels[:60], rows[60:], labels[60:]) > 0.9
-    assert metrics.probe(rng.standard_normal((60, 3)), labels[:60], rows[60:], labels[60:]) < 0.8
+    assert abs(random["aperture_r_speech"].value) < 0.5
