@@ -64,9 +64,9 @@ class LSF_preferences(bpy.types.AddonPreferences):
 
 
 def _state(python: Path | None) -> tuple[str, IconItems]:
-    """Return the state of the speech engine in words, and an icon.
+    """Return a text on the state of the speech engine, and an icon.
 
-    Only the preferences ask for it, not the sidebar with each redraw: it takes seconds if a network drive is gone.
+    Only the preferences call it, not the sidebar at each redraw: it takes seconds if a network drive is not available.
     """
     if python is None:
         return iface("The speech engine is not installed yet."), "INFO"
@@ -76,7 +76,7 @@ def _state(python: Path | None) -> tuple[str, IconItems]:
 
 
 def _device_in_use() -> list[str]:
-    """Return which device the running server uses, and why if it is not the preferred one; nothing without a server."""
+    """Return texts on the device of the running server, and on why it is not the preferred one; [] without a server."""
     device, note = session.device_in_use()
     if not device:
         return []

@@ -58,7 +58,7 @@ def of_code() -> set[str]:
                     found |= set(_constants(value))
                     if isinstance(value, ast.Name) and value.id in named:
                         found.add(named[value.id])
-            elif isinstance(node, ast.FunctionDef) and node.name.startswith("disabled_reason"):
+            elif isinstance(node, ast.FunctionDef) and node.name.startswith(("disabled_reason", "_waiting_reason")):
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Return) and inner.value is not None:
                         found |= set(_constants(inner.value))

@@ -36,4 +36,5 @@ class LSF_OT_add_parts(bpy.types.Operator):
 
 
 def _others(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the selected mesh objects except the head."""
     return [obj for obj in context.selected_objects if obj.type == "MESH" and obj != head]

@@ -87,7 +87,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 
 def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Object | None) -> Item:
-    """Return the item of one line. It holds names only: undo may replace all of Blender's data before it starts."""
+    """Return the item of one line. It holds names, because undo may replace all data-blocks before its turn comes."""
     name = head.name if head else ""
 
     def begin() -> Generation:

@@ -45,11 +45,12 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         names = active_scene(context).name, head.name, others, scene.name, strip.name
         settings, self._first, self._first_index = settings_of(active_scene(context)), None, 0
         layers = enabled_layers(settings, head)
-        # Layers are the line's, so those of one take are enough. On own keys, blinks and gaze are part of a take.
-        own_keys = rig.mapping_of(head) is not None
-        of_others = [layer for layer in layers if own_keys and layer != "head"]
+        # All takes of a line share its layers, so the first take requests them. On the head's own shape keys, blinks
+        # and gaze are part of each take.
+        has_own_keys = rig.mapping_of(head) is not None
+        later_layers = [layer for layer in layers if has_own_keys and layer != "head"]
         requests = [
-            {**settings.take_request(settings.take + i), "layers": of_others if i else layers}
+            {**settings.take_request(settings.take + i), "layers": later_layers if i else layers}
             for i in range(settings.takes.count)
         ]
         return [Item(f"Take {request['seed']}", partial(_start, *names, request)) for request in requests]
@@ -86,7 +87,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
 def _start(
     settings: str, head: str, others: dict[str, str], scene: str, strip: str, overrides: dict[str, Any]
 ) -> Generation:
-    """Start a take. Data comes by name: by the time that it starts, undo may have replaced all data-blocks."""
+    """Start a take. It gets names, because undo may replace all data-blocks before its turn comes."""
     owner, sequencer = find_item(bpy.data.scenes, settings), find_item(bpy.data.scenes, scene)
     obj, objects = find_item(bpy.data.objects, head), [find_item(bpy.data.objects, name) for name in others]
     parts = {part: kind for part, kind in zip(objects, others.values(), strict=True) if part is not None}
@@ -98,6 +99,6 @@ def _start(
 
 
 def _action(generation: Generation) -> bpy.types.Action | None:
-    """The Action of the line on its head."""
+    """Return the Action of a generated line; None if the head or the Action no longer exists."""
     head = find_item(bpy.data.objects, generation.character.head.object)
     return actions.existing(mesh_of(head), generation.line.strip, generation.line.scene) if head else None

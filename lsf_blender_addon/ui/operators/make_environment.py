@@ -32,7 +32,7 @@ class LSF_OT_make_environment(bpy.types.Operator):
 
 
 def disabled_reason() -> str:
-    """Return why nothing can be installed now, as a sentence; empty if it can."""
+    """Return why Install is disabled, as a sentence; empty if it is not."""
     preferences = extension.preferences()
     if environment.installing():
         return "An installation is running."
@@ -45,8 +45,11 @@ def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) 
     """Start an installation; in background mode, wait for its end.
 
     Args:
-        operator: Reports the error.
-        begin: Starts the installation in a thread, given the wheel folder ("" for none).
+        operator: The operator that reports an error.
+        begin: Function that starts the installation in a thread, given the wheel folder ("" for none).
+
+    Returns:
+        What the operator returns to Blender.
     """
     preferences = extension.preferences()
     session.stop()  # a running server holds files of the old environment

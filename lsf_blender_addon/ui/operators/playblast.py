@@ -36,10 +36,11 @@ class LSF_OT_playblast(bpy.types.Operator):
         return self._render(context, "INVOKE_DEFAULT")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        """Render and wait for the end: the way for scripts."""
+        """Render and wait for the end, for scripts."""
         return self._render(context, "EXEC_DEFAULT")
 
-    def _render(self, context: bpy.types.Context, way: str) -> OperatorResult:
+    def _render(self, context: bpy.types.Context, call: str) -> OperatorResult:
+        """Render a copy of the scene; `call` is the execution context of Blender's render operator."""
         try:
             head = usable_head(context)
             line = frame_range.find_frame_range(context, head)
@@ -54,7 +55,7 @@ class LSF_OT_playblast(bpy.types.Operator):
         session.say("Rendering the playblast")
         try:
             copy = playblast.create_scene(active_scene(context), head, (line.first, line.last), path, self.close_up)
-            bpy.ops.render.render(way, animation=True, scene=copy.name)
+            bpy.ops.render.render(call, animation=True, scene=copy.name)
         except RuntimeError as error:  # the render has not started
             _clean_up()
             session.say(f"The playblast could not be rendered: {error}", is_error=True)
@@ -62,14 +63,14 @@ class LSF_OT_playblast(bpy.types.Operator):
             return {"CANCELLED"}
         finally:
             view.render_display_type = display
-        if way == "EXEC_DEFAULT":
+        if call == "EXEC_DEFAULT":
             _clean_up()
             self.report({"INFO"}, session.message)
         return {"FINISHED"}
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why no playblast can be rendered now, as a sentence; empty if it can."""
+    """Return why Playblast is disabled, as a sentence; empty if it is not."""
     if find_head(context) is None:
         return "Select the head: a mesh object."
     if not bpy.data.filepath:
@@ -79,15 +80,18 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def _completed(scene: bpy.types.Scene, *_arguments) -> None:
+def _completed(scene: bpy.types.Scene, *_arguments: object) -> None:
+    """Handle the end of a render."""
     _ended(scene, done=True)
 
 
-def _cancelled(scene: bpy.types.Scene, *_arguments) -> None:
+def _cancelled(scene: bpy.types.Scene, *_arguments: object) -> None:
+    """Handle the cancellation of a render."""
     _ended(scene, done=False)
 
 
 def _ended(scene: bpy.types.Scene, done: bool) -> None:
+    """Report how the playblast ended, and schedule the removal of its scene. Other renders are ignored."""
     path = scene.get(playblast.MARK)
     if path is None:
         return

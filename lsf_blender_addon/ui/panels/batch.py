@@ -10,7 +10,7 @@ from ...scene.own_properties import settings_of
 from ..blender_types import IconItems
 from ..operators import generate_all
 from ..text import wrapped
-from .common import Tab
+from .common import RowList, Tab
 
 ICONS: dict[State, IconItems] = {
     State.WAITING: "TIME",
@@ -21,21 +21,12 @@ ICONS: dict[State, IconItems] = {
 }
 
 
-class LSF_UL_batch(bpy.types.UIList):
-    def draw_item(
-        self,
-        context: bpy.types.Context | None,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int | None,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+class LSF_UL_batch(RowList, bpy.types.UIList):
+    @staticmethod
+    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
         row = layout.row(align=True)
         batch = session.batch
+        # Lines of the running batch are found by the names of their strips.
         index = next((i for i, line in enumerate(batch.items) if line.name == item.strip), -1) if batch else -1
         if batch is None:
             row.prop(item, "use", text="")

@@ -7,22 +7,12 @@ import bpy
 from ...animation import refresh
 from ...errors import UserError
 from ...scene.own_properties import tweaks_of
-from .common import Tab
+from .common import RowList, Tab
 
 
-class LSF_UL_channels(bpy.types.UIList):
-    def draw_item(
-        self,
-        context: bpy.types.Context | None,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int | None,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+class LSF_UL_channels(RowList, bpy.types.UIList):
+    @staticmethod
+    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
         row = layout.row()
         row.active = not item.muted
         row.label(text=item.name)

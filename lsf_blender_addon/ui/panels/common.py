@@ -1,10 +1,12 @@
-"""What all panels share."""
+"""Mixins and functions that several panels share."""
+
+from typing import Any
 
 import bpy
 
 from ...animation import refresh
 from ...errors import UserError
-from ..blender_types import PanelMixin
+from ..blender_types import PanelMixin, UIListMixin
 from ..head import find_head
 from ..text import wrapped
 
@@ -19,8 +21,36 @@ class Tab(PanelMixin):
     bl_category = "LSF"
 
 
+class RowList(UIListMixin):
+    """Mixin for a list whose rows need only the layout and the item. The list defines `draw_row`."""
+
+    def draw_item(
+        self,
+        context: bpy.types.Context | None,
+        layout: bpy.types.UILayout,
+        data: Any,
+        item: Any,
+        icon: int | None,
+        active_data: Any,
+        active_property: str | None,
+        index: int | None = 0,
+        flt_flag: int | None = 0,
+    ) -> None:
+        self.draw_row(layout, item)
+
+    @staticmethod
+    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
+        """Draw the row of an item.
+
+        Args:
+            layout: Layout of the row.
+            item: The property group that the row shows.
+        """
+        raise NotImplementedError
+
+
 def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Object | None:
-    """Return the head that the panel is about; without one, draw a label that asks for it and return None."""
+    """Return the head that the panel shows; if there is none, draw a label that asks for it and return None."""
     head = find_head(context)
     if head is None:
         wrapped(layout, context, "Select a head first", "INFO")
@@ -28,7 +58,7 @@ def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
 
 
 def chosen_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Action | None:
-    """Return the generated Action that the panel is about; without one, draw what to do and return None."""
+    """Return the generated Action that the panel shows; if there is none, draw what to do and return None."""
     try:
         return refresh.current(context)
     except UserError as error:

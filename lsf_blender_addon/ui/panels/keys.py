@@ -8,7 +8,7 @@ from ...scene.own_properties import tweaks_of
 from ..text import wrapped
 from .common import Tab, chosen_line
 
-MAX_CURVES = 6  # with keys set by hand that are listed
+MAX_CURVES = 6  # F-curves with keys set by hand that are listed
 
 
 class _KeysPanel(Tab):
@@ -38,7 +38,7 @@ class _KeysPanel(Tab):
 
 
 def _spans(spans: list[tuple[float, float]]) -> str:
-    """Return frames and ranges of frames as text, the first three of them."""
+    """Return a text with the first three of the given ranges of frames, each from first to last."""
     parts = [f"{first:g}" if first == last else f"{first:g}–{last:g}" for first, last in spans[:3]]
     return ", ".join(parts) + (" …" if len(spans) > 3 else "")
 

@@ -11,33 +11,24 @@ from ...scene import rig
 from ...scene.access import mesh_of
 from ...scene.own_properties import face_of
 from ..text import wrapped
-from .common import Tab, chosen_head
+from ..translations import OWN_CONTEXT
+from .common import RowList, Tab, chosen_head
 
 if TYPE_CHECKING:
     from ..properties.face import LSF_PG_face
 
 
-class LSF_UL_mapping(bpy.types.UIList):
-    def draw_item(
-        self,
-        context: bpy.types.Context | None,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int | None,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+class LSF_UL_mapping(RowList, bpy.types.UIList):
+    @staticmethod
+    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
         row = layout.split(factor=0.5)
         row.alert = _is_missing(item)
         row.label(text=item.key, translate=False)
-        row.label(text=item.channel or "solved from its shape", translate=not item.channel)
+        row.label(text=item.channel or "from its shape", translate=not item.channel)
 
 
 def _is_missing(item: Any) -> bool:
-    """Whether the mesh no longer has the shape key of this row."""
+    """Return whether the mesh no longer has the shape key of this row."""
     return bool(item.key) and item.key not in item.id_data.data.shape_keys.key_blocks
 
 
@@ -64,12 +55,14 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         elif face.own_keys == "LIST":
             self._draw_list(layout, face)
             wrapped(layout, context, _summary(mapping, count), "INFO")
-        for complaint in families.saved(rig.saved_mappings_folder())[1]:
-            wrapped(layout, context, complaint, "ERROR")
+        _families, errors = families.saved(rig.saved_mappings_folder())
+        for error in errors:
+            wrapped(layout, context, error, "ERROR")
         if face.own_keys != "IGNORE":
             layout.prop(face, "add_missing")
 
     def _draw_list(self, layout: bpy.types.UILayout, face: "LSF_PG_face") -> None:
+        """Draw the artist's list, and the fields of its active row."""
         row = layout.row()
         row.template_list("LSF_UL_mapping", "", face, "mapping", face, "active_row", rows=5)
         column = row.column(align=True)
@@ -82,16 +75,16 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
             row = column.row()
             row.alert = _is_missing(active)
             row.prop(active, "key", icon="SHAPEKEY_DATA")
-            column.prop(active, "channel", placeholder="solved from its shape")
+            column.prop(active, "channel", placeholder="from its shape")
             if active.channel:
                 column.prop(active, "gain")
         row = layout.row(align=True)
-        row.operator_menu_enum("lsf.load_mapping", "name", text="Load", icon="PRESET")
+        row.operator_menu_enum("lsf.load_mapping", "name", text="Load", text_ctxt=OWN_CONTEXT, icon="PRESET")
         row.operator("lsf.save_mapping", icon="FILE_TICK")
 
 
 def _summary(mapping: Mapping | None, count: int) -> str:
-    """Return in words how many of the head's `count` own shape keys the mapping drives."""
+    """Return a text on how many of the head's `count` own shape keys the mapping drives."""
     if mapping is None or not mapping.rows:
         return iface("None of the {count} shape keys is recognised: Generate adds new ones").format(count=count)
     parts = []

@@ -9,22 +9,12 @@ from ...scene import character, parts
 from ...scene.access import mesh_of
 from ...scene.own_properties import face_of
 from ..text import wrapped
-from .common import Tab, chosen_head
+from .common import RowList, Tab, chosen_head
 
 
-class LSF_UL_parts(bpy.types.UIList):
-    def draw_item(
-        self,
-        context: bpy.types.Context | None,
-        layout: bpy.types.UILayout,
-        data: Any,
-        item: Any,
-        icon: int | None,
-        active_data: Any,
-        active_property: str | None,
-        index: int | None = 0,
-        flt_flag: int | None = 0,
-    ) -> None:
+class LSF_UL_parts(RowList, bpy.types.UIList):
+    @staticmethod
+    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
         row = layout.split(factor=0.5)
         exists = item.object is not None and item.object.users_scene  # the list keeps a deleted object alive
         row.label(text=item.object.name if exists else "(deleted)", icon="MESH_DATA", translate=not exists)

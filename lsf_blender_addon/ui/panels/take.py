@@ -42,7 +42,7 @@ class _TakePanel(Tab):
 
 
 def _which(action: bpy.types.Action, count: int) -> str:
-    """Return which of the line's takes plays, in words."""
+    """Return a text on which of the line's takes plays."""
     index = takes.playing(action)
     if index is None:
         return iface("{count} takes").format(count=count)

@@ -11,10 +11,12 @@ MAX_TAKE = 2**31 - 1  # the largest value of an integer property
 
 
 def _is_mesh(_settings: "LSF_PG_settings", obj: bpy.types.Object) -> bool:
+    """Return whether an object can be chosen as the head."""
     return obj.type == "MESH"
 
 
 def _strip_names(_settings: "LSF_PG_settings", context: bpy.types.Context, typed: str) -> list[str]:
+    """Return the sound strips whose names contain the typed text."""
     names = [strip.name for strip in strips.sound_strips(compat.sequencer_scene(context))]
     return [name for name in names if typed.lower() in name.lower()]
 
@@ -60,10 +62,10 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     batch: bpy.props.PointerProperty(type=batch.LSF_PG_batch)
 
     def take_request(self, take: int) -> dict[str, float]:
-        """Return what asks the server for a take.
+        """Return the part of a request that chooses the take.
 
         Args:
-            take: 0 for the most likely performance, which is deterministic; 1, 2, 3 … for others.
+            take: Number of the take: 0 for the most likely performance; 1, 2, 3 … for random variations of it.
 
         Returns:
             The settings `temperature` and `seed` of docs/protocol.md.
@@ -71,11 +73,11 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         return {"temperature": self.variation if take else 0.0, "seed": take}
 
     def show_take(self, seed: int, temperature: float) -> None:
-        """Set Take and Variation so that Generate makes a given performance again.
+        """Set Take and Variation so that Generate makes an earlier performance again.
 
         Args:
-            seed: The setting `seed` that it was made with.
-            temperature: The setting `temperature` that it was made with.
+            seed: Setting `seed` of the earlier request.
+            temperature: Setting `temperature` of the earlier request.
         """
         self.take = min(seed, MAX_TAKE)
         if seed:  # take 0 says nothing about how much the others differ

@@ -1,4 +1,4 @@
-"""The interface in other languages: one file each, {English: translation}. A message without one stays English."""
+"""Translations of the interface, one file for each language. A message without a translation stays English."""
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -6,12 +6,12 @@ from bpy.app.translations import pgettext_iface as iface
 from . import german, japanese
 
 LANGUAGES = {"de_DE": german.MESSAGES, "ja_JP": japanese.MESSAGES}
-OWN_CONTEXT = "LSF"  # for words that Blender itself translates in another sense
+OWN_CONTEXT = "LSF"  # for words that Blender translates in another sense
 CONTEXTS = ("*", "Operator", OWN_CONTEXT)  # Blender translates the labels of operators in "Operator"
 
 
 def register() -> None:
-    """Give Blender the translations."""
+    """Register the translations with Blender."""
     bpy.app.translations.register(
         __name__,
         {
@@ -24,7 +24,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take the translations from Blender again."""
+    """Unregister the translations."""
     bpy.app.translations.unregister(__name__)
 
 

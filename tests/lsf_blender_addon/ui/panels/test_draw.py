@@ -54,9 +54,10 @@ class Layout:
 
     def template_list(self, kind, _id, data, name, active_data, active_name, rows=5) -> None:
         assert active_name in active_data.bl_rna.properties
+        list_class = getattr(bpy.types, kind)
         for index, item in enumerate(getattr(data, name)):
-            getattr(bpy.types, kind).draw_item(
-                None, self._context, self._sub(), data, item, 0, active_data, active_name, index, 0
+            list_class.draw_item(
+                list_class, self._context, self._sub(), data, item, 0, active_data, active_name, index, 0
             )
 
     def operator(self, name, text=None, icon="NONE", **_options) -> SimpleNamespace:
