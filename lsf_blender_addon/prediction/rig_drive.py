@@ -1,4 +1,4 @@
-"""Lets a head's own shape keys follow a line: the Drive of a line, and its prediction on these keys. No bpy."""
+"""Lets a head's own shape keys follow a line: makes the Drive, and converts predictions to these keys. No bpy."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from ..scene.snapshots import Rig
 from .layer_curves import LIDS, STILL, LayeredMotion, gaze_curves
 from .store import Prediction, packed, unpacked
 
-MIN_GAIN = 0.05  # a key that follows a channel by less does not show it
+MIN_GAIN = 0.05  # a key that follows a channel with a smaller gain does not count as showing it
 
 Floats = NDArray[np.float32]
 
@@ -25,12 +25,12 @@ def drive_with_layers(
     it is added to the speech, too.
 
     Args:
-        rig: The keys that are to be driven.
-        channels: K names.
-        motion: (F, K) as predicted; the server has solved the rig for it.
-        tweaked: (F, K) as the artist's sliders change it.
-        basis: (K, V, 3) offsets of the channels at value 1.
-        arrays: The arrays of a result, see docs/protocol.md.
+        rig: The keys that are driven.
+        channels: Names of the K channels.
+        motion: Predicted values (F, K), for which the server has solved the rig.
+        tweaked: Values (F, K) after the artist's sliders.
+        basis: Offsets (K, V, 3) of the vertices for each channel at value 1.
+        arrays: Arrays of the result, see docs/protocol.md.
 
     Returns:
         The drive, which includes what is added to the speech, and the values, offsets and layers of its N keys.
@@ -68,15 +68,15 @@ def drive_with_layers(
 
 
 def blended(earlier: Drive | None, new: Drive, weights: Floats) -> Drive:
-    """Blend two drives of a line of which a part was generated anew.
+    """Blend the drives of two predictions of a line.
 
     Args:
         earlier: The drive of the earlier prediction, if it had one.
         new: The drive of the new prediction.
-        weights: (F,) weights of the new one, see blend.new_take_weights.
+        weights: Weights (F,) of the new one, see blend.new_take_weights.
 
     Returns:
-        The new drive where the earlier one is of other keys or another length.
+        The blended drive; the new drive if the earlier one has other keys or another length.
     """
     if earlier is None or earlier.keys != new.keys or earlier.residual.shape != new.residual.shape:
         return new
@@ -85,14 +85,14 @@ def blended(earlier: Drive | None, new: Drive, weights: Floats) -> Drive:
 
 
 def on_keys(predicted: Prediction, motion: Floats) -> Prediction:
-    """The prediction with other motion, in the keys of the rig if it drives one.
+    """Convert a prediction to the keys of its rig.
 
     Args:
-        predicted: A prediction of K channels, with its drive.
-        motion: (F, K) instead of the prediction's own.
+        predicted: A prediction of K channels.
+        motion: Values (F, K) that replace those of the prediction.
 
     Returns:
-        A prediction of the drive's N keys; of the same K channels without a drive.
+        A prediction whose channels are the drive's N keys; the same K channels if there is no drive.
     """
     drive = predicted.drive
     if drive is None:
@@ -107,5 +107,5 @@ def on_keys(predicted: Prediction, motion: Floats) -> Prediction:
 
 
 def _rounded(drive: Drive) -> Drive:
-    """The drive as store.load will return it, so that curves made again are the same."""
+    """Return the drive as store.load will return it, so that curves that are made again are the same."""
     return replace(drive, matrix=unpacked(packed(drive.matrix), 2), residual=unpacked(packed(drive.residual), 2))

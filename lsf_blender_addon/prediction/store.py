@@ -1,7 +1,7 @@
-"""Keeps in the file what the server predicted for a line, on the Action that was made from it.
+"""Stores the server's prediction for a line in the file, on the Action that was made from it. No bpy at run time.
 
-So the curves can be made again in another way without the model. Values are rounded to 1/32768 of the next power of two
-above the largest, and differences from frame to frame are compressed: a minute of 52 channels takes about 100 kB.
+So the curves can be made again with other settings, without the model. Values are rounded to 1/32768 of the next power
+of two above the largest. The differences between frames are compressed: a minute of 52 channels takes about 100 kB.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ PROPERTY = "lsf_prediction"  # custom property on the Action
 VERSION = 2  # of the record
 VERSION_0_1 = 1  # add-on 0.1.0: the drive is a property of its own, DRIVE_0_1, for all takes of the Action
 DRIVE_0_1 = "lsf_drive"
-ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3}  # and their dimensions
-STEPS = 32768  # steps of the rounding, on either side of 0
+ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3}  # number of dimensions of each
+STEPS = 32768  # quantisation steps on either side of 0: the range of int16
+# Errors of a damaged record.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
 
 Floats = NDArray[np.float32]
@@ -31,25 +32,25 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Prediction:
-    """A line as the server predicted it: F frames, one a scene frame, of K channels."""
+    """The server's prediction for a line: values of K channels at F scene frames."""
 
     strip: str  # names of the strip and its scene
     scene: str
     fps: float  # of the scene
-    first_frame: int  # of the scene: that of row 0
+    first_frame: int  # scene frame of row 0
     channels: tuple[str, ...]  # K names of shape keys
-    motion: Floats  # (F, K) all of it, emotion too
+    motion: Floats  # (F, K) values of the channels, including those of emotion
     expression: Floats  # (F, K) the part of `motion` that emotion adds; zeros if it is not known
     emotions: tuple[str, ...]  # E names
     emotion: Floats  # (F, E) weights of the emotions that were detected in the voice; E may be 0
-    temperature: float
+    temperature: float  # settings of the request, see docs/protocol.md
     seed: int
-    lips: Floats  # (K, L, 3) millimetres, see lips.measure; L is 0 if the lips are not known
+    lips: Floats  # (K, L, 3) offsets of the lips in millimetres, see lips.measure; L is 0 if the lips are not known
     drive: Drive | None = None  # how the head's own keys follow the channels; None if channels have keys of their own
 
 
 def rounded(prediction: Prediction) -> Prediction:
-    """The prediction exactly as `load` will return it."""
+    """Return the prediction exactly as `load` will return it, with rounded arrays."""
     drive = prediction.drive
     if drive is not None:
         matrix, residual = (unpacked(packed(array), 2) for array in (drive.matrix, drive.residual))
@@ -61,7 +62,7 @@ def rounded(prediction: Prediction) -> Prediction:
 
 
 def store(action: bpy.types.Action, prediction: Prediction) -> None:
-    """Keep the prediction on the Action, instead of an earlier one."""
+    """Store a prediction on an Action; it replaces an earlier one."""
     arrays = {name: packed(getattr(prediction, name)) for name in ARRAYS}
     record = {
         "version": VERSION,
@@ -82,7 +83,7 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
 
 
 def load(action: bpy.types.Action | None) -> Prediction | None:
-    """The Action's prediction; None if there is none that this version can read."""
+    """Return the Action's prediction; None if there is none that this version can read."""
     kept: Any = action.get(PROPERTY) if action else None
     if action is None or not hasattr(kept, "to_dict") or kept.get("version") not in (VERSION_0_1, VERSION):
         return None
@@ -106,32 +107,32 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
 
 
 def is_stored(action: bpy.types.Action) -> bool:
-    """Whether the Action has a prediction, readable or not. Quick enough for a panel."""
+    """Return whether the Action has a prediction, readable or not. Fast enough for a panel."""
     return action.get(PROPERTY) is not None
 
 
 def move(action: bpy.types.Action, frames: int) -> None:
-    """Record that the line of the Action's prediction begins `frames` frames later now."""
+    """Record that the line of the Action's prediction now begins `frames` frames later."""
     action[PROPERTY]["first_frame"] += frames
 
 
 def has_expression(action: bpy.types.Action) -> bool:
-    """Whether the Action's prediction tells which part of it emotion adds. Quick enough for a panel."""
+    """Return whether the Action's prediction has a part that emotion adds. Fast enough for a panel."""
     kept: Any = action.get(PROPERTY)
     return hasattr(kept, "to_dict") and bool(kept.get("has_expression"))
 
 
 class DetectedEmotion(NamedTuple):
-    """The emotion that was detected in the voice of a line."""
+    """The emotions that were detected in the voice of a line; attributes as in Prediction."""
 
     fps: float
     first_frame: int
-    emotions: tuple[str, ...]  # E names
-    emotion: Floats  # (F, E) weights
+    emotions: tuple[str, ...]
+    emotion: Floats
 
 
 def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
-    """Only this part of the Action's prediction: quick enough for a panel."""
+    """Return the emotions of the Action's prediction, None if there are none. Fast enough for a panel."""
     kept: Any = action.get(PROPERTY)
     try:
         found = DetectedEmotion(
@@ -146,21 +147,25 @@ def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
 
 
 def packed(array: NDArray[np.floating]) -> dict[str, Any]:
-    """The array as an ID property holds it; packing what was unpacked gives the same again."""
+    """Compress an array for an ID property. An array from `unpacked` gives the same record again."""
     array = np.asarray(array, np.float32)
     largest = float(np.abs(array).max(initial=0))
     scale = 2.0 ** np.ceil(np.log2(largest)) if largest else 1.0
     numbers = np.clip(np.rint(array / scale * STEPS), -STEPS, STEPS - 1).astype(np.int32)
     steps = np.diff(numbers, axis=0, prepend=0) if array.size else numbers
-    planes = steps.astype("<i2").T.copy().view(np.uint8).reshape(-1, 2).T  # wraps around, and back in unpacked
+    planes = steps.astype("<i2").T.copy().view(np.uint8).reshape(-1, 2).T  # may wrap around; `unpacked` undoes that
     return {"shape": list(array.shape), "scale": scale, "bytes": zlib.compress(planes.tobytes(), 6)}
 
 
 def unpacked(kept: Any, dimensions: int) -> Floats:
-    """The array that an ID property holds.
+    """Read an array from an ID property.
+
+    Args:
+        kept: The property, as `packed` makes it.
+        dimensions: Number of dimensions that the array must have.
 
     Raises:
-        Exception: One of UNREADABLE, if the property was damaged.
+        Exception: One of UNREADABLE, if the property is damaged.
     """
     shape, scale = tuple(int(n) for n in kept["shape"]), float(kept["scale"])
     size = int(np.prod(shape))
@@ -176,10 +181,12 @@ def unpacked(kept: Any, dimensions: int) -> Floats:
 
 
 def _names(text: str) -> tuple[str, ...]:
+    """Return the names in a text with one name a line."""
     return tuple(text.split("\n")) if text else ()
 
 
 def _drive_record(drive: Drive) -> dict[str, Any]:
+    """Return the drive as an ID property holds it."""
     return {
         "keys": "\n".join(drive.keys),
         "low": drive.low.tolist(),
@@ -190,6 +197,7 @@ def _drive_record(drive: Drive) -> dict[str, Any]:
 
 
 def _drive(kept: Any) -> Drive:
+    """Read a drive from an ID property. Raises one of UNREADABLE if the property is damaged."""
     return Drive(
         tuple(kept["keys"].split("\n")),
         unpacked(kept["matrix"], 2),
@@ -200,7 +208,7 @@ def _drive(kept: Any) -> Drive:
 
 
 def _is_whole(prediction: Prediction) -> bool:
-    """Whether the shapes of a prediction's arrays fit together."""
+    """Return whether the shapes of a prediction's arrays fit together."""
     frames, channels = prediction.motion.shape
     drive = prediction.drive
     return (
