@@ -1,4 +1,4 @@
-"""Landmark detection from the shape alone: networks that look at a rendering of the mesh from the front.
+"""Landmark detection from the shape alone: networks that are applied to a rendering of the mesh from the front.
 
 The mesh is rendered (normals and depth) in windows of many sizes below its top. A coordinate network predicts the
 landmarks in each window, and the window follows its own prediction a few times. The window whose predictions agree best
@@ -42,10 +42,10 @@ MOUTH_ZOOMS = (1.5, 1.9)
 SAME_FACE = 0.03  # of the face's extent: windows whose landmarks lie this near to each other show the same face
 # Agreement over zoom: mean deviation of the landmarks as a share of the face's extent.
 CLEAR_SPREAD = 0.006  # certainly a face
-MAX_SPREAD = 0.02  # maybe a face
+DOUBTFUL_SPREAD = 0.02  # perhaps a face
 CONFIDENCE_SCALE = 0.01  # deviation at which a landmark's confidence has fallen to 1/e
 
-# Rotations that bring a mesh to Z up, facing −Y: as it is, turned about Z, and the same for meshes with Y up.
+# Rotations that bring a mesh to Z up, facing −Y: none, three turns about Z, and the same four for meshes with Y up.
 TURN_Z = [np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) for c, s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
 FROM_Y_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
 ORIENTATIONS = [*TURN_Z, *(turn @ FROM_Y_UP for turn in TURN_Z)]
@@ -56,13 +56,13 @@ Window: TypeAlias = tuple[FloatArray, float]  # centre (2,) in x and z, side
 
 @dataclass
 class LandmarkCandidate:
-    """The landmarks of what may be the face.
+    """The landmarks of a place on the mesh that may be the face.
 
     Attributes:
         points: Landmarks (68, 3) in mesh units.
         confidence: 0 to 1 for each landmark (68,).
         spread: Mean deviation of the landmarks over zoom, as a share of the face's extent.
-        rotation: The rotation (3, 3) of the mesh in which the networks saw it, None if they did not.
+        rotation: Rotation (3, 3) of the mesh in which the networks detected the landmarks, None if they did not.
     """
 
     points: FloatArray
@@ -206,7 +206,9 @@ class LandmarkDetector:
                 return None
             lifted[k] = points[k, 0], depth, points[k, 1]
         radius = int(NOSE_SEARCH * extent / view.size * LIFT_PIXELS)
-        lifted[NOSE_TIP] = _most_protruding(view, pixels[NOSE_TIP], radius)
+        tip = _most_protruding(view, pixels[NOSE_TIP], radius)
+        if tip is not None:
+            lifted[NOSE_TIP] = tip
         return lifted
 
 
@@ -223,10 +225,12 @@ def _depth_around(view: View, column: int, row: int) -> float | None:
     return None
 
 
-def _most_protruding(view: View, pixel: IntArray, radius: int) -> tuple[float, float, float]:
-    """Return the surface point that is nearest to the viewer within `radius` pixels of a pixel (column, row)."""
+def _most_protruding(view: View, pixel: IntArray, radius: int) -> tuple[float, float, float] | None:
+    """Return the surface point nearest to the viewer within `radius` pixels of a pixel (column, row), None if none."""
     (left, top), side = np.maximum(pixel - radius, 0), view.size / LIFT_PIXELS
     depth = view.depth[top : pixel[1] + radius + 1, left : pixel[0] + radius + 1]
+    if not np.isfinite(depth).any():
+        return None
     row, column = np.unravel_index(np.nanargmin(depth), depth.shape)
     x = view.centre[0] + (left + column + 0.5) * side - view.size / 2
     z = view.centre[1] - (top + row + 0.5) * side + view.size / 2
@@ -259,10 +263,10 @@ def _distinct(points: FloatArray, extents: FloatArray) -> list[int]:
 def detect_landmarks(
     vertices: FloatArray, triangles: IntArray, progress: Callable[[], None] = lambda: None
 ) -> Iterator[LandmarkCandidate]:
-    """Yield candidates, the likeliest first: the caller takes the first one that the head fits to.
+    """Yield candidates, the most likely first: the caller takes the first one that the head fits to.
 
-    The upright mesh facing −Y comes first, whether it shows a clear face or a doubtful one. The other orientations
-    follow if that was not taken, doubtful faces last.
+    The upright mesh facing −Y comes first, whether it shows a clear face or a doubtful one. If the caller does not take
+    that candidate, the other orientations follow, doubtful faces last.
 
     Args:
         vertices: Vertices (V, 3) in any unit.
@@ -275,12 +279,12 @@ def detect_landmarks(
         detector = LandmarkDetector(vertices @ rotation.T, triangles)
         points, spread = detector.search()
         candidate = detector, points, spread, rotation
-        if spread.mean() < CLEAR_SPREAD or (rotation is ORIENTATIONS[0] and spread.mean() < MAX_SPREAD):
-            yield from _finish(*candidate)
-        elif spread.mean() < MAX_SPREAD:
+        if spread.mean() < CLEAR_SPREAD or (rotation is ORIENTATIONS[0] and spread.mean() < DOUBTFUL_SPREAD):
+            yield from _refine_and_lift(*candidate)
+        elif spread.mean() < DOUBTFUL_SPREAD:
             doubtful.append(candidate)
     for candidate in sorted(doubtful, key=lambda candidate: candidate[2].mean()):
-        yield from _finish(*candidate)
+        yield from _refine_and_lift(*candidate)
 
 
 def detect_from(
@@ -302,10 +306,10 @@ def detect_from(
         points, spread = detector.search()
     else:
         points, spread = detector.follow((guess @ rotation.T)[None][..., [0, 2]])
-    return next(_finish(detector, points, spread, rotation), None)
+    return next(_refine_and_lift(detector, points, spread, rotation), None)
 
 
-def _finish(
+def _refine_and_lift(
     detector: LandmarkDetector, points: FloatArray, spread: FloatArray, rotation: FloatArray
 ) -> Iterator[LandmarkCandidate]:
     """Yield the candidate with its mouth refined and its points on the surface, nothing if there is no surface."""

@@ -5,7 +5,8 @@ import pytest
 
 from server.errors import LSFError
 from server.face.build.synthetic import ellipsoid, join, rotation, torso
-from server.face.head import HeadPart, load_head
+from server.face.head import NOSE_TIP, HeadPart, load_head
+from server.face.landmark_detection import LandmarkDetector
 from server.face.space import fit
 
 
@@ -44,6 +45,14 @@ def test_found_on_a_body_in_centimetres_that_faces_elsewhere(person):
     space = fit(move(body), body_triangles)
     assert error(space, move(landmarks)) < 0.035
     assert np.abs(space.basis[:, len(vertices) :]).max() < 0.01  # the body stays still
+
+
+def test_landmarks_are_lifted_where_the_nose_is_a_hole(person):
+    vertices, triangles, landmarks = person
+    aside = vertices[triangles].mean(1) - landmarks[NOSE_TIP]
+    lifted = LandmarkDetector(vertices, triangles[np.hypot(aside[:, 0], aside[:, 2]) > 0.03]).lift(landmarks[:, [0, 2]])
+    assert np.abs(lifted - landmarks)[:, 1].mean() < 0.01
+    assert np.abs(lifted - landmarks)[NOSE_TIP].max() < 0.05
 
 
 @pytest.mark.parametrize("turn", [rotation(0, 0, 45), rotation(40, 0, 0)])
