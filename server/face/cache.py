@@ -18,16 +18,16 @@ from ..arkit import CHANNELS
 from ..files.meshes import Mesh
 from ..numerics import FloatArray, IntArray
 
-if TYPE_CHECKING:  # it brings scipy, which must not hold up the server's first answer
+if TYPE_CHECKING:  # imports scipy, which would delay the server's first answer
     from .space import FaceSpace
 
 log = logging.getLogger(__name__)
 
 MAX_FACES_IN_MEMORY = 4  # a basis of 52 channels on 26 000 vertices is 16 MB
-MAX_DISK_BYTES = 1 << 30
-PARTIAL_FILE_SECONDS = 3600  # an unfinished file that is older belongs to a process that was killed
+MAX_DISK_BYTES = 1 << 30  # 1 GiB: about 60 faces of that size
+PARTIAL_FILE_SECONDS = 3600  # an older unfinished file belongs to a process that was killed
 NOT_IN_FIT = ("cache.py", "rig_solver.py")  # modules of this folder that the fit does not run
-FIT_MODULES = ("arkit.py", "numerics.py")  # modules of server/ that it runs
+FIT_MODULES = ("arkit.py", "numerics.py")  # modules of server/ that the fit runs
 _DTYPES = {  # of each array of a FaceSpace
     "basis": np.float32,
     "landmarks68": np.float32,
@@ -52,7 +52,7 @@ def default_folder() -> Path:
 def fit_files() -> list[Path]:
     """Return the code and assets that decide the result of a fit, in a fixed order.
 
-    server/face/build made the assets, but is not run by the fit: it does not count.
+    server/face/build is not part of them: it made the assets, but the fit does not run it.
     """
     folder = Path(__file__).parent
     modules = [path for path in folder.glob("*.py") if path.name not in NOT_IN_FIT]
@@ -62,7 +62,7 @@ def fit_files() -> list[Path]:
 
 @cache
 def _fit_digest() -> bytes:
-    """Return a digest of the fit's code and assets: a face that other ones fitted is not reused."""
+    """Return a digest of the fit's code and assets, so that a face from another version is not reused."""
     digest = hashlib.sha256()
     for path in fit_files():
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -70,12 +70,12 @@ def _fit_digest() -> bytes:
 
 
 def key(mesh: Mesh, landmarks: FloatArray | None = None, parts: IntArray | None = None) -> str:
-    """Return the key of a face: a hexadecimal SHA-256 of the mesh, what the artist said of it, and the fit itself.
+    """Return the key of a face: a hexadecimal SHA-256 of the mesh, the artist's landmarks and parts, and the fit.
 
     Args:
         mesh: The neutral mesh.
         landmarks: Placed landmarks (68, 3), if there are any.
-        parts: Given part of each vertex (V,), if there are any.
+        parts: Part that an artist assigned to each vertex (V,), if there are any.
     """
     digest = hashlib.sha256(_fit_digest())
     for array in (mesh.vertices, mesh.triangles, landmarks, parts):
@@ -86,30 +86,30 @@ def key(mesh: Mesh, landmarks: FloatArray | None = None, parts: IntArray | None 
 
 
 class FaceCache:
-    """Least recently used faces: the last few in memory, more of them on disk.
+    """Cache of the most recently used faces: a few in memory, more on disk.
 
     Args:
         folder: Where faces are kept on disk; None: in memory only.
-        max_bytes: Greatest size of the folder; the oldest files are deleted.
+        max_bytes: Greatest size of the folder; beyond it the least recently used files are deleted.
     """
 
     def __init__(self, folder: Path | None, max_bytes: int = MAX_DISK_BYTES):
         self._folder, self._max_bytes = folder, max_bytes
         self._faces: OrderedDict[str, FaceSpace] = OrderedDict()
 
-    def get(self, key: str, vertices: int) -> "FaceSpace | None":
-        """Look a face up.
+    def get(self, key: str, vertex_count: int) -> "FaceSpace | None":
+        """Look up a face.
 
         Args:
             key: From `key`.
-            vertices: Number of vertices of the mesh.
+            vertex_count: Number of vertices of the mesh.
 
         Returns:
             The face, or None if it is not cached, or its file is damaged or of another mesh.
         """
         face = self._faces.get(key)
         if face is None:
-            face = self._load(key, vertices)
+            face = self._load(key, vertex_count)
         if face is not None:
             self._remember(key, face)
         return face
@@ -156,23 +156,23 @@ class FaceCache:
             temporary.unlink()
             raise
 
-    def _load(self, key: str, vertices: int) -> "FaceSpace | None":
-        """Read a face of a mesh with `vertices` vertices, None if there is none or its file is damaged."""
+    def _load(self, key: str, vertex_count: int) -> "FaceSpace | None":
+        """Read a face of a mesh with `vertex_count` vertices; return None if there is none or its file is damaged."""
         if self._folder is None or not _face_file(self._folder, key).is_file():
             return None
         from safetensors import SafetensorError
 
         path = _face_file(self._folder, key)
         try:
-            face = _read_face(path, vertices)
+            face = _read_face(path, vertex_count)
             os.utime(path)
             return face
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            log.warning("The cached face %s is damaged and will be made anew: %s", path.name, error)
+            log.warning("The cached face %s is damaged and will be fitted again: %s", path.name, error)
             return None
 
     def _evict(self) -> None:
-        """Delete unfinished files of processes that were killed, and the oldest faces beyond the size limit."""
+        """Delete unfinished files of processes that were killed, and the least recently used faces beyond the limit."""
         if self._folder is None:
             return
         for path in self._folder.glob("*.part"):
@@ -193,8 +193,8 @@ def _face_file(folder: Path, key: str) -> Path:
     return folder / f"{key}.safetensors"
 
 
-def _read_face(path: Path, vertices: int) -> "FaceSpace":
-    """Read the face of a mesh with `vertices` vertices. Raises ValueError and others if its file is damaged."""
+def _read_face(path: Path, vertex_count: int) -> "FaceSpace":
+    """Read the face of a mesh with `vertex_count` vertices. Raises ValueError and others if its file is damaged."""
     from safetensors import safe_open
 
     from .head import load_head
@@ -209,14 +209,14 @@ def _read_face(path: Path, vertices: int) -> "FaceSpace":
         all(arrays[name].dtype == dtype and np.isfinite(arrays[name]).all() for name, dtype in _DTYPES.items())
         and tuple(channels) == CHANNELS
         and isinstance(report, dict)
-        and arrays["basis"].shape == (len(channels), vertices, 3)
+        and arrays["basis"].shape == (len(channels), vertex_count, 3)
         and arrays["landmarks68"].shape == (68, 3)
         and arrays["identity"].shape == (len(load_head().identity_modes),)
-        and arrays["parts"].shape == (vertices,)
+        and arrays["parts"].shape == (vertex_count,)
         and SKIN <= arrays["parts"].min() <= arrays["parts"].max() <= STILL
         and arrays["landmark_vertices"].shape == (68,)
-        and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertices
+        and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertex_count
     )
     if not usable:
-        raise ValueError("its arrays do not fit the mesh")
+        raise ValueError("its arrays do not match the mesh")
     return FaceSpace(channels=tuple(channels), report=report, **arrays)

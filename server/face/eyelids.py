@@ -1,7 +1,8 @@
-"""Eyelid detection: finds the lids' borders on the mesh itself, as the edges of a hole in the depth image of the eye.
+"""Eyelid detection: finds the borders of the lids on the mesh, as the edges of a hole in the depth image of the eye.
 
-The landmark networks place the corners of the eyes to 2 or 3 mm. The edge of the opening gives the outer corners and
-the borders of the lids to half a millimetre. Closed lids, and eyes that are one surface with them, show no hole.
+The landmark networks place the corners of the eyes with an error of 2 to 3 mm. The edge of the opening gives the outer
+corners and the borders of the lids to half a millimetre. Closed lids, and lids that are one surface with the eyeball,
+show no hole.
 """
 
 import numpy as np
@@ -14,21 +15,23 @@ from .raster import View, render
 from .target_mesh import TargetMesh
 
 # Landmarks of each eye from its corner at −X: corner, two on the upper lid, corner, two on the lower lid.
-EYES = (np.arange(36, 42), np.arange(42, 48))
-INNER_CORNERS = (3, 0)  # positions of the inner corner (canthus) within EYES
-PIXELS = 200  # side of the image
+EYE_LANDMARKS = (np.arange(36, 42), np.arange(42, 48))
+INNER_CORNERS = (3, 0)  # positions of the inner corner (canthus) within EYE_LANDMARKS
+PIXELS = 200  # side P of the depth image
 VIEW_SIZE = 1.9  # side of the image over the eye's width
 MIN_FILLED = 0.3  # share of the image that must show a surface
 MAX_DEPTH_STEP = 0.0012  # metres between neighbouring pixels; a larger step is an edge
-MIN_HOLE_DEPTH = 0.001  # metres behind the lids around
-MIN_HEIGHT = 0.35  # of an opening over its width: the networks see narrow eyes where meshes are coarse
+MIN_HOLE_DEPTH = 0.001  # metres behind the surrounding lids
+MIN_HEIGHT = 0.35  # of an opening over its width: the networks detect eyes on coarse meshes as too narrow
+# Greatest height of a hole: the sum of these multiples of the height and the width of the eye's landmarks.
+HOLE_HEIGHTS, HOLE_WIDTHS = 1.8, 0.15
 MIN_HOLE_AREA, MAX_HOLE_AREA = 0.25, 1.6  # over that of an ellipse through the landmarks
 MAX_CORNER_SHIFT = 0.25  # share of the eye's width by which a corner may be corrected
 CANTHUS = 0.1  # share of the eye's width by which the inner corner lies beyond the end of the opening
 
 
 def detect_eyelids(target: TargetMesh, landmarks: FloatArray) -> tuple[FloatArray, BoolArray]:
-    """Move the landmarks of the eyes to the borders of the lids where these are seen.
+    """Move the landmarks of the eyes to the borders of the lids where the mesh shows them.
 
     Args:
         target: The mesh, in the head's frame.
@@ -38,7 +41,7 @@ def detect_eyelids(target: TargetMesh, landmarks: FloatArray) -> tuple[FloatArra
         Corrected landmarks (68, 3), and which of them were detected (68,).
     """
     landmarks, detected = landmarks.copy(), np.zeros(LANDMARK_COUNT, dtype=bool)
-    for eye, inner in zip(EYES, INNER_CORNERS, strict=True):
+    for eye, inner in zip(EYE_LANDMARKS, INNER_CORNERS, strict=True):
         points = _lid_borders(target, landmarks[eye], inner)
         if points is not None:
             landmarks[eye], detected[eye] = points, True
@@ -46,7 +49,7 @@ def detect_eyelids(target: TargetMesh, landmarks: FloatArray) -> tuple[FloatArra
 
 
 def _lid_borders(target: TargetMesh, landmarks: FloatArray, inner: int) -> FloatArray | None:
-    """Return corners and lid points (6, 3) of one eye, None if no opening is seen; `inner` is the inner corner."""
+    """Return corners and lid points (6, 3) of one eye, None if no opening shows; `inner` is the inner corner."""
     flat = landmarks[:, [0, 2]]
     width, height = np.ptp(flat, axis=0)
     height = max(height, MIN_HEIGHT * width)
@@ -58,7 +61,7 @@ def _lid_borders(target: TargetMesh, landmarks: FloatArray, inner: int) -> Float
     pixel = size / PIXELS
     x = centre[0] + (np.arange(PIXELS) + 0.5) * pixel - size / 2
     z = centre[1] - (np.arange(PIXELS) + 0.5) * pixel + size / 2
-    holes = _holes(depth, int((1.8 * height + 0.15 * width) / pixel) | 1)
+    holes = _holes(depth, int((HOLE_HEIGHTS * height + HOLE_WIDTHS * width) / pixel) | 1)
     ellipse = ((x - centre[0]) / width) ** 2 + ((z[:, None] - centre[1]) / height) ** 2 < 0.25
     hole = _eye_hole(holes, ellipse)
     if hole is None:
@@ -70,7 +73,10 @@ def _lid_borders(target: TargetMesh, landmarks: FloatArray, inner: int) -> Float
 
 
 def _holes(depth: FloatArray, height: int) -> BoolArray:
-    """Return the pixels (P, P) behind what lies above and below them within `height` pixels, without their edges."""
+    """Return the pixels (P, P) of holes that are at most `height` pixels tall, without the edges of these holes.
+
+    A hole lies deeper than the surface above and below it.
+    """
     hole: BoolArray = depth - ndimage.grey_opening(depth, size=(height, 1)) > MIN_HOLE_DEPTH
     for axis in (0, 1):
         step = np.diff(depth, axis=axis)

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from ..numerics import FloatArray, IntArray
 
 DEGENERATE = 1e-30  # squared length or area below which an edge or a triangle counts as a point, against division by 0
+NORMAL_PENALTY = 0.012  # metres that are added to the distance of a point with the opposite normal
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def fit_similarity(source: FloatArray, target: FloatArray, weight: FloatArray | 
     between two point patterns", 1991.
 
     Args:
-        source: Points (N, 3).
+        source: Points (N, 3), not all at one place.
         target: Points (N, 3), one for each source point.
         weight: Non-negative weights (N,); equal weights by default.
     """
@@ -134,15 +135,15 @@ def uniform_laplacian(edges: IntArray, count: int) -> sparse.csr_matrix:
 def interpolate_offsets(
     offsets: FloatArray, centres: FloatArray, points: FloatArray, width: float, regularisation: float = 0.05
 ) -> FloatArray:
-    """Interpolate offsets that are known at some places smoothly to other points, with Gaussian radial basis functions.
+    """Interpolate known offsets smoothly to other points, with Gaussian radial basis functions.
 
     Args:
         offsets: Known offsets (M, 3).
-        centres: Where they are known (M, 3).
-        points: Where to evaluate (N, 3).
+        centres: The points where they are known (M, 3).
+        points: The points to interpolate at (N, 3).
         width: Standard deviation of the Gaussians, in the unit of the points.
-        regularisation: Added to the diagonal of the system: centres close together stay well conditioned, and the
-            known offsets are met only nearly.
+        regularisation: Added to the diagonal of the system. It keeps the system well conditioned if centres are close
+            together; in return, the result differs slightly from the known offsets at the centres.
 
     Returns:
         Offsets (N, 3).
@@ -158,11 +159,11 @@ def interpolate_offsets(
 
 
 def nearest_points(points: FloatArray, queries: FloatArray, count: int = 1) -> tuple[FloatArray, IntArray]:
-    """Return the nearest points for each of many places.
+    """Find the nearest points of each query.
 
     Args:
         points: Points to search (M, 3).
-        queries: Places (N, 3).
+        queries: Query points (N, 3).
         count: Number of neighbours, at most M.
 
     Returns:
@@ -172,10 +173,34 @@ def nearest_points(points: FloatArray, queries: FloatArray, count: int = 1) -> t
     return np.asarray(distance), np.asarray(index)
 
 
+def nearest_with_like_normal(
+    points: FloatArray, normals: FloatArray, queries: FloatArray, query_normals: FloatArray, count: int
+) -> IntArray:
+    """Find the nearest point of each query, where points with another normal count as farther.
+
+    NORMAL_PENALTY · (1 - cosine) / 2 is added to the distance.
+
+    Args:
+        points: Points to search (M, 3), metres.
+        normals: Their unit normals (M, 3).
+        queries: Query points (N, 3), metres.
+        query_normals: Their unit normals (N, 3).
+        count: Number of nearest points to choose from, 2 to M.
+
+    Returns:
+        Index of a point (N,).
+    """
+    distance, index = nearest_points(points, queries, count)
+    cosine = (normals[index] * query_normals[:, None]).sum(-1)
+    best = (distance + NORMAL_PENALTY * (1 - cosine) / 2).argmin(1)
+    nearest: IntArray = index[np.arange(len(index)), best]
+    return nearest
+
+
 def sample_surface(
     vertices: FloatArray, triangles: IntArray, spacing: float, max_subdivision: int = 12
 ) -> tuple[IntArray, FloatArray]:
-    """Spread points over triangles, about `spacing` apart: the centroids of the n² equal parts of each triangle.
+    """Sample points on triangles, about `spacing` apart: the centroids of the n² equal parts of each triangle.
 
     Args:
         vertices: Vertices (V, 3).

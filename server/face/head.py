@@ -39,7 +39,7 @@ class HeadPart(IntEnum):
 
 
 class HeadRegion(IntEnum):
-    """The region of the skin that a vertex of the canonical head lies in; FACE is everything that has no other name."""
+    """The region of the skin that a vertex of the canonical head lies in; FACE is all skin without another region."""
 
     FACE = 0
     LIP_UPPER = 1

@@ -1,4 +1,4 @@
-"""Landmark constraints: landmarks that an artist placed, all or a few, and how the other ones follow from them."""
+"""Landmark constraints: landmarks that an artist placed, all or some, and the others that follow from them."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -11,14 +11,14 @@ from ..numerics import BoolArray, FloatArray, IntArray
 from .geometry import fit_similarity, interpolate_offsets, nearest_points
 from .head import LANDMARK_COUNT, Head
 
-if TYPE_CHECKING:  # it brings torch
+if TYPE_CHECKING:  # imports torch
     from .landmark_detection import LandmarkCandidate
 
-MIN_POSE_POINTS = 4  # placed landmarks from which size, position and direction of a face follow
+MIN_POSE_POINTS = 4  # placed landmarks that determine size, position and direction of a face
 MIN_FLATNESS = 0.05  # second extent of these points over their first: points on one line give no direction
 CONSTRAINT_WIDTH = 0.025  # metres on the head: distance over which a placed landmark moves its neighbours
 GUESS_CONFIDENCE = 0.1  # of landmarks that follow from the average head alone
-OBSTACLE_DISTANCE = 0.1  # share of the face's extent: pieces that stand out farther before the face are left out
+OBSTACLE_DISTANCE = 0.1  # share of the face's extent: pieces that lie farther in front of the face are left out
 MAX_DEVIATION = 0.15  # mean distance of detected from placed landmarks, as a share of the face's extent
 
 
@@ -26,7 +26,7 @@ def check_landmarks(landmarks: ArrayLike) -> NDArray[np.float64]:
     """Return landmarks as floats (68, 3). A row of NaN is a landmark that is to be detected.
 
     Raises:
-        LSFError: "bad_landmarks" for another shape, infinite or half given points, or points that are all the same.
+        LSFError: "bad_landmarks" for another shape, infinite or partly missing points, or points that all coincide.
     """
     points = np.array(landmarks, dtype=float)
     if points.shape != (LANDMARK_COUNT, 3):
@@ -47,7 +47,7 @@ def placed_mask(landmarks: FloatArray) -> BoolArray:
 
 
 def determines_pose(landmarks: FloatArray) -> bool:
-    """Return whether the placed landmarks determine where the face is, and where it looks."""
+    """Return whether the placed landmarks (68, 3), NaN where none is, determine position and direction of the face."""
     points = landmarks[placed_mask(landmarks)]
     if len(points) < MIN_POSE_POINTS:
         return False
@@ -90,7 +90,7 @@ def candidates_from_placed(
         piece: Connected piece of each vertex (V,).
         landmarks: Placed landmarks (68, 3), NaN where none is.
         head: The canonical head.
-        progress: Called before the networks look; an exception that it raises ends the search.
+        progress: Called before the detection; an exception that it raises ends the search.
     """
     from .landmark_detection import LandmarkCandidate, detect_from
 
@@ -118,7 +118,7 @@ def _without_obstacles(
 ) -> IntArray:
     """Return the triangles without pieces such as hands, microphones or visors.
 
-    These stand out before the guessed face (68, 3), and carry none of the placed points (N, 3).
+    These lie in front of the guessed face (68, 3), and carry none of the placed points (N, 3).
     """
     used = np.unique(triangles)
     depth, turned = vertices @ rotation[:, 1], guess @ rotation

@@ -13,36 +13,36 @@ from .head import LANDMARK_COUNT, Head
 from .registration import Alignment, Registration, align, deform
 from .target_mesh import no_face_error
 
-if TYPE_CHECKING:  # it brings torch
+if TYPE_CHECKING:  # imports torch
     from .landmark_detection import LandmarkCandidate
 
 MAX_RESIDUAL = 0.003  # metres on a head of ordinary size: mean distance over the face after the identity fit
 MAX_SPREAD = 0.012  # of automatic landmarks over zoom, as a share of the face's extent
 PLACED_TOLERANCE = 1.5  # times MAX_RESIDUAL, where an artist placed enough landmarks
 MAX_UNMATCHED = 0.5  # share of the head's face without a counterpart on the mesh
-MAX_TURN, MAX_TURNS = np.radians(12), 3  # a face that is turned further away is looked at again, at most this often
-MIN_CONFIDENCE = 0.5  # of a landmark; an artist should check those below
-CERTAIN_MISFIT = 0.6  # another piece of the mesh with a smaller misfit is another face
-# Other pieces that may be faces: their least number of vertices, least extent in metres, and how many are looked at.
-MIN_FACE_VERTICES, MIN_FACE_SIZE, MAX_PIECES = 200, 0.12, 4
+MAX_TURN, MAX_TURNS = np.radians(12), 3  # a face that is turned further away is detected again, at most this often
+MIN_CONFIDENCE = 0.5  # of a landmark; an artist should check landmarks with less
+CERTAIN_MISFIT = 0.6  # another piece of the mesh with a smaller misfit certainly is another face
+MIN_FACE_VERTICES = 200  # a face with fewer is too coarse to fit
+MIN_FACE_SIZE, MAX_PIECES = 0.12, 4  # other pieces that may be faces: least extent in metres, and how many are searched
 
 Callback = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class _Search:
-    """What the search for the face needs to know of the mesh.
+    """The input of the search for the face.
 
     Attributes:
         vertices: Vertices (V, 3) in mesh units.
         triangles: All triangles (T, 3).
-        visible: The triangles without those that an artist said hide no face.
+        visible: The triangles without those that an artist marked as FOLLOWING or STILL.
         piece: Connected piece of each vertex (V,).
         landmarks: Placed landmarks (68, 3), NaN where they are to be detected.
-        given_parts: What an artist said of each vertex (V,).
+        given_parts: Part that an artist assigned to each vertex (V,), parts.AUTOMATIC where none.
         head: The canonical head.
         before_fit: Called before each fit.
-        before_look: Called before each look of the networks.
+        before_look: Called before each detection by the networks.
     """
 
     vertices: FloatArray
@@ -73,16 +73,16 @@ def locate_face(
         triangles: Triangles (T, 3).
         piece: Connected piece of each vertex (V,), from parts.connected_pieces.
         landmarks: Placed landmarks (68, 3), NaN where they are to be detected.
-        given_parts: What an artist said of each vertex (V,), parts.AUTOMATIC where nothing.
+        given_parts: Part that an artist assigned to each vertex (V,), parts.AUTOMATIC where none.
         head: The canonical head.
         before_fit: Called before each fit; an exception that it raises ends the search.
-        before_look: Called before each look of the networks, in the same way.
+        before_look: Called before each detection by the networks, in the same way.
 
     Returns:
         The landmarks of the face, and the fitted head.
 
     Raises:
-        LSFError: "no_face" if there is none, "several_faces" if there are several and no landmarks to choose one.
+        LSFError: "no_face" if there is none, "several_faces" if there are several and no landmarks that choose one.
     """
     visible = triangles[~np.isin(given_parts[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
     if not len(visible):
@@ -106,12 +106,15 @@ def locate_face(
 
 
 def misfit(alignment: Alignment, spread: float, placed: bool = False) -> float:
-    """Return how badly a candidate agrees with a face; above 1 it is none.
+    """Return how badly the head fits to a candidate.
 
     Args:
         alignment: The head, aligned to the candidate.
         spread: Mean deviation of the landmarks over zoom, as a share of the face's extent.
-        placed: Whether an artist placed enough landmarks: less is asked of such a face.
+        placed: Whether an artist placed enough landmarks: the limits are wider then, and `spread` does not count.
+
+    Returns:
+        0 for a perfect fit; above 1 the candidate is no face.
     """
     residual = alignment.residual / MAX_RESIDUAL
     if alignment.unmatched > MAX_UNMATCHED:
@@ -120,7 +123,7 @@ def misfit(alignment: Alignment, spread: float, placed: bool = False) -> float:
 
 
 def _first_fitting_candidate(search: _Search) -> tuple["LandmarkCandidate", Alignment] | None:
-    """Return the first candidate that the head fits to, seen from its own front, None if there is none."""
+    """Return the first candidate that the head fits to, detected from its own front, None if there is none."""
     placed = landmark_constraints.placed_mask(search.landmarks)
     for candidate in _candidates(search):
         found = candidate
@@ -139,7 +142,7 @@ def _first_fitting_candidate(search: _Search) -> tuple["LandmarkCandidate", Alig
 
 
 def _candidates(search: _Search) -> Iterator["LandmarkCandidate"]:
-    """Yield where the face may be, the likeliest first. Landmarks that an artist placed go before the networks."""
+    """Yield candidates for the face, the most likely first. Landmarks that an artist placed replace the search."""
     from .landmark_detection import LandmarkCandidate, detect_landmarks  # torch is only needed here
 
     landmarks = search.landmarks
@@ -154,7 +157,10 @@ def _candidates(search: _Search) -> Iterator["LandmarkCandidate"]:
 
 
 def _align(search: _Search, found: "LandmarkCandidate", placed: BoolArray) -> tuple[Alignment | None, float]:
-    """Apply the placed landmarks to a candidate, in place, and align the head to it: Alignment and misfit."""
+    """Apply the placed landmarks to a candidate, in place, and align the head to it.
+
+    Returns the alignment, None if it fails, and its misfit, infinite then.
+    """
     search.before_fit()
     if placed.any():
         found.points = landmark_constraints.apply_constraints(found.points, search.landmarks, search.head)
@@ -171,7 +177,7 @@ def _align(search: _Search, found: "LandmarkCandidate", placed: BoolArray) -> tu
 def _look_from_front(
     search: _Search, found: "LandmarkCandidate", alignment: Alignment | None
 ) -> "LandmarkCandidate | None":
-    """Return another look at a face that is turned away from where it was looked at; None if it is not."""
+    """Detect a face again from its own front if it is turned away from the first view; return None if it is not."""
     from .landmark_detection import detect_from
 
     if alignment is None or found.rotation is None or alignment.unmatched > MAX_UNMATCHED:
@@ -187,7 +193,7 @@ def _look_from_front(
 def _other_faces(
     search: _Search, located: tuple["LandmarkCandidate", Alignment] | None
 ) -> list[tuple["LandmarkCandidate", Alignment]]:
-    """Return the other large pieces of the mesh that are certainly faces, each looked at alone."""
+    """Return the other large pieces of the mesh that are certainly faces, each detected alone."""
     from .landmark_detection import detect_from
 
     vertices, visible = search.vertices, search.visible
@@ -202,7 +208,7 @@ def _other_faces(
     for piece in np.argsort(-np.bincount(triangle_piece))[: MAX_PIECES + 1]:
         own = visible[triangle_piece == piece]
         used = np.unique(own)
-        if piece == known_piece or len(own) == len(visible):  # it was looked at already
+        if piece == known_piece or len(own) == len(visible):  # it was searched already
             continue
         if len(used) < MIN_FACE_VERTICES or np.ptp(vertices[used], axis=0).min() < min_size:
             continue

@@ -9,13 +9,14 @@ from .geometry import adjacency, edge_lengths, nearest_points, unique_edges, ver
 from .head import LIP_SEAMS, MOUTH_LANDMARKS, Head, HeadRegion
 from .target_mesh import TargetMesh
 
-SEARCH_RADIUS = 0.08  # metres around the middle of the mouth
-SEED_DISTANCE, SEED_COSINE = 0.008, 0.5  # a seed is this near (metres) to a fitted lip, with normals this alike
-SEED_RATIO = 0.5  # a seed is nearer to its own lip than this share of its distance to the other one
+SEARCH_RADIUS = 0.08  # metres from the middle of the mouth; farther vertices have no side
+SEED_DISTANCE, SEED_COSINE = 0.008, 0.5  # metres from a fitted lip and cosine of the normals, limits for a seed
+SEED_RATIO = 0.5  # a seed is nearer to its own lip than this share of its distance to the other lip
 SEAM_CLEARANCE = 0.004  # metres: seeds keep away from the fitted seam, which may miss the lips' border by its width
 MAX_GEODESIC = 0.03  # metres along the surface; vertices farther away belong to no side
-CLEAR_RATIO = 0.6  # the nearer lip must be nearer than this share of the way to the other one, so corners have no side
+CLEAR_RATIO = 0.6  # the nearer lip must be nearer than this share of the distance to the other: corners have no side
 CENTRAL_SHARE = 0.8  # of the half width of the mouth: vertices nearer to the corners are no seeds
+MAX_FRONT_NORMAL = -0.3  # y of the normals on the outside of the lips, which face −Y
 MIN_EDGE_LENGTH = 1e-6  # metres
 
 
@@ -90,7 +91,7 @@ def _outer_lip(head: Head, skin_count: int, side: int) -> BoolArray:
     middle = head.landmarks68[MOUTH_LANDMARKS].mean(0)
     half_width = np.abs(head.landmarks68[[48, 54], 0]).mean()
     vertices = head.vertices[skin]
-    faces_front = vertex_normals(vertices, head.faces[(head.faces < skin_count).all(1)])[:, 1] < -0.3
+    faces_front = vertex_normals(vertices, head.faces[(head.faces < skin_count).all(1)])[:, 1] < MAX_FRONT_NORMAL
     central = np.abs(vertices[:, 0] - middle[0]) < CENTRAL_SHARE * half_width
     on_side = (head.mouth_side[skin] == side) & (head.region[skin] != HeadRegion.MOUTH_BAG)
     outer: BoolArray = on_side & faces_front & central

@@ -1,4 +1,4 @@
-"""Registration of the canonical head to a mesh: similarity and identity first, then non-rigid ICP.
+"""Registration of the canonical head to a mesh: similarity and identity, then non-rigid ICP (iterative closest point).
 
 Everything here is in the head's frame (metres, Z up, facing −Y): a similarity brings the mesh there.
 """
@@ -25,14 +25,14 @@ from .target_mesh import TargetMesh
 
 IS_JAW_LINE = np.arange(LANDMARK_COUNT) < JAW_LINE.stop
 ROUNDS = 5  # of closest points in `align`
-IDENTITY_PRIOR = 1.0  # multiplies |coefficients|², against squared distances in units of NOISE
+IDENTITY_PRIOR = 1.0  # weight of |coefficients|², relative to squared distances in units of NOISE
 NOISE = 0.003  # metres: expected error of a landmark or a surface point
 OUTLIER = np.where(IS_JAW_LINE, 0.01, 0.025)  # metres: landmarks with a larger error hardly count
 SURFACE_IN_IDENTITY = 60.0  # weight of all surface points together, where a landmark has 1
 SURFACE_IN_SIMILARITY = 40.0  # the same for the similarity
 MAX_DISTANCE = 0.03  # metres between corresponding points in `align`
 SAMPLE_RADIUS = 0.23  # metres from the face within which the mesh is sampled
-FACE_RADIUS = 0.085  # metres from the middle of the landmarks: the inner face, whose fit is measured
+INNER_FACE_RADIUS = 0.085  # metres from the mean of the inner landmarks; the fit is measured within it
 JAW_WEIGHT = 0.15  # of detected landmarks along the jaw line, which is badly defined
 FIXED_IN_IDENTITY = 2.0  # weight of landmarks that an artist placed, in `align`
 FIXED_STIFFNESS = 300  # their weight in non-rigid ICP, as a multiple of the stiffness: they are met
@@ -59,7 +59,7 @@ class Alignment:
     """The head, brought to a mesh by a similarity and identity coefficients.
 
     Attributes:
-        to_mesh: Leads from the head's frame to the mesh's.
+        to_mesh: Transform from the head's frame to the mesh's.
         identity: Identity coefficients (50,).
         shape: The head with this identity (H, 3), in its frame.
         landmarks: The mesh's landmarks (68, 3), in the head's frame.
@@ -86,7 +86,7 @@ class Registration:
     """The head, deformed to a mesh.
 
     Attributes:
-        to_mesh: Leads from the head's frame to the mesh's.
+        to_mesh: Transform from the head's frame to the mesh's.
         identity: Identity coefficients (50,).
         fitted: The whole head, loose parts included (H, 3), in the head's frame.
         target: The mesh, in the head's frame.
@@ -202,7 +202,7 @@ def deform(alignment: Alignment, head: Head) -> Registration:
 
 def inner_face(head: Head) -> IntArray:
     """Return the skin vertices (N,) of the face, without inner mouth, eye sockets, skull and neck."""
-    near = np.linalg.norm(head.vertices - head.landmarks68[INNER_LANDMARKS].mean(0), axis=1) < FACE_RADIUS
+    near = np.linalg.norm(head.vertices - head.landmarks68[INNER_LANDMARKS].mean(0), axis=1) < INNER_FACE_RADIUS
     hidden = np.isin(head.region, (HeadRegion.MOUTH_BAG, HeadRegion.SOCKET))
     return np.flatnonzero(near & (head.part == HeadPart.SKIN) & ~hidden)
 
@@ -313,7 +313,7 @@ def _sliding_goal(points: FloatArray, goal: FloatArray, direction: FloatArray) -
 
 
 def move_parts_with_skin(head: Head, shape: FloatArray, fitted_skin: FloatArray) -> FloatArray:
-    """Move the loose parts by a similarity from the skin around them: eyes with the lids, the rest with the mouth.
+    """Move the loose parts by the similarity of the skin around them: eyes with the lids, the rest with the mouth.
 
     Args:
         head: The canonical head.

@@ -1,9 +1,9 @@
-"""Weights of a rig's own shape keys that come nearest to the wanted motion: bounded least squares, smooth in time.
+"""Rig solver: weights of a rig's own shape keys that approximate a motion, by bounded least squares smooth in time.
 
 The wanted offsets of frame f are Σₖ motion[f, k] · basis[k], those of the rig Σᵣ weights[f, r] · shapes[r]. Their
 distance over the vertices, weighted to mouth, lids and brows, needs only the products of shapes with shapes (R, R) and
-with the basis (R, K), so the vertices are visited once. The distance of the lips counts more the nearer they are to
-touching: a rig whose shapes fit nothing well still closes its lips on p, b and m.
+with the basis (R, K), so the vertices are visited once. The distance of the lips has more weight the nearer they are
+to touching: a rig whose shapes match the motion poorly still closes its lips on p, b and m.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from ..errors import LSFError
 from ..numerics import FloatArray
 from .head import CHIN, INNER_LANDMARKS, NOSE_BRIDGE, OUTER_EYE_CORNERS
 
-if TYPE_CHECKING:  # it brings scipy, which must not hold up the server's first answer
+if TYPE_CHECKING:  # imports scipy, which would delay the server's first answer
     from .space import FaceSpace
 
-MAX_SHAPES = 1000
+MAX_SHAPES = 1000  # the products of all pairs of shapes take 8 MB then
 MAX_WEIGHT = 100.0  # greatest magnitude of a limit: no shape key is meant to go further
 RELEVANT_RADIUS = 0.22  # around brows, nose, lids and mouth, as a share of the distance of the outer eye corners
 BACKGROUND_WEIGHT = 0.05  # of vertices far from these, where those near have 1
@@ -112,7 +112,7 @@ def solve(rig: Rig, vertices: FloatArray, face: "FaceSpace", motion: FloatArray)
 
 
 def vertex_weights(vertices: FloatArray, landmarks: FloatArray, eye_distance: np.floating) -> FloatArray:
-    """Return how much the motion of each vertex counts.
+    """Return the weight of the motion of each vertex.
 
     Args:
         vertices: Vertices (V, 3).
@@ -130,7 +130,7 @@ def vertex_weights(vertices: FloatArray, landmarks: FloatArray, eye_distance: np
 
 
 def lip_distances(offsets: FloatArray, face: "FaceSpace", eye_distance: np.floating) -> FloatArray:
-    """Return by how much offsets part the inner lips.
+    """Return by how much offsets move the inner lips apart.
 
     Args:
         offsets: Offsets (N, V, 3), or positions, in mesh units.

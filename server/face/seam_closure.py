@@ -9,14 +9,14 @@ from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from ..numerics import BoolArray, FloatArray, IntArray, smoothstep
-from .geometry import adjacency, edge_lengths, unique_edges
+from .geometry import adjacency, edge_lengths, nearest_points, unique_edges
 from .head import SEAMS, Head
 
-UPPER_LID_SHARE = 0.85  # of the distance that a blink leaves open, the part that the upper lid moves
+UPPER_LID_SHARE = 0.85  # share of the remaining gap under a blink that the upper lid closes
 MAX_OVERLAP = 0.25  # of the height of an eye's opening
-MIN_TRAVEL = 0.06  # of a shape's greatest travel: vertices that move less stay fixed in a correction
+MIN_TRAVEL = 0.06  # share of a shape's greatest travel: vertices that move less stay fixed in a correction
 MIN_EDGE_LENGTH = 1e-5  # metres, against division by 0
-SEAM_WIDTH = 0.006  # metres from the fitted lip seam: vertices within it may be the border of a lip
+SEAM_WIDTH = 0.006  # metres from the fitted lip seam within which vertices may be the border of a lip
 CONTACT_DISTANCE = 0.002  # metres: lips that are nearer at rest touch
 FALLOFF = 0.012  # metres from a lip's border over which the vertices around follow its correction
 DISTANCE_OFFSET = 1e-4  # metres, added to distances before they become inverse-distance weights
@@ -152,6 +152,6 @@ def keep_lip_distance(points: FloatArray, side: IntArray, seam_points: FloatArra
 
 
 def _neighbours(points: FloatArray, at: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
-    """Return distance and index (N, count or fewer) of the points (M, 3) nearest to the places `at` (N, 3)."""
-    distance, index = cKDTree(points).query(at, k=min(count, len(points)))
+    """Return distance and index of the up to `count` points (M, 3) nearest to each query `at` (N, 3): (N, K) each."""
+    distance, index = nearest_points(points, at, min(count, len(points)))
     return np.reshape(distance, (len(at), -1)), np.reshape(index, (len(at), -1))

@@ -1,4 +1,4 @@
-"""Shape transfer: carries the head's shapes over to a registered mesh, whose vertices get places on the fitted head."""
+"""Shape transfer: carries the head's shapes over to a registered mesh, vertex by vertex."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,7 +9,9 @@ from ..numerics import FloatArray, IntArray, smoothstep
 from .geometry import (
     adjacency,
     closest_on_triangles,
+    fit_similarity,
     nearest_points,
+    nearest_with_like_normal,
     sample_surface,
     triangle_normals,
     unique_edges,
@@ -20,17 +22,16 @@ from .registration import Registration
 from .seam_closure import close_all_seams, seam_vertices
 from .target_mesh import TargetMesh
 
-SAMPLE_SPACING = 0.0015  # metres between the points of the fitted head among which a vertex finds its place
+SAMPLE_SPACING = 0.0015  # metres between sample points of the fitted head, among which a vertex gets its counterpart
 SAMPLE_SUBDIVISION = 4  # at most, of an edge
-NEIGHBOURS = 24  # points to choose from
-NORMAL_PENALTY = 0.012  # metres that opposite normals count
+NEIGHBOURS = 24  # nearest sample points to choose from
 FADE = 0.012, 0.04  # metres from the fitted skin: a nearer vertex follows it fully, a farther one not at all
 FRAME_RADIUS = 0.04  # metres: distance over which the fit's local rotation and scale are averaged
-ANCHOR_SPACING = 0.018  # metres between the places where these are computed
-ANCHORS, ANCHOR_WIDTH = 6, 0.015  # nearest places that are blended, and the width of their Gaussian weights (metres)
+ANCHOR_SPACING = 0.018  # metres between the anchors, the vertices where these are computed
+ANCHORS, ANCHOR_WIDTH = 6, 0.015  # nearest anchors that are blended, and standard deviation of their weights (metres)
 MIN_FRAME_WEIGHT = 0.02  # of a vertex that counts in a local frame
 MIN_LOCAL_SCALE, MAX_LOCAL_SCALE = 0.5, 2.0
-LID_OVERLAP = 0.3  # of an edge's length: straight edges between few vertices follow curved lids only so closely
+LID_OVERLAP = 0.3  # of an edge's length: straight edges of coarse meshes would leave slits between curved lids
 LID_NEIGHBOURHOOD = 0.01  # metres around the lids within which edges are measured
 MIN_OFFSET = 1e-4  # metres: vertices that move less are still
 REPAIR_ROUNDS = 20
@@ -83,29 +84,24 @@ def _lid_edge_length(registration: Registration, head: Head) -> float:
 
 
 def _one_per_cell(points: FloatArray, spacing: float) -> IntArray:
-    """Return the indices of one point (N, 3) in each occupied cell of a grid."""
+    """Return the index of one of the points (N, 3) in each occupied cell of a grid of cubes of side `spacing`."""
     _, first = np.unique(np.floor(points / spacing).astype(int), axis=0, return_index=True)
     return first
 
 
 def _local_frame(source: FloatArray, target: FloatArray, centre: FloatArray) -> FloatArray:
-    """Return rotation times scale (3, 3) that maps the neighbourhood of `centre`: weighted Procrustes analysis."""
+    """Return rotation times scale (3, 3) that maps the neighbourhood of `centre`."""
     weight = np.exp(-((source - centre) ** 2).sum(1) / (2 * FRAME_RADIUS**2))
     near = weight > MIN_FRAME_WEIGHT
-    weight, source, target = weight[near], source[near], target[near]
-    weight = weight / weight.sum()
-    a, b = source - weight @ source, target - weight @ target
-    u, singular_values, vt = np.linalg.svd((b * weight[:, None]).T @ a)
-    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    scale = (singular_values * sign).sum() / (weight @ (a**2).sum(1))
-    frame: FloatArray = np.clip(scale, MIN_LOCAL_SCALE, MAX_LOCAL_SCALE) * (u * sign) @ vt
+    similarity = fit_similarity(source[near], target[near], weight[near])
+    frame: FloatArray = np.clip(similarity.scale, MIN_LOCAL_SCALE, MAX_LOCAL_SCALE) * similarity.rotation
     return frame
 
 
 def locate_on_skin(
     registration: Registration, head: Head, vertices: IntArray
 ) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Find the places of target vertices on the fitted skin: near, with like normals, on their side of the mouth.
+    """Find the counterparts of target vertices on the fitted skin: near, with a like normal, on their mouth side.
 
     Args:
         registration: The head, fitted to the mesh.
@@ -129,18 +125,19 @@ def locate_on_skin(
     side = np.sign(head.mouth_side[skin_faces].sum(1))[owner]
     best = np.zeros(len(vertices), int)
     own_side = target.side[vertices]
-    # One search tree for each mouth side: the samples of the other lip would crowd out those of the own one.
+    # Each mouth side is searched alone: otherwise the nearest samples could all be on the other lip.
     for mouth_side in (0, 1, -1):
         allowed = np.flatnonzero(side * mouth_side >= 0) if mouth_side else np.arange(len(samples))
         rows = np.flatnonzero(own_side == mouth_side)
         if not len(rows):
             continue
         neighbours = min(NEIGHBOURS, len(allowed))
-        distance, index = nearest_points(samples[allowed], target.vertices[vertices[rows]], neighbours)
-        index = allowed[index]
-        cosine = (normals[index] * target.normals[vertices[rows], None]).sum(-1)
-        score = distance + NORMAL_PENALTY * (1 - cosine) / 2
-        best[rows] = index[np.arange(len(rows)), score.argmin(1)]
+        own = vertices[rows]
+        best[rows] = allowed[
+            nearest_with_like_normal(
+                samples[allowed], normals[allowed], target.vertices[own], target.normals[own], neighbours
+            )
+        ]
     corners = skin_faces[owner[best]]
     weights = closest_on_triangles(target.vertices[vertices], fitted[corners])
     nearest = (fitted[corners] * weights[..., None]).sum(1)

@@ -16,20 +16,19 @@ from . import parts
 from .geometry import fit_similarity, triangle_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
 from .landmark_constraints import check_landmarks, placed_mask
-from .localisation import MIN_CONFIDENCE, locate_face
+from .localisation import MIN_CONFIDENCE, MIN_FACE_VERTICES, locate_face
 from .registration import Registration
 from .seam_closure import keep_lip_distance
 from .shape_transfer import MIN_OFFSET, adapt_shapes, repair_inverted_triangles, transfer_to_skin
 from .target_mesh import TargetMesh
 
-MIN_FACE_VERTICES = 200  # within FACE_RADIUS of the middle of the face
-FACE_RADIUS = 0.15  # metres on a head of ordinary size: the front half of a head
+FACE_RADIUS = 0.15  # metres on a head of ordinary size: the front half of a head; its vertices are counted
 MOTION_RADIUS = 0.24  # metres around the middle of the face; nothing beyond moves
 SAME_MESH = 1e-5  # metres: a mesh whose vertices all lie this near to the canonical head is that head
-SAME_LANDMARK = 1e-3  # metres: distance of a placed landmark from that head's own that is still the same
+SAME_LANDMARK = 1e-3  # metres: a landmark placed this near to that head's own landmark is the same
 SNAP_DISTANCE = 0.01  # metres: landmarks this near to the mesh are moved onto its surface
-LOCATED, FITTED = 0.4, 0.7  # share of the time of a fit that has passed after these steps
-# Poses at full strength in which triangles must not turn over: rows of the basis that are added up.
+LOCATED, FITTED = 0.4, 0.7  # share of the duration of a fit that has passed after these steps
+# Poses at full strength in which triangles must not turn over: the rows of the basis to add.
 POSES = {
     "jawOpen": tuple(channel_indices("jawOpen")),
     "mouthPucker": tuple(channel_indices("mouthPucker")),
@@ -76,7 +75,7 @@ def fit(
         vertices: Vertices (V, 3) in any unit, Z up and facing −Y unless the landmarks say otherwise.
         triangles: Triangles (T, 3).
         landmarks: Landmarks (68, 3) that an artist placed, in the same unit, NaN where they are to be detected.
-        given_parts: What an artist said of each vertex (V,): parts.SKIN and so on, parts.AUTOMATIC where nothing.
+        given_parts: Part that an artist assigned to each vertex (V,): parts.SKIN and so on, parts.AUTOMATIC where none.
         progress: Called with the fraction that is done, 0 to 1, and what comes next; an exception that it raises
             ends the fit.
 
@@ -103,11 +102,11 @@ def fit(
         before_fit=lambda: progress(LOCATED, "Fitting the face"),
         before_look=lambda: progress(0.0, "Looking for the face"),
     )
-    refuse_coarse_face(registration, head)
+    check_face_resolution(registration, head)
 
     progress(FITTED, "Transferring the shapes")
-    kinds = parts.classify_parts(registration, head, piece, given)
-    basis = build_basis(registration, head, piece, kinds)
+    vertex_part = parts.classify_parts(registration, head, piece, given)
+    basis = build_basis(registration, head, piece, vertex_part)
     landmark_points, landmark_vertices = place_landmarks(registration, head, placed)
     report = {
         "residual_mm": round(registration.residual * 1000, 3),
@@ -125,7 +124,7 @@ def fit(
         landmark_points.astype(np.float32),
         landmark_vertices.astype(np.int32),
         registration.identity.astype(np.float32),
-        kinds.astype(np.int32),
+        vertex_part.astype(np.int32),
         report,
     )
 
@@ -158,7 +157,7 @@ def recognise_canonical_head(
     Args:
         vertices: Vertices (V, 3).
         landmarks: Placed landmarks (68, 3), NaN where none is.
-        given_parts: What an artist said of each vertex (V,).
+        given_parts: Part that an artist assigned to each vertex (V,).
         head: The canonical head.
     """
     if len(vertices) != len(head.vertices) or (given_parts != parts.AUTOMATIC).any():
@@ -194,7 +193,7 @@ def recognise_canonical_head(
     )
 
 
-def refuse_coarse_face(registration: Registration, head: Head) -> None:
+def check_face_resolution(registration: Registration, head: Head) -> None:
     """Check that the face has enough vertices to move.
 
     Raises:
@@ -211,14 +210,14 @@ def refuse_coarse_face(registration: Registration, head: Head) -> None:
         )
 
 
-def build_basis(registration: Registration, head: Head, piece: IntArray, kinds: IntArray) -> FloatArray:
+def build_basis(registration: Registration, head: Head, piece: IntArray, vertex_part: IntArray) -> FloatArray:
     """Return the offsets of all channels on the mesh.
 
     Args:
         registration: The head, fitted to the mesh.
         head: The canonical head.
         piece: Connected piece of each vertex (V,).
-        kinds: Part of each vertex (V,).
+        vertex_part: Part of each vertex (V,).
 
     Returns:
         Offsets (52, V, 3) in the head's frame, metres.
@@ -227,17 +226,17 @@ def build_basis(registration: Registration, head: Head, piece: IntArray, kinds: 
     target = registration.target
     middle = registration.fitted[head.landmark_vertices].mean(0)
     near = np.linalg.norm(target.vertices - middle, axis=1) < MOTION_RADIUS
-    skin = np.flatnonzero(near & np.isin(kinds, (parts.SKIN, parts.FOLLOWING)))
+    skin = np.flatnonzero(near & np.isin(vertex_part, (parts.SKIN, parts.FOLLOWING)))
     basis = transfer_to_skin(registration, head, shapes, skin)
     lip_seam = registration.fitted[(head.seam & LIP_SEAMS) > 0]
     keep_lip_distance(target.vertices, target.side, lip_seam, basis)
     basis = repair_inverted_triangles(target, basis, POSES.values())
-    parts.transfer_to_parts(registration, head, shapes, piece, np.where(near, kinds, parts.STILL), basis)
+    parts.transfer_to_parts(registration, head, shapes, piece, np.where(near, vertex_part, parts.STILL), basis)
     return basis
 
 
 def place_landmarks(registration: Registration, head: Head, landmarks: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Return the final landmarks: placed ones as they are, the others from the fit, on the surface.
+    """Return the final landmarks: placed ones unchanged, the others from the fit, moved onto the surface.
 
     Args:
         registration: The head, fitted to the mesh.
@@ -245,8 +244,8 @@ def place_landmarks(registration: Registration, head: Head, landmarks: FloatArra
         landmarks: Placed landmarks (68, 3) in mesh units, NaN where none is.
 
     Returns:
-        Landmarks (68, 3) in mesh units, and the vertex (68,) nearest to each, for the lips on the right side of the
-        mouth.
+        Landmarks (68, 3) in mesh units, and the vertex (68,) nearest to each; for the lips, the nearest one on the same
+        side of the mouth.
     """
     target = registration.target
     placed = placed_mask(landmarks)
@@ -265,7 +264,7 @@ def place_landmarks(registration: Registration, head: Head, landmarks: FloatArra
 
 
 def inverted_shares(target: TargetMesh, basis: FloatArray) -> dict[str, float]:
-    """Return, for each of POSES, the share of moving triangles whose normal turns by more than 90 degrees.
+    """Return, by name of POSES, the share of moving triangles whose normal turns by more than 90 degrees.
 
     Args:
         target: The mesh.

@@ -11,7 +11,7 @@ from .geometry import Similarity, sample_surface
 
 SAMPLE_SPACING = 0.002  # metres between sample points
 MIN_COSINE = 0.6  # between normals of corresponding points
-NORMAL_PENALTY = 0.004  # metres per unit of 1 - cosine
+NORMAL_PENALTY = 0.004  # metres that are added to a distance per unit of 1 - cosine
 
 
 def no_face_error() -> LSFError:
@@ -72,7 +72,7 @@ class TargetMesh:
         self.normals, self.point_normals = -self.normals, -self.point_normals
 
     def change_frame(self, to_present: Similarity) -> None:
-        """Move the mesh into the frame from which `to_present` leads to the present one."""
+        """Move the mesh into another frame; `to_present` is the transform from that frame to the present one."""
         self.vertices = to_present.apply_inverse(self.vertices)
         self.points = to_present.apply_inverse(self.points)
         self.normals = self.normals @ to_present.rotation
@@ -98,7 +98,7 @@ class TargetMesh:
             points: Points (M, 3).
             normals: Their unit normals (M, 3).
             max_distance: Metres; sample points farther away do not count.
-            side: Mouth side of each point (M,); None: the sides do not matter.
+            side: Mouth side of each point (M,); None ignores the sides.
             neighbours: Number of nearest sample points to choose from.
 
         Returns:

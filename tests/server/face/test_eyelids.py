@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.arkit import CHANNELS
-from server.face.eyelids import EYES, detect_eyelids
+from server.face.eyelids import EYE_LANDMARKS, detect_eyelids
 from server.face.geometry import vertex_normals
 from server.face.head import HeadPart, load_head
 from server.face.target_mesh import TargetMesh
@@ -48,5 +48,5 @@ def test_closed_and_filled_eyes_show_no_opening(skin):
     assert not detect_eyelids(target(vertices + blink, triangles), landmarks)[1].any()
     balls = head.faces[np.isin(head.part[head.faces], (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT)).all(1)]
     found, seen = detect_eyelids(target(vertices, np.concatenate([triangles, balls])), landmarks)
-    for eye in EYES:  # lids may still stand out before an eyeball, but nothing goes astray
+    for eye in EYE_LANDMARKS:  # lids may still stand out before an eyeball, but nothing goes astray
         assert not seen[eye].any() or np.linalg.norm(found[eye] - landmarks[eye], axis=1).max() < 0.004
