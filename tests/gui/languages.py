@@ -1,5 +1,6 @@
 """Pictures of subpanels and preferences in each language, to look for text that is cut off or not translated."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -72,9 +73,16 @@ def shots_of(language: str, other: bpy.types.Object):
     press(bpy.ops.lsf.edit_landmarks)
     yield from shot(f"{language}_editing")
     stage.press_escape()
+    yield from shot_of_preferences(f"{language}_preferences")
+    python = os.environ.pop("LSF_SERVER_PYTHON")  # as before the installation
+    yield from shot_of_preferences(f"{language}_not_installed")
+    os.environ["LSF_SERVER_PYTHON"] = python
+
+
+def shot_of_preferences(name: str):
     with window_override():
         bpy.ops.preferences.addon_show(module=add_on().__name__)
-    yield from shot(f"{language}_preferences")
+    yield from shot(name)
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[-1]):
         bpy.ops.wm.window_close()
     yield 0.5
@@ -83,7 +91,7 @@ def shots_of(language: str, other: bpy.types.Object):
 def steps():
     yield from prepare()
     other = add_head_with_own_keys()
-    for language in add_on().ui.translations.LANGUAGES:
+    for language in ("en_US", *add_on().ui.translations.LANGUAGES):
         yield from shots_of(language, other)
 
 

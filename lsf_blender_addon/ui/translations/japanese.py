@@ -396,7 +396,7 @@ MESSAGES = {
     "Your own Action is already active above the generated one": "自分のアクションはすでに生成アクションの上でアクティブです",
     "Your own Action is already active above the generated one.": "自分のアクションはすでに生成アクションの上でアクティブです。",
     "and {count} more F-curves": "ほか {count} 本の F カーブ",
-    "solved from its shape": "形状から求める",
+    "from its shape": "形状から求める",
     "{count} added": "{count} 個を追加",
     "{count} are solved from their shapes": "{count} 個は形状から求める",
     "{count} keys follow channels": "{count} 個のキーがチャンネルに従う",

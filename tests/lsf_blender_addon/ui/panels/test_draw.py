@@ -67,7 +67,7 @@ class Layout:
         self._drawn.append(operator.name if text is None else text)
         return SimpleNamespace()
 
-    def operator_menu_enum(self, name, _property, text="", icon="NONE") -> None:
+    def operator_menu_enum(self, name, _property, text="", text_ctxt="", icon="NONE") -> None:
         self.operator(name, text, icon)
 
 
