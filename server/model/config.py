@@ -1,7 +1,7 @@
 """The configuration of the model: all sizes in one frozen dataclass, with a strict JSON round trip.
 
 `LSFConfig.paper()` is LSF-Animation as published (arXiv 2510.21864); `LSFConfig()` has the architecture of the default
-checkpoint. Both run through the same code. They differ in sizes and in a few switches, whose reasons stand beside them.
+checkpoint. Both use the same code. They differ in sizes and in a few switches, which the comments explain.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _Config = TypeVar("_Config", "BackboneConfig", "LSFConfig")
 
 
 def _invalid(sentence: str) -> LSFError:
-    """An error with what is wrong with a config.json."""
+    """Return an error about a config.json."""
     return LSFError("bad_checkpoint", f"This model's config.json cannot be used: {sentence}")
 
 
@@ -44,10 +44,10 @@ class BackboneConfig:
         heads: Attention heads.
         mlp: Width of the feed-forward layers.
         mels: Mel bands; whisper only.
-        positions: Longest window in frames of 50 Hz (1000 = 20 s).
+        positions: Longest window in frames at 50 Hz (1000 = 20 s).
         conv: Channels of the waveform convolutions; hubert and wav2vec2 only.
         trainable: Whether the second stage fine-tunes the upper layers.
-        frozen_layers: Of a trainable one: this many lowest layers, and all before them, stay frozen.
+        frozen_layers: Number of lowest layers of a trainable backbone that stay frozen, with everything below them.
 
     Raises:
         LSFError: "bad_checkpoint" if a value is out of range.
@@ -65,7 +65,7 @@ class BackboneConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in ("whisper", "hubert", "wav2vec2"):
-            raise _invalid(f'"{self.kind}" is no kind of speech backbone; use whisper, hubert or wav2vec2.')
+            raise _invalid(f'"{self.kind}" is not a known speech backbone; use whisper, hubert or wav2vec2.')
         if self.kind == "whisper" and self.trainable:
             raise _invalid("a whisper backbone is always frozen; set trainable to false.")
         _check_ranges(self, "hidden heads mlp mels positions conv", 1)
@@ -92,7 +92,7 @@ class LSFConfig:
     motion_layers: tuple[int, ...] = (2, 3, 4)
     emotion_backbone: BackboneConfig | None = None  # None: the motion backbone serves both streams
     emotion_layers: tuple[int, ...] = (2, 3, 4)
-    frame_stack: int = 2  # consecutive feature frames of 50 Hz that are concatenated to one motion frame
+    frame_stack: int = 2  # consecutive feature frames at 50 Hz that are concatenated to one motion frame
     motion_components: int = 256  # principal components of the standardised features; 0 keeps them all
     emotion_components: int = 128
     feature_noise: float = 0.0  # standard deviation, added to standardised features while training
@@ -110,13 +110,13 @@ class LSFConfig:
     stream_norm: str = "layer"
     fusion_tokens: int = 4
     fusion_blocks: int = 2
-    fusion_span: int = 0  # frames to either side that the streams attend to; 0 is the whole window
+    fusion_span: int = 0  # frames on either side that the streams attend to; 0 is the whole window
     dropout: float = 0.1
     emotions: int = len(EMOTION_CLASSES)  # classes of the emotion reader; 0: no reader
 
-    # From speech to the latent z. In the paper, z is the fused motion stream (direct_path empty). On little data, a
-    # path straight from the features with the fused stream as a gated residual is meant to generalise better: z is the
-    # mean of the listed branches ("linear", "conv") + gate · fused stream, and the gate starts at zero.
+    # From speech to the latent z. In the paper, z is the fused motion stream (direct_path empty). A direct path from
+    # the features, with the fused stream as a gated residual, is meant to generalise better from little data: z is the
+    # mean of the listed branches ("linear", "conv") + gate · fused stream. The gate starts at zero.
     direct_path: tuple[str, ...] = ("linear", "conv")
     direct_kernel: int = 5
     direct_width: int = 128
@@ -130,7 +130,7 @@ class LSFConfig:
     prior_mlp: int = 384
     prior_heads: int = 8
     prior_layers: int = 2  # transformer layers in the encoder and in the decoder; 0 is purely convolutional
-    prior_span: int = 25  # frames to either side that these attend to; 0 is the whole window
+    prior_span: int = 25  # frames on either side that these attend to; 0 is the whole window
     prior_norm: str = "layer"
     commitment: float = 0.25  # weight of the commitment loss
     take_smoothing: float = 3.0  # frames over which the codes of a take (temperature > 0) are correlated; paper: 0
@@ -152,9 +152,9 @@ class LSFConfig:
         self._check_sizes()
 
     def _check_choices(self) -> None:
-        """Raise LSFError if a field has none of its possible values."""
+        """Raise LSFError if a field has a value that it cannot have."""
         if self.motion_space not in ("arkit", "flame"):
-            raise _invalid(f'"{self.motion_space}" is no motion space; use arkit or flame.')
+            raise _invalid(f'"{self.motion_space}" is not a known motion space; use arkit or flame.')
         for name in ("stream_norm", "prior_norm"):
             if getattr(self, name) not in ("instance", "layer"):
                 raise _invalid(f"{name} must be instance or layer.")
@@ -236,7 +236,7 @@ class LSFConfig:
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise _invalid("it is not JSON; get the checkpoint anew.") from error
+            raise _invalid("it is not JSON; download the checkpoint again.") from error
         return _from_dict(cls, values)
 
 

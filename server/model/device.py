@@ -12,7 +12,8 @@ from .lsf import LSF
 
 log = logging.getLogger(__name__)
 
-TRIAL_SAMPLES = 8000  # samples of silence for a trial run: enough for every kind of layer
+TRIAL_SAMPLES = 8000  # samples of silence for a trial run: enough to run every kind of layer
+MAX_REASON = 120  # characters of a driver's error in a message
 
 
 def load_on_device(folder: Path, requested: str) -> tuple[LSF, str, str]:
@@ -36,12 +37,12 @@ def load_on_device(folder: Path, requested: str) -> tuple[LSF, str, str]:
         return model, name, ""
     try:
         _move_and_try(model, name)
-    except Exception as error:  # drivers and backends raise many kinds
+    except Exception as error:  # drivers and backends raise errors of many types
         log.warning("The device %s does not work", name, exc_info=error)
-        reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
+        reason = (str(error).splitlines() or [""])[0][:MAX_REASON] or type(error).__name__
         if requested != "auto":
             raise LSFError("no_device", f'The device "{name}" does not work ({reason}): use the CPU.') from error
-        # Read anew: half of the model may be on a device from which nothing can be moved back.
+        # Read again: a part of the model may be on a device from which nothing can be moved back.
         return LSF.from_pretrained(folder), "cpu", f'The GPU "{name}" does not work ({reason}): the CPU is used.'
     return model, name, ""
 

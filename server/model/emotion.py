@@ -1,10 +1,10 @@
 """The emotion reader: emotion over time from statistics of the backbone's features.
 
-What is said, who says it, and the microphone dominate the features of a speech encoder; how it is said shows in their
-mean and deviation over a few seconds (statistics pooling: Snyder et al. 2018). Directions along which neutral speakers
+Words, speaker and microphone dominate the features of a speech encoder. The manner of speaking shows in their mean and
+standard deviation over a few seconds (statistics pooling: Snyder et al. 2018). Directions along which neutral speakers
 and recordings differ are projected out (nuisance attribute projection: Solomonoff et al. 2005), so that an unknown
-voice in an unknown room reads as neutral, and not as the training speaker who sounds like it. Everything here is fitted
-in closed form or by convex optimisation (server/training/train_emotion.py).
+voice in an unknown room is classified as neutral, and not like the training speaker with the most similar voice.
+Everything here is fitted in closed form or by convex optimisation (server/training/train_emotion.py).
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .layers import double
 
-SPAN = 75  # feature frames of 50 Hz to either side from which an emotion is read: 3 s in all
+SPAN = 75  # feature frames at 50 Hz on either side from which an emotion is read: a window of 3 s
 EMBEDDING = 128  # size of the emotion embedding
 
 
@@ -26,7 +26,7 @@ def local_statistics(features: Tensor, span: int, step: int) -> Tensor:
 
     Args:
         features: (T, C).
-        span: Frames to either side of a window's centre; windows are shorter at the ends.
+        span: Frames on either side of a window's centre; windows are shorter at the ends.
         step: Frames from one centre to the next.
 
     Returns:
@@ -35,7 +35,7 @@ def local_statistics(features: Tensor, span: int, step: int) -> Tensor:
     frames = len(features)
     centres = torch.arange(0, frames, step, device=features.device)
     low, high = (centres - span).clamp_min(0), (centres + span + 1).clamp_max(frames)
-    # Cumulative sums of differences to the clip's mean: squares of hidden states in the hundreds would cancel.
+    # Sums of differences to the clip's mean: hidden states reach hundreds, and their squares would lose precision.
     centred = double(features - features.mean(0))
     low, high = low.to(centred.device), high.to(centred.device)
     count = (high - low)[:, None]
@@ -54,7 +54,7 @@ class EmotionReader(nn.Module):
     projection: Tensor
 
     def __init__(self, size: int, emotions: int):
-        """Make a reader, not fitted.
+        """Make a reader that is not yet fitted.
 
         Args:
             size: C, channels of the features.
@@ -63,7 +63,7 @@ class EmotionReader(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(2 * size))
         self.register_buffer("projection", torch.zeros(2 * size, EMBEDDING))  # of the differences to the mean
-        self.head = nn.Linear(EMBEDDING, emotions).requires_grad_(False)  # fitted apart from the predictor
+        self.head = nn.Linear(EMBEDDING, emotions).requires_grad_(False)  # fitted separately from the predictor
 
     def forward(self, features: Tensor, frame_stack: int) -> tuple[Tensor, Tensor]:
         """Read a clip.

@@ -15,8 +15,8 @@ class PairAttention(nn.Module):
     """Attention of tokens to the Cartesian product of two streams, exact and in linear time.
 
     Key and value of a pair are linear in [e_i ; m_j], so the logit of a pair is s_i + t_j. The softmax of such a sum
-    over all pairs is softmax(s) ⊗ softmax(t), whose marginals are the two softmaxes; and as the value is a sum too, the
-    whole is the sum of two ordinary cross-attentions: O(Fe + Fm) instead of O(Fe · Fm).
+    over all pairs is softmax(s) ⊗ softmax(t), whose marginals are the two softmaxes. The value is a sum as well, so the
+    result is the sum of two ordinary cross-attentions: O(Fe + Fm) instead of O(Fe · Fm).
     """
 
     def __init__(self, size: int, heads: int):
@@ -25,7 +25,7 @@ class PairAttention(nn.Module):
         self.heads = heads
         self.token_norm, self.emotion_norm, self.motion_norm = (nn.LayerNorm(size) for _ in range(3))
         self.query = nn.Linear(size, inner)
-        # The two halves of the matrices of key and value over [e ; m]. A bias on the key would shift all logits alike.
+        # The halves of the key and value matrices over [e ; m]. Keys have no bias: it would shift all logits equally.
         self.emotion_key = nn.Linear(size, inner, bias=False)
         self.motion_key = nn.Linear(size, inner, bias=False)
         self.emotion_value = nn.Linear(size, inner, bias=False)
@@ -50,7 +50,7 @@ class PairAttention(nn.Module):
             motion_mask: (B, Fm) true on valid frames.
 
         Returns:
-            (B, n, C) what the tokens gather, to be added to them.
+            (B, n, C) update to be added to the tokens.
         """
         emotion, motion = self.emotion_norm(emotion), self.motion_norm(motion)
         query = split_heads(self.query(self.token_norm(tokens)), self.heads)
@@ -104,10 +104,10 @@ class FusionBlock(nn.Module):
 class HIFB(nn.Module):
     """All fusion blocks.
 
-    Of the last block only the motion layer is kept: its output is the result, and nothing reads the rest.
+    The last block has a motion layer only: its output is the result, and nothing would use the others.
     """
 
-    def __init__(self, size: int, heads: int, mlp: int, blocks: int, tokens: int, span: int, dropout: float):
+    def __init__(self, size: int, *, heads: int, mlp: int, blocks: int, tokens: int, span: int, dropout: float):
         """Make the blocks.
 
         Args:
@@ -116,7 +116,7 @@ class HIFB(nn.Module):
             mlp: Width of the feed-forward layers.
             blocks: Number of blocks, the last included.
             tokens: n, number of fusion tokens.
-            span: Frames to either side that the streams attend to; 0 is all.
+            span: Frames on either side that the streams attend to; 0 is all.
             dropout: Dropout rate.
         """
         super().__init__()

@@ -1,4 +1,4 @@
-"""From a clip of any length to motion curves, in overlapping windows: time linear in the length, memory constant."""
+"""Inference for a clip of any length, in overlapping windows: time is linear in the length, memory is constant."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from ..numerics import FloatArray
 from .lsf import LSF, ClipStatistics
 from .motion_prior import take_noise
 
-WINDOW, OVERLAP = 10.0, 2.0  # seconds; short, so that a job can be cancelled soon. Lips score the same from 4 to 20 s
+WINDOW, OVERLAP = 10.0, 2.0  # seconds; short for a quick reaction to cancel. The lips score the same from 4 to 20 s
 
 
 def plan_windows(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
@@ -48,15 +48,15 @@ def prepare(model: LSF, audio: FloatArray, identity: FloatArray | None) -> tuple
     device = model.motion_mean.device
     samples = torch.as_tensor(np.ascontiguousarray(audio, dtype=np.float32), device=device)
     if samples.dim() != 1:
-        raise LSFError("bad_audio", "The model hears one channel of sound; mix the channels down first.")
+        raise LSFError("bad_audio", "The model takes one channel of sound: mix the channels down first.")
     if identity is None:
         return samples, None
     coefficients = torch.as_tensor(np.asarray(identity, dtype=np.float32), device=device)
     if coefficients.shape != (model.config.identity_size,) or not coefficients.isfinite().all():
         raise LSFError(
             "bad_identity",
-            f"This model describes a face by {model.config.identity_size} finite numbers, and this face came with "
-            f"{coefficients.numel()}; fit the face again, or choose the checkpoint that belongs to it.",
+            f"This model describes a face by {model.config.identity_size} finite numbers, but this face has "
+            f"{coefficients.numel()}, or not all are finite: fit the face again, or choose the matching checkpoint.",
         )
     return samples, coefficients[None]
 
@@ -66,8 +66,8 @@ class SpeechResult:
     """The output of the model for a clip: F = round(seconds · fps) frames at `model.config.fps`, at least 1."""
 
     curves: NDArray[np.float32]  # (F, K)
-    emotion: NDArray[np.float32]  # (F, emotions) probabilities of EMOTION_CLASSES
-    emotion_embedding: NDArray[np.float32]  # (F, EMBEDDING) from which they are read
+    emotion: NDArray[np.float32]  # (F, config.emotions) probabilities of EMOTION_CLASSES
+    emotion_embedding: NDArray[np.float32]  # (F, EMBEDDING) input of the classifier; (F, 0) without a reader
 
 
 @torch.inference_mode()
@@ -75,6 +75,7 @@ def synthesize(
     model: LSF,
     audio: FloatArray,
     identity: FloatArray | None = None,
+    *,
     temperature: float = 0.0,
     seed: int = 0,
     report: Callable[[float, str], None] | None = None,
@@ -89,9 +90,9 @@ def synthesize(
         audio: (N,) speech at 16 kHz.
         identity: (I,) identity coefficients of the face; None is the average face.
         temperature: 0 is deterministic; above it, codes are sampled.
-        seed: Which take, at a temperature above 0.
+        seed: Selects the take, at a temperature above 0.
         report: Called with the fraction done, 0 to 1, and a sentence.
-        cancelled: Returns true when the job is to stop; called before each window.
+        cancelled: Called before each window; returns true when the job shall stop.
         window: Seconds of a window.
         overlap: Seconds that neighbouring windows share.
 
@@ -107,7 +108,7 @@ def synthesize(
     frames = model.frame_count(len(samples))
     size = min(round(window * config.fps), model.max_frames)
     shared = min(round(overlap * config.fps), size // 2)
-    # Weight of the later of two windows where they overlap: it rises from 0 to 1, as windows are worst at their ends.
+    # Weight of the later of two overlapping windows, from 0 to 1: windows are least accurate at their ends.
     rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
     results: list[NDArray[np.float32]] = []
     plan = plan_windows(frames, size, shared)
@@ -142,7 +143,8 @@ def _run_window(
     """Curves (F, K), emotion probabilities (F, E) and emotion embedding (F, EMBEDDING) of one window."""
     motion, emotion = model.encode_audio(samples, first, frames, statistics)
     noise = take_noise(model.config, seed, first, frames).to(motion.device) if temperature > 0 else None
-    parts = [model(motion[None], emotion[None], identity, None, first, temperature, noise).motion[0]]
+    output = model(motion[None], emotion[None], identity, first=first, temperature=temperature, noise=noise)
+    parts = [output.motion[0]]
     if model.emotion_reader is not None:
         embedding, logits = model.emotion_reader(emotion, model.config.frame_stack)
         parts += [logits.softmax(-1), embedding]

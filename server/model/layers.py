@@ -1,7 +1,7 @@
 """Layers that the streams, the fusion and the motion prior share.
 
 Shapes: B clips, F frames, C channels. A `mask` (B, F) is true on the valid frames of a clip, which come first; None
-means that all frames are valid. Every layer gives a padded clip the same values as it gives that clip alone.
+means that all frames are valid. Padding never changes the values of the valid frames.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 POSITION_BASE = 10000.0  # ratio of the longest to the shortest wavelength of positions (Vaswani et al. 2017)
-NORM_EPSILON = 1e-5  # torch's default
+NORM_EPSILON = 1e-5  # added to the variance; torch's default
 
 
 def extend_last(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -64,7 +64,7 @@ class FrameNorm(nn.Module):
 
 
 class ConvEmbedding(nn.Module):
-    """Convolution, LeakyReLU 0.2, norm, linear: the paper's input to a transformer, (B, F, C) -> same."""
+    """Convolution, LeakyReLU 0.2, norm, linear: the paper's embedding before a transformer, (B, F, C) -> same."""
 
     def __init__(self, size: int, kernel: int, norm: str):
         """Make the layers.
@@ -104,7 +104,7 @@ def rotate(x: Tensor) -> Tensor:
         x: (B, heads, L, D).
 
     Returns:
-        The same shape, turned so that products of query and key depend on the distance of two frames only.
+        The rotated x. Products of rotated queries and keys depend on the distance of two frames only.
     """
     half = x.shape[-1] // 2
     rates = torch.exp(torch.arange(half, device=x.device) * (-math.log(POSITION_BASE) / half))
@@ -121,9 +121,9 @@ def attention_mask(
     Args:
         mask: (B, F) true on valid frames; None: all are valid.
         frames: F.
-        span: Frames to either side that a frame attends to; 0 is all.
+        span: Frames on either side that a frame attends to; 0 is all.
         tokens: Number of tokens before the frames, which attend to everything and which everything attends to.
-        device: Where to make it.
+        device: Device of the result.
 
     Returns:
         (B or 1, 1, L, L), L = tokens + frames, true where attention is allowed; None if it is allowed everywhere.
@@ -134,7 +134,7 @@ def attention_mask(
     if span:
         allowed = allowed.triu(-span).tril(span)
     if mask is not None:
-        # A padding frame attends to itself, so that its row of the softmax is not empty.
+        # A padding frame attends to itself: the softmax of an empty row would be NaN.
         allowed = allowed & mask[:, None, :] | torch.eye(frames, dtype=torch.bool, device=device)
         from_tokens = mask[:, None, :].expand(-1, tokens, -1)
     else:

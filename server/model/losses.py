@@ -1,4 +1,4 @@
-"""The paper's losses of both training stages, for any motion space by a weight per channel.
+"""The paper's losses of both training stages; a weight per channel makes them apply to any motion space.
 
 B clips, F frames, K channels. All L1 distances are means over valid frames (`mask` (B, F)).
 """
@@ -9,7 +9,7 @@ from torch import Tensor
 from .config import LSFConfig
 from .lsf import LSF, Output
 
-# Weights of the paper.
+# Weights of the terms in LSF-Animation (arXiv 2510.21864).
 PRIOR_QUANTISATION, PRIOR_EXPRESSION, PRIOR_JAW = 1.5, 0.5, 0.1
 PREDICTOR_EXPRESSION, PREDICTOR_JAW = 0.15, 0.1
 

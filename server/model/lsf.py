@@ -26,7 +26,7 @@ from .sie_encoder import FeatureNorm, SIEEncoder
 from .speech import HOP_LENGTH, make_backbone
 
 ClipStatistics = tuple[Tensor, Tensor | None]
-"""What the motion backbone and the emotion backbone need to know of a whole clip; see `LSF.clip_statistics`."""
+"""Statistics of a whole clip for the motion and the emotion backbone; see `LSF.clip_statistics`."""
 
 
 @dataclass
@@ -34,15 +34,15 @@ class Output:
     """The prediction of a batch."""
 
     motion: Tensor  # (B, F, K) curves in the channels' own units
-    standardised: Tensor  # (B, F, K) the same as the prior decodes them, before denormalisation and clamp
+    standardised: Tensor  # (B, F, K) output of the prior's decoder, before denormalisation and clamp
     z: Tensor  # (B, F, L) predicted latent
     quantised: Quantised
 
 
 class DirectPath(nn.Module):
-    """The mean of small networks straight from the features to the latent; the mean of unlike ones is better than each.
+    """Small networks from the features to the latent. Their mean is more accurate than each of them.
 
-    "linear" is a filter over `direct_kernel` frames, "conv" three convolutions with the gain of the identity between.
+    "linear" is a filter over `direct_kernel` frames. "conv" is three convolutions, with the identity gain in between.
     """
 
     def __init__(self, config: LSFConfig, size: int):
@@ -102,12 +102,12 @@ class LSF(nn.Module):
         self.sie_encoder = SIEEncoder(config, motion_stacked, config.frame_stack * self.emotion_norm.size)
         self.hifb = HIFB(
             config.width,
-            config.heads,
-            config.mlp,
-            config.fusion_blocks,
-            config.fusion_tokens,
-            config.fusion_span,
-            config.dropout,
+            heads=config.heads,
+            mlp=config.mlp,
+            blocks=config.fusion_blocks,
+            tokens=config.fusion_tokens,
+            span=config.fusion_span,
+            dropout=config.dropout,
         )
         self.to_latent = nn.Identity() if config.width == config.latent else nn.Linear(config.width, config.latent)
         if config.direct_path:
@@ -131,7 +131,7 @@ class LSF(nn.Module):
     # Speech
 
     def frame_count(self, samples: int) -> int:
-        """Return the number of motion frames, at least 1, of a clip of so many samples at 16 kHz."""
+        """Return the number of motion frames, at least 1, of a clip with `samples` samples at 16 kHz."""
         return max(1, round(samples / (HOP_LENGTH * self.config.frame_stack)))
 
     @property
@@ -141,7 +141,7 @@ class LSF(nn.Module):
         return min(backbone.max_frames for backbone in backbones) // self.config.frame_stack
 
     def clip_statistics(self, audio: Tensor) -> ClipStatistics:
-        """Measure what the backbones need to know of a whole clip (N,) before they encode parts of it."""
+        """Measure the statistics of a whole clip (N,) that the backbones need to encode parts of it."""
         emotion = None if self.emotion_backbone is None else self.emotion_backbone.clip_statistics(audio)
         return self.motion_backbone.clip_statistics(audio), emotion
 
@@ -165,7 +165,9 @@ class LSF(nn.Module):
         config = self.config
         frames = self.frame_count(len(audio)) - first if frames is None else frames
         if frames > self.max_frames:
-            raise ValueError(f"{frames} frames are more than can be heard in one go ({self.max_frames}); use windows")
+            raise ValueError(
+                f"{frames} frames exceed the longest window of {self.max_frames}; encode the clip in windows"
+            )
         motion_statistics, emotion_statistics = statistics or self.clip_statistics(audio)
         window = first * config.frame_stack, frames * config.frame_stack
         states = self.motion_backbone(audio, motion_statistics, *window)
@@ -180,7 +182,7 @@ class LSF(nn.Module):
         """Convert curves (…, K) in the channels' own units to those of the prior."""
         return (motion - self.motion_mean) / self.motion_scale
 
-    def curves(self, standardised: Tensor) -> Tensor:
+    def destandardise(self, standardised: Tensor) -> Tensor:
         """Convert standardised curves (…, K) back, clamped to [0, 1] where the channels are weights."""
         motion = standardised * self.motion_scale + self.motion_mean
         return motion.clamp(0, 1) if self.config.clamp else motion
@@ -221,6 +223,7 @@ class LSF(nn.Module):
         emotion_features: Tensor,
         identity: Tensor | None = None,
         mask: Tensor | None = None,
+        *,
         first: int = 0,
         temperature: float = 0.0,
         noise: Tensor | None = None,
@@ -237,12 +240,12 @@ class LSF(nn.Module):
             noise: Result of `take_noise`.
 
         Returns:
-            Curves (B, F, K) and the steps to them.
+            Curves (B, F, K) and the intermediate results.
         """
         z = self.predict(motion_features, emotion_features, identity, mask, first)
         quantised = self.prior.quantiser(z, mask, temperature, noise)
         standardised = self.prior.decode(quantised.latent, mask)
-        return Output(self.curves(standardised), standardised, z, quantised)
+        return Output(self.destandardise(standardised), standardised, z, quantised)
 
     # Files
 
@@ -250,9 +253,9 @@ class LSF(nn.Module):
         """Write a checkpoint: config.json and model.safetensors.
 
         Args:
-            folder: Where to write; it is made if it does not exist.
-            half: Whether to store every matrix in half precision (a weight changes by less than 0.05 %); otherwise only
-                the frozen backbones are.
+            folder: Where to write; it is created if it does not exist.
+            half: Whether to store every matrix in half precision (a weight changes by less than 0.05 %). Otherwise only
+                frozen backbones are stored so.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -275,11 +278,11 @@ class LSF(nn.Module):
             The model on the CPU, in inference mode.
 
         Raises:
-            LSFError: "bad_checkpoint" if a file is missing or damaged, or both do not belong together.
+            LSFError: "bad_checkpoint" if a file is missing or damaged, or the two do not belong together.
         """
         folder = Path(folder)
         config, state = _read_files(folder)
-        with torch.device("meta"):  # shapes without memory, so that wrong ones cost nothing
+        with torch.device("meta"):  # shapes without memory: a damaged config.json must not allocate much
             expected = cls(config).state_dict()
         _check_state(folder, state, expected)
         model = cls(config)
@@ -319,6 +322,6 @@ def _check_state(folder: Path, state: dict[str, Tensor], expected: dict[str, Ten
             raise _bad_checkpoint(folder, f"{name} holds numbers that are not finite.")
 
 
-def _bad_checkpoint(folder: Path, what: str) -> LSFError:
-    """An error with what is wrong with a checkpoint."""
-    return LSFError("bad_checkpoint", f"The model in {folder.name} cannot be used: {what} Install it again.")
+def _bad_checkpoint(folder: Path, reason: str) -> LSFError:
+    """Return an error about a checkpoint; `reason` is a sentence."""
+    return LSFError("bad_checkpoint", f"The model in {folder.name} cannot be used: {reason} Install it again.")

@@ -1,10 +1,11 @@
 """Motion prior: a VQ-VAE of facial motion. It is trained first, on motion alone; speech then predicts its codes.
 
 LSF-Animation (arXiv 2510.21864), after van den Oord et al. 2017. B clips, F frames, K standardised channels; the latent
-z of a frame is `codes_per_frame` vectors of `code_size` side by side (L in all); S = 1 + residual_stages codebooks.
+z of a frame is the concatenation of `codes_per_frame` vectors of `code_size`, of length L; S = 1 + residual_stages
+codebooks.
 
 Long audio is decoded in windows, so nothing here may depend on the position of a frame in its window: attention has
-rotary positions (distances only) and, unless the span is 0, reaches no further than `prior_span` frames.
+rotary positions (distances only) and, unless the span is 0, spans at most `prior_span` frames.
 """
 
 from dataclasses import dataclass
@@ -31,23 +32,23 @@ class Quantised:
 class Quantiser(nn.Module):
     """Residual vector quantiser; codebooks are exponential moving averages of the vectors assigned to them.
 
-    Averages rather than gradients: they need no learning rate of their own, and unused codes show in their counts.
+    Averages have two advantages over gradients: they need no learning rate, and their counts show unused codes.
     """
 
     codebook: Tensor
     counts: Tensor
     sums: Tensor
 
-    # A code that is chosen less often than DEAD (average count per update) is reseeded with NEW, just above it: while
-    # the encoder still moves, unused codes are taken back after some seventy updates.
-    DECAY, DEAD, NEW = 0.99, 0.03, 0.06
+    # A code whose average count per update falls below MIN_COUNT is replaced and gets INITIAL_COUNT. While it stays
+    # unused, its count falls to MIN_COUNT again within seventy updates.
+    DECAY, MIN_COUNT, INITIAL_COUNT = 0.99, 0.03, 0.06
 
     def __init__(self, config: LSFConfig):
         super().__init__()
         self.size, self.slots, self.commitment = config.code_size, config.codes_per_frame, config.commitment
         stages = 1 + config.residual_stages
         self.register_buffer("codebook", torch.randn(stages, config.codes, config.code_size))
-        self.register_buffer("counts", torch.zeros(stages, config.codes))  # all zero: not seeded yet
+        self.register_buffer("counts", torch.zeros(stages, config.codes))  # all zero: not initialised yet
         self.register_buffer("sums", torch.zeros(stages, config.codes, config.code_size))
 
     def forward(
@@ -77,7 +78,7 @@ class Quantiser(nn.Module):
         total, chosen = torch.zeros_like(residual), []
         for stage in range(len(self.codebook)):
             if learn and not self.counts[stage].any():
-                self.seed(stage, residual, mask)
+                self._initialise(stage, residual, mask)
             codebook = self.codebook[stage]
             # −squared distance + |residual|², which is the same for all codes.
             score = 2 * residual @ codebook.T - codebook.square().sum(-1)
@@ -85,7 +86,7 @@ class Quantiser(nn.Module):
                 score = score / (temperature * spacing(codebook)) + noise[:, stage]
             codes = score.argmax(-1)  # (B, F, slots)
             if learn:
-                self.learn(stage, residual, codes, mask)
+                self._update(stage, residual, codes, mask)
             chosen.append(codes)
             vectors = codebook[codes]
             residual, total = residual - vectors, total + vectors
@@ -94,12 +95,8 @@ class Quantiser(nn.Module):
         loss = self.commitment * F.mse_loss(z[valid], latent[valid])
         return Quantised(z + (latent - z).detach(), torch.stack(chosen, 2), loss)
 
-    def look_up(self, codes: Tensor) -> Tensor:
-        """Return the latent (B, F, L) of code indices (B, F, S, codes_per_frame)."""
-        return torch.stack([book[codes[:, :, stage]] for stage, book in enumerate(self.codebook)]).sum(0).flatten(-2)
-
     @torch.no_grad()
-    def seed(self, stage: int, residual: Tensor, mask: Tensor | None) -> None:
+    def _initialise(self, stage: int, residual: Tensor, mask: Tensor | None) -> None:
         """Initialise a codebook with vectors of the first batch.
 
         Args:
@@ -108,13 +105,13 @@ class Quantiser(nn.Module):
             mask: (B, F) true on valid frames.
         """
         vectors = (residual if mask is None else residual[mask]).reshape(-1, self.size)
-        self.codebook[stage] = draw(vectors, len(self.codebook[stage]))
-        self.counts[stage] = self.NEW
-        self.sums[stage] = self.NEW * self.codebook[stage]
+        self.codebook[stage] = random_rows(vectors, len(self.codebook[stage]))
+        self.counts[stage] = self.INITIAL_COUNT
+        self.sums[stage] = self.INITIAL_COUNT * self.codebook[stage]
 
     @torch.no_grad()
-    def learn(self, stage: int, residual: Tensor, codes: Tensor, mask: Tensor | None) -> None:
-        """Update the moving averages of a codebook and reseed its unused codes.
+    def _update(self, stage: int, residual: Tensor, codes: Tensor, mask: Tensor | None) -> None:
+        """Update the moving averages of a codebook and replace its unused codes.
 
         Args:
             stage: Index of the codebook.
@@ -128,10 +125,10 @@ class Quantiser(nn.Module):
         count, total = self.counts[stage], self.sums[stage]
         count.mul_(self.DECAY).index_add_(0, codes, torch.full_like(codes, 1 - self.DECAY, dtype=count.dtype))
         total.mul_(self.DECAY).index_add_(0, codes, vectors * (1 - self.DECAY))
-        dead = count < self.DEAD
-        if dead.any():
-            count[dead] = self.NEW
-            total[dead] = self.NEW * draw(vectors, int(dead.sum()))
+        unused = count < self.MIN_COUNT
+        if unused.any():
+            count[unused] = self.INITIAL_COUNT
+            total[unused] = self.INITIAL_COUNT * random_rows(vectors, int(unused.sum()))
         self.codebook[stage] = total / count[:, None]
 
 
@@ -145,7 +142,7 @@ def spacing(codebook: Tensor) -> Tensor:
     return torch.cdist(codebook, codebook).fill_diagonal_(float("inf")).min(-1).values.square().median()
 
 
-def draw(vectors: Tensor, count: int) -> Tensor:
+def random_rows(vectors: Tensor, count: int) -> Tensor:
     """Return `count` random rows of `vectors` (N, C), with a little noise so that repeated rows can separate."""
     rows = torch.randint(len(vectors), (count,), device=vectors.device)
     return vectors[rows] + 0.01 * vectors.std() * torch.randn(count, vectors.shape[1], device=vectors.device)
@@ -155,12 +152,13 @@ def take_noise(config: LSFConfig, seed: int, first: int, frames: int) -> Tensor:
     """Make the Gumbel noise of a window of a take.
 
     It depends on the seed and the absolute frame only (a counter-based generator), so overlapping windows of a long
-    clip agree. `take_smoothing` averages the underlying Gaussian over neighbouring frames and keeps its variance: every
-    single choice keeps its probabilities, but neighbours tend to choose alike, so a take differs without jitter.
+    clip agree. `take_smoothing` averages the underlying Gaussian over neighbouring frames and keeps its variance: the
+    probabilities of a frame's codes do not change, but neighbouring frames tend to choose the same codes, which avoids
+    jitter.
 
     Args:
         config: The configuration.
-        seed: Which take.
+        seed: Selects the take.
         first: First frame of the window in its clip.
         frames: F, frames of the window.
 

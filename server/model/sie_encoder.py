@@ -1,4 +1,4 @@
-"""SIE-Encoder: makes the motion stream and the emotion stream of speech features and a face's identity.
+"""SIE-Encoder: computes the motion and the emotion stream from speech features and the identity of a face.
 
 LSF-Animation (arXiv 2510.21864): neither emotion nor speaker is labelled. Emotion is encoded from speech, identity
 from the neutral mesh. B clips, F motion frames, T = frame_stack · F feature frames.
@@ -11,15 +11,15 @@ from .config import LSFConfig
 from .layers import ConvEmbedding, sinusoids
 
 TRAINED_POSITIONS = 2000  # training clips start at a random position, so that all of these are known
-POSITION_CYCLE = 1500  # positions of windows start over after so many frames; the rest is room for a window
-MIN_DEVIATION = 1e-5  # of a feature channel, so that a constant one is not amplified
+POSITION_CYCLE = 1500  # frames after which the positions of windows start again at 0; the rest is room for a window
+MIN_DEVIATION = 1e-5  # least standard deviation of a feature channel: a constant one must not be amplified
 
 
 class FeatureNorm(nn.Module):
     """Standardises backbone features and projects them on principal components.
 
     Hidden states of speech encoders have a few channels a hundred times larger than the rest. `fit` sets the buffers
-    from training data; before, the features pass unchanged (with components, their first ones).
+    from training data. Before that, features pass unchanged (with components: the first ones).
     """
 
     mean: Tensor
@@ -27,12 +27,12 @@ class FeatureNorm(nn.Module):
     projection: Tensor | None
 
     def __init__(self, size: int, components: int, noise: float):
-        """Make the layer, not fitted.
+        """Make a layer that is not yet fitted.
 
         Args:
             size: C, channels of the features.
             components: Principal components to keep; 0 keeps all channels and does not project.
-            noise: Standard deviation of noise that is added while training.
+            noise: Standard deviation of the noise that is added during training.
         """
         super().__init__()
         self.noise = noise

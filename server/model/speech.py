@@ -1,9 +1,9 @@
 """Speech backbones from `transformers`: 16 kHz audio to hidden states of chosen layers at 50 Hz.
 
-Any part of a clip can be encoded by itself, so that a long clip is processed in windows. What a backbone needs to know
-of the whole clip (its loudness) is measured once by `clip_statistics`, in pieces, with constant memory. Frame i of the
-output is centred within 10 ms of i / 50 s. The clip may be shorter than the frames asked for: silence follows it.
-Nothing is downloaded: weights are random until a checkpoint or a `load_` method sets them.
+Any part of a clip can be encoded separately, so that a long clip is processed in windows. `clip_statistics` measures
+once what depends on the whole clip (its loudness), in pieces, with constant memory. Frame i of the output is centred
+within 10 ms of i / 50 s. A clip that is shorter than the requested frames is padded with silence. Nothing is
+downloaded: weights are random until a checkpoint or a `load_` method sets them.
 """
 
 from pathlib import Path
@@ -83,10 +83,10 @@ class WhisperBackbone(nn.Module):
     """The lower layers of Whisper's encoder, frozen. Unlike `WhisperEncoder` it takes windows of any length.
 
     Attributes:
-        max_frames: Longest window in frames of 50 Hz.
+        max_frames: Longest window in frames at 50 Hz.
     """
 
-    DYNAMIC_RANGE = 8  # log10 units (80 dB) below the clip's peak that Whisper looks at
+    DYNAMIC_RANGE = 8  # log10 units (80 dB) below the clip's peak; Whisper clips quieter values
 
     def __init__(self, config: BackboneConfig, layers: int):
         """Make the encoder.
@@ -127,7 +127,7 @@ class WhisperBackbone(nn.Module):
         self.load_state_dict({name: state[name].float() for name in self.state_dict()})
 
     def clip_statistics(self, audio: Tensor) -> Tensor:
-        """Return the largest mel value () of a clip (N,)."""
+        """Return the largest log10 mel value, a tensor (), of a clip (N,)."""
         step = STATISTICS_PIECE // LogMel.HOP_LENGTH
         count = max(1, len(audio) // LogMel.HOP_LENGTH)
         return torch.stack([self.mel(audio, at, min(step, count - at)).max() for at in range(0, count, step)]).max()
@@ -160,17 +160,17 @@ class WhisperBackbone(nn.Module):
 class Wav2Vec2ClassBackbone(nn.Module):
     """HuBERT, wav2vec 2.0 and the like: transformer layers over convolutions on the normalised waveform.
 
-    Of a trainable one, the convolutions, the feature projection and the lowest layers are frozen, as in the paper;
-    others are frozen entirely.
+    In a trainable backbone, the convolutions, the feature projection and the lowest layers are frozen, as in the paper.
+    Other backbones are frozen entirely.
 
     Attributes:
-        max_frames: Longest window in frames of 50 Hz.
+        max_frames: Longest window in frames at 50 Hz.
         trainable: Whether the upper layers are trained.
     """
 
     FAMILIES = {"hubert": "Hubert", "wav2vec2": "Wav2Vec2"}
     RECEPTIVE_FIELD = 400  # samples of the waveform that one frame depends on
-    MIN_VARIANCE = 1e-7  # as in transformers' feature extractor
+    MIN_VARIANCE = 1e-7  # added to the variance of a clip, as in transformers' feature extractor
 
     def __init__(self, config: BackboneConfig, layers: int):
         """Make the encoder.
@@ -209,7 +209,7 @@ class Wav2Vec2ClassBackbone(nn.Module):
         """Take the weights from a folder in the format of `transformers` (config.json and model.safetensors).
 
         Raises:
-            LSFError: "bad_backbone" if there is no model, or one of another kind or size.
+            LSFError: "bad_backbone" if the folder has no model, or a model of another kind or size.
         """
         folder = Path(folder)
         if not (folder / "model.safetensors").is_file():
@@ -244,7 +244,7 @@ class Wav2Vec2ClassBackbone(nn.Module):
         Returns:
             Hidden states (count, hidden) of layers 1, 2, …
         """
-        # Windows are centred, and the overlap of the last one gives exactly `count` frames.
+        # The receptive field is centred on its frame; the samples give exactly `count` frames.
         overlap = self.RECEPTIVE_FIELD - HOP_LENGTH
         start = first * HOP_LENGTH - overlap // 2
         end = start + count * HOP_LENGTH + overlap

@@ -37,7 +37,9 @@ def test_length(model, samples, frames):
 def test_short_speech_at_every_temperature(make_open, speech_like, norm):
     model = make_open(stream_norm=norm, prior_norm=norm)
     for temperature in (0.0, 0.2, 5.0):
-        assert np.isfinite(synthesize(model, speech_like(0.05), np.ones(6), temperature, seed=1).curves).all()
+        assert np.isfinite(
+            synthesize(model, speech_like(0.05), np.ones(6), temperature=temperature, seed=1).curves
+        ).all()
 
 
 @pytest.fixture(scope="module")

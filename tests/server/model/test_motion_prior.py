@@ -62,7 +62,8 @@ def test_residual_codes_come_closer():
         found = quantiser(vectors)
         errors.append((found.latent - vectors).square().mean().item())
         assert found.codes.shape == (8, 50, 1 + stages, 2)
-        torch.testing.assert_close(quantiser.look_up(found.codes), found.latent)
+        vectors_of_codes = [book[found.codes[:, :, stage]] for stage, book in enumerate(quantiser.codebook)]
+        torch.testing.assert_close(torch.stack(vectors_of_codes).sum(0).flatten(-2), found.latent)
     assert errors[2] < errors[1] < errors[0]
 
 
