@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imports scipy, which would delay the server's first answer
     from .space import FaceSpace
 
 MAX_SHAPES = 1000  # the products of all pairs of shapes take 8 MB then
+MAX_OFFSET = 1e15  # in the mesh's units; sums of squares of much larger ones overflow float32
 MAX_WEIGHT = 100.0  # greatest magnitude of a limit: no shape key is meant to go further
 RELEVANT_RADIUS = 0.22  # around brows, nose, lids and mouth, as a share of the distance of the outer eye corners
 BACKGROUND_WEIGHT = 0.05  # of vertices far from these, where those near have 1
@@ -52,8 +53,8 @@ class Rig:
             raise LSFError("bad_rig", f"The rig's shapes must be float (R, V, 3), not {self.shapes.shape}.")
         if not 0 < len(self.shapes) <= MAX_SHAPES:
             raise LSFError("bad_rig", f"A rig has 1 to {MAX_SHAPES} shapes, not {len(self.shapes)}.")
-        if not np.isfinite(self.shapes).all():
-            raise LSFError("bad_rig", "The rig has shape keys with coordinates that are not numbers: repair them.")
+        if not (np.abs(self.shapes) <= MAX_OFFSET).all():  # NaN fails, too
+            raise LSFError("bad_rig", "The rig has shape keys with coordinates that are not finite: repair them.")
         good = self.limits.shape == (len(self.shapes), 2) and (np.abs(self.limits) <= MAX_WEIGHT).all()
         if not good or (self.limits[:, 0] > self.limits[:, 1]).any():
             raise LSFError(

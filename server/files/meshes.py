@@ -13,6 +13,7 @@ from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
 
 MAX_VERTICES, MAX_TRIANGLES = 5_000_000, 10_000_000
+MAX_ROWS = 100_000_000  # of any element of a .ply file: far more than the edges of the largest mesh
 
 
 @dataclass
@@ -43,7 +44,11 @@ class Mesh:
         if not len(vertices) or not len(triangles):
             raise LSFError("empty_mesh", "The mesh has no faces: select a mesh with a face.")
         if len(vertices) > MAX_VERTICES or len(triangles) > MAX_TRIANGLES:
-            raise LSFError("bad_mesh", f"The mesh has {len(vertices)} vertices: the limit is {MAX_VERTICES}.")
+            raise LSFError(
+                "bad_mesh",
+                f"The mesh has {len(vertices)} vertices and {len(triangles)} triangles: the limits are {MAX_VERTICES} "
+                f"and {MAX_TRIANGLES}.",
+            )
         if not np.isfinite(vertices).all():
             raise LSFError("bad_mesh", "The mesh has vertices that are not numbers: clean it up (Mesh > Clean Up).")
         if triangles.min() < 0 or triangles.max() >= len(vertices):
@@ -213,12 +218,20 @@ def _ply_header(header: str) -> tuple[str, list[_Element]]:
         if words[:1] == ["format"]:
             layout = words[1]
         elif words[:1] == ["element"]:
-            elements.append(_Element(words[1], int(words[2]), []))
+            elements.append(_Element(words[1], _row_count(words[2]), []))
         elif words[:2] == ["property", "list"]:
             elements[-1].properties.append(_Property(words[4], _PLY_TYPES[words[3]], _PLY_TYPES[words[2]]))
         elif words[:1] == ["property"]:
             elements[-1].properties.append(_Property(words[2], _PLY_TYPES[words[1]], None))
     return layout, elements
+
+
+def _row_count(word: str) -> int:
+    """Number of rows of an element. Raises LSFError for one that would take forever to read."""
+    count = int(word)
+    if not 0 <= count <= MAX_ROWS:
+        raise LSFError("bad_mesh", f"the file has {count} rows of an element: the limit is {MAX_ROWS}.")
+    return count
 
 
 class _PlyText:

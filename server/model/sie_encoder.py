@@ -12,6 +12,7 @@ from .layers import ConvEmbedding, sinusoids
 
 TRAINED_POSITIONS = 2000  # training clips start at a random position, so that all of these are known
 POSITION_CYCLE = 1500  # frames after which the positions of windows start again at 0; the rest is room for a window
+IDENTITY_WIDTHS = 256, 128  # hidden layers of the identity MLP
 MIN_DEVIATION = 1e-5  # least standard deviation of a feature channel: a constant one must not be amplified
 
 
@@ -124,8 +125,14 @@ class IdentityEmbedding(nn.Module):
             widths: Widths of the streams that get gains.
         """
         super().__init__()
+        first, second = IDENTITY_WIDTHS
         self.mlp = nn.Sequential(
-            nn.Linear(size, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, styles), nn.Softmax(-1)
+            nn.Linear(size, first),
+            nn.ReLU(),
+            nn.Linear(first, second),
+            nn.ReLU(),
+            nn.Linear(second, styles),
+            nn.Softmax(-1),
         )
         projections = [nn.Linear(styles, width, bias=False) for width in widths]
         for projection in projections:

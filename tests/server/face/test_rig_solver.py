@@ -100,6 +100,7 @@ def test_weights_are_smooth_in_time(head):
         (np.zeros((0, 4, 3), np.float32), np.zeros((0, 2))),
         (np.zeros((2, 4), np.float32), np.tile(UNIT, (2, 1))),
         (np.full((1, 4, 3), np.nan, np.float32), np.tile(UNIT, (1, 1))),
+        (np.full((1, 4, 3), 1e38, np.float32), np.tile(UNIT, (1, 1))),
         (np.zeros((1, 4, 3), np.float32), np.array([[1.0, 0.0]])),
         (np.zeros((1, 4, 3), np.float32), np.array([[0.0, np.nan]])),
         (np.zeros((2, 4, 3), np.float32), np.tile(UNIT, (1, 1))),

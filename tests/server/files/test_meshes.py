@@ -102,6 +102,8 @@ def test_n_gons_become_fans():
         ("a.ply", "ply\nformat ascii 1.0\nend_header\n"),
         ("a.ply", "ply\nformat ascii 1.0\nelement vertex 99\nproperty float x\nend_header\n1\n"),
         ("a.ply", "ply\nformat binary_little_endian 1.0\nelement vertex 99999999999\nproperty float x\nend_header\nab"),
+        ("a.ply", "ply\nformat ascii 1.0\nelement vertex 99999999999\nend_header\n"),
+        ("a.ply", "ply\nformat ascii 1.0\nelement vertex -1\nproperty float x\nend_header\n"),
         ("a.npz", "this is no zip"),
         ("a.fbx", ""),
     ],
