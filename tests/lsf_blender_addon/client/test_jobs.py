@@ -1,4 +1,4 @@
-"""Client and ServerProcess against the real server, and against small scripts that misbehave on purpose."""
+"""Client and ServerProcess with the real server, and with small scripts that misbehave on purpose."""
 
 import os
 import subprocess
@@ -174,7 +174,7 @@ reader.read()
     assert "The server was started again." in [e.text for e in client.seen if e.kind == "server"]
 
 
-def test_a_server_that_the_system_kills_is_told_apart(connect, fake_python):
+def test_a_server_that_the_system_kills_ran_out_of_memory(connect, fake_python):
     client = connect(fake_python("reader.read(); os.kill(os.getpid(), 9)"))
     job = client.submit("generate", {}, {})
     run(client, job)
@@ -258,7 +258,7 @@ def test_a_message_over_the_limit_fails_its_job_only(real, monkeypatch):
     assert (job.state, job.code) == (State.FAILED, "frame_too_large")
 
 
-def test_drain_is_bounded_merges_progress_and_lets_a_cancel_win(connect, fake_python):
+def test_drain_is_bounded_merges_progress_and_prefers_a_cancellation(connect, fake_python):
     client = connect(
         fake_python("""
 header, _ = reader.read()
@@ -351,7 +351,7 @@ def test_the_layout_of_the_zip_is_found_and_needs_no_bpy(tmp_path):
     assert done.stdout.split() == ["bl_ext.lsf.server.protocol.wire", "False"], done.stderr
 
 
-def test_a_server_that_reads_nothing_cannot_hold_up_a_cancel(connect, fake_python):
+def test_a_job_is_cancelled_although_the_server_reads_nothing(connect, fake_python):
     client = connect(fake_python("time.sleep(1000)"))
     job = client.submit("generate", {}, {"audio": np.zeros(20_000_000, np.float32)})
     wait(client, lambda: job.state is State.RUNNING)

@@ -32,7 +32,7 @@ def line(value, emotions=("glad",)) -> Prediction:
     ("span", "untouched"),
     [((80, 120), [(50, 79), (121, 149)]), ((0, 100), [(101, 149)]), ((100, 200), [(50, 99)]), ((0, 500), [])],
 )
-def test_all_inside_nothing_outside_soft_between(span, untouched):
+def test_weights_are_1_inside_0_outside_and_smooth_between(span, untouched):
     weights = blend.new_take_weights(line(0), span)
     frame = np.arange(50, 150)
     for first, last in untouched:

@@ -1,4 +1,4 @@
-"""Millimetres on the lips, whatever the head's size and whichever way it faces."""
+"""Offsets of the lips are in millimetres, for heads of any size and orientation."""
 
 import numpy as np
 import pytest

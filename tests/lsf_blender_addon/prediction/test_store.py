@@ -1,4 +1,4 @@
-"""The prediction on the Action: what comes back, what survives, and what is not taken for one."""
+"""Predictions that are stored on Actions: loading, copying, saving, and damaged ones."""
 
 from dataclasses import fields, replace
 
@@ -48,7 +48,7 @@ def action(blank):
 
 
 @pytest.mark.parametrize("given", [predicted(), predicted(1, ()), predicted(3000)])
-def test_comes_back(action, given):
+def test_a_stored_prediction_is_loaded(action, given):
     store.store(action, given)
     first = store.load(action)
     assert same(first, given, 1 / 32000) and first.motion.dtype == np.float32
@@ -68,7 +68,7 @@ def with_drive() -> Prediction:
     return replace(predicted(), drive=drive)
 
 
-def test_the_rig_drive_comes_back_with_its_prediction(action):
+def test_the_rig_drive_is_loaded_with_its_prediction(action):
     given = with_drive()
     store.store(action, given)
     drive, before = store.load(action).drive, given.drive
@@ -96,8 +96,8 @@ def test_unknown_expression_and_lips(action):
     assert not loaded.expression.any() and loaded.expression.shape == (240, 4) and loaded.lips.shape == (4, 0, 3)
 
 
-def test_is_small(action):
-    """A minute of 52 noisy channels: less than their float32 values by far."""
+def test_a_stored_prediction_is_small(action):
+    """A minute of 52 noisy channels, compared with their float32 values."""
     rng = np.random.default_rng(0)
     motion = np.cumsum(rng.normal(0, 0.02, (1500, 52)), 0).astype(np.float32)
     store.store(
@@ -174,7 +174,7 @@ def test_in_another_file(blank, tmp_path, how):
         ("emotion", {"shape": [0, 0]}),
     ],
 )
-def test_a_damaged_one_is_none(action, name, value):
+def test_a_damaged_prediction_is_not_loaded(action, name, value):
     store.store(action, predicted())
     if value is None:
         del action[store.PROPERTY][name]
@@ -197,7 +197,7 @@ def test_a_damaged_one_is_none(action, name, value):
         ("shape", "wide"),
     ],
 )
-def test_a_damaged_array_is_none(action, name, value):
+def test_a_prediction_with_a_damaged_array_is_not_loaded(action, name, value):
     store.store(action, predicted())
     action[store.PROPERTY]["motion"][name] = value
     assert store.load(action) is None
@@ -221,7 +221,7 @@ def test_a_prediction_of_0_1_0_is_read(action, has_drive):
 
 
 @pytest.mark.parametrize("foreign", [3, "text", [1, 2], {"version": 1}, {}])
-def test_a_foreign_property_is_none(action, foreign):
+def test_a_property_of_another_type_is_not_loaded(action, foreign):
     assert store.load(action) is None and store.load(None) is None
     action[store.PROPERTY] = foreign
     assert store.load(action) is None

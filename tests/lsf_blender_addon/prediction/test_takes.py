@@ -25,7 +25,7 @@ def client(scene, addon, monkeypatch):
 
 
 def played() -> np.ndarray:
-    """(96,) the jaw's curve."""
+    """Return the jaw's curve (96,)."""
     action = refresh.current(bpy.context)
     (curve,) = [c for c in compat.fcurves_of(action) if '"jawOpen"' in c.data_path]
     return np.array([curve.evaluate(25 + i) for i in range(96)])
@@ -34,16 +34,16 @@ def played() -> np.ndarray:
 def test_takes_have_seeds_one_after_the_other_and_the_first_plays(scene, client):
     scene.lsf.take, scene.lsf.takes.count, scene.lsf.variation = 7, 3, 0.4
     assert bpy.ops.lsf.generate_takes() == {"FINISHED"}
-    wishes = [job.request["settings"] for job in client.jobs]
-    assert [wish["seed"] for wish in wishes] == [7, 8, 9]
-    assert [wish["temperature"] for wish in wishes] == pytest.approx([0.4] * 3)
-    assert [wish["layers"] for wish in wishes] == [["blinks", "gaze"], [], []]
+    requests = [job.request["settings"] for job in client.jobs]
+    assert [request["seed"] for request in requests] == [7, 8, 9]
+    assert [request["temperature"] for request in requests] == pytest.approx([0.4] * 3)
+    assert [request["layers"] for request in requests] == [["blinks", "gaze"], [], []]
     action = refresh.current(bpy.context)
     assert takes.count(action) == 3 and takes.playing(action) == 0 and takes.seed(action, 2) == "9"
     assert store.load(action).seed == 7
 
 
-def test_stepping_swaps_the_curves_and_comes_around(scene, client):
+def test_stepping_replaces_the_curves_and_wraps_around(scene, client):
     scene.lsf.takes.count = 3
     bpy.ops.lsf.generate_takes()
     action, seen = refresh.current(bpy.context), [played()]
@@ -174,7 +174,7 @@ def add_own_keys(names) -> bpy.types.Key:
 
 
 def curve_of(name: str) -> np.ndarray:
-    """(96,) the generated curve of a key."""
+    """Return the generated curve (96,) of a key."""
     (curve,) = [c for c in compat.fcurves_of(refresh.current(bpy.context)) if f'"{name}"' in c.data_path]
     return np.array([curve.evaluate(25 + i) for i in range(96)])
 

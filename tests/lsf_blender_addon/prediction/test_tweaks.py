@@ -1,4 +1,4 @@
-"""Sliders on the raw prediction: each changes what it names, and lips that met still meet."""
+"""Each slider changes its part of the prediction only, and lips that touched still touch."""
 
 import numpy as np
 import pytest
@@ -92,13 +92,13 @@ def test_every_arkit_channel_but_the_gaze_has_a_region():
         {"jaw": 1.5, "smoothing": 2.0, "closure": 0.5},
     ],
 )
-def test_lips_that_met_still_meet(motion, offsets, change):
+def test_lips_that_touched_still_touch(motion, offsets, change):
     opening = np.array(OPENING)
     assert np.abs(motion[60:66] @ opening).max() < 1e-4
     assert np.abs(apply(motion, offsets, **change)[60:66] @ opening).max() < 0.3
 
 
-def test_lips_that_nearly_meet_do_not_count_as_meeting(motion, offsets):
+def test_lips_that_nearly_touch_do_not_count_as_touching(motion, offsets):
     opening = np.array(OPENING)
     motion[100:104, :3] = 0.2, 0.2 + 0.1 * 12 / 33 - 1.2 / 33, 0.1  # 1.2 mm apart
     assert (motion @ opening)[100:104] == pytest.approx(1.2, abs=1e-3)
@@ -144,7 +144,7 @@ def test_emotion_scales_what_emotion_adds(motion, offsets):
         np.testing.assert_allclose(result[:, 4], (motion[:, 4] * factor).clip(0, 1), atol=1e-6)
 
 
-def test_smoothing_calms_and_keeps_the_level(motion, offsets):
+def test_smoothing_reduces_changes_and_keeps_the_mean(motion, offsets):
     result = apply(motion, offsets, smoothing=2.0)
     k = CHANNELS.index("browInnerUp")
     assert np.abs(np.diff(result[:, k])).mean() < 0.5 * np.abs(np.diff(motion[:, k])).mean()
@@ -153,7 +153,7 @@ def test_smoothing_calms_and_keeps_the_level(motion, offsets):
     np.testing.assert_allclose(apply(still, 0 * offsets, smoothing=5.0), still, atol=1e-6)
 
 
-def test_values_stay_in_range_and_what_was_outside_may_stay(motion, offsets):
+def test_values_stay_within_the_range_of_the_prediction(motion, offsets):
     motion[20, 4], motion[30, 4] = -0.4, 1.3
     result = apply(motion, offsets, jaw=3.0, lips=3.0, brows=3.0)
     assert result[:, 4].min() == pytest.approx(-0.4) and result[:, 4].max() == pytest.approx(1.3)
@@ -161,7 +161,7 @@ def test_values_stay_in_range_and_what_was_outside_may_stay(motion, offsets):
     assert others.min() >= 0 and others.max() <= 1
 
 
-def test_muted_channels_rest(motion, offsets):
+def test_muted_channels_are_0(motion, offsets):
     result = apply(motion, offsets, muted=frozenset({"jawOpen", "eyeLookInLeft", "unknown"}))
     assert not result[:, 0].any() and not result[:, 8].any()
     assert changed_channels(result, motion) == {"jawOpen", "eyeLookInLeft"}

@@ -1,4 +1,4 @@
-"""From channels to the keys of a rig, and back to what follows them."""
+"""Values of a rig's keys for a motion, and offsets of the parts that follow them."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ LIMITS = dict.fromkeys(("open", "lids", "fun1", "fun2", "aa", "oh"), (0.0, 1.0))
 
 @pytest.fixture
 def basis():
-    """(4, 30, 3), each channel on vertices of its own."""
+    """Offsets (4, 30, 3) of four channels, each on vertices of its own."""
     offsets = np.zeros((4, 30, 3), np.float32)
     rng = np.random.default_rng(0)
     for k in range(4):
@@ -68,7 +68,7 @@ def test_solved_keys_have_the_servers_values(basis, motion):
     np.testing.assert_allclose(offsets, shapes, atol=0.02), "a part follows as the channels that make up the shape do"
 
 
-def test_missing_channels_get_keys_if_wished(basis, motion):
+def test_missing_channels_get_keys_on_request(basis, motion):
     mapping = Mapping("", (Row("aa", SOLVED), Row("lids", "eyeBlinkLeft")))
     solved = motion[:, :1] / 0.8
     shapes = 0.8 * basis[:1]
@@ -79,7 +79,7 @@ def test_missing_channels_get_keys_if_wished(basis, motion):
     np.testing.assert_array_equal(offsets[2:], basis[[1, 3]])
 
 
-def test_what_is_added_beside(basis, motion):
+def test_motion_that_is_added_to_the_prediction(basis, motion):
     made, _offsets = make(Mapping("", (Row("lids", "eyeBlinkLeft", 0.5),)), basis, motion)
     blink = np.zeros_like(motion)
     blink[5:8, 2] = 0.4

@@ -1,5 +1,4 @@
-"""Emotion: the choice and its keys become what the server is asked for; what the voice implies becomes words and a
-picture."""
+"""Emotion: the choice and its keyframes in requests, and the detected emotion in the panel."""
 
 from itertools import pairwise
 
@@ -15,7 +14,7 @@ from lsf_blender_addon.ui.panels import emotion_icons
 from tests.lsf_blender_addon.fake_client import Client, use
 
 
-def test_without_a_wish_the_voice_decides(addon):
+def test_without_a_choice_the_audio_decides(addon):
     settings, arrays = emotion_control.read(bpy.context.scene, 1, 10, 24.0)
     assert settings == {"emotion": None, "emotion_strength": 1.0, "emotion_mix": 0.0} and arrays == {}
 
@@ -56,7 +55,7 @@ def test_a_transition_of_no_time_is_a_cut():
     assert rows[2, 2] == 1 and rows[4, 2 + 3] == 1
 
 
-def test_the_request_carries_the_wish(addon, add_strip, clicks, monkeypatch):
+def test_the_request_has_the_chosen_emotion(addon, add_strip, clicks, monkeypatch):
     add_strip(clicks)
     bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
     client = use(addon, monkeypatch, Client())
@@ -72,7 +71,7 @@ def test_the_request_carries_the_wish(addon, add_strip, clicks, monkeypatch):
 
 
 def shares(*parts: tuple[str, float, int]) -> np.ndarray:
-    """(F, 8): so many frames of an emotion at a strength, the rest neutral."""
+    """Return weights (F, 8) of an emotion at a strength, with neutral for the rest."""
     rows = []
     for name, strength, count in parts:
         row = np.zeros(8)
@@ -82,7 +81,7 @@ def shares(*parts: tuple[str, float, int]) -> np.ndarray:
     return np.array(rows, np.float32)
 
 
-def test_the_panel_shows_what_the_voice_implies(addon, add_strip, clicks, monkeypatch):
+def test_the_panel_shows_the_detected_emotion(addon, add_strip, clicks, monkeypatch):
     class Feeling(Client):
         def submit(self, kind, request, arrays):
             job = super().submit(kind, request, arrays)
@@ -111,7 +110,7 @@ def test_the_panel_shows_what_the_voice_implies(addon, add_strip, clicks, monkey
     assert store.detected_emotion(action) is None
 
 
-def test_stretches_say_what_leads_when():
+def test_segments_have_the_strongest_emotion():
     emotion = shares(("neutral", 1.0, 50), ("angry", 0.8, 50), ("happy", 0.9, 3), ("angry", 0.6, 47), ("sad", 0.7, 50))
     found = emotion_segments.segments(emotion, EMOTIONS, 25.0)
     assert [stretch.emotion for stretch in found] == ["neutral", "angry", "sad"]
@@ -120,7 +119,7 @@ def test_stretches_say_what_leads_when():
 
 
 @pytest.mark.parametrize("frames", [1, 3, 2000])
-def test_stretches_cover_the_line_whatever_comes(frames):
+def test_segments_cover_the_line(frames):
     emotion = np.random.default_rng(0).dirichlet(np.ones(8), frames).astype(np.float32)
     found = emotion_segments.segments(emotion, EMOTIONS, 24.0)
     assert found[0].start == 0 and found[-1].end == pytest.approx(frames / 24)
@@ -128,7 +127,7 @@ def test_stretches_cover_the_line_whatever_comes(frames):
     assert emotion_segments.segments(np.zeros((5, 0)), (), 24.0) == []
 
 
-def test_the_picture_stacks_the_shares():
+def test_the_picture_is_a_stacked_chart():
     emotion = shares(("neutral", 1.0, 50), ("angry", 0.5, 50))
     picture = emotion_segments.picture(emotion, EMOTIONS, 40, 20)
     assert picture.shape == (20, 40, 4) and picture.dtype == np.float32 and picture[..., 3].min() == 1

@@ -29,7 +29,7 @@ def test_placeholders_and_closing_stops_are_kept(language):
         assert english.endswith(".") == translation.endswith((".", "。")), english
 
 
-def test_the_walk_finds_what_is_shown(addon):
+def test_shown_messages_are_found(addon):
     found = messages.of_classes()
     assert {"Generate", "Take", "From Audio", "Emotion"} <= found, "labels of operators, properties, items, panels"
     assert any(message.startswith("Animate the head to the speech") for message in found), "tooltips of operators"
@@ -41,7 +41,7 @@ def test_tooltips_are_one_line(addon):
     assert not [message for message in messages.of_classes() if "\n" in message or "  " in message]
 
 
-def test_blender_is_given_the_words(addon):
+def test_the_translations_are_registered(addon):
     if not bpy.app.translations.locales:
         pytest.skip("this Blender is built without translations")
     bpy.context.preferences.view.language = "de_DE"

@@ -1,4 +1,4 @@
-"""What pointer and keys do to landmarks, without a window."""
+"""What the pointer and the keys do to landmarks, without a window."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_a_click_alone_changes_nothing(editor):
     assert not editor.own and not editor.changed
 
 
-def test_beside_the_surface_a_point_waits(editor):
+def test_a_landmark_does_not_move_beside_the_surface(editor):
     editor.hover(screen(editor), screen(editor)[8])
     editor.press(*ray(0, 0))
     editor.drag(*ray(0.1, 0.1))
@@ -155,7 +155,7 @@ def test_four_points(editor):
     assert editor.hovered is None, "a point that is not shown is not picked"
 
 
-def test_a_face_that_was_not_found_is_told_by_four_clicks():
+def test_four_clicks_place_the_anchors_of_a_face_that_was_not_found():
     editor = Editor(wall(), {}, {})
     assert editor.anchors_only and not editor.shown and np.isnan(editor.positions()).all()
     editor.hover(screen(editor), (0, 0))

@@ -1,4 +1,4 @@
-"""When results are written and when they wait, as events come in; tests/gui has a real window."""
+"""When the results of a batch are written, and when they wait. tests/gui tests this in a real window."""
 
 from types import SimpleNamespace
 
@@ -79,7 +79,7 @@ def edit(name: str | None) -> None:
         bpy.ops.object.mode_set(mode="EDIT")
 
 
-def test_written_one_a_tick_at_the_end(heads, addon):
+def test_results_are_written_at_the_end_one_per_timer_event(heads, addon):
     operator = Operator([Work(name) for name in heads])
     assert operator.feel(*[TIMER] * 2) == {"PASS_THROUGH"} and not operator.written
     assert operator.feel(TIMER) == {"RUNNING_MODAL"} and operator.written == ["Anna"]
@@ -97,7 +97,7 @@ def test_esc_keeps_what_is_done_however_often_it_is_pressed(heads):
 
 
 @pytest.mark.parametrize("busy", ["TRANSFORM_OT_translate", "RENDER_OT_render"])
-def test_nothing_is_written_under_what_blender_holds(heads, addon, busy):
+def test_nothing_is_written_while_an_operator_of_blender_runs(heads, addon, busy):
     """A drag in the Graph Editor keeps the addresses of keys: were these replaced, it would write into other data."""
     operator = Operator([Work("Anna"), Work("Ben")])
     operator.runs(busy)
@@ -108,13 +108,13 @@ def test_nothing_is_written_under_what_blender_holds(heads, addon, busy):
     assert operator.feel(TIMER, TIMER) == {"FINISHED"} and operator.written == ["Anna", "Ben"]
 
 
-def test_other_add_ons_that_never_end_do_not_hold_it_up(heads):
+def test_operators_of_other_add_ons_do_not_delay_writing(heads):
     operator = Operator([Work("Anna")])
     operator.runs("LSF_OT_edit_landmarks")
     assert operator.feel(TIMER) == {"FINISHED"} and operator.written == ["Anna"]
 
 
-def test_a_head_in_edit_mode_holds_up_all_and_esc_gives_up_only_its_own(heads, addon):
+def test_a_head_in_edit_mode_delays_all_and_esc_cancels_only_its_own(heads, addon):
     operator = Operator([Work("Anna"), Work("Ben")])
     edit("Ben")
     assert operator.feel(*[TIMER] * 5) == {"PASS_THROUGH"} and not operator.written
@@ -123,7 +123,7 @@ def test_a_head_in_edit_mode_holds_up_all_and_esc_gives_up_only_its_own(heads, a
     assert operator.written == ["Anna"] and operator.told == ["done", "cancelled"]
 
 
-def test_a_head_in_tweak_mode_holds_it_up(heads, addon):
+def test_a_head_in_tweak_mode_delays_writing(heads, addon):
     anna = bpy.data.objects["Anna"]
     anna.shape_key_add(name="Basis")
     data = anna.data.shape_keys.animation_data_create()

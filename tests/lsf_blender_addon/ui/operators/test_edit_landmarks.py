@@ -1,4 +1,4 @@
-"""Which events the editing of landmarks takes and which it leaves to Blender; tests/gui/face.py has a real window."""
+"""Which events Edit Landmarks handles and which it passes on. tests/gui/face.py tests it in a real window."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Face curves out of Blender and in again: the operators, on real shape keys."""
+"""Export and import of face curves on real shape keys."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_import_says_what_to_do(head, tmp_path, dump):
         bpy.ops.lsf.import_live_link(filepath=str(path))
 
 
-def test_export_is_what_plays(head, tmp_path):
+def test_export_contains_the_evaluated_values(head, tmp_path):
     """Two lines on the NLA, and a driver."""
     one = animate(head, strip="one")
     two = animate(head, strip="two", first=80)

@@ -1,4 +1,4 @@
-"""A whole scene in one go, with a client that answers at once. test_real_server.py has the real one."""
+"""Generate All for a whole scene, with a client that answers at once. test_real_server.py uses the real server."""
 
 import bpy
 import pytest

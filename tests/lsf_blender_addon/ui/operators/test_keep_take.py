@@ -1,4 +1,4 @@
-"""Take and Variation: what they ask the server for, and how they follow the take that was kept."""
+"""Take and Variation: their values in requests, and after a take was kept."""
 
 import bpy
 import pytest

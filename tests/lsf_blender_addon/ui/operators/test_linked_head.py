@@ -1,4 +1,4 @@
-"""Buttons on a head that is linked from another file: they do nothing, as Blender would lose the changes."""
+"""Buttons are disabled on a head that is linked from another file: Blender would lose the changes."""
 
 import bpy
 import pytest
