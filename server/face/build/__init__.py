@@ -1,1 +1,1 @@
-"""Makes what server/face ships, the canonical head and the landmark networks. Not part of the extension zip."""
+"""Builds the assets of server/face: the canonical head and the landmark networks. Not part of the extension zip."""

@@ -41,8 +41,9 @@ GROUPS = {
 COLUMNS = ("vertices", "CPU s", "mouth", "ratio", "other", "ratio", "up wrong", "lo wrong", "leak", "lm %", "flips %")
 TRAVEL_PERCENTILE = 99.5  # of all vertices: the full travel of a shape, robust against single vertices
 LIP_TRAVEL = 0.35  # share of the greatest travel with mouthPucker above which a vertex is lip
-# Travel with jawOpen as a share of its full travel: lips that an artist keeps still or moves, and lips that wrongly do.
-ARTIST_STILL, ARTIST_MOVES, WRONGLY_MOVES, WRONGLY_STILL = 0.12, 0.6, 0.4, 0.3
+# Limits of the travel with jawOpen, as shares of its full travel.
+MAX_STILL, MIN_MOVING = 0.12, 0.6  # of the artist's shape: lip vertices that stay, and that follow the jaw
+MIN_WRONGLY_MOVING, MAX_WRONGLY_STILL = 0.4, 0.3  # of the fitted shape
 
 Truth = Mapping[str, NDArray[Any]]
 
@@ -121,12 +122,12 @@ def agreement(space: FaceSpace, truth: Truth) -> list[float]:
 
 
 def lip_agreement(made: FloatArray, wanted: FloatArray, pucker: FloatArray) -> list[float]:
-    """Return how well the lips follow the jaw or stay.
+    """Return how well the lower lip follows the jaw and the upper lip stays.
 
     Args:
         made: Travel of each vertex with the fitted jawOpen (V,).
         wanted: Travel of each vertex with the artist's jawOpen (V,).
-        pucker: Travel of each vertex with the artist's mouthPucker (V,), which tells the lips.
+        pucker: Travel of each vertex with the artist's mouthPucker (V,), by which the lips are recognised.
 
     Returns:
         The share of lip vertices that follow although they must not, the share that do not although they must, and
@@ -134,8 +135,8 @@ def lip_agreement(made: FloatArray, wanted: FloatArray, pucker: FloatArray) -> l
     """
     made, wanted = (travel / max(float(np.percentile(travel, TRAVEL_PERCENTILE)), 1e-9) for travel in (made, wanted))
     lip = pucker > LIP_TRAVEL * pucker.max()
-    upper, lower = made[lip & (wanted < ARTIST_STILL)], made[lip & (wanted > ARTIST_MOVES)]
-    figures = (upper > WRONGLY_MOVES, lower < WRONGLY_STILL, upper)
+    upper, lower = made[lip & (wanted < MAX_STILL)], made[lip & (wanted > MIN_MOVING)]
+    figures = (upper > MIN_WRONGLY_MOVING, lower < MAX_WRONGLY_STILL, upper)
     return [float(figure.mean()) if len(figure) else np.nan for figure in figures]
 
 

@@ -36,7 +36,7 @@ IMPORTANCE = {
 MOUTH_IMPORTANCE = 4  # of the skin around the lips
 MIN_MOVING_IMPORTANCE = 0.8  # of vertices that some pose moves by MIN_TRAVEL
 MIN_TRAVEL = 0.0005  # metres
-IDENTITIES = 50  # modes that are kept
+IDENTITIES = 50  # identity modes that are kept
 POSES = (
     "jawOpen",
     "mouthPucker",
@@ -46,13 +46,13 @@ POSES = (
     "mouthSmile",
     "eyeBlink",
     "mouthUpperUp",
-)  # over which the simplification sums its error; both sides of a channel at once
+)  # over which the simplification sums its error; channels with two sides are posed on both
 REST_GAP_LEFT = 0.1  # share of the slit between the input's lips that is kept
 
 
 @dataclass
 class _Mesh:
-    """The head as it is put together: vertices (V, 3), triangles (T, 3), basis (52, V, 3), modes (N, V, 3), labels."""
+    """The unfinished head: vertices (V, 3), triangles (T, 3), basis (52, V, 3), modes (N, V, 3), labels (V,)."""
 
     vertices: FloatArray
     triangles: IntArray
@@ -109,7 +109,7 @@ def build(ict: Ict) -> dict[str, NDArray[Any]]:
 
 
 def _shape_mouth(mesh: _Mesh, borders: dict[str, IntArray], near_mouth: BoolArray) -> None:
-    """Correct what the input's mouth does differently from an artist's: molars, lips, shapes and tongue, in place."""
+    """Correct molars, lips, shapes and tongue, which differ from those of artists' heads in the input, in place."""
     mouth_bag = mesh.region == HeadRegion.MOUTH_BAG
     mesh.vertices = sink_molars(mesh.vertices, mesh.part)
     # The input leaves a slit of 0.8 mm between the lips at rest, and its mouthClose overshoots by 5 to 8 mm.

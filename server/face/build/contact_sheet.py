@@ -1,4 +1,4 @@
-"""Contact sheet of fits: each head (row) in a few poses (columns), shaded with the package's own rasteriser."""
+"""Contact sheet of fits: one row of pictures for each head, one column for each pose."""
 
 import struct
 import zlib
@@ -24,12 +24,12 @@ POSES = {
     "mouthClose + jawOpen": ("mouthClose", "jawOpen"),
     "eyeBlink": ("eyeBlink",),
 }  # channels, or both sides of one
-PIXELS, OVERSAMPLING = 150, 2  # side of one picture
+PIXELS, OVERSAMPLING = 150, 2  # side of one picture; factor on it at which the picture is rendered
 YAW = 25  # degrees by which a head is turned
 MARGIN = 0.8  # half the side of the view over the distance of chin and nose bridge
 KEY_LIGHT, FILL_LIGHT = np.array([-0.45, -0.75, 0.5]), np.array([0.8, -0.3, -0.2])  # directions towards the lights
 SKIN, BACKGROUND = np.array([0.84, 0.66, 0.56]), 0.16  # linear colours
-GAMMA = 1.6
+GAMMA = 1.6  # of the encoding of linear colours
 
 
 def draw_row(vertices: FloatArray, triangles: IntArray, space: FaceSpace) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The input of the canonical head: ICT-FaceKit Light, in this project's conventions and channel order.
+"""ICT-FaceKit Light, the input of the canonical head, in this project's conventions and channel order.
 
 The file holds `neutral` (V, 3) in centimetres with Y up, `faces` as quads padded with -1, `exp_names` and `exp`
 offsets, and `identity` modes of unit weight.
@@ -29,7 +29,7 @@ LANDMARKS = np.array(
     dtype=int,
 )
 
-# Factors for shapes that the input makes about twice too strong or too weak, compared with what artists make.
+# Factors for shapes that are stronger in the input than in shapes made by artists.
 STRENGTH = {
     "mouthRollLower": 0.55,
     "mouthShrugLower": 0.5,
@@ -98,7 +98,7 @@ def path_along(graph: sparse.csr_matrix, points: Sequence[int] | IntArray) -> In
 
 
 def seed_distances(graph: sparse.csr_matrix, seeds: Sequence[IntArray]) -> FloatArray:
-    """Return the distances of all vertices from sets of vertices, along the edges.
+    """Return the distances of all vertices from several sets of vertices, along the edges.
 
     Args:
         graph: Edge lengths (V, V), metres.

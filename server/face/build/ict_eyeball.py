@@ -6,18 +6,27 @@ import numpy as np
 
 from ...arkit import CHANNELS
 from ...numerics import FloatArray, IntArray
+from ..geometry import bounding_box_centre
 from .ict import Ict
 from .synthetic import rotation
 
-# Rings of vertices at these angles (degrees) from the pole that looks out; the first ones bound pupil and iris.
+# Rings of vertices at these angles (degrees) from the front pole of the ball; the first ones bound pupil and iris.
 EYE_RINGS, EYE_SEGMENTS, PUPIL_RINGS, IRIS_RINGS = (4, 10, 17, 24.5, 27, 36, 50, 68, 90, 115, 145), 24, 2, 4
 EYE_TURN = {"Up": 22, "Down": 26, "In": 28, "Out": 28}  # degrees at channel value 1
-PROFILE_WINDOW = 25  # vertices of the input over which its radius is averaged, in the order of their angle
+PROFILE_WINDOW = 25  # vertices of the input, sorted by angle, over which its radius is averaged
 
 
 @dataclass(frozen=True)
 class Eyeball:
-    """A low-poly eyeball, metres: vertices (E, 3), triangles (T, 3), basis (52, E, 3), modes (N, E, 3), centre (3,)."""
+    """A low-poly eyeball.
+
+    Attributes:
+        vertices: Vertices (E, 3), metres.
+        triangles: Triangles (T, 3).
+        basis: Offsets (52, E, 3) of each channel at value 1, metres.
+        modes: Offsets (N, E, 3) of the input's identity modes at unit weight, metres.
+        centre: Centre (3,), metres.
+    """
 
     vertices: FloatArray
     triangles: IntArray
@@ -35,7 +44,7 @@ def build_eyeball(ict: Ict, shell: slice, sign: int) -> Eyeball:
         sign: 1 for the left eye, -1 for the right.
     """
     source = ict.vertices[shell]
-    centre = (source.max(0) + source.min(0)) / 2
+    centre = bounding_box_centre(source)
     ray = source - centre
     radius = np.linalg.norm(ray, axis=1)
     angle = np.degrees(np.arccos(np.clip(-ray[:, 1] / radius, -1, 1)))
@@ -64,7 +73,7 @@ def build_eyeball(ict: Ict, shell: slice, sign: int) -> Eyeball:
 
 
 def _unit_sphere() -> FloatArray:
-    """Return the vertices (E, 3) of a unit sphere: the pole that looks out, EYE_RINGS, the other pole."""
+    """Return the vertices (E, 3) of a unit sphere: the front pole, EYE_RINGS, the back pole."""
     rings = np.radians(EYE_RINGS)[:, None]
     turn = np.linspace(0, 2 * np.pi, EYE_SEGMENTS, endpoint=False)[None, :]
     unit = np.stack([np.sin(rings) * np.cos(turn), -np.cos(rings) + 0 * turn, np.sin(rings) * np.sin(turn)], axis=-1)
@@ -72,7 +81,7 @@ def _unit_sphere() -> FloatArray:
 
 
 def _ring_triangles(rings: int, segments: int) -> IntArray:
-    """Return the triangles (T, 3) of pole, rings, pole, ring after ring from the first pole, with outward normals."""
+    """Return the triangles (T, 3) of poles and rings, from the front pole to the back, with outward normals."""
     a = np.arange(segments)
     b = (a + 1) % segments
     last = rings * segments + 1

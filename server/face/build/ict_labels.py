@@ -28,7 +28,7 @@ from .ict import (
 SEED_FACTORS = np.array([0.6, 1, 1])
 MIN_LID_TRAVEL = 0.0015  # metres with a blink, above which skin is a lid
 MIN_JAW_TRAVEL = 0.004  # metres with jawOpen, above which a vertex inside the mouth belongs to the lower jaw
-GUM_DISTANCE = 0.002  # metres from the teeth, within which gums are certain
+GUM_DISTANCE = 0.002  # metres from the teeth within which a vertex certainly is gum
 OUTER_LIP = [*range(48, 60), 48]  # landmarks
 # Landmarks along each of head.SEAMS.
 BORDERS = {
@@ -43,7 +43,7 @@ BORDERS = {
 
 @dataclass(frozen=True)
 class SkinLabels:
-    """What each vertex of the input's skin is.
+    """Labels of the vertices of the input's skin.
 
     Attributes:
         region: HeadRegion (V,).
@@ -107,8 +107,8 @@ def inside_polygon(points: FloatArray, polygon: FloatArray) -> BoolArray:
 def label_mouth_parts(ict: Ict, graph: sparse.csr_matrix) -> IntArray:
     """Return the HeadPart of each vertex (V,); everything outside the mouth is skin.
 
-    The tongue grows from its ridge and underside, the gums from around the teeth: each vertex takes the nearest seed
-    along the edges.
+    The seeds of the tongue are its ridge and underside, those of the gums the vertices around the teeth. Each vertex
+    takes the label of the nearest seed along the edges.
 
     Args:
         ict: The input.
@@ -135,6 +135,6 @@ def label_mouth_parts(ict: Ict, graph: sparse.csr_matrix) -> IntArray:
         gums[~moves & (to_upper_teeth < GUM_DISTANCE)],
     ]
     label = (seed_distances(graph, seeds) * SEED_FACTORS[:, None])[:, gums].argmin(0)
-    label[(label == 0) & ~moves] = 2  # the palate is no tongue
+    label[(label == 0) & ~moves] = 2  # the palate belongs to the upper gums, not to the tongue
     part[gums] = np.array([HeadPart.TONGUE, HeadPart.GUMS_LOWER, HeadPart.GUMS_UPPER])[label]
     return part

@@ -1,4 +1,4 @@
-"""ICT-FaceKit's shapes as artists make them: limited to where a muscle pulls, and with those that it lacks."""
+"""Corrections of ICT-FaceKit's shapes: limited to where a muscle pulls, blended, and with the missing ones added."""
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -9,17 +9,17 @@ from ..geometry import edge_length_matrix
 from ..head import HeadPart, HeadRegion
 from .ict import seed_distances
 
-# Shapes that the input shows as whole movements of a person, as sums of shapes after ict.STRENGTH, alike on both sides.
-# Pressed lips are little more than a raised chin in the input: the corners tighten and go out as well. Where the lower
-# lip rolls in, the chin goes up with it. Where it is shrugged, it goes further than the chin.
+# Shapes that are replaced by weighted sums of shapes, after ict.STRENGTH, with the same weights on both sides. In the
+# input, mouthPress is little more than a raised chin, but the corners tighten and move out as well. The chin rises with
+# a lower lip that rolls in (mouthRollLower). mouthShrugLower moves the lip further than the chin.
 BLENDS = {
     "mouthPress": {"mouthPress": 1.25, "mouthSmile": 0.3, "mouthStretch": 0.3},
     "mouthRollLower": {"mouthRollLower": 0.8, "mouthShrugLower": 0.2},
     "mouthShrugLower": {"mouthShrugLower": 0.8, "mouthClose": 0.05, "jawOpen": 0.02},
 }
 # A captured person moves the whole face with every expression, but a shape that is mixed with others must stay where
-# its muscle pulls. Skin that travels less than the first share of a shape's greatest travel moves less still, down to
-# the second share of what the input has.
+# its muscle pulls. Skin that travels less than the first share of a shape's greatest travel is damped. Skin that hardly
+# travels keeps the second share of its offset.
 LOCAL = {
     "jawOpen": (0.2, 0.75),
     "mouthSmile": (0.4, 0),
@@ -37,7 +37,7 @@ LOCAL = {
 ROLLS = ("mouthRollLower", "mouthRollUpper")  # lips roll over the teeth, the lining of the mouth stays
 ROLL_REACH = 0.01  # metres from the lips over which the lining's motion ends
 BLINK_INWARD = 0.3  # share that is kept of the lids' motion towards the nose, which is squeezing (eyeSquint)
-MOLARS_SINK = 0.005  # metres
+MOLARS_SINK = 0.005  # metres by which the molars are lowered
 CANINES_Y, MOLARS_Y = -0.102, -0.078  # metres; the teeth sink from 0 to MOLARS_SINK between them
 TONGUE_SINKS = np.array([0, 0.003, -0.007])  # metres at the tip
 TONGUE_FLOOR = -0.050, -0.046  # z in metres: the floor of the mouth, which stays, and the underside of the tongue
@@ -88,7 +88,7 @@ def sink_molars(vertices: FloatArray, part: IntArray) -> FloatArray:
     """Lower the lower teeth and gums towards the back.
 
     The input's lower molars stand 4 mm above its incisors' edges and 5 mm above the corners of the mouth, which lie as
-    far forward as its canines. In a wide open mouth they would shine in the corners, where a cheek would be.
+    far forward as its canines. In a wide open mouth they would be visible in the corners, where a cheek would be.
 
     Args:
         vertices: Vertices (V, 3), metres.

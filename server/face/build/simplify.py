@@ -1,4 +1,4 @@
-"""Symmetric mesh simplification that keeps a subset of the vertices, so that every shape carries over exactly.
+"""Symmetric mesh simplification that keeps a subset of the vertices, so that every shape is carried over exactly.
 
 Half-edge collapses in the order of their quadric error (Garland and Heckbert, "Surface simplification using quadric
 error metrics", 1997), summed over several poses of the mesh so that places that bend stay dense. Both mirror halves
@@ -14,7 +14,7 @@ from ...numerics import BoolArray, FloatArray, IntArray
 
 LENGTH_COST = 2e-3  # share of the fourth power of the edge length in the cost: flat places do not become slivers
 MIN_QUALITY = 0.12  # of a triangle; 1 is equilateral
-MAX_QUALITY_LOSS = 0.9  # factor on the quality of the worst triangle around, where that is already below MIN_QUALITY
+MAX_QUALITY_LOSS = 0.9  # factor on the quality of the worst triangle around, if that is already below MIN_QUALITY
 MIN_COSINE = 0.25  # between a triangle's normal before and after a collapse
 MIRROR_TOLERANCE = 1e-4  # of the mesh's size, between a vertex and its mirror image
 BORDER_WEIGHT = 2  # of the upright planes along open borders, times the squared edge length
@@ -106,7 +106,7 @@ class _Simplifier:
         return float(max(error, 0.0) + LENGTH_COST * self.importance[a] * squared * squared)
 
     def allowed(self, a: int, b: int) -> bool:
-        """Return whether moving vertex a onto b keeps the topology, and turns over or squeezes no triangle."""
+        """Return whether moving vertex a onto b keeps the topology, and neither flips nor degenerates a triangle."""
         if self.locked[a] or not self.faces_of[a] or not self.faces_of[b]:
             return False
         shared = self.faces_of[a] & self.faces_of[b]

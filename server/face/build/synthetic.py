@@ -1,6 +1,7 @@
-"""Random heads to train the landmark networks on, from identities and expressions of the canonical head.
+"""Random heads for the training of the landmark networks, from identities and expressions of the canonical head.
 
-They are remeshed, stylised, cut and posed, with and without eyes, mouths, hair and shoulders. Metres, Z up, facing −Y.
+They are remeshed, stylised, cut and turned, with or without eyes, inner mouth, hair and shoulders. Metres, Z up, facing
+−Y.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..head import CHIN, NOSE_TIP, Head, HeadPart, HeadRegion
 from .simplify import simplify
 
 COARSE_TARGETS = (200, 350, 600, 1000, 1700, 2600)  # skin vertices of the remeshed versions
-# Features that are swollen or shrunk to stylise a head: landmarks, radius in metres, least and greatest factor. The
+# Features that are enlarged or shrunk to stylise a head: landmarks, radius in metres, least and greatest factor. The
 # second eye takes the factor of the first.
 FEATURES = (
     ((37, 38, 40, 41), 0.025, 0.85, 1.7),  # right eye
@@ -89,7 +90,7 @@ class HeadMaker:
         return vertices, vertices[self.head.landmark_vertices]
 
     def _stylise(self, rng: np.random.Generator, vertices: FloatArray) -> FloatArray:
-        """Return the vertices (H, 3) with features swollen or shrunk, soft lumps and other proportions."""
+        """Return the vertices (H, 3) with features enlarged or shrunk, soft lumps and other proportions."""
         strength = rng.uniform(0, 1)
         factor = 1.0
         for k, (landmarks, radius, low, high) in enumerate(FEATURES):

@@ -2,8 +2,8 @@
 
     python -m server.face.build.train_landmarks --work DIR          renders the views, then trains both networks
 
-Everything is resumable: rendered views are kept, and each network continues from its last checkpoint in DIR. About 50
-minutes on one core. Result: assets/landmarks.safetensors with the tensors of both networks.
+Everything is resumable: rendered views are kept, and each network continues from its last checkpoint in DIR. It takes
+about 45 minutes on one core. The result is assets/landmarks.safetensors with the tensors of both networks.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...numerics import IntArray
+from ...numerics import FloatArray, IntArray
 from ..geometry import bounding_box_centre, vertex_normals
 from ..head import LANDMARK_COUNT, MOUTH_LANDMARKS, load_head
+from ..landmark_detection import INPUT_PIXELS, WEIGHTS
 from ..landmark_network import DEPTH_CHANNEL, INPUT_CHANNELS, LandmarkNet, centre_depth
 from ..raster import render
 from .synthetic import HeadMaker
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "landmarks.safetensors"
 # The landmark on the other side of the face, for each of the 68.
 MIRROR = np.array(
     [
@@ -53,12 +53,13 @@ MIRROR = np.array(
         *range(67, 64, -1),
     ]
 )
-INT8_SCALE = 127  # of the stored images
-FACETED = 0.2  # share of the heads that are rendered with flat triangles, as unsmoothed low-poly meshes
-SAVE_EVERY = 100  # views, and steps
+INT8_SCALE = 127  # stored value of 1 in an image
+FACETED = 0.2  # share of the heads that are rendered with flat shading, like low-poly meshes
+SAVE_INTERVAL = 100  # views, or steps of the training
 MAX_HELD_OUT = 200  # views that are not trained on
 LEARNING_RATE, MIN_LEARNING_RATE, WARM_UP_STEPS, WEIGHT_DECAY = 2e-3, 1e-6, 50, 1e-4
-MAX_HEAT_SPREAD, SPREAD_WEIGHT = 0.06, 0.01  # wider heat maps are penalised, in the unit of the points
+MAX_HEAT_SPREAD = 0.06  # standard deviation of a heat map, in the unit of the points; wider ones are penalised
+SPREAD_WEIGHT = 0.01  # of this penalty in the loss
 # Augmentation: the landmarks take 0.33 to 0.95 of the crop (log-uniform), off centre by at most a fifth of it.
 MIN_ZOOM, MAX_ZOOM, MAX_RELATIVE_ZOOM = 1.05, 3.0, 1.15
 MAX_ANGLE, MAX_SHIFT, MIRRORED = 0.2, 0.2, 0.5  # radians, shares of the crop's half side, probability
@@ -66,7 +67,7 @@ MAX_ANGLE, MAX_SHIFT, MIRRORED = 0.2, 0.2, 0.5  # radians, shares of the crop's 
 
 @dataclass(frozen=True)
 class Task:
-    """What one network learns.
+    """The task of one network: its landmarks, and the sizes of its images.
 
     Attributes:
         landmarks: Numbers of its landmarks (L,).
@@ -82,7 +83,10 @@ class Task:
 
 
 ALL_LANDMARKS = np.arange(LANDMARK_COUNT)
-TASKS = {"face": Task(ALL_LANDMARKS, 224, 2.6, 128), "mouth": Task(ALL_LANDMARKS[MOUTH_LANDMARKS], 144, 3.2, 96)}
+TASKS = {
+    "face": Task(ALL_LANDMARKS, 224, 2.6, INPUT_PIXELS["face"]),
+    "mouth": Task(ALL_LANDMARKS[MOUTH_LANDMARKS], 144, 3.2, INPUT_PIXELS["mouth"]),
+}
 
 
 def render_views(name: str, folder: Path, count: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -109,14 +113,14 @@ def render_views(name: str, folder: Path, count: int) -> tuple[NDArray[np.int8],
     maker = HeadMaker(load_head())
     for i in range(done, count):
         images[i], points[i] = _render_view(maker, task, np.random.default_rng((i, len(task.landmarks))))
-        if i % SAVE_EVERY == SAVE_EVERY - 1 or i == count - 1:
+        if i % SAVE_INTERVAL == SAVE_INTERVAL - 1 or i == count - 1:
             done_file.write_text(str(i + 1))
             print(f"{name}: {i + 1} of {count} views", flush=True)
     return images, points
 
 
-def _render_view(maker: HeadMaker, task: Task, rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return image (5, P, P) and landmarks (L, 2) of a random head."""
+def _render_view(maker: HeadMaker, task: Task, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return the image (5, P, P), rounded to whole numbers, and the landmarks (L, 2) of a random head."""
     vertices, triangles, landmarks = maker.sample(rng)
     chosen = landmarks[task.landmarks]
     flat = chosen[:, [0, 2]]
@@ -132,7 +136,7 @@ def _render_view(maker: HeadMaker, task: Task, rng: np.random.Generator) -> tupl
 
 
 def random_crops(images: Tensor, points: Tensor, name: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Crop a batch at random: shifted, scaled, turned in the image, mirrored.
+    """Augment a batch by random crops: shifted, scaled, rotated in the image plane, mirrored.
 
     Args:
         images: Stored views (B, 5, P, P).
@@ -175,14 +179,17 @@ def random_crops(images: Tensor, points: Tensor, name: str, generator: torch.Gen
 
 
 def train(name: str, folder: Path, count: int, steps: int, batch: int) -> LandmarkNet:
-    """Train a network by soft-argmax regression with a wing loss and a cosine schedule, and store its weights.
+    """Train a network by soft-argmax regression with wing loss and cosine schedule, and store its weights.
 
     Args:
         name: The task.
         folder: Where views and checkpoints are kept.
         count: Number of views.
         steps: Number of optimiser steps; the training continues at the last checkpoint.
-        batch: Views in a step.
+        batch: Number of views in a step.
+
+    Returns:
+        The trained network.
     """
     images, points = render_views(name, folder, count)
     held_out = min(MAX_HELD_OUT, count // 10)
@@ -212,7 +219,7 @@ def train(name: str, folder: Path, count: int, steps: int, batch: int) -> Landma
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        if step % SAVE_EVERY == SAVE_EVERY - 1 or step == steps - 1:
+        if step % SAVE_INTERVAL == SAVE_INTERVAL - 1 or step == steps - 1:
             print(
                 f"{name}: step {step + 1} of {steps}, loss {loss:.4f}, held out "
                 f"{evaluate(network, images, points, name, held_out):.4f} of the crop's side, "
@@ -261,14 +268,14 @@ def wing_loss(error: Tensor, width: float = 0.1, curve: float = 0.02) -> Tensor:
 def evaluate(
     network: LandmarkNet, images: NDArray[np.int8], points: NDArray[np.float32], name: str, held_out: int
 ) -> float:
-    """Return the mean error on the views that are not trained on, as a share of the crop's side.
+    """Return the mean landmark error on the held-out views, as a share of the crop's side.
 
     Args:
         network: The network.
         images: Stored views (N, 5, P, P).
         points: Their landmarks (N, L, 2), -1 to 1 over the view.
         name: The task.
-        held_out: Number of these views; they are the first ones.
+        held_out: Number of held-out views; they are the first ones.
     """
     network.eval()
     generator = torch.Generator().manual_seed(0)
@@ -277,7 +284,7 @@ def evaluate(
 
 
 def store(name: str, network: LandmarkNet) -> None:
-    """Put a network's tensors, in half precision, into the shared weights file."""
+    """Write a network's tensors, in half precision, to WEIGHTS, which keeps those of the other network."""
     tensors = load_file(WEIGHTS) if WEIGHTS.exists() else {}
     own = network.state_dict()
     tensors.update({f"{name}.{k}": v.half() if v.is_floating_point() else v for k, v in own.items()})
