@@ -1,7 +1,5 @@
 """Measures how far each channel moves the lips, in millimetres of a human face, whatever units the head has. No bpy."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +41,7 @@ def measure(
     return result
 
 
-def opening(lips: NDArray[Any]) -> NDArray[Any]:
+def opening(lips: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return by how many millimetres each channel at value 1 opens the lips.
 
     Args:

@@ -147,7 +147,7 @@ CLASSES: tuple[type, ...] = (
     exchange.LSF_PT_sequencer_exchange,
 )
 
-PROPERTY = "lsf"  # what the add-on adds to these types; read it with scene/own_properties.py
+PROPERTY = "lsf"  # name of the property that the add-on adds to these types; scene/own_properties.py reads it
 PROPERTY_GROUPS: tuple[tuple[type, type[bpy.types.PropertyGroup]], ...] = (
     (bpy.types.Scene, settings.LSF_PG_settings),
     (bpy.types.Object, face_properties.LSF_PG_face),
@@ -163,18 +163,19 @@ MENUS: tuple[tuple[Any, DrawFunction], ...] = (  # (menu of Blender, function th
 
 
 def tooltip(cls: type[bpy.types.Operator]) -> str:
-    """Return the docstring of an operator as one line without the last full stop: Blender wraps and ends it."""
+    """Return the docstring of an operator as one line without the last full stop: Blender wraps it and adds one."""
     return " ".join((cls.__doc__ or "").split()).removesuffix(".")
 
 
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
 def _on_load(*_arguments: object) -> None:
+    """Drop what belongs to the file that is being closed: a handler of load_pre."""
     session.drop("The generation was cancelled because another file was opened")
     playback.discard_settings()
 
 
 def register() -> None:
-    """Register everything: the add-on is enabled."""
+    """Register everything. Called when the add-on is enabled."""
     for cls in CLASSES:
         if issubclass(cls, bpy.types.Operator):
             cls.bl_description = tooltip(cls)
@@ -189,7 +190,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Unregister everything and stop what runs: the add-on is disabled."""
+    """Unregister everything and stop all processes. Called when the add-on is disabled."""
     session.stop()
     environment.stop()
     emotion_icons.free()

@@ -1,6 +1,6 @@
 """Batch: the table of all lines of a scene, and the progress of their generation."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -11,6 +11,9 @@ from ..blender_types import IconItems
 from ..operators import generate_all
 from ..text import wrapped
 from .common import RowList, Tab
+
+if TYPE_CHECKING:
+    from ..properties.batch import LSF_PG_batch_line
 
 ICONS: dict[State, IconItems] = {
     State.WAITING: "TIME",
@@ -23,7 +26,7 @@ ICONS: dict[State, IconItems] = {
 
 class LSF_UL_batch(RowList, bpy.types.UIList):
     @staticmethod
-    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
+    def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_batch_line") -> None:
         row = layout.row(align=True)
         batch = session.batch
         # Lines of the running batch are found by the names of their strips.

@@ -1,6 +1,6 @@
 """A switch that mutes each channel of a line."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -9,10 +9,13 @@ from ...errors import UserError
 from ...scene.own_properties import tweaks_of
 from .common import RowList, Tab
 
+if TYPE_CHECKING:
+    from ..properties.tweaks import LSF_PG_channel
+
 
 class LSF_UL_channels(RowList, bpy.types.UIList):
     @staticmethod
-    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
+    def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_channel") -> None:
         row = layout.row()
         row.active = not item.muted
         row.label(text=item.name)

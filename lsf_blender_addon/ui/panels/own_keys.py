@@ -1,6 +1,6 @@
 """The head's own shape keys, and the channels that drive them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -8,28 +8,30 @@ from bpy.app.translations import pgettext_iface as iface
 from ...rigs import families
 from ...rigs.mapping import Mapping
 from ...scene import rig
-from ...scene.access import mesh_of
+from ...scene.access import mesh_of, shape_keys_of
 from ...scene.own_properties import face_of
 from ..text import wrapped
 from ..translations import OWN_CONTEXT
 from .common import RowList, Tab, chosen_head
 
 if TYPE_CHECKING:
-    from ..properties.face import LSF_PG_face
+    from ..properties.face import LSF_PG_face, LSF_PG_mapping_row
 
 
 class LSF_UL_mapping(RowList, bpy.types.UIList):
     @staticmethod
-    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
+    def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_mapping_row") -> None:
         row = layout.split(factor=0.5)
         row.alert = _is_missing(item)
         row.label(text=item.key, translate=False)
         row.label(text=item.channel or "from its shape", translate=not item.channel)
 
 
-def _is_missing(item: Any) -> bool:
-    """Return whether the mesh no longer has the shape key of this row."""
-    return bool(item.key) and item.key not in item.id_data.data.shape_keys.key_blocks
+def _is_missing(row: "LSF_PG_mapping_row") -> bool:
+    """Return whether the mesh, which has shape keys, no longer has that of this row."""
+    head = row.id_data
+    assert isinstance(head, bpy.types.Object)
+    return bool(row.key) and row.key not in shape_keys_of(mesh_of(head)).key_blocks
 
 
 class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):

@@ -1,6 +1,6 @@
 """The parts of the face: other objects, and vertices that were assigned to a part."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
@@ -11,10 +11,13 @@ from ...scene.own_properties import face_of
 from ..text import wrapped
 from .common import RowList, Tab, chosen_head
 
+if TYPE_CHECKING:
+    from ..properties.face import LSF_PG_part
+
 
 class LSF_UL_parts(RowList, bpy.types.UIList):
     @staticmethod
-    def draw_row(layout: bpy.types.UILayout, item: Any) -> None:
+    def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_part") -> None:
         row = layout.split(factor=0.5)
         exists = item.object is not None and item.object.users_scene  # the list keeps a deleted object alive
         row.label(text=item.object.name if exists else "(deleted)", icon="MESH_DATA", translate=not exists)
