@@ -7,12 +7,12 @@ import time
 import numpy as np
 
 from ..client.jobs import Client, Job, State
+from ..client.process import DAMAGED
 from ..client.wire import Arrays, Header
 from ..errors import UserError
 from ..scene import audio
 from ..scene.snapshots import Character, Line
 from .line_plan import Result
-from .server_job import DAMAGED
 
 
 class Generation:

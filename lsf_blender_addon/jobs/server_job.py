@@ -1,10 +1,9 @@
 """One job for the server, and what became of it. Touches no Blender data."""
 
 from ..client.jobs import Client, State
+from ..client.process import DAMAGED
 from ..client.wire import Arrays, Header
 from ..scene.snapshots import Character
-
-DAMAGED = "The server's answer is damaged: try again, or reinstall the add-on"
 
 
 class ServerWork:
