@@ -218,4 +218,4 @@ class ServerProcess:
 def _opened(pipe: IO[bytes] | None) -> BinaryIO:
     """Return a pipe that Popen was told to open, which its type calls optional."""
     assert pipe is not None
-    return cast(BinaryIO, pipe)  # the stubs say IO[bytes], which lacks nothing of it
+    return cast(BinaryIO, pipe)  # the stubs of Popen say IO[bytes]
