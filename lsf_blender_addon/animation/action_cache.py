@@ -1,4 +1,4 @@
-"""Remembers what was found out about an Action until the Action changes. For panels, which ask at every redraw.
+"""Remembers what was computed from an Action until the Action changes, for panels, which ask at every redraw.
 
 Blender reports every change of an Action through its dependency graph, even if no scene uses the Action. Undo and the
 loading of a file replace Actions without such a report. In 4.2, a script that sets keys in bulk must tag the Action.
@@ -13,48 +13,51 @@ from .. import compat
 
 Result = TypeVar("Result")
 
-_results: dict[int, tuple[object, Any]] = {}  # by the Action's session_uid: its fingerprint then, and the result
+# By session_uid of the Action: for each function the Action's fingerprint then, and the function's result.
+_results: dict[int, dict[Callable[[bpy.types.Action], Any], tuple[object, Any]]] = {}
 
 
 def remembered(action: bpy.types.Action, compute: Callable[[bpy.types.Action], Result]) -> Result:
-    """Return compute(action), which is not called again before the Action changes.
+    """Return compute(action), which is called again only after the Action has changed.
 
     Args:
         action: The Action that the result depends on, and on nothing else.
-        compute: Always the same function.
+        compute: A function of a module, not one that is made anew for each call.
     """
     fingerprint = _fingerprint(action)
-    known = _results.get(action.session_uid)
+    known = _results.get(action.session_uid, {}).get(compute)
     if known is not None and known[0] == fingerprint:
         result: Result = known[1]
         return result
     result = compute(action)
-    if _on_update in bpy.app.handlers.depsgraph_update_post:  # without it nobody would tell of changes
-        _results[action.session_uid] = fingerprint, result
+    if _on_update in bpy.app.handlers.depsgraph_update_post:  # without the handlers, no change would be noticed
+        _results.setdefault(action.session_uid, {})[compute] = fingerprint, result
     return result
 
 
 def forget(action: bpy.types.Action) -> None:
-    """Drop what is known of the Action, for code that changes it and goes on before Blender reports that."""
+    """Drop the results for an Action, for code that changes it and goes on before Blender reports the change."""
     _results.pop(action.session_uid, None)
 
 
 def register() -> None:
-    """Add the handlers; before that nothing is remembered."""
+    """Add the handlers; before that, nothing is remembered."""
     bpy.app.handlers.depsgraph_update_post.append(_on_update)
-    for handlers in _replacements():
+    bpy.app.handlers.frame_change_pre.append(_before_frame_change)
+    for handlers in _replacement_handlers():
         handlers.append(_on_replaced)
 
 
 def unregister() -> None:
     """Remove the handlers and forget everything."""
     bpy.app.handlers.depsgraph_update_post.remove(_on_update)
-    for handlers in _replacements():
+    bpy.app.handlers.frame_change_pre.remove(_before_frame_change)
+    for handlers in _replacement_handlers():
         handlers.remove(_on_replaced)
     _results.clear()
 
 
-def _replacements() -> tuple[list[Any], ...]:
+def _replacement_handlers() -> tuple[list[Any], ...]:
     """Return Blender's lists of handlers for the events after which all data is new."""
     handlers = bpy.app.handlers
     return handlers.undo_post, handlers.redo_post, handlers.load_post
@@ -62,8 +65,16 @@ def _replacements() -> tuple[list[Any], ...]:
 
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
 def _on_update(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-    """Forget everything if an Action has changed: the graph does not always say which."""
+    """Forget everything if an Action has changed: the dependency graph does not always say which."""
     if depsgraph.id_type_updated("ACTION"):
+        _results.clear()
+
+
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
+def _before_frame_change(scene: bpy.types.Scene, _depsgraph: bpy.types.Depsgraph | None) -> None:
+    """Forget everything if an Action was changed just before: a change of frame updates the graph without a report."""
+    graphs = [layer.depsgraph for layer in scene.view_layers]
+    if any(graph is not None and graph.id_type_updated("ACTION") for graph in graphs):
         _results.clear()
 
 
@@ -74,5 +85,5 @@ def _on_replaced(*_arguments: object) -> None:
 
 
 def _fingerprint(action: bpy.types.Action) -> object:
-    """Return the curves and their numbers of keys: quick to read, and seen by scripts before Blender reports."""
+    """Return the curves and their numbers of keys: quick to read, and up to date before Blender reports a change."""
     return [(fcurve.data_path, len(fcurve.keyframe_points)) for fcurve in compat.fcurves_of(action)]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import fcurves, user_edits
+from lsf_blender_addon.animation import action_cache, fcurves, user_edits
 from lsf_blender_addon.animation.curve_plan import Keying
 
 NAMES = [f"key {k}" for k in range(52)]
@@ -101,6 +101,29 @@ def test_every_edit_is_found(action, edit):
     edit(curve(action))
     assert redraw(action).ranges == fcurves.edited_ranges(action) and list(redraw(action).ranges) == [PATH]
     assert fcurves.is_edited(action)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_edits_before_a_change_of_frame_are_found(action, edit):
+    """An operator may edit and then go to another frame: Blender updates once, for the frame."""
+    redraw(action)
+    edit(curve(action))
+    bpy.context.scene.frame_set(40)
+    assert list(redraw(action).ranges) == [PATH]
+
+
+def test_two_functions_do_not_get_each_others_results(action):
+    assert action_cache.remembered(action, len_of_name) == len("LSF · line")
+    assert action_cache.remembered(action, name_of) == "LSF · line"
+    assert action_cache.remembered(action, len_of_name) == len("LSF · line")
+
+
+def len_of_name(action):
+    return len(action.name)
+
+
+def name_of(action):
+    return action.name
 
 
 @pytest.mark.parametrize("edit", EDITS)
