@@ -151,14 +151,16 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     return [fcurve for strip in _keyframe_strips(action) for bag in strip.channelbags for fcurve in bag.fcurves]
 
 
-def active_fcurves(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
-    """The F-curves of the active Action that animate the owner of `data`: those of its slot since 4.4."""
+def played_fcurves(user: bpy.types.AnimData | bpy.types.NlaStrip) -> list[bpy.types.FCurve]:
+    """The F-curves that the active Action or a strip plays: those of its slot since 4.4; none without an Action."""
+    if user.action is None:
+        return []
     if not has_slots():
-        return list(_legacy_fcurves(data.action))
-    slot = data.action_slot
+        return list(_legacy_fcurves(user.action))
+    slot = user.action_slot
     return [
         fcurve
-        for strip in _keyframe_strips(data.action)
+        for strip in _keyframe_strips(user.action)
         if slot and (bag := strip.channelbag(slot))
         for fcurve in bag.fcurves
     ]

@@ -20,9 +20,10 @@ from .. import compat
 from ..errors import UserError
 from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
 from ..scene.snapshots import Line
-from . import fcurves, nla
+from . import fcurves, nla, property_values
 from .curve_plan import Keying
 from .fcurves import value_path
+from .strip_state import StripState
 
 MARK = "lsf_generated"  # custom property on the Action: its name, and the line: strip, scene and first frame
 TRACK, REST = "LSF", "LSF rest"
@@ -33,16 +34,32 @@ def check(mesh: bpy.types.Mesh, line: Line) -> None:
     """Check that these shape keys can take an Action for a line.
 
     Raises:
-        UserError: The NLA is in tweak mode, or turned off although the Action would have to play through it.
+        UserError: The line's Action is linked from another file, or the NLA is in tweak mode, or the NLA is turned off
+            although the Action would have to play through it.
     """
     data = key_animation(mesh)
     if data is None:
         return
+    action = existing(mesh, line.strip, line.scene)
+    if action is not None:
+        check_local(action)
     if data.use_tweak_mode:
         raise UserError("Leave the NLA's tweak mode first (Tab in the NLA editor)")
-    at_once = data.action == existing(mesh, line.strip, line.scene) if data.action else not data.nla_tracks
-    if not (at_once or data.use_nla):
+    is_direct = data.action == action if data.action else not data.nla_tracks
+    if not (is_direct or data.use_nla):
         raise UserError("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")
+
+
+def check_local(action: bpy.types.Action) -> None:
+    """Check that Blender saves what is changed in an Action: changes of linked data are lost.
+
+    Raises:
+        UserError: It is linked from another file.
+    """
+    if action.library:
+        raise UserError(
+            f'"{action.name}" is linked from another file: make it local first (Object > Relations > Make Local)'
+        )
 
 
 def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
@@ -159,11 +176,11 @@ def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
     """Those of the keys that the artist's own curves in the active Action animate too, and so decide over."""
     data = key_animation(mesh)
     # An Action that is not replacing only changes what is beneath it.
-    active = data.action if data and data.action_blend_type == "REPLACE" else None
-    if active is None:
+    if data is None or data.action is None or data.action_blend_type != "REPLACE":
         return []
+    active = data.action
     generated = fcurves.paths(active) if is_generated(active) else set()
-    theirs = {fcurve.data_path for fcurve in compat.fcurves_of(active)} - generated
+    theirs = {fcurve.data_path for fcurve in compat.played_fcurves(data)} - generated
     return [name for name in names if value_path(name) in theirs]
 
 
@@ -195,24 +212,54 @@ def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
 def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
     """Make generated Actions play from tracks of ours."""
     active_track = data.nla_tracks.active
-    if compat.shape_key_default() != 0 and not any(track.name == REST for track in data.nla_tracks):
-        data.nla_tracks.new().name = REST  # below the others
+    rest = _ensure_rest_track(data) if compat.shape_key_default() != 0 else None
     for action in actions:
-        strip = nla.add_strip(data, action, TRACK, lambda track: _is_ours(track) and track.name != REST)
+        strip = nla.add_strip(data, action, TRACK, _holds_speech)
         strip.extrapolation = "NOTHING"
-    if compat.shape_key_default() != 0:
-        _rest(data)
+    if rest is not None:
+        _fill_rest_track(data, rest)
     if active_track is not None:
         data.nla_tracks.active = active_track
 
 
+def _ensure_rest_track(data: bpy.types.AnimData) -> bpy.types.NlaTrack:
+    """Return the track "LSF rest"; if there is none, it is made below the tracks with speech.
+
+    Files from before Blender 5.0 have tracks with speech, but no such track.
+    """
+    tracks = list(data.nla_tracks)
+    rest = next((track for track in tracks if _is_ours(track) and nla.is_named(track, REST)), None)
+    if rest is not None:
+        return rest
+    lowest = next((index for index, track in enumerate(tracks) if _holds_speech(track)), len(tracks))
+    if lowest > 0 or not tracks:
+        rest = data.nla_tracks.new(prev=tracks[lowest - 1] if tracks else None)
+    else:  # Blender adds no track at the bottom: the lowest one becomes this track, and its strips move up
+        rest, above = tracks[0], data.nla_tracks.new(prev=tracks[0])
+        strips, values = [StripState(strip) for strip in rest.strips], property_values.read(rest)
+        for strip in list(rest.strips):
+            rest.strips.remove(strip)
+        for state in strips:
+            state.add_to(above)
+        rest.name, rest.mute, rest.lock = REST, False, False
+        property_values.restore(above, values)
+    rest.name = REST
+    return rest
+
+
+def _holds_speech(track: bpy.types.NlaTrack) -> bool:
+    """Return whether this is a track of ours for the curves of lines."""
+    return nla.is_named(track, TRACK) and _is_ours(track)
+
+
 def _is_ours(track: bpy.types.NlaTrack) -> bool:
+    """Return whether this track was generated, and holds nothing else."""
     named = nla.is_named(track, TRACK) or nla.is_named(track, REST)
     return named and all(is_generated(strip.action) for strip in track.strips)
 
 
-def _rest(data: bpy.types.AnimData) -> None:
-    """Hold the generated curves at 0 where no generated strip plays: a strip of zeros lies under the others.
+def _fill_rest_track(data: bpy.types.AnimData, rest: bpy.types.NlaTrack) -> None:
+    """Hold the generated curves at 0 where no generated strip plays, by a strip of zeros under the others.
 
     It leaves out what other tracks hold, the artist's or layers of ours: they may lie below.
     """
@@ -220,14 +267,13 @@ def _rest(data: bpy.types.AnimData) -> None:
     held: set[str] = set()
     for track in data.nla_tracks:
         for strip in track.strips:
-            animated = {fcurve.data_path for fcurve in compat.fcurves_of(strip.action)} if strip.action else set()
+            animated = {fcurve.data_path for fcurve in compat.played_fcurves(strip)}
             if _is_ours(track):
                 paths |= animated
             elif strip.extrapolation == "HOLD":
                 held |= animated
     paths -= held
-    track = next(track for track in data.nla_tracks if track.name == REST)
-    action = (track.strips[0].action if track.strips else None) or bpy.data.actions.new("LSF · rest")
+    action = (rest.strips[0].action if rest.strips else None) or bpy.data.actions.new("LSF · rest")
     curves = compat.key_fcurves(action)
     earlier = set(action[MARK]["paths"].split("\n")) if action.get(MARK) is not None else set()
     for curve in [curve for curve in curves if curve.data_path in earlier]:
@@ -235,7 +281,7 @@ def _rest(data: bpy.types.AnimData) -> None:
     for path in sorted(paths):
         curves.new(path).keyframe_points.insert(0, 0.0)
     action[MARK] = {"name": action.name, "strip": "", "scene": "", "paths": "\n".join(sorted(paths))}
-    if not track.strips:
-        strip = track.strips.new(action.name, 0, action)
+    if not rest.strips:
+        strip = rest.strips.new(action.name, 0, action)
         compat.assign_slot(strip, action)
         strip.extrapolation, strip.blend_type = "HOLD", "REPLACE"

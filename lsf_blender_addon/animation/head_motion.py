@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..errors import UserError
+from ..scene.access import active_scene
 from ..scene.head_motion import MARK, find_constraint, matrix_without_head_motion
 from ..scene.snapshots import Line
 from . import layers
@@ -121,7 +122,7 @@ def _animation_data(target: bpy.types.Object, bone: str) -> bpy.types.AnimData:
         empty.empty_display_type, empty.empty_display_size = "ARROWS", 0.1
         empty.hide_viewport = empty.hide_render = True
         empty[MARK] = "head"
-        (target.users_collection or [bpy.context.scene.collection])[0].objects.link(empty)
+        _collection_for_empty(target).objects.link(empty)
         new = owner.constraints.new("COPY_ROTATION")
         assert isinstance(new, bpy.types.CopyRotationConstraint)
         new.name, new.target = NAME, empty
@@ -131,6 +132,12 @@ def _animation_data(target: bpy.types.Object, bone: str) -> bpy.types.AnimData:
     data = constraint.target.animation_data or constraint.target.animation_data_create()
     assert data is not None  # an object can be animated
     return data
+
+
+def _collection_for_empty(target: bpy.types.Object) -> bpy.types.Collection:
+    """Return the target's collection; that of the scene if it is linked or overridden, as it takes no objects then."""
+    local = (c for c in target.users_collection if c.library is None and c.override_library is None)
+    return next(local, active_scene(bpy.context).collection)
 
 
 def _replace_keys(fcurve: bpy.types.FCurve, first_frame: int, values: NDArray[np.floating]) -> None:

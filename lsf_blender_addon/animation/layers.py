@@ -14,12 +14,25 @@ from .. import compat
 from ..prediction.layer_curves import GAZE_CHANNELS
 from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
 from ..scene.snapshots import Line
-from . import nla
+from . import actions, nla
 from .fcurves import key_name, value_path
 
 MARK = "lsf_layer"  # custom property on the Action
 TRACKS = {"blinks": "LSF blinks", "gaze": "LSF gaze"}
 LEVEL = 1e-4  # a curve whose values differ by less from frame to frame is level there
+
+
+def check(mesh: bpy.types.Mesh, line: Line) -> None:
+    """Check that the layers of a line can be written again.
+
+    Raises:
+        UserError: The Action of one of them is linked from another file.
+    """
+    data = key_animation(mesh)
+    for layer in TRACKS:
+        action = _existing(data, line, layer) if data else None
+        if action is not None:
+            actions.check_local(action)
 
 
 def write(
@@ -106,15 +119,15 @@ def owned(keys: bpy.types.Key | None) -> set[str]:
 def remove(mesh: bpy.types.Mesh, layer: str) -> None:
     """Remove a layer from all lines, with its Actions and track, and set its keys to 0."""
     keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
-    actions: set[bpy.types.Action] = set()
+    played: set[bpy.types.Action] = set()
     paths: set[str] = set()
     for track, strip, action in list(_strips(data, layer)):
-        actions.add(action)
+        played.add(action)
         paths |= {fcurve.data_path for fcurve in compat.fcurves_of(action)}
         track.strips.remove(strip)
         if nla.is_named(track, TRACKS[layer]) and not track.strips:
             data.nla_tracks.remove(track)
-    for action in actions:
+    for action in played:
         if not action.users - action.use_fake_user:
             bpy.data.actions.remove(action)
     for key in keys.key_blocks:

@@ -7,10 +7,14 @@ import bpy
 from .. import compat
 
 
+def players(data: bpy.types.AnimData) -> list[bpy.types.AnimData | bpy.types.NlaStrip]:
+    """Return what plays Actions on the owner of `data`: `data` itself, and the strips."""
+    return [data, *(strip for track in data.nla_tracks for strip in track.strips)]
+
+
 def actions(data: bpy.types.AnimData) -> list[bpy.types.Action]:
     """Return the Actions that animate the owner of `data`: the active one and those of its strips, each once."""
-    played = [data.action, *(strip.action for track in data.nla_tracks for strip in track.strips)]
-    return [action for action in dict.fromkeys(played) if action is not None]
+    return [action for action in dict.fromkeys(player.action for player in players(data)) if action is not None]
 
 
 def is_named(track: bpy.types.NlaTrack, name: str) -> bool:

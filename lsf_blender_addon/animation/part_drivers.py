@@ -68,8 +68,8 @@ def _copy(curve: bpy.types.FCurve, source: bpy.types.Key, path: str) -> None:
 def _animated(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys that have curves of their own, in the active Action or the NLA."""
     data = key_animation(mesh)
-    played = nla.actions(data) if data else []
-    return _keys_of(mesh, {curve.data_path for action in played for curve in compat.fcurves_of(action)})
+    players = nla.players(data) if data else []
+    return _keys_of(mesh, {curve.data_path for player in players for curve in compat.played_fcurves(player)})
 
 
 def _keys_of(mesh: bpy.types.Mesh, paths: set[str]) -> set[str]:

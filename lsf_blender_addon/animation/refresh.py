@@ -40,10 +40,7 @@ def current(context: bpy.types.Context) -> bpy.types.Action:
         raise UserError(f'Nothing was generated for this strip on "{head.name if head else ""}" yet: press Generate')
     if not store.is_stored(action):
         raise UserError(f'"{action.name}" keeps no prediction: press Generate to make one')
-    if action.library:
-        raise UserError(
-            f'"{action.name}" is linked from another file: make it local first (Object > Relations > Make Local)'
-        )
+    actions.check_local(action)
     return action
 
 

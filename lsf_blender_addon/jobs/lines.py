@@ -119,4 +119,5 @@ def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
 def _check(head: bpy.types.Object, line: Line) -> None:
     """Raise UserError if the head cannot take this line now."""
     actions.check(mesh_of(head), line)
+    layers.check(mesh_of(head), line)
     head_motion.check(face_of(head).nod.object, face_of(head).nod.bone)

@@ -92,10 +92,10 @@ def _enum_value(emotion: "LSF_PG_emotion") -> int:
 def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:
     """F-curves of the emotion's properties that are in use, by the names of the properties."""
     data = scene.animation_data
-    if data is None or data.action is None:
+    if data is None:
         return {}
     return {
         curve.data_path.removeprefix(PATH): curve
-        for curve in compat.active_fcurves(data)
+        for curve in compat.played_fcurves(data)
         if curve.data_path.startswith(PATH) and not curve.mute and not curve.is_empty
     }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import actions
+from lsf_blender_addon.animation import actions, fcurves
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene.snapshots import Line
 
@@ -134,6 +134,71 @@ def test_two_lines_on_one_head_both_play(head):
     actions.write(head.data, line("one", 25), NAMES, three)
     assert played(head, 30) == pytest.approx(three[5, 0], abs=1e-6)
     assert played(head, 65) == pytest.approx(two[5, 0], abs=1e-6)
+
+
+@pytest.mark.skipif(compat.shape_key_default() == 0, reason="no track of zeros is needed before Blender 5.0")
+@pytest.mark.parametrize("own_track", [False, True])
+def test_lines_of_an_older_blender_still_play_after_a_new_one(head, monkeypatch, own_track):
+    """Their tracks came without a track of zeros: it is made below them, as it would hide them from above."""
+    motions = [curves(seed=seed) for seed in range(3)]
+    if own_track:
+        theirs = artists_action(head, "mine", assign=False)
+        head.data.shape_keys.animation_data.nla_tracks.new().strips.new("wave", 300, theirs)
+    with monkeypatch.context() as patch:
+        patch.setattr(compat, "shape_key_default", lambda: 0.0)
+        actions.write(head.data, line("one", 25), NAMES, motions[0])
+        actions.write(head.data, line("two", 60), NAMES, motions[1])
+    data = head.data.shape_keys.animation_data
+    strip = data.nla_tracks[-1].strips[0]
+    strip.name, strip.use_animated_influence = "half", True
+    strip.fcurves.find("influence").keyframe_points[0].co.y = 0.5
+    actions.write(head.data, line("three", 90), NAMES, motions[2])
+    assert [track.name for track in data.nla_tracks][-2:] == [actions.REST, actions.TRACK]
+    assert data.nla_tracks[-1].strips[0].name == "half"
+    half = motions[0][5, 0] / 2
+    for frame, value in ((30, half), (65, motions[1][5, 0]), (95, motions[2][5, 0]), (50, 0), (80, 0), (120, 0)):
+        assert played(head, frame) == pytest.approx(value, abs=1e-6), frame
+
+
+@pytest.mark.skipif(compat.shape_key_default() == 0, reason="no track of zeros is needed before Blender 5.0")
+def test_an_action_of_zeros_that_was_renamed_is_the_artists(head, dump):
+    for k in range(2):
+        actions.write(head.data, line(f"line {k}", 25 + 30 * k), NAMES[:1], curves()[:, :1])
+    theirs = bpy.data.actions["LSF · rest"]
+    theirs.name = "mine"
+    before = dump_action(dump, theirs)
+    actions.write(head.data, line("line 2", 90), NAMES, curves())
+    assert dump_action(dump, theirs) == before
+    assert played(head, 95, "mouthClose") == pytest.approx(curves()[5, 1], abs=1e-6)
+    assert played(head, 70, "mouthClose") == 0
+
+
+def test_a_line_whose_action_is_linked_is_refused(head, tmp_path):
+    """A head that was made local may keep a linked Action: Blender would not save what is written there."""
+    data = head.data.shape_keys
+    linked = link(actions.write(head.data, line(), NAMES, curves()), tmp_path)
+    compat.assign_key_action(data.animation_data, linked)
+    with pytest.raises(UserError, match="make it local first"):
+        actions.check(head.data, line())
+    actions.check(head.data, line("another"))
+
+
+def link(action, folder) -> bpy.types.Action:
+    """The Action, saved in another file and linked from there."""
+    name, path = action.name, str(folder / "library.blend")
+    bpy.data.libraries.write(path, {action})
+    bpy.data.actions.remove(action)
+    with bpy.data.libraries.load(path, link=True) as (_source, target):
+        target.actions = [name]
+    return target.actions[0]
+
+
+@pytest.mark.skipif(not compat.has_slots(), reason="an Action animates one type of data-block before Blender 4.4")
+def test_curves_of_another_head_in_the_same_action_decide_nothing(head, cube):
+    theirs = artists_action(head, "mine")
+    other = theirs.slots.new(id_type="KEY", name="another head")
+    theirs.layers[0].strips[0].channelbag(other, ensure=True).fcurves.new(fcurves.value_path("jawOpen"))
+    assert actions.overruled(head.data, [*NAMES, "mine"]) == ["mine"]
 
 
 def test_lines_that_overlap_the_later_generated_wins(head):

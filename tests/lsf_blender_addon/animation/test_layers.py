@@ -204,6 +204,40 @@ def test_lines_share_the_empty_and_keep_each_others_frames(scene, rig):
     assert len([obj for obj in bpy.data.objects if obj.type == "EMPTY"]) == 1
 
 
+def test_a_linked_action_of_a_layer_is_refused(scene, tmp_path):
+    bpy.ops.lsf.generate()
+    keys, path = bpy.context.object.data.shape_keys, str(tmp_path / "library.blend")
+    strip = next(s for track in keys.animation_data.nla_tracks for s in track.strips if track.name == "LSF blinks")
+    action, name = strip.action, strip.action.name
+    bpy.data.libraries.write(path, {action})
+    with bpy.data.libraries.load(path, link=True) as (_source, target):
+        target.actions = [name]
+    strip.action = target.actions[0]
+    compat.assign_slot(strip, strip.action)
+    bpy.data.actions.remove(action)
+    with pytest.raises(RuntimeError, match="make it local first"):
+        bpy.ops.lsf.generate()
+
+
+def test_a_rig_that_is_a_library_override_nods(scene, rig, tmp_path):
+    """Its collection is an override, too, and takes no new objects."""
+    head, character = bpy.context.object, bpy.data.collections.new("Character")
+    scene.collection.objects.unlink(rig)
+    character.objects.link(rig)
+    path = str(tmp_path / "library.blend")
+    bpy.data.libraries.write(path, {character})
+    bpy.data.objects.remove(rig)
+    bpy.data.collections.remove(character)
+    with bpy.data.libraries.load(path, link=True) as (_source, target):
+        target.collections = ["Character"]
+    (rig,) = target.collections[0].override_hierarchy_create(scene, bpy.context.view_layer).objects
+    bpy.context.view_layer.objects.active = head
+    head.lsf.nod.object = rig
+    bpy.ops.lsf.generate()
+    empty = head_motion.find_constraint(rig, "Bone").target
+    assert list(empty.users_collection) == [scene.collection]
+
+
 def test_a_rig_without_its_bone_is_refused_before_anything_changes(scene, rig):
     head = bpy.context.object
     head.lsf.nod.bone = ""

@@ -3,6 +3,7 @@
 import bpy
 import pytest
 
+from lsf_blender_addon import compat
 from lsf_blender_addon.animation import part_drivers
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -50,3 +51,15 @@ def test_a_driver_without_variables_stays_the_artists(teeth):
     bpy.ops.lsf.generate()
     theirs = keys.animation_data.drivers.find(SMILE).driver
     assert (theirs.type, theirs.expression, len(theirs.variables)) == ("SCRIPTED", "0.25", 0)
+
+
+@pytest.mark.skipif(not compat.has_slots(), reason="an Action animates one type of data-block before Blender 4.4")
+def test_a_part_follows_that_shares_an_action_with_the_head(teeth):
+    """The Action has a curve of that name for another data-block, and none for the part."""
+    keys = teeth.data.shape_keys
+    keys.driver_remove(SMILE)
+    action = bpy.data.actions.new("everybody")
+    compat.key_fcurves(action).new(SMILE)
+    keys.animation_data.action = action
+    keys.animation_data.action_slot = action.slots.new(id_type="KEY", name="teeth")
+    assert "mouthSmileLeft" not in part_drivers.read(teeth).driven

@@ -9,6 +9,7 @@ import pytest
 
 import lsf_blender_addon
 from lsf_blender_addon import compat
+from lsf_blender_addon.animation import rollback
 from lsf_blender_addon.jobs import apply_line, lines
 from lsf_blender_addon.jobs.line_plan import LinePlan
 from lsf_blender_addon.prediction.layer_curves import LIDS
@@ -98,6 +99,16 @@ def with_another_line(scene):
     strip.name = "another line"
     bpy.context.object.data.shape_keys.animation_data.action.name = "LSF · other"
     bpy.context.object.data.shape_keys.animation_data.action["lsf_generated"]["name"] = "LSF · other"
+
+
+def with_tracks_of_an_older_blender(scene):
+    """Two lines on tracks from before 5.0, where no track of zeros was needed: it is made below them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compat, "shape_key_default", lambda: 0.0)
+        with_another_line(scene)
+        bpy.ops.lsf.generate()
+    (strip,) = compat.all_strips(scene.sequence_editor)
+    strip.name = "third line"
 
 
 def with_own_keys_and_parts(scene):
@@ -268,6 +279,7 @@ SCENES = [
     with_artists_action,
     with_artists_action_twice,
     with_another_line,
+    with_tracks_of_an_older_blender,
     with_own_keys_and_parts,
     with_own_keys_and_parts_twice,
     with_unlisted_part,
@@ -303,3 +315,23 @@ def test_whatever_raises_the_file_is_as_before(scene, addon, monkeypatch, dump, 
     monkeypatch.setattr(apply_line, "_write", write)
     apply_line.apply(plan, as_take=True)
     assert snapshot(dump) != before and not any("backup" in action.name for action in bpy.data.actions)
+
+
+def test_an_error_while_undoing_does_not_stop_the_rest(scene, addon, monkeypatch, dump):
+    bpy.ops.lsf.generate()
+    plan, write = planned(monkeypatch), apply_line._write
+    before = snapshot(dump)
+
+    def failing(*arguments):
+        write(*arguments)
+        raise Fault("first")
+
+    def restore(self):
+        raise Fault("second")
+
+    monkeypatch.setattr(apply_line, "_write", failing)
+    monkeypatch.setattr(rollback._HeadMotion, "restore", restore)
+    with pytest.raises(Fault, match="second") as error:
+        apply_line.apply(plan, as_take=True)
+    assert str(error.value.__context__) == "first", "the console shows both"
+    assert not differences(before, snapshot(dump))
