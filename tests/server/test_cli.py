@@ -1,4 +1,4 @@
-"""The command line: the files it writes are contracts, its errors are sentences, its exit codes are honest."""
+"""The command line: the files it writes are contracts, errors are sentences, exit codes are correct."""
 
 import json
 import subprocess
@@ -70,7 +70,7 @@ def test_generate_keeps_the_faces_of_the_mesh(sounds, mesh, small_checkpoint, gi
         np.testing.assert_array_equal(z["vertices"], m["vertices"])
 
 
-def test_a_bad_file_does_not_cost_the_others_theirs(sounds, small_checkpoint, capsys):
+def test_a_bad_file_does_not_affect_the_others(sounds, small_checkpoint, capsys):
     files = [sounds / n for n in ("silent.wav", "one.wav", "nowhere.wav", "two.wav")]
     assert run(small_checkpoint, "generate", *files, "--out", sounds / "out") == 2
     assert sorted(p.name for p in (sounds / "out").iterdir()) == ["one.npz", "two.npz"]

@@ -34,7 +34,7 @@ def head():
     return Mesh(own.vertices[order] * 10, place[own.triangles].astype(np.int32)), own.landmarks68 * 10
 
 
-def test_the_default_head_talks(engine):
+def test_the_default_head_speaks(engine):
     result = engine.generate(SPEECH, 16000)
     own = load_head()
     assert result.motion.shape == (51, 52) and result.motion.dtype == np.float32 and result.fps == 25
@@ -291,7 +291,7 @@ def test_a_damaged_file_is_fitted_anew(tmp_path, head, fits):
         assert len(fits) == count + 1
     other = Mesh(mesh.vertices[:500], np.array([[0, 1, 2]], np.int32))
     small._save(face_cache.key(mesh, None), engine_module.prepare_face(other, face_cache.FaceCache(None)))
-    assert prepare().basis.shape == good.basis.shape  # of another mesh: not believed
+    assert prepare().basis.shape == good.basis.shape  # of another mesh: not used
     bad = engine_module.prepare_face(mesh, face_cache.FaceCache(None))
     bad.basis[0, 0, 0] = np.nan
     small._save(face_cache.key(mesh, None), bad)
@@ -334,7 +334,7 @@ def test_the_folder_stays_under_its_limit_and_keeps_the_newest(tmp_path, fits):
     assert (tmp_path / f"{face_cache.key(last, None)}.safetensors").exists()
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing_but_the_cache(tmp_path, head, fits):
+def test_a_folder_that_cannot_be_written_disables_the_disk_cache_only(tmp_path, head, fits):
     (tmp_path / "file").touch()
     cache = face_cache.FaceCache(tmp_path / "file" / "faces")
     assert engine_module.prepare_face(head[0], cache).report == {"n": 1}

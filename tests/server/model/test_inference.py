@@ -44,7 +44,7 @@ def test_short_speech_at_every_temperature(make_open, speech_like, norm):
 
 @pytest.fixture(scope="module")
 def settled(make_open, speech_like):
-    """A random model that behaves as a trained one in three ways: it does not listen much to where in a window a sound
+    """A random model that behaves like a trained one in three ways: it depends little on where in a window a sound
     is, its features are standardised, and its codes lie where speech lands."""
     model = make_open(clamp=False, take_smoothing=1.0, codes=64)
     with torch.no_grad():

@@ -127,7 +127,7 @@ def test_the_predictor_learns_through_a_frozen_prior(make):
     assert all(torch.equal(value, before[name]) for name, value in model.prior.state_dict().items())
 
 
-def test_more_than_a_window_is_not_heard_in_one_go(model):
+def test_a_window_that_is_too_long_is_refused(model):
     audio = torch.zeros(40 * 16000)
     assert model.encode_audio(audio, 200, model.max_frames)[0].shape == (1500, 64)
     with pytest.raises(ValueError, match="windows"):

@@ -10,7 +10,7 @@ from server.model.speech import LogMel, Wav2Vec2ClassBackbone, WhisperBackbone, 
 SMALL = {"hidden": 32, "heads": 4, "mlp": 48, "mels": 80}
 
 
-def test_stretch_is_silent_outside_the_clip():
+def test_a_slice_is_zero_outside_the_clip():
     clip = torch.arange(1.0, 6)
     assert padded_slice(clip, -2, 3).tolist() == [0, 0, 1, 2, 3]
     assert padded_slice(clip, 3, 8).tolist() == [4, 5, 0, 0, 0]
@@ -30,7 +30,7 @@ def test_log_mel_equals_the_feature_extractor_piece_by_piece(speech_like, second
     torch.testing.assert_close(mel, wanted[:, :frames], atol=1e-4, rtol=0)
 
 
-def test_survey_in_pieces_sees_the_whole_clip():
+def test_clip_statistics_in_pieces_equal_those_of_the_whole_clip():
     torch.manual_seed(0)
     audio = 0.01 * torch.randn(150 * 16000)
     audio[140 * 16000 : 141 * 16000] *= 50

@@ -1,4 +1,4 @@
-"""Brows: up where a syllable is louder and higher, still where nobody speaks."""
+"""Brows rise on louder and higher syllables, and are still without speech."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ FPS = 25
 
 
 def line(gain: float = 1.0) -> prosody.Voice:
-    """Two seconds, of which a voice fills 0.4 to 1.6, louder and a fifth higher from 0.8 to 1.1."""
+    """A line of 2 s with a voice from 0.4 s to 1.6 s, which is louder and a fifth higher from 0.8 s to 1.1 s."""
     times = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
     stressed = (times > 0.8) & (times < 1.1)
     phase = np.cumsum(2 * np.pi * 140 * np.where(stressed, 1.5, 1.0)) / SAMPLE_RATE
@@ -18,7 +18,7 @@ def line(gain: float = 1.0) -> prosody.Voice:
     return prosody.measure((gain * audio).astype(np.float32))
 
 
-def test_brows_rise_with_prominence_and_the_mouth_is_left_alone():
+def test_brows_rise_with_prominence_and_the_mouth_does_not_change():
     curves = brows.brow_prominence(line(), np.ones(2 * FPS), FPS)
     brow = curves[:, CHANNELS.index("browInnerUp")]
     assert curves.shape == (50, 52) and curves.dtype == np.float32 and curves.min() >= 0 and curves.max() <= 1
@@ -32,7 +32,7 @@ def test_the_level_of_the_recording_does_not_matter():
     np.testing.assert_allclose(quiet, loud, atol=1e-3)
 
 
-def test_what_nobody_speaks_raises_no_brow():
+def test_without_speech_activity_the_brows_are_still():
     assert not brows.brow_prominence(line(), np.zeros(2 * FPS), FPS).any()
 
 

@@ -1,4 +1,4 @@
-"""Contact: nearly closed lips close, open ones stay, apertures keep their order, only `mouthClose` is used."""
+"""Nearly closed lips close, wide apertures are kept, their order is preserved, only `mouthClose` changes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from server.protocol.emotions import EMOTIONS
 
 
 def openings(*millimetres: float) -> np.ndarray:
-    """ARKit curves (F, 52) whose jaw opens the lips of the project's head so far."""
+    """ARKit curves (F, 52) whose jaw opens the lips of the project's head by these apertures."""
     motion = np.zeros((len(millimetres), 52), np.float32)
     jaw = CHANNELS.index("jawOpen")
     head = load_head()
@@ -63,7 +63,7 @@ def test_lips_that_meet_still_meet_under_every_emotion(feeling):
     np.testing.assert_allclose(motion[2], (speech + expression).clip(0, 1)[2], atol=1e-3)
 
 
-def test_a_smile_gives_way_to_round_lips_and_stays_in_the_cheeks():
+def test_round_lips_reduce_a_smile_at_the_corners_but_not_in_the_cheeks():
     speech = np.repeat(openings(6), 2, 0)
     speech[1, CHANNELS.index("mouthPucker")] = 0.6
     expression = np.tile(pose("happy"), (2, 1))
@@ -72,4 +72,4 @@ def test_a_smile_gives_way_to_round_lips_and_stays_in_the_cheeks():
     smile, cheek = (CHANNELS.index(name) for name in ("mouthSmileLeft", "cheekSquintLeft"))
     assert motion[0, smile] == given[0, smile] > 3 * motion[1, smile] > 0
     assert motion[0, cheek] == motion[1, cheek] == given[0, cheek]
-    np.testing.assert_array_equal(expression, given)  # what the caller has stays as it is
+    np.testing.assert_array_equal(expression, given)  # the argument is not changed

@@ -1,4 +1,4 @@
-"""Prosody: pauses, pitch and accents are found where they were put."""
+"""Pauses, pitch and accents of synthetic sound are found at their times."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_accents_are_where_the_voice_is_loud_and_high_and_silence_has_none():
     assert len(prosody.accents(silence(3)).seconds) < 10 and len(prosody.accents(audio[:100]).seconds) == 0
 
 
-def test_blocks_do_not_show(monkeypatch):
+def test_blocks_do_not_change_the_pitch(monkeypatch):
     audio = voice(8, 120 + 20 * np.sin(np.arange(8 * RATE) / RATE))
     whole = prosody.pitch(audio)
     monkeypatch.setattr(prosody, "PITCH_BLOCK", 37)

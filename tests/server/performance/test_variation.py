@@ -1,4 +1,4 @@
-"""Takes: each seed moves brows, lids and opening differently, and none parts lips that meet."""
+"""Each seed varies brows, lids and opening differently, and none opens closed lips."""
 
 import numpy as np
 

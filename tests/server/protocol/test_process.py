@@ -1,4 +1,4 @@
-"""The real `python -m server`: its conversation, its ends, and whatever bytes one may throw at it."""
+"""The real `python -m server`: messages, exit codes, and damaged input."""
 
 import io
 import random
@@ -50,7 +50,7 @@ class Process:
         return self.receive()
 
     def end(self):
-        """Close stdin, return everything still said, the exit code and the log."""
+        """Close stdin; return the remaining output, the exit code and the log."""
         if self.popen.stdin.closed:
             self.popen.stdin = None
         out, log = self.popen.communicate()
@@ -64,7 +64,7 @@ def read_all(reader):
 
 
 def running(checkpoint):
-    """A server process for one test, dead at its end whatever happened."""
+    """A server process for one test, which is killed after the test."""
     process = Process("--checkpoint", checkpoint)
     yield process
     process.popen.kill()
@@ -78,7 +78,7 @@ def process(small_checkpoint):
 
 @pytest.fixture
 def bare(tmp_path):
-    """A server without a model: enough for everything before the engine, and started much sooner."""
+    """A server without a model: it starts faster and suffices for everything but the engine."""
     yield from running(tmp_path)
 
 
@@ -93,7 +93,7 @@ def test_hello_ready_ping_shutdown(process, small_checkpoint):
     assert code == 0 and "Traceback" not in log
 
 
-def test_version_mismatch_and_no_hello_are_told_and_can_be_mended(bare):
+def test_version_mismatch_and_no_hello_are_errors_and_a_new_hello_helps(bare):
     bare.send({"type": "ping"})
     assert bare.receive()["code"] == "no_hello"
     bare.send({"type": "hello", "protocol": 999})
@@ -102,7 +102,7 @@ def test_version_mismatch_and_no_hello_are_told_and_can_be_mended(bare):
     assert bare.greet()["type"] == "hello"
 
 
-def test_the_process_ends_with_its_stdin_even_at_work(process):
+def test_the_process_ends_with_its_stdin_even_while_a_job_runs(process):
     process.greet()
     process.send({"type": "generate", "job": "long", "rate": 16000}, {"audio": np.tile(SPEECH, 600)})
     _, code, _ = process.end()
@@ -118,7 +118,7 @@ def test_cancel_while_the_model_loads_or_works(process):
     assert process.receive("ready")["type"] == "pong"
 
 
-def test_truncated_frame_is_told_before_the_end(bare):
+def test_a_truncated_frame_is_reported_before_the_end(bare):
     bare.greet()
     assert bare.receive()["code"] == "no_model"
     frame = io.BytesIO()
@@ -161,7 +161,7 @@ def test_random_damage_is_survived_or_ends_in_a_clean_exit(tmp_path, seed):
     out, code, log = process.end()
     assert code == 0 and "Traceback" not in log.split("Unexpected error")[0]
     reader = wire.Reader(io.BytesIO(out))
-    with pytest.raises(EOFError):  # everything that was said is well-formed
+    with pytest.raises(EOFError):  # all output is well-formed
         read_all(reader)
 
 

@@ -24,7 +24,7 @@ SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
 
 
 class ControlledEngine:
-    """Does what the test tells it: works until `go` is set or the job is cancelled; or raises."""
+    """An engine that works until the test sets `go` or the job is cancelled, and then may raise `error`."""
 
     device, device_note = "cpu", ""
 
@@ -66,7 +66,7 @@ class ControlledEngine:
 
 
 class Peer:
-    """The client's end of a Server that runs in a thread."""
+    """A client of a Server that runs in a thread."""
 
     def __init__(self, engine, make_engine=None, device="cpu"):
         down, up = os.pipe(), os.pipe()
@@ -402,8 +402,8 @@ def test_the_protocol_document_lists_every_error_code():
     assert len(codes) > 20 and [code for code in sorted(codes) if f"`{code}`" not in document] == []
 
 
-def test_four_points_save_a_head_on_which_nothing_is_found():
-    """It hangs askew, with a ball before its chin: the search gives up, and says what the artist can do."""
+def test_four_points_make_the_fit_possible_where_the_detection_fails():
+    """The head is rotated, with a ball in front of its chin: the detection fails and says what the artist can do."""
     from server.engine import prepare_face
     from server.face.build.synthetic import ellipsoid, join, rotation
     from server.face.head import load_head

@@ -23,7 +23,7 @@ def raw(header: bytes, payload: bytes = b"") -> bytes:
 
 
 def read_all(data: bytes) -> list:
-    """Everything a reader says about `data`: message types, and error codes."""
+    """Types of the messages in `data`, and codes of the errors."""
     reader, found = wire.Reader(io.BytesIO(data)), []
     while True:
         try:
@@ -112,7 +112,7 @@ def test_worked_example_of_the_documentation():
         (json.dumps({"arrays": [{"name": "a", "dtype": "float32", "shape": [3]}]}).encode(), "bad_shape"),
     ],
 )
-def test_a_bad_header_costs_one_message_only(header, code):
+def test_a_bad_header_affects_one_message_only(header, code):
     assert read_all(raw(header, b"12345678") + frame({"type": "ping"})) == [code, "ping"]
 
 

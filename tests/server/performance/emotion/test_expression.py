@@ -1,4 +1,4 @@
-"""Emotion: what the voice implies, what the artist chooses instead, and when it shows."""
+"""Emotion: detected in the voice or chosen by the artist, and its timing."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def speech(*spans: tuple[float, float], seconds: float = 6.0) -> np.ndarray:
 
 
 def activity(audio: np.ndarray, millimetres: float = 8) -> np.ndarray:
-    """Where it is spoken, by lips that open so far all the time."""
+    """Speech activity of `audio` with a constant aperture of the lips."""
     return expression.speech_activity(prosody.loudness(audio), np.full(150, millimetres / 1000), FPS)
 
 
@@ -59,7 +59,7 @@ def test_the_expression_comes_with_the_speech_and_goes_after_it():
     assert not expression.expression_curves(weights(neutral=1.0), prosody.measure(audio), activity(audio), FPS).any()
 
 
-def test_noise_during_which_the_mouth_rests_shows_nothing():
+def test_noise_without_lip_movement_gives_no_expression():
     audio = speech((0.0, 6.0))
     assert activity(audio).min() == 1 and activity(audio, 0.3).max() == 0
     assert not expression.expression_curves(

@@ -1,4 +1,4 @@
-"""Directions in words. The encoder is an optional package: what needs it is skipped where it is not installed."""
+"""Directions in words. Tests that need the optional encoder package are skipped where it is not installed."""
 
 import importlib.util
 
@@ -65,14 +65,14 @@ def test_another_models_weights_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("direction", ["", "   ", "x" * 301])
-def test_no_text_and_novels_are_refused(direction):
+def test_empty_and_long_texts_are_refused(direction):
     with pytest.raises(LSFError, match="1 to 300 characters"):
         text.read(direction)
 
 
 def test_the_nearest_examples_decide(monkeypatch):
-    class Compass:
-        """An encoder in whose space each emotion has a direction of its own, but for its worst example."""
+    class AxisEncoder:
+        """An encoder that maps all examples of an emotion but the first to one axis."""
 
         def __init__(self, folder):
             self.examples = np.stack([np.tile(row, (24, 1)) for row in np.eye(8)])
@@ -82,7 +82,7 @@ def test_the_nearest_examples_decide(monkeypatch):
             return np.array([0.8 * np.eye(8)[NAMES.index("sad")] + 0.6 * np.eye(8)[NAMES.index("happy")]])
 
     monkeypatch.setattr(text, "_model_folder", lambda: None)
-    monkeypatch.setattr(text, "_encoder", Compass)
+    monkeypatch.setattr(text, "_encoder", AxisEncoder)
     weights, strength = text.read("bitter-sweet")
     assert [NAMES[i] for i in np.argsort(-weights)[:2]] == ["sad", "happy"]
     assert weights.shape == (8,) and weights.dtype == np.float32 and weights.sum() == pytest.approx(1)
