@@ -163,9 +163,12 @@ class Server:
     # Worker thread
 
     def _work(self) -> None:
-        """Run jobs until the process ends: the thread is a daemon."""
-        while True:
-            self._take(self._queue.get())
+        """Run jobs until the process ends (the thread is a daemon), or until the client no longer reads the replies."""
+        try:
+            while True:
+                self._take(self._queue.get())
+        except OSError as error:  # the main thread ends the process as soon as the client closes the other pipe, too
+            log.info("The replies cannot be sent: %s", error)
 
     def _take(self, job: Job | None) -> None:
         """Load the model (None) or run one job, and send its last reply."""

@@ -246,6 +246,16 @@ def test_whatever_a_job_raises_is_an_error_message_and_the_server_lives(peer, er
     assert peer.receive("progress")["type"] == "result"
 
 
+def test_the_worker_ends_if_the_client_no_longer_reads():
+    class ClosedPipe(io.BytesIO):
+        def write(self, data):
+            raise BrokenPipeError
+
+    server = message_loop.Server(io.BytesIO(), ClosedPipe(), ControlledEngine, [], "cpu")
+    server._queue.put(None)  # it loads the model and sends `ready`
+    server._work()
+
+
 def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
     engine, failures = ControlledEngine(), [LSFError("no_model", "There is no model."), LSFError("no_model", "None.")]
 
