@@ -25,7 +25,7 @@ from .speech.phonetics import ARPABET, KOKORO, Phone, to_ipa
 T = TypeVar("T")
 
 CHANNEL_INDEX = {name: i for i, name in enumerate(arkit.CHANNELS)}
-# Code in the name of an EmoDB file -> the sentence that is said.
+# Code in the name of an EmoDB file -> the spoken sentence.
 EMODB_TEXTS = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
     "a02": "Das will sie am Mittwoch abgeben.",
@@ -48,14 +48,14 @@ EMODB_EMOTIONS = {
     "F": "happy",
     "T": "sad",
 }
-
-
 FACEGOOD_FPS = 30
 # The last clip of each of FACEGOOD's two sessions is for testing.
 FACEGOOD_SPLIT = {"1114_2_05": "test", "1114_3_16": "test", "1114_2_04": "valid"}
 # Two speakers each, a man and a woman.
 EMODB_SPLIT = {"15": "test", "16": "test", "10": "valid", "08": "valid"}
-# Kokoro counts the beginning of a pause to the phone before it: a longer phone before a silence is cut to the second.
+KOKORO_HELD_OUT = 4, 2  # voices of kokoro_en for testing, and for early stopping
+# Kokoro adds the beginning of a pause to the phone before it. Where that phone is longer than the first number, it is
+# shortened to the second.
 KOKORO_LONG_PHONE, KOKORO_CUT_PHONE = 0.3, 0.2  # seconds
 
 
@@ -73,7 +73,7 @@ class Clip:
         curves: (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw.
         lips: (F, 2) inner-lip aperture and mouth width in eye distances.
         emotion: Name of the emotion.
-        text: What is said, where the times of its phones are not known (align.py).
+        text: The spoken text, if the times of its phones are not known (align.py).
         valid: (F,) frames in which the face was tracked; None: all.
     """
 
@@ -98,29 +98,30 @@ def required(supervision: T | None) -> T:
 
 
 def name_hash(name: str) -> str:
-    """Return a hash of a clip's or speaker's name in hexadecimal digits, by which the splits are drawn."""
+    """Return the hexadecimal hash of a clip's or speaker's name, by which the splits are drawn."""
     return hashlib.sha256(f"lsf-1/{name}".encode()).hexdigest()
 
 
-def held_out(names: list[str], tests: int, valids: int) -> Callable[[str], str]:
+def held_out(names: list[str], test_count: int, valid_count: int) -> Callable[[str], str]:
     """Return a split that depends on the names alone.
 
     Args:
         names: All names of the corpus.
-        tests: How many of them are for testing: the first in the order of their hashes.
-        valids: How many are for early stopping: the next ones.
+        test_count: Number of names for testing: the first in the order of their hashes.
+        valid_count: Number of names for early stopping: the next ones.
 
     Returns:
         A function from a name to "train", "valid" or "test".
     """
     order = sorted(names, key=name_hash)
-    splits = dict.fromkeys(order[:tests], "test") | dict.fromkeys(order[tests : tests + valids], "valid")
+    splits = dict.fromkeys(order[:test_count], "test")
+    splits |= dict.fromkeys(order[test_count : test_count + valid_count], "valid")
     return lambda name: splits.get(name, "train")
 
 
 def read_grid(folder: Path) -> Iterator[Clip]:
     """Yield GRID: one tracked speaker. All sentences differ; 60 are for testing, 40 for early stopping."""
-    index = json.loads((folder / "index.json").read_text())
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     tracks = np.load(folder / "tracks.npz")
     split = held_out(sorted(index), 60, 40)
     for name in sorted(index):
@@ -139,8 +140,8 @@ def read_grid(folder: Path) -> Iterator[Clip]:
 
 
 def read_people(folder: Path) -> Iterator[Clip]:
-    """Yield GRID's other tracked people, one sentence each, without the times of its phones; all are for testing."""
-    index = json.loads((folder / "index.json").read_text())
+    """Yield GRID's other tracked people, one sentence each, without times of phones; all are for testing."""
+    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     tracks = np.load(folder / "tracks.npz")
     for name in sorted(index):
         curves, lips = tracked_face(tracks, name)
@@ -205,7 +206,7 @@ FACEGOOD_GAINS = {
 
 def read_facegood(folder: Path) -> Iterator[Clip]:
     """Yield FACEGOOD: the captured performance of one actor, resampled from 30 to 25 fps."""
-    columns = {name: i for i, name in enumerate(json.loads((folder / "channels.json").read_text()))}
+    columns = {name: i for i, name in enumerate(json.loads((folder / "channels.json").read_text(encoding="utf-8")))}
     for path in sorted(folder.glob("*.npz")):
         weights = np.load(path)["weights"]
         times = np.arange(int(len(weights) * FPS / FACEGOOD_FPS)) / FPS
@@ -221,8 +222,8 @@ def read_facegood(folder: Path) -> Iterator[Clip]:
 
 def read_kokoro(folder: Path) -> Iterator[Clip]:
     """Yield synthetic English speech with phones; four voices are for testing, two for early stopping."""
-    entries = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
-    split = held_out(sorted({e["voice"] for e in entries}), 4, 2)
+    entries = [json.loads(line) for line in (folder / "index.jsonl").read_text(encoding="utf-8").splitlines()]
+    split = held_out(sorted({e["voice"] for e in entries}), *KOKORO_HELD_OUT)
     for e in entries:
         phones = to_ipa(e["phones"], KOKORO)
         for i, (symbol, start, end) in enumerate(phones[:-1]):
@@ -249,7 +250,7 @@ def read_kokoro_more(folder: Path) -> Iterator[Clip]:
 def read_ljspeech(folder: Path) -> Iterator[Clip]:
     """Yield LJSpeech: real read speech with forced alignments (ARPAbet)."""
     for path in sorted(folder.glob("*.TextGrid")):
-        tier = path.read_text().split('name = "phones"')[1]
+        tier = path.read_text(encoding="utf-8").split('name = "phones"')[1]
         intervals = re.findall(r'xmin = ([\d.]+)\s+xmax = ([\d.]+)\s+text = "([^"]*)"', tier)
         phones = to_ipa([(text, a, b) for a, b, text in intervals], ARPABET)
         yield Clip("ljspeech", path.stem, "ljspeech", path.with_suffix(".flac"), "train", phones)
@@ -271,7 +272,7 @@ def read_emodb(folder: Path) -> Iterator[Clip]:
 
 
 def read_non_speech(folder: Path) -> Iterator[Clip]:
-    """Yield sound without speech (non_speech.py), for which the face rests.
+    """Yield sound without speech (non_speech.py), during which the face rests.
 
     Of every eight clips the first is for testing and the second for early stopping.
     """
@@ -284,8 +285,8 @@ def read_mead3d(folder: Path) -> Iterator[Clip]:
     """Yield 3DMEAD in the paper's layout: SUBJECT_EMOTION_LEVEL_NUMBER.wav with FLAME curves at 25 fps.
 
     The curves are in a `.npz` with `exp` (F, 50) and `jaw` (F, 3), or in a `.npy` with (F, 53) or wider rows,
-    expression first and jaw last. Subjects are split 70/15/15, so that the test
-    split has no face of the training split.
+    expression first and jaw last. Subjects are split 70/15/15, so that no face of the training split is in the test
+    split.
     """
     paths = sorted(p for p in folder.rglob("*.np[yz]") if p.with_suffix(".wav").exists())
     subjects = sorted({p.stem.split("_")[0] for p in paths})
@@ -335,7 +336,7 @@ def read(corpus: str, data: Path) -> list[Clip]:
 
 
 def main() -> None:
-    """Print the splits of all corpora that are there; write them if asked to."""
+    """Print the splits of all corpora that are in the data folder; write them if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder that holds the corpora")
     parser.add_argument("--write-split", type=Path, help="write CORPUS_SPLIT.txt lists of clip names here")
@@ -350,7 +351,9 @@ def main() -> None:
             print(f"{corpus:11} {split:5} {len(names):5} clips  speakers: {' '.join(speakers)}")
             if args.write_split:
                 args.write_split.mkdir(parents=True, exist_ok=True)
-                (args.write_split / f"{corpus}_{split}.txt").write_text("".join(n + "\n" for n in names))
+                (args.write_split / f"{corpus}_{split}.txt").write_text(
+                    "".join(n + "\n" for n in names), encoding="utf-8"
+                )
 
 
 if __name__ == "__main__":

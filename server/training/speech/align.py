@@ -6,7 +6,7 @@ A small network classifies the phones in the cached features (features.py). It i
 languages, whose phones have known times. A Viterbi search then finds the most likely times of the phones of a text.
 Clips may be cut off in the middle of their text. FACEGOOD has no text, so the search finds the phones as well.
 It writes WORK/alignments/emodb.json and facegood.json, {name: [[IPA symbol, start, end], ...]}, and prints its error on
-real speech whose times are known and which it was not trained on.
+real speech with known times, on which it was not trained.
 
 Needs the program `espeak-ng` for the phonemes of the texts.
 """
@@ -37,7 +37,7 @@ STEPS, BATCH, FRAMES, LEARNING_RATE, SEED = 1500, 24, 100, 2e-3, 1
 FEATURE_NOISE = 0.3  # standard deviation of the noise added to the scaled features while training
 MIN_PHONE_FRAMES = 2
 PAUSE_PENALTY = 6.0  # log likelihood that a pause inside a sentence must gain
-MIN_AGREEMENT = 0.3  # a clip with no more agreement (`agreement`) is left out
+MIN_AGREEMENT = 0.3  # result of `agreement` below which a clip is left out
 MIN_TRAINING_FRAMES = 200  # a phone with fewer frames in the training set is not a class
 PHONE_PENALTY = 4.0  # log likelihood that one more phone must gain in recognition
 PRIOR_WEIGHT = 0.7  # weight of a phone's log prior in recognition
@@ -108,11 +108,11 @@ def symbols_at(phones: list[Phone], times: FloatArray) -> list[str]:
 
 
 def training_clips(work: Path, data: Path) -> list[tuple[FloatArray, list[str]]]:
-    """Return features (F, SIZE) and the phone of every frame (F) for each training clip in all copies."""
+    """Return features (F, SIZE) and the phone of every frame (F) of each training clip and copy without pauses."""
     found = []
     for corpus in TRAINING_CORPORA:
         phones = {c.name: required(c.phones) for c in corpora.read(corpus, data) if c.split == "train"}
-        # Copies without pauses.
+        # Copies from CONVERTED_COPY on have pauses, for which there are no labels.
         copies = [k for k in dataset.available_copies(work, corpus) if k < features.CONVERTED_COPY]
         for rows, parts in motion_segments(work, corpus, copies):
             at = 0
@@ -131,8 +131,8 @@ def train(clips: list[tuple[FloatArray, list[str]]], steps: int = STEPS) -> Phon
     """Train the network.
 
     Args:
-        clips: Features (F, SIZE) and the phone of every frame (F) of clips.
-        steps: Number of steps.
+        clips: Features (F, SIZE) and the phone of every frame (F) of each clip.
+        steps: Number of optimiser steps.
     """
     torch.manual_seed(SEED)
     rng = np.random.default_rng(SEED)
@@ -191,7 +191,7 @@ def align(model: PhoneNet, rows: FloatArray, symbols: list[str]) -> list[Phone]:
     pause = np.array([symbol == "" for symbol, _ in states])
     entering = np.where(pause & (np.arange(len(states)) > 0), -PAUSE_PENALTY, 0.0)
     last = np.array([i + 1 == len(states) or states[i + 1][1] != n for i, (_, n) in enumerate(states)])
-    skips = np.zeros(len(states), bool)  # states that can be reached from two states before, over a pause
+    skips = np.zeros(len(states), bool)  # states that can be reached from two states before, past a pause
     skips[2:] = pause[1:-1]
     score = np.full(len(states), -np.inf)
     score[:2] = frames[0, :2]
@@ -286,14 +286,16 @@ def text_to_symbols(text: str, language: str) -> list[str]:
 def write(work: Path, corpus: str, found: dict[str, list[Phone]]) -> None:
     """Write the phones of a corpus, by clip, to WORK/alignments/CORPUS.json."""
     (work / "alignments").mkdir(exist_ok=True)
-    (work / "alignments" / f"{corpus}.json").write_text(json.dumps(found, ensure_ascii=False, indent=0))
+    (work / "alignments" / f"{corpus}.json").write_text(
+        json.dumps(found, ensure_ascii=False, indent=0), encoding="utf-8"
+    )
 
 
 def with_phones(clips: list[corpora.Clip], work: Path) -> list[corpora.Clip]:
-    """Return clips with phones: those of a corpus that has them, or those of the others that were aligned."""
+    """Return the clips that have phones: all of a corpus with phones, the aligned ones of another corpus."""
     if clips[0].phones is not None:
         return clips
-    found = json.loads((work / "alignments" / f"{clips[0].corpus}.json").read_text())
+    found = json.loads((work / "alignments" / f"{clips[0].corpus}.json").read_text(encoding="utf-8"))
     return [replace(clip, phones=found[clip.name]) for clip in clips if clip.name in found]
 
 

@@ -1,7 +1,7 @@
 """Augmentation of speech: other vocal tracts, rooms, noise, music, filters and codecs.
 
-All sounds are mono at 16 kHz, shape (N,). Everything random is drawn from a numpy Generator, so that a seed gives the
-same corpus again. Only `convert_voice` needs the package `pyworld` (WORLD, a vocoder: Morise et al. 2016).
+All sounds are mono at 16 kHz, shape (N,). Everything random is drawn from a numpy Generator, so that a seed reproduces
+a corpus. Only `convert_voice` needs the package `pyworld` (WORLD, a vocoder: Morise et al. 2016).
 """
 
 import io
@@ -17,11 +17,11 @@ from ...numerics import FloatArray
 def change_speed(audio: FloatArray, factor: float) -> FloatArray:
     """Play a sound `factor` times as fast: tempo, pitch and formants change together.
 
-    Curves must be stretched with it: what was at t seconds is then at t / factor.
+    Curves must be resampled accordingly: an event at t seconds moves to t / factor.
 
     Args:
         audio: (N,) sound.
-        factor: Is rounded to hundredths.
+        factor: Factor of the speed, rounded to hundredths.
 
     Returns:
         (N / factor,) float32.
@@ -31,10 +31,10 @@ def change_speed(audio: FloatArray, factor: float) -> FloatArray:
 
 
 def convert_voice(audio: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Resynthesise speech in another voice and mood; the words keep their times.
+    """Resynthesise speech in another voice; the times of the phones do not change.
 
-    Pitch, its range, the length of the vocal tract, the contrast of loud and quiet and the breathiness are drawn at
-    random. One voice in twenty whispers.
+    Pitch, its range, the length of the vocal tract, the dynamic range and the breathiness are drawn at random. One
+    voice in twenty whispers.
 
     Args:
         audio: (N,) speech.
@@ -111,7 +111,7 @@ def noise(samples: int, rng: np.random.Generator) -> FloatArray:
 
 
 def scale_below(audio: FloatArray, sound: FloatArray, decibels: float) -> FloatArray:
-    """Scale a sound (M,) of unit variance to a level so many decibels below that of the audio (N,)."""
+    """Return a sound (M,) of unit variance, scaled to a level `decibels` below that of the audio (N,)."""
     scaled: FloatArray = np.sqrt(np.mean(audio**2)) * 10 ** (-decibels / 20) * sound
     return scaled
 
@@ -150,7 +150,9 @@ def codec(audio: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def degrade(audio: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Apply a random chain of room, response, phone band, noise (8-35 dB below the speech), music, codec and gain.
+    """Apply a random chain of reverberation, filter, telephone band, noise, music, codec and gain.
+
+    Noise is 8-35 dB below the speech, music 12-30 dB.
 
     Args:
         audio: (N,) speech.

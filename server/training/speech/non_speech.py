@@ -1,4 +1,4 @@
-"""Sound without speech, for which the face must rest: `python -m server.training.speech.non_speech --data DATA`.
+"""Sound without speech, during which the face must rest: `python -m server.training.speech.non_speech --data DATA`.
 
 Writes DATA/non_speech/*.flac: digital silence, room noise, hum, breaths, clicks and knocks. The backbone normalises the
 level, so a quiet room reaches the model as loud as a voice, and the model has to learn the difference.
@@ -15,7 +15,7 @@ from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray
 from .augment import noise
 
-CLIPS, SECONDS, SEED = 80, 12, 1
+CLIPS, SECONDS, SEED = 80, 12, 1  # number of clips, length of each
 
 
 def breaths(samples: int, rng: np.random.Generator) -> FloatArray:

@@ -1,9 +1,9 @@
-"""Phones as articulatory features, with which a model of one speaker's 51 words generalises to all sounds.
+"""Phones as articulatory features, by which a model trained on one speaker's 51 words generalises to all phones.
 
-ARPAbet (GRID, LJSpeech) and Kokoro's alphabet are converted to IPA. A phone is then a point in a space where ʒ lies
-beside ʃ and z, and ɔ between o and ɑ. The features are those of the charts of the International Phonetic Association
-(1999). Only what moves the face counts: length, tone, aspiration, palatalisation and nasality of vowels are dropped,
-and uvular sounds are treated as velar.
+ARPAbet (GRID, LJSpeech) and Kokoro's alphabet are converted to IPA. A phone is then a vector in which ʒ is close to ʃ
+and z, and ɔ lies between o and ɑ. The features are those of the charts of the International Phonetic Association
+(1999). Only features that move the face are kept: length, tone, aspiration, palatalisation and nasality of vowels are
+dropped, and uvular sounds are treated as velar.
 """
 
 import re
@@ -18,8 +18,8 @@ from ...numerics import FloatArray
 from .. import FPS
 
 Phone: TypeAlias = tuple[str, float, float]  # IPA symbol ("" is silence), start, end in seconds
-# A resting mouth begins to open this long before the first sound and is open as long after it. docs/training.md has the
-# measurements.
+# A resting mouth begins to open this long before the first sound begins, and is fully open this long after it.
+# docs/training.md has the measurements.
 ONSET_SECONDS = 0.06
 RELEASE_SECONDS = 0.08  # from the end of the last sound until the mouth rests
 MIN_REST_SECONDS = 0.1  # a shorter gap between phones does not close the mouth
@@ -65,6 +65,7 @@ ARPABET = {
     "Z": "z",
     "ZH": "ʒ",
 }
+# Symbols of Kokoro's alphabet that are not IPA -> IPA. All others are IPA already.
 KOKORO = {
     "A": "eɪ",
     "I": "aɪ",

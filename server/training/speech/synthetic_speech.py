@@ -5,10 +5,10 @@
 
 FOLDER has Kokoro's packages (see kokoro.py). Only this command needs the Python packages `onnxruntime`, `onnx` and
 `pypinyin`, and the program `espeak-ng`. It writes NNNNN.flac (16 kHz mono) and a line for each in index.jsonl (`Clip`).
-Clip N depends on the seed, the languages and N alone, so a stopped run continues where it was. An hour of speech takes
+Clip N depends on the seed, the languages and N alone, so that an interrupted run can continue. An hour of speech takes
 half an hour on one core.
 
-The held-out voices of `kokoro_en` are in no clip, not even blended.
+No clip has a held-out voice of `kokoro_en`, not even as part of a blend.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from scipy import signal
 
 from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray
-from ..corpora import held_out
+from ..corpora import KOKORO_HELD_OUT, held_out
 from . import kokoro
 from .grapheme_to_phoneme import text_to_phonemes
 from .phonetics import Phone
@@ -43,14 +43,12 @@ LANGUAGES = {
 ONSETS = "p p b b m m f v θ ð t d n s z l ɹ ɾ ʃ ʒ ʧ ʤ j k ɡ x h w w ɥ ç ɲ ʁ ʦ ɕ ʂ ʨ ʔ β ɣ pl bɹ sp kw".split()
 NUCLEI = "i ɪ e ɛ æ a ɑ ʌ ə ɚ ɔ o ʊ u y y ø ø œ ɯ ɤ ɨ A I W Y O ɑ\u0303 ɔ\u0303 iː uː".split()
 CODAS = ["", "", "", *"p b m m f v θ t d n s z l ʃ ʧ k ɡ ŋ ç".split()]
-
-
 POWER_RATE = 200  # Hz at which the power of a sound is measured
-MIN_PHONE_SECONDS = 0.06
+MIN_PHONE_SECONDS = 0.06  # that `trim_phones` leaves of a phone
 
 
 class PlannedClip(TypedDict):
-    """What a clip says, and in which voice.
+    """Text and voice of a clip.
 
     Attributes:
         file: Name of the sound file.
@@ -58,7 +56,7 @@ class PlannedClip(TypedDict):
         blend: Share of the first voice.
         language: Key of LANGUAGES.
         speed: Speaking rate.
-        text: What is said.
+        text: The spoken text.
         phonemes: The same in Kokoro's alphabet.
     """
 
@@ -84,7 +82,7 @@ class Clip(PlannedClip):
 
 
 class Texts:
-    """Random sentences of one language: templates, and choices for the words in their braces."""
+    """Random sentences of one language, from templates and the choices for the words in their braces."""
 
     def __init__(self, language: str):
         """Read the templates of a language from texts/LANGUAGE.txt."""
@@ -96,7 +94,7 @@ class Texts:
             self.choices[name] = listed.split(" | ")
 
     def draw(self, sentences: int, rng: np.random.Generator) -> str:
-        """Return a text of so many different sentences."""
+        """Return a text of `sentences` different sentences."""
         filled = [
             re.sub(r"\{(\w+)\}", lambda m: str(rng.choice(self.choices[m[1]])), template)
             for template in rng.choice(self.templates, sentences, replace=False)
@@ -136,7 +134,7 @@ def draw_voice(names: list[str], native: str, rng: np.random.Generator) -> tuple
 def trim_phones(phones: list[Phone], sound: FloatArray, depth: float = 34.0) -> list[Phone]:
     """Move the ends of phones before a silence to where their sound ends, and merge silences.
 
-    Kokoro counts the beginning of a pause to the phone before it.
+    Kokoro adds the beginning of a pause to the phone before it.
 
     Args:
         phones: Phones with their times; silences are "sil".
@@ -177,7 +175,7 @@ class Plan:
             seed: Seed of all draws.
         """
         english = sorted(v for v in voices if v[0] in "ab")
-        split = held_out(english, 4, 2)  # as corpora.read_kokoro does
+        split = held_out(english, *KOKORO_HELD_OUT)
         self.voices = sorted(v for v in voices if v not in english or split(v) == "train")
         self.languages, self.seed = languages, seed
         self.shares = np.array([LANGUAGES[name][0] for name in languages]) / sum(LANGUAGES[n][0] for n in languages)

@@ -1,10 +1,13 @@
 """Forced alignment and recognition on features made up here."""
 
+import io
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from server.training import corpora
 from server.training.speech import align
 
 SYMBOLS = ["", "a", "m", "s", "u"]
@@ -86,3 +89,10 @@ def test_phones_are_recognised_where_no_text_says_which(model):
             model, features_of([(symbol, 1) for symbol in "masu" * 8], np.random.default_rng(5))
         )
     )
+
+
+def test_alignments_are_utf_8_whatever_the_locale(tmp_path, monkeypatch):
+    monkeypatch.setattr(io, "text_encoding", lambda encoding, stacklevel=2: encoding or "ascii")
+    align.write(tmp_path, "emodb", {"03a01Fa": [("ʃ", 0.0, 0.5)]})
+    clip = corpora.Clip("emodb", "03a01Fa", "03", Path("03a01Fa.flac"), "train")
+    assert align.with_phones([clip], tmp_path)[0].phones == [["ʃ", 0.0, 0.5]]
