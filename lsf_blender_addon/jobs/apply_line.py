@@ -1,6 +1,7 @@
 """Writes the plan of a line to the file, all of it or nothing."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ..animation import actions, fcurves, head_motion, layers, part_drivers, refresh, rollback, shape_keys
 from ..prediction import store, takes
@@ -48,14 +49,13 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
         face.add_part(bpy.data.objects[part.object])
     if plan.face is not None:
         face_result.write(objects, plan.face)
-    return plan.message.text(fcurves.load(action).summary(), _placement(mesh, action, plan)) + face_result.in_doubt(
-        head
-    )
+    summary, placement = fcurves.load(action).summary(iface), _placement(mesh, action, plan)
+    return plan.message.text(summary, placement) + face_result.in_doubt(head)
 
 
 def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -> str:
     """Where the curves play, as the continuation of a sentence."""
-    text = ", on an NLA track" if ensure_key_animation(mesh).action != action else ""
+    text = iface(", on an NLA track") if ensure_key_animation(mesh).action != action else ""
     if overruled := actions.overruled(mesh, plan.head.names):
-        text += f"; your own curves decide over {listed(overruled)}"
+        text += iface("; your own curves decide over {names}").format(names=listed(overruled))
     return text

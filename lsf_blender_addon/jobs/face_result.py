@@ -37,7 +37,7 @@ def write(objects: list[bpy.types.Object], plan: FacePlan) -> str:
 def in_doubt(head: bpy.types.Object) -> str:
     """What the artist should check, as the end of a sentence; empty if nothing is in doubt."""
     lines = doubted_lines(head)
-    return f"; check the landmarks in the Face panel: {lines}" if lines else ""
+    return iface("; check the landmarks in the Face panel: {lines}").format(lines=lines) if lines else ""
 
 
 def doubted_lines(head: bpy.types.Object) -> str:

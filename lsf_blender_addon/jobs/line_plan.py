@@ -3,6 +3,7 @@
 Values come in and a value goes out, so a plan can be made and tested without Blender. `apply_line.apply` writes it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,7 +103,13 @@ class LinePlan:
     message: Message
 
 
-def plan(character: Character, result: Result, state: LineState, with_layers: bool = True) -> LinePlan:
+def plan(
+    character: Character,
+    result: Result,
+    state: LineState,
+    with_layers: bool = True,
+    iface: Callable[[str], str] = str,
+) -> LinePlan:
     """Plan what a result changes in the file.
 
     Args:
@@ -110,6 +117,7 @@ def plan(character: Character, result: Result, state: LineState, with_layers: bo
         result: The server's answer, complete as the protocol promises.
         state: The file as it is now.
         with_layers: Whether layers that the result has are written too, where they do not go with the speech.
+        iface: Translates the message to the artist.
 
     Raises:
         UserError: The result does not fit the file any more, or there would be nothing to see.
@@ -145,7 +153,7 @@ def plan(character: Character, result: Result, state: LineState, with_layers: bo
         tuple(parts),
         _head_motion(result, state) if with_layers else None,
         face_plan.plan(character, result.header, result.arrays),
-        _message(character, result, len(motion), head, parts),
+        _message(character, result, len(motion), head, parts, iface),
     )
 
 
@@ -258,15 +266,25 @@ def _check_animated(head: str, keys: KeyPlan) -> None:
         raise UserError("The face does not move in this line: pick a strip with clear speech")
 
 
-def _message(character: Character, result: Result, frames: int, head: KeyPlan, parts: list[PartPlan]) -> Message:
-    span, rig = result.span, character.rig
-    what = f"frames {span[0]} to {span[1]} anew" if span else f"{frames} frames"
+def _message(
+    character: Character,
+    result: Result,
+    frames: int,
+    head: KeyPlan,
+    parts: list[PartPlan],
+    iface: Callable[[str], str],
+) -> Message:
+    span, rig, seconds = result.span, character.rig, f"{result.seconds:.1f}"
+    if span:
+        start = iface("frames {first} to {last} anew, {seconds} s").format(first=span[0], last=span[1], seconds=seconds)
+    else:
+        start = iface("{count} frames, {seconds} s").format(count=frames, seconds=seconds)
     end = ""
     if rig is not None:
-        end += f"; on your {rig.mapping.name or 'own'} keys"
+        end += iface("; on your {name} keys").format(name=rig.mapping.name or iface("own"))
     elif head.kept:
-        end += f"; {len(head.kept)} of your own keys animated"
+        end += iface("; {count} of your own keys animated").format(count=len(head.kept))
     if head.driven:
-        end += f"; left out, as drivers move them: {listed(head.driven)}"
-    with_parts = f"; with {listed([part.object for part in parts])}" if parts else ""
-    return Message(f"{what}, {result.seconds:.1f} s", with_parts, end)
+        end += iface("; left out, as drivers move them: {names}").format(names=listed(head.driven))
+    names = listed([part.object for part in parts])
+    return Message(start, iface("; with {names}").format(names=names) if parts else "", end)

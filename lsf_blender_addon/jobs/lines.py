@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ..animation import actions, head_motion, layers, part_drivers, refresh, shape_keys
 from ..prediction import store
@@ -76,7 +77,7 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     line = strips.relocated(generation.line)
     _check(objects[0], line)
     rig.check(objects[0], generation.character.rig)
-    plan = line_plan.plan(generation.character, generation.result(), _read_state(line, objects), with_layers)
+    plan = line_plan.plan(generation.character, generation.result(), _read_state(line, objects), with_layers, iface)
     return apply(plan, as_take)
 
 
