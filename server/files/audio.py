@@ -56,13 +56,23 @@ def load(
     import soundfile
 
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(_encoded(path)) as file:
             return _read_part(file, start, duration)
     except soundfile.SoundFileError as error:
         raise LSFError(
             "bad_audio",
             f'The sound file "{Path(path).name}" cannot be read ({error}): convert it to .wav or .flac.',
         ) from error
+
+
+def _encoded(path: str | os.PathLike[str]) -> str | bytes:
+    """Return a path for soundfile, as bytes if it is not valid Unicode, which soundfile cannot encode itself."""
+    text = os.fspath(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
 
 
 def load_16k(path: str | os.PathLike[str]) -> NDArray[np.float32]:

@@ -1,5 +1,8 @@
 """Sound files and arrays of all kinds to mono 16 kHz, without a shift in time."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -68,6 +71,14 @@ def test_files_of_many_kinds(tmp_path, name, channels):
     samples, rate = audio.load(tmp_path / name)
     assert rate == 44100 and abs(len(samples) - 1.5 * 44100) < 2400
     assert 0.3 < np.abs(samples[2000:60000]).max() < 0.7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow valid Unicode only")
+def test_a_file_name_that_is_not_valid_unicode(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    with path.open("wb") as file:
+        soundfile.write(file, tone(16000), 16000, format="WAV")
+    assert len(audio.load(path)[0]) == 16000
 
 
 def test_a_part_of_a_file(tmp_path):
