@@ -17,8 +17,8 @@ from .corpora import required
 from .features import CONVERTED_COPY, Part
 from .speech.phonetics import Phone, speech_activity
 
-MAX_COPIES = 5  # of a corpus
-CROP_FRAMES = [50, 75, 100, 150]
+MAX_COPIES = 5  # upper limit of the number of copies of a corpus (features.py)
+CROP_FRAMES = [50, 75, 100, 150]  # lengths of the crops, drawn evenly
 BATCH_CROP = 75  # frames of the crops that `Sampler`'s batch size counts
 # Channels of the upper face and the nose, which articulation never drives.
 UPPER_FACE = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
@@ -27,7 +27,7 @@ UPPER_FACE = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("bro
 def load_targets(work: Path, corpus: str) -> dict[str, FloatArray]:
     """Return the target curves (F, 52) at 25 fps of every clip that has them, with the upper face at 0.
 
-    What is said does not determine how the upper face moves.
+    The motion of the upper face does not follow from the spoken text.
     """
     targets = dict(np.load(work / "targets" / f"{corpus}.npz"))
     for curves in targets.values():
@@ -53,7 +53,7 @@ class LabelledSequence:
 
 
 def rest_outside_speech(curves: FloatArray, phones: list[Phone]) -> FloatArray:
-    """Fade curves (F, 52) to a face at rest before the first phone, in pauses and after the last phone.
+    """Return curves (F, 52) that fade to a face at rest before the first phone, in pauses and after the last phone.
 
     GRID's speaker opens his mouth 0.4 s before his first sound. The model is to learn that for his own voice only.
     """
@@ -62,7 +62,7 @@ def rest_outside_speech(curves: FloatArray, phones: list[Phone]) -> FloatArray:
 
 
 def change_speed(curves: FloatArray, first: int, frames: int, speed: float) -> FloatArray:
-    """Interpolate curves that are played `speed` times as fast.
+    """Resample curves for playback `speed` times as fast.
 
     Args:
         curves: (F, K) curves at the original speed.
@@ -97,7 +97,7 @@ def read_segments(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[
 
 
 def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> list[LabelledSequence]:
-    """Return the sequences of one corpus. Parts of other splits and those without targets are cut out.
+    """Return the sequences of one corpus. Parts of other splits and parts without targets are cut out.
 
     Args:
         work: Folder of the features and targets.
@@ -108,7 +108,7 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
     """
     clips = {c.name: c for c in corpora.read(corpus, data)}
     original = load_targets(work, corpus)
-    converted = {  # for another voice: without the tracked speaker's habits before speech
+    converted = {  # for copies in another voice: without the tracked speaker's habits before speech
         name: curves if clips[name].lips is None else rest_outside_speech(curves, required(clips[name].phones))
         for name, curves in original.items()
     }
@@ -133,7 +133,7 @@ def runs(parts: list[Part], selected: set[str]) -> Iterator[tuple[slice, list[Pa
 
 
 def join(corpus: str, features: FloatArray, run: list[Part], targets: dict[str, FloatArray]) -> LabelledSequence:
-    """Return consecutive parts as one sequence; in a pause the face rests.
+    """Return consecutive parts as one sequence; the face rests in pauses.
 
     Args:
         corpus: Name of the corpus.
@@ -153,7 +153,7 @@ def join(corpus: str, features: FloatArray, run: list[Part], targets: dict[str, 
 
 
 class Sampler:
-    """Draws batches of random crops. Their length varies from batch to batch."""
+    """Draws batches of random crops. All crops of a batch have the same length, which varies between batches."""
 
     def __init__(self, sequences: list[LabelledSequence], shares: dict[str, float], batch: int, seed: int):
         """Group the sequences.
@@ -161,7 +161,7 @@ class Sampler:
         Args:
             sequences: Sequences of all corpora.
             shares: Share of the crops that come from each corpus; they sum to 1.
-            batch: Crops of 3 s in a batch; there are more of shorter ones.
+            batch: Number of crops in a batch if they last 3 s; the number is larger for shorter crops.
             seed: Seed of the draws.
         """
         self.groups = {c: [s for s in sequences if s.corpus == c] for c in shares}

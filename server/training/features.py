@@ -3,10 +3,11 @@
     python -m server.training.features CORPUS... --data DATA --work WORK --whisper WHISPER [--copies 0 1 2 3]
 
 The backbone is frozen, so its features are computed once. They are standardised and projected as in the model
-(`FeatureNorm`, fitted here) and stored in float16 at 25 fps. Copy 0 has the clips as they are. Further copies are
-augmented: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py), and clips joined to segments of
-up to 18 s, because the backbone's features of a clip depend on the speech before it. From copy 3 on, every clip is also
-converted to another voice and comes after a pause in which the face rests; train_emotion does not use these.
+(`FeatureNorm`, fitted here) and stored in float16 at 25 fps. Copy 0 has the unchanged clips. Further copies are
+augmented: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py). Their clips are joined to
+segments of up to 18 s, because the backbone's features of a clip depend on the speech before it. From copy 3 on, every
+clip is also converted to another voice and follows a pause in which the face rests; train_emotion does not use these
+copies.
 
 WORK/frontend.safetensors      the two fitted FeatureNorms
 WORK/features/CORPUS_COPY.npy  (N, frame_stack · (motion + emotion components)) float16
@@ -34,14 +35,14 @@ from . import FPS, corpora
 from .speech import augment
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
-STATISTICS_FRAMES = 4 * FPS  # at most, of a chunk for the statistics of emotion
+STATISTICS_FRAMES = 4 * FPS  # greatest length of a chunk for the statistics of emotion; the least is a quarter of it
 MAX_SEGMENT_SECONDS = 18  # within the backbone's window of 20 s
 MAX_SEGMENT_FRAMES = MAX_SEGMENT_SECONDS * FPS
 MIN_SEGMENT_SECONDS = 2  # lower limit of the lengths drawn for augmented segments
 CONVERTED_COPY = 3  # first copy in which every clip is converted to another voice, after a pause
-PAUSE_SECONDS = 0.3, 1.6
-SPEED_MEAN, SPEED_STD, SPEED_LIMITS = 1.03, 0.12, (0.8, 1.3)
-FIT_SECONDS = 900  # of every corpus, for the principal components
+PAUSE_SECONDS = 0.3, 1.6  # limits of the pause before a converted clip
+SPEED_MEAN, SPEED_STD, SPEED_LIMITS = 1.03, 0.12, (0.8, 1.3)  # factor, normally distributed and clipped
+FIT_SECONDS = 900  # of every corpus, to fit the feature norms
 CONFIG = LSFConfig(motion_layers=(2, 3, 4), motion_components=384)
 
 
@@ -66,7 +67,7 @@ class Part(TypedDict):
 
 
 class Segment(TypedDict):
-    """Clips that went through the backbone together.
+    """Clips whose features were computed together, as one sound.
 
     Attributes:
         start: First row in the file of features.
@@ -108,8 +109,8 @@ def make_segments(
 ) -> Iterator[tuple[FloatArray, list[Part]]]:
     """Yield the sound of every segment and its parts.
 
-    Copy 0 has every clip alone, long ones in pieces. In the other copies clips are changed and joined at random; those
-    of different emotions are not joined.
+    Copy 0 has every clip alone, long ones in pieces. In the other copies, clips are augmented and joined in random
+    order; clips of different emotions are not joined.
 
     Args:
         clips: Clips of one corpus.
@@ -157,7 +158,8 @@ def fit_norms(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.G
 
     Args:
         model: The extractor.
-        clips: Clips by corpus. Of the training split of each, FIT_SECONDS are used, half of the clips degraded.
+        clips: Clips by corpus. FIT_SECONDS of the training split of each corpus are used; half of the clips are
+            degraded.
         rng: Source of the random draws.
     """
     motion, emotion = [], []
@@ -215,12 +217,12 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
 
 
 def stack_frames(features: torch.Tensor) -> torch.Tensor:
-    """Join the 50 Hz features (frame_stack · F, C) of each frame to one row (F, frame_stack · C)."""
+    """Return 50 Hz features (frame_stack · F, C) with all rows of a frame in one row: (F, frame_stack · C)."""
     return features.reshape(-1, CONFIG.frame_stack * features.shape[1])
 
 
 def main() -> None:
-    """Compute the features of the given corpora and copies that are not there yet."""
+    """Compute the features of the given corpora and copies that do not exist yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", nargs="+", choices=list(corpora.READERS))
     parser.add_argument("--data", type=Path, required=True)

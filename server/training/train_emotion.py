@@ -3,9 +3,9 @@
 Multinomial logistic regression on EmoDB's labels, over the reader's embedding: principal components of the pooled
 statistics (server/model/emotion.py) after nuisance directions are removed (nuisance attribute projection, Solomonoff et
 al. 2005). Those are the directions in which the mean statistics of neutral voices differ: every synthetic voice, GRID,
-LJSpeech, FACEGOOD, and the neutral clips of every EmoDB speaker, all corpora with equal weight. Without that, the
-regression recognises the labelled corpus by its recording, and an unknown neutral voice reads as angry. Labels are used
-here alone, never at inference. Writes WORK/emotion.safetensors; takes a few seconds.
+LJSpeech, FACEGOOD, and the neutral clips of every EmoDB speaker, all corpora with equal weight. Otherwise the
+regression recognises the recording conditions of the labelled corpus, and classifies unknown neutral voices as angry.
+Labels are used in this training only. It writes WORK/emotion.safetensors and takes a few seconds.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from ..protocol.emotions import EMOTION_CLASSES
 from . import corpora
 from .corpora import required
 
-NUISANCE_DIRECTIONS = 12
-BACKGROUND = ("kokoro", "kokoro_more", "grid", "ljspeech", "facegood")
-WEIGHT_DECAY = 3e-2
-ABSENT_CLASS_BIAS = -20.0  # of classes that no corpus has
+NUISANCE_DIRECTIONS = 12  # that are removed from the statistics
+BACKGROUND_CORPORA = ("kokoro", "kokoro_more", "grid", "ljspeech", "facegood")
+WEIGHT_DECAY = 3e-2  # of the regression's weights for components of unscaled statistics
+ABSENT_CLASS_BIAS = -20.0  # of classes without training data: their probability is nearly 0
 
 
 def load(data: Path, work: Path, corpus: str, splits: tuple[str, ...]) -> tuple[FloatArray, list[corpora.Clip]]:
@@ -52,7 +52,7 @@ def load(data: Path, work: Path, corpus: str, splits: tuple[str, ...]) -> tuple[
 
 
 def group_means(rows: FloatArray, names: list[str]) -> FloatArray:
-    """Return the mean (n, C) of the rows (M, C) of each of the n different names (M), in the order of the names."""
+    """Return the mean (n, C) of the rows (M, C) with each of the n different names (M), in alphabetical order."""
     return np.stack([rows[[n == name for n in names]].mean(0) for name in sorted(set(names))])
 
 
@@ -65,7 +65,7 @@ def fit(
         labelled: (M, S) statistics of the labelled clips.
         labels: Emotion of each row.
         speakers: Speaker of each row.
-        background: Statistics (N, S) of neutral speech, and the voice of each row, of further corpora.
+        background: For each further corpus, statistics (N, S) of neutral speech and the voice of each row.
 
     Returns:
         The reader's state by name: `mean` (S,), `projection` (S, EMBEDDING), `head.weight`, `head.bias`.
@@ -78,7 +78,7 @@ def fit(
     centre = np.mean([corpus.mean(0) for corpus in voices], 0)
     # Every corpus has the same weight, however many voices it has.
     centred = np.concatenate([(corpus - centre) / len(corpus) ** 0.5 for corpus in voices])
-    nuisance = np.linalg.svd(centred, full_matrices=False)[2][:NUISANCE_DIRECTIONS]  # (N, S)
+    nuisance = np.linalg.svd(centred, full_matrices=False)[2][:NUISANCE_DIRECTIONS]  # (NUISANCE_DIRECTIONS, S)
 
     def without_nuisance(rows: FloatArray) -> FloatArray:
         standard: FloatArray = (rows - mean) / scale
@@ -133,7 +133,7 @@ def main() -> None:
     torch.manual_seed(0)
     labelled, clips = load(args.data, args.work, "emodb", ("train",))
     background: dict[str, tuple[FloatArray, list[str]]] = {}
-    for corpus in BACKGROUND:
+    for corpus in BACKGROUND_CORPORA:
         if any((args.work / "features").glob(f"{corpus}_[0-9]_statistics.npz")):
             rows, row_clips = load(args.data, args.work, corpus, ("train",))
             background[corpus] = rows, [c.speaker for c in row_clips]

@@ -1,9 +1,9 @@
-"""Training of both stages as published, on 3DMEAD: FLAME motion, HuBERT, an emotion2vec-sized second backbone, batch 1.
+"""Training of both stages as in the paper, on 3DMEAD: FLAME motion, HuBERT, an emotion2vec-sized backbone, batch 1.
 
     python -m server.training.train_paper --data DATA --out CHECKPOINT [--hubert FOLDER] [--emotion FOLDER]
 
 DATA/3DMEAD is read by `corpora.read_mead3d`. FOLDERs hold backbones in `transformers`' format (config.json and
-model.safetensors); a backbone that is left out starts from random weights, which is only useful to try the code. A
+model.safetensors); a backbone that is left out starts from random weights, which is only useful to test the code. A
 `.npz` clip may hold `shape`, FLAME's identity coefficients; without them the face is the average one. Training resumes
 from CHECKPOINT/training after the last complete epoch.
 """
@@ -28,7 +28,7 @@ from .corpora import required
 PRIOR_EPOCHS, PRIOR_LEARNING_RATE, PRIOR_BETAS, PRIOR_WEIGHT_DECAY = 201, 1e-4, (0.9, 0.98), 0.01
 EPOCHS, LEARNING_RATE, BETAS = 201, 1e-5, (0.9, 0.999)
 SEED = 1
-MIN_SCALE = 1e-4  # lower limit of a channel's standard deviation
+MIN_SCALE = 1e-4  # lower limit of a channel's standard deviation, against division by 0
 
 
 def clip_motion(clip: corpora.Clip) -> Tensor:
@@ -74,14 +74,14 @@ def run_epochs(
     epochs: int,
     folder: Path,
 ) -> None:
-    """Train one stage, a clip at a time, in a new order every epoch; resume from and save to `folder`.
+    """Train one stage, one clip per step, in a new order every epoch; resume from and save to `folder`.
 
     Args:
         model: The model.
         stage: "prior" or "predictor"; the name of the files in `folder`.
         clips: Training clips.
-        clip_loss: Losses of a clip; `loss` is minimised.
-        optimizer: Of the parameters to train.
+        clip_loss: Returns the losses of a clip; `loss` is minimised.
+        optimizer: Optimiser of the parameters to train.
         epochs: Number of the last epoch.
         folder: Folder of the training state.
     """

@@ -2,12 +2,12 @@
 
     python -m server.training.train_predictor --data DATA --work WORK --whisper WHISPER --out CHECKPOINT
 
-The latent is regressed, with a straight-through gradient past the codes. The loss is taken on the latent, on the
-decoded curves and on the lips of the mesh. Identity is learned by its effect on the mouth: on a face with a small mouth
-and eyes wide apart the same speech needs larger weights to look the same (`Lips.identity_gain`). An exponential moving
-average of the weights is validated and kept; the best one on held-out clips and voices is written to --out. A corpus
-that is left out (--without) is validated as well, but does not count in the choice. Training resumes from the folder
-WORK/predictor_SEED.
+The predictor regresses the latent; the gradient passes the quantisation straight through. The loss is the weighted sum
+of the errors of the latent, of the decoded curves and of the lips of the mesh. Identity is learned by its effect on the
+mouth: on a face with a small mouth and eyes wide apart, the same speech needs larger weights to look the same
+(`Lips.identity_gain`). An exponential moving average of the weights is validated on held-out clips and voices; the best
+one is written to --out. A corpus that is left out (--without) is validated as well, but does not count in the choice.
+Training resumes from the folder WORK/predictor_SEED.
 """
 
 import argparse
@@ -44,7 +44,7 @@ SHARES = {  # of the crops, by corpus
 }
 LATENT_WEIGHT, CURVE_WEIGHT, LIP_WEIGHT = 0.3, 1.0, 1.0  # of the losses
 VALIDATION_INTERVAL = 150  # steps
-OPEN_APERTURE = 0.002  # metres: a mouth that is open further has begun to speak
+OPEN_APERTURE = 0.002  # metres: speech has begun when the mouth is open further
 # Weights of the corpora in the choice of the best step.
 VALIDATION_WEIGHTS = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5, "emodb": 0.5}
 
@@ -55,11 +55,12 @@ NORMS = ("motion_norm", "emotion_norm")
 def with_precomputed_features(model: LSF, sequences: list[dataset.LabelledSequence]) -> LSF:
     """Replace the model's feature norms by ones that take projected features, half-whiten them and add noise.
 
-    The sizes of principal components differ by a factor of 40, so weight decay and noise would suppress the small ones.
-    Full whitening would give all of them the same weight, which overfits to the one tracked speaker's voice.
+    The standard deviations of the principal components differ by a factor of 40, so that weight decay and noise would
+    suppress the small ones. Full whitening would give all of them the same weight, which overfits to the voice of the
+    only tracked speaker.
 
     Args:
-        model: The model, which is changed.
+        model: The model. Changed in place.
         sequences: Training data, from which the scales are taken.
 
     Returns:
@@ -82,6 +83,9 @@ def forward(model: LSF, stacked: Tensor, mask: Tensor | None = None, identity: T
         stacked: (B, F, frame_stack · (motion + emotion components)) features at 25 fps.
         mask: (B, F) valid frames; None: all.
         identity: (B, identity_size) coefficients; None: the average face.
+
+    Returns:
+        The output of LSF.forward.
     """
     motion, emotion = stacked.tensor_split((CONFIG.frame_stack * CONFIG.motion_components,), -1)
     motion, emotion = (x.reshape(len(x), CONFIG.frame_stack * x.shape[1], -1) for x in (motion, emotion))
@@ -131,7 +135,7 @@ def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.LabelledS
             output = forward(model, torch.from_numpy(np.asarray(s.features, np.float32))[None])
             predicted = head(output.motion[0])[:, 0].numpy()
             wanted = head(torch.from_numpy(s.curves))[:, 0].numpy()
-            if corpus == "grid":  # between the first and last opening: silence is easy
+            if corpus == "grid":  # from the first to the last opening: silence around them would raise the score
                 open_frames = np.flatnonzero(wanted > OPEN_APERTURE)
                 span = slice(open_frames[0], open_frames[-1] + 1)
                 predicted, wanted = predicted[span], wanted[span]

@@ -1,7 +1,7 @@
 """First stage: the VQ motion prior, on motion alone. `python -m server.training.train_prior --work WORK`.
 
-It is trained on tracked, captured and articulated speech in random mixtures with expressions, amplitudes and brow
-movement, so that the codes can represent all of these. Training resumes from the folder WORK/prior.
+It is trained on tracked, captured and articulated speech with random amplitudes, expressions and brow movement, so that
+the codes can represent all of these. Training resumes from the folder WORK/prior.
 """
 
 import argparse
@@ -29,16 +29,16 @@ CONFIG = LSFConfig(motion_components=384, residual_stages=1, prior_layers=2)
 STEPS, BATCH, FRAMES, LEARNING_RATE, SEED = 1400, 12, 80, 4e-4, 1
 VALIDATION_SEED, VALIDATION_BATCH = 99, 64
 SAVE_INTERVAL = 200  # steps
-MAX_PADDING = 6  # frames that a clip may lack to be used; its last frame is repeated
+MAX_PADDING = 6  # frames by which a clip may be too short; its last frame is repeated
 SHARES = {"grid": 0.35, "kokoro": 0.35, "facegood": 0.2, "ljspeech": 0.1}
-MIN_SCALE = 0.05  # lower limit of a channel's standard deviation, so that noise of still channels is not amplified
-COMMITMENT_WEIGHT = 1.5
+MIN_SCALE = 0.05  # lower limit of a channel's standard deviation: noise of still channels must not be amplified
+COMMITMENT_WEIGHT = 1.5  # of the quantiser's loss
 APERTURE_WEIGHT, WIDTH_WEIGHT = 0.15, 0.1  # loss per millimetre of error on the mesh
 CLOSENESS_WEIGHT = 3  # additional weight of lips that touch; 1 mm apart it is 1/e of that
 
 
 def channel_weights() -> Tensor:
-    """Return the channels' weights (52,) in the loss, with sum 1: large for the mouth, small for still channels."""
+    """Return the weights (52,) of the channels in the loss: large for the mouth, small for still channels; sum 1."""
     weights = torch.tensor([3.0 if c.startswith(("jawOpen", "mouth")) else 1.0 for c in arkit.CHANNELS])
     still = ("eyeLook", "jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "tongueOut", "cheekPuff")
     weights[[c.startswith(still) for c in arkit.CHANNELS]] = 0.2
@@ -51,7 +51,7 @@ def read_motion(work: Path) -> dict[str, list[FloatArray]]:
 
 
 def augment_motion(curves: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Return speech (F, 52) with another amplitude and, mostly, an expression and brow movement that come and go."""
+    """Return speech (F, 52) with a random amplitude and, mostly, with a temporary expression and brow movement."""
     curves = curves * rng.uniform(0.75, 1.25)
     frames = len(curves)
     gate = attack_release((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6, FPS)
@@ -70,7 +70,7 @@ def draw(motion: dict[str, list[FloatArray]], rng: np.random.Generator, batch: i
     """Draw a batch of augmented motion.
 
     Args:
-        motion: Curves of the clips by corpus; SHARES says how often each corpus is drawn.
+        motion: Curves of the clips by corpus; SHARES has the probability of each corpus.
         rng: Source of the random draws.
         batch: Number of samples.
 
@@ -96,8 +96,8 @@ def learning_rate_factor(step: int, steps: int) -> float:
 def lip_loss(head: lips.Lips, curves: Tensor, target: Tensor) -> Tensor:
     """Return the loss of aperture and width on the mesh.
 
-    The aperture has more weight where lips nearly meet: those of the target, against missed closures, or the predicted
-    ones, against false closures.
+    The aperture has more weight where the lips of the target nearly meet, against missed closures, or the predicted
+    lips do, against false closures.
 
     Args:
         head: Lips of the project's head.

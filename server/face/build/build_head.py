@@ -6,7 +6,6 @@ The input is described in ict.py, the result (assets/head.npz) in server.face.he
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +63,7 @@ class _Mesh:
     seam: IntArray
 
 
-def build(ict: Ict) -> dict[str, NDArray[Any]]:
+def build(ict: Ict) -> dict[str, NDArray[np.generic]]:
     """Return the arrays of assets/head.npz, as the fields of Head describe them."""
     graph = edge_length_matrix(ict.vertices, ict.triangles)
     labels = label_skin(ict, graph)

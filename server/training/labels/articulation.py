@@ -3,16 +3,15 @@
     python -m server.training.labels.articulation --data DATA --work WORK [--faces grid facegood]
 
 It labels speech that has phones but no face (synthetic voices, read speech) with the coarticulation, lag and amplitude
-of real speakers: the mean of what each of the faces would do. Habits differ from face to face (GRID's speaker opens his
-mouth as wide for i as for æ), so the opening is mixed with the one that the charts of phonetics give
-(`phonetics.phonetic_opening`). Rules (RULES) then set what all of these lack or blur.
+of real speakers: the mean of the predictions for each face. Habits differ between faces (GRID's speaker opens his mouth
+as wide for i as for æ), so the predicted opening is mixed with the opening of each phonetic class
+(`phonetics.phonetic_opening`). Rules (RULES) then correct phones that the mixture blurs or lacks.
 """
 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -46,13 +45,13 @@ MOUTH_CHANNELS = (
     "mouthUpperUp",
 )
 SAMPLES = 4  # samples of phone features per frame
-EPOCHS, BATCH, LEARNING_RATE, SEED = 60, 25, 3e-3, 1
-EXAMPLE_FRAMES = 75
+EPOCHS, BATCH, LEARNING_RATE, SEED = 60, 25, 3e-3, 1  # BATCH examples of each face
+EXAMPLE_FRAMES = 75  # length of a training example: 3 s
 LIP_WEIGHT = 4.0  # weight of aperture and width in the loss, that of a channel being 1
 PHONETIC_SHARE = 0.7  # of phonetic_opening in the mouth's opening; held-out faces favour .6-.8 (docs/training.md)
 OPEN_VOWEL_APERTURE = 0.017  # metres at phonetic_opening 1; gives it the variance of the faces' apertures
-MIN_PHONE_SECONDS = 0.06  # rules lengthen shorter phones: a closure must fall on a frame
-REST_SHARE = 0.25  # of the learned curves that stays while the mouth rests
+MIN_PHONE_SECONDS = 0.06  # shorter phones are lengthened for the rules: every closure must include a frame
+REST_SHARE = 0.25  # share of the learned curves that remains while the mouth rests
 
 
 @dataclass
@@ -112,7 +111,7 @@ class Articulation(nn.Module):
         self.register_buffer("scale", torch.ones(size))
 
     def forward(self, features: Tensor, face: Tensor) -> Tensor:
-        """Predict what a face does.
+        """Predict the motion of a face.
 
         Args:
             features: (B, F, SAMPLES, len(FEATURES)) phone features at 25 fps.
@@ -183,7 +182,7 @@ def lip_goals(model: Articulation, head: lips.Lips, phones: list[Phone], frames:
         frames: Number of frames F at 25 fps.
 
     Returns:
-        Curves (F, 52), and the aperture (F,) and width (F,) in metres that they are to have on the mesh.
+        Curves (F, 52), and the wanted aperture (F,) and width (F,) on the mesh in metres.
     """
     return constrain(RULES, head, phones, predict_lips(model, head, phones, frames))
 
@@ -288,7 +287,7 @@ def train(faces: list[tuple[list[corpora.Clip], dict[str, FloatArray]]], head: l
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, EPOCHS * steps)
     best = -1.0
-    best_state: dict[str, Any] = {}
+    best_state: dict[str, Tensor] = {}
     for epoch in range(EPOCHS):
         model.train()
         orders = [

@@ -1,10 +1,10 @@
 """The lips of the moving mesh: inner-lip aperture and mouth width as functions of the curves, and their inverse.
 
-An artist sees lips on a head, not curves, so the lips are what is trained on and measured: the distance of the
-inner-lip points 62-66 and of the mouth corners 48-54 of the 68 landmarks on the project's neutral head.
+An artist sees the lips of a head, not curves, so training and evaluation measure the lips: the distance between the
+inner-lip points 62 and 66 and between the mouth corners 48 and 54 of the 68 landmarks on the project's neutral head.
 
-`retarget` is the inverse. It changes tracked curves as little as needed for the lips of the mesh to match those of the
-tracked person. The tracker's weights alone do not do that: its mouthClose hardly moves, and the lips would stay open.
+`retarget` is the inverse. It changes tracked curves as little as possible so that the lips of the mesh match those of
+the tracked person. The tracker's weights alone leave the lips open, because its mouthClose hardly moves.
 """
 
 import torch
@@ -19,9 +19,9 @@ LIP_LANDMARKS = (62, 66, 48, 54)  # middle of the upper and lower inner lip, rig
 WIDTH_LANDMARKS = (36, 45, 48, 54)  # outer corners of the eyes, corners of the mouth
 EYE_DISTANCE = 0.0892  # metres between the outer corners of the eyes on the project's head
 CLOSED_APERTURE_SHARE = 0.3  # of the neutral head's aperture (0.08 mm): the aperture of lips that meet, in labels
-IDENTITY_GAIN_LIMITS = 0.8, 1.25
-# Standard deviation of the change that `retarget` may make to a channel, in weight. It is meant to move mostly the jaw
-# and the channels that open, close and narrow the mouth.
+IDENTITY_GAIN_LIMITS = 0.8, 1.25  # of the factor on the weights
+# Standard deviation of the change that `retarget` may make to a channel's weight. The values favour the channels that
+# open, close and narrow the mouth.
 RETARGET_STD = {
     "jawOpen": 0.06,
     "mouthClose": 0.05,
@@ -160,7 +160,7 @@ def scale_to_head(lips: Lips, tracked: FloatArray, rest_width: float) -> tuple[T
         rest_width: Width of the tracked person's closed mouth in eye distances.
 
     Returns:
-        Aperture (F,) and width (F,) in metres. The aperture of lips that meet is added to the tracked one.
+        Aperture (F,) and width (F,) in metres. The aperture of closed lips on the head is added to the tracked one.
     """
     aperture = torch.from_numpy(tracked[:, 0]).float() * EYE_DISTANCE
     width = torch.from_numpy(tracked[:, 1]).float() * (lips.neutral[1] / rest_width)

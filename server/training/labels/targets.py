@@ -24,10 +24,10 @@ from .vocal_effort import scale_opening_by_loudness
 
 CHANNELS = arkit.CHANNELS
 MIRRORED = [CHANNELS.index(arkit.mirrored(c)) for c in CHANNELS]  # index of the channel of the other side
-# The tracker measures these poorly (cheeks, nose, jaw to the side), or they tell of the camera, not of speech (gaze).
+# Channels that the tracker measures poorly (cheeks, nose, jaw to the side), or that depend on the camera (gaze).
 UNTRACKED = ("eyeLook", "cheek", "nose", "jawForward", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "tongue")
 BROWS_AND_LIDS = ("brow", "eyeSquint", "eyeWide")
-BLINK_REST, BLINK_RANGE = 0.25, 0.45  # tracked eyeBlink of open eyes, and what it gains until they are closed
+BLINK_REST, BLINK_RANGE = 0.25, 0.45  # tracked eyeBlink of open eyes, and its increase until they are closed
 # Eye distances: tracked lips that are closer count as closed when the rest width is measured. The tracker measures the
 # lips' rims, so this is no threshold of contact on the mesh (server/performance/lip_contact.py has those).
 CLOSED_LIPS = 0.01
@@ -39,7 +39,7 @@ def clean_tracked_curves(curves: FloatArray) -> FloatArray:
     for i, name in enumerate(CHANNELS):
         if name.startswith(UNTRACKED):
             curves[:, i] = 0
-        elif name.startswith(BROWS_AND_LIDS):  # the tracker reads this face at rest as a frown and a slight squint
+        elif name.startswith(BROWS_AND_LIDS):  # the tracker takes this face at rest for a frown and a slight squint
             curves[:, i] = np.clip(curves[:, i] - np.median(curves[:, i]), 0, 1)
         elif name.startswith("eyeBlink"):
             curves[:, i] = np.clip((curves[:, i] - BLINK_REST) / BLINK_RANGE, 0, 1)
@@ -53,7 +53,7 @@ def rest_width(clips: list[corpora.Clip]) -> float:
 
 
 def tracked_targets(clips: list[corpora.Clip], head: lips.Lips) -> dict[str, FloatArray]:
-    """Return cleaned curves (F, 52) of each tracked clip, for which the mesh has the tracked aperture and width."""
+    """Return the curves (F, 52) of each tracked clip, cleaned and retargeted to the tracked aperture and width."""
     curves = torch.from_numpy(np.concatenate([clean_tracked_curves(required(c.curves)) for c in clips])).float()
     tracked = np.concatenate([required(c.lips) for c in clips])
     aperture, width = lips.scale_to_head(head, tracked, rest_width(clips))
@@ -63,7 +63,7 @@ def tracked_targets(clips: list[corpora.Clip], head: lips.Lips) -> dict[str, Flo
 
 
 def frame_count(clip: corpora.Clip) -> int:
-    """Return how many whole frames at 25 fps the sound of a clip lasts."""
+    """Return the number of whole frames at 25 fps in the sound of a clip."""
     info = soundfile.info(str(clip.audio))
     return int(info.frames / info.samplerate * FPS)
 

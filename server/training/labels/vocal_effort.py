@@ -1,8 +1,8 @@
 """Mouth opening by vocal effort: loud syllables open the mouth wider than quiet ones.
 
-The articulation model knows what is said, not how loudly. How much wider the mouth opens differs between faces. The
-tracked speaker reads commands at one level and does not show it, so the amount was chosen by how well models follow two
-people whom they never saw (figures in docs/training.md).
+The input of the articulation model is phones, without their loudness. The amount by which the mouth opens wider differs
+between faces. The tracked speaker reads commands at a constant level, so the amount cannot be learned from him. It was
+chosen by how well models follow two unseen people (figures in docs/training.md).
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from ...performance.lip_contact import opening
 from .. import FPS
 
 OPENING_GAIN = 0.2  # decibels of opening for each decibel of level
-DELAY = 0.03  # seconds by which the opening follows the level, from the centre of its window
-SMOOTHING = 0.04  # seconds, standard deviation of the average over time
+DELAY = 0.03  # seconds by which the opening follows the level at the centre of its window
+SMOOTHING = 0.04  # seconds: standard deviation of the Gaussian average over time
 DYNAMIC_RANGE = 40.0  # decibels below the 98th percentile at which the level is cut off
 LEVEL_LIMITS = -20.0, 10.0  # decibels relative to the clip's mean
-OPEN_SHARE = 0.15  # of the clip's 95th percentile of aperture: a mouth that is open further counts as speaking
+OPEN_SHARE = 0.15  # of the 95th percentile of the clip's aperture: frames with a wider mouth count as speech
 OPENING_CHANNELS = [
     i for i, c in enumerate(CHANNELS) if c.startswith(("jawOpen", "mouthClose", "mouthLowerDown", "mouthUpperUp"))
 ]
