@@ -88,7 +88,7 @@ def print_part(part: str, report: Report) -> None:
     """Print one part, a figure a line."""
     print(part)
     for name, figure in report.items():
-        print(f"  {name:32}{formatted(figure)}", flush=True)
+        print(f"  {name:38} {formatted(figure)}", flush=True)
 
 
 def write_json(report: dict[str, Report], path: Path) -> None:

@@ -250,7 +250,7 @@ def _evenly(clips: list[Clip], per_speaker: int) -> list[Clip]:
     return chosen
 
 
-def ablation_table(runner: Runner, data: Path, limit: int = 40, per_actor: int = 40) -> dict[str, Report]:
+def ablation_table(runner: Runner, data: Path, limit: int = 40, per_actor: int = 25) -> dict[str, Report]:
     """Score the checkpoint with each of its parts switched off.
 
     Args:

@@ -7,6 +7,7 @@ curves move the project's head through its own table for ARKit.
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -77,7 +78,9 @@ def compare(clips: list[Clip], people: bool, tool: Callable[[Clip, FloatArray], 
     """
     lips = [(clip, audio, tool(clip, audio)) for clip, audio in ((c, load_16k(c.audio)) for c in clips)]
     results = [match_extrema(required(clip.lips)[:, 0], shown[:, 0]) for clip, _, shown in lips]
-    return lip_summary([match_lips(*each) for each in lips], people) | misalignment_summary(results, people)
+    # The people are scored as in `people_scores`, where their phones are unknown.
+    matches = [match_lips(replace(clip, phones=None) if people else clip, audio, shown) for clip, audio, shown in lips]
+    return lip_summary(matches, people) | misalignment_summary(results, people)
 
 
 def comparison_scores(runner: Runner, data: Path) -> Report:

@@ -54,6 +54,8 @@ def loud_span(audio: FloatArray, frames: int) -> BoolArray:
 def match_lips(clip: Clip, audio: FloatArray, predicted: FloatArray) -> LipMatch:
     """Compare lips with the tracked ones of a clip.
 
+    Speech is from the first to the last phone, or by `loud_span` if the times of the phones are unknown.
+
     Args:
         clip: A clip with tracked lips.
         audio: (N,) its speech at 16 kHz.
@@ -63,7 +65,12 @@ def match_lips(clip: Clip, audio: FloatArray, predicted: FloatArray) -> LipMatch
     frames = min(len(truth), len(audio) * FPS // SAMPLE_RATE)
     truth, times = truth[:frames], np.arange(frames) / FPS
     tracked = np.ones(frames, bool) if clip.valid is None else clip.valid[:frames]
-    speech = tracked & loud_span(audio, frames)
+    if clip.phones is None:
+        speech = loud_span(audio, frames)
+    else:
+        start, end = metrics.speech_span(clip.phones)
+        speech = (times >= start - 1 / FPS) & (times <= end + 1 / FPS)
+    speech &= tracked
 
     def r(column: int, inside: BoolArray, lag_ms: float = 0.0) -> float:
         curve = np.interp(times + lag_ms / 1000, np.arange(len(predicted)) / FPS, predicted[:, column])

@@ -33,9 +33,13 @@ VISEMES = {
     "front": "i ɪ e ɛ eɪ ə ɝ",
 }
 VISEME_OF = {symbol: viseme for viseme, symbols in VISEMES.items() for symbol in symbols.split()}
-# Channels that mean the same to the tracker and to the rig. With more of them the reader gains on the known speaker
-# (.51 -> .58) and reads no one else better.
-CHANNELS = [arkit.CHANNELS.index(c) for c in ("jawOpen", "mouthFunnel", "mouthPucker")]
+# Mouth channels that the tracker follows and the rig has; it says little of others (mouthClose, cheeks). Without those
+# of the lips the reader reads less of the truth, of the known speaker and of others.
+CHANNELS = [
+    i
+    for i, c in enumerate(arkit.CHANNELS)
+    if c.startswith(("jawOpen", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthLowerDown", "mouthUpperUp"))
+]
 OFFSETS = np.arange(-3, 4) / FPS  # seconds from the middle of a phone at which the curves are read
 WEIGHT_DECAY = 0.03
 

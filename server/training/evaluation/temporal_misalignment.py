@@ -30,7 +30,7 @@ from .spread import Report, Spread
 
 RATE = 100  # Hz of the curves that are aligned
 SMOOTHING = 0.04  # seconds, standard deviation: shorter than a closure
-PROMINENCE = 0.5  # of an extremum, in standard deviations of its curve
+PROMINENCE = 0.25  # of an extremum, in standard deviations of its curve
 MAX_WARP = 0.25  # seconds, the width of the band of the warping path to either side; a syllable is no further
 JOIN_TOLERANCE = 0.02  # seconds; a path joins samples one by one, and passes a flat extremum nearby
 

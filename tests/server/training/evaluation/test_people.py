@@ -1,5 +1,6 @@
 """Lips of tracked people, on made-up curves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,15 @@ def test_speech_is_scored_apart_from_silence(lips):
     predicted[52:] = predicted[51:52]  # wrong where nobody speaks
     match = match_lips(person(lips), speech(20, 50), predicted)
     assert match.speech == pytest.approx(1) and match.whole < 0.95
+
+
+def test_speech_is_between_the_phones_where_they_are_known(lips):
+    predicted = lips.copy()
+    predicted[:10] = 0
+    known = replace(person(lips), phones=[("", 0.0, 0.8), ("ɑ", 0.8, 2.0), ("", 2.0, 3.0)])
+    loud_everywhere = speech(0, 74)
+    assert match_lips(person(lips), loud_everywhere, predicted).speech < 0.99
+    assert match_lips(known, loud_everywhere, predicted).speech == pytest.approx(1)
 
 
 def test_frames_that_were_not_tracked_do_not_count(lips):
