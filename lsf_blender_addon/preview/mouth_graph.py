@@ -1,4 +1,4 @@
-"""How far the mouth opens, drawn over the waveforms of the sequencer: does the mouth move when the voice does?
+"""Draws how far the mouth opens over the waveforms of the sequencer, to compare the motion with the voice.
 
 It is off until its button is pressed. The graph of a line is computed once, from the prediction stored with its Action;
 the draw handler adds a few triangles per frame of the line to the waveforms that Blender draws.

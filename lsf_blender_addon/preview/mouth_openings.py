@@ -23,7 +23,8 @@ class MouthOpening(NamedTuple):
     opening: NDArray[np.float32]
 
 
-CacheKey = tuple[str, str, int, bytes]  # names of Action and strip, first frame, first bytes of the stored motion
+# Names of Action and strip, first frame, last bytes of the stored motion: it ends with a checksum, as zlib writes it.
+CacheKey = tuple[str, str, int, bytes]
 _cache: dict[CacheKey, MouthOpening] = {}
 
 
@@ -38,7 +39,7 @@ def openings_by_strip(scene: bpy.types.Scene) -> dict[str, MouthOpening]:
         kept = action.get(store.PROPERTY)
         if kept is None or kept.get("scene") != scene.name:
             continue
-        key = action.name, kept.get("strip"), kept.get("first_frame"), bytes(kept["motion"]["bytes"][:64])
+        key = action.name, kept.get("strip"), kept.get("first_frame"), bytes(kept["motion"]["bytes"][-64:])
         opening = _cache.get(key) or _measure(action)
         if opening is not None:
             used[key] = found[kept["strip"]] = opening

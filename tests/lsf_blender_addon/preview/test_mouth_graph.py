@@ -30,6 +30,36 @@ def test_the_graph_is_the_predicted_opening(addon, add_strip, clicks, monkeypatc
     assert mouth_openings.openings_by_strip(scene)["line"][1] is not opening
 
 
+def test_a_new_end_of_a_long_line_is_measured_again(addon, blank):
+    """Only Current Range may change the last frames alone; the stored bytes begin as before."""
+    rng, frames = np.random.default_rng(0), 20000
+    motion = np.cumsum(rng.normal(0, 0.01, (frames, 2)), 0).astype(np.float32) % 1
+    offsets = np.zeros((2, 20, 3), np.float32)
+    offsets[1, lips.LOWER, 2] = -10
+    kept = store.Prediction(
+        "line",
+        bpy.context.scene.name,
+        24.0,
+        1,
+        ("jawOpen", "lower"),
+        motion,
+        0 * motion,
+        (),
+        motion[:, :0],
+        1.0,
+        0,
+        offsets,
+    )
+    action = bpy.data.actions.new("LSF · line")
+    store.store(action, kept)
+    before = mouth_openings.openings_by_strip(bpy.context.scene)["line"].opening
+    motion = motion.copy()
+    motion[-20:, 1] = 0
+    store.store(action, store.Prediction(**{**kept.__dict__, "motion": motion}))
+    after = mouth_openings.openings_by_strip(bpy.context.scene)["line"].opening
+    assert np.abs(after[-20:]).max() < 1e-3 < np.abs(before[-20:]).max()
+
+
 def test_the_graph_is_off_until_the_button_is_pressed(addon):
     assert not mouth_graph.is_shown()
     if not bpy.app.background:
