@@ -87,6 +87,9 @@ def write(
         motion: (F, n) values, one row a scene frame from line.first_frame + offset on.
         keying: How motion becomes keys.
         offset: Frames by which the curves are later than the line.
+
+    Returns:
+        The line's Action.
     """
     keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
     action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
@@ -103,7 +106,7 @@ def write(
     gone = before.difference(paths)
     for key in keys.key_blocks:
         if value_path(key.name) in gone:
-            key.value = 0.0  # it has no curve any more, and would keep its last value
+            key.value = 0.0  # it has no curve any more and would keep its last value
     action[MARK] = {
         "name": action.name,
         "strip": line.strip,

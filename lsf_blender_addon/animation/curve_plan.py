@@ -1,4 +1,4 @@
-"""From a prediction to the curves of the speech: the one way, for a new line and for sliders that move. No bpy."""
+"""Plans the curves of the speech from a prediction, for a new line and after a slider was moved. No bpy."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Keying:
 
 @dataclass(frozen=True)
 class CurvePlan:
-    """The curves of n shape keys."""
+    """The curves of n shape keys, for F frames."""
 
     names: list[str]  # n names of shape keys
     motion: NDArray[np.float32]  # (F, n) values, one row a frame

@@ -1,4 +1,4 @@
-"""From a value on every frame to few Bézier keys that an artist can edit, within an error bound. No bpy.
+"""Reduces a value on every frame to a few Bézier keys that an artist can edit, within an error bound. No bpy.
 
 All curves of a line are reduced at once. Between two keys a curve is the cubic whose handles reach a third of the way
 to the other key: then Blender's Bézier curve is a plain cubic polynomial of time, with no root to find. A key's two
@@ -6,7 +6,7 @@ handles lie on one line, so that curves stay smooth however few keys they have.
 
 The first keys are where they matter to an animator: at the ends, at every prominent extreme, with flat handles, and
 where the lips close. The slopes of the other keys are the least-squares fit to all frames. Where the fit is too far
-off, a key is added at the worst frame, until all frames are within the bound. Lips that meet do so at any bound.
+off, a key is added at the worst frame, until all frames are within the bound. Lips that meet stay closed at any bound.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lets parts of a character that are objects of their own follow the head: drivers from key to key of the same name.
+"""Drivers that make the parts of a character follow the head, from each key to the part's key of the same name.
 
 Each driver copies the head's value, so the head's curves (its takes, its NLA, an artist's changes) are the only ones,
 and move everything. A key of the part that has a driver or a curve of the artist's keeps that instead.

@@ -1,4 +1,4 @@
-"""From the sliders of a line to its curves: the prediction kept on the Action is tweaked and written again."""
+"""Writes the curves of a line again after a slider was moved, from the prediction that its Action keeps."""
 
 from dataclasses import replace
 
@@ -86,10 +86,10 @@ def refresh_all(mesh: bpy.types.Mesh) -> None:
 
 
 def refresh(action: bpy.types.Action, keep: bool = True) -> None:
-    """Write the Action's curves again, as its sliders are now; quick.
+    """Write the Action's curves again with the present values of its sliders; quick.
 
-    An Action that is not ours any more, is linked, or has lost its prediction, is left alone. Curves that the artist
-    has moved in time all together stay there.
+    An Action that is the artist's, is linked, or has lost its prediction is not changed. If the artist has moved all
+    curves in time, they stay at their new frames.
 
     Args:
         action: A generated Action.

@@ -1,1 +1,1 @@
-"""What runs for a press of a button: requests to the server and what becomes of their results."""
+"""Runs the server's jobs and writes their results: curves of a line, landmarks, an emotion read from words."""

@@ -16,10 +16,10 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
 
     Args:
         plan: What is to be written.
-        as_take: Whether the line keeps the plan's prediction, and what it had before, as takes.
+        as_take: Whether the prediction, and the earlier one of the line, are kept as takes.
 
     Returns:
-        What the artist is told.
+        The result line for the artist.
     """
     objects = [bpy.data.objects[name] for name in plan.objects]
     nod = face_of(objects[0]).nod
@@ -28,6 +28,7 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
 
 
 def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> str:
+    """Write the plan to the character's objects, the head first; return the result line."""
     head, mesh, speech = objects[0], mesh_of(objects[0]), plan.speech
     shape_keys.write(head, plan.head)
     earlier = actions.existing(mesh, plan.line.strip, plan.line.scene)

@@ -1,4 +1,4 @@
-"""The jobs of one press of a button, which run one after the other. Touches no Blender data."""
+"""The jobs that one button has started, which run one after the other. Touches no Blender data."""
 
 import time
 import traceback
@@ -25,7 +25,7 @@ class Item:
         start: Reads what is needed from the file and starts the work, when the item's turn comes. May raise UserError.
         state: What the work is doing.
         error: Why it failed, a sentence.
-        work: What `start` has returned.
+        work: What `start` has returned; None before the item's turn.
         blocked: What the result waits for before it can be written; empty for nothing.
     """
 
@@ -55,7 +55,7 @@ class Batch:
 
     Attributes:
         items: In the order in which they run.
-        waits: What writing waits for, or that it is at work; shown when all items have ended.
+        waits: What is shown when all items have ended: what writing waits for, or that it is running.
 
     Args:
         items: In the order in which they run.
@@ -108,7 +108,7 @@ class Batch:
         return doing if len(self.items) == 1 else f"{self.items.index(item) + 1} of {len(self.items)}: {item.name}"
 
     def poll(self) -> None:
-        """Take what has happened since the last call, and start the next item."""
+        """Update the running item, or start the next one. Returns at once."""
         item = self.active
         if item is None:
             return

@@ -1,4 +1,4 @@
-"""Plans what is kept of the server's findings about a face: its landmarks, those in doubt, and its parts. No bpy."""
+"""Plans what the head keeps of a result: landmarks, which of them are doubtful, and parts of the face. No bpy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from ..scene.snapshots import Character
 
 @dataclass(frozen=True)
 class FacePlan:
-    """What is to be kept with the head."""
+    """What is to be stored with the head."""
 
     landmarks: dict[int, SurfacePoint]  # by index, on the head's surface
     doubtful: frozenset[int]  # landmarks that the artist should check

@@ -1,4 +1,4 @@
-"""One press of Generate, from the sound of a strip to the server's result. Touches no Blender data."""
+"""A `generate` job, from reading the sound of a strip to the server's result. Touches no Blender data."""
 
 import tempfile
 import threading
@@ -19,8 +19,8 @@ class Generation:
     """A `generate` job: a thread reads the sound and sends the request. Call `poll` from Blender's main thread.
 
     Attributes:
-        character: Whom the line is for.
-        line: The sound.
+        character: Head and parts that speak the line.
+        line: The sound, and its frames.
         span: First and last scene frame of the part that is wanted; None: the whole line.
         state: What the job is doing.
         fraction: Progress, 0 to 1.
@@ -29,9 +29,9 @@ class Generation:
         job: The server's job, once the sound is read. It has the result when `state` is DONE.
 
     Args:
-        client: What talks to the server.
-        character: Whom the line is for.
-        line: The sound.
+        client: The connection to the server.
+        character: Head and parts that speak the line.
+        line: The sound, and its frames.
         overrides: The settings of docs/protocol.md that do not follow from the line: temperature, seed, layers …
         control: Arrays of the request beside mesh and sound.
         span: First and last scene frame of the part that is wanted; None: the whole line.
@@ -64,14 +64,14 @@ class Generation:
         return time.monotonic() - self.started
 
     def cancel(self) -> None:
-        """End the job; at once for Blender, within a second on the server, which is killed if it does not stop."""
-        if self.state is State.DONE or not self.state.ended:  # a result that was not written yet, too
+        """End the job: at once for Blender, within a second on the server, which is killed if it does not stop."""
+        if self.state is State.DONE or not self.state.ended:  # a result that was not written yet is discarded, too
             self._end(State.CANCELLED)
             if self.job is not None:
                 self._client.cancel(self.job)
 
     def poll(self) -> State:
-        """Take what has happened since the last call. Returns at once."""
+        """Update the state from the server's messages since the last call. Returns at once."""
         self._client.drain()  # the job's own fields say all of it
         job = self.job
         if self.state.ended:
@@ -125,7 +125,7 @@ class Generation:
         return name not in job.arrays or job.arrays[name].shape == shape
 
     def _end(self, state: State, error: str = "") -> None:
-        """Set how it ended, and remove the folder of an unpacked sound if it is not being read."""
+        """Set the final state, and remove the folder of an unpacked sound if nothing reads it."""
         self.state, self.error = state, error
         if not self._reader.is_alive():
             self._folder.cleanup()
@@ -146,5 +146,5 @@ class Generation:
                 {**header, **self.character.header(), "settings": self._settings},
                 arrays | self.character.arrays() | self._control,
             )
-            if self.state is State.CANCELLED:  # in between
+            if self.state is State.CANCELLED:  # while the request was sent
                 self._client.cancel(self.job)

@@ -29,12 +29,12 @@ def match_head_by_name(line: str, heads: list[str]) -> str | None:
     Returns:
         One of `heads`; None if none matches, or several match equally well.
     """
-    said = set(words(line))
+    line_words = set(words(line))
     ranks: dict[str, tuple[int, bool, int]] = {}
     for head in heads:
         all_words = set(words(head))
         own = {word for word in all_words - COMMON if not word.isdigit()} or all_words
-        if own and own <= said:
+        if own and own <= line_words:
             ranks[head] = len(own), bool(HEADS & all_words), -len(all_words)
     best = [head for head, rank in ranks.items() if rank == max(ranks.values())]
     return best[0] if len(best) == 1 else None

@@ -22,14 +22,14 @@ from ..scene.snapshots import Character, Line
 from . import face_plan
 from .face_plan import FacePlan
 
-NOISE = 0.01  # a channel that never exceeds this value is one that the model does not know, as eyeLook…: it is still
+NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What the server answered to a request, and what was asked for."""
+    """What the server has answered, and the parts of the request that are needed to write it."""
 
     header: dict[str, Any]  # see docs/protocol.md
     arrays: dict[str, NDArray[Any]]
@@ -46,10 +46,10 @@ class LineState:
     line: Line  # at the place where its strip is
     head: MeshState
     parts: tuple[MeshState, ...] = ()  # in the order of the character's members
-    earlier: Prediction | None = None  # of the same line
+    earlier: Prediction | None = None  # of the same line, from an earlier run
     sliders: Sliders = field(default_factory=Sliders)
     layer_keys: frozenset[str] = frozenset()  # shape keys that layers move on any line: speech leaves them alone
-    has_head_target: bool = False  # whether an object or bone was chosen that is to nod
+    has_head_target: bool = False  # whether an object or bone was chosen for the head motion
 
 
 @dataclass(frozen=True)
@@ -63,22 +63,22 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class HeadMotionPlan:
-    """How the head nods."""
+    """The head motion of a line."""
 
     angles: Floats  # (F, 3) radians, Euler XYZ for a face along -Y
-    landmarks68: Floats  # (68, 3) in world axes: how this face stands
+    landmarks68: Floats  # (68, 3) in world axes: they tell which way the face looks
 
 
 @dataclass(frozen=True)
 class Message:
-    """What the artist is told; between its parts stands what only the written file can tell."""
+    """The result line for the artist, in three parts; between them comes what is known only after writing."""
 
     start: str
     parts: str
     end: str
 
     def text(self, curves: str, placement: str) -> str:
-        """The whole message.
+        """Return the whole line.
 
         Args:
             curves: How many keys there are, and how exact they are.
@@ -116,11 +116,14 @@ def plan(
         character: The character as it was sent to the server.
         result: The server's answer, complete as the protocol promises.
         state: The file as it is now.
-        with_layers: Whether layers that the result has are written too, where they do not go with the speech.
+        with_layers: Whether the result's layers are written too.
         iface: Translates the message to the artist.
 
+    Returns:
+        What to write, for `apply_line.apply`.
+
     Raises:
-        UserError: The result does not fit the file any more, or there would be nothing to see.
+        UserError: The result does not fit the file any more, or no curve would be visible.
     """
     new = predicted(result, state.line)
     prediction = store.rounded(_in_span(new, state.earlier, result.span))
@@ -250,13 +253,14 @@ def _layers(layered: LayeredMotion, animated: list[int], motion: Floats) -> list
 
 
 def _head_motion(result: Result, state: LineState) -> HeadMotionPlan | None:
+    """The head motion; None if the result has none, or nothing was chosen to get it."""
     if "head" not in result.arrays or not state.has_head_target:
         return None
     return HeadMotionPlan(result.arrays["head"][: state.line.frames], result.arrays["landmarks68"])
 
 
 def _check_animated(head: str, keys: KeyPlan) -> None:
-    """Raise UserError where no curve would be seen on the head of this name."""
+    """Raise UserError if no curve would be visible on the head of this name."""
     if keys.driven and not keys.animated:
         raise UserError(
             f'Drivers move the shape keys of "{head}" ({listed(keys.driven)}) and would overrule '
@@ -274,6 +278,7 @@ def _message(
     parts: list[PartPlan],
     iface: Callable[[str], str],
 ) -> Message:
+    """The result line for a motion of so many frames; `iface` translates it."""
     span, rig, seconds = result.span, character.rig, f"{result.seconds:.1f}"
     if span:
         start = iface("frames {first} to {last} anew, {seconds} s").format(first=span[0], last=span[1], seconds=seconds)

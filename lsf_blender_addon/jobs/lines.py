@@ -38,7 +38,10 @@ def start_generation(
         parts: The objects that go with it, and their kinds (see scene/parts.py).
         scene: The scene of the strip.
         strip: A sound strip.
-        overrides: Settings of docs/protocol.md that take the place of those in the panel.
+        overrides: Settings of docs/protocol.md that replace those in the panel.
+
+    Returns:
+        The running job.
 
     Raises:
         UserError: Something is missing, or the head cannot take the line.
@@ -64,14 +67,14 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
 
     Args:
         generation: Its state is DONE.
-        as_take: Whether the line keeps this result, and what it had before, as takes.
-        with_layers: Whether layers of the result are written too.
+        as_take: Whether the result, and the earlier one of the line, are kept as takes.
+        with_layers: Whether the result's layers are written too.
 
     Returns:
-        What the artist is told.
+        The result line for the artist.
 
     Raises:
-        UserError: The file has changed meanwhile so that the result does not fit. Nothing was written then.
+        UserError: The file has changed meanwhile, so that the result does not fit. Nothing was written.
     """
     objects = character.find_objects(generation.character)
     line = strips.relocated(generation.line)
@@ -96,13 +99,13 @@ def disabled_reason_apply(work: Generation | ServerWork) -> str:
 
 
 def _scene_of(settings: "LSF_PG_settings") -> bpy.types.Scene:
-    """The scene that the settings are kept with."""
+    """The scene that the settings belong to."""
     assert isinstance(settings.id_data, bpy.types.Scene)
     return settings.id_data
 
 
 def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
-    """What a plan for this line needs to know of the file; the head is the first of the objects."""
+    """Read what a plan for this line depends on; the head is the first of the objects."""
     head, *parts = objects
     mesh = mesh_of(head)
     action = actions.existing(mesh, line.strip, line.scene)

@@ -1,4 +1,4 @@
-"""One search of the server for the face of a character. Touches no Blender data."""
+"""A `prepare_face` job: the server finds the face of a character. Touches no Blender data."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .server_job import ServerWork
 
 
 class FaceFinding(ServerWork):
-    """A `prepare_face` job, see docs/protocol.md."""
+    """The search for the landmarks and parts of a character, see docs/protocol.md."""
 
     def __init__(self, client: Client, character: Character) -> None:
         self.character = character

@@ -1,4 +1,4 @@
-"""The emotion that a direction in words asks for, as the server reads it. Touches no Blender data."""
+"""A `read_emotion` job: the server reads an emotion from a direction in words. Touches no Blender data."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from .server_job import ServerWork
 
 
 class DirectionReading(ServerWork):
-    """A `read_emotion` job, see docs/protocol.md."""
+    """The emotion of a text, such as "angry, but holding back", see docs/protocol.md."""
 
     def __init__(self, client: Client, direction: str) -> None:
         super().__init__(client, "read_emotion", {"text": direction}, {})

@@ -1,4 +1,4 @@
-"""One job for the server, and what became of it. Touches no Blender data."""
+"""Base class of the server's jobs that need nothing but a request. Touches no Blender data."""
 
 from ..client.jobs import Client, State
 from ..client.process import DAMAGED
@@ -7,10 +7,10 @@ from ..scene.snapshots import Character
 
 
 class ServerWork:
-    """A job that needs nothing but a request. Call `poll` from Blender's main thread.
+    """A job that sends its request at once. Call `poll` from Blender's main thread.
 
     Attributes:
-        character: Whose face it is about, if anybody's.
+        character: The character whose face is searched; None for jobs without a face.
         state: What the job is doing.
         error: Why it failed, a sentence.
         job: The job, which has the result when `state` is DONE.
@@ -34,12 +34,12 @@ class ServerWork:
         return self.job.text
 
     def cancel(self) -> None:
-        """End the job; at once for Blender, within a second on the server."""
+        """End the job: at once for Blender, within a second on the server."""
         self.state = State.CANCELLED
         self._client.cancel(self.job)
 
     def poll(self) -> State:
-        """Take what has happened since the last call. Returns at once."""
+        """Update the state from the server's messages since the last call. Returns at once."""
         self._client.drain()  # the job's own fields say all of it
         if not self.state.ended:
             self.state, self.error = self.job.state, self.job.error
@@ -48,5 +48,5 @@ class ServerWork:
         return self.state
 
     def is_valid(self) -> bool:
-        """Whether the result is what the protocol promises."""
+        """Whether the result is complete and has the shapes that docs/protocol.md promises."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What lives as long as the add-on is enabled: the client with its server, the running batch, the last message.
+"""State that lives as long as the add-on is enabled: the client with its server, the running batch, the last message.
 
 Kept outside Blender's data, so that undo and file loading do not touch it.
 """

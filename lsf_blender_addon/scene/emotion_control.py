@@ -49,6 +49,7 @@ def read(
     times = first_frame + np.arange(-margin, frames + margin)
 
     def sampled(name: str, value: float) -> NDArray[np.float64]:
+        """Return a property at `times`: its curve, or its value (given here) if it is not keyed."""
         curve = curves.get(name)
         return np.array([curve.evaluate(time) for time in times]) if curve else np.full(len(times), float(value))
 
