@@ -69,6 +69,9 @@ def shots_of(language: str, other: bpy.types.Object):
         settings.head, other.lsf.own_keys = other, way
         yield from shot_of_sidebar(f"{language}_own_keys_{way.lower()}")
     settings.head = head()
+    yield from generate(bpy.ops.lsf.generate)
+    stage.show_panels("keys", "take", others=False)
+    yield from shot_of_sidebar(f"{language}_result")
     stage.show_panels()
     press(bpy.ops.lsf.edit_landmarks)
     yield from shot(f"{language}_editing")
