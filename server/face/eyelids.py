@@ -26,6 +26,7 @@ MIN_HEIGHT = 0.35  # of an opening over its width: the networks detect eyes on c
 # Greatest height of a hole: the sum of these multiples of the height and the width of the eye's landmarks.
 HOLE_HEIGHTS, HOLE_WIDTHS = 1.8, 0.15
 MIN_HOLE_AREA, MAX_HOLE_AREA = 0.25, 1.6  # over that of an ellipse through the landmarks
+MIN_SHARE, MAX_SHARE = 0.1, 0.9  # of the way between the corners: the limits of the points on the lids
 MAX_CORNER_SHIFT = 0.25  # share of the eye's width by which a corner may be corrected
 CANTHUS = 0.1  # share of the eye's width by which the inner corner lies beyond the end of the opening
 
@@ -52,6 +53,8 @@ def _lid_borders(target: TargetMesh, landmarks: FloatArray, inner: int) -> Float
     """Return corners and lid points (6, 3) of one eye, None if no opening shows; `inner` is the inner corner."""
     flat = landmarks[:, [0, 2]]
     width, height = np.ptp(flat, axis=0)
+    if width <= 0:  # an artist placed both corners at one point
+        return None
     height = max(height, MIN_HEIGHT * width)
     centre, size = bounding_box_centre(flat), VIEW_SIZE * width
     view = render(target.vertices, target.triangles[target.skin], target.normals, centre, size, PIXELS)
@@ -115,7 +118,7 @@ def _border_points(
     places[0], places[3] = ends
     for k, last in ((1, 0), (2, 0), (4, -1), (5, -1)):  # rows go down: the first one of a column is the upper lid
         share = (flat[k, 0] - flat[0, 0]) / (flat[3, 0] - flat[0, 0])
-        column = columns[0] + int(np.clip(share, 0.1, 0.9) * (columns[-1] - columns[0]))
+        column = columns[0] + int(np.clip(share, MIN_SHARE, MAX_SHARE) * (columns[-1] - columns[0]))
         rows = np.flatnonzero(hole[:, column])
         if not len(rows):
             return None

@@ -35,6 +35,9 @@ NOSE_SEARCH = 0.07  # radius around the predicted nose tip, as a share of the fa
 LIP_CORRECTIONS = ((48, 60, 0.5), (54, 64, 0.5), (51, 62, 0.4))
 WINDOW_RATIO = 1.6  # between the sizes of the first windows; the networks know faces that fill 1/3 to 1 of a window
 MIN_WINDOW = 0.07  # side of the smallest window over the mesh's height
+MAX_WINDOW = 1.5  # limit of the side of the largest window over the mesh's height
+WINDOW_MARGIN = 0.02  # between the tops of window and mesh, as a share of the window's side
+MIN_PROPORTION = 0.2  # height of a flat mesh, as a share of its largest extent, that is assumed at least
 FOLLOW_ROUNDS, MOUTH_ROUNDS = 3, 2  # predictions that a window follows
 FOLLOW_ZOOM = 1.6  # side of a window over the landmarks' extent while it follows them
 FINAL_ZOOMS = (1.35, 1.6, 1.9)  # over which the predictions for a face must agree
@@ -137,15 +140,14 @@ class LandmarkDetector:
         return points
 
     def initial_windows(self) -> list[Window]:
-        """Return squares of growing size that hang from the top of the mesh, over its middle there."""
+        """Return squares of growing size from the top of the mesh down, centred sideways on the vertices in each."""
         used = self.vertices[np.unique(self.triangles)]
-        top, height = used[:, 2].max(), max(np.ptp(used[:, 2]), 0.2 * np.ptp(used, axis=0).max())
-        widest = 1.5 * max(height, min(np.ptp(used[:, 0]), height))
+        top, height = used[:, 2].max(), max(np.ptp(used[:, 2]), MIN_PROPORTION * np.ptp(used, axis=0).max())
         size, windows = MIN_WINDOW * height, []
-        while size < widest:
+        while size < MAX_WINDOW * height:
             slab = used[used[:, 2] > top - size, 0]
             middle = (np.percentile(slab, 2) + np.percentile(slab, 98)) / 2
-            windows.append((np.array([middle, top - 0.5 * size + 0.02 * size]), size))
+            windows.append((np.array([middle, top - 0.5 * size + WINDOW_MARGIN * size]), size))
             size *= WINDOW_RATIO
         return windows
 

@@ -41,6 +41,16 @@ def test_corners_and_lids_are_detected_where_the_landmarks_were_off(skin):
     np.testing.assert_array_equal(found[~seen], off[~seen])
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_eye_whose_landmarks_coincide_is_left_as_it_is(skin):
+    vertices, triangles, landmarks = skin
+    placed = landmarks.astype(float)
+    placed[EYE_LANDMARKS[0]] = placed[36]
+    found, seen = detect_eyelids(target(vertices, triangles), placed)
+    assert not seen[EYE_LANDMARKS[0]].any() and seen[EYE_LANDMARKS[1]].all()
+    np.testing.assert_array_equal(found[~seen], placed[~seen])
+
+
 def test_closed_and_filled_eyes_show_no_opening(skin):
     vertices, triangles, landmarks = skin
     head = load_head()
