@@ -108,7 +108,7 @@ def write(
     existing = {fcurve.data_path: fcurve for fcurve in fcurves}
     record, transition = load(action), TRANSITION * keying.fps
     ranges = _shifted(edited_ranges(action, transition), moved) if keep else {}
-    # Which generated curves are to be written, and with what; the record of the others stays.
+    # The columns are what is written, by data path; of the unchanged curves, the keys and their record stay.
     protected = {path for path, fcurve in existing.items() if fcurve.lock or path not in record.keys}
     unchanged = record.keys.keys() & protected | (set() if restore_deleted else record.keys.keys() - existing.keys())
     zeros = np.zeros(len(motion), np.float32)
@@ -122,20 +122,14 @@ def write(
     if not moved and not shift(action):
         unchanged |= {path for path in ranges.keys() & columns.keys() if checksums[path] == record.checksums.get(path)}
         columns = {path: values for path, values in columns.items() if path not in unchanged}
-    # The artist's keys are taken out, the generated ones end at the borders around them, and both are put together.
-    artist_keys: dict[str, list[dict[str, Any]]] = {}
-    pinned = np.zeros((len(columns), len(motion)), bool)
-    for k, path in enumerate(columns):
-        if spans := ranges.get(path):
-            artist_keys[path] = _keys_inside(existing[path], spans, moved)
-            pinned[k] = np.isin(first_frame + np.arange(len(motion)), user_edits.borders(spans, transition))
-    reduced = _reduce(columns, names, first_frame, keying, pinned)
+    # The generated keys end at the borders around the artist's keys.
+    borders = {path: user_edits.borders(ranges.get(path, []), transition) for path in columns}
+    reduced = _reduce(columns, names, first_frame, keying, borders)
     written = {path: record.keys[path] for path in unchanged}
     for path, keys in zip(columns, reduced.keys, strict=True):
-        borders = user_edits.borders(ranges.get(path, []), transition)
-        written[path] = keys.without(user_edits.is_between_borders(keys.frames, borders))
-        fcurve = existing.get(path) or fcurves.new(path)
-        _set_keys(fcurve, written[path], artist_keys.get(path, []), keying.bound is None)
+        written[path] = keys.without(user_edits.is_between_borders(keys.frames, borders[path]))
+        artist_keys = _keys_inside(existing[path], ranges[path], moved) if path in ranges else []
+        _set_keys(existing.get(path) or fcurves.new(path), written[path], artist_keys, keying.bound is None)
     checksums = {path: checksums.get(path, record.checksums.get(path, 0)) for path in written}
     automatic = keying.bound is None
     _store(action, Record(written, ranges, checksums, automatic, len(motion), reduced.value_error, reduced.lip_error))
@@ -230,9 +224,9 @@ def _reduce(
     names: list[str],
     first_frame: int,
     keying: Keying,
-    pinned: NDArray[np.bool_],
+    borders: dict[str, list[tuple[int, int]]],
 ) -> key_reduction.ReducedKeys:
-    """Return keys for columns (F,) by data path; pinned (K, F) frames get a key in any case."""
+    """Return keys for columns (F,) by data path; the frames in their borders get a key in any case."""
     if not columns:
         return key_reduction.ReducedKeys([], 0.0, 0.0)
     motion = np.stack(list(columns.values()), 1)
@@ -243,6 +237,8 @@ def _reduce(
     for row, path in enumerate(columns):
         if path in column_of:
             lips[row] = keying.lips[column_of[path]]
+    frames = first_frame + np.arange(len(motion))
+    pinned = np.stack([np.isin(frames, borders[path]) for path in columns])
     return key_reduction.reduce_keys(motion, lips, keying.bound, first_frame, pinned)
 
 

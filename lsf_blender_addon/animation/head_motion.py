@@ -4,6 +4,10 @@ The constraint works on top of the artist's own pose, whatever animates that, an
 No key of the artist is changed, and without the constraint the pose is as it was.
 """
 
+import json
+import zlib
+from typing import NamedTuple
+
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix
@@ -17,6 +21,7 @@ from ..scene.snapshots import Line
 from . import layers
 
 NAME = "LSF head motion"  # of the constraint
+LINES = "lsf_lines"  # custom property on the empty's Action: JSON, where each line was written last, see _LineKeys
 RIGHT_EYE, LEFT_EYE, NOSE_BRIDGE, CHIN = 36, 45, 27, 8  # of the 68 landmarks
 
 
@@ -51,6 +56,8 @@ def write(
 ) -> None:
     """Write the head motion of a line; keys of other lines stay.
 
+    If the line has moved since it was written, its earlier keys are removed, unless they were changed meanwhile.
+
     Args:
         target: An armature, or another object, which then rotates itself.
         bone: Name of the armature's bone.
@@ -72,9 +79,20 @@ def write(
         compat.object_fcurves(action)
         compat.assign_object_action(data, action)
     fcurves = compat.object_fcurves(action)
-    for axis in range(3):
-        fcurve = fcurves.find("rotation_euler", index=axis) or fcurves.new("rotation_euler", index=axis)
-        _replace_keys(fcurve, line.first_frame, rotations[:, axis])
+    curves = [
+        fcurves.find("rotation_euler", index=axis) or fcurves.new("rotation_euler", index=axis) for axis in range(3)
+    ]
+    written, name = _load_lines(action), f"{line.scene}\n{line.strip}"
+    earlier = written.get(name)
+    if earlier is not None and _checksum(curves, earlier.first_frame, earlier.frames) == earlier.checksum:
+        for fcurve in curves:
+            _replace_keys(fcurve, earlier.first_frame, earlier.frames, np.zeros((0, 2)))
+    for fcurve, values in zip(curves, rotations.T, strict=True):
+        frames, kept = layers.without_level_keys(values)
+        _replace_keys(fcurve, line.first_frame, len(values), np.stack((line.first_frame + frames, kept), 1))
+    checksum = _checksum(curves, line.first_frame, len(motion))
+    written[name] = _LineKeys(line.first_frame, len(motion), checksum)
+    action[LINES] = json.dumps(written)
 
 
 def remove(target: bpy.types.Object, bone: str) -> None:
@@ -140,17 +158,50 @@ def _collection_for_empty(target: bpy.types.Object) -> bpy.types.Collection:
     return next(local, active_scene(bpy.context).collection)
 
 
-def _replace_keys(fcurve: bpy.types.FCurve, first_frame: int, values: NDArray[np.floating]) -> None:
-    """Give the curve these values (F,) from first_frame on; its keys outside of these frames stay."""
-    points = fcurve.keyframe_points
-    numbers = np.empty(2 * len(points), np.float32)
-    points.foreach_get("co", numbers)
-    co = numbers.reshape(-1, 2)
-    others = co[(co[:, 0] < first_frame - 0.5) | (co[:, 0] > first_frame + len(values) - 0.5)]
-    points.clear()
-    frames, kept = layers.without_level_keys(values)
-    co = np.concatenate((others, np.stack((first_frame + frames, kept), 1)))
+class _LineKeys(NamedTuple):
+    """Where a line was written, and a checksum of its keys there."""
+
+    first_frame: int
+    frames: int
+    checksum: int
+
+
+def _load_lines(action: bpy.types.Action) -> dict[str, _LineKeys]:
+    """Return where each line was written, by the names of scene and strip; what cannot be read is left out."""
+    try:
+        return {name: _LineKeys(*map(int, numbers)) for name, numbers in json.loads(action.get(LINES, "{}")).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _checksum(curves: list[bpy.types.FCurve], first_frame: int, count: int) -> int:
+    """Return a checksum of the keys of these curves in so many frames from first_frame on."""
+    checksum = 0
+    for fcurve in curves:
+        co = _coordinates(fcurve)
+        checksum = zlib.crc32(co[_is_inside(co, first_frame, count)].tobytes(), checksum)
+    return checksum
+
+
+def _replace_keys(fcurve: bpy.types.FCurve, first_frame: int, count: int, keys: NDArray[np.floating]) -> None:
+    """Replace the keys in so many frames from first_frame on by keys (n, 2), frames and values; the others stay."""
+    co = _coordinates(fcurve)
+    co = np.concatenate((co[~_is_inside(co, first_frame, count)], keys))
     co = np.ascontiguousarray(co[np.argsort(co[:, 0], kind="stable")], np.float32)
+    points = fcurve.keyframe_points
+    points.clear()
     points.add(len(co))
     points.foreach_set("co", co.ravel())
     fcurve.update()
+
+
+def _coordinates(fcurve: bpy.types.FCurve) -> NDArray[np.float32]:
+    """Return frames and values (N, 2) of a curve's keys."""
+    numbers = np.empty(2 * len(fcurve.keyframe_points), np.float32)
+    fcurve.keyframe_points.foreach_get("co", numbers)
+    return numbers.reshape(-1, 2)
+
+
+def _is_inside(co: NDArray[np.float32], first_frame: int, count: int) -> NDArray[np.bool_]:
+    """Return for each of the keys (N, 2) whether it lies in so many frames from first_frame on, bool (N,)."""
+    return (co[:, 0] >= first_frame - 0.5) & (co[:, 0] <= first_frame + count - 0.5)

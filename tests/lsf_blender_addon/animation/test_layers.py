@@ -1,5 +1,7 @@
 """Layers: blinks, gaze and head motion play beside the artist's own animation and can be thrown away."""
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -202,6 +204,33 @@ def test_lines_share_the_empty_and_keep_each_others_frames(scene, rig):
     head_motion.write(rig, "Bone", line, noise / 2, marks)
     assert len(curve()) == 20 and curve()[10:] != first and curve()[:10] != first
     assert len([obj for obj in bpy.data.objects if obj.type == "EMPTY"]) == 1
+
+
+def test_a_line_that_moves_takes_its_head_motion_along(scene, rig):
+    line, later = (
+        Line(name, scene.name, f"{name}.wav", None, 24.0, first, 10, 0.0, 1.0, 0.0)
+        for name, first in (("a", 1), ("b" * 63, 20))
+    )
+    marks = np.zeros((68, 3))
+    marks[[36, 45, 27, 8]] = (-1, 0, 0), (1, 0, 0), (0, 0, 0), (0, 0, -1)
+    noise = np.random.default_rng(0).normal(0, 0.005, (10, 3))
+
+    def write(line, first):
+        head_motion.write(rig, "Bone", replace(line, first_frame=first), noise * len(line.strip), marks)
+        data = head_motion.find_constraint(rig, "Bone").target.animation_data
+        return compat.fcurves_of(data.action)[0]
+
+    def frames(curve):
+        return {round(point.co.x) for point in curve.keyframe_points}
+
+    write(line, 1)
+    assert frames(write(later, 20)) == {*range(1, 11), *range(20, 30)}
+    assert frames(write(line, 50)) == {*range(20, 30), *range(50, 60)}
+    curve = write(later, 50)
+    assert frames(curve) == {*range(50, 60)}, "in the place of the first line"
+    assert frames(write(line, 80)) == {*range(50, 60), *range(80, 90)}, "whose keys there are not its own any more"
+    curve.keyframe_points[-1].co.y += 0.1
+    assert frames(write(line, 1)) == {*range(1, 11), *range(50, 60), *range(80, 90)}, "the artist has edited them"
 
 
 def test_a_linked_action_of_a_layer_is_refused(scene, tmp_path):
