@@ -1,11 +1,11 @@
 """Plans what the head keeps of a result: landmarks, which of them are doubtful, and parts of the face. No bpy."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..client.wire import Arrays, Header
 from ..scene.landmarks import points
 from ..scene.landmarks.surface import Surface, SurfacePoint
 from ..scene.snapshots import Character
@@ -20,7 +20,7 @@ class FacePlan:
     parts: list[NDArray[np.int32]] | None  # for each member of the character the codes of its vertices, if known
 
 
-def plan(character: Character, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> FacePlan | None:
+def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | None:
     """Plan what is to be kept of a result of `generate` or `prepare_face`, see docs/protocol.md.
 
     Args:

@@ -5,7 +5,6 @@ Values come in and a value goes out, so a plan can be made and tested without Bl
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ..animation import curve_plan, key_plan
 from ..animation.curve_plan import CurvePlan, Sliders
 from ..animation.key_plan import KeyPlan, MeshState, PartPlan
+from ..client.wire import Arrays, Header
 from ..errors import UserError
 from ..prediction import blend, layer_curves, lips, rig_drive, store
 from ..prediction.layer_curves import LayeredMotion
@@ -31,8 +31,8 @@ Floats = NDArray[np.float32]
 class Result:
     """What the server has answered, and the parts of the request that are needed to write it."""
 
-    header: dict[str, Any]  # see docs/protocol.md
-    arrays: dict[str, NDArray[Any]]
+    header: Header  # see docs/protocol.md
+    arrays: Arrays
     temperature: float
     seed: int
     seconds: float  # since the button was pressed
@@ -206,7 +206,7 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _lips(arrays: dict[str, NDArray[Any]]) -> Floats:
+def _lips(arrays: Arrays) -> Floats:
     """(K, L, 3) how far the channels move the lips; L is 0 where the result does not tell."""
     if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
         return np.zeros((len(arrays["basis"]), 0, 3), np.float32)

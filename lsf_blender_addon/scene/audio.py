@@ -4,11 +4,11 @@ import math
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..client.wire import Header
 from ..errors import UserError
 from .snapshots import Line
 
@@ -19,7 +19,7 @@ CHUNK, OVERLAP = 6, 1  # seconds, whole ones so that seeks need no rounding; a c
 SILENCE = 1e-4  # amplitude; below it, sound is not compared
 
 
-def request(line: Line, folder: str) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float32]]]:
     """The part of a request that gives the server a line's sound, see docs/protocol.md.
 
     Args:

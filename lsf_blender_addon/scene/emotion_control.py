@@ -1,13 +1,13 @@
 """The chosen emotion as the server takes it: one for a line, or one for each frame from keys on the timeline."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
-from ..client.wire import EMOTIONS
+from ..client.wire import EMOTIONS, Header
 from .own_properties import settings_of
 from .smoothing import hann_average
 
@@ -24,7 +24,7 @@ def is_keyed(scene: bpy.types.Scene) -> bool:
 
 def read(
     scene: bpy.types.Scene, first_frame: int, frames: int, fps: float
-) -> tuple[dict[str, Any], dict[str, NDArray[np.float32]]]:
+) -> tuple[Header, dict[str, NDArray[np.float32]]]:
     """The part of a request that sets the emotion of a line, see docs/protocol.md.
 
     Args:

@@ -1,18 +1,18 @@
 """Smooth transitions and averages over time. No bpy."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.floating]
 
-def smoothstep(t: NDArray[Any]) -> NDArray[Any]:
+
+def smoothstep(t: Floats) -> Floats:
     """Return the cubic that rises from 0 to 1 with slope 0 at both ends, at t in 0 to 1, any shape."""
-    result: NDArray[Any] = t * t * (3 - 2 * t)
+    result: Floats = t * t * (3 - 2 * t)
     return result
 
 
-def hann_average(values: NDArray[Any], frames: float) -> NDArray[Any]:
+def hann_average(values: Floats, frames: float) -> Floats:
     """Average over time with a Hann window.
 
     Args:

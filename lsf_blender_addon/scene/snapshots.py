@@ -5,11 +5,12 @@ A snapshot holds no reference to Blender data, so a thread may use it, and code 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..client.wire import Arrays, Header
 from ..rigs.mapping import Mapping
 
 AUTOMATIC = -1  # code of a vertex whose part of the face the server finds; see scene/parts.py for the others
@@ -61,13 +62,13 @@ class Character:
         """Names of the R keys whose values the server finds."""
         return self.rig.mapping.solved if self.rig else ()
 
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """The values of a request that are no arrays, see docs/protocol.md."""
         return {"rig_limits": [self.rig.limits[key] for key in self.solved]} if self.rig and self.solved else {}
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """The arrays of a request that describe the mesh, see docs/protocol.md."""
-        arrays: dict[str, NDArray[Any]] = {"vertices": self.vertices, "triangles": self.triangles}
+        arrays: Arrays = {"vertices": self.vertices, "triangles": self.triangles}
         if (self.parts != AUTOMATIC).any():
             arrays["parts"] = self.parts
         if self.landmarks68 is not None:
