@@ -1,4 +1,4 @@
-"""Writes the generated curves into an Action of their own, which plays without taking the place of the artist's.
+"""Writes the generated curves into an Action of their own, which plays beside the artist's Action.
 
 Where it plays:
 - Shape keys without animation get the Action as their active one, ready for the Graph Editor.
@@ -128,7 +128,7 @@ def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action |
 
 
 def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
-    """Move the active, generated Action to a track, and give the artist an empty one above it, whose values are added.
+    """Move the active generated Action to a track, and make an empty Action above it, whose values are added.
 
     Raises:
         UserError: No generated Action is active, or the NLA is turned off or in tweak mode.
@@ -176,9 +176,9 @@ def update_after_rewrite(action: bpy.types.Action, first_frame: int, moved: bool
 
 
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
-    """Those of the keys that the artist's own curves in the active Action animate too, and so decide over."""
+    """Return those of the keys that curves of the artist in the active Action animate, too: these take precedence."""
     data = key_animation(mesh)
-    # An Action that is not replacing only changes what is beneath it.
+    # With another blend type, the artist's Action changes the generated values, but does not replace them.
     if data is None or data.action is None or data.action_blend_type != "REPLACE":
         return []
     active = data.action

@@ -28,7 +28,7 @@ class MeshState:
 
 @dataclass(frozen=True)
 class KeyPlan:
-    """What is to be written to the shape keys of one mesh."""
+    """What is written to the shape keys of one mesh."""
 
     shapes: dict[str, NDArray[np.float32]]  # name: (V, 3) coordinates, of keys that are new or generated earlier
     ranges: dict[str, tuple[float, float]]  # name: least and largest value, of those keys among them that are animated
@@ -40,7 +40,7 @@ class KeyPlan:
 
 @dataclass(frozen=True)
 class PartPlan:
-    """What is to be written to a part, an object whose shape keys follow those of the head."""
+    """What is written to a part: an object whose shape keys follow those of the head."""
 
     object: str  # its name
     keys: KeyPlan

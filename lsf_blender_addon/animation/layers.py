@@ -166,9 +166,10 @@ def _drop(data: bpy.types.AnimData, action: bpy.types.Action | None) -> None:
 
 
 def _place(data: bpy.types.AnimData, action: bpy.types.Action, layer: str) -> None:
-    """Put the Action on the layer's track, or on a second one where its frames are taken."""
+    """Put the Action on the layer's track, or on a second one if its frames are occupied."""
 
     def is_ours(track: bpy.types.NlaTrack) -> bool:
+        """Return whether the track is one of this layer."""
         return nla.is_named(track, TRACKS[layer])
 
     if any(strip.action == action for track in data.nla_tracks if not is_ours(track) for strip in track.strips):

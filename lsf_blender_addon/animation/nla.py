@@ -1,4 +1,4 @@
-"""Tracks and strips of the NLA, as all that is generated uses them. What is on an artist's own track stays there."""
+"""Reads and writes NLA tracks and strips of generated Actions. Strips on the artist's own tracks stay there."""
 
 from collections.abc import Callable, Iterable
 

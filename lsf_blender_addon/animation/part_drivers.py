@@ -22,7 +22,7 @@ def read(part: bpy.types.Object) -> MeshState:
 
 
 def write(plan: PartPlan, head: bpy.types.Object) -> None:
-    """Add the planned keys to the part, and let them follow the head's, which are there."""
+    """Add the planned keys to the part, and let each follow the head's key of the same name, which must exist."""
     part, source = bpy.data.objects[plan.object], shape_keys_of(mesh_of(head))
     shape_keys.write(part, plan.keys)
     keys = shape_keys_of(mesh_of(part))
@@ -44,7 +44,7 @@ def followed_keys(mesh: bpy.types.Mesh) -> set[str]:
 
 
 def targets(data: bpy.types.AnimData) -> dict[str, bpy.types.DriverTarget]:
-    """What our drivers copy: data path on the part, and the driver's target on the head."""
+    """The targets of our drivers on the head, by data path on the part."""
     found = {curve.data_path: _variable(curve) for curve in data.drivers}
     return {path: variable.targets[0] for path, variable in found.items() if variable is not None}
 
@@ -73,6 +73,6 @@ def _animated(mesh: bpy.types.Mesh) -> set[str]:
 
 
 def _keys_of(mesh: bpy.types.Mesh, paths: set[str]) -> set[str]:
-    """Names of the keys whose value one of the data paths leads to."""
+    """Names of the keys whose values these data paths lead to."""
     blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
     return {key.name for key in blocks if value_path(key.name) in paths}

@@ -14,7 +14,7 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 Range = tuple[float, float]
 
-# What Blender's own rounding may change: frames, values, and values of handles.
+# Largest differences that come from Blender's rounding: of frames, values, and values of handles.
 SAME_FRAME, SAME_VALUE, SAME_HANDLE = 0.01, 1e-4, 2e-3
 
 

@@ -1,4 +1,4 @@
-"""A camera in front of the face, wherever it is and whichever way it looks."""
+"""Makes a camera in front of the face, for any position and direction of the head."""
 
 import bpy
 import numpy as np
@@ -12,7 +12,7 @@ FOCAL_LENGTH, SENSOR_WIDTH = 85.0, 36.0  # millimetres: as for a portrait
 FRAMING = 1.4  # height of the picture in heights of the face
 VERTICAL = 0.7  # a face looks up or down if the vertical component of its direction is larger than this
 FACE_SHARE = 0.1  # of the largest offset of all shape keys: a vertex that moves less does not belong to the face
-UNCLEAR = 1e-3  # of the summed areas: with a shorter sum of normals, the surface looks nowhere in particular
+UNCLEAR = 1e-3  # of the summed areas: if the sum of the normals is shorter, the surface has no clear front
 
 
 def create(obj: bpy.types.Object) -> bpy.types.Object:
@@ -48,7 +48,7 @@ def create(obj: bpy.types.Object) -> bpy.types.Object:
 
 
 def _face(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """World positions (N, 3) of what shape keys move, and unit normal (3,) of that surface: -Y where it is unclear."""
+    """World positions (N, 3) of the vertices that shape keys move, and unit normal (3,): -Y if it is unclear."""
     mesh = mesh_of(obj)
     base = meshes.base_vertices(mesh)
     keys = mesh.shape_keys

@@ -92,5 +92,5 @@ def _draw_batch(
     """Draw points (N, 2) as a strip of triangles or lines."""
     shader.uniform_float("color", colour)
     positions = {"pos": points}
-    # An array is a buffer, which its type says only since Python 3.12.
+    # The stubs want a buffer: an array is one, but its type says so only since Python 3.12.
     batch_for_shader(shader, kind, positions).draw(shader)  # type: ignore[arg-type]

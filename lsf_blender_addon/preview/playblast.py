@@ -1,4 +1,4 @@
-"""Playblast: a copy of the scene that shares its objects, set up to render the line fast and with sound.
+"""Makes the scene of a playblast: a copy that shares its objects and renders the line fast and with sound.
 
 The artist's scene and its settings do not change; the copy is removed after the render.
 """
@@ -91,7 +91,7 @@ def _add_face_camera(copy: bpy.types.Scene, head: bpy.types.Object) -> None:
 
 
 def _set_up_output(render: bpy.types.RenderSettings, path: str) -> None:
-    """Write H.264 and AAC in an .mp4 file, which every player plays."""
+    """Write H.264 and AAC in an .mp4 file, the format that most players support."""
     _make_even(render)
     render.use_border = render.use_compositing = render.use_stamp = render.use_multiview = False
     render.use_sequencer = True  # without, the sound is left out
@@ -126,7 +126,7 @@ def _set_up_shading(copy: bpy.types.Scene) -> None:
 
 
 def _keep_sound_only(copy: bpy.types.Scene) -> None:
-    """Remove pictures from the copy's sequencer, which would be rendered instead of the face; sounds in metas stay."""
+    """Remove all but sounds from the copy's sequencer: pictures would be rendered instead of the face."""
     editor = copy.sequence_editor
     if editor is None:
         return

@@ -49,7 +49,7 @@ def key_animation(mesh: bpy.types.Mesh) -> bpy.types.AnimData | None:
 
 
 def ensure_key_animation(mesh: bpy.types.Mesh) -> bpy.types.AnimData:
-    """The animation data of a mesh's shape keys, which there are; made if it is not there."""
+    """The animation data of the shape keys of a mesh that is known to have some; it is made if it is missing."""
     keys = shape_keys_of(mesh)
     data = keys.animation_data or keys.animation_data_create()
     assert data is not None

@@ -1,4 +1,4 @@
-"""The sound of a Line for the server. No bpy: this runs in a thread."""
+"""Prepares the sound of a line for the server. No bpy: this runs in a thread."""
 
 import math
 import time
@@ -20,7 +20,7 @@ SILENCE = 1e-4  # amplitude; below it, sound is not compared
 
 
 def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float32]]]:
-    """The part of a request that gives the server a line's sound, see docs/protocol.md.
+    """The part of a request that holds the sound of a line, see docs/protocol.md.
 
     Args:
         line: The line.
@@ -81,7 +81,7 @@ def decode(aud: ModuleType, path: str, start: float, duration: float) -> tuple[N
 
 
 def _shift(tail: NDArray[np.float32], piece: NDArray[np.float32]) -> int:
-    """Samples by which `piece` (N,) lies later in the file than `tail` (N,), by cross-correlation of the two.
+    """How many samples later in the file `piece` (N,) lies than `tail` (N,), found by cross-correlation.
 
     Seeks are exact in MP4, but up to 70 ms off in Matroska. The first half of the piece is left out of the comparison:
     decoders need a moment to settle.

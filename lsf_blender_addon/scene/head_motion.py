@@ -1,4 +1,4 @@
-"""The head motion that was generated for a bone or an object: its constraint, and the transform without it."""
+"""Finds the constraint of generated head motion, and computes the transform of an object without it."""
 
 from typing import TypeGuard
 

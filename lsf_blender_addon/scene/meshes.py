@@ -1,4 +1,4 @@
-"""Meshes of the scene: at rest as the artist knows them, and as they are evaluated now. Nothing is changed."""
+"""Reads meshes at rest and as they are evaluated now. Nothing is changed."""
 
 import bpy
 import numpy as np
@@ -10,8 +10,8 @@ from .access import depsgraph_of, mesh_of
 from .head_motion import matrix_without_head_motion
 from .snapshots import RestMesh
 
-# Modifiers that give a mesh the shape in which the artist knows it at rest, and that keep its vertices. Armatures,
-# caches and simulations are left out: they pose the mesh, and at rest they do nothing.
+# Modifiers that belong to the shape of a mesh at rest and keep its vertices. Armatures, caches and simulations are left
+# out: they pose the mesh, and at rest they do nothing.
 SHAPING_MODIFIERS = {
     "CAST",
     "CORRECTIVE_SMOOTH",

@@ -1,4 +1,4 @@
-"""The parts of a face that move in their own way, as the artist names them: whole objects, or vertices of one mesh.
+"""The parts of a face that move in their own way, such as teeth and eyes: whole objects, or vertices of one mesh.
 
 The codes are the server's, see `parts` in docs/protocol.md.
 """

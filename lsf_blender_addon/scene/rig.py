@@ -1,4 +1,4 @@
-"""The head's own shape keys: which the artist made, which mapping they follow, their shapes and slider ranges."""
+"""Reads the shape keys that the artist made: their names, mapping, shapes and slider ranges."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the artist has selected: the head, and the layers that the head is to get."""
+"""The head that the artist has chosen, and the layers that Generate adds to it."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Which shape keys of a mesh were generated.
+"""Finds out which shape keys of a mesh were generated.
 
 Their names and fingerprints are stored on the Key data-block. A generated key that the artist has sculpted or renamed
 belongs to the artist.

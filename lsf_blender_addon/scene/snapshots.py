@@ -1,4 +1,4 @@
-"""What is read from Blender's data, as plain values: a mesh at rest, a character, its rig, a line. No bpy.
+"""Blender's data as plain values: a mesh at rest, a character, its rig, a line. No bpy.
 
 A snapshot holds no reference to Blender data, so a thread may use it, and code that takes one runs without Blender.
 """
@@ -78,7 +78,7 @@ class Character:
         return arrays
 
     def moving(self, basis: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which channels move anything of the character.
+        """Find the channels that move a part of the character.
 
         Args:
             basis: (K, V, 3) offsets of K channels at value 1.
@@ -103,7 +103,7 @@ class Character:
 
 @dataclass(frozen=True)
 class Line:
-    """The sound that one strip plays, and where."""
+    """The sound that one strip plays, and the frames at which it is heard."""
 
     strip: str  # names of the strip and its scene
     scene: str

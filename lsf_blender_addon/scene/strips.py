@@ -1,4 +1,4 @@
-"""Sound strips of the sequencer: which there are, and what exactly each of them plays."""
+"""Finds the sound strips of the sequencer, and reads which part of which sound each of them plays."""
 
 from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
 
@@ -79,7 +79,7 @@ def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> Line:
 
 
 def relocated(line: Line) -> Line:
-    """The line at the frame to which its strip was moved since it was read; unchanged if the strip changed otherwise.
+    """Return the line at its strip's present frame; the line as it was, if the strip was changed in another way.
 
     Raises:
         UserError: The scene is gone, or its frame rate has changed.

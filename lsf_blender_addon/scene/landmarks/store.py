@@ -1,4 +1,4 @@
-"""Landmarks as they are stored with the head object: where they were found, and which the artist has set.
+"""Stores the landmarks with the head object: those that were found, and those that the artist has set.
 
 Each is stored as a point on a triangle, so it moves with the mesh when that is sculpted, moved or scaled. If the mesh
 gets other vertices, the point moves to the closest point on the new surface.

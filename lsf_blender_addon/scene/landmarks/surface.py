@@ -1,4 +1,4 @@
-"""A triangle mesh to put points on: where a ray hits it, or closest to a point. Needs nothing but numpy."""
+"""Finds points on a triangle mesh: where a ray hits it, or closest to a point. No bpy."""
 
 from dataclasses import dataclass
 
