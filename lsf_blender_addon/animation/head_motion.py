@@ -65,17 +65,11 @@ def write(
         motion: Euler XYZ angles (F, 3) in radians, for a face that looks along -Y.
         landmarks68: Landmarks (68, 3) of the face in world axes, which say how it stands.
     """
-    owner = _owner(target, bone)
-    axes = _rest_axes(target, bone).transposed() @ _face_axes(landmarks68)
-    rotations, previous = np.empty((len(motion), 3)), Euler()
-    for i, angles in enumerate(motion.tolist()):
-        local = axes @ Euler(angles).to_matrix() @ axes.transposed()
-        previous = local.to_euler("XYZ", previous) if i else local.to_euler("XYZ")
-        rotations[i] = previous[:]
+    rotations = _local_rotations(target, bone, motion, landmarks68)
     data = _animation_data(target, bone)
     action = data.action
     if action is None:
-        action = bpy.data.actions.new(f"{NAME} · {owner.name}")
+        action = bpy.data.actions.new(f"{NAME} · {_owner(target, bone).name}")
         compat.object_fcurves(action)
         compat.assign_object_action(data, action)
     fcurves = compat.object_fcurves(action)
@@ -83,16 +77,14 @@ def write(
         fcurves.find("rotation_euler", index=axis) or fcurves.new("rotation_euler", index=axis) for axis in range(3)
     ]
     written, name = _load_lines(action), f"{line.scene}\n{line.strip}"
-    earlier = written.get(name)
-    if earlier is not None and _checksum(curves, earlier.first_frame, earlier.frames) == earlier.checksum:
+    if (earlier := written.get(name)) and _checksum(curves, earlier.first_frame, earlier.frames) == earlier.checksum:
         for fcurve in curves:
             _replace_keys(fcurve, earlier.first_frame, earlier.frames, np.zeros((0, 2)))
     for fcurve, values in zip(curves, rotations.T, strict=True):
         frames, kept = layers.without_level_keys(values)
         _replace_keys(fcurve, line.first_frame, len(values), np.stack((line.first_frame + frames, kept), 1))
     checksum = _checksum(curves, line.first_frame, len(motion))
-    written[name] = _LineKeys(line.first_frame, len(motion), checksum)
-    action[LINES] = json.dumps(written)
+    action[LINES] = json.dumps(written | {name: _LineKeys(line.first_frame, len(motion), checksum)})
 
 
 def remove(target: bpy.types.Object, bone: str) -> None:
@@ -120,6 +112,19 @@ def _rest_axes(target: bpy.types.Object, bone: str) -> Matrix:
         matrix = target.matrix_world @ target.data.bones[bone].matrix_local
         return matrix.to_3x3().normalized()
     return matrix_without_head_motion(target).to_3x3().normalized()
+
+
+def _local_rotations(
+    target: bpy.types.Object, bone: str, motion: NDArray[np.floating], landmarks68: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return Euler XYZ angles (F, 3), continuous, of a face's motion (F, 3) in the axes in which the target rotates."""
+    axes = _rest_axes(target, bone).transposed() @ _face_axes(landmarks68)
+    rotations, previous = np.empty((len(motion), 3)), Euler()
+    for i, angles in enumerate(motion.tolist()):
+        local = axes @ Euler(angles).to_matrix() @ axes.transposed()
+        previous = local.to_euler("XYZ", previous) if i else local.to_euler("XYZ")
+        rotations[i] = previous[:]
+    return rotations
 
 
 def _face_axes(landmarks68: NDArray[np.floating]) -> Matrix:
