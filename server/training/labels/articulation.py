@@ -200,7 +200,11 @@ def predict_lips(
 
 
 def constrain(
-    rules: Sequence[Rule], head: lips.Lips, phones: list[Phone], goals: tuple[Tensor, Tensor, Tensor]
+    rules: Sequence[Rule],
+    head: lips.Lips,
+    phones: list[Phone],
+    goals: tuple[Tensor, Tensor, Tensor],
+    rest_margin: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Let the mouth rest in silence, and apply rules where their phones are.
 
@@ -209,6 +213,7 @@ def constrain(
         head: Lips of the project's head.
         phones: Phones with their times.
         goals: Curves (F, 52), aperture (F,) and width (F,) in metres.
+        rest_margin: Seconds before and after speech in which the mouth need not rest yet.
 
     Returns:
         Curves, aperture and width of the same shapes. The width changes by as much as the curves that the rules change
@@ -218,7 +223,8 @@ def constrain(
     frames = len(curves)
     width_change = width - head(curves)[:, 1]
     closed = float(lips.CLOSED_APERTURE_SHARE * head.neutral[0])
-    speech = torch.from_numpy(speech_activity(phones, frames))
+    spoken = [(symbol, start - rest_margin, end + rest_margin) for symbol, start, end in phones if symbol]
+    speech = torch.from_numpy(speech_activity(spoken, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)
     curves = curves * (REST_SHARE + (1 - REST_SHARE) * speech[:, None])
     lengthened = lengthen(phones, MIN_PHONE_SECONDS)

@@ -32,6 +32,8 @@ CERTAIN_RULES = tuple(
     for rule in articulation.RULES
     if CONTACTS & set(rule.phones.split()) or "mouthPucker" in rule.minimum
 )
+# People open the mouth before they speak, by very different times (docs/training.md); it is heard in part.
+REST_MARGIN = 0.4  # seconds
 TOLERANCE = 0.0003, 0.002  # metres, of aperture and width in `retarget`, as in articulation.articulate
 
 
@@ -45,6 +47,7 @@ class Labeller:
         phone_model: The articulation model; needed if `phonetic_share` is above 0.
         phonetic_share: Share of the articulation model and the charts in the curves and the lips, 0 to 1.
         rules: Rules that apply after the mixture.
+        rest_margin: Seconds before and after speech in which the mouth does as heard. Beyond it rests.
         loudness: Whether loud syllables open the mouth wider than the teachers do.
     """
 
@@ -53,6 +56,7 @@ class Labeller:
     phone_model: articulation.Articulation | None = None
     phonetic_share: float = 0.0
     rules: Sequence[articulation.Rule] = CERTAIN_RULES
+    rest_margin: float = REST_MARGIN
     loudness: bool = False
 
     def goals(self, states: FloatArray, phones: list[Phone] | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -77,7 +81,9 @@ class Labeller:
             said = articulation.predict_lips(self.phone_model, self.head, phones, len(states))
             curves, aperture, width = (a + self.phonetic_share * (b - a) for a, b in zip(heard, said, strict=True))
             heard = curves, aperture, width
-        return heard if phones is None else articulation.constrain(self.rules, self.head, phones, heard)
+        return (
+            heard if phones is None else articulation.constrain(self.rules, self.head, phones, heard, self.rest_margin)
+        )
 
     def label(self, clips: Sequence[tuple[FloatArray, list[Phone] | None, FloatArray]]) -> list[FloatArray]:
         """Label clips.

@@ -4,7 +4,7 @@
 
 The teachers learn from the people of --corpora. Every tracked person is scored by teachers that were trained without
 this person. (If nobody else is left, the person is scored as a known one, on clips kept out of training.) Then the
-share of the articulation model and the phonetic charts in the labels is varied, and the rules, and loudness. The
+share of the articulation model and the phonetic charts in the labels is varied, and rest, rules and loudness. The
 articulation model has not seen the person's face either. Teachers and articulation models are kept in WORK.
 
 Scores are those of evaluation/people.py: Pearson r of the aperture over whole clips and over speech, r of the width,
@@ -36,6 +36,7 @@ from .heard_targets import CERTAIN_RULES, Labeller
 
 WINDOW = 10 * FPS  # frames
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+REST_MARGINS = (0.0, 0.2, 0.4, np.inf)  # seconds
 JAW = arkit.CHANNELS.index("jawOpen")
 FACES = ("grid", "facegood")  # that the articulation model learns from
 Predictor = Callable[["ScoredClip"], FloatArray]
@@ -71,7 +72,7 @@ def windows(clip: corpora.Clip, audio: FloatArray, predicted: FloatArray) -> lis
     for first in range(0, max(1, frames - WINDOW + 1), WINDOW):
         part = slice(first, first + WINDOW)
         valid = None if clip.valid is None else clip.valid[part]
-        window = replace(clip, lips=truth[part], valid=valid)
+        window = replace(clip, lips=truth[part], valid=valid, phones=None)  # speech is what is loud
         found.append(match_lips(window, audio[first * hop : (first + WINDOW) * hop], predicted[part]))
     return found
 
@@ -102,12 +103,16 @@ def scored_clips(corpus: str, data: Path, work: Path, model: LSF) -> list[Scored
     """
     clips = corpora.read(corpus, data)
     states = encoder_states.load(work, corpus, clips, model)
-    if corpus == "people" and not (work / "alignments" / "people.json").exists():
-        align.write(work, corpus, {clip.name: required(clip.phones) for clip in aligned_people(model, data)})
+    path = work / "alignments" / f"{corpus}.json"
+    if corpus == "people" and not path.exists():
+        aligned = {clip.name: clip.phones for clip in aligned_people(model, data)}
+        align.write(work, corpus, {name: phones for name, phones in aligned.items() if phones is not None})
+    phones = {clip.name: clip.phones for clip in clips}
+    if path.exists():
+        phones = {clip.name: clip.phones for clip in align.with_phones(clips, work)}
     chosen = []
-    if corpus != "facegood" or (work / "alignments" / "facegood.json").exists():
-        clips = align.with_phones(clips, work)
     for clip in clips:
+        clip = replace(clip, phones=phones.get(clip.name))
         if corpus == "facegood":
             jaw = required(clip.curves)[:, JAW]
             clip = replace(clip, lips=np.stack([jaw, np.zeros_like(jaw)], 1))
@@ -179,7 +184,10 @@ def scores(
     predicted = {name: [predict(test) for test in tests] for name, predict in predictors.items()}
     if all(test.clip.phones is not None for test in tests):
         hearing = Labeller(ensemble, head)
-        predicted["labels, no rules"] = labelled_lips(replace(hearing, rules=()), tests)
+        predicted["labels, no rule, no rest"] = labelled_lips(replace(hearing, rules=(), rest_margin=np.inf), tests)
+        for margin in REST_MARGINS:
+            labels = labelled_lips(replace(hearing, rest_margin=margin), tests)
+            predicted[f"labels, rest {margin:g} s from speech"] = labels
         predicted["labels, all rules"] = labelled_lips(replace(hearing, rules=articulation.RULES), tests)
         for share in shares:
             labeller = replace(hearing, phone_model=phones, phonetic_share=share, rules=CERTAIN_RULES)
@@ -219,10 +227,10 @@ def table(found: Mapping[str, tuple[str, Mapping[str, LipMatch]]]) -> list[str]:
 
     methods = dict.fromkeys(method for _, matches in found.values() for method in matches)
     for method in methods:
-        cells = [
-            cell([found[person][1][method] for person in people]) if method in found[people[0]][1] else "–"
-            for people in groups.values()
-        ]
+        cells = []
+        for people in groups.values():
+            matches = [found[person][1][method] for person in people if method in found[person][1]]
+            cells.append(cell(matches) if matches else "–")
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return lines
 
@@ -237,7 +245,7 @@ def main() -> None:
         "--corpora", nargs="+", choices=teachers.TRACKED_CORPORA, default=["grid"], help="to learn from"
     )
     parser.add_argument("--test", nargs="+", choices=teachers.TRACKED_CORPORA, default=list(teachers.TRACKED_CORPORA))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(teachers.SEEDS), help="of the networks")
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(teachers.SEEDS), help="of the networks")
     parser.add_argument("--shares", type=float, nargs="*", default=list(SHARES), help="of the articulation model")
     args = parser.parse_args()
     model = features.load_extractor(args.whisper, args.work / "frontend.safetensors")

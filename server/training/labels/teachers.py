@@ -77,6 +77,9 @@ def make_person(name: str, clips: list[tuple[FloatArray, FloatArray]], head: lip
         name: Name of the person.
         clips: States and curves of each clip; the longer of the two is cut off at its end.
         head: Lips of the project's head.
+
+    Raises:
+        ValueError: A target is not a finite number.
     """
     states, mouths = [], []
     for rows, curves in clips:
@@ -85,6 +88,8 @@ def make_person(name: str, clips: list[tuple[FloatArray, FloatArray]], head: lip
         curves = curves[:frames].astype(np.float32)
         lip: FloatArray = head(torch.from_numpy(curves)).numpy()
         mouths.append(articulation.curves_to_mouth(curves, lip).astype(np.float32))
+    if not all(np.isfinite(mouth).all() for mouth in mouths):
+        raise ValueError(f"The targets of {name} are not finite.")
     return Person(name, states, mouths)
 
 
@@ -382,7 +387,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--whisper", type=Path, required=True, help="folder that convert_whisper wrote")
     parser.add_argument("--corpora", nargs="+", choices=TRACKED_CORPORA, default=["grid"], help="tracked people")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="of the networks")
+    parser.add_argument("--seeds", type=int, nargs="*", default=list(SEEDS), help="of the networks")
     args = parser.parse_args()
     model, head = features.load_extractor(args.whisper), lips.load_lips()
     people = [person for c in args.corpora for person in load_people(c, args.data, args.work, model, head)]

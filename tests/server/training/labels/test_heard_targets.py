@@ -58,12 +58,22 @@ def at(seconds: float) -> int:
 
 
 def test_lips_meet_on_b_and_rest_in_silence_and_are_else_as_heard(labeller):
-    (curves,) = labeller.label([(STATES, PHONES, np.zeros(0))])
+    (curves,) = heard_targets.replace(labeller, rest_margin=0.0).label([(STATES, PHONES, np.zeros(0))])
     got = 1e3 * labeller.head(torch.from_numpy(curves))[:, 0].numpy()
     assert got[at(0.85)] < 0.5 and got[at(0.2)] < 0.5 and got[at(2.2)] < 0.5
     for seconds in (0.6, 1.04, 1.6):
         assert abs(got[at(seconds)] - 12) < 1.5
     assert curves.min() >= 0 and curves.max() <= 1
+
+
+def test_about_speech_the_mouth_does_as_heard_and_beyond_it_rests(labeller):
+    phones = [("", 0, 1), ("ɑ", 1, 1.4), ("", 1.4, 2.4)]
+    found = {
+        margin: aperture(heard_targets.replace(labeller, rest_margin=margin), phones) for margin in (0.0, 0.4, np.inf)
+    }
+    assert found[0.0][at(0.8)] < 0.5 < 11 < found[0.4][at(0.8)] and found[0.4][at(0.4)] < 0.5
+    assert found[0.0][at(1.6)] < 0.5 < 11 < found[0.4][at(1.6)] and found[0.4][at(2.1)] < 0.5
+    np.testing.assert_allclose(found[np.inf], 12.0, rtol=1e-5)
 
 
 def test_only_certain_rules_apply(labeller):
@@ -78,6 +88,7 @@ def test_only_certain_rules_apply(labeller):
 
 def test_all_phones_and_all_rules_are_the_labels_of_the_articulation_model(labeller, phone_model):
     same = heard_targets.replace(labeller, phone_model=phone_model, phonetic_share=1.0, rules=articulation.RULES)
+    same.rest_margin = 0.0
     (curves,) = same.label([(STATES, PHONES, np.zeros(0))])
     np.testing.assert_allclose(
         curves, articulation.articulate(phone_model, labeller.head, [(PHONES, FRAMES)])[0], atol=1e-5

@@ -1,10 +1,13 @@
 """Lips on the moving mesh, their inverse, and their metrics."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from server import arkit
 from server.face.head import load_head
+from server.training import corpora
 from server.training.evaluation import metrics
 from server.training.labels import articulation, lips, targets
 
@@ -39,6 +42,16 @@ def test_cleaned_tracks_are_symmetric_and_rest_at_zero():
     np.testing.assert_allclose(clean, clean[:, targets.MIRRORED], atol=1e-6)
     gaze = [i for i, c in enumerate(arkit.CHANNELS) if c.startswith("eyeLook")]
     assert (clean[:, gaze] == 0).all() and np.median(clean[:, arkit.CHANNELS.index("browInnerUp")]) == 0
+
+
+def test_the_rest_width_is_that_of_closed_lips_or_of_the_closest_ones():
+    def clip(aperture: list[float], width: list[float]) -> corpora.Clip:
+        return corpora.Clip("people", "one", "one", Path("one.flac"), "test", lips=np.array([aperture, width]).T)
+
+    closed = clip([0.001] * 30 + [0.1] * 20, [0.5] * 30 + [0.7] * 20)
+    assert targets.rest_width([closed]) == 0.5
+    never = clip([0.03] * 10 + [0.1] * 40, [0.55] * 10 + [0.7] * 40)  # a short clip of somebody who talks throughout
+    assert targets.rest_width([never]) == 0.55
 
 
 def test_rules_close_labials_round_sh_and_rest_in_silence():

@@ -134,3 +134,6 @@ def test_a_tracked_person_has_the_lips_of_the_mesh_and_is_cut_to_what_is_heard()
     wanted = 1e3 * head(torch.from_numpy(curves[:28]))
     np.testing.assert_allclose(made.mouths[0][:, -2:], wanted, rtol=1e-5)
     assert made.mouths[0][20, 0] == np.float32(0.4)
+    curves[3, 0] = np.nan
+    with pytest.raises(ValueError, match="finite"):
+        teachers.make_person("one", [(np.zeros((28, HIDDEN), np.float16), curves)], head)
