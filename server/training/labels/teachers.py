@@ -29,7 +29,7 @@ from . import articulation, encoder_states, lips, targets
 
 COMPONENTS = 256  # principal components of the states
 CONTEXT = 5  # frames that the regression takes, and that each convolution takes
-RIDGE = 3e3  # λ; the sum of squares of a component over 20 minutes is 8e3 to 1e6
+RIDGE = 3e3  # λ; the sum of squares of a component over 25 minutes is 9e3 to 2e6
 WIDTH, DROPOUT = 128, 0.2  # of the networks
 FEATURE_NOISE = 1.0  # standard deviation, on half-whitened components (0.7 to 2.6)
 STEPS, BATCH, CROP_FRAMES, LEARNING_RATE, WEIGHT_DECAY = 600, 16, 50, 2e-3, 1e-2
