@@ -184,13 +184,20 @@ def lip_goals(model: Articulation, head: lips.Lips, phones: list[Phone], frames:
     Returns:
         Curves (F, 52), and the wanted aperture (F,) and width (F,) on the mesh in metres.
     """
-    return constrain(RULES, head, phones, predict_lips(model, head, phones, frames))
+    return constrain(RULES, head, phones, predict_lips(model, phones, frames))
 
 
-def predict_lips(
-    model: Articulation, head: lips.Lips, phones: list[Phone], frames: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Predict a clip's curves and lips without any rule. Arguments and result are those of `lip_goals`."""
+def predict_lips(model: Articulation, phones: list[Phone], frames: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Predict a clip's curves and lips without any rule.
+
+    Args:
+        model: The trained model.
+        phones: Phones with their times.
+        frames: Number of frames F at 25 fps.
+
+    Returns:
+        Curves (F, 52), aperture (F,) and width (F,) in metres, as of `lip_goals`.
+    """
     features = frame_features(phones, frames, SAMPLES)
     mouth = model.mean_face(torch.from_numpy(features))
     curves, aperture = mouth_to_curves(mouth), mouth[:, -2] / 1e3

@@ -78,7 +78,7 @@ class Labeller:
         if self.phonetic_share > 0:
             if self.phone_model is None or phones is None:
                 raise ValueError("A share of the phones needs the articulation model and the clip's phones.")
-            said = articulation.predict_lips(self.phone_model, self.head, phones, len(states))
+            said = articulation.predict_lips(self.phone_model, phones, len(states))
             curves, aperture, width = (a + self.phonetic_share * (b - a) for a, b in zip(heard, said, strict=True))
             heard = curves, aperture, width
         return (
