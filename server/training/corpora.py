@@ -16,28 +16,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import soundfile
 
 from .. import arkit
 from ..numerics import BoolArray, FloatArray
 from . import FPS
+from .speech.emodb_phones import to_phones
 from .speech.phonetics import ARPABET, KOKORO, Phone, to_ipa
 
 T = TypeVar("T")
 
 CHANNEL_INDEX = {name: i for i, name in enumerate(arkit.CHANNELS)}
-# Code in the name of an EmoDB file -> the spoken sentence.
-EMODB_TEXTS = {
-    "a01": "Der Lappen liegt auf dem Eisschrank.",
-    "a02": "Das will sie am Mittwoch abgeben.",
-    "a04": "Heute abend könnte ich es ihm sagen.",
-    "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
-    "a07": "In sieben Stunden wird es soweit sein.",
-    "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen?",
-    "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter.",
-    "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht.",
-    "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
-    "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
-}
 # Letter in the name of an EmoDB file (German word for the emotion) -> emotion.
 EMODB_EMOTIONS = {
     "N": "neutral",
@@ -48,6 +37,21 @@ EMODB_EMOTIONS = {
     "F": "happy",
     "T": "sad",
 }
+# Category in the name of an EmoGator file -> emotion. Distress (11) is left without one: it sounds like fear, pain or
+# grief, and the face shows these differently. The surprises (27 bad, 28 good) are one emotion.
+EMOGATOR_EMOTIONS = {
+    "02": "happy",  # amusement
+    "03": "angry",
+    "06": "contempt",
+    "10": "disgusted",
+    "13": "happy",  # elation
+    "15": "fearful",
+    "18": "neutral",
+    "24": "sad",
+    "27": "surprised",
+    "28": "surprised",
+}
+EMOGATOR_HELD_OUT = 24, 12  # people for testing, and for early stopping
 FACEGOOD_FPS = 30
 # The last clip of each of FACEGOOD's two sessions is for testing.
 FACEGOOD_SPLIT = {"1114_2_05": "test", "1114_3_16": "test", "1114_2_04": "valid"}
@@ -257,18 +261,31 @@ def read_ljspeech(folder: Path) -> Iterator[Clip]:
 
 
 def read_emodb(folder: Path) -> Iterator[Clip]:
-    """Yield EmoDB: acted emotional German; two speakers are for testing, another two for early stopping."""
+    """Yield EmoDB: acted emotional German; two speakers are for testing, another two for early stopping.
+
+    Phones are the hand-made labels. Two clips have none.
+    """
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     for path in sorted(folder.glob("*.flac")):
-        speaker = path.stem[:2]
+        speaker, rows = path.stem[:2], labels[path.stem]
         yield Clip(
             "emodb",
             path.stem,
             speaker,
             path,
             EMODB_SPLIT.get(speaker, "train"),
+            to_phones(rows, soundfile.info(str(path)).duration) if rows else None,
             emotion=EMODB_EMOTIONS[path.stem[5]],
-            text=EMODB_TEXTS[path.stem[2:5]],
         )
+
+
+def read_emogator(folder: Path) -> Iterator[Clip]:
+    """Yield EmoGator: vocal bursts without words, by people of whom 24 are for testing and 12 for early stopping."""
+    paths = sorted(folder.glob("*.ogg"))
+    split = held_out(sorted({path.stem.split("-")[0] for path in paths}), *EMOGATOR_HELD_OUT)
+    for path in paths:
+        person, category, _ = path.stem.split("-")
+        yield Clip("emogator", path.stem, person, path, split(person), emotion=EMOGATOR_EMOTIONS.get(category))
 
 
 def read_non_speech(folder: Path) -> Iterator[Clip]:
@@ -319,6 +336,7 @@ READERS = {
     "kokoro_more": ("kokoro_more", read_kokoro_more),
     "ljspeech": ("ljspeech_mfa", read_ljspeech),
     "emodb": ("emodb", read_emodb),
+    "emogator": ("emogator", read_emogator),
     "non_speech": ("non_speech", read_non_speech),
     "mead3d": ("3DMEAD", read_mead3d),
 }

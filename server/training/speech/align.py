@@ -1,14 +1,12 @@
-"""Phones of speech without time labels: forced alignment where the words are known, recognition elsewhere.
+"""Phones of speech without time labels: forced alignment where the phones are known, recognition elsewhere.
 
     python -m server.training.speech.align --data DATA --work WORK
 
 A small network classifies the phones in the cached features (features.py). It is trained on synthetic voices of all
-languages, whose phones have known times. A Viterbi search then finds the most likely times of the phones of a text.
-Clips may be cut off in the middle of their text. FACEGOOD has no text, so the search finds the phones as well.
-It writes WORK/alignments/emodb.json and facegood.json, {name: [[IPA symbol, start, end], ...]}, and prints its error on
-real speech with known times, on which it was not trained.
-
-Needs the program `espeak-ng` for the phonemes of the texts.
+languages, whose phones have known times. A Viterbi search then finds the most likely times of the phones of a text
+(evaluation/people_phones.py). Clips may be cut off in the middle of their text. FACEGOOD has no text, so the search
+finds the phones as well. It writes WORK/alignments/facegood.json, {name: [[IPA symbol, start, end], ...]}, and prints
+its error on real speech with known times, on which it was not trained.
 """
 
 import argparse
@@ -25,9 +23,7 @@ from torch import Tensor, nn
 from ...numerics import FloatArray, IntArray
 from .. import FPS, corpora, dataset, features
 from ..corpora import required
-from .grapheme_to_phoneme import text_to_phonemes
-from .kokoro import phone_times
-from .phonetics import KOKORO, Phone, phone_features, to_ipa
+from .phonetics import Phone, phone_features
 
 TRAINING_CORPORA = ("kokoro", "kokoro_more")
 TEST_CORPORA = ("grid", "ljspeech")  # real speech with known times
@@ -37,7 +33,6 @@ STEPS, BATCH, FRAMES, LEARNING_RATE, SEED = 1500, 24, 100, 2e-3, 1
 FEATURE_NOISE = 0.3  # standard deviation of the noise added to the scaled features while training
 MIN_PHONE_FRAMES = 2
 PAUSE_PENALTY = 6.0  # log likelihood that a pause inside a sentence must gain
-MIN_AGREEMENT = 0.3  # result of `agreement` below which a clip is left out
 MIN_TRAINING_FRAMES = 200  # a phone with fewer frames in the training set is not a class
 PHONE_PENALTY = 4.0  # log likelihood that one more phone must gain in recognition
 PRIOR_WEIGHT = 0.7  # weight of a phone's log prior in recognition
@@ -276,13 +271,6 @@ def alignment_errors(model: PhoneNet, work: Path, data: Path, corpus: str, limit
     return np.array(found)
 
 
-def text_to_symbols(text: str, language: str) -> list[str]:
-    """Return the IPA symbols of a text, with a "" wherever there may be a pause."""
-    phonemes = text_to_phonemes(text, language).replace(" ", ",")
-    phones = phone_times(phonemes, np.ones(len(phonemes) + 2, int), len(phonemes))
-    return [symbol for symbol, _, _ in to_ipa(phones, KOKORO)]
-
-
 def write(work: Path, corpus: str, found: dict[str, list[Phone]]) -> None:
     """Write the phones of a corpus, by clip, to WORK/alignments/CORPUS.json."""
     (work / "alignments").mkdir(exist_ok=True)
@@ -292,15 +280,16 @@ def write(work: Path, corpus: str, found: dict[str, list[Phone]]) -> None:
 
 
 def with_phones(clips: list[corpora.Clip], work: Path) -> list[corpora.Clip]:
-    """Return the clips that have phones: all of a corpus with phones, the aligned ones of another corpus."""
-    if clips[0].phones is not None:
-        return clips
+    """Return the clips that have phones: those of the corpus or, where it has none at all, the aligned ones."""
+    labelled = [clip for clip in clips if clip.phones is not None]
+    if labelled:
+        return labelled
     found = json.loads((work / "alignments" / f"{clips[0].corpus}.json").read_text(encoding="utf-8"))
     return [replace(clip, phones=found[clip.name]) for clip in clips if clip.name in found]
 
 
 def main() -> None:
-    """Train the network, print its errors, align EmoDB and recognise FACEGOOD."""
+    """Train the network, print its errors and recognise FACEGOOD."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
@@ -313,15 +302,6 @@ def main() -> None:
             f"{np.percentile(errors, 90):.0f} ms at the 90th percentile",
             flush=True,
         )
-    texts = {c.name: required(c.text) for c in corpora.read("emodb", args.data)}
-    symbols = {text: text_to_symbols(text, "de") for text in set(texts.values())}
-    found = {}
-    for name, rows in motion_clips(args.work, "emodb"):
-        aligned = align(model, rows, symbols[texts[name]])
-        if agreement(model, rows, aligned) > MIN_AGREEMENT:
-            found[name] = aligned
-    print(f"emodb: {len(found)} of {len(texts)} clips aligned")
-    write(args.work, "emodb", found)
     write(args.work, "facegood", {name: recognise(model, rows) for name, rows in motion_clips(args.work, "facegood")})
 
 

@@ -108,12 +108,27 @@ def test_ljspeech_reads_the_phone_tier(tmp_path):
     assert clip.phones == [("ʌ", 0, 0.5), ("", 0.5, 1)]
 
 
-def test_emodb_reads_speaker_and_emotion_from_the_name(tmp_path):
+def test_emodb_reads_speaker_and_emotion_from_the_name_and_phones_from_the_labels(tmp_path):
     for name in ("03a01Fa", "15a02Wb"):
         sound(tmp_path / "emodb" / f"{name}.flac")
+    labels = {"03a01Fa": [[0.1, "_b"], [0.2, "!b"], [0.25, "a +lar 2"], [0.4, "-lar"], [0.7, "."]], "15a02Wb": []}
+    (tmp_path / "emodb" / "labels.json").write_text(json.dumps(labels))
     happy, angry = corpora.read("emodb", tmp_path)
     assert (happy.emotion, happy.speaker, happy.split) == ("happy", "03", "train")
-    assert (angry.emotion, angry.split) == ("angry", "test")
+    assert happy.phones == [("", 0, 0.1), ("b", 0.1, 0.25), ("a", 0.25, 0.7), ("", 0.7, 1)]
+    assert (angry.emotion, angry.split, angry.phones) == ("angry", "test", None)
+
+
+def test_emogator_is_split_by_person_and_leaves_distress_unlabelled(tmp_path):
+    for person in range(60):
+        for category in ("02", "11", "27"):
+            sound(tmp_path / "emogator" / f"{person:06}-{category}-2.ogg", 0.1)
+    clips = corpora.read("emogator", tmp_path)
+    assert [clip.emotion for clip in clips[:3]] == ["happy", None, "surprised"]
+    assert all(clip.phones is None for clip in clips)
+    splits = {clip.speaker: {c.split for c in clips if c.speaker == clip.speaker} for clip in clips}
+    assert all(len(s) == 1 for s in splits.values())
+    assert [sum(s == {name} for s in splits.values()) for name in ("test", "valid", "train")] == [24, 12, 24]
 
 
 @pytest.mark.parametrize("form", ["npz", "npy"])

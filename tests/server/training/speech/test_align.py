@@ -93,6 +93,14 @@ def test_phones_are_recognised_where_no_text_says_which(model):
 
 def test_alignments_are_utf_8_whatever_the_locale(tmp_path, monkeypatch):
     monkeypatch.setattr(io, "text_encoding", lambda encoding, stacklevel=2: encoding or "ascii")
-    align.write(tmp_path, "emodb", {"03a01Fa": [("ʃ", 0.0, 0.5)]})
-    clip = corpora.Clip("emodb", "03a01Fa", "03", Path("03a01Fa.flac"), "train")
+    align.write(tmp_path, "facegood", {"1114_2_04": [("ʃ", 0.0, 0.5)]})
+    clip = corpora.Clip("facegood", "1114_2_04", "facegood", Path("1114_2_04.flac"), "valid")
     assert align.with_phones([clip], tmp_path)[0].phones == [["ʃ", 0.0, 0.5]]
+
+
+def test_clips_of_a_labelled_corpus_without_labels_are_left_out(tmp_path):
+    labelled, unlabelled = (
+        corpora.Clip("emodb", name, name[:2], Path(f"{name}.flac"), "train", phones)
+        for name, phones in (("03a01Fa", [("ʃ", 0.0, 0.5)]), ("08a01Ab", None))
+    )
+    assert align.with_phones([unlabelled, labelled], tmp_path) == [labelled]
