@@ -1,31 +1,44 @@
 """The emotion reader: emotion over time from statistics of the backbone's features.
 
 Words, speaker and microphone dominate the features of a speech encoder. The manner of speaking shows in their mean and
-standard deviation over a few seconds (statistics pooling: Snyder et al. 2018). Directions along which neutral speakers
-and recordings differ are projected out (nuisance attribute projection: Solomonoff et al. 2005), so that an unknown
-voice in an unknown room is classified as neutral, and not like the training speaker with the most similar voice.
-Everything here is fitted in closed form or by convex optimisation (server/training/train_emotion.py).
+standard deviation over a few seconds (statistics pooling: Snyder et al. 2018), taken over the frames in which somebody
+speaks. Directions along which neutral speakers and recordings differ are projected out (nuisance attribute projection:
+Solomonoff et al. 2005), so that an unknown voice in an unknown room is classified as neutral, and not like the training
+speaker with the most similar voice. What remains of voice and room goes if the statistics are compared with those of
+other lines of the same speaker (`own_mean`). Everything here is fitted in closed form or by convex optimisation
+(server/training/train_emotion.py).
 """
 
 import torch
 from torch import Tensor, nn
 
+from ..protocol.emotions import EMOTIONS
 from .layers import double
 
 SPAN = 75  # feature frames at 50 Hz on either side from which an emotion is read: a window of 3 s
 EMBEDDING = 128  # size of the emotion embedding
+MIN_SPOKEN = 1e-3  # weight of a frame without speech; where nobody speaks at all, all frames count alike
+# The more lines of a speaker are known, the more their mean counts: lines / (lines + OWN_MEAN_LINES).
+OWN_MEAN_LINES = 2.0
+MIN_OWN_LINES = 3  # fewer lines are no average: their mean is what they say, not how the voice is
+LINE_SECONDS = 2.0  # a shorter line counts as a part of one
 
 
-def statistics(features: Tensor) -> Tensor:
-    """Return mean and standard deviation over time of features (..., T, C), (..., 2 · C)."""
-    return torch.cat((features.mean(-2), features.std(-2, unbiased=False)), -1)
+def statistics(features: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return mean and standard deviation over time of features (T, C), weighted by `weights` (T,): (2 · C,)."""
+    if weights is None:
+        weights = features.new_ones(features.shape[:-1])
+    weights = (weights / weights.sum())[:, None]
+    mean = (weights * features).sum(0)
+    return torch.cat((mean, (weights * (features - mean).square()).sum(0).sqrt()))
 
 
-def local_statistics(features: Tensor, span: int, step: int) -> Tensor:
+def local_statistics(features: Tensor, weights: Tensor, span: int, step: int) -> Tensor:
     """Compute `statistics` of a moving window.
 
     Args:
         features: (T, C).
+        weights: (T,) weights of the frames, above 0.
         span: Frames on either side of a window's centre; windows are shorter at the ends.
         step: Frames from one centre to the next.
 
@@ -36,13 +49,13 @@ def local_statistics(features: Tensor, span: int, step: int) -> Tensor:
     centres = torch.arange(0, frames, step, device=features.device)
     low, high = (centres - span).clamp_min(0), (centres + span + 1).clamp_max(frames)
     # Sums of differences to the clip's mean: hidden states reach hundreds, and their squares would lose precision.
-    centred = double(features - features.mean(0))
+    centred, weight = double(features - features.mean(0)), double(weights)[:, None]
     low, high = low.to(centred.device), high.to(centred.device)
-    count = (high - low)[:, None]
-    sums = torch.stack((centred, centred.square())).cumsum(1)
-    sums = torch.cat((sums.new_zeros(2, 1, sums.shape[2]), sums), 1)
-    mean, square = (sums[:, high] - sums[:, low]) / count
-    deviation = (square - mean.square()).clamp_min(0).sqrt()
+    sums = torch.cat((weight, weight * centred, weight * centred.square()), 1).cumsum(0)
+    sums = torch.cat((sums.new_zeros(1, sums.shape[1]), sums))
+    total, first, second = (sums[high] - sums[low]).split((1, features.shape[1], features.shape[1]), 1)
+    mean = first / total
+    deviation = (second / total - mean.square()).clamp_min(0).sqrt()
     mean, deviation = (x.float().to(features.device) for x in (mean, deviation))
     return torch.cat((mean + features.mean(0), deviation), 1)
 
@@ -52,6 +65,8 @@ class EmotionReader(nn.Module):
 
     mean: Tensor
     projection: Tensor
+    speech: Tensor
+    bank: Tensor
 
     def __init__(self, size: int, emotions: int):
         """Make a reader that is not yet fitted.
@@ -63,17 +78,46 @@ class EmotionReader(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(2 * size))
         self.register_buffer("projection", torch.zeros(2 * size, EMBEDDING))  # of the differences to the mean
+        self.register_buffer("speech", torch.zeros(size + 1))  # weights and bias of a logistic regression for speech
+        self.register_buffer("bank", torch.zeros(len(EMOTIONS), EMBEDDING))  # a place for each of EMOTIONS
         self.head = nn.Linear(EMBEDDING, emotions).requires_grad_(False)  # fitted separately from the predictor
 
-    def forward(self, features: Tensor, frame_stack: int) -> tuple[Tensor, Tensor]:
+    def spoken(self, features: Tensor) -> Tensor:
+        """Return how likely somebody speaks in each frame of features (T, C): (T,), MIN_SPOKEN to 1."""
+        return (features @ self.speech[:-1] + self.speech[-1]).sigmoid() * (1 - MIN_SPOKEN) + MIN_SPOKEN
+
+    def voice_statistics(self, features: Tensor) -> Tensor:
+        """Return what a line (T, C) contributes to `own_mean`: `statistics` (2 · C,) of its spoken part."""
+        return statistics(features, self.spoken(features))
+
+    def own_mean(self, lines: Tensor, seconds: Tensor) -> Tensor | None:
+        """Return the mean of a speaker's lines, drawn towards the mean of all voices where few lines are known.
+
+        Args:
+            lines: (n, 2 · C) `voice_statistics` of each line, the one that is to be read included.
+            seconds: (n,) their lengths. A line shorter than LINE_SECONDS counts less.
+
+        Returns:
+            (2 · C,), or None if there is less than MIN_OWN_LINES of speech.
+        """
+        weights = (seconds / LINE_SECONDS).clamp(0, 1)
+        count = float(weights.sum())
+        if count < MIN_OWN_LINES:
+            return None
+        mean = (weights[:, None] * lines).sum(0) / count
+        return self.mean + count / (count + OWN_MEAN_LINES) * (mean - self.mean)
+
+    def forward(self, features: Tensor, frame_stack: int, own_mean: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read a clip.
 
         Args:
             features: (T, C) emotion features at 50 Hz, not standardised.
             frame_stack: Feature frames of one motion frame.
+            own_mean: (2 · C,) result of `own_mean` for lines of the same speaker; None if they are not known.
 
         Returns:
             Embedding (F, EMBEDDING) and logits (F, E), F = T / frame_stack.
         """
-        embedding = (local_statistics(features, SPAN, frame_stack) - self.mean) @ self.projection
+        local = local_statistics(features, self.spoken(features), SPAN, frame_stack)
+        embedding = (local - (self.mean if own_mean is None else own_mean)) @ self.projection
         return embedding, self.head(embedding)
