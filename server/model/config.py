@@ -92,6 +92,10 @@ class LSFConfig:
     motion_layers: tuple[int, ...] = (2, 3, 4)
     emotion_backbone: BackboneConfig | None = None  # None: the motion backbone serves both streams
     emotion_layers: tuple[int, ...] = (2, 3, 4)
+    # What enters the emotion stream. False (paper): the emotion features, frame by frame. True: a place in the space of
+    # the emotion reader, a mixture of the mean embeddings of the emotions (`EmotionReader.bank`); emotion_components is
+    # not used then. It needs the reader.
+    emotion_bank: bool = True
     frame_stack: int = 2  # consecutive feature frames at 50 Hz that are concatenated to one motion frame
     motion_components: int = 256  # principal components of the standardised features; 0 keeps them all
     emotion_components: int = 128
@@ -116,10 +120,12 @@ class LSFConfig:
 
     # From speech to the latent z. In the paper, z is the fused motion stream (direct_path empty). A direct path from
     # the features, with the fused stream as a gated residual, is meant to generalise better from little data: z is the
-    # mean of the listed branches ("linear", "conv") + gate · fused stream. The gate starts at zero.
+    # mean of the listed branches ("linear", "conv") + gate · fused stream. The gate starts at zero. While training, a
+    # sample has one branch alone with the probability `branch_alone`, so that each learns to work without the others.
     direct_path: tuple[str, ...] = ("linear", "conv")
     direct_kernel: int = 5
     direct_width: int = 128
+    branch_alone: float = 0.5
 
     # Motion prior (VQ-VAE): the latent of a frame is `codes_per_frame` codes of `code_size`.
     codes: int = 256
@@ -146,7 +152,7 @@ class LSFConfig:
         _check_ranges(
             self,
             "motion_components emotion_components fusion_span emotions residual_stages prior_layers prior_span "
-            "feature_noise dropout take_smoothing commitment",
+            "feature_noise dropout branch_alone take_smoothing commitment",
             0,
         )
         self._check_sizes()
@@ -184,8 +190,10 @@ class LSFConfig:
             raise _invalid("without a direct path, width must be codes_per_frame × code_size.")
         if max(self.prior_layers, self.residual_stages, len(self.direct_path)) > MAX_LAYERS:
             raise _invalid(f"prior_layers, residual_stages and direct_path end at {MAX_LAYERS}.")
-        if self.dropout >= 1:
-            raise _invalid("dropout must be below 1.")
+        if self.dropout >= 1 or self.branch_alone > 1:
+            raise _invalid("dropout must be below 1, and branch_alone at most 1.")
+        if self.emotion_bank and not self.emotions:
+            raise _invalid("an emotion bank needs the emotion reader: set emotions, or set emotion_bank to false.")
 
     @property
     def latent(self) -> int:
@@ -210,6 +218,7 @@ class LSFConfig:
             "emotion_backbone": dataclasses.replace(base, kind="wav2vec2", trainable=False),
             "emotion_layers": (12,),
             "emotion_components": 0,
+            "emotion_bank": False,
             "identity_size": 300,
             "stream_norm": "instance",
             "fusion_blocks": 12,

@@ -1,6 +1,11 @@
-"""Inference for a clip of any length, in overlapping windows: time is linear in the length, memory is constant."""
+"""Inference for a clip of any length, in overlapping windows.
 
-from collections.abc import Callable
+Time is linear in the length. What is kept of a clip is its curves and its projected features, 140 MB for an hour. The
+curves of a voice without emotion come first (`synthesize`); what emotions add to them is the difference to the curves
+with another place in the emotion stream (`emotion_changes`).
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +15,8 @@ from torch import Tensor
 
 from ..errors import Cancelled, LSFError
 from ..numerics import FloatArray
-from .lsf import LSF, ClipStatistics
+from ..protocol.emotions import EMOTIONS
+from .lsf import LSF
 from .motion_prior import take_noise
 
 WINDOW, OVERLAP = 10.0, 2.0  # seconds; short for a quick reaction to cancel. The lips score the same from 4 to 20 s
@@ -45,29 +51,96 @@ def prepare(model: LSF, audio: FloatArray, identity: FloatArray | None) -> tuple
     Raises:
         LSFError: "bad_audio" if there is more than one channel; "bad_identity" if the coefficients do not fit.
     """
-    device = model.motion_mean.device
-    samples = torch.as_tensor(np.ascontiguousarray(audio, dtype=np.float32), device=device)
+    samples = torch.as_tensor(np.ascontiguousarray(audio, dtype=np.float32), device=model.motion_mean.device)
     if samples.dim() != 1:
         raise LSFError("bad_audio", "The model takes one channel of sound: mix the channels down first.")
+    return samples, identity_coefficients(model, identity)
+
+
+def identity_coefficients(model: LSF, identity: FloatArray | None) -> Tensor | None:
+    """Return identity coefficients (I,) as a tensor (1, I) on the model's device; None stays None.
+
+    Raises:
+        LSFError: "bad_identity" if they do not fit the model.
+    """
     if identity is None:
-        return samples, None
-    coefficients = torch.as_tensor(np.asarray(identity, dtype=np.float32), device=device)
+        return None
+    coefficients = torch.as_tensor(np.asarray(identity, dtype=np.float32), device=model.motion_mean.device)
     if coefficients.shape != (model.config.identity_size,) or not coefficients.isfinite().all():
         raise LSFError(
             "bad_identity",
             f"This model describes a face by {model.config.identity_size} finite numbers, but this face has "
             f"{coefficients.numel()}, or not all are finite: fit the face again, or choose the matching checkpoint.",
         )
-    return samples, coefficients[None]
+    return coefficients[None]
+
+
+@dataclass
+class Window:
+    """A window of a clip after encoding.
+
+    Attributes:
+        first: Its first frame.
+        motion: (F, stacked) projected motion features, half precision.
+    """
+
+    first: int
+    motion: Tensor
 
 
 @dataclass
 class SpeechResult:
-    """The output of the model for a clip: F = round(seconds · fps) frames at `model.config.fps`, at least 1."""
+    """The output of the model for a clip: F = round(seconds · fps) frames at `model.config.fps`, at least 1.
+
+    With an emotion bank, `curves` are those of a neutral voice.
+    """
 
     curves: NDArray[np.float32]  # (F, K)
     emotion: NDArray[np.float32]  # (F, config.emotions) probabilities of EMOTION_CLASSES
     emotion_embedding: NDArray[np.float32]  # (F, EMBEDDING) input of the classifier; (F, 0) without a reader
+    windows: list[Window]  # for `emotion_changes`
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How codes are chosen.
+
+    Attributes:
+        temperature: 0 is deterministic; above it, codes are sampled.
+        seed: Selects the take, at a temperature above 0.
+    """
+
+    temperature: float = 0.0
+    seed: int = 0
+
+    def noise(self, model: LSF, first: int, frames: int) -> Tensor | None:
+        """Return the noise of a window of `frames` frames from `first` on, None at temperature 0."""
+        if self.temperature <= 0:
+            return None
+        return take_noise(model.config, self.seed, first, frames).to(model.motion_mean.device)
+
+
+class _Blend:
+    """Joins results of overlapping windows: the later one fades in."""
+
+    def __init__(self, frames: int):
+        self.frames, self.end = frames, 0
+        self.results: list[NDArray[np.float32]] = []
+
+    def add(self, first: int, parts: list[NDArray[np.float32]]) -> None:
+        """Add results (…, n, C) of the frames from `first` on."""
+        if not self.results:
+            self.results = [np.empty((*part.shape[:-2], self.frames, part.shape[-1]), np.float32) for part in parts]
+        shared = self.end - first
+        if shared > 0:
+            # Weight of the later window, from 0 to 1: windows are least accurate at their ends.
+            rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
+            for result, part in zip(self.results, parts, strict=True):
+                part[..., :shared, :] *= rise
+                part[..., :shared, :] += (1 - rise) * result[..., first : self.end, :]
+        self.end = first + parts[0].shape[-2]
+        for result, part in zip(self.results, parts, strict=True):
+            result[..., first : self.end, :] = part
 
 
 @torch.inference_mode()
@@ -78,6 +151,7 @@ def synthesize(
     *,
     temperature: float = 0.0,
     seed: int = 0,
+    own_mean: FloatArray | None = None,
     report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     window: float = WINDOW,
@@ -91,6 +165,7 @@ def synthesize(
         identity: (I,) identity coefficients of the face; None is the average face.
         temperature: 0 is deterministic; above it, codes are sampled.
         seed: Selects the take, at a temperature above 0.
+        own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is read; None if unknown.
         report: Called with the fraction done, 0 to 1, and a sentence.
         cancelled: Called before each window; returns true when the job shall stop.
         window: Seconds of a window.
@@ -107,47 +182,74 @@ def synthesize(
     samples, coefficients = prepare(model, audio, identity)
     frames = model.frame_count(len(samples))
     size = min(round(window * config.fps), model.max_frames)
-    shared = min(round(overlap * config.fps), size // 2)
-    # Weight of the later of two overlapping windows, from 0 to 1: windows are least accurate at their ends.
-    rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
-    results: list[NDArray[np.float32]] = []
-    plan = plan_windows(frames, size, shared)
+    plan = plan_windows(frames, size, min(round(overlap * config.fps), size // 2))
     statistics = model.clip_statistics(samples)
+    blend, windows, sampling = _Blend(frames), [], Sampling(temperature, seed)
+    neutral = model.emotion_places(samples.new_zeros(1, len(EMOTIONS))) if config.emotion_bank else None
+    average = None if own_mean is None else torch.as_tensor(np.asarray(own_mean, np.float32), device=samples.device)
     for number, (first, end) in enumerate(plan):
         if cancelled is not None and cancelled():
             raise Cancelled
         if report is not None:
             report(number / len(plan), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
-        parts = _run_window(model, samples, coefficients, first, end - first, statistics, temperature, seed)
-        if not number:
-            results = [np.empty((frames, part.shape[1]), np.float32) for part in parts]
-        for result, part in zip(results, parts, strict=True):
-            if number:
-                part[:shared] = (1 - rise) * result[first : first + shared] + rise * part[:shared]
-            result[first:end] = part
+        motion, emotion = model.encode_audio(samples, first, end - first, statistics)
+        stacked = model.stack_motion(motion[None]).half()
+        windows.append(Window(first, stacked[0]))
+        z = model.predict(stacked.float(), emotion[None] if neutral is None else neutral, coefficients, first=first)
+        output = model.decode(z, None, temperature, sampling.noise(model, first, end - first))
+        parts = [output.motion[0]]
+        if model.emotion_reader is not None:
+            embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
+            parts += [logits.softmax(-1), embedding]
+        else:
+            parts += [emotion.new_zeros(end - first, 0)] * 2
+        blend.add(first, [part.cpu().numpy() for part in parts])
     if report is not None:
         report(1.0, "Speech analysed")
-    return SpeechResult(*results)
+    return SpeechResult(*blend.results, windows)
 
 
-def _run_window(
+@torch.inference_mode()
+def emotion_changes(
     model: LSF,
-    samples: Tensor,
-    identity: Tensor | None,
-    first: int,
-    frames: int,
-    statistics: ClipStatistics,
-    temperature: float,
-    seed: int,
-) -> list[NDArray[np.float32]]:
-    """Curves (F, K), emotion probabilities (F, E) and emotion embedding (F, EMBEDDING) of one window."""
-    motion, emotion = model.encode_audio(samples, first, frames, statistics)
-    noise = take_noise(model.config, seed, first, frames).to(motion.device) if temperature > 0 else None
-    output = model(motion[None], emotion[None], identity, first=first, temperature=temperature, noise=noise)
-    parts = [output.motion[0]]
-    if model.emotion_reader is not None:
-        embedding, logits = model.emotion_reader(emotion, model.config.frame_stack)
-        parts += [logits.softmax(-1), embedding]
-    else:
-        parts += [emotion.new_zeros(frames, 0)] * 2
-    return [part.cpu().numpy() for part in parts]
+    result: SpeechResult,
+    emotions: Sequence[int],
+    identity: FloatArray | None = None,
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    cancelled: Callable[[], bool] | None = None,
+) -> NDArray[np.float32]:
+    """Return what emotions change in the curves of a clip: the curves with each, less those of the neutral voice.
+
+    Args:
+        model: A model with an emotion bank, in inference mode.
+        result: What `synthesize` returned for the clip.
+        emotions: Indices in EMOTIONS; each is shown at full strength over the whole clip.
+        identity: As of `synthesize`.
+        temperature: As of `synthesize`.
+        seed: As of `synthesize`; the same take.
+        cancelled: As of `synthesize`.
+
+    Returns:
+        (len(emotions), F, K).
+
+    Raises:
+        LSFError: "bad_identity".
+        Cancelled: If `cancelled` returned true.
+    """
+    frames, channels = result.curves.shape
+    if not len(emotions):
+        return np.zeros((0, frames, channels), np.float32)
+    device = model.motion_mean.device
+    coefficients = identity_coefficients(model, identity)
+    places = model.emotion_places(torch.eye(len(EMOTIONS), device=device)[list(emotions)])
+    blend, sampling = _Blend(frames), Sampling(temperature, seed)
+    for part in result.windows:
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        z = model.predict(part.motion[None].float(), places, coefficients, first=part.first)
+        output = model.decode(z, None, temperature, sampling.noise(model, part.first, len(part.motion)))
+        blend.add(part.first, [output.motion.cpu().numpy()])
+    changes: NDArray[np.float32] = blend.results[0] - result.curves
+    return changes

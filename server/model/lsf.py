@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import LSFError
+from ..protocol.emotions import EMOTIONS
 from .config import LSFConfig
-from .emotion import EmotionReader
+from .emotion import EMBEDDING, EmotionReader
 from .hifb import HIFB
 from .layers import FrameConv
 from .motion_prior import MotionPrior, Quantised
@@ -39,11 +40,32 @@ class Output:
     quantised: Quantised
 
 
-class DirectPath(nn.Module):
-    """Small networks from the features to the latent. Their mean is more accurate than each of them.
+class Branch(nn.Module):
+    """One way from the features to the latent: convolutions, multiplied by the identity gain in between.
 
-    "linear" is a filter over `direct_kernel` frames. "conv" is three convolutions, with the identity gain in between.
+    "conv" has three convolutions with GELU between them. "linear" has two with nothing but the gain between them: it is
+    linear in the features, with a bottleneck of `direct_width`.
     """
+
+    def __init__(self, config: LSFConfig, kind: str, size: int):
+        super().__init__()
+        width = config.direct_width
+        sizes = [size, width, width, config.latent] if kind == "conv" else [size, width, config.latent]
+        self.convs = nn.ModuleList(FrameConv(a, b, config.direct_kernel) for a, b in itertools.pairwise(sizes))
+        self.activation = nn.GELU() if kind == "conv" else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, identity_gain: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Predict the latent; arguments and result as of `DirectPath.forward`."""
+        first, *others = self.convs
+        y: Tensor = first(x, mask)
+        for conv in others:
+            y = conv(self.dropout(self.activation(y) * identity_gain), mask)
+        return y
+
+
+class DirectPath(nn.Module):
+    """Small networks from the features to the latent. Their mean is more accurate than each of them."""
 
     def __init__(self, config: LSFConfig, size: int):
         """Make the branches.
@@ -53,14 +75,8 @@ class DirectPath(nn.Module):
             size: frame_stack · Cm, channels of the stacked motion features.
         """
         super().__init__()
-        kernel, width = config.direct_kernel, config.direct_width
-
-        def branch(kind: str) -> nn.ModuleList:
-            sizes = [size, config.latent] if kind == "linear" else [size, width, width, config.latent]
-            return nn.ModuleList(FrameConv(a, b, kernel) for a, b in itertools.pairwise(sizes))
-
-        self.branches = nn.ModuleList(branch(kind) for kind in config.direct_path)
-        self.dropout = nn.Dropout(config.dropout)
+        self.branches = nn.ModuleList(Branch(config, kind, size) for kind in config.direct_path)
+        self.alone = config.branch_alone
 
     def forward(self, x: Tensor, identity_gain: Tensor, mask: Tensor | None = None) -> Tensor:
         """Predict the latent.
@@ -73,15 +89,13 @@ class DirectPath(nn.Module):
         Returns:
             (B, F, L).
         """
-        total = torch.zeros((), device=x.device)
-        for branch in self.branches:
-            assert isinstance(branch, nn.ModuleList)
-            first, *others = branch
-            y = first(x, mask)
-            for conv in others:
-                y = conv(self.dropout(F.gelu(y) * identity_gain), mask)
-            total = total + y
-        return total / len(self.branches)
+        outputs = torch.stack([branch(x, identity_gain, mask) for branch in self.branches])
+        if not self.training:
+            return outputs.mean(0)
+        count = len(outputs)
+        chosen = F.one_hot(torch.randint(count, (len(x),), device=x.device), count).to(outputs)
+        alone = torch.rand(len(x), 1, device=x.device) < self.alone
+        return torch.einsum("nbfl,bn->bfl", outputs, torch.where(alone, chosen, 1 / count))
 
 
 class LSF(nn.Module):
@@ -97,9 +111,11 @@ class LSF(nn.Module):
         motion_size = config.motion_backbone.hidden * len(config.motion_layers)
         emotion_size = (config.emotion_backbone or config.motion_backbone).hidden * len(config.emotion_layers)
         self.motion_norm = FeatureNorm(motion_size, config.motion_components, config.feature_noise)
-        self.emotion_norm = FeatureNorm(emotion_size, config.emotion_components, config.feature_noise)
-        motion_stacked = config.frame_stack * self.motion_norm.size
-        self.sie_encoder = SIEEncoder(config, motion_stacked, config.frame_stack * self.emotion_norm.size)
+        motion_stacked, emotion_stacked = config.frame_stack * self.motion_norm.size, EMBEDDING
+        if not config.emotion_bank:
+            self.emotion_norm = FeatureNorm(emotion_size, config.emotion_components, config.feature_noise)
+            emotion_stacked = config.frame_stack * self.emotion_norm.size
+        self.sie_encoder = SIEEncoder(config, motion_stacked, emotion_stacked)
         self.hifb = HIFB(
             config.width,
             heads=config.heads,
@@ -187,10 +203,28 @@ class LSF(nn.Module):
         motion = standardised * self.motion_scale + self.motion_mean
         return motion.clamp(0, 1) if self.config.clamp else motion
 
+    def emotion_places(self, weights: Tensor) -> Tensor:
+        """Return places in the emotion space: from neutral towards each emotion by its weight.
+
+        Args:
+            weights: (…, 8) in the order of EMOTIONS, 0 to 1; the weight of neutral does not count.
+
+        Returns:
+            (…, EMBEDDING).
+        """
+        assert self.emotion_reader is not None
+        bank = self.emotion_reader.bank
+        neutral = bank[EMOTIONS.index("neutral")]
+        return neutral + weights @ (bank - neutral)
+
+    def stack_motion(self, motion_features: Tensor) -> Tensor:
+        """Standardise motion features (B, T, Cm) and concatenate those of a motion frame: (B, F, stacked)."""
+        return stack_frames(self.motion_norm(motion_features), self.config.frame_stack)
+
     def predict(
         self,
-        motion_features: Tensor,
-        emotion_features: Tensor,
+        motion: Tensor,
+        emotion: Tensor,
         identity: Tensor | None = None,
         mask: Tensor | None = None,
         first: int = 0,
@@ -198,8 +232,9 @@ class LSF(nn.Module):
         """Predict the latent.
 
         Args:
-            motion_features: (B, T, Cm).
-            emotion_features: (B, T, Ce).
+            motion: (B, F, stacked) result of `stack_motion`. One clip may be given for several emotions.
+            emotion: (B, EMBEDDING) place in the emotion space (`emotion_places`); without an emotion bank the emotion
+                features (B, T, Ce).
             identity: (B, I) identity coefficients; None is the average face.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
@@ -207,12 +242,14 @@ class LSF(nn.Module):
         Returns:
             z (B, F, L), not quantised.
         """
-        motion = stack_frames(self.motion_norm(motion_features), self.config.frame_stack)
-        emotion = stack_frames(self.emotion_norm(emotion_features), self.config.frame_stack)
+        if self.config.emotion_bank:
+            emotion = emotion[:, None].expand(-1, motion.shape[1], -1)
+        else:
+            emotion = stack_frames(self.emotion_norm(emotion), self.config.frame_stack)
         if identity is None:
             identity = motion.new_zeros(len(motion), self.config.identity_size)
         emotion_stream, motion_stream, identity_gain = self.sie_encoder(motion, emotion, identity, mask, first)
-        z: Tensor = self.to_latent(self.hifb(emotion_stream, motion_stream, mask))
+        z: Tensor = self.to_latent(self.hifb(emotion_stream, motion_stream.expand_as(emotion_stream), mask))
         if self.config.direct_path:
             z = self.direct(motion, identity_gain, mask) + self.residual_gate * z
         return z
@@ -220,7 +257,7 @@ class LSF(nn.Module):
     def forward(
         self,
         motion_features: Tensor,
-        emotion_features: Tensor,
+        emotion: Tensor,
         identity: Tensor | None = None,
         mask: Tensor | None = None,
         *,
@@ -232,7 +269,7 @@ class LSF(nn.Module):
 
         Args:
             motion_features: (B, T, Cm).
-            emotion_features: (B, T, Ce).
+            emotion: As of `predict`.
             identity: (B, I) identity coefficients; None is the average face.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
@@ -242,7 +279,13 @@ class LSF(nn.Module):
         Returns:
             Curves (B, F, K) and the intermediate results.
         """
-        z = self.predict(motion_features, emotion_features, identity, mask, first)
+        z = self.predict(self.stack_motion(motion_features), emotion, identity, mask, first)
+        return self.decode(z, mask, temperature, noise)
+
+    def decode(
+        self, z: Tensor, mask: Tensor | None = None, temperature: float = 0.0, noise: Tensor | None = None
+    ) -> Output:
+        """Quantise latents z (B, F, L) and decode them; for the other arguments and the result see `forward`."""
         quantised = self.prior.quantiser(z, mask, temperature, noise)
         standardised = self.prior.decode(quantised.latent, mask)
         return Output(self.destandardise(standardised), standardised, z, quantised)

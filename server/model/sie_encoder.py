@@ -155,7 +155,7 @@ class SIEEncoder(nn.Module):
         Args:
             config: The configuration.
             motion_size: frame_stack · Cm, channels of the stacked motion features.
-            emotion_size: frame_stack · Ce, channels of the stacked emotion features.
+            emotion_size: Channels of a frame of the emotion stream's input: frame_stack · Ce, or those of a place.
         """
         super().__init__()
         self.motion = StreamEmbedding(motion_size, config.width, config.kernel, config.stream_norm)
@@ -170,7 +170,7 @@ class SIEEncoder(nn.Module):
 
         Args:
             motion: (B, F, frame_stack · Cm) motion features.
-            emotion: (B, F, frame_stack · Ce) emotion features.
+            emotion: (B, F, emotion_size) emotion features or places; B may be larger than that of a single motion.
             identity: (B, I) identity coefficients.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.

@@ -1,4 +1,4 @@
-"""Composes the final curves: network output, brow prominence, take variation, emotion, lip contact."""
+"""Composes the final curves: the network's speech and expression, brow prominence, take variation, lip contact."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ if TYPE_CHECKING:  # it loads torch, which must not delay the server's first ans
     from ..model import LSF
 
 
+MIN_VISIBLE_WEIGHT = 0.01  # of an emotion; what is weaker cannot be seen
+
+
 @dataclass
 class Performance:
     """Curves of F frames at the model's rate for K channels. motion − expression is the speech alone."""
@@ -36,6 +39,7 @@ def perform(
     temperature: float = 0.0,
     seed: int = 0,
     direction: Direction | None = None,
+    own_mean: NDArray[np.float32] | None = None,
     report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Performance:
@@ -51,6 +55,7 @@ def perform(
         seed: Selects the take, at a temperature above 0.
         direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
             emotion detected in the voice.
+        own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is heard; None if unknown.
         report: Called with the fraction done, 0 to 1, and a sentence.
         cancelled: Returns true when the job shall stop.
 
@@ -61,10 +66,19 @@ def perform(
         LSFError: "bad_identity" if the coefficients do not fit the model.
         Cancelled: If `cancelled` returned true.
     """
-    from ..model import synthesize
+    from ..model import emotion_changes, synthesize
 
     fps = model.config.fps
-    output = synthesize(model, audio, identity, temperature=temperature, seed=seed, report=report, cancelled=cancelled)
+    output = synthesize(
+        model,
+        audio,
+        identity,
+        temperature=temperature,
+        seed=seed,
+        own_mean=own_mean,
+        report=report,
+        cancelled=cancelled,
+    )
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
         return Performance(speech, np.zeros_like(speech), detected)
@@ -73,12 +87,18 @@ def perform(
     if output.emotion.shape[1] == len(EMOTION_CLASSES):  # otherwise there is no emotion reader, or it has other classes
         probabilities = emotion_expression.smooth_probabilities(output.emotion, activity, fps)
         detected = emotion_expression.detected_emotion(probabilities)
+    expression = np.zeros_like(speech)
+    if model.config.emotion_bank:
+        shown = np.broadcast_to(detected if direction is None else direction.applied_to(detected), detected.shape)
+        visible = [k for k, name in enumerate(EMOTIONS) if name != "neutral" and shown[:, k].max() > MIN_VISIBLE_WEIGHT]
+        changes = emotion_changes(
+            model, output, visible, identity, temperature=temperature, seed=seed, cancelled=cancelled
+        )
+        expression = np.einsum("fe,efk->fk", shown[:, visible], changes).astype(np.float32)
     speech = np.maximum(speech, brow_prominence(voice, activity, fps))
-    shown = detected if direction is None else direction.applied_to(detected)
-    expression = emotion_expression.expression_curves(shown, voice, activity, fps)
     if temperature > 0:
-        take = Take.draw(len(speech), fps, temperature, seed)
-        speech, expression = take.apply(speech), expression * take.emotion[:, None]
+        variation = Take.draw(len(speech), fps, temperature, seed)
+        speech, expression = variation.apply(speech), expression * variation.emotion[:, None]
     closed = lip_contact.close_near_contacts(speech)
     motion = lip_contact.add_expression(closed, expression)
     return Performance(motion, motion - closed, detected)

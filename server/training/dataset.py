@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +36,11 @@ def load_targets(work: Path, corpus: str) -> dict[str, FloatArray]:
     return targets
 
 
+def load_intensity(work: Path, corpus: str) -> dict[str, FloatArray]:
+    """Return how strongly an emotion shows (F,) at 25 fps in every clip (expression_targets.py)."""
+    return dict(np.load(work / "intensity" / f"{corpus}.npz"))
+
+
 @dataclass
 class LabelledSequence:
     """Features and curves of consecutive clips.
@@ -42,13 +48,15 @@ class LabelledSequence:
     Attributes:
         corpus: Name of the corpus.
         features: (F, C) float16 at 25 fps.
-        curves: (F, 52) target curves.
+        curves: (F, 52) target curves of the speech alone.
+        intensity: (F,) factor of the pose of an emotion.
         name: Name of the first clip.
     """
 
     corpus: str
     features: FloatArray
     curves: FloatArray
+    intensity: FloatArray
     name: str
 
 
@@ -65,18 +73,18 @@ def change_speed(curves: FloatArray, first: int, frames: int, speed: float) -> F
     """Resample curves for playback `speed` times as fast.
 
     Args:
-        curves: (F, K) curves at the original speed.
+        curves: (F, K) curves or (F,) values at the original speed.
         first: First frame of the result, counted at the new speed.
         frames: Number of frames of the result.
         speed: Factor of the speed.
 
     Returns:
-        (frames, K). The last frame is held beyond the end.
+        (frames, K) or (frames,). The last frame is held beyond the end.
     """
     at = (first + np.arange(frames)) * speed
     low = np.clip(np.floor(at).astype(int), 0, len(curves) - 1)
     high = np.clip(low + 1, 0, len(curves) - 1)
-    weight = (at - np.floor(at))[:, None].astype(np.float32)
+    weight = (at - np.floor(at)).reshape(-1, *[1] * (curves.ndim - 1)).astype(np.float32)
     interpolated: FloatArray = (1 - weight) * curves[low] + weight * curves[high]
     return interpolated
 
@@ -107,7 +115,7 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
         split: "train", "valid" or "test".
     """
     clips = {c.name: c for c in corpora.read(corpus, data)}
-    original = load_targets(work, corpus)
+    original, intensity = load_targets(work, corpus), load_intensity(work, corpus)
     converted = {  # for copies in another voice: without the tracked speaker's habits before speech
         name: curves if clips[name].lips is None else rest_outside_speech(curves, required(clips[name].phones))
         for name, curves in original.items()
@@ -117,7 +125,9 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
     for copy in copies:
         targets = original if copy < CONVERTED_COPY else converted
         for features, parts in read_segments(work, corpus, [copy]):
-            sequences += [join(corpus, features[frames], run, targets) for frames, run in runs(parts, selected)]
+            for frames, run in runs(parts, selected):
+                curves, strength = join(run, targets), join(run, intensity)
+                sequences.append(LabelledSequence(corpus, features[frames], curves, strength, run[0]["name"]))
     return sequences
 
 
@@ -132,24 +142,30 @@ def runs(parts: list[Part], selected: set[str]) -> Iterator[tuple[slice, list[Pa
         at += frames
 
 
-def join(corpus: str, features: FloatArray, run: list[Part], targets: dict[str, FloatArray]) -> LabelledSequence:
-    """Return consecutive parts as one sequence; the face rests in pauses.
+def join(run: list[Part], values: dict[str, FloatArray]) -> FloatArray:
+    """Return curves (F, K) or single values (F,) of consecutive parts, F frames in all; 0 in pauses.
 
     Args:
-        corpus: Name of the corpus.
-        features: (F, C) features of the parts.
-        run: The parts, F frames in all.
-        targets: Curves of the clips by name.
+        run: The parts.
+        values: Curves (n, K) or values (n,) of the clips by name, at the original speed.
     """
-    curves = np.concatenate(
-        [
-            np.zeros((p["frames"], len(arkit.CHANNELS)), np.float32)
-            if p.get("pause")
-            else change_speed(targets[p["name"]], p["first"], p["frames"], p["speed"])
-            for p in run
-        ]
-    )
-    return LabelledSequence(corpus, features, curves, run[0]["name"])
+    pieces = []
+    for part in run:
+        whole = values[part["name"]]
+        if part.get("pause"):
+            pieces.append(np.zeros((part["frames"], *whole.shape[1:]), np.float32))
+        else:
+            pieces.append(change_speed(whole, part["first"], part["frames"], part["speed"]))
+    return np.concatenate(pieces)
+
+
+class Batch(NamedTuple):
+    """Crops of B sequences, F frames each."""
+
+    features: Tensor  # (B, F, C)
+    curves: Tensor  # (B, F, 52) of the speech alone
+    intensity: Tensor  # (B, F) factor of the pose of an emotion
+    mask: Tensor  # (B, F) true on valid frames
 
 
 class Sampler:
@@ -170,8 +186,8 @@ class Sampler:
         # A sequence is drawn in proportion to its length, so that every frame is drawn equally often.
         self.lengths = {c: np.array([len(s.curves) for s in g], float) for c, g in self.groups.items()}
 
-    def draw(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features (B, F, C), curves (B, F, 52) and the mask (B, F) of valid frames."""
+    def draw(self) -> Batch:
+        """Draw a batch."""
         frames = int(self.rng.choice(CROP_FRAMES))
         names = list(self.shares)
         count = self.batch * BATCH_CROP // frames + 1
@@ -182,11 +198,12 @@ class Sampler:
             sequence = self.groups[corpus][self.rng.choice(len(lengths), p=lengths / lengths.sum())]
             first = int(self.rng.integers(0, max(1, len(sequence.curves) - frames + 1)))
             last = min(first + frames, len(sequence.curves))
-            rows.append((np.asarray(sequence.features[first:last], np.float32), sequence.curves[first:last]))
+            rows.append([x[first:last] for x in (sequence.features, sequence.curves, sequence.intensity)])
         mask = torch.zeros(len(rows), frames, dtype=torch.bool)
-        features = torch.zeros(len(rows), frames, rows[0][0].shape[1])
-        curves = torch.zeros(len(rows), frames, len(arkit.CHANNELS))
-        for i, (f, c) in enumerate(rows):
-            mask[i, : len(f)] = True
-            features[i, : len(f)], curves[i, : len(c)] = map(torch.from_numpy, (f, c))
-        return features, curves, mask
+        arrays = [torch.zeros(len(rows), frames, *x.shape[1:]) for x in rows[0]]
+        for i, row in enumerate(rows):
+            mask[i, : len(row[0])] = True
+            for array, x in zip(arrays, row, strict=True):
+                array[i, : len(x)] = torch.from_numpy(np.asarray(x, np.float32))
+        features, curves, intensity = arrays
+        return Batch(features, curves, intensity, mask)

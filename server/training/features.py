@@ -9,8 +9,8 @@ segments of up to 18 s, because the backbone's features of a clip depend on the 
 clip is also converted to another voice and follows a pause in which the face rests; train_emotion does not use these
 copies.
 
-WORK/frontend.safetensors      the two fitted FeatureNorms
-WORK/features/CORPUS_COPY.npy  (N, frame_stack · (motion + emotion components)) float16
+WORK/frontend.safetensors      the fitted FeatureNorm
+WORK/features/CORPUS_COPY.npy  (N, frame_stack · motion components) float16
 WORK/features/CORPUS_COPY.json the segments: a list of `Segment`
 WORK/features/CORPUS_COPY_statistics.npz  for train_emotion: `statistics` (M, 2 · C) float16, mean and deviation of the
                                unprojected emotion features over chunks of 2-4 s, and the `names` (M,) of their clips
@@ -83,7 +83,7 @@ def load_extractor(whisper: Path, frontend: Path | None = None) -> LSF:
 
     Args:
         whisper: Folder that convert_whisper wrote.
-        frontend: File of the fitted feature norms; they are loaded if it exists.
+        frontend: File of the fitted feature norm; it is loaded if it exists.
     """
     model = LSF(CONFIG).eval()
     load_backbone(model, whisper)
@@ -99,7 +99,7 @@ def load_backbone(model: LSF, whisper: Path) -> None:
 
 
 def load_frontend(model: LSF, path: Path) -> None:
-    """Load the feature norms that `main` fitted into a model."""
+    """Load the feature norm that `main` fitted into a model."""
     for name, value in load_file(path).items():
         model.get_buffer(name).copy_(value)
 
@@ -153,8 +153,8 @@ def make_segments(
 
 
 @torch.inference_mode()
-def fit_norms(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generator) -> None:
-    """Fit both FeatureNorms of a model.
+def fit_norm(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.Generator) -> None:
+    """Fit the FeatureNorm of a model.
 
     Args:
         model: The extractor.
@@ -162,7 +162,7 @@ def fit_norms(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.G
             degraded.
         rng: Source of the random draws.
     """
-    motion, emotion = [], []
+    motion = []
     for several in clips.values():
         seconds = 0.0
         train = [c for c in several if c.split == "train"]
@@ -170,14 +170,11 @@ def fit_norms(model: LSF, clips: dict[str, list[corpora.Clip]], rng: np.random.G
             audio: FloatArray = load_16k(train[i].audio)[: MAX_SEGMENT_FRAMES * SAMPLES_PER_FRAME]
             if i % 2:
                 audio = augment.degrade(audio, rng)
-            m, e = model.encode_audio(torch.from_numpy(audio))
-            motion.append(m[::3])
-            emotion.append(e[::3])
+            motion.append(model.encode_audio(torch.from_numpy(audio))[0][::3])
             seconds += len(audio) / SAMPLE_RATE
             if seconds > FIT_SECONDS:
                 break
     model.motion_norm.fit(torch.cat(motion), whiten=False)
-    model.emotion_norm.fit(torch.cat(emotion), whiten=False)
 
 
 @torch.inference_mode()
@@ -185,7 +182,7 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
     """Write the features of one copy of a corpus.
 
     Args:
-        model: The extractor with fitted norms.
+        model: The extractor with a fitted norm.
         clips: Clips of the corpus.
         copy: Number of the copy.
         path: WORK/features/CORPUS_COPY, without a suffix.
@@ -205,8 +202,7 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
                 if len(chunk) >= CONFIG.frame_stack * STATISTICS_FRAMES // 4:
                     pooled.append(statistics(chunk).half().numpy())
                     names.append(part["name"])
-        motion, emotion = model.motion_norm(motion), model.emotion_norm(emotion)
-        stacked = torch.cat([stack_frames(motion), stack_frames(emotion)], 1)
+        stacked = model.stack_motion(motion[None])[0]
         rows.append(stacked.half().numpy())
         index.append({"start": start, "parts": parts})
         start += len(stacked)
@@ -214,11 +210,6 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
         np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
     np.save(path.with_suffix(".npy"), np.concatenate(rows))
     path.with_suffix(".json").write_text(json.dumps(index))
-
-
-def stack_frames(features: torch.Tensor) -> torch.Tensor:
-    """Return 50 Hz features (frame_stack · F, C) with all rows of a frame in one row: (F, frame_stack · C)."""
-    return features.reshape(-1, CONFIG.frame_stack * features.shape[1])
 
 
 def main() -> None:
@@ -235,7 +226,7 @@ def main() -> None:
     frontend = args.work / "frontend.safetensors"
     model = load_extractor(args.whisper, frontend)
     if not frontend.exists():
-        fit_norms(model, clips, np.random.default_rng(args.seed))
+        fit_norm(model, clips, np.random.default_rng(args.seed))
         save_file(
             {name: value for name, value in model.state_dict().items() if name.split(".")[0].endswith("_norm")},
             frontend,

@@ -3,11 +3,12 @@
     python -m server.training.train_predictor --data DATA --work WORK --whisper WHISPER --out CHECKPOINT
 
 The predictor regresses the latent; the gradient passes the quantisation straight through. The loss is the weighted sum
-of the errors of the latent, of the decoded curves and of the lips of the mesh. Identity is learned by its effect on the
-mouth: on a face with a small mouth and eyes wide apart, the same speech needs larger weights to look the same
-(`Lips.identity_gain`). An exponential moving average of the weights is validated on held-out clips and voices; the best
-one is written to --out. A corpus that is left out (--without) is validated as well, but does not count in the choice.
-Training resumes from the folder WORK/predictor_SEED.
+of the errors of the latent, of the decoded curves and of the lips of the mesh. The target is the speech and the
+expression of a random mixture of emotions (expression_targets.py), whose place in the emotion space the model gets.
+Identity is learned by its effect on the mouth: on a face with a small mouth and eyes wide apart, the same speech needs
+larger weights to look the same (`Lips.identity_gain`). An exponential moving average of the weights is validated on
+held-out clips and voices; the best one is written to --out. A corpus that is left out (--without) is validated as well,
+but does not count in the choice. Training resumes from the folder WORK/predictor_SEED.
 """
 
 import argparse
@@ -25,8 +26,9 @@ from .. import arkit
 from ..model import LSF
 from ..model.lsf import Output
 from ..model.sie_encoder import FeatureNorm
+from ..protocol.emotions import EMOTIONS
 from . import dataset, features, train_prior
-from .labels import lips
+from .labels import expression_targets, lips
 
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.3, dropout=0.2, direct_width=192)
 STEPS, BATCH, SEED = 1800, 16, 1  # BATCH crops of 3 s
@@ -44,16 +46,21 @@ SHARES = {  # of the crops, by corpus
 }
 LATENT_WEIGHT, CURVE_WEIGHT, LIP_WEIGHT = 0.3, 1.0, 1.0  # of the losses
 VALIDATION_INTERVAL = 150  # steps
+EXPRESSION_STEP = 8  # of the sequences of every corpus, one in so many is used to validate the expression
 OPEN_APERTURE = 0.002  # metres: speech has begun when the mouth is open further
 # Weights of the corpora in the choice of the best step.
 VALIDATION_WEIGHTS = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5, "emodb": 0.5}
 
+NEUTRAL_SHARE = 0.3  # of the samples without an emotion
+MIXED_SHARE = 0.25  # of the samples with two emotions; the others have one
+MIN_STRENGTH = 0.3  # of an emotion; the greatest is 1
+NEUTRAL = EMOTIONS.index("neutral")
+
 MOUTH = torch.tensor([c.startswith(("jaw", "mouth")) for c in arkit.CHANNELS])
-NORMS = ("motion_norm", "emotion_norm")
 
 
 def with_precomputed_features(model: LSF, sequences: list[dataset.LabelledSequence]) -> LSF:
-    """Replace the model's feature norms by ones that take projected features, half-whiten them and add noise.
+    """Replace the model's feature norm by one that takes projected features, half-whitens them and adds noise.
 
     The standard deviations of the principal components differ by a factor of 40, so that weight decay and noise would
     suppress the small ones. Full whitening would give all of them the same weight, which overfits to the voice of the
@@ -67,50 +74,82 @@ def with_precomputed_features(model: LSF, sequences: list[dataset.LabelledSequen
         The same model.
     """
     rows = torch.from_numpy(np.concatenate([s.features[::7] for s in sequences[::5]]).astype(np.float32))
-    motion, emotion = rows.tensor_split((CONFIG.frame_stack * CONFIG.motion_components,), -1)
-    for name, part in zip(NORMS, (motion, emotion), strict=True):
-        norm = FeatureNorm(getattr(model, name).size, 0, CONFIG.feature_noise)
-        norm.scale.copy_(part.reshape(len(part) * CONFIG.frame_stack, -1).std(0).sqrt() * 0.5)
-        setattr(model, name, norm)
+    norm = FeatureNorm(model.motion_norm.size, 0, CONFIG.feature_noise)
+    norm.scale.copy_(rows.reshape(len(rows) * CONFIG.frame_stack, -1).std(0).sqrt() * 0.5)
+    model.motion_norm = norm
     return model
 
 
-def forward(model: LSF, stacked: Tensor, mask: Tensor | None = None, identity: Tensor | None = None) -> Output:
+def forward(
+    model: LSF, stacked: Tensor, emotions: Tensor, mask: Tensor | None = None, identity: Tensor | None = None
+) -> Output:
     """Run the model on cached features.
 
     Args:
         model: A model of `with_precomputed_features`.
-        stacked: (B, F, frame_stack · (motion + emotion components)) features at 25 fps.
+        stacked: (B, F, frame_stack · components) features at 25 fps.
+        emotions: (B, 8) weights in the order of EMOTIONS.
         mask: (B, F) valid frames; None: all.
         identity: (B, identity_size) coefficients; None: the average face.
 
     Returns:
         The output of LSF.forward.
     """
-    motion, emotion = stacked.tensor_split((CONFIG.frame_stack * CONFIG.motion_components,), -1)
-    motion, emotion = (x.reshape(len(x), CONFIG.frame_stack * x.shape[1], -1) for x in (motion, emotion))
-    output: Output = model(motion, emotion, identity, mask)
+    motion = stacked.reshape(len(stacked), CONFIG.frame_stack * stacked.shape[1], -1)
+    output: Output = model(motion, model.emotion_places(emotions), identity, mask)
     return output
 
 
+def draw_emotions(count: int, rng: np.random.Generator) -> Tensor:
+    """Draw weights (count, 8) of emotions: none, one, or a mixture of two, of different strengths."""
+    emotions = torch.zeros(count, len(EMOTIONS))
+    others = [k for k in range(len(EMOTIONS)) if k != NEUTRAL]
+    for row in emotions:
+        kind, strength = rng.random(), float(rng.uniform(MIN_STRENGTH, 1))
+        first, second = rng.choice(others, 2, replace=False)
+        share = float(rng.random()) if kind < NEUTRAL_SHARE + MIXED_SHARE else 1.0
+        if kind >= NEUTRAL_SHARE:
+            row[first], row[second] = share * strength, (1 - share) * strength
+    return emotions
+
+
+def add_expression(speech: Tensor, intensity: Tensor, emotions: Tensor, poses: Tensor) -> Tensor:
+    """Add the expression of emotions to speech.
+
+    Args:
+        speech: (B, F, 52) curves.
+        intensity: (B, F) factor of a pose.
+        emotions: (B, 8) weights in the order of EMOTIONS.
+        poses: (8, 52) of `expression_targets.poses`.
+
+    Returns:
+        (B, F, 52) curves, 0 to 1.
+    """
+    return (speech + intensity[..., None] * (emotions @ poses)[:, None]).clamp(0, 1)
+
+
 def batch_losses(
-    model: LSF, head: lips.Lips, batch: tuple[Tensor, Tensor, Tensor], weights: Tensor
+    model: LSF, head: lips.Lips, batch: dataset.Batch, weights: Tensor, poses: Tensor, rng: np.random.Generator
 ) -> dict[str, Tensor]:
-    """Return the losses of a batch, with random identities.
+    """Return the losses of a batch, with random identities and emotions.
 
     Args:
         model: A model of `with_precomputed_features`.
         head: Lips of the project's head.
-        batch: Features, curves and mask of `dataset.Sampler.draw`.
+        batch: Result of `dataset.Sampler.draw`.
         weights: (52,) weights of the channels.
+        poses: (8, 52) of `expression_targets.poses`.
+        rng: Source of the emotions.
 
     Returns:
         `loss`, the weighted sum to minimise, and its terms `codes`, `curves` and `lips`.
     """
-    stacked, curves, mask = batch
-    identity = torch.randn(len(stacked), CONFIG.identity_size) * (torch.rand(len(stacked), 1) < IDENTITY_SHARE)
-    curves = curves * torch.where(MOUTH, head.identity_gain(identity)[:, None, None], 1.0)
-    output = forward(model, stacked, mask, identity)
+    count, mask = len(batch.features), batch.mask
+    identity = torch.randn(count, CONFIG.identity_size) * (torch.rand(count, 1) < IDENTITY_SHARE)
+    speech = batch.curves * torch.where(MOUTH, head.identity_gain(identity)[:, None, None], 1.0)
+    emotions = draw_emotions(count, rng)
+    curves = add_expression(speech, batch.intensity, emotions, poses)
+    output = forward(model, batch.features, emotions, mask, identity)
     target = model.standardise(curves)
     with torch.no_grad():
         truth = model.prior.quantiser(model.prior.encode(target, mask), mask).latent
@@ -125,14 +164,42 @@ def batch_losses(
 
 
 @torch.no_grad()
-def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.LabelledSequence]]) -> dict[str, float]:
-    """Return the median Pearson r of the aperture on the mesh over held-out sequences, by corpus."""
+def validate_expression(model: LSF, poses: Tensor, sequences: list[dataset.LabelledSequence]) -> tuple[float, float]:
+    """Measure the expression of each emotion at full strength in the curves of held-out sequences.
+
+    Args:
+        model: A model of `with_precomputed_features`.
+        poses: (8, 52) of `expression_targets.poses`.
+        sequences: The sequences.
+
+    Returns:
+        Pearson r of the curves' changes by an emotion and those of the targets, over all channels, frames and emotions,
+        and the slope of the regression on the targets: 1 if the expression has its full size.
+    """
     model.eval()
+    emotions = torch.eye(len(EMOTIONS))  # neutral, too: nothing changes in its row
+    predicted, wanted = [], []
+    for s in sequences:
+        features = torch.from_numpy(np.asarray(s.features, np.float32))[None].expand(len(emotions), -1, -1)
+        motion = forward(model, features, emotions).motion
+        predicted.append((motion - motion[NEUTRAL]).flatten())
+        speech = torch.from_numpy(s.curves)[None].expand(len(emotions), -1, -1)
+        changed = add_expression(speech, torch.from_numpy(s.intensity)[None], emotions, poses)
+        wanted.append((changed - speech).flatten())
+    change, target = torch.cat(predicted), torch.cat(wanted)
+    return float(torch.corrcoef(torch.stack((change, target)))[0, 1]), float(change @ target / (target @ target))
+
+
+@torch.no_grad()
+def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.LabelledSequence]]) -> dict[str, float]:
+    """Return the median Pearson r of the aperture on the mesh over held-out sequences, by corpus, without emotion."""
+    model.eval()
+    neutral = torch.zeros(1, len(EMOTIONS))
     report = {}
     for corpus, several in sets.items():
         scores = []
         for s in several:
-            output = forward(model, torch.from_numpy(np.asarray(s.features, np.float32))[None])
+            output = forward(model, torch.from_numpy(np.asarray(s.features, np.float32))[None], neutral)
             predicted = head(output.motion[0])[:, 0].numpy()
             wanted = head(torch.from_numpy(s.curves))[:, 0].numpy()
             if corpus == "grid":  # from the first to the last opening: silence around them would raise the score
@@ -166,14 +233,17 @@ def main() -> None:
         for s in dataset.load(args.work, args.data, c, dataset.available_copies(args.work, c), "train")
     ]
     validation = {c: dataset.load(args.work, args.data, c, [0], "valid") for c in VALIDATION_WEIGHTS}
+    expression_set = [s for several in validation.values() for s in several[::EXPRESSION_STEP]]
     sampler = dataset.Sampler(train, shares, BATCH, args.seed)
     model = with_precomputed_features(LSF(CONFIG), train)
     train_prior.load_prior(model, args.work / "prior")
+    load_emotion_reader(model, args.work)
     model.prior.requires_grad_(False)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     average = {n: p.detach().clone() for n, p in trained.items()}
     optimizer = torch.optim.AdamW(trained.values(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
-    weights = train_prior.channel_weights()
+    weights, poses = train_prior.channel_weights(), torch.from_numpy(expression_targets.poses())
+    emotion_rng = np.random.default_rng([args.seed, 1])
     state = args.work / ("predictor" + "".join(f"_without_{c}" for c in args.without) + f"_{args.seed}")
     step, best = 0, -1.0
     if (state / "progress.json").exists():
@@ -182,7 +252,7 @@ def main() -> None:
         model.load_state_dict(load_file(state / "model.safetensors"), strict=False)
         average = load_file(state / "average.safetensors")
         optimizer.load_state_dict(torch.load(state / "optimizer.pt", weights_only=True))
-        sampler.rng = np.random.default_rng([args.seed, step])
+        sampler.rng, emotion_rng = np.random.default_rng([args.seed, step]), np.random.default_rng([args.seed, step, 1])
     state.mkdir(exist_ok=True)
     start = time.time()
     running: dict[str, float] = {}
@@ -191,7 +261,7 @@ def main() -> None:
             group["lr"] = LEARNING_RATE * train_prior.learning_rate_factor(step, args.steps)
         model.train()
         model.prior.eval()
-        losses = batch_losses(model, head, sampler.draw(), weights)
+        losses = batch_losses(model, head, sampler.draw(), weights, poses, emotion_rng)
         optimizer.zero_grad()
         losses["loss"].backward()
         torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
@@ -207,15 +277,16 @@ def main() -> None:
         model.load_state_dict(average, strict=False)
         scores = validate(model, head, validation)
         score = sum(VALIDATION_WEIGHTS[corpus] * r for corpus, r in scores.items() if corpus not in args.without)
+        expression_r, expression_size = validate_expression(model, poses, expression_set)
         print(
             f"step {step}: "
             + ", ".join(f"{k} {v:.3f}" for k, v in running.items())
             + " | held out: "
             + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
-            + f" | {time.time() - start:.0f} s",
+            + f" | expression r {expression_r:.3f}, size {expression_size:.2f} | {time.time() - start:.0f} s",
             flush=True,
         )
-        scales = {f"{name}.scale": model.get_buffer(f"{name}.scale") for name in NORMS}
+        scales = {"motion_norm.scale": model.motion_norm.scale}
         if score > best:
             best = score
             save_file({k: v.contiguous() for k, v in (average | scales).items()}, state / "best.safetensors")
@@ -225,6 +296,11 @@ def main() -> None:
         torch.save(optimizer.state_dict(), state / "optimizer.pt")
         (state / "progress.json").write_text(json.dumps({"step": step, "best": best}))
     assemble(args.work, args.whisper, state / "best.safetensors").save_pretrained(args.out)
+
+
+def load_emotion_reader(model: LSF, work: Path) -> None:
+    """Load the emotion reader and its bank, which train_emotion wrote, into a model."""
+    model.load_state_dict(load_file(work / "emotion.safetensors"), strict=False)
 
 
 def assemble(work: Path, whisper: Path, trained: Path) -> LSF:
@@ -239,10 +315,10 @@ def assemble(work: Path, whisper: Path, trained: Path) -> LSF:
     features.load_backbone(model, whisper)
     features.load_frontend(model, work / "frontend.safetensors")
     train_prior.load_prior(model, work / "prior")
-    model.load_state_dict(load_file(work / "emotion.safetensors"), strict=False)
+    load_emotion_reader(model, work)
     state = load_file(trained)
-    for name in NORMS:
-        model.get_buffer(f"{name}.projection").div_(state.pop(f"{name}.scale"))
+    assert model.motion_norm.projection is not None
+    model.motion_norm.projection.div_(state.pop("motion_norm.scale"))
     model.load_state_dict(state, strict=False)
     return model
 

@@ -20,10 +20,9 @@ from .. import arkit
 from ..model import LSF, LSFConfig
 from ..numerics import FloatArray
 from ..performance.easing import attack_release
-from ..performance.emotion import expression
 from ..protocol.emotions import EMOTIONS
 from . import FPS, dataset
-from .labels import lips
+from .labels import expression_targets, lips
 
 CONFIG = LSFConfig(motion_components=384, residual_stages=1, prior_layers=2)
 STEPS, BATCH, FRAMES, LEARNING_RATE, SEED = 1400, 12, 80, 4e-4, 1
@@ -55,7 +54,7 @@ def augment_motion(curves: FloatArray, rng: np.random.Generator) -> FloatArray:
     curves = curves * rng.uniform(0.75, 1.25)
     frames = len(curves)
     gate = attack_release((rng.random() < np.cumsum(rng.uniform(0, 0.04, frames))).astype(float), 0.25, 0.6, FPS)
-    pose = expression.pose(rng.choice(EMOTIONS))
+    pose = expression_targets.pose(rng.choice(EMOTIONS))
     curves += gate[:, None].astype(np.float32) * pose * rng.uniform(0.2, 1.3, len(pose)).astype(np.float32)
     wave = attack_release(np.clip(rng.standard_normal(frames).cumsum() / 5, 0, 1), 0.1, 0.3, FPS)
     for name in ("browInnerUp", "browOuterUp", "browDown", "eyeWide"):

@@ -21,7 +21,6 @@ from ...model import LSF
 from ...model.lsf import DirectPath
 from ...model.motion_prior import Quantised
 from ...numerics import FloatArray
-from ...performance.emotion.direction import Direction
 from ...performance.perform import perform
 from .. import corpora
 from ..corpora import Clip, required
@@ -69,6 +68,18 @@ def changed_stream(model: LSF, index: int, change: Callable[[Tensor], Tensor]) -
         return (*streams[:index], change(streams[index]), *streams[index + 1 :])
 
     return _hooked(model.hifb, hook, before=True)
+
+
+@contextmanager
+def one_place(model: LSF) -> Iterator[None]:
+    """Give every emotion the same place in the emotion stream, the mean of the bank."""
+    assert model.emotion_reader is not None
+    bank = model.emotion_reader.bank
+    model.emotion_reader.bank = bank.mean(0).expand_as(bank)
+    try:
+        yield
+    finally:
+        model.emotion_reader.bank = bank
 
 
 def random_identity(model: LSF) -> AbstractContextManager[None]:
@@ -146,12 +157,10 @@ class Variant:
     Attributes:
         name: Name of the row.
         switch: Switches the part off.
-        expression: Whether the poses of the detected emotion are added to the speech.
     """
 
     name: str
     switch: Switch
-    expression: bool = True
 
 
 def variants(model: LSF) -> list[Variant]:
@@ -160,12 +169,16 @@ def variants(model: LSF) -> list[Variant]:
     rows = [
         Variant("as shipped", nothing_off),
         Variant("motion stream: mean over time", partial(changed_stream, index=motion, change=over_time)),
-        Variant("emotion stream: mean over time", partial(changed_stream, index=emotion, change=over_time)),
         Variant("emotion stream: noise", partial(changed_stream, index=emotion, change=noise_like)),
         Variant("identity random", random_identity),
         Variant("VQ bypassed", without_quantiser),
-        Variant("expression poses off", nothing_off, expression=False),
     ]
+    if model.config.emotion_bank:
+        rows.insert(2, Variant("emotion stream: mean of all emotions", one_place))
+    else:
+        rows.insert(
+            2, Variant("emotion stream: mean over time", partial(changed_stream, index=emotion, change=over_time))
+        )
     if model.config.direct_path:
         rows.insert(1, Variant("HIFB off (gate 0)", without_hifb))
         rows.append(Variant("direct path alone", direct_path_alone))
@@ -178,9 +191,8 @@ def run_variants(model: LSF, rows: Sequence[Variant], audio: NDArray[np.float32]
     with encoded_once(model):
         curves = []
         for row in rows:
-            direction = None if row.expression else Direction.constant(None, 0.0)
             with row.switch(model):
-                curves.append(perform(model, audio, direction=direction).motion)
+                curves.append(perform(model, audio).motion)
     return curves
 
 

@@ -19,7 +19,7 @@ from ...numerics import FloatArray
 from .. import FPS, corpora
 from ..corpora import required
 from ..speech import align
-from . import articulation, lips
+from . import articulation, bursts, lips
 from .vocal_effort import scale_opening_by_loudness
 
 CHANNELS = arkit.CHANNELS
@@ -90,6 +90,8 @@ def corpus_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work
         return {c.name: required(c.curves) for c in clips}
     if corpus == "non_speech":
         return {c.name: np.zeros((frame_count(c), len(CHANNELS)), np.float32) for c in clips}
+    if corpus == "emogator":
+        return {c.name: bursts.burst_curves(load_16k(c.audio), head) for c in clips}
     clips = align.with_phones(clips, work)
     model = articulation.load(work / "articulation.safetensors")
     curves = articulation.articulate(model, head, [(required(c.phones), frame_count(c)) for c in clips])

@@ -13,6 +13,7 @@ TINY = LSFConfig(
     emotion_layers=(2,),
     motion_components=24,
     emotion_components=0,
+    emotion_bank=False,
     identity_size=6,
     identity_styles=5,
     width=32,

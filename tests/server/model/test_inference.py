@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from server.errors import Cancelled, LSFError
-from server.model import synthesize
+from server.model import emotion_changes, synthesize
 from server.model.inference import plan_windows
 from server.model.motion_prior import take_noise
+from server.protocol.emotions import EMOTIONS
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,12 +49,12 @@ def settled(make_open, speech_like):
     is, its features are standardised, and its codes lie where speech lands."""
     model = make_open(clamp=False, take_smoothing=1.0, codes=64)
     with torch.no_grad():
-        model.residual_gate.fill_(0.3)
+        model.residual_gate.fill_(0.1)
         model.motion_backbone.embed_positions.weight.mul_(0.01)
         motion, emotion = model.encode_audio(torch.from_numpy(speech_like(30, seed=3)))
         model.motion_norm.fit(motion, whiten=False)
         model.emotion_norm.fit(emotion)
-        z = model.predict(motion[None], emotion[None])
+        z = model.predict(model.stack_motion(motion[None]), emotion[None])
         for _ in range(30):
             model.prior.quantiser(z, learn=True)
     return model
@@ -92,6 +93,30 @@ def test_takes(model, speech_like):
     assert np.array_equal(first, again) and not np.array_equal(first, other)
 
 
+def test_what_an_emotion_changes_is_the_difference_to_the_neutral_voice(make_open, speech_like):
+    model = make_open(emotion_bank=True, clamp=False)
+    model.emotion_reader.bank.normal_(generator=torch.Generator().manual_seed(0))
+    speech, identity = speech_like(13), np.ones(6)
+    spoken = synthesize(model, speech, identity)
+    happy, neutral = EMOTIONS.index("happy"), EMOTIONS.index("neutral")
+    changes = emotion_changes(model, spoken, [happy, neutral], identity)
+    assert changes.shape == (2, len(spoken.curves), 5)
+    np.testing.assert_allclose(changes[1], 0, atol=1e-5)
+    assert np.abs(changes[0]).mean() > 1e-3
+    assert emotion_changes(model, spoken, []).shape == (0, *spoken.curves.shape)
+    bank = model.emotion_reader.bank
+    bank[neutral] = bank[happy]  # the voice that counts as neutral has the other emotion's place
+    np.testing.assert_allclose(synthesize(model, speech, identity).curves, spoken.curves + changes[0], atol=1e-4)
+
+
+def test_a_take_with_an_emotion_is_the_same_take(make_open, speech_like):
+    model = make_open(emotion_bank=True)
+    spoken = synthesize(model, speech_like(2), temperature=0.2, seed=3)
+    places = [EMOTIONS.index("neutral")]
+    np.testing.assert_allclose(emotion_changes(model, spoken, places, temperature=0.2, seed=3), 0, atol=1e-5)
+    assert np.abs(emotion_changes(model, spoken, places, temperature=0.2, seed=4)).max() > 1e-3
+
+
 def test_report_and_cancel_between_windows(make, speech_like):
     model, seen = make(), []
     synthesize(model, speech_like(40), window=20, overlap=4, report=lambda *told: seen.append(told))
@@ -115,7 +140,7 @@ def test_the_mouth_moves_with_the_sound(settled, speech_like):
     """A pause of two seconds moves what follows it by exactly its own length."""
     speech = speech_like(3)
     early, later = (
-        settled.predict(*(features[None] for features in settled.encode_audio(torch.from_numpy(audio))))[0].detach()
+        settled(*(features[None] for features in settled.encode_audio(torch.from_numpy(audio)))).z[0].detach()
         for audio in (speech, np.concatenate((np.zeros(32000, np.float32), speech)))
     )
 

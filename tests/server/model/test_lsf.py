@@ -7,8 +7,10 @@ from safetensors.torch import load_file, save_file
 
 from server.errors import LSFError
 from server.model import LSF, BackboneConfig, LSFConfig
+from server.model.emotion import EMBEDDING
 from server.model.losses import channel_weights, predictor_loss, prior_loss
 from server.model.motion_prior import take_noise
+from server.protocol.emotions import EMOTIONS
 
 TINY_HUBERT = BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16, trainable=True, frozen_layers=1)
 PAPER = LSFConfig.paper(
@@ -19,6 +21,7 @@ PAPER = LSFConfig.paper(
     prior_layers=1,
     emotion_backbone=dataclasses.replace(TINY_HUBERT, kind="wav2vec2", trainable=False),
 )
+HAPPY, NEUTRAL = EMOTIONS.index("happy"), EMOTIONS.index("neutral")
 
 
 def features(model, clips=2, frames=20):
@@ -41,7 +44,7 @@ def assert_every_parameter_learns(model):
     "changes",
     [
         {},
-        {"direct_path": ("conv", "conv", "linear"), "residual_stages": 1},
+        {"direct_path": ("conv", "conv", "linear"), "residual_stages": 1, "branch_alone": 0.0},
         {"direct_path": (), "width": 16, "heads": 4},
         {"stream_norm": "instance"},
     ],
@@ -148,6 +151,39 @@ def test_the_gate_of_a_fresh_model_learns_so_that_it_can_open(make):
     output = model(*features(model), torch.randn(2, 6))
     predictor_loss(model, output, torch.rand(2, 20, 5))["loss"].backward()
     assert model.residual_gate.grad.abs().min() > 0
+
+
+def test_an_emotion_is_a_place_on_the_way_from_neutral_to_the_bank(make_open):
+    model = make_open(emotion_bank=True)
+    bank = torch.randn(8, EMBEDDING)
+    model.emotion_reader.bank.copy_(bank)
+    weights = torch.zeros(3, 8)
+    weights[1, HAPPY], weights[2, HAPPY], weights[2, NEUTRAL] = 1.0, 0.5, 0.5
+    places = model.emotion_places(weights)
+    torch.testing.assert_close(places, torch.stack([bank[NEUTRAL], bank[HAPPY], (bank[NEUTRAL] + bank[HAPPY]) / 2]))
+
+
+def test_one_clip_with_several_emotions_is_each_of_them_alone(make_open):
+    model = make_open(emotion_bank=True)
+    model.emotion_reader.bank.normal_()
+    motion = model.stack_motion(torch.randn(1, 40, model.motion_norm.mean.numel()))
+    identity, places = torch.randn(1, 6), model.emotion_places(torch.eye(8))
+    together = model.predict(motion, places, identity)
+    assert together.shape == (8, 20, 16)
+    for k in range(8):
+        torch.testing.assert_close(together[k : k + 1], model.predict(motion, places[k : k + 1], identity))
+    assert (together[HAPPY] - together[NEUTRAL]).abs().max() > 1e-3
+
+
+def test_while_training_a_branch_of_the_direct_path_may_work_alone(make):
+    model = make(branch_alone=1.0, dropout=0.0)
+    x, gain = torch.randn(40, 6, model.motion_norm.size * 2), torch.ones(40, 1, 16)
+    alone = [branch(x, gain) for branch in model.direct.branches]
+    torch.testing.assert_close(model.direct(x, gain), (alone[0] + alone[1]) / 2)
+    trained = model.train().direct(x, gain)
+    chosen = [int(torch.stack([(trained[i] - y[i]).abs().max() for y in alone]).argmin()) for i in range(40)]
+    assert set(chosen) == {0, 1}
+    torch.testing.assert_close(trained, torch.stack([alone[k][i] for i, k in enumerate(chosen)]))
 
 
 def test_without_a_direct_path_the_latent_is_the_fused_stream(make):

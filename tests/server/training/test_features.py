@@ -31,15 +31,22 @@ def another_voice(monkeypatch):
     monkeypatch.setattr(augment, "convert_voice", lambda audio, rng: -audio)
 
 
+def write_intensity(work, corpus, curves):
+    """A clip shows an emotion as far as its first channel moves."""
+    (work / "intensity").mkdir()
+    np.savez(work / "intensity" / f"{corpus}.npz", **{name: values[:, 0] for name, values in curves.items()})
+
+
 def joined(clips, copy):
     """Every stretch as (mean sound of each frame, its parts, its curves); a clip's jaw is open by its number."""
     targets = {c.name: np.full((60, len(arkit.CHANNELS)), (i + 1) / 20, np.float32) for i, c in enumerate(clips)}
     for audio, parts in features.make_segments(clips, copy, np.random.default_rng(copy)):
         frames = sum(p["frames"] for p in parts)
         assert len(audio) == frames * STEP
-        stretch = dataset.join("kokoro", np.zeros((frames, 4), np.float16), parts, targets)
-        assert len(stretch.curves) == frames
-        yield audio.reshape(-1, STEP).mean(1), parts, stretch.curves[:, 0]
+        curves = dataset.join(parts, targets)
+        intensity = dataset.join(parts, {name: values[:, 0] for name, values in targets.items()})
+        assert len(curves) == frames and np.array_equal(curves[:, 0], intensity)
+        yield audio.reshape(-1, STEP).mean(1), parts, curves[:, 0]
 
 
 def test_copy_0_is_every_clip_alone(clips):
@@ -83,6 +90,7 @@ def test_a_tracked_face_keeps_its_habits_to_its_own_voice(clips, another_voice, 
     (tmp_path / "targets").mkdir()
     (tmp_path / "features").mkdir()
     np.savez(tmp_path / "targets" / "grid.npz", **open_jaw)
+    write_intensity(tmp_path, "grid", open_jaw)
     for copy in (0, features.CONVERTED_COPY):
         index, frames = [], 0
         for _, parts in features.make_segments(tracked, copy, np.random.default_rng(copy)):
@@ -105,9 +113,11 @@ def test_a_clip_without_targets_is_not_learned_from(clips, tmp_path, monkeypatch
     (tmp_path / "features").mkdir()
     curves = {c.name: np.ones((25, len(arkit.CHANNELS)), np.float32) for c in clips[:4]}
     np.savez(tmp_path / "targets" / "kokoro.npz", **curves)
+    write_intensity(tmp_path, "kokoro", curves)
     parts = [{"name": c.name, "first": 0, "frames": 20, "speed": 1.0} for c in (clips[0], clips[7], clips[1])]
     (tmp_path / "features" / "kokoro_1.json").write_text(json.dumps([{"start": 0, "parts": parts}]))
     np.save(tmp_path / "features" / "kokoro_1.npy", np.arange(60, dtype=np.float16)[:, None])
     first, second = dataset.load(tmp_path, tmp_path, "kokoro", [1], "train")
-    assert (first.name, second.name) == ("0", "1") and len(first.curves) == len(second.curves) == 20
+    assert (first.name, second.name) == ("0", "1")
+    assert len(first.curves) == len(second.curves) == len(first.intensity) == 20
     np.testing.assert_array_equal(np.concatenate([first.features, second.features])[:, 0], [*range(20), *range(40, 60)])

@@ -18,6 +18,7 @@ TINY = LSFConfig(
     emotion_layers=(2,),
     motion_components=16,
     emotion_components=0,
+    emotion_bank=False,
     identity_size=6,
     identity_styles=5,
     width=32,
@@ -157,7 +158,7 @@ def test_all_variants_run_and_a_model_without_a_direct_path_has_fewer(model):
     rows = ablation.variants(model)
     audio = 0.1 * np.random.default_rng(0).standard_normal(16000).astype(np.float32)
     curves = ablation.run_variants(model, rows, audio)
-    assert rows[0].name == "as shipped" and len(curves) == len(rows) == len({row.name for row in rows}) == 11
+    assert rows[0].name == "as shipped" and len(curves) == len(rows) == len({row.name for row in rows}) == 10
     assert all(c.shape == (25, 3) for c in curves)
     plain = LSF(dataclasses.replace(TINY, direct_path=(), width=16, heads=2)).eval()
     assert {"HIFB off (gate 0)", "direct path alone"}.isdisjoint(row.name for row in ablation.variants(plain))

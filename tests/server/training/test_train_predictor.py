@@ -1,0 +1,34 @@
+"""What the predictor is trained on: speech with the expression of random emotions."""
+
+import numpy as np
+import torch
+
+from server import arkit
+from server.protocol.emotions import EMOTIONS
+from server.training import train_predictor
+from server.training.labels import expression_targets
+
+NEUTRAL = EMOTIONS.index("neutral")
+SMILE = arkit.CHANNELS.index("mouthSmileLeft")
+
+
+def test_emotions_are_drawn_alone_mixed_and_not_at_all():
+    drawn = train_predictor.draw_emotions(4000, np.random.default_rng(0))
+    assert drawn.min() >= 0 and drawn.sum(1).max() <= 1 + 1e-6 and not drawn[:, NEUTRAL].any()
+    several = (drawn > 0).sum(1)
+    assert abs((several == 0).float().mean() - train_predictor.NEUTRAL_SHARE) < 0.03
+    assert abs((several == 2).float().mean() - train_predictor.MIXED_SHARE) < 0.03
+    assert (drawn > 0).any(0).sum() == len(EMOTIONS) - 1
+
+
+def test_an_expression_is_added_by_its_weight_and_by_the_intensity_of_the_voice():
+    speech = torch.full((2, 3, 52), 0.1)
+    intensity = torch.tensor([[0.0, 0.5, 1.0]]).expand(2, -1)
+    emotions = torch.zeros(2, len(EMOTIONS))
+    emotions[0, EMOTIONS.index("happy")] = 0.5
+    curves = train_predictor.add_expression(speech, intensity, emotions, torch.from_numpy(expression_targets.poses()))
+    smile = expression_targets.POSES["happy"]["mouthSmile"]
+    torch.testing.assert_close(curves[0, :, SMILE], 0.1 + 0.5 * smile * intensity[0])
+    torch.testing.assert_close(curves[1], speech[1])
+    wide = train_predictor.add_expression(10 * speech, intensity, emotions, torch.ones(8, 52))
+    assert wide.max() == 1
