@@ -14,9 +14,7 @@ from torch import Tensor
 from .. import arkit
 from ..numerics import FloatArray
 from . import corpora
-from .corpora import required
-from .features import CONVERTED_COPY, Part
-from .speech.phonetics import Phone, speech_activity
+from .features import Part
 
 MAX_COPIES = 5  # upper limit of the number of copies of a corpus (features.py)
 CROP_FRAMES = [50, 75, 100, 150]  # lengths of the crops, drawn evenly
@@ -58,15 +56,6 @@ class LabelledSequence:
     curves: FloatArray
     intensity: FloatArray
     name: str
-
-
-def rest_outside_speech(curves: FloatArray, phones: list[Phone]) -> FloatArray:
-    """Return curves (F, 52) that fade to a face at rest before the first phone, in pauses and after the last phone.
-
-    GRID's speaker opens his mouth 0.4 s before his first sound. The model is to learn that for his own voice only.
-    """
-    faded: FloatArray = curves * speech_activity(phones, len(curves))[:, None]
-    return faded
 
 
 def change_speed(curves: FloatArray, first: int, frames: int, speed: float) -> FloatArray:
@@ -115,19 +104,13 @@ def load(work: Path, data: Path, corpus: str, copies: list[int], split: str) -> 
         split: "train", "valid" or "test".
     """
     clips = {c.name: c for c in corpora.read(corpus, data)}
-    original, intensity = load_targets(work, corpus), load_intensity(work, corpus)
-    converted = {  # for copies in another voice: without the tracked speaker's habits before speech
-        name: curves if clips[name].lips is None else rest_outside_speech(curves, required(clips[name].phones))
-        for name, curves in original.items()
-    }
-    selected = {name for name in original if clips[name].split == split}
+    targets, intensity = load_targets(work, corpus), load_intensity(work, corpus)
+    selected = {name for name in targets if clips[name].split == split}
     sequences = []
-    for copy in copies:
-        targets = original if copy < CONVERTED_COPY else converted
-        for features, parts in read_segments(work, corpus, [copy]):
-            for frames, run in runs(parts, selected):
-                curves, strength = join(run, targets), join(run, intensity)
-                sequences.append(LabelledSequence(corpus, features[frames], curves, strength, run[0]["name"]))
+    for features, parts in read_segments(work, corpus, copies):
+        for frames, run in runs(parts, selected):
+            curves, strength = join(run, targets), join(run, intensity)
+            sequences.append(LabelledSequence(corpus, features[frames], curves, strength, run[0]["name"]))
     return sequences
 
 
