@@ -1,1 +1,1 @@
-"""Target curves for speech: retargeted tracking, and an articulation model for voices without a face."""
+"""Target curves: tracked faces retargeted to the mesh, and labels by hearing for voices without a face."""

@@ -20,9 +20,10 @@ from ...numerics import FloatArray
 from ...performance import prosody
 from .. import FPS
 from .lips import Lips
-from .vocal_effort import DELAY, SMOOTHING
 
 OPEN_VOICE_BAND = 500, 4000  # Hz
+DELAY = 0.03  # seconds by which the opening follows the level at the centre of its window (docs/training.md)
+SMOOTHING = 0.04  # seconds: standard deviation of the Gaussian average over time; a laugh still pulses
 BAND_ORDER = 4  # of the Butterworth filter, which is applied forwards and backwards
 RANGE = 30.0  # decibels below the loud parts at which the mouth is closed
 REST_SHARE = 0.15  # of the range above its lower end: quieter sound is breath or room, and the mouth rests

@@ -4,22 +4,22 @@
 
 The teachers learn from the people of --corpora. Every tracked person is scored by teachers that were trained without
 this person. (If nobody else is left, the person is scored as a known one, on clips kept out of training.) Then the
-share of the articulation model and the phonetic charts in the labels is varied, and rest, rules and loudness. The
-articulation model has not seen the person's face either. Teachers and articulation models are kept in WORK.
+rules of the labels are left out, and their rest before and after speech is varied. The teachers are kept in WORK, and
+so are the phones of people whose words alone are known (evaluation/people_phones.py).
 
 Scores are those of evaluation/people.py: Pearson r of the aperture over whole clips and over speech, r of the width,
 and the lag. Clips longer than 10 s are scored in windows of 10 s. FACEGOOD has no tracked lips: its captured jaw stands
-for the aperture, and there is no width.
+for the aperture, and there is no width; its phones are not known, so there are no labels.
 """
 
 import argparse
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from ... import arkit
 from ...files.audio import SAMPLE_RATE, load_16k
@@ -30,15 +30,14 @@ from ..corpora import required
 from ..evaluation.people import LipMatch, match_lips
 from ..evaluation.people_phones import aligned_people
 from ..evaluation.spread import Spread
-from ..speech import align
-from . import articulation, encoder_states, lips, teachers
-from .heard_targets import CERTAIN_RULES, Labeller
+from ..speech.phonetics import Phone
+from . import encoder_states, lips, teachers
+from .heard_targets import Labeller
 
 WINDOW = 10 * FPS  # frames
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-REST_MARGINS = (0.0, 0.2, 0.4, np.inf)  # seconds
+# Seconds before and after speech in which the mouth does as heard.
+RESTS = ((0.0, 0.0), (0.12, 0.0), (0.2, 0.0), (0.4, 0.0), (0.2, 0.2), (0.4, 0.4), (np.inf, np.inf))
 JAW = arkit.CHANNELS.index("jawOpen")
-FACES = ("grid", "facegood")  # that the articulation model learns from
 Predictor = Callable[["ScoredClip"], FloatArray]
 """From a clip to aperture and width (F, 2)."""
 
@@ -48,7 +47,7 @@ class ScoredClip:
     """A clip on which people are scored.
 
     Attributes:
-        clip: The clip, with phones, and with the lips that are the truth.
+        clip: The clip with the lips that are the truth, and with phones if they are known.
         states: (F, hidden) states of the encoder.
         audio: (N,) its speech at 16 kHz.
     """
@@ -92,6 +91,25 @@ def without(people: Sequence[teachers.Person], name: str) -> tuple[list[teachers
     return (others, False) if others else (list(people), True)
 
 
+def people_phones(data: Path, work: Path, model: LSF) -> dict[str, list[Phone]]:
+    """Return the aligned phones of the clips of "people", by name; clips whose phones are uncertain are left out.
+
+    They are found once and kept in WORK/alignments/people.json, {name: [[IPA symbol, start, end], ...]}.
+
+    Args:
+        data: Folder that holds the corpora.
+        work: Folder of the computed files.
+        model: The encoder, with fitted feature norms.
+    """
+    path = work / "alignments" / "people.json"
+    if not path.exists():
+        found = {clip.name: clip.phones for clip in aligned_people(model, data)}
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found, ensure_ascii=False, indent=0), encoding="utf-8")
+    phones: dict[str, list[Phone]] = json.loads(path.read_text(encoding="utf-8"))
+    return phones
+
+
 def scored_clips(corpus: str, data: Path, work: Path, model: LSF) -> list[ScoredClip]:
     """Return the clips of a tracked corpus that no teacher learns from; of "people" every clip.
 
@@ -103,35 +121,17 @@ def scored_clips(corpus: str, data: Path, work: Path, model: LSF) -> list[Scored
     """
     clips = corpora.read(corpus, data)
     states = encoder_states.load(work, corpus, clips, model)
-    path = work / "alignments" / f"{corpus}.json"
-    if corpus == "people" and not path.exists():
-        aligned = {clip.name: clip.phones for clip in aligned_people(model, data)}
-        align.write(work, corpus, {name: phones for name, phones in aligned.items() if phones is not None})
-    phones = {clip.name: clip.phones for clip in clips}
-    if path.exists():
-        phones = {clip.name: clip.phones for clip in align.with_phones(clips, work)}
+    if corpus == "people":
+        phones = people_phones(data, work, model)
+        clips = [replace(clip, phones=phones.get(clip.name)) for clip in clips]
     chosen = []
     for clip in clips:
-        clip = replace(clip, phones=phones.get(clip.name))
         if corpus == "facegood":
             jaw = required(clip.curves)[:, JAW]
             clip = replace(clip, lips=np.stack([jaw, np.zeros_like(jaw)], 1))
         if corpus == "people" or clip.split != "train":
             chosen.append(ScoredClip(clip, states[clip.name], load_16k(clip.audio)))
     return chosen
-
-
-def phone_model(corpus: str, data: Path, work: Path, head: lips.Lips) -> articulation.Articulation:
-    """Return an articulation model that never saw the faces of a corpus; train and save it if WORK lacks it."""
-    faces = [face for face in FACES if face != corpus]
-    path = work / f"articulation_of_{'_'.join(faces)}.safetensors"
-    if not path.exists():
-        examples = []
-        for face in faces:
-            clips = align.with_phones(corpora.read(face, data), work)
-            examples.append((clips, teachers.tracked_curves(face, clips, head)))
-        save_file(articulation.train(examples, head).state_dict(), path)
-    return articulation.load(path)
 
 
 def log_energy(test: ScoredClip) -> FloatArray:
@@ -149,25 +149,17 @@ def lips_of(ensemble: teachers.Ensemble) -> Predictor:
 
 def labelled_lips(labeller: Labeller, tests: Sequence[ScoredClip]) -> list[FloatArray]:
     """Return the lips (F, 2) that the labels of clips give the mesh."""
-    curves = labeller.label([(test.states, test.clip.phones, test.audio) for test in tests])
+    curves = labeller.label([(test.states, test.clip.phones) for test in tests])
     return [labeller.head(torch.from_numpy(part)).numpy() for part in curves]
 
 
-def scores(
-    tests: Sequence[ScoredClip],
-    ensemble: teachers.Ensemble,
-    head: lips.Lips,
-    phones: articulation.Articulation | None,
-    shares: Sequence[float],
-) -> dict[str, LipMatch]:
+def scores(tests: Sequence[ScoredClip], ensemble: teachers.Ensemble, head: lips.Lips) -> dict[str, LipMatch]:
     """Score all methods on the clips of one person.
 
     Args:
         tests: The person's clips. Labels are scored if their phones are known.
         ensemble: Teachers.
         head: Lips of the project's head.
-        phones: The articulation model; needed for shares above 0.
-        shares: Shares of the articulation model to try.
 
     Returns:
         Medians over the clips, by the name of the method.
@@ -184,15 +176,11 @@ def scores(
     predicted = {name: [predict(test) for test in tests] for name, predict in predictors.items()}
     if all(test.clip.phones is not None for test in tests):
         hearing = Labeller(ensemble, head)
-        predicted["labels, no rule, no rest"] = labelled_lips(replace(hearing, rules=(), rest_margin=np.inf), tests)
-        for margin in REST_MARGINS:
-            labels = labelled_lips(replace(hearing, rest_margin=margin), tests)
-            predicted[f"labels, rest {margin:g} s from speech"] = labels
-        predicted["labels, all rules"] = labelled_lips(replace(hearing, rules=articulation.RULES), tests)
-        for share in shares:
-            labeller = replace(hearing, phone_model=phones, phonetic_share=share, rules=CERTAIN_RULES)
-            predicted[f"labels, share {share:g}"] = labelled_lips(labeller, tests)
-        predicted["labels, share 0, loudness"] = labelled_lips(replace(hearing, loudness=True), tests)
+        unruled = replace(hearing, rules=(), rest_before=np.inf, rest_after=np.inf)
+        predicted["labels, no rule, no rest"] = labelled_lips(unruled, tests)
+        for before, after in RESTS:
+            labeller = replace(hearing, rest_before=before, rest_after=after)
+            predicted[f"labels, rest {before:g} s before, {after:g} s after speech"] = labelled_lips(labeller, tests)
     return {
         name: median_match(
             [m for test, p in zip(tests, several, strict=True) for m in windows(test.clip, test.audio, p)]
@@ -246,7 +234,6 @@ def main() -> None:
     )
     parser.add_argument("--test", nargs="+", choices=teachers.TRACKED_CORPORA, default=list(teachers.TRACKED_CORPORA))
     parser.add_argument("--seeds", type=int, nargs="*", default=list(teachers.SEEDS), help="of the networks")
-    parser.add_argument("--shares", type=float, nargs="*", default=list(SHARES), help="of the articulation model")
     args = parser.parse_args()
     model = features.load_extractor(args.whisper, args.work / "frontend.safetensors")
     head = lips.load_lips()
@@ -254,14 +241,13 @@ def main() -> None:
     found: dict[str, tuple[str, dict[str, LipMatch]]] = {}
     for corpus in args.test:
         tests = scored_clips(corpus, args.data, args.work, model)
-        phones = phone_model(corpus, args.data, args.work, head) if any(args.shares) else None
         for person in sorted({test.clip.speaker for test in tests}):
             others, known = without(people, person)
             folder = "+".join(args.corpora) + (f"_without_{person}" if len(others) < len(people) else "")
             ensemble = teachers.train_ensemble(others, args.work / "teachers" / folder, args.seeds)
             own = [test for test in tests if test.clip.speaker == person]
             label = f"{corpus}, known" if known else f"{corpus}, left out"
-            found[person] = label, scores(own, ensemble, head, phones, args.shares)
+            found[person] = label, scores(own, ensemble, head)
             for method, match in found[person][1].items():
                 print(f"{person} {method}: {match.whole:.3f} / {match.speech:.3f} / {match.width:.3f}", flush=True)
     print("\n".join(table(found)))

@@ -1,8 +1,8 @@
-"""Target curves of every clip: `python -m server.training.labels.targets CORPUS... --data DATA --work WORK`.
+"""Target curves: `python -m server.training.labels.targets CORPUS... --data DATA --work WORK`.
 
 WORK/targets/CORPUS.npz holds one (F, 52) float32 array per clip name, at 25 fps. Tracked clips are cleaned and
-retargeted to the mesh; clips with phones (emodb: aligned ones) are labelled by the articulation model. A clip with
-neither is left out.
+retargeted to the mesh, captured ones are kept, sound without speech is a face at rest, and in vocal bursts the mouth
+opens with the voice (bursts.py). Speech without a face is labelled by heard_targets.py.
 """
 
 import argparse
@@ -18,10 +18,9 @@ from ...files.audio import load_16k
 from ...numerics import FloatArray
 from .. import FPS, corpora
 from ..corpora import required
-from ..speech import align
-from . import articulation, bursts, lips
-from .vocal_effort import scale_opening_by_loudness
+from . import bursts, lips
 
+CORPORA = ("grid", "facegood", "non_speech", "emogator")
 CHANNELS = arkit.CHANNELS
 MIRRORED = [CHANNELS.index(arkit.mirrored(c)) for c in CHANNELS]  # index of the channel of the other side
 # Channels that the tracker measures poorly (cheeks, nose, jaw to the side), or that depend on the camera (gaze).
@@ -72,14 +71,13 @@ def frame_count(clip: corpora.Clip) -> int:
     return int(info.frames / info.samplerate * FPS)
 
 
-def corpus_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work: Path) -> dict[str, FloatArray]:
+def corpus_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips) -> dict[str, FloatArray]:
     """Return the target curves of a corpus.
 
     Args:
-        corpus: Name of the corpus.
+        corpus: One of CORPORA.
         clips: Its clips.
         head: Lips of the project's head.
-        work: Folder with the articulation model and the alignments.
 
     Returns:
         Curves (F, 52) at 25 fps by the name of the clip.
@@ -90,18 +88,13 @@ def corpus_targets(corpus: str, clips: list[corpora.Clip], head: lips.Lips, work
         return {c.name: required(c.curves) for c in clips}
     if corpus == "non_speech":
         return {c.name: np.zeros((frame_count(c), len(CHANNELS)), np.float32) for c in clips}
-    if corpus == "emogator":
-        return {c.name: bursts.burst_curves(load_16k(c.audio), head) for c in clips}
-    clips = align.with_phones(clips, work)
-    model = articulation.load(work / "articulation.safetensors")
-    curves = articulation.articulate(model, head, [(required(c.phones), frame_count(c)) for c in clips])
-    return {c.name: scale_opening_by_loudness(part, load_16k(c.audio)) for c, part in zip(clips, curves, strict=True)}
+    return {c.name: bursts.burst_curves(load_16k(c.audio), head) for c in clips}
 
 
 def main() -> None:
     """Write the targets of the given corpora."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="+", choices=[c for c in corpora.READERS if c != "mead3d"])
+    parser.add_argument("corpora", nargs="+", choices=CORPORA)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()
@@ -109,7 +102,7 @@ def main() -> None:
     (args.work / "targets").mkdir(parents=True, exist_ok=True)
     for corpus in args.corpora:
         clips = corpora.read(corpus, args.data)
-        targets = corpus_targets(corpus, clips, head, args.work)
+        targets = corpus_targets(corpus, clips, head)
         arrays: dict[str, Any] = dict(targets)  # Any: savez has keyword arguments of other types
         np.savez(args.work / "targets" / f"{corpus}.npz", **arrays)
         apertures = np.concatenate([head(torch.from_numpy(t))[:, 0].numpy() for t in targets.values()])

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from ...model import LSF
 from ...numerics import FloatArray
 from .. import corpora, features
-from . import articulation, encoder_states, lips, targets
+from . import encoder_states, lips, targets
+from .mouth import MOUTH_CHANNELS, curves_to_mouth
 
 COMPONENTS = 256  # principal components of the states
 CONTEXT = 5  # frames that the regression takes, and that each convolution takes
@@ -34,7 +35,7 @@ WIDTH, DROPOUT = 128, 0.2  # of the networks
 FEATURE_NOISE = 1.0  # standard deviation, on half-whitened components (0.7 to 2.6)
 STEPS, BATCH, CROP_FRAMES, LEARNING_RATE, WEIGHT_DECAY = 600, 16, 50, 2e-3, 1e-2
 SEEDS = (1, 2)  # of the networks
-OUTPUTS = len(articulation.MOUTH_CHANNELS) + 2  # mouth channels, aperture and width
+OUTPUTS = len(MOUTH_CHANNELS) + 2  # mouth channels, aperture and width
 LIP_WEIGHT = 4.0  # weight of aperture and width in the networks' loss, that of a channel being 1
 # A person with n times the speech counts n ** BALANCE times as much: one person must not decide everything, but three
 # seconds of another must not count as much as half an hour.
@@ -87,7 +88,7 @@ def make_person(name: str, clips: list[tuple[FloatArray, FloatArray]], head: lip
         states.append(rows[:frames])
         curves = curves[:frames].astype(np.float32)
         lip: FloatArray = head(torch.from_numpy(curves)).numpy()
-        mouths.append(articulation.curves_to_mouth(curves, lip).astype(np.float32))
+        mouths.append(curves_to_mouth(curves, lip).astype(np.float32))
     if not all(np.isfinite(mouth).all() for mouth in mouths):
         raise ValueError(f"The targets of {name} are not finite.")
     return Person(name, states, mouths)

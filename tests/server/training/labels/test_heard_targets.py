@@ -1,13 +1,15 @@
 """Labels by hearing: what teachers hear counts, but where rules are certain they decide."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from server import arkit
-from server.files.audio import SAMPLE_RATE
-from server.training import FPS
-from server.training.labels import articulation, heard_targets, lips, teachers
+from server.training import FPS, corpora
+from server.training.labels import heard_targets, lips, teachers
 
 FRAMES = 60
 PHONES = [
@@ -40,15 +42,6 @@ def labeller():
     return heard_targets.Labeller(WideOpen(), lips.load_lips())
 
 
-@pytest.fixture(scope="module")
-def phone_model():
-    torch.manual_seed(1)
-    model = articulation.Articulation(2).eval()
-    model.mean[:] = 0.1
-    model.mean[-2], model.mean[-1] = 4.0, 50.0
-    return model
-
-
 def aperture(labeller, phones=PHONES):
     return 1e3 * labeller.goals(STATES, phones)[1].numpy()
 
@@ -58,64 +51,55 @@ def at(seconds: float) -> int:
 
 
 def test_lips_meet_on_b_and_rest_in_silence_and_are_else_as_heard(labeller):
-    (curves,) = heard_targets.replace(labeller, rest_margin=0.0).label([(STATES, PHONES, np.zeros(0))])
+    (curves,) = labeller.label([(STATES, PHONES)])
     got = 1e3 * labeller.head(torch.from_numpy(curves))[:, 0].numpy()
-    assert got[at(0.85)] < 0.5 and got[at(0.2)] < 0.5 and got[at(2.2)] < 0.5
+    assert got[at(0.85)] < 0.5 and got[at(0.16)] < 0.5 and got[at(2.2)] < 0.5
     for seconds in (0.6, 1.04, 1.6):
         assert abs(got[at(seconds)] - 12) < 1.5
     assert curves.min() >= 0 and curves.max() <= 1
 
 
+def test_clips_are_labelled_each_with_its_own_phones(labeller):
+    first, second = labeller.label([(STATES[:40], None), (STATES, PHONES)])
+    assert len(first) == 40 and len(second) == FRAMES
+    opened = [1e3 * labeller.head(torch.from_numpy(curves))[:, 0].numpy() for curves in (first, second)]
+    assert opened[0].min() > 10 and opened[1][at(0.85)] < 0.5
+
+
 def test_about_speech_the_mouth_does_as_heard_and_beyond_it_rests(labeller):
     phones = [("", 0, 1), ("ɑ", 1, 1.4), ("", 1.4, 2.4)]
-    found = {
-        margin: aperture(heard_targets.replace(labeller, rest_margin=margin), phones) for margin in (0.0, 0.4, np.inf)
-    }
-    assert found[0.0][at(0.8)] < 0.5 < 11 < found[0.4][at(0.8)] and found[0.4][at(0.4)] < 0.5
-    assert found[0.0][at(1.6)] < 0.5 < 11 < found[0.4][at(1.6)] and found[0.4][at(2.1)] < 0.5
-    np.testing.assert_allclose(found[np.inf], 12.0, rtol=1e-5)
+    for before, after in ((0.0, 0.4), (0.4, 0.0)):
+        found = aperture(replace(labeller, rest_before=before, rest_after=after), phones)
+        assert (found[at(0.8)] > 11) == (before > 0) and (found[at(1.6)] > 11) == (after > 0)
+        assert found[at(0.4)] < 0.5 and found[at(2.1)] < 0.5
+        assert before > 0 or found[at(0.8)] < 0.5
+        assert after > 0 or found[at(1.6)] < 0.5
 
 
 def test_only_certain_rules_apply(labeller):
     """How wide i and ʃ open is heard; that ʃ rounds is certain."""
     curves, opening, _ = labeller.goals(STATES, PHONES)
     assert opening[at(0.6)] > 0.0115 and opening[at(1.3)] > 0.0115 and curves[at(1.3), FUNNEL] >= 0.3 - 1e-6
-    strict = heard_targets.replace(labeller, rules=articulation.RULES)
-    assert strict.goals(STATES, PHONES)[1][at(0.6)] <= 0.0075 + 1e-6
-    ruled = {phone for rule in heard_targets.CERTAIN_RULES for phone in rule.phones.split()}
-    assert {"p", "b", "m", "f", "v", "u", "w", "ʃ"} <= ruled and not {"i", "a", "s", "θ"} & ruled
 
 
-def test_all_phones_and_all_rules_are_the_labels_of_the_articulation_model(labeller, phone_model):
-    same = heard_targets.replace(labeller, phone_model=phone_model, phonetic_share=1.0, rules=articulation.RULES)
-    same.rest_margin = 0.0
-    (curves,) = same.label([(STATES, PHONES, np.zeros(0))])
-    np.testing.assert_allclose(
-        curves, articulation.articulate(phone_model, labeller.head, [(PHONES, FRAMES)])[0], atol=1e-5
-    )
-
-
-def test_the_share_leads_from_what_is_heard_to_what_the_phones_say(labeller, phone_model):
-    with_phones = heard_targets.replace(labeller, phone_model=phone_model)
-    found = [aperture(heard_targets.replace(with_phones, phonetic_share=share))[at(0.6)] for share in (0, 0.25, 0.5, 1)]
-    assert found == sorted(found, reverse=True)
-    assert found[1] == pytest.approx(found[0] + 0.25 * (found[3] - found[0]), abs=1e-3)
-
-
-def test_without_phones_the_teachers_decide_alone(labeller, phone_model):
+def test_without_phones_the_teachers_decide_alone(labeller):
     np.testing.assert_allclose(aperture(labeller, None), 12.0, rtol=1e-5)
-    with pytest.raises(ValueError, match="phones"):
-        aperture(heard_targets.replace(labeller, phone_model=phone_model, phonetic_share=0.5), None)
-    with pytest.raises(ValueError, match="articulation"):
-        aperture(heard_targets.replace(labeller, phonetic_share=0.5))
 
 
-def test_loud_syllables_open_wider_if_asked(labeller):
-    audio = 0.02 * np.random.default_rng(0).standard_normal(FRAMES * SAMPLE_RATE // FPS).astype(np.float32)
-    audio[int(1.3 * SAMPLE_RATE) :] *= 5
-    plain, loud = (
-        heard_targets.replace(labeller, loudness=loudness).label([(STATES, PHONES, audio)])[0]
-        for loudness in (False, True)
+def test_clips_with_phones_are_labelled_beside_the_other_targets(tmp_path, monkeypatch, capsys):
+    clips = [
+        corpora.Clip("emodb", name, name[:2], Path(f"{name}.flac"), "train", phones)
+        for name, phones in (("08a01Ab", None), ("03a01Fa", PHONES))
+    ]
+    monkeypatch.setattr(heard_targets.corpora, "read", lambda corpus, data: clips)
+    monkeypatch.setattr(heard_targets.features, "load_extractor", lambda folder: None)
+    monkeypatch.setattr(heard_targets.teachers, "load_ensemble", lambda folder: WideOpen())
+    monkeypatch.setattr(
+        heard_targets.encoder_states, "load", lambda work, corpus, several, model: {c.name: STATES for c in several}
     )
-    jaw = arkit.CHANNELS.index("jawOpen")
-    assert loud[at(0.6), jaw] < plain[at(0.6), jaw] and loud[at(1.6), jaw] > plain[at(1.6), jaw]
+    folders = [text for name in ("data", "work", "whisper", "teachers") for text in (f"--{name}", str(tmp_path))]
+    monkeypatch.setattr("sys.argv", ["heard_targets", "emodb", *folders])
+    heard_targets.main()
+    written = dict(np.load(tmp_path / "targets" / "emodb.npz"))
+    assert list(written) == ["03a01Fa"] and written["03a01Fa"].shape == (FRAMES, len(arkit.CHANNELS))
+    assert "emodb: 1 clips" in capsys.readouterr().out

@@ -1,14 +1,17 @@
 """Scores of people whom the teachers never saw, on made-up lips."""
 
+import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from server.files.audio import SAMPLE_RATE
 from server.training import FPS, corpora
 from server.training.evaluation.people import LipMatch
-from server.training.labels import leave_one_out, teachers
+from server.training.labels import leave_one_out, phone_rules, teachers
 
 
 def line(seconds: float) -> tuple[corpora.Clip, np.ndarray]:
@@ -60,22 +63,42 @@ def test_the_table_has_the_median_and_the_range_of_several_people():
     assert "0.900 / 0.850 / 0.600, +0" in row
 
 
-def test_an_articulation_model_of_the_other_face_labels_a_face(tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(leave_one_out.corpora, "read", lambda corpus, data: trained.append(corpus) or [])
-    monkeypatch.setattr(leave_one_out.align, "with_phones", lambda clips, work: clips)
-    monkeypatch.setattr(leave_one_out.teachers, "tracked_curves", lambda face, clips, head: {})
-    monkeypatch.setattr(
-        leave_one_out.articulation,
-        "train",
-        lambda faces, head: leave_one_out.articulation.Articulation(len(faces)),
-    )
-    assert leave_one_out.phone_model("grid", tmp_path, tmp_path, None).faces.num_embeddings == 1
-    assert trained == ["facegood"]
-    assert leave_one_out.phone_model("people", tmp_path, tmp_path, None).faces.num_embeddings == 2
-    assert trained == ["facegood", "grid", "facegood"]
-    leave_one_out.phone_model("grid", tmp_path, tmp_path, None)
-    assert len(trained) == 3  # kept
+def test_the_phones_of_people_are_found_once_and_kept_as_utf_8_whatever_the_locale(tmp_path, monkeypatch):
+    monkeypatch.setattr(io, "text_encoding", lambda encoding, stacklevel=2: encoding or "ascii")
+    aligned = corpora.Clip("people", "one", "one", Path("one.flac"), "test", phones=[("ʃ", 0.0, 0.5)])
+    monkeypatch.setattr(leave_one_out, "aligned_people", lambda model, data: [aligned])
+    assert leave_one_out.people_phones(tmp_path, tmp_path, None)["one"] == [["ʃ", 0.0, 0.5]]
+    monkeypatch.setattr(leave_one_out, "aligned_people", lambda model, data: pytest.fail("aligned again"))
+    assert leave_one_out.people_phones(tmp_path, tmp_path, None) == {"one": [["ʃ", 0.0, 0.5]]}
+
+
+class Deaf(teachers.Ensemble):
+    """Hears a mouth that is always alike."""
+
+    def __init__(self):
+        super().__init__([])
+
+    def predict(self, states):
+        return torch.ones(len(states), teachers.OUTPUTS)
+
+
+def test_labels_are_scored_with_each_rest_if_the_phones_are_known(monkeypatch):
+    clip, audio = line(2)
+    used = []
+
+    def perfect(labeller, tests):
+        used.append((labeller.rest_before, labeller.rest_after, len(labeller.rules)))
+        return [test.clip.lips for test in tests]
+
+    monkeypatch.setattr(leave_one_out, "labelled_lips", perfect)
+    states = np.zeros((len(clip.lips), 1))
+    unknown = leave_one_out.scores([leave_one_out.ScoredClip(clip, states, audio)], Deaf(), None)
+    assert set(unknown) == {"log energy", "mean of the teachers"} and not used
+    known = dataclasses.replace(clip, phones=[("ɑ", 0.4, 2.0)])
+    found = leave_one_out.scores([leave_one_out.ScoredClip(known, states, audio)], Deaf(), None)
+    labels = [match for name, match in found.items() if name.startswith("labels")]
+    assert len(labels) == len(leave_one_out.RESTS) + 1 and all(match.whole > 0.999 for match in labels)
+    assert used == [(np.inf, np.inf, 0), *[(*rest, len(phone_rules.RULES)) for rest in leave_one_out.RESTS]]
 
 
 def test_log_energy_rises_with_the_sound():

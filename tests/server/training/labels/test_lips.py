@@ -9,7 +9,7 @@ from server import arkit
 from server.face.head import load_head
 from server.training import corpora
 from server.training.evaluation import metrics
-from server.training.labels import articulation, lips, targets
+from server.training.labels import lips, targets
 
 JAW = arkit.CHANNELS.index("jawOpen")
 
@@ -52,32 +52,6 @@ def test_the_rest_width_is_that_of_closed_lips_or_of_the_closest_ones():
     assert targets.rest_width([closed]) == 0.5
     never = clip([0.03] * 10 + [0.1] * 40, [0.55] * 10 + [0.7] * 40)  # a short clip of somebody who talks throughout
     assert targets.rest_width([never]) == 0.55
-
-
-def test_rules_close_labials_round_sh_and_rest_in_silence():
-    torch.manual_seed(1)
-    model, head = articulation.Articulation(1), lips.load_lips()  # untrained: only the rules can be right
-    torch.nn.init.zeros_(model.faces.weight)
-    model.mean[:] = 0.1
-    model.mean[-2], model.mean[-1] = 8.0, 50.0
-    phones = [
-        ("", 0, 0.6),
-        ("ɑ", 0.6, 0.8),
-        ("b", 0.8, 0.86),
-        ("ɑ", 0.86, 1.1),
-        ("ʃ", 1.1, 1.25),
-        ("ɑ", 1.25, 1.5),
-        ("", 1.5, 2.2),
-    ]
-    (curves,) = articulation.articulate(model, head, [(phones, 55)])
-    aperture = 1e3 * head(torch.from_numpy(curves))[:, 0].numpy()
-
-    def at(seconds: float) -> int:
-        return round(seconds * 25)
-
-    assert aperture[at(0.83)] < 0.5 < 4 < aperture[at(0.7)]
-    assert aperture[at(1.18)] < 6 and curves[at(1.18), arkit.CHANNELS.index("mouthFunnel")] > 0.25
-    assert aperture[at(0.2)] < 0.5 and aperture[at(2.0)] < 0.5
 
 
 def test_lip_scores_know_a_perfect_a_late_and_a_deaf_prediction():
