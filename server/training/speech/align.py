@@ -1,41 +1,25 @@
-"""Phones of speech without time labels: forced alignment where the phones are known, recognition elsewhere.
+"""Forced alignment: the times of known phones in speech.
 
-    python -m server.training.speech.align --data DATA --work WORK
-
-A small network classifies the phones in the cached features (features.py). It is trained on synthetic voices of all
-languages, whose phones have known times. A Viterbi search then finds the most likely times of the phones of a text
-(evaluation/people_phones.py). Clips may be cut off in the middle of their text. FACEGOOD has no text, so the search
-finds the phones as well. It writes WORK/alignments/facegood.json, {name: [[IPA symbol, start, end], ...]}, and prints
-its error on real speech with known times, on which it was not trained.
+A small network classifies the phone of every frame of projected features. A Viterbi search then finds the most likely
+times of the phones of a text. Clips may be cut off in the middle of their text. evaluation/people_phones.py trains and
+uses it.
 """
-
-import argparse
-import json
-from collections.abc import Iterator
-from dataclasses import replace
-from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...numerics import FloatArray, IntArray
-from .. import FPS, corpora, dataset, features
-from ..corpora import required
+from .. import FPS, features
 from .phonetics import Phone, phone_features
 
-TRAINING_CORPORA = ("kokoro", "kokoro_more")
-TEST_CORPORA = ("grid", "ljspeech")  # real speech with known times
 FEATURE_RATE = FPS * features.CONFIG.frame_stack  # Hz
 SIZE = features.CONFIG.motion_components
-STEPS, BATCH, FRAMES, LEARNING_RATE, SEED = 1500, 24, 100, 2e-3, 1
+BATCH, FRAMES, LEARNING_RATE, SEED = 24, 100, 2e-3, 1
 FEATURE_NOISE = 0.3  # standard deviation of the noise added to the scaled features while training
 MIN_PHONE_FRAMES = 2
 PAUSE_PENALTY = 6.0  # log likelihood that a pause inside a sentence must gain
 MIN_TRAINING_FRAMES = 200  # a phone with fewer frames in the training set is not a class
-PHONE_PENALTY = 4.0  # log likelihood that one more phone must gain in recognition
-PRIOR_WEIGHT = 0.7  # weight of a phone's log prior in recognition
 
 
 class PhoneNet(nn.Module):
@@ -80,19 +64,6 @@ class PhoneNet(nn.Module):
         return (posterior - self.log_prior).numpy()
 
 
-def motion_segments(work: Path, corpus: str, copies: list[int]) -> Iterator[tuple[FloatArray, list[features.Part]]]:
-    """Yield the motion features (F, SIZE) float32 at 50 Hz of every cached segment, and its parts."""
-    for stacked, parts in dataset.read_segments(work, corpus, copies):
-        yield np.asarray(stacked[:, : features.CONFIG.frame_stack * SIZE], np.float32).reshape(-1, SIZE), parts
-
-
-def motion_clips(work: Path, corpus: str) -> Iterator[tuple[str, FloatArray]]:
-    """Yield name and motion features (F, SIZE) float32 at 50 Hz of every clip without augmentation."""
-    pieces = ((parts[0]["name"], rows) for rows, parts in motion_segments(work, corpus, [0]))
-    for name, several in groupby(pieces, lambda piece: piece[0]):
-        yield name, np.concatenate([rows for _, rows in several])
-
-
 def symbols_at(phones: list[Phone], times: FloatArray) -> list[str]:
     """Return the symbol of the phone at each time (n,) in seconds, "" where there is none."""
     starts = np.array([start for _, start, _ in phones])
@@ -102,27 +73,7 @@ def symbols_at(phones: list[Phone], times: FloatArray) -> list[str]:
     ]
 
 
-def training_clips(work: Path, data: Path) -> list[tuple[FloatArray, list[str]]]:
-    """Return features (F, SIZE) and the phone of every frame (F) of each training clip and copy without pauses."""
-    found = []
-    for corpus in TRAINING_CORPORA:
-        phones = {c.name: required(c.phones) for c in corpora.read(corpus, data) if c.split == "train"}
-        # Copies from CONVERTED_COPY on have pauses, for which there are no labels.
-        copies = [k for k in dataset.available_copies(work, corpus) if k < features.CONVERTED_COPY]
-        for rows, parts in motion_segments(work, corpus, copies):
-            at = 0
-            for part in parts:
-                count = features.CONFIG.frame_stack * part["frames"]
-                if part["name"] in phones:
-                    times = (
-                        (features.CONFIG.frame_stack * part["first"] + np.arange(count)) / FEATURE_RATE * part["speed"]
-                    )
-                    found.append((rows[at : at + count], symbols_at(phones[part["name"]], times)))
-                at += count
-    return found
-
-
-def train(clips: list[tuple[FloatArray, list[str]]], steps: int = STEPS) -> PhoneNet:
+def train(clips: list[tuple[FloatArray, list[str]]], steps: int) -> PhoneNet:
     """Train the network.
 
     Args:
@@ -214,37 +165,6 @@ def frames_to_phones(indices: IntArray, symbols: list[str]) -> list[Phone]:
     ]
 
 
-def recognise(model: PhoneNet, rows: FloatArray) -> list[Phone]:
-    """Find the most likely phones and pauses with a Viterbi search over all sequences.
-
-    Args:
-        model: The trained network.
-        rows: (F, SIZE) features at 50 Hz.
-
-    Returns:
-        Phones of at least MIN_PHONE_FRAMES each.
-    """
-    log_likelihoods = model.log_likelihoods(rows)
-    entering = PRIOR_WEIGHT * model.log_prior.numpy() - PHONE_PENALTY
-    # Row d: the phone has lasted d + 1 frames; last row: MIN_PHONE_FRAMES or more.
-    score = np.full((MIN_PHONE_FRAMES, log_likelihoods.shape[1]), -np.inf)
-    score[0] = log_likelihoods[0] + entering
-    previous = np.zeros(len(log_likelihoods), int)  # best phone to come from
-    grown = np.zeros(log_likelihoods.shape, bool)  # whether the phone reached its last row in this frame
-    for f in range(1, len(log_likelihoods)):
-        previous[f] = score[-1].argmax()
-        grown[f] = score[-2] > score[-1]
-        score = np.stack([score[-1].max() + entering, *score[:-2], score[-2:].max(0)]) + log_likelihoods[f]
-    phone, duration, path = int(score[-1].argmax()), MIN_PHONE_FRAMES, []
-    for f in range(len(log_likelihoods) - 1, -1, -1):
-        path.append(phone)
-        if duration < MIN_PHONE_FRAMES or grown[f, phone]:
-            duration -= 1
-        if not duration:
-            phone, duration = int(previous[f]), MIN_PHONE_FRAMES
-    return frames_to_phones(np.array(path[::-1]), model.symbols)
-
-
 def agreement(model: PhoneNet, rows: FloatArray, aligned: list[Phone]) -> float:
     """Return the share of the frames with speech in which the aligned phone is also the most likely one.
 
@@ -256,54 +176,3 @@ def agreement(model: PhoneNet, rows: FloatArray, aligned: list[Phone]) -> float:
     symbols = symbols_at(aligned, np.arange(len(rows)) / FEATURE_RATE)
     best = model.log_likelihoods(rows).argmax(1)
     return float(np.mean([best[f] == nearest_symbol(s, model.symbols) for f, s in enumerate(symbols) if s]))
-
-
-def alignment_errors(model: PhoneNet, work: Path, data: Path, corpus: str, limit: int = 60) -> FloatArray:
-    """Return the distances (n,) in seconds between aligned and known middles of phones, over up to `limit` clips."""
-    phones = {c.name: required(c.phones) for c in corpora.read(corpus, data)}
-    found = []
-    for rows, parts in list(motion_segments(work, corpus, [0]))[:limit]:
-        known = phones[parts[0]["name"]]
-        if len(parts) == 1 and not parts[0]["first"] and known[-1][2] <= len(rows) / FEATURE_RATE + 0.1:
-            aligned = align(model, rows, [symbol for symbol, _, _ in known])
-            a, b = ([(start + end) / 2 for symbol, start, end in several if symbol] for several in (aligned, known))
-            found += [abs(x - y) for x, y in zip(a, b, strict=False)]
-    return np.array(found)
-
-
-def write(work: Path, corpus: str, found: dict[str, list[Phone]]) -> None:
-    """Write the phones of a corpus, by clip, to WORK/alignments/CORPUS.json."""
-    (work / "alignments").mkdir(exist_ok=True)
-    (work / "alignments" / f"{corpus}.json").write_text(
-        json.dumps(found, ensure_ascii=False, indent=0), encoding="utf-8"
-    )
-
-
-def with_phones(clips: list[corpora.Clip], work: Path) -> list[corpora.Clip]:
-    """Return the clips that have phones: those of the corpus or, where it has none at all, the aligned ones."""
-    labelled = [clip for clip in clips if clip.phones is not None]
-    if labelled:
-        return labelled
-    found = json.loads((work / "alignments" / f"{clips[0].corpus}.json").read_text(encoding="utf-8"))
-    return [replace(clip, phones=found[clip.name]) for clip in clips if clip.name in found]
-
-
-def main() -> None:
-    """Train the network, print its errors and recognise FACEGOOD."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    args = parser.parse_args()
-    model = train(training_clips(args.work, args.data))
-    for corpus in TEST_CORPORA:
-        errors = 1e3 * alignment_errors(model, args.work, args.data, corpus)
-        print(
-            f"{corpus}: middles of {len(errors)} phones are off by {np.median(errors):.0f} ms, "
-            f"{np.percentile(errors, 90):.0f} ms at the 90th percentile",
-            flush=True,
-        )
-    write(args.work, "facegood", {name: recognise(model, rows) for name, rows in motion_clips(args.work, "facegood")})
-
-
-if __name__ == "__main__":
-    main()

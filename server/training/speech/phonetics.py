@@ -1,4 +1,4 @@
-"""Phones as articulatory features, by which a model trained on one speaker's 51 words generalises to all phones.
+"""Phones in IPA: conversion to it, similarity by articulatory features, and activity over time.
 
 ARPAbet (GRID, LJSpeech) and Kokoro's alphabet are converted to IPA. A phone is then a vector in which ʒ is close to ʃ
 and z, and ɔ lies between o and ɑ. The features are those of the charts of the International Phonetic Association
@@ -12,7 +12,6 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from ...numerics import FloatArray
 from .. import FPS
@@ -176,12 +175,6 @@ CONSONANTS = {
 }
 FEATURES = ("silence", "vowel", "height", "back", "round", *PLACES, *MANNERS, "voiced")
 COLUMN = {name: i for i, name in enumerate(FEATURES)}
-# Mouth opening by phonetic class, relative to an open vowel (1), as in viseme sets for animation.
-CLOSE_VOWEL_OPENING = 0.2
-PLACE_OPENING = np.array([0, 0.08, 0.2, 0.2, 0.18, 0.22, 0.3, 0.4])  # of consonants, in the order of PLACES
-LATERAL_OPENING, RHOTIC_OPENING, SIBILANT_OPENING = 0.15, 0.1, -0.08  # added to that of the place
-ROUNDING_REDUCTION = 0.3  # share of the opening that full rounding takes away
-COARTICULATION_SECONDS = 0.035  # standard deviation of the smoothing from one opening to the next
 
 
 def to_ipa(entries: Iterable[Sequence[str | float]], alphabet: dict[str, str]) -> list[Phone]:
@@ -213,59 +206,6 @@ def phone_features(symbol: str) -> FloatArray:
     else:
         rows[:, COLUMN["silence"]] = 1
     return rows
-
-
-def frame_features(phones: list[Phone], frames: int, samples: int = 4) -> FloatArray:
-    """Sample the features of phones over time.
-
-    Args:
-        phones: Phones with their times.
-        frames: Number of frames at 25 fps.
-        samples: Samples per frame, spread evenly over the frame's duration around its time.
-
-    Returns:
-        (frames, samples, len(FEATURES)) float32.
-    """
-    times = ((np.arange(frames * samples) + 0.5) / samples - 0.5) / FPS
-    out = np.zeros((len(times), len(FEATURES)), np.float32)
-    out[:, COLUMN["silence"]] = 1
-    for symbol, start, end in phones:
-        inside = (times >= start) & (times < end)
-        if inside.any():
-            first, last = phone_features(symbol)
-            # A diphthong holds its first and last vowel for about a fifth of its duration each.
-            progress = np.clip((times[inside, None] - start) / max(end - start, 1e-3) * 1.6 - 0.3, 0, 1)
-            out[inside] = first + progress * (last - first)
-    return out.reshape(frames, samples, -1)
-
-
-def phonetic_opening(features: FloatArray) -> FloatArray:
-    """Return how wide the mouth opens by phonetic class: vowels by their height, consonants by place and manner.
-
-    Args:
-        features: (frames, samples, len(FEATURES)) of `frame_features`.
-
-    Returns:
-        (frames,), 0 (closed) to 1 (a long open vowel).
-    """
-    frames, samples, _ = features.shape
-    features = features.reshape(frames * samples, -1)
-
-    def column(name: str) -> FloatArray:
-        return features[:, COLUMN[name]]
-
-    places = features[:, [COLUMN[name] for name in PLACES]]
-    consonant = (
-        places @ PLACE_OPENING / places.sum(1).clip(1)
-        + LATERAL_OPENING * column("lateral")
-        + RHOTIC_OPENING * column("rhotic")
-        + SIBILANT_OPENING * column("alveolar") * column("fricative")
-    )
-    vowel = column("vowel") * (1 - (1 - CLOSE_VOWEL_OPENING) * column("height"))
-    opening = (consonant + vowel) * (1 - ROUNDING_REDUCTION * column("round")) * (1 - column("silence"))
-    smooth: FloatArray = gaussian_filter1d(opening, COARTICULATION_SECONDS * FPS * samples, mode="nearest")
-    mean: FloatArray = smooth.reshape(frames, samples).mean(1)
-    return mean
 
 
 def phone_activation(phones: list[Phone], frames: int, symbols: set[str], ramp: float) -> FloatArray:
