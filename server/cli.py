@@ -3,18 +3,20 @@
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .engine import Engine, Result, Settings, prepare_face
+from .engine import Engine, ReadSound, Result, Settings, prepare_face
 from .errors import LSFError
 from .face import cache as face_cache
 from .files import audio, meshes
 from .performance.layers import LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
+from .protocol.wire import LINE_SECONDS, MAX_OTHER_LINES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +72,11 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
     p.add_argument("--emotion-mix", type=float, help="0 (detected in the voice) to 1 (as chosen, the default)")
     p.add_argument(
+        "--one-voice",
+        action="store_true",
+        help="the files are lines of one speaker: the emotion of each is heard against the average of all",
+    )
+    p.add_argument(
         "--layers",
         nargs="+",
         default=[],
@@ -123,14 +130,23 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         print(engine.device_note, file=sys.stderr)
     args.out.mkdir(parents=True, exist_ok=True)
     code = 0
-    for path, output in zip(args.audio, outputs, strict=True):
+    for number, (path, output) in enumerate(zip(args.audio, outputs, strict=True)):
+        others = _other_lines(args.audio, number) if args.one_voice else []
         try:
-            result = engine.generate(*audio.load(path), mesh, settings)
+            result = engine.generate(*audio.load(path), mesh, settings, other_lines=others)
             save(output, result)
-            print(f"{output}  {len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s")
+            seconds = f"{len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s"
+            heard = f", heard against {result.heard_lines} lines" if result.heard_lines > 1 else ""
+            print(f"{output}  {seconds}{heard}")
         except Exception as error:
             code = _fail(error, path.name)
     return code
+
+
+def _other_lines(paths: list[Path], number: int) -> list[ReadSound]:
+    """What reads the other sound files than the one of this number, the next and the previous ones first."""
+    others = sorted((i for i in range(len(paths)) if i != number), key=lambda i: abs(i - number))
+    return [partial(audio.load, paths[i], 0.0, LINE_SECONDS) for i in others[:MAX_OTHER_LINES]]
 
 
 def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:

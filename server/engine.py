@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,9 @@ Report = Callable[[float, str], None]
 
 IsCancelled = Callable[[], bool]
 """Returns true when the job shall stop."""
+
+ReadSound = Callable[[], tuple[FloatArray, float]]
+"""Reads a sound: samples (N,) or (N, C), and their rate in Hz. May raise LSFError."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Result:
     rig_motion: NDArray[np.float32] | None  # (F, R) weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
     layers: dict[str, NDArray[np.float32]]  # those requested: blinks (F,), gaze (F, 2), head (F, 3)
+    heard_lines: int  # with whose average the voice was compared, this line included; 1: it was heard on its own
 
 
 class Engine:
@@ -124,8 +128,10 @@ class Engine:
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
         from .model.device import load_on_device
+        from .model.voice_average import VoiceAverages
 
         self.model, self.device, self.device_note = load_on_device(folder, device)
+        self._voices = VoiceAverages(self.model)
         self._faces = face_cache.FaceCache(cache_folder)
 
     def generate(
@@ -141,6 +147,7 @@ class Engine:
         parts: IntArray | None = None,
         own_rig: rig_solver.Rig | None = None,
         direction: Direction | None = None,
+        other_lines: Sequence[ReadSound] = (),
     ) -> Result:
         """Animate a face to speech.
 
@@ -155,6 +162,8 @@ class Engine:
             parts: (V,) known parts of the mesh, see `face.space.fit`.
             own_rig: Shape keys of the mesh whose weights are to be solved for.
             direction: Emotion over time, row i at frame i of the result; None takes the emotion of the settings.
+            other_lines: Other lines of the same voice, the most wanted first; the emotion is heard against the average
+                of all. Those that cannot be read are left out.
 
         Returns:
             The curves and the face space that they move.
@@ -174,10 +183,13 @@ class Engine:
         report(0.02, "Finding the face")
         mesh, face = self._face(mesh, landmarks, parts, _stage(report, 0.02, 0.3), cancelled)
         clock.lap("face")
+        report(0.3, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
+        own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
         performance = perform(
             self.model,
             speech,
             face.identity,
+            own_mean=own_mean,
             temperature=settings.temperature,
             seed=settings.seed,
             direction=(direction or settings.direction()).resampled(self._times(speech), fps, t0),
@@ -195,7 +207,19 @@ class Engine:
             report(0.99, "Solving the shape keys")
             rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
             clock.lap("rig")
-        return Result(fps, float(t0), motion, expression, emotion, face, mesh, rig_motion, clock.seconds, curves)
+        return Result(
+            fps,
+            float(t0),
+            motion,
+            expression,
+            emotion,
+            face,
+            mesh,
+            rig_motion,
+            clock.seconds,
+            curves,
+            heard_lines,
+        )
 
     def prepare_face(
         self,

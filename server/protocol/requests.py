@@ -4,11 +4,12 @@ See docs/protocol.md.
 """
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine import Engine, IsCancelled, Report, Result, Settings
+from ..engine import Engine, IsCancelled, ReadSound, Report, Result, Settings
 from ..errors import LSFError
 from ..face.rig_solver import Rig
 from ..files import audio
@@ -49,7 +50,7 @@ def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: R
     samples, rate = _sound(header, arrays, report)
     settings = _settings(header)
     control = arrays.get("emotion_control")
-    mesh = _mesh(arrays)
+    mesh, others = _mesh(arrays), _other_lines(header, arrays)
     result = engine.generate(
         samples,
         rate,
@@ -61,6 +62,7 @@ def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: R
         parts=arrays.get("parts"),
         own_rig=_rig(header, arrays, mesh),
         direction=None if control is None else Direction.from_control(control),
+        other_lines=others,
     )
     return _generate_fields(result), _generate_arrays(result, own_head=mesh is None)
 
@@ -121,6 +123,32 @@ def _sound(header: wire.Header, arrays: wire.Arrays, report: Report) -> tuple[Fl
     return audio.load(header["audio_file"], _number(header, "start", 0.0), _optional_number(header, "duration"))
 
 
+def _other_lines(header: wire.Header, arrays: wire.Arrays) -> list[ReadSound]:
+    """What reads the other lines of the voice. Whether there is sound is found out when they are read."""
+    entries = header.get("other_lines")
+    if entries is None:
+        return []
+    if not isinstance(entries, list) or len(entries) > wire.MAX_OTHER_LINES:
+        raise LSFError("bad_request", f"other_lines must be a list of at most {wire.MAX_OTHER_LINES} lines.")
+    return [_other_line(entry, arrays) for entry in entries]
+
+
+def _other_line(entry: object, arrays: wire.Arrays) -> ReadSound:
+    """What reads one of the other lines, from an array or a file."""
+    if not isinstance(entry, dict) or ("array" in entry) == ("audio_file" in entry):
+        raise LSFError("bad_request", 'Each of other_lines needs either the field "array" or the field "audio_file".')
+    if "array" in entry:
+        samples, rate = arrays.get(_text(entry, "array") or ""), _number(entry, "rate")
+        if samples is None or samples.dtype != np.float32:
+            raise LSFError("bad_request", f"There is no float32 array {quoted(entry['array'])} for other_lines.")
+        return lambda: (samples, rate)
+    path, start = _text(entry, "audio_file"), _number(entry, "start", 0.0)
+    duration = _optional_number(entry, "duration")
+    if path is None or start < 0 or (duration is not None and duration <= 0):
+        raise LSFError("bad_request", "Each of other_lines needs a path, a start of 0 s or later, and a duration.")
+    return partial(audio.load, path, start, min(wire.LINE_SECONDS, duration or wire.LINE_SECONDS))
+
+
 def _settings(header: wire.Header) -> Settings:
     """The field `settings` of a request."""
     fields = header.get("settings")
@@ -149,6 +177,7 @@ def _generate_fields(result: Result) -> wire.Header:
         "seconds": result.seconds,
         "emotions": list(EMOTIONS),
         "report": result.face.report,
+        "heard_lines": result.heard_lines,
     }
 
 

@@ -26,6 +26,8 @@ MAX_HEADER = 1 << 20  # bytes
 MAX_PAYLOAD = 1 << 30  # bytes
 MAX_ARRAYS = 32
 MAX_DIMENSIONS = 4
+MAX_OTHER_LINES = 24  # that a `generate` request names; with one array for each, it has fewer than MAX_ARRAYS
+LINE_SECONDS, VOICE_SECONDS = 30.0, 120.0  # that are heard of each other line, and of all lines of a voice together
 DTYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
 _CHUNK = 1 << 20  # bytes read at a time
 

@@ -70,6 +70,22 @@ def test_generate_keeps_the_faces_of_the_mesh(sounds, mesh, small_checkpoint, gi
         np.testing.assert_array_equal(z["vertices"], m["vertices"])
 
 
+def test_files_of_one_voice_are_heard_together(sounds, small_checkpoint, monkeypatch):
+    """Each with the others, the nearest first; one that cannot be read is left to the engine."""
+    real, heard = cli.Engine.generate, []
+
+    def generate(self, *arguments, other_lines):
+        heard.append([read.args[0].name for read in other_lines])
+        return real(self, *arguments, other_lines=other_lines)
+
+    monkeypatch.setattr(cli.Engine, "generate", generate)
+    files = [sounds / name for name in ("one.wav", "silent.wav", "two.wav")]
+    assert run(small_checkpoint, "generate", *files, "--out", sounds / "out", "--one-voice") == 2
+    assert heard == [["silent.wav", "two.wav"], ["one.wav", "two.wav"], ["silent.wav", "one.wav"]]
+    heard.clear()
+    assert run(small_checkpoint, "generate", files[0], files[2], "--out", sounds / "out") == 0 and heard == [[], []]
+
+
 def test_a_bad_file_does_not_affect_the_others(sounds, small_checkpoint, capsys):
     files = [sounds / n for n in ("silent.wav", "one.wav", "nowhere.wav", "two.wav")]
     assert run(small_checkpoint, "generate", *files, "--out", sounds / "out") == 2

@@ -3,9 +3,11 @@
 import dataclasses
 import os
 import time
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from server import engine as engine_module
 from server.arkit import CHANNELS
@@ -50,6 +52,58 @@ def test_temperature_zero_repeats_itself_and_seeds_are_takes(engine):
     np.testing.assert_array_equal(take(0, 0), take(0, 1))
     np.testing.assert_array_equal(take(1, 3), take(1, 3))
     assert np.abs(take(1, 3) - take(1, 4)).max() > 1e-4
+
+
+def spoken(pitch: float) -> tuple[np.ndarray, float]:
+    """A line of three seconds: its sound and rate."""
+    times = np.arange(48000) / 16000
+    tone = np.sin(2 * np.pi * pitch * times) + 0.3 * np.sin(2 * np.pi * 3.3 * pitch * times)
+    return (0.2 * tone * np.abs(np.sin(2 * np.pi * 3 * times))).astype(np.float32), 16000
+
+
+@pytest.fixture
+def hearing(small_checkpoint):
+    """An engine whose emotion reader tells sounds apart, and hears speech in all frames."""
+    engine = Engine(small_checkpoint)
+    reader, random = engine.model.emotion_reader, torch.Generator().manual_seed(0)
+    reader.speech[-1] = 20
+    reader.projection.normal_(generator=random)
+    reader.head.weight.data.normal_(generator=random)
+    return engine
+
+
+def missing():
+    raise LSFError("no_file", "There is no sound file.")
+
+
+def test_a_line_is_heard_against_the_others_of_its_voice(hearing):
+    anna, ben = ([partial(spoken, base * step) for step in (1, 1.2, 1.4, 1.7)] for base in (200, 110))
+    samples, rate = spoken(200)
+    alone = hearing.generate(samples, rate)
+    assert alone.heard_lines == 1
+    two = hearing.generate(samples, rate, other_lines=[anna[1], missing, anna[0]])
+    assert two.heard_lines == 1, "two lines are no average: the same as ever"
+    np.testing.assert_array_equal(two.motion, alone.motion)
+    np.testing.assert_array_equal(two.emotion, alone.emotion)
+    several = hearing.generate(samples, rate, other_lines=[*anna[1:], missing])
+    assert several.heard_lines == 4 and np.abs(several.emotion - alone.emotion).max() > 1e-3
+    theirs = hearing.generate(*spoken(110), other_lines=ben[1:])
+    assert theirs.heard_lines == 4
+    again = hearing.generate(samples, rate, other_lines=anna[1:])
+    np.testing.assert_array_equal(again.emotion, several.emotion, "another voice in between changes nothing")
+    np.testing.assert_array_equal(hearing.generate(samples, rate).motion, alone.motion)
+
+
+def test_a_job_is_cancelled_while_other_lines_are_heard(hearing):
+    read = []
+
+    def other():
+        read.append(1)
+        return spoken(200 + 20 * len(read))
+
+    with pytest.raises(Cancelled):
+        hearing.generate(*spoken(200), other_lines=[other] * 5, cancelled=lambda: len(read) == 2)
+    assert len(read) == 2
 
 
 def test_layers_are_arrays_of_their_own_and_leave_the_motion_alone(engine):

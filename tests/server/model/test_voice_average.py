@@ -14,7 +14,7 @@ RATE = 16000
 @pytest.fixture
 def model(model):
     """A model whose reader hears speech in all frames."""
-    model.emotion_reader.speech[-1] = 10
+    model.emotion_reader.speech[-1] = 20
     return model
 
 
@@ -65,7 +65,7 @@ def test_a_line_alone_is_not_even_encoded(model, sounds, encoded):
 
 
 def test_each_line_of_a_batch_is_encoded_once(model, sounds, encoded):
-    lines, read = sounds(2.0, 2.5, 3.0, 3.5)
+    lines, read = sounds(2.2, 2.5, 3.0, 3.5)
     voices = VoiceAverages(model)
     means = [voices.own_mean(lines[i], read[:i] + read[i + 1 :]) for i in range(4)]
     assert len(encoded) == 4 and {count for _mean, count in means} == {4}
@@ -74,19 +74,19 @@ def test_each_line_of_a_batch_is_encoded_once(model, sounds, encoded):
 
 
 def test_voices_are_not_mixed(model, sounds):
-    (anna, anna_reads), (ben, ben_reads) = sounds(2.0, 2.5, 3.0), sounds(2.0, 2.5, 3.0, seed=10)
+    (anna, anna_reads), (ben, ben_reads) = sounds(2.2, 2.5, 3.0), sounds(2.2, 2.5, 3.0, seed=10)
     voices = VoiceAverages(model)
     first = voices.own_mean(anna[0], anna_reads[1:])
     other = voices.own_mean(ben[0], ben_reads[1:])
     again = voices.own_mean(anna[0], anna_reads[1:])
     np.testing.assert_array_equal(first[0], again[0])
-    assert np.abs(first[0] - other[0]).max() > 1e-3
+    assert np.abs(first[0] - other[0]).max() > 1e-5
     np.testing.assert_array_equal(other[0], VoiceAverages(model).own_mean(ben[0], ben_reads[1:])[0])
 
 
 def test_what_cannot_be_used_is_left_out(model, sounds):
     """Missing, silent and unexpected sounds, copies of the line and of another one."""
-    lines, read = sounds(2.0, 2.5, 3.0)
+    lines, read = sounds(2.2, 2.5, 3.0)
 
     def missing():
         raise LSFError("no_file", "There is no sound file.")
@@ -116,15 +116,17 @@ def test_a_sound_without_speech_is_no_line(model, sounds):
 
 def test_a_line_that_cannot_be_heard_has_no_average(model, sounds):
     """It is silent for so long that only its beginning would count; the average would be one of other lines."""
-    _lines, read = sounds(2.0, 2.5, 3.0)
+    _lines, read = sounds(2.2, 2.5, 3.0)
     assert VoiceAverages(model).own_mean((np.zeros(40 * RATE, np.float32), RATE), read) == (None, 1)
 
 
-def test_what_is_heard_has_an_end(model, sounds, encoded):
-    lines, read = sounds(*[LINE_SECONDS + 5] * 6)
+def test_what_is_heard_has_an_end(model, sounds, encoded, monkeypatch):
+    assert VOICE_SECONDS / LINE_SECONDS == 4
+    monkeypatch.setattr("server.model.voice_average.LINE_SECONDS", 12.0)
+    monkeypatch.setattr("server.model.voice_average.VOICE_SECONDS", 48.0)
+    lines, read = sounds(*[15.0] * 6)
     _mean, count = VoiceAverages(model).own_mean(lines[0], read[1:])
-    assert count == VOICE_SECONDS / LINE_SECONDS
-    assert sum(encoded) == pytest.approx(count * (LINE_SECONDS + 3 * 2)), "four windows that share 2 s"
+    assert count == 4 and sum(encoded) == pytest.approx(4 * (12 + 2)), "each in two windows that share 2 s"
 
 
 @pytest.mark.parametrize("seconds", [0.1, 9.99, 10.0, 10.04, 17.9, 18.0, 25.3])
@@ -150,7 +152,7 @@ def test_cancelled_between_windows(model, sounds, encoded):
 
 def test_few_lines_are_remembered(model, sounds, encoded, monkeypatch):
     monkeypatch.setattr("server.model.voice_average.MAX_REMEMBERED", 2)
-    lines, read = sounds(2.0, 2.5, 3.0)
+    lines, read = sounds(2.2, 2.5, 3.0)
     voices = VoiceAverages(model)
     voices.own_mean(lines[0], read[1:])
     voices.own_mean(lines[2], read[1:2])  # the last two are known
@@ -160,5 +162,5 @@ def test_few_lines_are_remembered(model, sounds, encoded, monkeypatch):
 
 
 def test_without_a_reader_there_is_no_average(make_open, sounds):
-    lines, read = sounds(2.0, 2.5, 3.0)
+    lines, read = sounds(2.2, 2.5, 3.0)
     assert VoiceAverages(make_open(emotions=0)).own_mean(lines[0], read[1:]) == (None, 1)

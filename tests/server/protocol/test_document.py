@@ -53,6 +53,12 @@ def test_the_names_and_limits_are_those_of_the_code():
     assert f'"protocol": {wire.PROTOCOL}' in section("hello")
     for limit in (f"{wire.MAX_ARRAYS} arrays", f"{wire.MAX_DIMENSIONS} dimensions", f"1 to {requests.MAX_JOB_NAME}"):
         assert limit in section("Frames").replace("\n", " ")
+    for limit in (
+        f"up to {wire.MAX_OTHER_LINES} other",
+        f"{wire.LINE_SECONDS:.0f} s are",
+        f"{wire.VOICE_SECONDS:.0f} s were",
+    ):
+        assert limit in generate.replace("\n", " ")
 
 
 def test_the_devices_are_documented():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from server.errors import Cancelled, LSFError
 from server.face.cache import FaceCache
@@ -31,9 +32,11 @@ class ControlledEngine:
     def __init__(self):
         self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
 
-    def generate(self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig, direction):
+    def generate(
+        self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig, direction, other_lines
+    ):
         self.runs.append(settings)
-        self.rig, self.direction = own_rig, direction
+        self.rig, self.direction, self.other_lines = own_rig, direction, other_lines
         self.started.set()
         for step in range(10_000):
             report(step / 10_000, "Working")
@@ -61,6 +64,7 @@ class ControlledEngine:
             mesh=mesh,
             seconds={"model": 0.1},
             layers={},
+            heard_lines=1 + len(other_lines),
             rig_motion=None if own_rig is None else np.zeros((5, len(own_rig.shapes)), np.float32),
         )
 
@@ -174,6 +178,72 @@ def test_a_rig_travels_with_its_limits(peer):
         assert peer.receive("progress")["code"] == "bad_rig", limits
     peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH} | rig)
     assert peer.receive("progress")["code"] == "bad_request"
+
+
+def test_other_lines_travel_as_files_or_arrays(peer, tmp_path):
+    samples = np.sin(np.arange(40 * 8000) / 5).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", samples, 8000)
+    peer.engine.go.set()
+    file = {"audio_file": str(tmp_path / "long.wav")}
+    others = [{**file, "start": 1.5, "duration": 0.5}, {**file, "start": None, "duration": None}, file | {"start": 39}]
+    others += [{"array": "other", "rate": 8000}, {"audio_file": "/no/such/file.wav"}]
+    arrays = {"audio": SPEECH, "other": np.ones((500, 2), np.float32)} | TETRAHEDRON
+    peer.send({"type": "generate", "job": "a", "rate": 16000, "other_lines": others}, arrays)
+    assert peer.receive("progress")["heard_lines"] == 6
+    part, whole, end, array, missing = peer.engine.other_lines
+    np.testing.assert_allclose(part()[0], samples[12000:16000], atol=1e-4)
+    assert len(whole()[0]) == wire.LINE_SECONDS * 8000 and len(end()[0]) == 8000
+    assert array()[1] == 8000 and (array()[0] == 1).all()
+    with pytest.raises(LSFError) as error:  # the engine goes on without it
+        missing()
+    assert error.value.code == "no_file"
+    for nothing in ([], None):
+        peer.generate("a", other_lines=nothing)
+        assert peer.receive("progress")["heard_lines"] == 1
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        "a.wav",
+        {"audio_file": "a.wav"},
+        ["a.wav"],
+        [{}],
+        [{"audio_file": "a.wav", "array": "audio", "rate": 16000}],
+        [{"audio_file": 3}],
+        [{"audio_file": None}],
+        [{"audio_file": "a.wav", "start": -1}],
+        [{"audio_file": "a.wav", "start": "0"}],
+        [{"audio_file": "a.wav", "duration": 0}],
+        [{"audio_file": "a.wav", "duration": True}],
+        [{"array": "audio"}],
+        [{"array": "nothing", "rate": 16000}],
+        [{"array": ["audio"], "rate": 16000}],
+        [{"array": "triangles", "rate": 16000}],
+        [{"audio_file": "a.wav"}] * (wire.MAX_OTHER_LINES + 1),
+    ],
+)
+def test_other_lines_that_are_malformed_are_refused(peer, others):
+    peer.engine.go.set()
+    peer.generate("a", other_lines=others)
+    reply = peer.receive("progress")
+    assert (reply["type"], reply["code"]) == ("error", "bad_request") and len(reply["message"]) < 300
+
+
+def test_a_request_has_room_for_an_array_of_every_other_line(peer):
+    peer.engine.go.set()
+    names = [f"other_line_{i}" for i in range(wire.MAX_OTHER_LINES)]
+    rest = {
+        "audio": SPEECH,
+        "parts": np.zeros(4, np.int32),
+        "landmarks68": np.zeros((68, 3), np.float32),
+        "rig_shapes": np.ones((2, 4, 3), np.float32),
+        "emotion_control": np.full((5, 10), 0.25, np.float32),
+    }
+    others = [{"array": name, "rate": 16000} for name in names]
+    arrays = dict.fromkeys(names, SPEECH) | rest | TETRAHEDRON
+    peer.send({"type": "generate", "job": "a", "rate": 16000, "other_lines": others}, arrays)
+    assert peer.receive("progress")["heard_lines"] == 1 + wire.MAX_OTHER_LINES
 
 
 def test_ping_is_answered_while_a_job_runs(peer):
