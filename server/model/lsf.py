@@ -232,27 +232,59 @@ class LSF(nn.Module):
         """Predict the latent.
 
         Args:
-            motion: (B, F, stacked) result of `stack_motion`. One clip may be given for several emotions.
-            emotion: (B, EMBEDDING) place in the emotion space (`emotion_places`); without an emotion bank the emotion
-                features (B, T, Ce).
+            motion: (B, F, stacked) result of `stack_motion`.
+            emotion: (B, EMBEDDING) places in the emotion space (`emotion_places`), or (n, EMBEDDING) for several
+                emotions of one clip; without an emotion bank the emotion features (B, T, Ce).
             identity: (B, I) identity coefficients; None is the average face.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
 
         Returns:
-            z (B, F, L), not quantised.
+            z (B, F, L), or (n, F, L), not quantised.
         """
-        if self.config.emotion_bank:
+        config = self.config
+        if identity is None:
+            identity = motion.new_zeros(len(motion), config.identity_size)
+        gain, *direct_gain = self.sie_encoder.gains(identity)
+        if config.emotion_bank:
             emotion = emotion[:, None].expand(-1, motion.shape[1], -1)
         else:
-            emotion = stack_frames(self.emotion_norm(emotion), self.config.frame_stack)
-        if identity is None:
-            identity = motion.new_zeros(len(motion), self.config.identity_size)
-        emotion_stream, motion_stream, identity_gain = self.sie_encoder(motion, emotion, identity, mask, first)
-        z: Tensor = self.to_latent(self.hifb(emotion_stream, motion_stream.expand_as(emotion_stream), mask))
-        if self.config.direct_path:
-            z = self.direct(motion, identity_gain, mask) + self.residual_gate * z
+            emotion = stack_frames(self.emotion_norm(emotion), config.frame_stack)
+        fuse = self._emotional_change if config.emotion_bank and config.direct_path else self._fuse
+        fused: Tensor = fuse(motion, emotion, gain, mask, first)
+        if not config.direct_path:
+            return fused
+        z: Tensor = self.direct(motion, direct_gain[0], mask) + self.residual_gate * fused
         return z
+
+    def _fuse(self, motion: Tensor, emotion: Tensor, gain: Tensor, mask: Tensor | None, first: int) -> Tensor:
+        """The fused stream (n · B, F, L) of motion (B, F, stacked) and emotion (n · B, F, emotion_size)."""
+        streams = self.sie_encoder(motion, emotion, gain, mask, first)
+        if mask is not None and len(mask) > 1:
+            mask = mask.repeat(len(emotion) // len(motion), 1)
+        fused: Tensor = self.to_latent(self.hifb(*streams, mask))
+        return fused
+
+    def _emotional_change(
+        self, motion: Tensor, emotion: Tensor, gain: Tensor, mask: Tensor | None, first: int
+    ) -> Tensor:
+        """What emotions change in the fused stream: the difference to that of the neutral place, 0 for this place.
+
+        Only the difference is added to a direct path. Otherwise HIFB takes over a part of the lips from the direct
+        path, and people whom no training saw are followed worse.
+        """
+        neutral = self.emotion_places(emotion.new_zeros(1, len(EMOTIONS)))[:, None].expand(1, motion.shape[1], -1)
+        shown = (emotion != neutral).flatten(1).any(1)
+        change = emotion.new_zeros(len(emotion), motion.shape[1], self.config.latent)
+        if not shown.any():
+            return change
+        if len(motion) > 1:  # one emotion for each clip
+            motion, gain = motion[shown], gain if len(gain) == 1 else gain[shown]
+            mask = None if mask is None else mask[shown]
+        places = emotion[shown]
+        fused = self._fuse(motion, torch.cat((places, neutral.expand(len(motion), -1, -1))), gain, mask, first)
+        change[shown] = fused[: len(places)] - fused[len(places) :]
+        return change
 
     def forward(
         self,

@@ -90,26 +90,18 @@ class StreamEmbedding(nn.Module):
         self.linear = nn.Linear(size, width)
         self.embed = ConvEmbedding(width, kernel, norm)
 
-    def forward(self, stacked: Tensor, mask: Tensor | None, first: int = 0) -> Tensor:
+    def forward(self, stacked: Tensor, mask: Tensor | None, positions: Tensor) -> Tensor:
         """Embed features.
 
         Args:
             stacked: (B, F, frame_stack · C).
             mask: (B, F) true on valid frames.
-            first: Position of the first frame in its clip.
+            positions: (B or 1, F) positions of the frames in their clips.
 
         Returns:
             (B, F, width), with positions added.
         """
-        x = self.embed(self.linear(stacked), mask)
-        # Positions count from the start of the clip, so that overlapping windows agree. The model is trained on clips
-        # of three seconds and runs on minutes: while training, clips start at random positions.
-        frames = x.shape[1]
-        start: int | Tensor = first % POSITION_CYCLE
-        if self.training:
-            start = torch.randint(max(1, TRAINED_POSITIONS - frames), (len(x), 1), device=x.device)
-        positions = torch.arange(frames, device=x.device)[None] + start
-        embedded: Tensor = x + sinusoids(positions, self.width)
+        embedded: Tensor = self.embed(self.linear(stacked), mask) + sinusoids(positions, self.width)
         return embedded
 
 
@@ -163,23 +155,41 @@ class SIEEncoder(nn.Module):
         widths = (config.width, config.direct_width) if config.direct_path else (config.width,)
         self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, widths)
 
+    def gains(self, identity: Tensor) -> list[Tensor]:
+        """Return the gains (B, 1, width) of the streams and, if there is a direct path, its gain (B, 1, direct_width).
+
+        Args:
+            identity: (B, I) identity coefficients.
+        """
+        return [gain[:, None] for gain in self.identity(identity)]
+
     def forward(
-        self, motion: Tensor, emotion: Tensor, identity: Tensor, mask: Tensor | None = None, first: int = 0
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        self, motion: Tensor, emotion: Tensor, gain: Tensor, mask: Tensor | None = None, first: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Encode a batch.
 
         Args:
             motion: (B, F, frame_stack · Cm) motion features.
-            emotion: (B, F, emotion_size) emotion features or places; B may be larger than that of a single motion.
-            identity: (B, I) identity coefficients.
+            emotion: (n · B, F, emotion_size) emotion features or places: n for each clip, first one of each clip.
+            gain: (B or 1, 1, width) gain of the streams, of `gains`.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
 
         Returns:
-            Emotion stream and motion stream (B, F, width), and the gain (B, 1, direct_width) of the direct path, if
-            there is one.
+            Emotion stream and motion stream (n · B, F, width).
         """
-        stream_gain, *direct_gain = (gain[:, None] for gain in self.identity(identity))
-        emotion_stream = self.emotion(emotion, mask, first) * stream_gain
-        motion_stream = self.motion(motion, mask, first) * stream_gain
-        return emotion_stream, motion_stream, direct_gain[0] if direct_gain else None
+        clips, frames = motion.shape[:2]
+        # Positions count from the start of the clip, so that overlapping windows agree. The model is trained on clips
+        # of three seconds and runs on minutes: while training, clips start at random positions.
+        start = torch.full((1, 1), first % POSITION_CYCLE, device=motion.device)
+        if self.training:
+            start = torch.randint(max(1, TRAINED_POSITIONS - frames), (clips, 1), device=motion.device)
+        positions = torch.arange(frames, device=motion.device)[None] + start
+        several = len(emotion) // clips
+        motion_stream = (self.motion(motion, mask, positions) * gain).repeat(several, 1, 1)
+
+        def repeated(x: Tensor) -> Tensor:
+            return x if len(x) == 1 else x.repeat(several, *[1] * (x.dim() - 1))
+
+        emotion_mask = None if mask is None else repeated(mask)
+        return self.emotion(emotion, emotion_mask, repeated(positions)) * repeated(gain), motion_stream

@@ -30,18 +30,19 @@ from ..protocol.emotions import EMOTIONS
 from . import dataset, features, train_prior
 from .labels import expression_targets, lips
 
-CONFIG = replace(train_prior.CONFIG, feature_noise=0.3, dropout=0.2, direct_width=192)
-STEPS, BATCH, SEED = 1800, 16, 1  # BATCH crops of 3 s
+CONFIG = replace(train_prior.CONFIG, feature_noise=0.75, dropout=0.2, direct_width=192)
+STEPS, BATCH, SEED = 1500, 16, 1  # BATCH crops of 3 s
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.02
+GATE_LEARNING_RATE = 1e-2  # of the gate, without weight decay: it starts at zero, and must not keep HIFB out
 EMA_DECAY = 0.995  # of the moving average of the weights
 IDENTITY_SHARE = 0.7  # of the samples with a random identity; the others have the average face
 SHARES = {  # of the crops, by corpus
     "grid": 0.32,
-    "kokoro": 0.20,
-    "kokoro_more": 0.18,
-    "facegood": 0.12,
+    "kokoro": 0.26,
+    "kokoro_more": 0.12,
     "ljspeech": 0.04,
     "emodb": 0.10,
+    "emogator": 0.04,
     "non_speech": 0.04,
 }
 LATENT_WEIGHT, CURVE_WEIGHT, LIP_WEIGHT = 0.3, 1.0, 1.0  # of the losses
@@ -49,10 +50,10 @@ VALIDATION_INTERVAL = 150  # steps
 EXPRESSION_STEP = 8  # of the sequences of every corpus, one in so many is used to validate the expression
 OPEN_APERTURE = 0.002  # metres: speech has begun when the mouth is open further
 # Weights of the corpora in the choice of the best step.
-VALIDATION_WEIGHTS = {"grid": 1.0, "facegood": 0.5, "kokoro": 0.5, "kokoro_more": 0.5, "emodb": 0.5}
+VALIDATION_WEIGHTS = {"grid": 1.0, "kokoro": 0.5, "kokoro_more": 0.5, "emodb": 0.5}
 
-NEUTRAL_SHARE = 0.3  # of the samples without an emotion
-MIXED_SHARE = 0.25  # of the samples with two emotions; the others have one
+NEUTRAL_SHARE = 0.5  # of the samples without an emotion
+MIXED_SHARE = 0.15  # of the samples with two emotions; the others have one
 MIN_STRENGTH = 0.3  # of an emotion; the greatest is 1
 NEUTRAL = EMOTIONS.index("neutral")
 
@@ -81,7 +82,11 @@ def with_precomputed_features(model: LSF, sequences: list[dataset.LabelledSequen
 
 
 def forward(
-    model: LSF, stacked: Tensor, emotions: Tensor, mask: Tensor | None = None, identity: Tensor | None = None
+    model: LSF,
+    stacked: Tensor,
+    emotions: Tensor,
+    mask: Tensor | None = None,
+    identity: Tensor | None = None,
 ) -> Output:
     """Run the model on cached features.
 
@@ -96,8 +101,8 @@ def forward(
         The output of LSF.forward.
     """
     motion = stacked.reshape(len(stacked), CONFIG.frame_stack * stacked.shape[1], -1)
-    output: Output = model(motion, model.emotion_places(emotions), identity, mask)
-    return output
+    z = model.predict(model.stack_motion(motion), model.emotion_places(emotions), identity, mask)
+    return model.decode(z, mask)
 
 
 def draw_emotions(count: int, rng: np.random.Generator) -> Tensor:
@@ -212,6 +217,21 @@ def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.LabelledS
     return report
 
 
+def make_optimizer(trained: dict[str, torch.nn.Parameter]) -> torch.optim.AdamW:
+    """Return the optimizer; each group keeps its learning rate before the schedule as `initial_lr`.
+
+    Args:
+        trained: The parameters that are trained, by name.
+    """
+    gate = trained["residual_gate"]
+    others = [parameter for parameter in trained.values() if parameter is not gate]
+    groups = [
+        {"params": others, "initial_lr": LEARNING_RATE, "weight_decay": WEIGHT_DECAY},
+        {"params": [gate], "initial_lr": GATE_LEARNING_RATE, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, LEARNING_RATE, betas=(0.9, 0.98))
+
+
 def main() -> None:
     """Train the predictor and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -241,7 +261,7 @@ def main() -> None:
     model.prior.requires_grad_(False)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     average = {n: p.detach().clone() for n, p in trained.items()}
-    optimizer = torch.optim.AdamW(trained.values(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
+    optimizer = make_optimizer(trained)
     weights, poses = train_prior.channel_weights(), torch.from_numpy(expression_targets.poses())
     emotion_rng = np.random.default_rng([args.seed, 1])
     state = args.work / ("predictor" + "".join(f"_without_{c}" for c in args.without) + f"_{args.seed}")
@@ -258,7 +278,7 @@ def main() -> None:
     running: dict[str, float] = {}
     while step < args.steps:
         for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * train_prior.learning_rate_factor(step, args.steps)
+            group["lr"] = group["initial_lr"] * train_prior.learning_rate_factor(step, args.steps)
         model.train()
         model.prior.eval()
         losses = batch_losses(model, head, sampler.draw(), weights, poses, emotion_rng)

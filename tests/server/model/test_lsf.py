@@ -175,6 +175,23 @@ def test_one_clip_with_several_emotions_is_each_of_them_alone(make_open):
     assert (together[HAPPY] - together[NEUTRAL]).abs().max() > 1e-3
 
 
+def test_a_neutral_voice_is_the_direct_path_alone_and_a_batch_is_each_clip_alone(make_open):
+    model = make_open(emotion_bank=True)
+    model.emotion_reader.bank.normal_()
+    motion, identity = torch.randn(3, 20, 48), torch.randn(3, 6)
+    mask = torch.arange(20)[None] < torch.tensor([[20], [20], [7]])
+    weights = torch.zeros(3, 8)
+    weights[0, HAPPY], weights[2, HAPPY] = 1.0, 0.4
+    z = model.predict(motion, model.emotion_places(weights), identity, mask)
+    gain = model.sie_encoder.gains(identity)[1]
+    torch.testing.assert_close(z[1], model.direct(motion, gain, mask)[1])
+    for clip, frames in ((0, 20), (2, 7)):
+        rows = slice(clip, clip + 1)
+        alone = model.predict(motion[rows, :frames], model.emotion_places(weights[rows]), identity[rows])
+        torch.testing.assert_close(z[rows, :frames], alone, atol=1e-5, rtol=0)
+        assert (z[clip, :frames] - model.direct(motion, gain, mask)[clip, :frames]).abs().max() > 1e-3
+
+
 def test_while_training_a_branch_of_the_direct_path_may_work_alone(make):
     model = make(branch_alone=1.0, dropout=0.0)
     x, gain = torch.randn(40, 6, model.motion_norm.size * 2), torch.ones(40, 1, 16)

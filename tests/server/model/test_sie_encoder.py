@@ -1,7 +1,12 @@
 import pytest
 import torch
 
+from server.model.emotion import EMBEDDING
 from server.model.sie_encoder import FeatureNorm, IdentityEmbedding, StreamEmbedding
+
+
+def positions(frames: int, start: int = 0) -> torch.Tensor:
+    return torch.arange(start, start + frames)[None]
 
 
 @pytest.mark.parametrize("norm", ["instance", "layer"])
@@ -10,7 +15,7 @@ def test_one_frame_and_silence_stay_finite_with_gradients(norm, training):
     stream = StreamEmbedding(6, 16, 5, norm).train(training)
     for x in (torch.randn(2, 1, 6), torch.zeros(2, 30, 6), torch.full((1, 9, 6), 3.0)):
         x.requires_grad_()
-        out = stream(x, None)
+        out = stream(x, None, positions(x.shape[1]))
         out.square().sum().backward()
         assert out.shape == (*x.shape[:2], 16) and out.isfinite().all() and x.grad.isfinite().all()
 
@@ -21,18 +26,22 @@ def test_padded_clip_equals_clip_alone(norm):
     stream = StreamEmbedding(6, 16, 5, norm).eval()
     x = torch.randn(2, 20, 6)
     mask = torch.arange(20)[None] < torch.tensor([[20], [3]])
-    out = stream(x, mask)
+    out = stream(x, mask, positions(20))
     for clip, frames in enumerate((20, 3)):
-        alone = stream(x[clip : clip + 1, :frames], None)
+        alone = stream(x[clip : clip + 1, :frames], None, positions(frames))
         torch.testing.assert_close(out[clip, :frames], alone[0], atol=1e-5, rtol=0)
 
 
-def test_positions_start_at_random_only_while_training():
-    torch.manual_seed(0)
-    stream = StreamEmbedding(6, 16, 5, "layer")
-    x = torch.randn(1, 8, 6)
-    assert not torch.equal(stream.train()(x, None), stream(x, None))
-    assert torch.equal(stream.eval()(x, None), stream(x, None))
+def test_positions_start_at_random_only_while_training_and_alike_in_both_streams(make):
+    encoder = make(emotion_bank=True).sie_encoder
+    motion, place, gain = torch.randn(1, 8, 48), torch.randn(2, 1, EMBEDDING).expand(-1, 8, -1), torch.ones(1, 1, 32)
+    drawn, again = (encoder.train()(motion, place, gain) for _ in range(2))
+    fixed = [encoder.eval()(motion, place, gain, first=first) for first in (0, 0, 5)]
+    for trained, other, at_0, at_0_again, at_5 in zip(drawn, again, *fixed, strict=True):
+        assert not torch.equal(trained, other) and torch.equal(at_0, at_0_again) and not torch.equal(at_0, at_5)
+    moved = [trained - at_0 for trained, at_0 in zip(drawn, fixed[0], strict=True)]
+    for change in (moved[0][0], moved[0][1], moved[1][1]):
+        torch.testing.assert_close(change, moved[1][0], atol=1e-5, rtol=0)
 
 
 def test_identity_starts_near_one_and_tells_faces_apart():
