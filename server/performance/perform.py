@@ -1,4 +1,4 @@
-"""Composes the final curves: the network's speech and expression, brow prominence, take variation, lip contact."""
+"""Composes the final curves: the network's speech and expression, brow prominence, takes, lip contact, sides."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from . import lip_contact, prosody
 from .brows import brow_prominence
 from .emotion import expression as emotion_expression
 from .emotion.direction import Direction
+from .sides import with_sides
 from .variation import Take
 
 if TYPE_CHECKING:  # it loads torch, which must not delay the server's first answer
@@ -101,4 +102,5 @@ def perform(
         speech, expression = variation.apply(speech), expression * variation.emotion[:, None]
     closed = lip_contact.close_near_contacts(speech)
     motion = lip_contact.add_expression(closed, expression)
+    closed, motion = with_sides(closed, motion, fps, identity, seed if temperature > 0 else 0)
     return Performance(motion, motion - closed, detected)

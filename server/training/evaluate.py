@@ -1,14 +1,15 @@
 """All metrics of a checkpoint.
 
     python -m server.training.evaluate CHECKPOINT --data DATA [--only PART ...] [--work WORK] [--json FILE]
-    python -m server.training.evaluate CHECKPOINT --data DATA --ablate [--json FILE]
+    python -m server.training.evaluate CHECKPOINT --data DATA (--ablate | --channels) [--json FILE]
 
 Everything runs through the complete path, as in the server: audio, backbone, SIE-Encoder, HIFB, codes, decoder,
 emotion, lip contact, curves, basis of the project's head. Lips are measured on the moving mesh. Scores are those of
 clips that no training step read; where others train a probe or a reader, its docstring says so. In brackets follows the
 spread: over people the least and the greatest value, over clips the quartiles.
 
---ablate prints what carries the curves: the checkpoint with one of its parts switched off, part by part. --work adds
+--ablate prints what carries the curves: the checkpoint with one of its parts switched off, part by part. --channels
+prints, channel by channel, what makes it, how far it moves and how its two sides differ. --work adds
 the vertex metrics, which need GRID's curves on the mesh. --all-of CORPUS scores every clip of grid or facegood, for a
 checkpoint that was trained --without it.
 """
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from .evaluation import channel_scores
 from .evaluation.ablation import ablation_table, as_text
 from .evaluation.baselines import comparison_scores
 from .evaluation.effort_scores import effort_scores
@@ -68,6 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     everything = [*SCORES, "vertices"]
     parser.add_argument("--only", nargs="*", default=everything, choices=everything)
     parser.add_argument("--ablate", action="store_true", help="print the table of parts switched off, and no scores")
+    parser.add_argument("--channels", action="store_true", help="print what makes each channel, and no scores")
     parser.add_argument("--all-of", nargs="*", default=[], choices=["grid", "facegood"])
     parser.add_argument("--json", type=Path, help="write the figures here")
     return parser.parse_args()
@@ -104,6 +107,9 @@ def main() -> None:
     if args.ablate:
         report = ablation_table(runner, args.data)
         print(as_text(report))
+    elif args.channels:
+        report = channel_scores.channel_table(runner, args.data)
+        print(channel_scores.as_text(report))
     else:
         for part in args.only:
             if part == "vertices" and not args.work:

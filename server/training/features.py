@@ -6,14 +6,11 @@ The backbone is frozen, so its features are computed once. They are standardised
 (`FeatureNorm`, fitted here) and stored in float16 at 25 fps. Copy 0 has the unchanged clips. Further copies are
 augmented: speed (pitch, formants, tempo), reverberation, noise, filters (augment.py). Their clips are joined to
 segments of up to 18 s, because the backbone's features of a clip depend on the speech before it. From copy 3 on, every
-clip is also converted to another voice and follows a pause in which the face rests; train_emotion does not use these
-copies.
+clip is also converted to another voice and follows a pause in which the face rests.
 
 WORK/frontend.safetensors      the fitted FeatureNorm
 WORK/features/CORPUS_COPY.npy  (N, frame_stack · motion components) float16
 WORK/features/CORPUS_COPY.json the segments: a list of `Segment`
-WORK/features/CORPUS_COPY_statistics.npz  for train_emotion: `statistics` (M, 2 · C) float16, mean and deviation of the
-                               unprojected emotion features over chunks of 2-4 s, and the `names` (M,) of their clips
 """
 
 import argparse
@@ -28,14 +25,12 @@ from safetensors.torch import load_file, save_file
 
 from ..files.audio import SAMPLE_RATE, load_16k
 from ..model import LSF, LSFConfig
-from ..model.emotion import statistics
 from ..model.speech import WhisperBackbone
 from ..numerics import FloatArray
 from . import FPS, corpora
 from .speech import augment
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
-STATISTICS_FRAMES = 4 * FPS  # greatest length of a chunk for the statistics of emotion; the least is a quarter of it
 MAX_SEGMENT_SECONDS = 18  # within the backbone's window of 20 s
 MAX_SEGMENT_FRAMES = MAX_SEGMENT_SECONDS * FPS
 MIN_SEGMENT_SECONDS = 2  # lower limit of the lengths drawn for augmented segments
@@ -189,25 +184,16 @@ def extract(model: LSF, clips: list[corpora.Clip], copy: int, path: Path, seed: 
         seed: Seed of the augmentation.
     """
     rng = np.random.default_rng([seed, copy])
-    rows, start, pooled, names = [], 0, [], []
+    rows, start = [], 0
     index: list[Segment] = []
     for audio, parts in make_segments(clips, copy, rng):
         if copy:
             audio = augment.degrade(audio, rng)
-        motion, emotion = model.encode_audio(torch.from_numpy(audio))
-        for part, rows_of_part in zip(
-            parts, torch.split(emotion, [CONFIG.frame_stack * p["frames"] for p in parts]), strict=True
-        ):
-            for chunk in rows_of_part.chunk(-(-part["frames"] // STATISTICS_FRAMES)) if copy < CONVERTED_COPY else ():
-                if len(chunk) >= CONFIG.frame_stack * STATISTICS_FRAMES // 4:
-                    pooled.append(statistics(chunk).half().numpy())
-                    names.append(part["name"])
+        motion, _ = model.encode_audio(torch.from_numpy(audio))
         stacked = model.stack_motion(motion[None])[0]
         rows.append(stacked.half().numpy())
         index.append({"start": start, "parts": parts})
         start += len(stacked)
-    if copy < CONVERTED_COPY:
-        np.savez(path.with_name(f"{path.name}_statistics.npz"), statistics=np.stack(pooled), names=np.array(names))
     np.save(path.with_suffix(".npy"), np.concatenate(rows))
     path.with_suffix(".json").write_text(json.dumps(index))
 
