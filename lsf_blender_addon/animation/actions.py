@@ -127,6 +127,13 @@ def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action |
     return None
 
 
+def spoken_lines(mesh: bpy.types.Mesh) -> list[tuple[str, str]]:
+    """Names of strip and scene of every line that was generated for these shape keys and plays on them."""
+    data = key_animation(mesh)
+    marks = [action[MARK] for action in nla.actions(data) if is_generated(action)] if data else []
+    return [(mark["strip"], mark["scene"]) for mark in marks if mark["strip"]]  # the track at rest has no strip
+
+
 def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     """Move the active generated Action to a track, and make an empty Action above it, whose values are added.
 

@@ -18,5 +18,18 @@ SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
 
 EMOTIONS = emotions.EMOTIONS
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
+MAX_OTHER_LINES, LINE_SECONDS, VOICE_SECONDS = wire.MAX_OTHER_LINES, wire.LINE_SECONDS, wire.VOICE_SECONDS
 
-__all__ = ["EMOTIONS", "PROTOCOL", "SERVER_PARENT", "Arrays", "Header", "Reader", "WireError", "write_message"]
+__all__ = [
+    "EMOTIONS",
+    "LINE_SECONDS",
+    "MAX_OTHER_LINES",
+    "PROTOCOL",
+    "SERVER_PARENT",
+    "VOICE_SECONDS",
+    "Arrays",
+    "Header",
+    "Reader",
+    "WireError",
+    "write_message",
+]

@@ -35,6 +35,7 @@ class Generation:
         overrides: The settings of docs/protocol.md that do not follow from the line: temperature, seed, layers …
         control: Arrays of the request beside mesh and sound.
         span: First and last scene frame of the part that is wanted; None: the whole line.
+        others: Other lines of the same head, with which its voice is compared; see scene/voice.py.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Generation:
         overrides: Header,
         control: Arrays | None = None,
         span: tuple[int, int] | None = None,
+        others: list[Line] | None = None,
     ) -> None:
         self.character, self.line, self.span = character, line, span
         self.state, self.fraction, self.text, self.error = State.WAITING, 0.0, "Reading the sound", ""
@@ -52,6 +54,7 @@ class Generation:
         self.started = time.monotonic()
         self._client = client
         self._control = control or {}
+        self._others = others or []
         self._settings: Header = {"fps": line.fps, "t0": line.t0, **overrides}
         self._sound_error = ""
         self._folder = tempfile.TemporaryDirectory(prefix="lsf_", ignore_cleanup_errors=True)
@@ -115,6 +118,7 @@ class Generation:
             and self._has_shape(job, "head", (len(motion), 3))
             and self._has_shape(job, "rig_motion", (len(motion), len(self.character.solved)))
             and (not self.character.solved or "rig_motion" in job.arrays)
+            and job.header.get("heard_lines", 0) in range(len(self._others) + 2)
             and self._has_shape(job, "landmarks68", (68, 3))
             and self._has_shape(job, "landmark_vertices", (68,))
             and all(bool(np.isfinite(array).all()) for array in job.arrays.values())
@@ -140,11 +144,20 @@ class Generation:
         except Exception as error:  # a decoder's own error must not leave the job waiting for ever
             self._sound_error = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
             return
+        others, other_arrays = self._read_others()
         if not self.state.ended:
             self.job = self._client.submit(
                 "generate",
-                {**header, **self.character.header(), "settings": self._settings},
-                arrays | self.character.arrays() | self._control,
+                {**header, **others, **self.character.header(), "settings": self._settings},
+                arrays | other_arrays | self.character.arrays() | self._control,
             )
             if self.state is State.CANCELLED:  # while the request was sent
                 self._client.cancel(self.job)
+
+    def _read_others(self) -> tuple[Header, Arrays]:
+        """The other lines in the form of a request; nothing if they cannot be read: the line does not need them."""
+        try:
+            return audio.request_others(self._others, self._folder.name)
+        except OSError as error:  # the disk is full
+            print(f'LSF: the voice of "{self.line.strip}" is heard without its other lines: {error}')
+            return {}, {}

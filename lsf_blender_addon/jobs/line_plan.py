@@ -178,6 +178,7 @@ def predicted(result: Result, line: Line) -> Prediction:
         result.temperature,
         result.seed,
         _lips(arrays),
+        int(result.header.get("heard_lines", 0)),
     )
 
 

@@ -1,5 +1,6 @@
 """One line on one head: from Blender's data to a Generation, and from its result to the file."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -7,7 +8,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ..animation import actions, head_motion, layers, part_drivers, refresh, shape_keys
 from ..prediction import store
-from ..scene import character, emotion_control, rig, strips
+from ..scene import character, emotion_control, rig, strips, voice
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
@@ -28,6 +29,7 @@ def start_generation(
     parts: dict[bpy.types.Object, str],
     scene: bpy.types.Scene,
     strip: "bpy.types.SoundStrip",
+    cast: Iterable[tuple[str, str]] = (),
     **overrides: Any,
 ) -> Generation:
     """Read what a request needs from the file, and send it.
@@ -38,6 +40,7 @@ def start_generation(
         parts: The objects that go with it, and their kinds (see scene/parts.py).
         scene: The scene of the strip.
         strip: A sound strip.
+        cast: Strips of this scene that are generated together, and the names of the heads that speak them.
         overrides: Settings of docs/protocol.md that replace those in the panel.
 
     Returns:
@@ -46,7 +49,8 @@ def start_generation(
     Raises:
         UserError: Something is missing, or the head cannot take the line.
     """
-    line = strips.read_line(scene, strip)
+    packed: dict[int, bytes] = {}
+    line = strips.read_line(scene, strip, packed)
     face = character.read(head, parts)
     _check(head, line)
     span = strips.current_range(scene) if settings.only_range else None
@@ -59,7 +63,8 @@ def start_generation(
         **emotion,
         **overrides,
     }
-    return Generation(session.client(), face, line, request, control, span)
+    others = voice.other_lines(line, _spoken(head, scene, list(cast)), packed)
+    return Generation(session.client(), face, line, request, control, span, others)
 
 
 def apply_result(generation: Generation, as_take: bool = False, with_layers: bool = True) -> str:
@@ -102,6 +107,16 @@ def _scene_of(settings: "LSF_PG_settings") -> bpy.types.Scene:
     """The scene that the settings belong to."""
     assert isinstance(settings.id_data, bpy.types.Scene)
     return settings.id_data
+
+
+def _spoken(head: bpy.types.Object, scene: bpy.types.Scene, cast: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Names of strip and scene of the lines that are known to be this head's: generated for it, or by `cast`.
+
+    A strip that `cast` gives to another head is that head's, even if it was generated for this one before.
+    """
+    own = {(strip, scene.name) for strip, name in cast if name == head.name}
+    theirs = {(strip, scene.name) for strip, name in cast if name not in ("", head.name)}
+    return sorted(own | set(actions.spoken_lines(mesh_of(head))).difference(theirs))
 
 
 def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:

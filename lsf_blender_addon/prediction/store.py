@@ -46,6 +46,7 @@ class Prediction:
     temperature: float  # settings of the request, see docs/protocol.md
     seed: int
     lips: Floats  # (K, L, 3) offsets of the lips in millimetres, see lips.measure; L is 0 if the lips are not known
+    heard_lines: int = 0  # of the same head with which the voice was compared, this line included; 0: not known
     drive: Drive | None = None  # how the head's own keys follow the channels; None if channels have keys of their own
 
 
@@ -74,6 +75,7 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
         "emotions": "\n".join(prediction.emotions),
         "temperature": float(prediction.temperature),
         "seed": str(prediction.seed),  # it may be larger than an int property
+        "heard_lines": int(prediction.heard_lines),
         "has_expression": bool(np.any(prediction.expression)),
         **arrays,
     }
@@ -98,6 +100,7 @@ def load(action: bpy.types.Action | None) -> Prediction | None:
             emotions=_names(kept["emotions"]),
             temperature=float(kept["temperature"]),
             seed=int(kept["seed"]),
+            heard_lines=int(kept.get("heard_lines", 0)),
             drive=None if drive is None else _drive(drive),
             **{name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()},
         )
@@ -129,6 +132,7 @@ class DetectedEmotion(NamedTuple):
     first_frame: int
     emotions: tuple[str, ...]
     emotion: Floats
+    heard_lines: int
 
 
 def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
@@ -140,6 +144,7 @@ def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
             int(kept["first_frame"]),
             _names(kept["emotions"]),
             unpacked(kept["emotion"], ARRAYS["emotion"]),
+            int(kept.get("heard_lines", 0)),
         )
     except UNREADABLE:
         return None

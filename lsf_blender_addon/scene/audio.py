@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from ..client.wire import Header
+from ..client.wire import LINE_SECONDS, VOICE_SECONDS, Arrays, Header
 from ..errors import UserError
 from .snapshots import Line
 
@@ -17,6 +17,7 @@ from .snapshots import Line
 SERVER_FORMATS = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 CHUNK, OVERLAP = 6, 1  # seconds, whole ones so that seeks need no rounding; a chunk takes about 10 ms to decode
 SILENCE = 1e-4  # amplitude; below it, sound is not compared
+FAR = 600.0  # seconds into a file up to which other lines are decoded: the way there is decoded, too, in a second
 
 
 def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float32]]]:
@@ -32,52 +33,88 @@ def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float
     Raises:
         UserError: Blender cannot read the file either, or it ends before the line starts.
     """
-    path = line.path if line.packed is None else _unpack(line.path, line.packed, folder)
+    path = line.path if line.packed is None else _unpack(line.path, line.packed, folder, "packed")
     aud = _audaspace()
-    if aud is None or Path(path).suffix.lower() in SERVER_FORMATS:
+    if aud is None or _is_for_server(path):
         return {"audio_file": path, "start": line.start, "duration": line.duration}, {}
-    samples, rate = decode(aud, path, line.start, line.duration)
+    (samples,), rate = decode(aud, path, [(line.start, line.duration)])
+    if not len(samples):
+        raise UserError(f'The sound file "{Path(path).name}" ends before the strip begins: pick another strip')
     return {"rate": rate}, {"audio": samples}
 
 
-def decode(aud: ModuleType, path: str, start: float, duration: float) -> tuple[NDArray[np.float32], float]:
-    """Decode a part of a sound file with Audaspace.
+def request_others(lines: list[Line], folder: str) -> tuple[Header, Arrays]:
+    """The part of a request that holds the other lines of a voice, see docs/protocol.md.
+
+    A line that cannot be read is left out, and so are lines that would take long to decode.
+
+    Args:
+        lines: The other lines, in the order in which they are wanted.
+        folder: As in `request`.
+
+    Returns:
+        Header fields and arrays; both empty without lines.
+    """
+    entries: dict[int, Header] = {}
+    arrays: Arrays = {}
+    decoded: dict[str, list[int]] = {}  # lines of each file that Audaspace is to decode
+    aud, seconds = _audaspace(), 0.0
+    for i, (line, path) in enumerate(zip(lines, _paths(lines, folder), strict=True)):
+        if aud is None or _is_for_server(path):
+            entries[i] = {"audio_file": path, "start": line.start, "duration": line.duration}
+        elif seconds < VOICE_SECONDS and line.start < FAR:
+            decoded.setdefault(path, []).append(i)
+            seconds += min(line.duration, LINE_SECONDS)
+    for path, chosen in decoded.items():
+        parts = [(lines[i].start, min(lines[i].duration, LINE_SECONDS)) for i in chosen]
+        try:
+            pieces, rate = decode(aud, path, parts)
+        except Exception as error:  # whatever a decoder raises, the line itself must not fail because of another one
+            print(f'LSF: the voice is heard without "{path}": {error}')
+            continue
+        for i, samples in zip(chosen, pieces, strict=True):
+            if len(samples):
+                entries[i], arrays[f"other_line_{i}"] = {"array": f"other_line_{i}", "rate": rate}, samples
+    return ({"other_lines": [entries[i] for i in sorted(entries)]} if entries else {}), arrays
+
+
+def decode(aud: ModuleType, path: str, parts: list[tuple[float, float]]) -> tuple[list[NDArray[np.float32]], float]:
+    """Decode parts of a sound file with Audaspace.
 
     The file is read from its beginning and in chunks, because Blender's window freezes while Audaspace decodes one.
 
     Args:
         aud: The module of Audaspace.
         path: The sound file.
-        start: Seconds into the file.
-        duration: Seconds.
+        parts: Start of each part, seconds into the file, and its duration in seconds.
 
     Returns:
-        (N,) samples, the mean of all channels, fewer than asked for where the file ends; and their rate in Hz.
+        For each part (N,) samples, the mean of all channels, fewer than asked for where the file ends; and their rate
+        in Hz.
 
     Raises:
-        UserError: The file has no sound, or ends before `start`.
+        UserError: The file has no sound.
     """
     try:
         sound = aud.Sound(path)
         rate = int(sound.specs[0])
     except aud.error as error:
         raise UserError(f'Blender finds no sound in "{path}": convert it to .wav or .flac') from error
-    first, last = round(start * rate), round((start + duration) * rate)
-    pieces: list[NDArray[np.float32]] = []
+    ranges = [(round(start * rate), round((start + duration) * rate)) for start, duration in parts]
+    pieces: list[list[NDArray[np.float32]]] = [[] for _ in parts]
     position, tail = 0, np.zeros(0, np.float32)  # position: samples of the file so far
-    for second in range(0, math.ceil(start + duration), CHUNK):
+    for second in range(0, math.ceil(max(start + duration for start, duration in parts)), CHUNK):
         piece = sound.limit(max(0, second - OVERLAP), second + CHUNK).data().mean(1, dtype=np.float32)
         piece = piece[len(tail) - _shift(tail, piece[: OVERLAP * rate]) :]
         if not len(piece):
             break
-        pieces.append(piece[max(0, first - position) : max(0, last - position)])
+        for kept, (first, last) in zip(pieces, ranges, strict=True):
+            if position < last and first < position + len(piece):
+                kept.append(piece[max(0, first - position) : last - position])
         position += len(piece)
         tail = piece[-OVERLAP * rate :]
         time.sleep(0.002)  # lets Blender's main thread have the lock
-    samples = np.concatenate(pieces) if pieces else tail
-    if not len(samples):
-        raise UserError(f'The sound file "{Path(path).name}" ends before the strip begins: pick another strip')
-    return samples, float(rate)
+    return [np.concatenate(kept) if kept else np.zeros(0, np.float32) for kept in pieces], float(rate)
 
 
 def _shift(tail: NDArray[np.float32], piece: NDArray[np.float32]) -> int:
@@ -105,8 +142,22 @@ def _audaspace() -> ModuleType | None:
     return module
 
 
-def _unpack(name: str, contents: bytes, folder: str) -> str:
-    """Write a packed sound into a folder; returns its path there."""
-    path = Path(folder) / f"packed{Path(name).suffix}"
+def _paths(lines: list[Line], folder: str) -> list[str]:
+    """Paths of the lines' files. A packed sound is written into the folder once, however many lines it has."""
+    unpacked: dict[int, str] = {}  # by the identity of the contents
+    for i, line in enumerate(lines):
+        if line.packed is not None and id(line.packed) not in unpacked:
+            unpacked[id(line.packed)] = _unpack(line.path, line.packed, folder, f"other{i}")
+    return [line.path if line.packed is None else unpacked[id(line.packed)] for line in lines]
+
+
+def _is_for_server(path: str) -> bool:
+    """Whether the server reads files of this name itself."""
+    return Path(path).suffix.lower() in SERVER_FORMATS
+
+
+def _unpack(name: str, contents: bytes, folder: str, stem: str) -> str:
+    """Write a packed sound into a folder, under the suffix of its name; returns its path there."""
+    path = Path(folder) / f"{stem}{Path(name).suffix}"
     path.write_bytes(contents)
     return str(path)

@@ -57,8 +57,14 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
     raise UserError("Pick the sound strip to speak, or make it the active one in the sequencer")
 
 
-def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> Line:
+def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, packed: dict[int, bytes] | None = None) -> Line:
     """The sound that a strip plays as Blender mixes it: handles, offsets and meta strips count, volume and mute do not.
+
+    Args:
+        scene: The scene of the strip.
+        strip: The strip.
+        packed: Contents of packed sounds that were read before, by their session_uid; those of the strip are added.
+            So the lines that are cut from one packed recording share one copy of it.
 
     Raises:
         UserError: The strip plays nothing, its file is missing, or it is retimed.
@@ -74,8 +80,8 @@ def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> Line:
     if end <= first or finish <= 0:
         raise UserError(f'The strip "{strip.name}" plays no sound between its handles: drag them over the speech')
     start = max(0.0, begin)
-    path, packed = _sound_file(strip)
-    return Line(strip.name, scene.name, path, packed, fps, first, end - first, start, finish - start, begin - start)
+    path, contents = _sound_file(strip, {} if packed is None else packed)
+    return Line(strip.name, scene.name, path, contents, fps, first, end - first, start, finish - start, begin - start)
 
 
 def relocated(line: Line) -> Line:
@@ -127,13 +133,19 @@ def _check_not_retimed(strip: bpy.types.SoundStrip, times: compat.StripTimes) ->
         )
 
 
-def _sound_file(strip: bpy.types.SoundStrip) -> tuple[str, bytes | None]:
-    """Path of the strip's sound file, or name and contents of a packed one. Raises UserError if it is missing."""
+def _sound_file(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> tuple[str, bytes | None]:
+    """Path of the strip's sound file, or name and contents of a packed one; see `read_line` for `packed`.
+
+    Raises:
+        UserError: The file is missing.
+    """
     sound = strip.sound
     if sound is None:
         raise UserError(f'The strip "{strip.name}" has lost its sound: pick another strip')
     if sound.packed_file is not None:
-        return Path(bpy.path.abspath(sound.filepath)).name or sound.name, bytes(sound.packed_file.data)
+        if sound.session_uid not in packed:
+            packed[sound.session_uid] = bytes(sound.packed_file.data)
+        return Path(bpy.path.abspath(sound.filepath)).name or sound.name, packed[sound.session_uid]
     path = os.path.normpath(bpy.path.abspath(sound.filepath, library=sound.library))
     if not Path(path).is_file():
         raise UserError(f'The sound file "{path}" is missing: use File > External Data > Find Missing Files')

@@ -18,7 +18,7 @@ class Client:
         job = Job(str(len(self.jobs)), kind, request, arrays)
         count = int((4 + 1e-6 - request["settings"]["t0"]) * request["settings"]["fps"]) + 1
         rng = np.random.default_rng(len(self.jobs))
-        job.header = {"channels": list(CHANNELS)}
+        job.header = {"channels": list(CHANNELS), "heard_lines": 1 + len(request.get("other_lines", ()))}
         job.arrays = {
             "motion": rng.random((count, 52)).astype(np.float32),
             "basis": rng.normal(0, 0.01, (52, len(arrays["vertices"]), 3)).astype(np.float32),

@@ -49,6 +49,7 @@ def test_a_line_on_the_head(scene, addon, clicks):
     values = np.array([[curve.evaluate(25 + frame) for curve in curves] for frame in range(frames)])
     assert np.isfinite(values).all() and (np.ptp(values, axis=0) > 0).all(), "what does not move gets no curve"
     kept = store.load(action)
+    assert kept.heard_lines == 1
     columns = [kept.channels.index(curves_module.key_name(curve.data_path)) for curve in curves]
     error = values - kept.motion[:, columns]
     on_lips = np.linalg.norm(np.tensordot(error, kept.lips[columns], 1), axis=2)

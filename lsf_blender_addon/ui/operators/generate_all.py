@@ -44,7 +44,8 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         if not table and not fill(context):
             raise UserError("No sound strip is selected in the sequencer: select some or list all")
         names = active_scene(context).name, compat.sequencer_scene(context).name
-        items = [_item(*names, line.strip, line.head) for line in table if line.use]
+        cast = [(line.strip, line.head.name if line.head else "") for line in table if line.use]
+        items = [_item(*names, strip, head, cast) for strip, head in cast]
         if not items:
             raise UserError("No line is ticked in the list: tick the lines to generate")
         return items
@@ -86,9 +87,16 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Object | None) -> Item:
-    """Return the item of one line. It holds names, because undo may replace all data-blocks before its turn comes."""
-    name = head.name if head else ""
+def _item(settings_scene: str, strips_scene: str, strip: str, name: str, cast: list[tuple[str, str]]) -> Item:
+    """Return the item of one line. It holds names, because undo may replace all data-blocks before its turn comes.
+
+    Args:
+        settings_scene: Name of the scene with the settings.
+        strips_scene: Name of the scene with the strips.
+        strip: Name of the strip.
+        name: Name of the head, empty if none is chosen.
+        cast: The strips of all items, and the names of their heads.
+    """
 
     def begin() -> Generation:
         if not name:
@@ -100,8 +108,9 @@ def _item(settings_scene: str, strips_scene: str, strip: str, head: bpy.types.Ob
         if speaker is None:
             raise UserError(f'"{name}" was deleted or renamed: choose another head in the list')
         meshes.check(speaker)
+        chosen = strips.find_strip(sequencer, strip)
         return lines.start_generation(
-            settings_of(scene), speaker, character.listed_parts(speaker), sequencer, strips.find_strip(sequencer, strip)
+            settings_of(scene), speaker, character.listed_parts(speaker), sequencer, chosen, cast
         )
 
     return Item(strip, begin)

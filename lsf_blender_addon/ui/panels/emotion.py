@@ -10,6 +10,7 @@ from ...scene import emotion_control
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..properties.emotion import FROM_AUDIO, emotion_label
+from ..text import wrapped
 from . import emotion_icons
 from .common import Tab
 
@@ -52,6 +53,11 @@ def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     if detected is None or not detected.emotion.size:
         return
     layout.label(text="Detected Emotion")
+    if detected.heard_lines > 1:
+        text = iface("Heard against {count} lines of this head")
+        wrapped(layout, context, text.format(count=detected.heard_lines), "SPEAKER")
+    elif detected.heard_lines:
+        wrapped(layout, context, "Heard on its own: generate more lines of this head, then this one again", "INFO")
     row = layout.row(align=True)
     width = context.region.width / context.preferences.system.ui_scale - MARGIN
     for tile in emotion_icons.chart(detected):

@@ -54,6 +54,7 @@ def test_the_prediction_is_kept(scene, addon, monkeypatch):
     assert kept.fps == pytest.approx(30 / 1.001) and kept.channels == CHANNELS
     np.testing.assert_allclose(kept.motion, job.arrays["motion"][:120], atol=1e-4)
     assert not kept.expression.any() and kept.emotion.shape == (120, 0) and kept.lips.shape == (52, 0, 3)
+    assert kept.heard_lines == 1
 
 
 def test_the_expression_is_kept(scene, addon, monkeypatch):
@@ -249,7 +250,7 @@ def test_cancel_while_the_result_waits_for_object_mode(scene, addon):
     assert generation.poll() is State.CANCELLED
 
 
-@pytest.mark.parametrize("damage", ["no basis", "NaN", "channels", "vertices", "expression", "emotion"])
+@pytest.mark.parametrize("damage", ["no basis", "NaN", "channels", "vertices", "expression", "emotion", "heard lines"])
 def test_a_damaged_answer_is_refused(scene, addon, damage):
     client = Client()
     generation = started(addon, client)
@@ -262,6 +263,8 @@ def test_a_damaged_answer_is_refused(scene, addon, damage):
         job.header["channels"].pop()
     elif damage == "expression":
         job.arrays["expression"] = job.arrays["motion"][1:]
+    elif damage == "heard lines":
+        job.header["heard_lines"] = 2  # where there is one
     elif damage == "emotion":
         job.arrays["emotion"] = job.arrays["motion"]  # without names in the header
     else:
@@ -278,6 +281,31 @@ def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
     monkeypatch.setattr(audio, "request", broken)
     generation = started(addon, Client())
     assert generation.poll() is State.FAILED and "disk on fire" in generation.error
+
+
+def test_other_lines_that_cannot_be_written_to_disk_are_left_out(scene, addon, monkeypatch, capsys):
+    from lsf_blender_addon.scene import audio
+
+    def full(lines, folder):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(audio, "request_others", full)
+    client = Client()
+    assert started(addon, client).poll() is State.DONE
+    assert "other_lines" not in client.jobs[0].request and "disk full" in capsys.readouterr().out
+
+
+def test_a_server_that_does_not_compare_lines(scene, addon):
+    """One of an earlier release: how many lines were heard is not known then."""
+    from lsf_blender_addon.jobs import lines
+    from lsf_blender_addon.prediction import store
+
+    client = Client()
+    generation = started(addon, client)
+    del client.jobs[0].header["heard_lines"]
+    assert generation.poll() is State.DONE
+    lines.apply_result(generation)
+    assert store.load(bpy.context.object.data.shape_keys.animation_data.action).heard_lines == 0
 
 
 def test_a_channel_of_noise_is_still(scene, addon, monkeypatch):

@@ -56,6 +56,13 @@ def test_a_stored_prediction_is_loaded(action, given):
     assert same(store.load(action), first), "rounded once, not a little more each time"
 
 
+def test_how_many_lines_were_heard_is_kept(action):
+    store.store(action, replace(predicted(), heard_lines=5))
+    assert store.load(action).heard_lines == 5 and store.detected_emotion(action).heard_lines == 5
+    del action[store.PROPERTY]["heard_lines"]  # the line is of an earlier release
+    assert store.load(action).heard_lines == 0 and store.detected_emotion(action).heard_lines == 0
+
+
 def with_drive() -> Prediction:
     rng = np.random.default_rng(1)
     drive = Drive(

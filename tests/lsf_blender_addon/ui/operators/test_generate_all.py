@@ -1,6 +1,9 @@
 """Generate All for a whole scene, with a client that answers at once. test_real_server.py uses the real server."""
 
+from pathlib import Path
+
 import bpy
+import numpy as np
 import pytest
 
 from lsf_blender_addon.animation import actions
@@ -13,10 +16,12 @@ STRIPS = ("Anna_01", "Ben_01", "Anna_02", "Narrator_01")
 
 
 @pytest.fixture
-def scene(addon, add_strip, clicks, monkeypatch):
-    """Four lines of four seconds one after the other, and two heads."""
+def scene(addon, add_strip, wav, tmp_path, monkeypatch):
+    """Four lines of four seconds one after the other, each with a sound of its own, and two heads."""
     for i, name in enumerate(STRIPS):
-        add_strip(clicks, name, 25 + 100 * i)
+        path = tmp_path / f"{name}.wav"
+        wav[0](path, np.full(4 * 8000, 1000 + i), 8000)
+        add_strip(path, name, 25 + 100 * i)
     for name in ("Anna", "Ben_Head"):
         bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
         bpy.context.object.name = name
@@ -170,3 +175,67 @@ def test_saving(scene, tmp_path):
     bpy.ops.wm.open_mainfile(filepath=path)
     assert lines_of("Anna") == ["Anna_01", "Anna_02"] and lines_of("Ben_Head") == ["Ben_01"]
     assert cast(bpy.context.scene) == ["Anna", "Ben_Head", "Anna", None]
+
+
+def compared(client) -> dict[str, list[str]]:
+    """For each line that was generated, the lines that were sent to compare its voice with."""
+    return {
+        Path(job.request["audio_file"]).stem: [
+            Path(other["audio_file"]).stem for other in job.request.get("other_lines", [])
+        ]
+        for job in client.jobs
+    }
+
+
+def test_a_line_is_compared_with_the_others_of_its_head(scene, addon, monkeypatch):
+    client = use(addon, monkeypatch, Client())
+    bpy.ops.lsf.list_lines()
+    scene.lsf.batch.lines[3].head = bpy.data.objects["Anna"]
+    bpy.ops.lsf.generate_all()
+    assert compared(client) == {
+        "Anna_01": ["Anna_02", "Narrator_01"],
+        "Ben_01": [],
+        "Anna_02": ["Narrator_01", "Anna_01"],
+        "Narrator_01": ["Anna_02", "Anna_01"],
+    }
+    assert "other_lines" not in client.jobs[1].request, "one line alone is sent as ever"
+
+
+def test_lines_that_were_generated_earlier_are_compared_too(scene, addon, monkeypatch):
+    """And a line that is given to another head is no line of the first one any more."""
+    client = use(addon, monkeypatch, Client())
+    scene.lsf.head = bpy.data.objects["Anna"]
+    for name in ("Anna_02", "Narrator_01"):
+        scene.lsf.strip = name
+        bpy.ops.lsf.generate()
+    assert compared(client) == {"Anna_02": [], "Narrator_01": ["Anna_02"]}
+    bpy.ops.lsf.list_lines()
+    for line in scene.lsf.batch.lines:
+        line.use = line.strip in ("Anna_01", "Narrator_01")
+    scene.lsf.batch.lines[3].head = bpy.data.objects["Ben_Head"]
+    client.jobs.clear()
+    bpy.ops.lsf.generate_all()
+    assert compared(client) == {"Anna_01": ["Anna_02"], "Narrator_01": []}
+
+
+def test_an_other_line_without_its_file_fails_alone(scene, addon, monkeypatch, tmp_path):
+    client = use(addon, monkeypatch, Client())
+    bpy.ops.lsf.list_lines()
+    for line in scene.lsf.batch.lines:
+        line.head = bpy.data.objects["Anna"]
+    (tmp_path / "Ben_01.wav").unlink()
+    with pytest.raises(RuntimeError, match="Ben_01"):
+        bpy.ops.lsf.generate_all()
+    assert compared(client)["Anna_02"] == ["Narrator_01", "Anna_01"]
+    assert lines_of("Anna") == ["Anna_01", "Anna_02", "Narrator_01"]
+
+
+def test_an_action_that_is_the_artists_is_no_line_of_the_head(scene, addon, monkeypatch):
+    client = use(addon, monkeypatch, Client())
+    scene.lsf.head = bpy.data.objects["Anna"]
+    scene.lsf.strip = "Anna_01"
+    bpy.ops.lsf.generate()
+    bpy.data.actions["LSF · Anna_01"].name = "mine"
+    scene.lsf.strip = "Anna_02"
+    bpy.ops.lsf.generate()
+    assert compared(client)["Anna_02"] == []

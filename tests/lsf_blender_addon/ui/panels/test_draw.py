@@ -1,13 +1,16 @@
 """All panels are drawn on a layout that knows which properties, operators and icons exist."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import bpy
+import numpy as np
 import pytest
 
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.jobs import environment
 from lsf_blender_addon.jobs.batch import Batch, Item
+from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene import extension
 from lsf_blender_addon.ui import preferences as preferences_module
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -119,6 +122,23 @@ def test_a_generated_line_with_takes(panels, scene):
     bpy.ops.lsf.generate_takes()
     drawn = draw(panels)
     assert "Take 0: 1 of 3" in drawn and {"Take", "Variation", "Key Density", "Smoothing", "Blinks"} <= set(drawn)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(5, "Heard against 5 lines of this head"), (1, "Heard on its own: generate more lines"), (0, "")],
+)
+def test_how_many_lines_the_voice_was_heard_against(panels, scene, tmp_path, count, text):
+    bpy.ops.lsf.generate()
+    action = bpy.context.object.data.shape_keys.animation_data.action
+    kept = store.load(action)
+    emotion = np.full((len(kept.motion), 2), 0.5, np.float32)
+    store.store(action, replace(kept, heard_lines=count, emotions=("angry", "happy"), emotion=emotion))
+    path = str(tmp_path / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    drawn = " ".join(draw(panels))
+    assert "Detected Emotion" in drawn and text in drawn and ("Heard" in drawn) == bool(count)
 
 
 def test_own_keys_and_parts(panels, scene):

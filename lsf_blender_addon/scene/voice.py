@@ -1,0 +1,79 @@
+"""Finds the other lines of a head, with which its voice is compared when the emotion of one line is heard."""
+
+from collections.abc import Iterable
+
+import bpy
+
+from .. import compat
+from ..client.wire import MAX_OTHER_LINES
+from ..errors import UserError
+from . import strips
+from .access import find_item
+from .snapshots import Line
+
+MAX_TRIED = 2 * MAX_OTHER_LINES  # strips that are read, so that many without their file do not hold Blender up
+MAX_PACKED = 64 << 20  # bytes of all packed sounds together that are copied; Blender waits meanwhile
+
+
+def other_lines(line: Line, spoken: Iterable[tuple[str, str]], packed: dict[int, bytes]) -> list[Line]:
+    """Read the strips that a head speaks besides one line.
+
+    Strips that cannot be read, or are gone, renamed or muted, are left out; the console says why. So are strips that
+    play what the line, or another strip, plays already: a sound counts once.
+
+    Args:
+        line: The line that is heard.
+        spoken: Names of strip and scene of the lines of the same head; `line` may be among them.
+        packed: Contents of packed sounds, see `strips.read_line`.
+
+    Returns:
+        At most MAX_OTHER_LINES lines: those of the same scene first, the nearest ones before the others.
+    """
+    found: list[Line] = []
+    copied = 0
+    for scene, strip in _nearest(line, spoken)[:MAX_TRIED]:
+        copied += _bytes_to_copy(strip, packed)
+        if copied > MAX_PACKED:
+            print(f'LSF: the voice of "{line.strip}" is heard without "{strip.name}": the packed sounds are too large')
+            break
+        try:
+            other = strips.read_line(scene, strip, packed)
+        except UserError as error:
+            print(f'LSF: the voice of "{line.strip}" is heard without "{strip.name}": {error}')
+            continue
+        if not any(_plays_same(other, known) for known in (line, *found)):
+            found.append(other)
+        if len(found) == MAX_OTHER_LINES:
+            break
+    return found
+
+
+def _nearest(line: Line, spoken: Iterable[tuple[str, str]]) -> list[tuple[bpy.types.Scene, "bpy.types.SoundStrip"]]:
+    """The other strips that can be found and are not muted, in the order of `other_lines`, each with its scene."""
+    ranked: list[tuple[tuple[bool, float, str], bpy.types.Scene, bpy.types.SoundStrip]] = []
+    by_scene: dict[str, set[str]] = {}
+    for strip_name, scene_name in spoken:
+        if (strip_name, scene_name) != (line.strip, line.scene):
+            by_scene.setdefault(scene_name, set()).add(strip_name)
+    for scene_name, names in by_scene.items():
+        scene = find_item(bpy.data.scenes, scene_name)
+        for strip in strips.sound_strips(scene) if scene else ():
+            if strip.name in names and not strip.mute:
+                distance = abs(compat.strip_times(strip).left - line.first_frame)
+                ranked.append(((scene_name != line.scene, distance, strip.name), scene, strip))
+    return [(scene, strip) for _rank, scene, strip in sorted(ranked, key=lambda entry: entry[0])]
+
+
+def _bytes_to_copy(strip: "bpy.types.SoundStrip", packed: dict[int, bytes]) -> int:
+    """Size of the strip's sound if it is packed and was not copied yet, else 0."""
+    sound = strip.sound
+    contents = sound.packed_file if sound else None
+    return contents.size if contents is not None and sound.session_uid not in packed else 0
+
+
+def _plays_same(one: Line, two: Line) -> bool:
+    """Whether two lines have more than half of the shorter one in common."""
+    if one.path != two.path or one.packed != two.packed:
+        return False
+    common = min(one.start + one.duration, two.start + two.duration) - max(one.start, two.start)
+    return common > min(one.duration, two.duration) / 2
