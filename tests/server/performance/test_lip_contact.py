@@ -6,8 +6,8 @@ import pytest
 from server.arkit import CHANNELS
 from server.face.head import load_head
 from server.performance import lip_contact
-from server.performance.emotion.expression import pose
 from server.protocol.emotions import EMOTIONS
+from server.training.labels.expression_targets import pose
 
 
 def openings(*millimetres: float) -> np.ndarray:
