@@ -66,6 +66,7 @@ def request_others(lines: list[Line], folder: str) -> tuple[Header, Arrays]:
             decoded.setdefault(path, []).append(i)
             seconds += min(line.duration, LINE_SECONDS)
     for path, chosen in decoded.items():
+        assert aud is not None  # else the server tries all of them
         parts = [(lines[i].start, min(lines[i].duration, LINE_SECONDS)) for i in chosen]
         try:
             pieces, rate = decode(aud, path, parts)

@@ -57,7 +57,9 @@ def _nearest(line: Line, spoken: Iterable[tuple[str, str]]) -> list[tuple[bpy.ty
             by_scene.setdefault(scene_name, set()).add(strip_name)
     for scene_name, names in by_scene.items():
         scene = find_item(bpy.data.scenes, scene_name)
-        for strip in strips.sound_strips(scene) if scene else ():
+        if scene is None:
+            continue
+        for strip in strips.sound_strips(scene):
             if strip.name in names and not strip.mute:
                 distance = abs(compat.strip_times(strip).left - line.first_frame)
                 ranked.append(((scene_name != line.scene, distance, strip.name), scene, strip))

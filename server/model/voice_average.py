@@ -171,5 +171,5 @@ def emotion_features(model: LSF, speech: NDArray[np.float32], cancelled: Callabl
 def _digest(samples: FloatArray, rate: float) -> bytes:
     """Return what tells one sound from another."""
     digest = hashlib.blake2b(repr((rate, samples.shape, samples.dtype.str)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(samples))
+    digest.update(samples.tobytes())
     return digest.digest()
