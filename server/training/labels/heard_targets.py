@@ -27,7 +27,7 @@ from .phone_rules import RULES, Rule, constrain
 # Seconds before the first and after the last sound of a run of speech in which the mouth does as heard; beyond it
 # rests. People open the mouth before they speak, by very different times; after the last sound all close alike
 # (docs/training.md).
-REST_BEFORE, REST_AFTER = 0.25, 0.0
+REST_BEFORE, REST_AFTER = 0.4, 0.0
 TOLERANCE = 0.0003, 0.002  # metres, of aperture and width in `retarget`: closed lips count more than an exact width
 
 
