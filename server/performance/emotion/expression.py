@@ -17,7 +17,7 @@ from .. import prosody
 # error.
 INTENSITIES = (0.0, 0.3, 0.9)
 PROBABILITIES = (0.15, 0.40, 0.55)
-JOY_PROBABILITIES = (0.28, 0.42, 0.57)
+JOY_PROBABILITIES = (0.25, 0.42, 0.57)
 UNSHOWN = ("neutral", "bored")  # boredom has no pose; as sadness it would be wrong
 READER_WINDOW = 3.0  # seconds from which the emotion reader takes its statistics: 2 · SPAN of server.model.emotion
 MOOD_SMOOTHING = 1.0  # seconds, standard deviation of the Gaussian over time
