@@ -39,6 +39,7 @@ from ..protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from . import corpora, emotion_statistics, features
 from .corpora import Clip, name_hash
 from .emotion_statistics import Rows
+from .evaluation.emotion_scores import shown_emotion_scores
 
 LABELLED_CORPORA = ("emodb", "emogator")
 NEUTRAL_CORPORA = ("grid", "ljspeech", "kokoro", "kokoro_more", "facegood")
@@ -48,15 +49,13 @@ NUISANCE_FLOOR = 3.0  # variance added in every direction, relative to the mean 
 WEIGHT_DECAY = 3e-2  # of the regression's weights, for an embedding of unit variance
 CORPUS_WEIGHTS = {"emodb": 1.0, "emogator": 0.5}  # of all lines of a labelled corpus
 # Of all lines of a neutral corpus. With ten times more, the language becomes the cue: only German speech is acted here,
-# and an angry English line reads as neutral. With none, unseen neutral corpora stay neutral in .92 to 1.00 of the lines.
+# and an angry English line reads as neutral. With none, .92 to 1.00 of the lines of these corpora stay neutral.
 NEUTRAL_WEIGHT = 0.03
 ABSENT_CLASS_BIAS = -20.0  # of classes without training data: their probability is nearly 0
 TEMPERATURE = 1.5  # by which logits are divided: unknown voices are further from the training data than people left out
 FOLDS = 5
 NEUTRAL = EMOTION_CLASSES.index("neutral")
 BANK_DISTANCE = EMBEDDING**0.5  # of every emotion's place from neutral: one for each channel, root mean square
-WRONG_INTENSITY = 0.3  # from which on a wrong emotion counts as shown
-VISIBLE_INTENSITY = 0.02  # below which nothing is to be seen
 
 
 @dataclass
@@ -238,33 +237,20 @@ def line_probabilities(rows: Rows, embeddings: FloatArray, head: tuple[Tensor, T
 
 
 def shown_scores(emotions: Sequence[str | None], shown: FloatArray) -> dict[str, float]:
-    """Return what share of lines shows a wrong emotion, what is right by emotion, and which sad lines smile.
-
-    The shares are means over the emotions, so that each counts alike. An emotion is right if it is the strongest that
-    is shown. Boredom counts as neutral; for neutral it is right if nothing is shown at WRONG_INTENSITY.
+    """Return the shares of `shown_emotion_scores`; "wrong" is the mean over the emotions, so that each counts alike.
 
     Args:
-        emotions: (N,) the emotion of each line; lines without one are left out.
+        emotions: (N,) the emotion of each line.
         shown: (N, 8) intensities in the order of EMOTIONS.
     """
+    outcomes = shown_emotion_scores(emotions, shown)
+    scores = {name: float(np.mean(several)) for name, several in sorted(outcomes.items())}
     names = ["neutral" if e == "bored" else e for e in emotions]
-    coloured = [k for k, name in enumerate(EMOTIONS) if name != "neutral"]
-    right: dict[str, list[bool]] = {}
-    wrong: dict[str, list[bool]] = {}
-    smiles = []
-    for name, row in zip(names, shown, strict=True):
-        if name is None:
-            continue
-        visible = [EMOTIONS[k] for k in coloured if row[k] >= WRONG_INTENSITY]
-        strongest = EMOTIONS[coloured[int(np.argmax(row[coloured]))]]
-        wrong.setdefault(name, []).append(any(v != name for v in visible))
-        nothing = row[coloured].max() < VISIBLE_INTENSITY
-        right.setdefault(name, []).append(not visible if name == "neutral" else strongest == name and not nothing)
-        if name == "sad":
-            smiles.append(strongest == "happy" and not nothing)
-    scores = {f"right {name}": float(np.mean(several)) for name, several in sorted(right.items())}
-    scores["wrong"] = float(np.mean([np.mean(several) for several in wrong.values()]))
-    return scores | ({"sad that smile": float(np.mean(smiles))} if smiles else {})
+    by_emotion = [
+        np.mean(shown_emotion_scores([e] * names.count(e), shown[[n == e for n in names]])["wrong"])
+        for e in sorted({n for n in names if n is not None})
+    ]
+    return scores | {"wrong": float(np.mean(by_emotion))}
 
 
 def people_out(

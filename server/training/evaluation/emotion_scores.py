@@ -1,15 +1,19 @@
-"""Scores of emotion: what the voice implies, probes on embedding and curves, lip contact under chosen emotions."""
+"""Scores of emotion: what the voice implies, what of it is wrong, probes, lip contact under chosen emotions."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from ... import arkit
 from ...files.audio import load_16k
 from ...model import synthesize
+from ...model.config import FEATURE_RATE
 from ...numerics import FloatArray
+from ...performance.perform import perform
 from ...protocol.emotions import EMOTIONS
 from .. import corpora
 from ..corpora import Clip, required
@@ -24,6 +28,8 @@ EXPRESSION_CHANNELS = [
     if c.startswith(("brow", "eyeSquint", "eyeWide", "eyeBlink", "cheek", "nose", "mouthSmile", "mouthFrown"))
 ]
 TEMPERATURE = 0.2  # of the takes
+WRONG_INTENSITY = 0.3  # mean over a line from which on a wrong emotion counts as shown
+VISIBLE_INTENSITY = 0.02  # below which nothing is to be seen
 
 
 def detected_emotion_scores(runner: Runner, data: Path) -> Report:
@@ -38,6 +44,70 @@ def detected_emotion_scores(runner: Runner, data: Path) -> Report:
         strongest = max(intensity, key=lambda name: intensity[name])
         scores[f"{path.stem}:{strongest}"] = intensity[strongest]
     return scores
+
+
+def own_mean(runner: Runner, lines: Sequence[NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    """Return the mean statistics (2 · C,) of a speaker's lines, sound at 16 kHz; None if they are too few."""
+    reader = runner.model.emotion_reader
+    assert reader is not None
+    with torch.inference_mode():
+        features = [runner.model.encode_audio(torch.from_numpy(audio))[1] for audio in lines]
+        statistics = torch.stack([reader.voice_statistics(f) for f in features])
+        seconds = torch.stack([reader.spoken(f).sum() / FEATURE_RATE for f in features])
+        mean = reader.own_mean(statistics, seconds)
+    return None if mean is None else mean.numpy()
+
+
+def shown_emotion_scores(emotions: Sequence[str | None], shown: FloatArray) -> dict[str, list[bool]]:
+    """Return outcomes of what lines show.
+
+    Args:
+        emotions: (N,) the emotion of each line. Boredom counts as neutral; lines without an emotion are left out.
+        shown: (N, 8) mean intensities in the order of EMOTIONS.
+
+    Returns:
+        Outcomes by name: "wrong", whether another emotion than that of the line is shown at WRONG_INTENSITY; "EMOTION",
+        whether it is the strongest that can be seen, or for neutral whether none is shown at WRONG_INTENSITY; "sad
+        smiles", whether the strongest in a sad line is joy.
+    """
+    outcomes: dict[str, list[bool]] = {}
+    for emotion, row in zip(emotions, shown, strict=True):
+        if emotion is None:
+            continue
+        name = "neutral" if emotion == "bored" else emotion
+        strengths = {e: float(row[k]) for k, e in enumerate(EMOTIONS) if e != "neutral"}
+        visible = [e for e, strength in strengths.items() if strength >= WRONG_INTENSITY]
+        strongest = max(strengths, key=lambda e: strengths[e])
+        if strengths[strongest] < VISIBLE_INTENSITY:
+            strongest = "neutral"
+        outcomes.setdefault("wrong", []).append(any(e != name for e in visible))
+        outcomes.setdefault(name, []).append(not visible if name == "neutral" else strongest == name)
+        if name == "sad":
+            outcomes.setdefault("sad smiles", []).append(strongest == "happy")
+    return outcomes
+
+
+def wrong_emotion_scores(runner: Runner, data: Path) -> Report:
+    """Return what held-out people show, with and without their own mean; the range is that over people.
+
+    EmoDB's lines are speech, EmoGator's vocal bursts. The mean is that of the person's lines with all emotions.
+    """
+    report: Report = {}
+    for corpus in ("emodb", "emogator"):
+        lines: dict[str, list[Clip]] = {}
+        for clip in runner.clips(data, corpus):
+            lines.setdefault(clip.speaker, []).append(clip)
+        found: dict[str, dict[str, list[bool]]] = {}
+        for speaker, clips in lines.items():
+            sounds = [load_16k(clip.audio) for clip in clips]
+            for kind, mean in (("", None), (" own", own_mean(runner, sounds))):
+                if kind and mean is None:
+                    continue
+                shown = np.stack([perform(runner.model, sound, own_mean=mean).emotion.mean(0) for sound in sounds])
+                for name, several in shown_emotion_scores([c.emotion for c in clips], shown).items():
+                    found.setdefault(f"{corpus}{kind} {name}", {})[speaker] = several
+        report |= {name: Spread.of_outcomes(outcomes) for name, outcomes in found.items()}
+    return report
 
 
 def expression_statistics(curves: FloatArray) -> FloatArray:
@@ -63,7 +133,10 @@ def emotion_accuracy(clips: Sequence[Clip], rows: FloatArray) -> Spread:
 
 
 def emotion_scores(runner: Runner, data: Path) -> Report:
-    """Return the accuracy of linear probes for emotion, trained on EmoDB's training speakers, on held-out ones."""
+    """Return what held-out people show (`wrong_emotion_scores`), and the accuracy of linear probes for emotion.
+
+    The probes are trained on EmoDB's training speakers and tested on its held-out ones.
+    """
     clips = [clip for clip in corpora.read("emodb", data) if clip.split != "valid"]
     embeddings = [synthesize(runner.model, load_16k(clip.audio)).emotion_embedding.mean(0) for clip in clips]
     generated = [expression_statistics(runner.run(clip)) for clip in clips]
@@ -72,7 +145,7 @@ def emotion_scores(runner: Runner, data: Path) -> Report:
         "embedding": emotion_accuracy(clips, np.stack(embeddings)),
         "curves": emotion_accuracy(clips, np.stack(generated)),
         "most_frequent": max(labels.count(c) for c in set(labels)) / len(labels),
-    }
+    } | wrong_emotion_scores(runner, data)
 
 
 def chosen_emotion_scores(runner: Runner, data: Path, limit: int = 20) -> Report:
