@@ -13,11 +13,12 @@ from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from .. import prosody
 
 # Probability of an emotion -> its intensity, linear in between. Below the first it is not shown; from there to the
-# second it is only hinted at. Joy needs more: weeping and laughter sound alike, and a smile on a sad line is the worst
-# error.
+# second it is only hinted at. Joy needs more, and the more sadness is as likely: weeping and laughter sound alike, and a
+# smile on a sad line is the worst error.
 INTENSITIES = (0.0, 0.3, 0.9)
 PROBABILITIES = (0.15, 0.40, 0.55)
-JOY_PROBABILITIES = (0.25, 0.42, 0.57)
+JOY_PROBABILITIES = (0.18, 0.42, 0.57)
+SADNESS_AGAINST_JOY = 1.5  # times the probability of sadness is taken from that of joy
 UNSHOWN = ("neutral", "bored")  # boredom has no pose; as sadness it would be wrong
 READER_WINDOW = 3.0  # seconds from which the emotion reader takes its statistics: 2 · SPAN of server.model.emotion
 MOOD_SMOOTHING = 1.0  # seconds, standard deviation of the Gaussian over time
@@ -81,8 +82,11 @@ def detected_emotion(probabilities: FloatArray) -> NDArray[np.float32]:
     weights = np.zeros((len(probabilities), len(EMOTIONS)), np.float32)
     for k, name in enumerate(EMOTION_CLASSES):
         if name not in UNSHOWN:
-            thresholds = JOY_PROBABILITIES if name == "happy" else PROBABILITIES
-            weights[:, EMOTIONS.index(name)] = np.interp(probabilities[:, k], thresholds, INTENSITIES)
+            evidence, thresholds = probabilities[:, k], PROBABILITIES
+            if name == "happy":
+                evidence = evidence - SADNESS_AGAINST_JOY * probabilities[:, EMOTION_CLASSES.index("sad")]
+                thresholds = JOY_PROBABILITIES
+            weights[:, EMOTIONS.index(name)] = np.interp(evidence, thresholds, INTENSITIES)
     weights /= np.maximum(weights.sum(1, keepdims=True), 1)
     weights[:, EMOTIONS.index("neutral")] = 1 - weights.sum(1)
     return weights
