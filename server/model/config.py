@@ -121,8 +121,9 @@ class LSFConfig:
     # From speech to the latent z. In the paper, z is the fused motion stream (direct_path empty). A direct path from
     # the features, with the fused stream as a gated residual, is meant to generalise better from little data: z is the
     # mean of the listed branches ("linear", "conv") + gate · fused stream, and the gate starts at zero. With an emotion
-    # bank, what is added is the difference of the fused stream to that of a neutral voice. While training, a sample has
-    # one branch alone with the probability `branch_alone`, so that each learns to work without the others.
+    # bank, what is added is the difference of the fused stream to that of a neutral voice, and the gate starts at one.
+    # While training, a sample has one branch alone with the probability `branch_alone`, so that each learns to work
+    # without the others.
     direct_path: tuple[str, ...] = ("linear", "conv")
     direct_kernel: int = 5
     direct_width: int = 128

@@ -184,7 +184,8 @@ def synthesize(
     size = min(round(window * config.fps), model.max_frames)
     plan = plan_windows(frames, size, min(round(overlap * config.fps), size // 2))
     statistics = model.clip_statistics(samples)
-    blend, windows, sampling = _Blend(frames), [], Sampling(temperature, seed)
+    blend, sampling = _Blend(frames), Sampling(temperature, seed)
+    windows: list[Window] = []
     neutral = model.emotion_places(samples.new_zeros(1, len(EMOTIONS))) if config.emotion_bank else None
     average = None if own_mean is None else torch.as_tensor(np.asarray(own_mean, np.float32), device=samples.device)
     for number, (first, end) in enumerate(plan):
@@ -206,7 +207,8 @@ def synthesize(
         blend.add(first, [part.cpu().numpy() for part in parts])
     if report is not None:
         report(1.0, "Speech analysed")
-    return SpeechResult(*blend.results, windows)
+    curves, probabilities, embedding = blend.results
+    return SpeechResult(curves, probabilities, embedding, windows)
 
 
 @torch.inference_mode()

@@ -128,7 +128,7 @@ class LSF(nn.Module):
         self.to_latent = nn.Identity() if config.width == config.latent else nn.Linear(config.width, config.latent)
         if config.direct_path:
             self.direct = DirectPath(config, motion_stacked)
-            self.residual_gate = nn.Parameter(torch.zeros(config.latent))
+            self.residual_gate = nn.Parameter(torch.full((config.latent,), float(config.emotion_bank)))
         self.emotion_reader = EmotionReader(emotion_size, config.emotions) if config.emotions else None
         self.prior = MotionPrior(config)
         self.register_buffer("motion_mean", torch.zeros(len(config.channels)))

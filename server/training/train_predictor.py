@@ -33,7 +33,6 @@ from .labels import expression_targets, lips
 CONFIG = replace(train_prior.CONFIG, feature_noise=0.75, dropout=0.2, direct_width=192)
 STEPS, BATCH, SEED = 1500, 16, 1  # BATCH crops of 3 s
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.02
-GATE_LEARNING_RATE = 1e-2  # of the gate, without weight decay: it starts at zero, and must not keep HIFB out
 EMA_DECAY = 0.995  # of the moving average of the weights
 IDENTITY_SHARE = 0.7  # of the samples with a random identity; the others have the average face
 SHARES = {  # of the crops, by corpus
@@ -217,21 +216,6 @@ def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.LabelledS
     return report
 
 
-def make_optimizer(trained: dict[str, torch.nn.Parameter]) -> torch.optim.AdamW:
-    """Return the optimizer; each group keeps its learning rate before the schedule as `initial_lr`.
-
-    Args:
-        trained: The parameters that are trained, by name.
-    """
-    gate = trained["residual_gate"]
-    others = [parameter for parameter in trained.values() if parameter is not gate]
-    groups = [
-        {"params": others, "initial_lr": LEARNING_RATE, "weight_decay": WEIGHT_DECAY},
-        {"params": [gate], "initial_lr": GATE_LEARNING_RATE, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, LEARNING_RATE, betas=(0.9, 0.98))
-
-
 def main() -> None:
     """Train the predictor and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -261,7 +245,7 @@ def main() -> None:
     model.prior.requires_grad_(False)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     average = {n: p.detach().clone() for n, p in trained.items()}
-    optimizer = make_optimizer(trained)
+    optimizer = torch.optim.AdamW(trained.values(), LEARNING_RATE, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
     weights, poses = train_prior.channel_weights(), torch.from_numpy(expression_targets.poses())
     emotion_rng = np.random.default_rng([args.seed, 1])
     state = args.work / ("predictor" + "".join(f"_without_{c}" for c in args.without) + f"_{args.seed}")
@@ -278,7 +262,7 @@ def main() -> None:
     running: dict[str, float] = {}
     while step < args.steps:
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * train_prior.learning_rate_factor(step, args.steps)
+            group["lr"] = LEARNING_RATE * train_prior.learning_rate_factor(step, args.steps)
         model.train()
         model.prior.eval()
         losses = batch_losses(model, head, sampler.draw(), weights, poses, emotion_rng)
