@@ -68,18 +68,15 @@ class Rows:
         """Return the rows of the lines that `kept` (N,) marks."""
         number = np.cumsum(kept) - 1
         rows = kept[self.line]
-        names, speakers, emotions = (
-            [value for value, keep in zip(values, kept, strict=True) if keep]
-            for values in (self.names, self.speakers, self.emotions)
-        )
+        chosen = np.flatnonzero(kept)
         return replace(
             self,
             statistics=self.statistics[rows],
             active=self.active[rows],
             line=number[self.line[rows]],
-            names=names,
-            speakers=speakers,
-            emotions=emotions,
+            names=[self.names[i] for i in chosen],
+            speakers=[self.speakers[i] for i in chosen],
+            emotions=[self.emotions[i] for i in chosen],
             seconds=self.seconds[kept],
         )
 
@@ -187,7 +184,8 @@ def compute(model: LSF, speech: Tensor, clips: list[Clip], copy: int, seed: int)
     reader = EmotionReader(len(speech) - 1, 1)
     reader.speech.copy_(speech)
     rng = np.random.default_rng([seed, copy])
-    statistics, active, line, read, seconds = [], [], [], [], []
+    statistics, active, line, seconds = [], [], [], []
+    read: list[Clip] = []
     for clip, audio in lines(clips, few=all(c.emotion in (None, "neutral") for c in clips)):
         features = encode(model, spoil(audio, copy, rng))
         spoken = reader.spoken(features)

@@ -96,7 +96,7 @@ def nuisance(several: Sequence[Rows], values: Sequence[FloatArray]) -> FloatArra
     """
     voices = [voice_means(rows, x) for rows, x in zip(several, values, strict=True)]
     size = voices[0].shape[1]
-    total = np.mean([np.cov(v.T) if len(v) > 1 else np.zeros((size, size)) for v in voices], 0)
+    total: FloatArray = np.mean([np.cov(v.T) if len(v) > 1 else np.zeros((size, size)) for v in voices], 0)
     centres = [v.mean(0) for rows, v in zip(several, voices, strict=True) if not rows.copy]
     total += np.cov(np.stack(centres).T) if len(centres) > 1 else 0
     clean = {

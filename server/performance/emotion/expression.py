@@ -13,8 +13,8 @@ from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from .. import prosody
 
 # Probability of an emotion -> its intensity, linear in between. Below the first it is not shown; from there to the
-# second it is only hinted at. Joy needs more, and the more sadness is as likely: weeping and laughter sound alike, and a
-# smile on a sad line is the worst error.
+# second it is only hinted at. Joy needs more, and more still where sadness is likely: weeping and laughter sound alike,
+# and a smile on a sad line is the worst error.
 INTENSITIES = (0.0, 0.3, 0.9)
 PROBABILITIES = (0.15, 0.40, 0.55)
 JOY_PROBABILITIES = (0.18, 0.42, 0.57)

@@ -141,11 +141,12 @@ def emotion_scores(runner: Runner, data: Path) -> Report:
     embeddings = [synthesize(runner.model, load_16k(clip.audio)).emotion_embedding.mean(0) for clip in clips]
     generated = [expression_statistics(runner.run(clip)) for clip in clips]
     labels = [clip.emotion for clip in clips if clip.split == "test"]
-    return {
+    probes: Report = {
         "embedding": emotion_accuracy(clips, np.stack(embeddings)),
         "curves": emotion_accuracy(clips, np.stack(generated)),
         "most_frequent": max(labels.count(c) for c in set(labels)) / len(labels),
-    } | wrong_emotion_scores(runner, data)
+    }
+    return probes | wrong_emotion_scores(runner, data)
 
 
 def chosen_emotion_scores(runner: Runner, data: Path, limit: int = 20) -> Report:

@@ -5,11 +5,13 @@ import pytest
 import soundfile
 import torch
 
+from server.model import LSF, BackboneConfig, LSFConfig
 from server.model.emotion import EMBEDDING, EmotionReader
 from server.protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from server.training import emotion_statistics, train_emotion
 from server.training.corpora import Clip
 from server.training.emotion_statistics import Rows
+from server.training.speech import augment
 
 SIZE = 80  # channels
 DIRECTIONS = dict(zip(EMOTION_CLASSES, np.random.default_rng(9).standard_normal((9, 2 * SIZE)), strict=True))
@@ -148,3 +150,56 @@ def test_spoken_frames_are_the_loud_ones():
     audio = np.concatenate([0.001 * np.ones(16000), 0.3 * np.ones(16000)]).astype(np.float32)
     spoken = emotion_statistics.spoken_frames(audio, 105)
     assert not spoken[:50].any() and spoken[50:100].all() and not spoken[100:].any()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A tiny encoder with random weights."""
+    torch.manual_seed(0)
+    backbone = BackboneConfig(hidden=32, heads=4, mlp=64, mels=20, positions=1500)
+    sizes = {"motion_components": 24, "width": 32, "heads": 4, "mlp": 48, "direct_width": 16}
+    return LSF(LSFConfig(motion_backbone=backbone, **sizes)).eval()
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Six clips of EmoDB: a second of noise, then a second of near silence."""
+    made = []
+    for i in range(6):
+        rng = np.random.default_rng(i)
+        audio = np.concatenate([0.2 * rng.standard_normal(16000), 1e-4 * rng.standard_normal(16000)])
+        soundfile.write(tmp_path / f"{i}.flac", audio, 16000)
+        emotion = ("angry", "neutral")[i % 2]
+        made.append(Clip("emodb", str(i), f"speaker{i // 2}", tmp_path / f"{i}.flac", "train", emotion=emotion))
+    return made
+
+
+def test_the_detector_of_speech_finds_it_in_other_clips(model, clips):
+    speech = emotion_statistics.fit_speech(model, {"emodb": clips[:4]}, np.random.default_rng(0))
+    reader = EmotionReader(len(speech) - 1, 1)
+    reader.speech.copy_(speech)
+    _, audio = next(emotion_statistics.lines(clips[5:], few=False))
+    spoken = reader.spoken(emotion_statistics.encode(model, audio))
+    assert spoken[5:45].mean() > 0.9 > 0.1 > spoken[55:].mean()
+
+
+def test_rows_are_those_that_the_reader_sees(model, clips):
+    speech = emotion_statistics.fit_speech(model, {"emodb": clips[:4]}, np.random.default_rng(0))
+    found = emotion_statistics.compute(model, speech, clips, 0, seed=1)
+    assert found.names == [c.name for c in clips] and found.line.tolist() == np.repeat(range(6), 4).tolist()
+    np.testing.assert_allclose(found.seconds, 1, atol=0.1)
+    reader = EmotionReader(len(speech) - 1, 1)
+    reader.speech.copy_(speech)
+    reader.projection[:128] = torch.eye(128)
+    _, audio = next(emotion_statistics.lines(clips[:1], few=False))
+    embedding, _ = reader(emotion_statistics.encode(model, audio), emotion_statistics.STEP)
+    np.testing.assert_allclose(found.statistics[:4, :128], embedding.numpy(), rtol=2e-3, atol=2e-3)
+
+
+def test_copies_are_spoiled_in_their_own_way(clips, monkeypatch):
+    monkeypatch.setattr(augment, "convert_voice", lambda audio, rng: -audio)
+    audio = np.sin(np.arange(16000) / 9).astype(np.float32) / 3
+    spoiled = [emotion_statistics.spoil(audio, copy, np.random.default_rng(3)) for copy in emotion_statistics.COPIES]
+    assert (spoiled[0] == audio).all()
+    assert all(np.abs(x).max() <= 1 and x.dtype == np.float32 for x in spoiled)
+    assert len(spoiled[1]) != len(audio) and not np.allclose(spoiled[1], spoiled[2])
