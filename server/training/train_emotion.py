@@ -99,9 +99,7 @@ def nuisance(several: Sequence[Rows], values: Sequence[FloatArray]) -> FloatArra
     total: FloatArray = np.mean([np.cov(v.T) if len(v) > 1 else np.zeros((size, size)) for v in voices], 0)
     centres = [v.mean(0) for rows, v in zip(several, voices, strict=True) if not rows.copy]
     total += np.cov(np.stack(centres).T) if len(centres) > 1 else 0
-    clean = {
-        rows.corpus: rows.line_means(x) for rows, x in zip(several, values, strict=True) if not rows.copy
-    }  # the lines are the same in all copies
+    clean = {rows.corpus: rows.line_means(x) for rows, x in zip(several, values, strict=True) if not rows.copy}
     changes = [
         rows.line_means(x) - clean[rows.corpus]
         for rows, x in zip(several, values, strict=True)
@@ -379,6 +377,8 @@ def read_statistics(data: Path, work: Path, whisper: Path, seed: int) -> tuple[T
                 emotion_statistics.save(emotion_statistics.compute(model, speech, read, copy, seed), path)
                 print(f"{path.stem} computed", flush=True)
             several.append(emotion_statistics.load(path, read))
+            if several[-1].names != next(rows.names for rows in several if rows.corpus == corpus):
+                raise ValueError(f"{path} has other lines than the first copy: the corpus changed. Delete {folder}.")
     return speech, several
 
 

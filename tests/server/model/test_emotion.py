@@ -77,10 +77,10 @@ def test_few_lines_are_no_average_and_more_lines_count_more(reader):
     assert reader.own_mean(lines[:2], torch.tensor([5.0, 5.0])) is None
     assert reader.own_mean(lines[:4], torch.full((4,), 1.0)) is None, "four lines of a second are two"
     shares = [(reader.own_mean(lines[:n], torch.full((n,), 4.0)) - reader.mean).mean().item() for n in (3, 6, 20)]
-    assert 0.5 < shares[0] < shares[1] < shares[2] < 1
+    assert 0.4 < shares[0] < shares[1] < shares[2] < 1
 
 
 def test_lines_count_by_their_length(reader):
     lines = torch.stack([reader.mean + 1, reader.mean + 1, reader.mean + 1, reader.mean - 9])
     seconds = torch.tensor([3.0, 3.0, 3.0, 0.0])
-    assert (reader.own_mean(lines, seconds) - reader.mean).mean().item() == pytest.approx(0.6)
+    assert (reader.own_mean(lines, seconds) - reader.mean).mean().item() == pytest.approx(0.5)
