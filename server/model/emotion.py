@@ -18,8 +18,8 @@ from .layers import double
 SPAN = 75  # feature frames at 50 Hz on either side from which an emotion is read: a window of 3 s
 EMBEDDING = 128  # size of the emotion embedding
 MIN_SPOKEN = 1e-3  # weight of a frame without speech; where nobody speaks at all, all frames count alike
-# The more lines of a speaker are known, the more their mean counts: lines / (lines + OWN_MEAN_LINES). Measured with 3, 6
-# and 30 lines of people left out; less takes an emotion away with the mean of few lines, more leaves more of the voice.
+# The more lines of a speaker are known, the more their mean counts: lines / (lines + OWN_MEAN_LINES). Chosen with 3, 6
+# and 30 lines of people left out: with 0, the mean of few lines takes their emotion away; with 8, more lines are wrong.
 OWN_MEAN_LINES = 3.0
 MIN_OWN_LINES = 3  # fewer lines are no average: their mean is what they say, not how the voice is
 LINE_SECONDS = 2.0  # a shorter line counts as a part of one
