@@ -224,6 +224,8 @@ def emotion_changes(
 ) -> NDArray[np.float32]:
     """Return what emotions change in the curves of a clip: the curves with each, less those of the neutral voice.
 
+    The differences are multiplied by the model's `expression_gain`.
+
     Args:
         model: A model with an emotion bank, in inference mode.
         result: What `synthesize` returned for the clip.
@@ -253,5 +255,6 @@ def emotion_changes(
         z = model.predict(part.motion[None].float(), places, coefficients, first=part.first)
         output = model.decode(z, None, temperature, sampling.noise(model, part.first, len(part.motion)))
         blend.add(part.first, [output.motion.cpu().numpy()])
-    changes: NDArray[np.float32] = blend.results[0] - result.curves
+    gain = model.expression_gain[list(emotions)].cpu().numpy()
+    changes: NDArray[np.float32] = gain[:, None, None] * (blend.results[0] - result.curves)
     return changes

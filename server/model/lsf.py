@@ -103,6 +103,7 @@ class LSF(nn.Module):
 
     motion_mean: Tensor
     motion_scale: Tensor
+    expression_gain: Tensor
 
     def __init__(self, config: LSFConfig):
         super().__init__()
@@ -130,6 +131,8 @@ class LSF(nn.Module):
             self.direct = DirectPath(config, motion_stacked)
             self.residual_gate = nn.Parameter(torch.full((config.latent,), float(config.emotion_bank)))
         self.emotion_reader = EmotionReader(emotion_size, config.emotions) if config.emotions else None
+        if config.emotion_bank:  # factor that gives what an emotion changes in the curves the size of its target
+            self.register_buffer("expression_gain", torch.ones(len(EMOTIONS)))
         self.prior = MotionPrior(config)
         self.register_buffer("motion_mean", torch.zeros(len(config.channels)))
         self.register_buffer("motion_scale", torch.ones(len(config.channels)))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # it loads torch, which must not delay the server's first ans
 
 
 MIN_VISIBLE_WEIGHT = 0.01  # of an emotion; what is weaker cannot be seen
+# Seconds, standard deviation of the Gaussian over what an emotion changes. Poses come and go in tenths of a second
+# (expression_targets.py); faster differences between two passes are the rounding to codes, which makes brows flicker.
+EXPRESSION_SMOOTHING = 0.08
 
 
 @dataclass
@@ -67,6 +70,8 @@ def perform(
         LSFError: "bad_identity" if the coefficients do not fit the model.
         Cancelled: If `cancelled` returned true.
     """
+    from scipy.ndimage import gaussian_filter1d
+
     from ..model import emotion_changes, synthesize
 
     fps = model.config.fps
@@ -95,6 +100,7 @@ def perform(
         changes = emotion_changes(
             model, output, visible, identity, temperature=temperature, seed=seed, cancelled=cancelled
         )
+        changes = gaussian_filter1d(changes, EXPRESSION_SMOOTHING * fps, 1, mode="nearest")
         expression = np.einsum("fe,efk->fk", shown[:, visible], changes).astype(np.float32)
     speech = np.maximum(speech, brow_prominence(voice, activity, fps))
     if temperature > 0:

@@ -26,6 +26,7 @@ from .. import arkit
 from ..model import LSF
 from ..model.lsf import Output
 from ..model.sie_encoder import FeatureNorm
+from ..numerics import FloatArray
 from ..protocol.emotions import EMOTIONS
 from . import dataset, features, train_prior
 from .labels import expression_targets, lips
@@ -168,8 +169,10 @@ def batch_losses(
 
 
 @torch.no_grad()
-def validate_expression(model: LSF, poses: Tensor, sequences: list[dataset.LabelledSequence]) -> tuple[float, float]:
-    """Measure the expression of each emotion at full strength in the curves of held-out sequences.
+def expression_changes(
+    model: LSF, poses: Tensor, sequences: list[dataset.LabelledSequence]
+) -> tuple[FloatArray, FloatArray]:
+    """Return what each emotion at full strength changes in the curves of held-out sequences, and what it should change.
 
     Args:
         model: A model of `with_precomputed_features`.
@@ -177,21 +180,26 @@ def validate_expression(model: LSF, poses: Tensor, sequences: list[dataset.Label
         sequences: The sequences.
 
     Returns:
-        Pearson r of the curves' changes by an emotion and those of the targets, over all channels, frames and emotions,
-        and the slope of the regression on the targets: 1 if the expression has its full size.
+        Predicted and wanted changes (8, N) of all channels and frames.
     """
     model.eval()
-    emotions = torch.eye(len(EMOTIONS))  # neutral, too: nothing changes in its row
+    emotions = torch.eye(len(EMOTIONS))
     predicted, wanted = [], []
     for s in sequences:
         features = torch.from_numpy(np.asarray(s.features, np.float32))[None].expand(len(emotions), -1, -1)
         motion = forward(model, features, emotions).motion
-        predicted.append((motion - motion[NEUTRAL]).flatten())
+        predicted.append((motion - motion[NEUTRAL]).flatten(1))
         speech = torch.from_numpy(s.curves)[None].expand(len(emotions), -1, -1)
         changed = add_expression(speech, torch.from_numpy(s.intensity)[None], emotions, poses)
-        wanted.append((changed - speech).flatten())
-    change, target = torch.cat(predicted), torch.cat(wanted)
-    return float(torch.corrcoef(torch.stack((change, target)))[0, 1]), float(change @ target / (target @ target))
+        wanted.append((changed - speech).flatten(1))
+    return torch.cat(predicted, 1).numpy(), torch.cat(wanted, 1).numpy()
+
+
+def expression_sizes(predicted: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Return the slope of predicted on wanted changes (8, N) for each emotion (8,): 1 is full size; neutral has 1."""
+    square = np.square(wanted).sum(1)
+    sizes: FloatArray = np.where(square > 0, (predicted * wanted).sum(1) / np.maximum(square, 1e-9), 1.0)
+    return sizes
 
 
 @torch.no_grad()
@@ -281,13 +289,16 @@ def main() -> None:
         model.load_state_dict(average, strict=False)
         scores = validate(model, head, validation)
         score = sum(VALIDATION_WEIGHTS[corpus] * r for corpus, r in scores.items() if corpus not in args.without)
-        expression_r, expression_size = validate_expression(model, poses, expression_set)
+        changes, wanted_changes = expression_changes(model, poses, expression_set)
+        expression_r = np.corrcoef(changes.ravel(), wanted_changes.ravel())[0, 1]
+        sizes = expression_sizes(changes, wanted_changes)
         print(
             f"step {step}: "
             + ", ".join(f"{k} {v:.3f}" for k, v in running.items())
             + " | held out: "
             + ", ".join(f"{k} {v:.3f}" for k, v in scores.items())
-            + f" | expression r {expression_r:.3f}, size {expression_size:.2f} | {time.time() - start:.0f} s",
+            + f" | expression r {expression_r:.3f}, size {sizes.min():.2f}-{sizes.max():.2f}"
+            + f" | {time.time() - start:.0f} s",
             flush=True,
         )
         scales = {"motion_norm.scale": model.motion_norm.scale}
@@ -299,7 +310,12 @@ def main() -> None:
         save_file({k: v.contiguous() for k, v in average.items()}, state / "average.safetensors")
         torch.save(optimizer.state_dict(), state / "optimizer.pt")
         (state / "progress.json").write_text(json.dumps({"step": step, "best": best}))
-    assemble(args.work, args.whisper, state / "best.safetensors").save_pretrained(args.out)
+    model.load_state_dict(load_file(state / "best.safetensors"), strict=False)
+    sizes = expression_sizes(*expression_changes(model, poses, expression_set))
+    complete = assemble(args.work, args.whisper, state / "best.safetensors")
+    # Strengths vary in training, and the network takes a full one for a weaker one. What it lacks is given here.
+    complete.expression_gain.copy_(torch.from_numpy(1 / sizes))
+    complete.save_pretrained(args.out)
 
 
 def load_emotion_reader(model: LSF, work: Path) -> None:

@@ -111,6 +111,8 @@ def test_what_an_emotion_changes_is_the_difference_to_the_neutral_voice(make_ope
         z = model.predict(window.motion[None].float(), place, torch.ones(1, 6))
         shown = model.decode(z).motion[0, :200].numpy()
     np.testing.assert_allclose((spoken.curves + changes[0])[:200], shown, atol=1e-4)
+    model.expression_gain[happy] = 2.0
+    np.testing.assert_allclose(emotion_changes(model, spoken, [happy], identity), 2 * changes[:1], atol=1e-5)
 
 
 def test_a_take_with_an_emotion_is_the_same_take(make_open, speech_like):

@@ -32,3 +32,10 @@ def test_an_expression_is_added_by_its_weight_and_by_the_intensity_of_the_voice(
     torch.testing.assert_close(curves[1], speech[1])
     wide = train_predictor.add_expression(10 * speech, intensity, emotions, torch.ones(8, 52))
     assert wide.max() == 1
+
+
+def test_the_size_of_an_expression_is_its_slope_on_the_target():
+    wanted = np.random.default_rng(0).random((3, 50))
+    wanted[2] = 0  # neutral: nothing is to change
+    predicted = np.array([[0.5], [1.2], [0.0]]) * wanted
+    np.testing.assert_allclose(train_predictor.expression_sizes(predicted, wanted), [0.5, 1.2, 1.0])
