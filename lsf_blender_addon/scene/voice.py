@@ -1,5 +1,7 @@
 """Finds the other lines of a head, with which its voice is compared when the emotion of one line is heard."""
 
+from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
+
 from collections.abc import Iterable
 
 import bpy
@@ -48,7 +50,7 @@ def other_lines(line: Line, spoken: Iterable[tuple[str, str]], packed: dict[int,
     return found
 
 
-def _nearest(line: Line, spoken: Iterable[tuple[str, str]]) -> list[tuple[bpy.types.Scene, "bpy.types.SoundStrip"]]:
+def _nearest(line: Line, spoken: Iterable[tuple[str, str]]) -> list[tuple[bpy.types.Scene, bpy.types.SoundStrip]]:
     """The other strips that can be found and are not muted, in the order of `other_lines`, each with its scene."""
     ranked: list[tuple[tuple[bool, float, str], bpy.types.Scene, bpy.types.SoundStrip]] = []
     by_scene: dict[str, set[str]] = {}
@@ -66,7 +68,7 @@ def _nearest(line: Line, spoken: Iterable[tuple[str, str]]) -> list[tuple[bpy.ty
     return [(scene, strip) for _rank, scene, strip in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def _bytes_to_copy(strip: "bpy.types.SoundStrip", packed: dict[int, bytes]) -> int:
+def _bytes_to_copy(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> int:
     """Size of the strip's sound if it is packed and was not copied yet, else 0."""
     sound = strip.sound
     contents = sound.packed_file if sound else None
