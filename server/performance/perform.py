@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # it loads torch, which must not delay the server's first ans
 MIN_VISIBLE_WEIGHT = 0.01  # of an emotion; what is weaker cannot be seen
 # Seconds, standard deviation of the Gaussian over what an emotion changes. Poses come and go in tenths of a second
 # (expression_targets.py); faster differences between two passes are the rounding to codes, which makes brows flicker.
-EXPRESSION_SMOOTHING = 0.08
+EXPRESSION_SMOOTHING = 0.12
 
 
 @dataclass
