@@ -43,15 +43,15 @@ def lines(model, line):
     "switch",
     [
         ablation.without_hifb,
-        ablation.one_place,
-        partial(ablation.changed_stream, index=0, change=ablation.noise_like),
+        partial(ablation.changed_bank, change=ablation.one_place),
+        partial(ablation.changed_bank, change=ablation.noise_places),
         partial(ablation.changed_stream, index=1, change=ablation.over_time),
         ablation.random_identity,
         ablation.without_quantiser,
         partial(ablation.only_branch, kind="linear"),
         partial(ablation.only_branch, kind="conv"),
     ],
-    ids=["hifb", "emotion place", "emotion stream", "motion stream", "identity", "codes", "conv", "linear"],
+    ids=["hifb", "one emotion", "noise for emotions", "motion stream", "identity", "codes", "conv", "linear"],
 )
 def test_no_part_of_the_model_is_dead(model, line, lines, switch):
     with switch(model):

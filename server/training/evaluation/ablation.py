@@ -71,15 +71,25 @@ def changed_stream(model: LSF, index: int, change: Callable[[Tensor], Tensor]) -
 
 
 @contextmanager
-def one_place(model: LSF) -> Iterator[None]:
-    """Give every emotion the same place in the emotion stream, the mean of the bank."""
+def changed_bank(model: LSF, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Change the places (8, EMBEDDING) of the emotions, of which the emotion stream is made."""
     assert model.emotion_reader is not None
     bank = model.emotion_reader.bank
-    model.emotion_reader.bank = bank.mean(0).expand_as(bank)
+    model.emotion_reader.bank = change(bank)
     try:
         yield
     finally:
         model.emotion_reader.bank = bank
+
+
+def one_place(bank: Tensor) -> Tensor:
+    """Return places (8, EMBEDDING) that are all the mean of a bank."""
+    return bank.mean(0).expand_as(bank)
+
+
+def noise_places(bank: Tensor) -> Tensor:
+    """Return random places (8, EMBEDDING) with the deviation of a bank."""
+    return bank.std() * torch.randn(bank.shape, generator=torch.Generator().manual_seed(SEED)).to(bank)
 
 
 def random_identity(model: LSF) -> AbstractContextManager[None]:
@@ -166,19 +176,23 @@ class Variant:
 def variants(model: LSF) -> list[Variant]:
     """Return the variants that this model can have, the whole model first."""
     emotion, motion = 0, 1
+    if model.config.emotion_bank:  # the emotion stream is constant over time, but for positions
+        emotion_rows = [
+            Variant("emotion stream: mean of all emotions", partial(changed_bank, change=one_place)),
+            Variant("emotion stream: noise", partial(changed_bank, change=noise_places)),
+        ]
+    else:
+        emotion_rows = [
+            Variant("emotion stream: mean over time", partial(changed_stream, index=emotion, change=over_time)),
+            Variant("emotion stream: noise", partial(changed_stream, index=emotion, change=noise_like)),
+        ]
     rows = [
         Variant("as shipped", nothing_off),
         Variant("motion stream: mean over time", partial(changed_stream, index=motion, change=over_time)),
-        Variant("emotion stream: noise", partial(changed_stream, index=emotion, change=noise_like)),
+        *emotion_rows,
         Variant("identity random", random_identity),
         Variant("VQ bypassed", without_quantiser),
     ]
-    if model.config.emotion_bank:
-        rows.insert(2, Variant("emotion stream: mean of all emotions", one_place))
-    else:
-        rows.insert(
-            2, Variant("emotion stream: mean over time", partial(changed_stream, index=emotion, change=over_time))
-        )
     if model.config.direct_path:
         rows.insert(1, Variant("HIFB off (gate 0)", without_hifb))
         rows.append(Variant("direct path alone", direct_path_alone))

@@ -1,7 +1,7 @@
 """What is certain of the mouth while a phone lasts, and rest in silence.
 
-Lips meet on p, b and m, the lower lip touches the teeth on f and v, and round sounds are round. How far a mouth opens
-for a vowel or a sibilant is not certain: people and their speech differ.
+Lips meet on p, b and m, the lower lip touches the teeth on f and v, round sounds are round, and lips do not touch on
+other sounds. How far a mouth opens for a vowel or a sibilant is not certain: people and their speech differ.
 """
 
 import math
@@ -16,6 +16,9 @@ from ..speech.phonetics import Phone, phone_activation, speech_activity
 from . import lips
 
 MIN_PHONE_SECONDS = 0.06  # shorter phones are lengthened for the rules: every closure must include a frame
+CLOSING = set("p b m f v w ɸ β ʋ ʍ ɥ".split())  # phones on which lips may touch
+PARTED_APERTURE = 0.0015  # metres: least aperture on other phones; lips nearer than about 1 mm look closed
+PARTED_RAMP = 0.02  # seconds before and after the phone in which this bound comes and goes
 REST_SHARE = 0.25  # share of the curves that remains while the mouth rests
 
 
@@ -54,7 +57,7 @@ def constrain(
     rest_before: float = 0.0,
     rest_after: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Let the mouth rest in silence, and apply rules where their phones are.
+    """Let the mouth rest in silence, keep lips apart on phones without contact, and apply rules where their phones are.
 
     Args:
         rules: The rules, in the order in which they apply.
@@ -76,6 +79,9 @@ def constrain(
     speech = torch.from_numpy(speech_activity(spoken, frames))
     aperture = closed + speech * (aperture - closed).clamp(min=0)
     curves = curves * (REST_SHARE + (1 - REST_SHARE) * speech[:, None])
+    parted = {symbol for symbol, _, _ in phones if symbol and symbol not in CLOSING}
+    least = PARTED_APERTURE * torch.from_numpy(phone_activation(phones, frames, parted, PARTED_RAMP))
+    aperture = torch.maximum(aperture, least)
     lengthened = lengthen(phones, MIN_PHONE_SECONDS)
     for rule in rules:
         weight = torch.from_numpy(phone_activation(lengthened, frames, set(rule.phones.split()), rule.ramp))

@@ -39,3 +39,11 @@ def test_the_size_of_an_expression_is_its_slope_on_the_target():
     wanted[2] = 0  # neutral: nothing is to change
     predicted = np.array([[0.5], [1.2], [0.0]]) * wanted
     np.testing.assert_allclose(train_predictor.expression_sizes(predicted, wanted), [0.5, 1.2, 1.0])
+
+
+def test_the_finishing_steps_see_more_of_the_tracked_face():
+    shares = {"grid": 0.3, "kokoro": 0.2, "emodb": 0.1}
+    finishing = train_predictor.finishing_shares(shares)
+    assert finishing["grid"] == train_predictor.FINISHING_SHARE and abs(sum(finishing.values()) - 1) < 1e-9
+    assert abs(finishing["kokoro"] / finishing["emodb"] - 2) < 1e-9
+    assert train_predictor.finishing_shares({"kokoro": 0.2}) == {"kokoro": 1.0}

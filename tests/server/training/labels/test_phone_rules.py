@@ -86,3 +86,11 @@ def test_rest_begins_and_ends_each_on_its_own_side():
 def test_lengthened_phones_keep_their_middle_and_long_ones_their_times():
     (first, start, end), long = phone_rules.lengthen([("b", 1.0, 1.02), ("ɑ", 1.02, 1.5)], 0.06)
     assert first == "b" and (start, end) == pytest.approx((0.98, 1.04)) and long == ("ɑ", 1.02, 1.5)
+
+
+def test_lips_do_not_touch_on_sounds_without_contact():
+    phones = [("", 0, 0.4), ("n", 0.4, 0.8), ("m", 0.8, 1.2), ("w", 1.2, 1.6), ("", 1.6, 2.2)]
+    aperture = constrain(phones, opening=0.0004)[1]
+    assert aperture[at(0.6)] == pytest.approx(phone_rules.PARTED_APERTURE)
+    assert aperture[at(1.0)] == pytest.approx(CLOSED) and aperture[at(0.2)] == pytest.approx(CLOSED)
+    assert aperture[at(1.4)] == pytest.approx(0.0004)  # w may close them; what is heard decides
