@@ -19,8 +19,7 @@ from .runner import Runner
 from .spread import Figure, Report, Spread
 
 MAKERS = {
-    "lips": "learned from tracked and captured lips, and from voices as teachers hear them",
-    "lids": "learned from tracked lids",
+    "lips": "learned from tracked lips, and from voices as teachers hear them (labels/heard_targets.py)",
     "poses": "learned from speech with poses of emotions (labels/expression_targets.py)",
     "prominence": "rule, from loudness and pitch (performance/brows.py)",
     "contact": "rule, lips that nearly meet close (performance/lip_contact.py)",
@@ -30,7 +29,7 @@ MAKERS = {
 }
 """What moves channels, and how."""
 MADE_BY = {
-    "eyeBlink": ("lids", "poses", "layer"),
+    "eyeBlink": ("poses", "layer"),
     "eyeLookDown": ("layer",),
     "eyeLookIn": ("layer",),
     "eyeLookOut": ("layer",),
