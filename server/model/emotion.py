@@ -2,8 +2,8 @@
 
 Words, speaker and microphone dominate the features of a speech encoder. The manner of speaking shows in their mean and
 standard deviation over a few seconds (statistics pooling: Snyder et al. 2018), taken over the frames in which somebody
-speaks. Directions along which neutral speakers and recordings differ are projected out (nuisance attribute projection:
-Solomonoff et al. 2005), so that an unknown voice in an unknown room is classified as neutral, and not like the training
+speaks. Directions along which neutral speakers and recordings differ are scaled down (within-class covariance
+normalisation: Hatch et al. 2006), so that an unknown voice in an unknown room is classified as neutral, and not like the training
 speaker with the most similar voice. What remains of voice and room goes if the statistics are compared with those of
 other lines of the same speaker (`own_mean`). Everything here is fitted in closed form or by convex optimisation
 (server/training/train_emotion.py).
@@ -22,7 +22,7 @@ MIN_SPOKEN = 1e-3  # weight of a frame without speech; where nobody speaks at al
 # and 30 lines of people left out: with 0, the mean of few lines takes their emotion away; with 8, more lines are wrong.
 OWN_MEAN_LINES = 3.0
 MIN_OWN_LINES = 3  # fewer lines are no average: their mean is what they say, not how the voice is
-LINE_SECONDS = 2.0  # a shorter line counts as a part of one
+WHOLE_LINE_SECONDS = 2.0  # of speech; a line with less counts as a part of one
 
 
 def statistics(features: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -96,12 +96,12 @@ class EmotionReader(nn.Module):
 
         Args:
             lines: (n, 2 · C) `voice_statistics` of each line, the one that is to be read included.
-            seconds: (n,) their lengths. A line shorter than LINE_SECONDS counts less.
+            seconds: (n,) spoken seconds of each. A line with less than WHOLE_LINE_SECONDS counts as a part of one.
 
         Returns:
-            (2 · C,), or None if there is less than MIN_OWN_LINES of speech.
+            (2 · C,), or None if the lines count for less than MIN_OWN_LINES.
         """
-        weights = (seconds / LINE_SECONDS).clamp(0, 1)
+        weights = (seconds / WHOLE_LINE_SECONDS).clamp(0, 1)
         count = float(weights.sum())
         if count < MIN_OWN_LINES:
             return None

@@ -273,6 +273,8 @@ class LSF(nn.Module):
     ) -> Tensor:
         """What emotions change in the fused stream: the difference to that of the neutral place, 0 for this place.
 
+        Motion (B, F, stacked) and places (n, F, EMBEDDING) give (n, F, L). n is B; where B is 1, it may be any number.
+
         Only the difference is added to a direct path. Otherwise HIFB takes over a part of the lips from the direct
         path, and people whom no training saw are followed worse.
         """

@@ -1,4 +1,4 @@
-"""Composes the final curves: the network's speech and expression, brow prominence, takes, lip contact, sides."""
+"""Composes the final curves: the network's speech and expression, rest in pauses, brows, takes, lip contact, sides."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from . import lip_contact, prosody
 from .brows import brow_prominence
 from .emotion import expression as emotion_expression
 from .emotion.direction import Direction
+from .rest import rest_in_pauses
 from .sides import with_sides
 from .variation import Take
 
@@ -88,6 +89,7 @@ def perform(
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
         return Performance(speech, np.zeros_like(speech), detected)
+    speech = rest_in_pauses(speech, audio, fps)
     voice = prosody.measure(audio)
     activity = emotion_expression.speech_activity(voice.level, lip_contact.opening(speech), fps)
     if output.emotion.shape[1] == len(EMOTION_CLASSES):  # otherwise there is no emotion reader, or it has other classes

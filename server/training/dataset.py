@@ -19,7 +19,7 @@ from .features import Part
 MAX_COPIES = 5  # upper limit of the number of copies of a corpus (features.py)
 CROP_FRAMES = [50, 75, 100, 150]  # lengths of the crops, drawn evenly
 BATCH_CROP = 75  # frames of the crops that `Sampler`'s batch size counts
-# Channels of the upper face and the nose, which articulation never drives.
+# Channels of the upper face and the nose, which the spoken text never moves.
 UPPER_FACE = tuple(i for i, c in enumerate(arkit.CHANNELS) if c.startswith(("brow", "eye", "cheek", "nose")))
 
 

@@ -134,7 +134,10 @@ def fit_space(several: Sequence[Rows]) -> Space:
 
 
 def average_character(several: Sequence[Rows]) -> FloatArray:
-    """Return the mean statistics (S,) of people who speak with all emotions: every labelled person counts alike."""
+    """Return the mean statistics (S,) of people who speak with all emotions.
+
+    Every person of a labelled corpus counts alike, and so does every labelled corpus.
+    """
     means = [
         np.mean([rows.line_means(rows.statistics)[np.array(rows.speakers) == s].mean(0) for s in set(rows.speakers)], 0)
         for rows in several

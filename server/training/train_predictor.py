@@ -51,6 +51,7 @@ SHARES = {  # of the crops, by corpus
 LATENT_WEIGHT, CURVE_WEIGHT, LIP_WEIGHT = 0.3, 1.0, 1.0  # of the losses
 VALIDATION_INTERVAL = 150  # steps
 EXPRESSION_STEP = 8  # of the sequences of every corpus, one in so many is used to validate the expression
+MIN_SIZE = 0.1  # of an expression, of its target's size: a smaller one was not learned, and is not magnified
 OPEN_APERTURE = 0.002  # metres: speech has begun when the mouth is open further
 # Weights of the corpora in the choice of the best step.
 VALIDATION_WEIGHTS = {"grid": 1.0, "kokoro": 0.5, "kokoro_more": 0.5, "emodb": 0.5}
@@ -205,6 +206,11 @@ def expression_sizes(predicted: FloatArray, wanted: FloatArray) -> FloatArray:
     return sizes
 
 
+def expression_gain(sizes: FloatArray) -> Tensor:
+    """Return the factors (8,) that give expressions of these sizes (8,) full size; 1 for those below MIN_SIZE."""
+    return torch.from_numpy(1 / np.where(sizes < MIN_SIZE, 1.0, sizes))
+
+
 @torch.no_grad()
 def validate(model: LSF, head: lips.Lips, sets: dict[str, list[dataset.LabelledSequence]]) -> dict[str, float]:
     """Return the median Pearson r of the aperture on the mesh over held-out sequences, by corpus, without emotion."""
@@ -335,7 +341,7 @@ def main() -> None:
     sizes = expression_sizes(*expression_changes(model, poses, expression_set))
     complete = assemble(args.work, args.whisper, state / "best.safetensors")
     # Strengths vary in training, and the network takes a full one for a weaker one. What it lacks is given here.
-    complete.expression_gain.copy_(torch.from_numpy(1 / sizes))
+    complete.expression_gain.copy_(expression_gain(sizes))
     complete.save_pretrained(args.out)
 
 

@@ -4,7 +4,7 @@
 
 WORK/targets/CORPUS.npz has the format of targets.py, which writes the other corpora. Curves, aperture and width are
 those of the teachers (teachers.py). Then the rules of phone_rules.py apply: lips that meet on p, b and m, the lower lip
-at the teeth on f and v, the direction of rounding. In silence the mouth rests. A clip without phones is left out.
+at the teeth on f and v, the direction of rounding, lips apart on sounds without contact. In silence the mouth rests. A clip without phones is left out.
 """
 
 import argparse
@@ -24,8 +24,8 @@ from . import encoder_states, lips, teachers
 from .mouth import mouth_to_curves
 from .phone_rules import RULES, Rule, constrain
 
-# Seconds before the first and after the last sound of a run of speech in which the mouth does as heard; beyond it
-# rests. People open the mouth before they speak, by very different times; after the last sound all close alike
+# Seconds before the first and after the last sound of a run of speech in which the mouth does as heard. Outside of
+# these it rests. People open the mouth before they speak, by very different times; after the last sound all close alike
 # (docs/training.md).
 REST_BEFORE, REST_AFTER = 0.4, 0.0
 TOLERANCE = 0.0003, 0.002  # metres, of aperture and width in `retarget`: closed lips count more than an exact width

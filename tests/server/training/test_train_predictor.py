@@ -41,6 +41,12 @@ def test_the_size_of_an_expression_is_its_slope_on_the_target():
     np.testing.assert_allclose(train_predictor.expression_sizes(predicted, wanted), [0.5, 1.2, 1.0])
 
 
+def test_an_expression_that_was_not_learned_is_not_magnified():
+    """An emotion without a line in the corpora has the place of neutral, and changes nothing."""
+    gains = train_predictor.expression_gain(np.array([0.8, 1.0, 0.0, -0.05]))
+    torch.testing.assert_close(gains, torch.tensor([1.25, 1.0, 1.0, 1.0], dtype=gains.dtype))
+
+
 def test_the_finishing_steps_see_more_of_the_tracked_face():
     shares = {"grid": 0.3, "kokoro": 0.2, "emodb": 0.1}
     finishing = train_predictor.finishing_shares(shares)
