@@ -3,10 +3,10 @@
 Words, speaker and microphone dominate the features of a speech encoder. The manner of speaking shows in their mean and
 standard deviation over a few seconds (statistics pooling: Snyder et al. 2018), taken over the frames in which somebody
 speaks. Directions along which neutral speakers and recordings differ are scaled down (within-class covariance
-normalisation: Hatch et al. 2006), so that an unknown voice in an unknown room is classified as neutral, and not like the training
-speaker with the most similar voice. What remains of voice and room goes if the statistics are compared with those of
-other lines of the same speaker (`own_mean`). Everything here is fitted in closed form or by convex optimisation
-(server/training/train_emotion.py).
+normalisation: Hatch et al. 2006), so that an unknown voice in an unknown room is classified as neutral, and not like
+the training speaker with the most similar voice. What remains of voice and room goes if the statistics are compared
+with those of other lines of the same speaker (`own_mean`). Everything here is fitted in closed form or by convex
+optimisation (server/training/train_emotion.py).
 """
 
 import torch

@@ -1,8 +1,8 @@
 """Inference for a clip of any length, in overlapping windows.
 
-Time is linear in the length. What is kept of a clip is its curves, its emotion embedding and its projected features, 240 MB
-for an hour. The curves of a voice without emotion come first (`synthesize`); what emotions add to them is the difference to the curves
-with another place in the emotion stream (`emotion_changes`).
+Time is linear in the length. What is kept of a clip is its curves, its emotion embedding and its projected features,
+240 MB for an hour. The curves of a voice without emotion come first (`synthesize`); what emotions add to them is the
+difference to the curves with another place in the emotion stream (`emotion_changes`).
 """
 
 from collections.abc import Callable, Sequence

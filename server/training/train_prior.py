@@ -1,7 +1,8 @@
 """First stage: the VQ motion prior, on motion alone. `python -m server.training.train_prior --work WORK`.
 
 It is trained on the curves of tracked, captured and labelled speech, held-out clips included, with random amplitudes,
-expressions and brow movement, so that the codes can represent all of these. Training resumes from the folder WORK/prior.
+expressions and brow movement, so that the codes can represent all of these. Training resumes from the folder
+WORK/prior.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 WORK/targets/CORPUS.npz has the format of targets.py, which writes the other corpora. Curves, aperture and width are
 those of the teachers (teachers.py). Then the rules of phone_rules.py apply: lips that meet on p, b and m, the lower lip
-at the teeth on f and v, the direction of rounding, lips apart on sounds without contact. In silence the mouth rests. A clip without phones is left out.
+at the teeth on f and v, the direction of rounding, lips apart on sounds without contact. In silence the mouth rests. A
+clip without phones is left out.
 """
 
 import argparse
