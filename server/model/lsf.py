@@ -2,6 +2,8 @@
 
     audio -> backbone -> SIE-Encoder -> HIFB -> z -> nearest codes -> decoder of the prior -> curves (F, K)
 
+Beside SIE-Encoder and HIFB, a direct path may lead from the features to z (`LSFConfig.direct_path`).
+
 B clips, F frames at `config.fps`, T = frame_stack · F feature frames at 50 Hz, K channels, L size of the latent. `mask`
 (B, F) is true on valid frames.
 """

@@ -1,7 +1,8 @@
 """SIE-Encoder: computes the motion and the emotion stream from speech features and the identity of a face.
 
 LSF-Animation (arXiv 2510.21864): neither emotion nor speaker is labelled. Emotion is encoded from speech, identity
-from the neutral mesh. B clips, F motion frames, T = frame_stack · F feature frames.
+from the neutral mesh. With an emotion bank, the emotion stream is made of a place in the space of the emotion reader
+instead (`LSFConfig.emotion_bank`). B clips, F motion frames, T = frame_stack · F feature frames.
 """
 
 import torch

@@ -69,7 +69,7 @@ DIFFERENCES = {
     "browOuterUp": Difference(0.22, 0.25),  # the seven move it by less than .02: the figure of browDown
     "eyeSquint": Difference(0.22, 0.05),
 }
-JAW = Difference(0.018, 0.7)  # movement to the left as a share of jawOpen
+JAW = Difference(0.024, 0.7)  # movement to the left as a share of jawOpen
 SOURCES = [*(name for name, difference in DIFFERENCES.items() if not difference.source), "jaw"]
 LINE_SHARE = 0.1  # of a gain's square: over one person's lines, r between the gains of a line's two halves is .2 to .3
 HABIT_LOADING, LINE_LOADING = 0.8, 0.5  # of the common factor: r between pairs is then .64 over people, .25 in a line
@@ -118,6 +118,7 @@ def with_sides(
     """
     even = speech.copy()
     even[:, PAIRS] = speech[:, PAIRS].mean(2, keepdims=True)
+    even[:, [JAW_LEFT, JAW_RIGHT]] = 0
     gains = side_gains(even, fps, identity, seed)
     return _apply(gains, even), _apply(gains, (motion + even - speech).clip(0, 1))
 

@@ -236,12 +236,14 @@ def load(path: Path, clips: list[Clip]) -> Rows:
 
 
 def save(rows: Rows, path: Path) -> None:
-    """Write statistics."""
+    """Write statistics; the file is there when it is complete."""
+    unfinished = path.with_name(f"unfinished_{path.name}")
     np.savez(
-        path,
+        unfinished,
         statistics=rows.statistics.astype(np.float16),
         active=rows.active,
         line=rows.line,
         names=np.array(rows.names),
         seconds=rows.seconds,
     )
+    unfinished.replace(path)

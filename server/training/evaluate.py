@@ -5,8 +5,8 @@
 
 Everything runs through the complete path, as in the server: audio, backbone, SIE-Encoder, HIFB, codes, decoder,
 emotion, lip contact, curves, basis of the project's head. Lips are measured on the moving mesh. Scores are those of
-clips that no training step heard; where others train a probe or a reader, its docstring says so. In brackets follows the
-spread: over people the least and the greatest value, over clips the quartiles.
+clips that no training step heard; where others train a probe or a reader, its docstring says so. In brackets follows
+the spread: over people the least and the greatest value, over clips the quartiles.
 
 --ablate prints what carries the curves: the checkpoint with one of its parts switched off, part by part. --channels
 prints, channel by channel, what makes it, how far it moves and how its two sides differ. --work adds the vertex

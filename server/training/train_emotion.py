@@ -355,7 +355,20 @@ def listeners(data: Path) -> dict[str, float]:
 
 
 def read_statistics(data: Path, work: Path, whisper: Path, seed: int) -> tuple[Tensor, list[Rows]]:
-    """Return the detector of speech and the statistics of all corpora and copies; compute what WORK/emotion lacks."""
+    """Return the detector of speech and the statistics of all corpora and copies; compute what WORK/emotion lacks.
+
+    Args:
+        data: Folder that holds the corpora.
+        work: Folder of the computed files.
+        whisper: Folder that convert_whisper wrote.
+        seed: Seed of the augmentation.
+
+    Returns:
+        Weights and bias (C + 1,) of the detector, and the rows of every corpus and copy, but for test clips.
+
+    Raises:
+        ValueError: The copies of a corpus have different lines.
+    """
     clips: dict[str, list[Clip]] = {
         corpus: [
             replace(c, emotion="neutral") if corpus in NEUTRAL_CORPORA else c
