@@ -19,8 +19,8 @@ from .runner import Runner
 from .spread import Figure, Report, Spread
 
 MAKERS = {
-    "lips": "learned from tracked lips, and from voices as teachers hear them (labels/heard_targets.py); at rest in pauses "
-    "by rule (performance/rest.py)",
+    "lips": "learned from tracked lips, and from voices as teachers hear them (labels/heard_targets.py); at rest in "
+    "pauses by rule (performance/rest.py)",
     "poses": "learned from speech with poses of emotions (labels/expression_targets.py)",
     "prominence": "rule, from loudness and pitch (performance/brows.py)",
     "contact": "rule, lips that nearly meet close (performance/lip_contact.py)",
