@@ -74,7 +74,8 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--one-voice",
         action="store_true",
-        help="the files are lines of one speaker: the emotion of each is heard against the average of all",
+        help="the files are lines of one speaker: the emotion of each is heard against the average of all, if there are "
+        "three or more with speech of 2 s or longer",
     )
     p.add_argument(
         "--layers",
@@ -137,6 +138,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
             save(output, result)
             seconds = f"{len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s"
             heard = f", heard against {result.heard_lines} lines" if result.heard_lines > 1 else ""
+            if args.one_voice and not heard:
+                heard = ", heard on its own"
             print(f"{output}  {seconds}{heard}")
         except Exception as error:
             code = _fail(error, path.name)

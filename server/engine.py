@@ -359,10 +359,11 @@ def resample_motion(
 
     curve = PchipInterpolator(np.arange(len(curves)) / model_fps, curves, axis=0)
     times = np.clip(t0 + np.arange(count) / fps, 0, (len(curves) - 1) / model_fps)
+    low, high = curves.min(0), curves.max(0)  # rounding would leave them by 1e-16, to below the 0 of a shape key
     motion = np.empty((count, curves.shape[1]), np.float32)
     for start in range(0, count, RESAMPLING_BLOCK):
         block = slice(start, start + RESAMPLING_BLOCK)
-        motion[block] = curve(times[block])
+        motion[block] = curve(times[block]).clip(low, high)
     return motion
 
 

@@ -72,7 +72,7 @@ def test_generate_keeps_the_faces_of_the_mesh(sounds, mesh, small_checkpoint, gi
         np.testing.assert_array_equal(z["vertices"], m["vertices"])
 
 
-def test_files_of_one_voice_are_heard_together(sounds, small_checkpoint, monkeypatch):
+def test_files_of_one_voice_are_heard_together(sounds, small_checkpoint, monkeypatch, capsys):
     """Each with the others, the nearest first; one that cannot be read is left to the engine."""
     real, heard = cli.Engine.generate, []
 
@@ -84,8 +84,10 @@ def test_files_of_one_voice_are_heard_together(sounds, small_checkpoint, monkeyp
     files = [sounds / name for name in ("one.wav", "silent.wav", "two.wav")]
     assert run(small_checkpoint, "generate", *files, "--out", sounds / "out", "--one-voice") == 2
     assert heard == [["silent.wav", "two.wav"], ["one.wav", "two.wav"], ["silent.wav", "one.wav"]]
+    assert capsys.readouterr().out.count("heard on its own") == 2, "two lines are too few"
     heard.clear()
     assert run(small_checkpoint, "generate", files[0], files[2], "--out", sounds / "out") == 0 and heard == [[], []]
+    assert "heard" not in capsys.readouterr().out
 
 
 def test_a_bad_file_does_not_affect_the_others(sounds, small_checkpoint, capsys):

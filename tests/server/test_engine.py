@@ -240,6 +240,13 @@ def test_resampling_is_exact_on_the_models_frames_and_never_overshoots():
     assert (between >= low[:, None] - 1e-6).all() and (between <= high[:, None] + 1e-6).all()
 
 
+@pytest.mark.parametrize("fps", [25, 60])
+def test_resampled_weights_stay_between_0_and_1(fps):
+    curves = np.random.default_rng(0).uniform(-1, 1, (200, 52)).clip(0, 1).astype(np.float32)
+    resampled = resample_motion(curves, 25, fps, 0, 8 * fps)
+    assert resampled.min() == 0 and resampled.max() <= 1
+
+
 def test_resampling_holds_the_ends_and_a_single_frame():
     curves = np.array([[0.25], [0.75]], np.float32)
     held = resample_motion(curves, 25, 25, -0.08, 6)[:, 0]
