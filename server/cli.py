@@ -74,8 +74,8 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--one-voice",
         action="store_true",
-        help="the files are lines of one speaker: the emotion of each is heard against the average of all, if there are "
-        "three or more with speech of 2 s or longer",
+        help="the files are lines of one speaker: the emotion of each is heard against the average of all, if "
+        "there are three or more with speech of 2 s or longer",
     )
     p.add_argument(
         "--layers",
