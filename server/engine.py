@@ -264,9 +264,9 @@ class Engine:
         self, performance: Performance, fps: float, t0: float, count: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Motion (F, K), expression (F, K) and emotion (F, 8) at the frames of the result."""
-        curves = performance.motion, performance.expression, performance.emotion
-        motion, expression, emotion = (resample_motion(c, self.model.config.fps, fps, t0, count) for c in curves)
-        return motion, expression, emotion
+        curves = performance.motion, performance.motion - performance.expression, performance.emotion
+        motion, speech, emotion = (resample_motion(c, self.model.config.fps, fps, t0, count) for c in curves)
+        return motion, motion - speech, emotion  # this interpolation of a difference is not the difference of both
 
 
 def prepare_face(

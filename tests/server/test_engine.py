@@ -16,6 +16,7 @@ from server.face import cache as face_cache
 from server.face.head import load_head
 from server.face.rig_solver import Rig
 from server.files.meshes import Mesh
+from server.performance.perform import Performance
 
 SPEECH = (0.3 * np.sin(np.arange(32000) / 16000 * 2 * np.pi * 200)).astype(np.float32)
 SPEECH *= np.abs(np.sin(np.arange(32000) / 16000 * 2 * np.pi * 3)).astype(np.float32)
@@ -228,6 +229,22 @@ def test_a_checkpoint_that_is_not_there_or_damaged(tmp_path, small_checkpoint):
 def test_frame_count(duration, fps, t0, count):
     assert frame_count(duration, fps, t0) == count
     assert count == 1 or t0 + (count - 1) / fps <= duration + 1e-6 < t0 + count / fps + 1e-6
+
+
+def test_motion_less_expression_is_the_same_speech_whatever_emotion_adds(engine, monkeypatch):
+    """At other frame rates than the model's, too: it is what the Emotion slider at 0 leaves."""
+    rng = np.random.default_rng(0)
+    speech = rng.uniform(0, 0.5, (50, 52)).astype(np.float32)
+
+    def left(expression):
+        made = Performance(speech + expression, expression, np.zeros((50, 8), np.float32))
+        monkeypatch.setattr(engine_module, "perform", lambda *arguments, **options: made)
+        result = engine.generate(SPEECH, 16000, None, Settings(fps=24))
+        assert not expression.any() or np.abs(result.expression).max() > 0.1
+        return result.motion - result.expression
+
+    shown = left(rng.uniform(0, 0.5, (50, 52)).astype(np.float32))
+    np.testing.assert_allclose(shown, left(np.zeros_like(speech)), atol=1e-6)
 
 
 def test_resampling_is_exact_on_the_models_frames_and_never_overshoots():
