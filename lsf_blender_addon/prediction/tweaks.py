@@ -117,9 +117,10 @@ def _close_lips(result: Floats, motion: Floats, opening: Floats, jaw: int, close
     """
     if opening[close] > -1 or opening[jaw] < 1:  # the lips are not known, or these channels do not move them
         return
-    predicted, aperture = np.maximum(motion @ opening, 0), result @ opening
-    contact = np.exp(-np.square(predicted / lips.CONTACT_APERTURE))  # 1 where the lips touch in the prediction
-    wanted = aperture + contact * (np.clip(aperture, 0, predicted) - aperture)
+    predicted, aperture = motion @ opening, result @ opening  # below 0 where the lips are pressed together
+    low, high = np.minimum(predicted, 0), np.maximum(predicted, 0)
+    contact = np.exp(-np.square(high / lips.CONTACT_APERTURE))  # 1 where the lips touch in the prediction
+    wanted = aperture + contact * (np.clip(aperture, low, high) - aperture)
     if strength > 0:
         gap = np.maximum(wanted, 0)
         wanted -= gap * np.exp(-np.square(gap / (CLOSURE_REACH * strength)))

@@ -98,6 +98,13 @@ def test_lips_that_touched_still_touch(motion, offsets, change):
     assert np.abs(apply(motion, offsets, **change)[60:66] @ opening).max() < 0.3
 
 
+def test_lips_that_are_pressed_together_stay_so(motion, offsets):
+    motion[60:66, 1] += 0.05
+    assert changed_channels(motion, apply(motion, offsets, brows=0.5)) == {"browInnerUp"}
+    pressed = (apply(motion, offsets, lips=1.5) @ np.array(OPENING))[60:66]
+    assert (pressed < 0.1).all() and (pressed > -0.05 * 33 - 0.1).all(), "no further than in the prediction"
+
+
 def test_lips_that_nearly_touch_do_not_count_as_touching(motion, offsets):
     opening = np.array(OPENING)
     motion[100:104, :3] = 0.2, 0.2 + 0.1 * 12 / 33 - 1.2 / 33, 0.1  # 1.2 mm apart
