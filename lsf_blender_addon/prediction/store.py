@@ -23,6 +23,7 @@ VERSION = 2  # of the record
 VERSION_0_1 = 1  # add-on 0.1.0: the drive is a property of its own, DRIVE_0_1, for all takes of the Action
 DRIVE_0_1 = "lsf_drive"
 ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3}  # number of dimensions of each
+MIN_EXPRESSION = 1e-4  # weight of a channel; less is the rounding of a difference, not an emotion
 STEPS = 32768  # quantisation steps on either side of 0: the range of int16
 # Errors of a damaged record.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
@@ -76,7 +77,7 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
         "temperature": float(prediction.temperature),
         "seed": str(prediction.seed),  # it may be larger than an int property
         "heard_lines": int(prediction.heard_lines),
-        "has_expression": bool(np.any(prediction.expression)),
+        "has_expression": bool(np.any(np.abs(prediction.expression) > MIN_EXPRESSION)),
         **arrays,
     }
     if prediction.drive is not None:

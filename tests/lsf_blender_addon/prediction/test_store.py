@@ -95,6 +95,13 @@ def test_a_damaged_drive_damages_its_prediction(action, name, value):
     assert store.load(action) is None
 
 
+@pytest.mark.parametrize(("weight", "shown"), [(0, False), (3e-8, False), (-0.01, True)])
+def test_the_rounding_of_a_difference_is_no_expression(action, weight, shown):
+    given = predicted()
+    store.store(action, Prediction(**vars(given) | {"expression": np.full_like(given.motion, weight)}))
+    assert store.has_expression(action) == shown
+
+
 def test_unknown_expression_and_lips(action):
     given = predicted()
     given = Prediction(**vars(given) | {"expression": np.zeros_like(given.motion), "lips": np.zeros((4, 0, 3))})
