@@ -19,7 +19,7 @@ from .files.meshes import Mesh
 from .numerics import FloatArray, IntArray
 from .performance import layers
 from .performance.emotion.direction import Direction
-from .performance.perform import Performance, perform
+from .performance.perform import Performance, Report, perform, stage
 
 if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from .face.space import FaceSpace
@@ -30,9 +30,6 @@ MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
-
-Report = Callable[[float, str], None]
-"""Called with the fraction done, 0 to 1, and a sentence for people."""
 
 IsCancelled = Callable[[], bool]
 """Returns true when the job shall stop."""
@@ -181,7 +178,7 @@ class Engine:
         count = self._frame_count(speech, fps, t0, shapes)
         clock.lap("audio")
         report(0.02, "Finding the face")
-        mesh, face = self._face(mesh, landmarks, parts, _stage(report, 0.02, 0.3), cancelled)
+        mesh, face = self._face(mesh, landmarks, parts, stage(report, 0.02, 0.3), cancelled)
         clock.lap("face")
         report(0.3, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
         own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
@@ -193,7 +190,7 @@ class Engine:
             temperature=settings.temperature,
             seed=settings.seed,
             direction=(direction or settings.direction()).resampled(self._times(speech), fps, t0),
-            report=_stage(report, 0.3, 0.98),
+            report=stage(report, 0.3, 0.98),
             cancelled=cancelled,
         )
         clock.lap("model")
@@ -384,11 +381,6 @@ def default_head() -> tuple[Mesh, "FaceSpace"]:
         report={},
     )
     return Mesh(head.vertices, head.triangles), face
-
-
-def _stage(report: Report, low: float, high: float) -> Report:
-    """Return a report for one stage, which maps its progress to the range from `low` to `high` of the whole job."""
-    return lambda fraction, text: report(low + (high - low) * fraction, text)
 
 
 class _Clock:

@@ -220,6 +220,7 @@ def emotion_changes(
     *,
     temperature: float = 0.0,
     seed: int = 0,
+    report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> NDArray[np.float32]:
     """Return what emotions change in the curves of a clip: the curves with each, less those of the neutral voice.
@@ -233,6 +234,7 @@ def emotion_changes(
         identity: As of `synthesize`.
         temperature: As of `synthesize`.
         seed: As of `synthesize`; the same take.
+        report: As of `synthesize`.
         cancelled: As of `synthesize`.
 
     Returns:
@@ -249,9 +251,11 @@ def emotion_changes(
     coefficients = identity_coefficients(model, identity)
     places = model.emotion_places(torch.eye(len(EMOTIONS), device=device)[list(emotions)])
     blend, sampling = _Blend(frames), Sampling(temperature, seed)
-    for part in result.windows:
+    for number, part in enumerate(result.windows):
         if cancelled is not None and cancelled():
             raise Cancelled
+        if report is not None:
+            report(number / len(result.windows), "Adding the expression")
         z = model.predict(part.motion[None].float(), places, coefficients, first=part.first)
         output = model.decode(z, None, temperature, sampling.noise(model, part.first, len(part.motion)))
         blend.add(part.first, [output.motion.cpu().numpy()])

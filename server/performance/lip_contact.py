@@ -57,6 +57,7 @@ def add_expression(speech: NDArray[np.float32], expression: NDArray[np.float32])
     rounding = np.clip(speech[:, ROUNDING].sum(1, keepdims=True) / FULL_ROUNDING, 0, 1)
     expression = expression.copy()
     expression[:, SPREADING] *= 1 - SPREADING_SHARE * rounding
+    expression = (speech + expression).clip(0, 1) - speech  # what the limits take away moves no lip
     closure = np.exp(-((opening(speech) / GUARDED_APERTURE) ** 4))  # 1 where the lips must meet
     correction = np.linalg.solve(offsets[[MOUTH_CLOSE, MOUTH_ROLL_LOWER]].T, -(expression @ offsets).T).T
     motion = speech + expression

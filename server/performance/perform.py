@@ -20,11 +20,14 @@ from .variation import Take
 if TYPE_CHECKING:  # it loads torch, which must not delay the server's first answer
     from ..model import LSF
 
+Report = Callable[[float, str], None]
+"""Called with the fraction done, 0 to 1, and a sentence for people."""
 
 MIN_VISIBLE_WEIGHT = 0.01  # of an emotion; what is weaker cannot be seen
 # Seconds, standard deviation of the Gaussian over what an emotion changes. Poses come and go in tenths of a second
 # (expression_targets.py); faster differences between two passes are the rounding to codes, which makes brows flicker.
 EXPRESSION_SMOOTHING = 0.12
+SPEECH_SHARE = 0.7  # of the progress; the rest is the expression
 
 
 @dataclass
@@ -45,7 +48,7 @@ def perform(
     seed: int = 0,
     direction: Direction | None = None,
     own_mean: NDArray[np.float32] | None = None,
-    report: Callable[[float, str], None] | None = None,
+    report: Report = lambda fraction, text: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Performance:
     """Animate a line of speech.
@@ -83,7 +86,7 @@ def perform(
         temperature=temperature,
         seed=seed,
         own_mean=own_mean,
-        report=report,
+        report=stage(report, 0.0, SPEECH_SHARE),
         cancelled=cancelled,
     )
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
@@ -100,7 +103,14 @@ def perform(
         shown = np.broadcast_to(detected if direction is None else direction.applied_to(detected), detected.shape)
         visible = [k for k, name in enumerate(EMOTIONS) if name != "neutral" and shown[:, k].max() > MIN_VISIBLE_WEIGHT]
         changes = emotion_changes(
-            model, output, visible, identity, temperature=temperature, seed=seed, cancelled=cancelled
+            model,
+            output,
+            visible,
+            identity,
+            temperature=temperature,
+            seed=seed,
+            report=stage(report, SPEECH_SHARE, 1.0),
+            cancelled=cancelled,
         )
         changes = gaussian_filter1d(changes, EXPRESSION_SMOOTHING * fps, 1, mode="nearest")
         expression = np.einsum("fe,efk->fk", shown[:, visible], changes).astype(np.float32)
@@ -112,3 +122,8 @@ def perform(
     motion = lip_contact.add_expression(closed, expression)
     closed, motion = with_sides(closed, motion, fps, identity, seed if temperature > 0 else 0)
     return Performance(motion, motion - closed, detected)
+
+
+def stage(report: Report, low: float, high: float) -> Report:
+    """Return a report for one stage, which maps its progress to the range from `low` to `high` of the whole job."""
+    return lambda fraction, text: report(low + (high - low) * fraction, text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine import Engine, IsCancelled, ReadSound, Report, Result, Settings
+from ..engine import Engine, IsCancelled, ReadSound, Result, Settings
 from ..errors import LSFError
 from ..face.rig_solver import Rig
 from ..files import audio
@@ -17,6 +17,7 @@ from ..files.meshes import Mesh
 from ..numerics import FloatArray
 from ..performance.emotion import text as emotion_text
 from ..performance.emotion.direction import Direction
+from ..performance.perform import Report
 from . import wire
 from .emotions import EMOTIONS
 

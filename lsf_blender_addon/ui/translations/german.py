@@ -317,6 +317,7 @@ MESSAGES = {
     "Sound strip to animate the head to. Leave empty to use the active strip of the sequencer": "Sound-Streifen, zu dem der Kopf animiert wird. Leer lassen für den aktiven Streifen des Sequencers",
     "Speech Engine": "Sprach-Engine",
     "Speech analysed": "Sprache analysiert",
+    "Adding the expression": "Ausdruck wird hinzugefügt",
     "Start Frame": "Startbild",
     "Starting": "Beginnt",
     "Step": "Schritt",

@@ -317,6 +317,7 @@ MESSAGES = {
     "Sound strip to animate the head to. Leave empty to use the active strip of the sequencer": "頭を合わせるサウンドストリップ。空欄ならシーケンサーのアクティブなストリップ",
     "Speech Engine": "音声エンジン",
     "Speech analysed": "音声の解析完了",
+    "Adding the expression": "表情を追加中",
     "Start Frame": "開始フレーム",
     "Starting": "開始中",
     "Step": "ステップ",

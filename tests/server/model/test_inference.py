@@ -119,6 +119,9 @@ def test_a_take_with_an_emotion_is_the_same_take(make_open, speech_like):
     model = make_open(emotion_bank=True)
     spoken = synthesize(model, speech_like(2), temperature=0.2, seed=3)
     places = [EMOTIONS.index("neutral")]
+    seen: list[tuple[float, str]] = []
+    emotion_changes(model, spoken, places, report=lambda *told: seen.append(told))
+    assert seen == [(0.0, "Adding the expression")]  # one window
     np.testing.assert_allclose(emotion_changes(model, spoken, places, temperature=0.2, seed=3), 0, atol=1e-5)
     assert np.abs(emotion_changes(model, spoken, places, temperature=0.2, seed=4)).max() > 1e-3
 
