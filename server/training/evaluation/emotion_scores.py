@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ... import arkit
 from ...files.audio import load_16k
 from ...model import synthesize
-from ...model.config import FEATURE_RATE
+from ...model.voice_average import measure
 from ...numerics import FloatArray
 from ...performance.perform import perform
 from ...protocol.emotions import EMOTIONS
@@ -51,10 +51,9 @@ def own_mean(runner: Runner, lines: Sequence[NDArray[np.float32]]) -> NDArray[np
     reader = runner.model.emotion_reader
     assert reader is not None
     with torch.inference_mode():
-        features = [runner.model.encode_audio(torch.from_numpy(audio))[1] for audio in lines]
-        statistics = torch.stack([reader.voice_statistics(f) for f in features])
-        seconds = torch.stack([reader.spoken(f).sum() / FEATURE_RATE for f in features])
-        mean = reader.own_mean(statistics, seconds)
+        heard = [measure(runner.model, audio, lambda: False) for audio in lines]
+        statistics = torch.stack([line.mean_and_deviation for line in heard])
+        mean = reader.own_mean(statistics, torch.tensor([line.spoken for line in heard]))
     return None if mean is None else mean.numpy()
 
 
