@@ -101,23 +101,11 @@ class SpeechResult:
     windows: list[Window]  # for `emotion_changes`
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How codes are chosen.
-
-    Attributes:
-        temperature: 0 is deterministic; above it, codes are sampled.
-        seed: Selects the take, at a temperature above 0.
-    """
-
-    temperature: float = 0.0
-    seed: int = 0
-
-    def noise(self, model: LSF, first: int, frames: int) -> Tensor | None:
-        """Return the noise of a window of `frames` frames from `first` on, None at temperature 0."""
-        if self.temperature <= 0:
-            return None
-        return take_noise(model.config, self.seed, first, frames).to(model.motion_mean.device)
+def _decode(model: LSF, z: Tensor, first: int, temperature: float, seed: int) -> NDArray[np.float32]:
+    """Curves (n, F, K) of latents (n, F, L) of a window that begins with frame `first`; all n are the same take."""
+    noise = take_noise(model.config, seed, first, z.shape[1]).to(z.device) if temperature > 0 else None
+    curves: NDArray[np.float32] = model.decode(z, None, temperature, noise).motion.cpu().numpy()
+    return curves
 
 
 class _Blend:
@@ -184,7 +172,7 @@ def synthesize(
     size = min(round(window * config.fps), model.max_frames)
     plan = plan_windows(frames, size, min(round(overlap * config.fps), size // 2))
     statistics = model.clip_statistics(samples)
-    blend, sampling = _Blend(frames), Sampling(temperature, seed)
+    blend = _Blend(frames)
     windows: list[Window] = []
     neutral = model.emotion_places(samples.new_zeros(1, len(EMOTIONS))) if config.emotion_bank else None
     average = None if own_mean is None else torch.as_tensor(np.asarray(own_mean, np.float32), device=samples.device)
@@ -197,18 +185,15 @@ def synthesize(
         stacked = model.stack_motion(motion[None]).half()
         windows.append(Window(first, stacked[0]))
         z = model.predict(stacked.float(), emotion[None] if neutral is None else neutral, coefficients, first=first)
-        output = model.decode(z, None, temperature, sampling.noise(model, first, end - first))
-        parts = [output.motion[0]]
+        heard = [emotion.new_zeros(end - first, 0)] * 2
         if model.emotion_reader is not None:
             embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
-            parts += [logits.softmax(-1), embedding]
-        else:
-            parts += [emotion.new_zeros(end - first, 0)] * 2
-        blend.add(first, [part.cpu().numpy() for part in parts])
+            heard = [logits.softmax(-1), embedding]
+        blend.add(first, [_decode(model, z, first, temperature, seed)[0], *(part.cpu().numpy() for part in heard)])
     if report is not None:
         report(1.0, "Speech analysed")
-    curves, probabilities, embedding = blend.results
-    return SpeechResult(curves, probabilities, embedding, windows)
+    curves, probabilities, embeddings = blend.results
+    return SpeechResult(curves, probabilities, embeddings, windows)
 
 
 @torch.inference_mode()
@@ -250,15 +235,14 @@ def emotion_changes(
     device = model.motion_mean.device
     coefficients = identity_coefficients(model, identity)
     places = model.emotion_places(torch.eye(len(EMOTIONS), device=device)[list(emotions)])
-    blend, sampling = _Blend(frames), Sampling(temperature, seed)
+    blend = _Blend(frames)
     for number, part in enumerate(result.windows):
         if cancelled is not None and cancelled():
             raise Cancelled
         if report is not None:
             report(number / len(result.windows), "Adding the expression")
         z = model.predict(part.motion[None].float(), places, coefficients, first=part.first)
-        output = model.decode(z, None, temperature, sampling.noise(model, part.first, len(part.motion)))
-        blend.add(part.first, [output.motion.cpu().numpy()])
+        blend.add(part.first, [_decode(model, z, part.first, temperature, seed)])
     changes = blend.results[0]
     changes -= result.curves  # in place: those of seven emotions take 130 MB for an hour
     changes *= model.expression_gain[list(emotions)].cpu().numpy()[:, None, None]

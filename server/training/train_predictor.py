@@ -105,8 +105,8 @@ def forward(
         The output of LSF.forward.
     """
     motion = stacked.reshape(len(stacked), CONFIG.frame_stack * stacked.shape[1], -1)
-    z = model.predict(model.stack_motion(motion), model.emotion_places(emotions), identity, mask)
-    return model.decode(z, mask)
+    output: Output = model(motion, model.emotion_places(emotions), identity, mask)
+    return output
 
 
 def draw_emotions(count: int, rng: np.random.Generator) -> Tensor:
