@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server.arkit import CHANNELS
+from server.arkit import CHANNELS, channel_indices
 from server.face.head import load_head
 from server.performance import lip_contact
 from server.protocol.emotions import EMOTIONS
@@ -73,3 +73,14 @@ def test_round_lips_reduce_a_smile_at_the_corners_but_not_in_the_cheeks():
     assert motion[0, smile] == given[0, smile] > 3 * motion[1, smile] > 0
     assert motion[0, cheek] == motion[1, cheek] == given[0, cheek]
     np.testing.assert_array_equal(expression, given)  # the argument is not changed
+
+
+def test_what_the_limits_take_away_from_an_expression_does_not_press_the_lips_through_each_other():
+    """Smiling lips that the jaw opens and mouthClose closes, and a second smile, of which the limit leaves little."""
+    smile = channel_indices("mouthSmile")
+    speech, expression, close = (np.zeros((1, len(CHANNELS)), np.float32) for _ in range(3))
+    speech[:, smile], expression[:, smile], close[:, lip_contact.MOUTH_CLOSE] = 0.95, 0.9, 1
+    speech += openings(1 - gap(speech)[0])
+    speech -= close * gap(speech)[0] / gap(close)[0]
+    assert abs(gap(speech)[0]) < 0.01 and 0 <= speech.min() and speech.max() <= 1
+    assert abs(gap(lip_contact.add_expression(speech, expression))[0]) < 0.1
