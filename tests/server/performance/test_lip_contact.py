@@ -82,5 +82,5 @@ def test_what_the_limits_take_away_from_an_expression_does_not_press_the_lips_th
     speech[:, smile], expression[:, smile], close[:, lip_contact.MOUTH_CLOSE] = 0.95, 0.9, 1
     speech += openings(1 - gap(speech)[0])
     speech -= close * gap(speech)[0] / gap(close)[0]
-    assert abs(gap(speech)[0]) < 0.01 and 0 <= speech.min() and speech.max() <= 1
+    assert abs(gap(speech)[0]) < 0.01 and speech.min() >= 0 and speech.max() <= 1
     assert abs(gap(lip_contact.add_expression(speech, expression))[0]) < 0.1
