@@ -3,8 +3,9 @@
 A snapshot holds no reference to Blender data, so a thread may use it, and code that takes one runs without Blender.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,9 @@ from ..rigs.mapping import Mapping
 
 AUTOMATIC = -1  # code of a vertex whose part of the face the server finds; see scene/parts.py for the others
 STILL_SHARE = 1e-4  # of the largest offset of all channels: a channel with less does not move a mesh
+
+RATE_EPSILON = 1e-4  # frames per second: Blender stores the base of a rate in single precision
+FRAME_EPSILON = 0.5  # frames: a strip that was moved by a part of a frame, or stored in single precision, is the same
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -115,3 +119,51 @@ class Line:
     start: float  # seconds into the file at which reading begins; never negative
     duration: float  # seconds to read
     t0: float  # seconds of the read audio at which first_frame lies; negative where the strip begins with silence
+    id: str = ""  # the strip's own id, see scene/strip_identity.py; empty if it has none
+    content: float = 0.0  # frames of the whole sound, which no handle changes
+
+    @property
+    def source(self) -> "Source":
+        """What is remembered of the strip, to find it again."""
+        return Source(
+            self.id,
+            self.strip,
+            self.scene,
+            file_name(self.path),
+            self.fps,
+            self.first_frame,
+            self.frames,
+            self.start + self.t0,
+            self.content,
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the strip of a line was when the line was generated. No strip is needed to compare two of them."""
+
+    id: str  # the strip's own id, see scene/strip_identity.py
+    strip: str  # names of the strip and its scene
+    scene: str
+    sound: str  # name of the sound's file, without its folder
+    fps: float  # of the scene
+    first_frame: int  # of the scene, at which the strip was heard first
+    frames: int  # how many scene frames the strip was heard
+    start: float  # seconds into the file at first_frame; negative where the strip began with silence
+    content: float  # frames of the whole sound, which no handle changes
+    near: tuple[str, ...] = field(default=(), compare=False)  # names of the scenes that the line's head is in
+
+    def plays_same(self, other: "Source") -> bool:
+        """Whether two strips play the same part of the same sound at the same frame rate, wherever they are."""
+        return (
+            self.sound == other.sound
+            and self.frames == other.frames
+            and abs(self.fps - other.fps) < RATE_EPSILON
+            and abs(self.start - other.start) * self.fps < FRAME_EPSILON
+            and abs(self.content - other.content) < FRAME_EPSILON
+        )
+
+
+def file_name(path: str) -> str:
+    """The last part of a path of any system: Blender's own (//…) too."""
+    return re.split(r"[\\/]", path)[-1]

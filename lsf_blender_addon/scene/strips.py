@@ -2,7 +2,6 @@
 
 from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
 
-import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +10,11 @@ import bpy
 
 from .. import compat
 from ..errors import UserError
+from . import strip_identity
 from .access import find_item
-from .snapshots import Line
-
-
-def scene_fps(scene: bpy.types.Scene) -> float:
-    """Frames per second of a scene."""
-    return scene.render.fps / scene.render.fps_base
+from .heard_part import heard_part, placed_strips
+from .heard_part import scene_fps as scene_fps  # what reads strips mostly needs the rate, too
+from .snapshots import RATE_EPSILON, Line, file_name
 
 
 def current_range(scene: bpy.types.Scene) -> tuple[int, int]:
@@ -29,14 +26,17 @@ def current_range(scene: bpy.types.Scene) -> tuple[int, int]:
 
 def sound_strips(scene: bpy.types.Scene) -> list[bpy.types.SoundStrip]:
     """All sound strips, muted or not, including those in meta strips, in the order in which they start."""
-    if scene.sequence_editor is None:
-        return []
-    strips = [strip for strip in compat.all_strips(scene.sequence_editor) if compat.is_sound(strip)]
+    strips = [placed.strip for placed in placed_strips(scene)]
     return sorted(strips, key=lambda strip: (compat.strip_times(strip).left, strip.channel, strip.name))
 
 
-def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
-    """The sound strip of this name; for an empty name the active one, or the only one.
+def find_strip(scene: bpy.types.Scene, name: str, known: str = "") -> bpy.types.SoundStrip:
+    """The sound strip that was chosen; without a choice the active one, or the only one.
+
+    Args:
+        scene: The scene of the strip.
+        name: The name by which it was chosen; empty for no choice.
+        known: Its id, by which it is found even if it was renamed since; see scene/strip_identity.py.
 
     Raises:
         UserError: There is no such strip, or nothing tells which of several is meant.
@@ -45,9 +45,9 @@ def find_strip(scene: bpy.types.Scene, name: str) -> bpy.types.SoundStrip:
     if not strips:
         raise UserError(f'Add a sound strip with the line of speech to the sequencer of scene "{scene.name}"')
     if name:
-        for strip in strips:
-            if strip.name == name:
-                return strip
+        chosen = strip_identity.find_named(scene, name, known)
+        if chosen is not None:
+            return chosen
         raise UserError(f'There is no sound strip "{name}" any more: pick another one')
     active = scene.sequence_editor.active_strip
     if active is not None and compat.is_sound(active):
@@ -69,68 +69,51 @@ def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, packed: dict[
     Raises:
         UserError: The strip plays nothing, its file is missing, or it is retimed.
     """
-    times = compat.strip_times(strip)
-    _check_not_retimed(strip, times)
-    left, right = _audible_range(scene, strip, times)
-    fps = scene_fps(scene)
-    first, end = math.ceil(left - 1e-4), math.ceil(right - 1e-4)
-    # Seconds of the file that are heard at `first` and `end`; tests/…/test_strips.py proves it by Blender's mixdown.
-    begin = (first - times.content_start + times.skipped) / fps - compat.sound_offset(strip)
-    finish = (end - times.content_start + times.skipped) / fps - compat.sound_offset(strip)
-    if end <= first or finish <= 0:
-        raise UserError(f'The strip "{strip.name}" plays no sound between its handles: drag them over the speech')
-    start = max(0.0, begin)
+    placed = next(placed for placed in placed_strips(scene) if placed.strip == strip)
+    part = heard_part(scene, placed)
     path, contents = _sound_file(strip, {} if packed is None else packed)
-    return Line(strip.name, scene.name, path, contents, fps, first, end - first, start, finish - start, begin - start)
+    return Line(
+        strip.name,
+        scene.name,
+        path,
+        contents,
+        scene_fps(scene),
+        part.first_frame,
+        part.frames,
+        part.start,
+        part.duration,
+        part.t0,
+        strip_identity.strip_id(strip),
+        part.content,
+    )
 
 
 def relocated(line: Line) -> Line:
-    """Return the line at its strip's present frame; the line as it was, if the strip was changed in another way.
+    """Return the line at its strip's present frame and with its present names.
+
+    The line is returned as it was if the strip was changed in another way, or deleted. If an undo took away the id that
+    the strip got when the line was read, the strip gets it back.
 
     Raises:
         UserError: The scene is gone, or its frame rate has changed.
     """
-    scene = find_item(bpy.data.scenes, line.scene)
-    if scene is None or abs(scene_fps(scene) - line.fps) > 1e-6:
+    found = strip_identity.find(line.source)
+    scene = found[0] if found else find_item(bpy.data.scenes, line.scene)
+    if scene is None or abs(scene_fps(scene) - line.fps) > RATE_EPSILON:
         raise UserError("The scene or its frame rate was changed while the animation was made: press Generate again")
     try:
-        now = read_line(scene, find_strip(scene, line.strip))
+        strip = found[1] if found else find_strip(scene, line.strip)
+        now = read_line(scene, strip)
     except UserError:
         return line
-    return now if now == replace(line, first_frame=now.first_frame) else line
-
-
-def _audible_range(
-    scene: bpy.types.Scene, strip: bpy.types.SoundStrip, times: compat.StripTimes
-) -> tuple[float, float]:
-    """Handles of the strip in frames, narrowed by those of the meta strips around it."""
-    left, right = times.left, times.right
-    editor = scene.sequence_editor
-    for meta in (_parents(editor, strip.name) if editor else None) or ():
-        outer = compat.strip_times(meta)
-        left, right = max(left, outer.left), min(right, outer.right)
-    return left, right
-
-
-def _parents(parent: bpy.types.SequenceEditor | bpy.types.MetaStrip, name: str) -> list[bpy.types.MetaStrip] | None:
-    """The meta strips around the strip of this name, outermost first; None if it is not inside `parent`."""
-    for strip in compat.strips_of(parent):
-        if strip.name == name:
-            return []
-        if compat.is_meta(strip) and (inner := _parents(strip, name)) is not None:
-            return [strip, *inner]
-    return None
-
-
-def _check_not_retimed(strip: bpy.types.SoundStrip, times: compat.StripTimes) -> None:
-    """Raise UserError if the strip does not play at its own speed."""
-    # The API does not tell how retiming keys map to the content, but a strip at its own speed has this length.
-    length = times.content_length - times.left_trim - times.right_trim
-    if compat.retiming_key_count(strip) or abs((times.right - times.left) - length) > 1.5:
-        raise UserError(
-            f'The speed of strip "{strip.name}" was changed: render it to a sound file '
-            "(Render > Render Audio) and use that, or reset its retiming"
-        )
+    if now.id not in ("", line.id):
+        return line  # another strip that has got the name
+    now = replace(now, id=line.id)
+    if replace(now, first_frame=line.first_frame, strip=line.strip, scene=line.scene) != line:
+        return line
+    if line.id:
+        strip_identity.restore_id(strip, line.id)
+    return now
 
 
 def _sound_file(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> tuple[str, bytes | None]:
@@ -145,7 +128,7 @@ def _sound_file(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> tuple[
     if sound.packed_file is not None:
         if sound.session_uid not in packed:
             packed[sound.session_uid] = bytes(sound.packed_file.data)
-        return Path(bpy.path.abspath(sound.filepath)).name or sound.name, packed[sound.session_uid]
+        return file_name(sound.filepath) or sound.name, packed[sound.session_uid]
     path = os.path.normpath(bpy.path.abspath(sound.filepath, library=sound.library))
     if not Path(path).is_file():
         raise UserError(f'The sound file "{path}" is missing: use File > External Data > Find Missing Files')

@@ -87,7 +87,8 @@ def test_every_edit_keeps_frame_and_sound_together(blank, add_strip, clicks, edi
 
 
 def test_frames_before_the_sound_are_counted_from_the_handle(blank, add_strip, clicks):
-    line = strips.read_line(bpy.context.scene, edited(add_strip(clicks), "begins with silence"))
+    strip = edited(add_strip(clicks), "begins with silence")
+    line = strips.read_line(bpy.context.scene, strip)
     assert line.first_frame == 17 and line.start == 0 and line.t0 == pytest.approx(-8 / 24)
 
 
