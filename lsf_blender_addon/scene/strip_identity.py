@@ -111,6 +111,12 @@ def states(sources: Sequence[Source]) -> list[Status]:
     return [_status(source, candidates.get(source.id, [])) for source in sources]
 
 
+def find_ids(wanted: Iterable[str]) -> list[tuple[bpy.types.Scene, bpy.types.SoundStrip]]:
+    """The scenes and strips with these ids; of several with one id the first, of none nothing."""
+    candidates = _candidates({known for known in wanted if known})
+    return [(one.scene, one.strip) for one in map(_first, candidates.values())]
+
+
 def find_named(scene: bpy.types.Scene, name: str, known: str = "") -> bpy.types.SoundStrip | None:
     """The strip of a scene that was chosen by its name, and was perhaps renamed since.
 
@@ -127,6 +133,12 @@ def find_named(scene: bpy.types.Scene, name: str, known: str = "") -> bpy.types.
     same_id = [strip for strip in strips if strip_id(strip) == known] if known else []
     named = [strip for strip in same_id or strips if strip.name == name]
     return next(iter(named or same_id), None)
+
+
+def present_name(scene: bpy.types.Scene, name: str, known: str) -> str:
+    """The present name of a strip that was chosen by its name, see `find_named`; the old name if the strip is gone."""
+    strip = find_named(scene, name, known) if name else None
+    return name if strip is None else strip.name
 
 
 def chosen_id(scene: bpy.types.Scene, name: str) -> str:

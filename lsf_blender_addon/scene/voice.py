@@ -2,30 +2,46 @@
 
 from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import bpy
 
 from .. import compat
 from ..client.wire import MAX_OTHER_LINES
 from ..errors import UserError
-from . import strips
-from .access import find_item
-from .snapshots import Line
+from . import strip_identity, strips
+from .snapshots import Line, Source
 
 MAX_TRIED = 2 * MAX_OTHER_LINES  # strips that are read, so that many without their file do not hold Blender up
 MAX_PACKED = 64 << 20  # bytes of all packed sounds together that are copied; Blender waits meanwhile
 
+Spoken = tuple[bpy.types.Scene, "bpy.types.SoundStrip"]  # a strip, with its scene
 
-def other_lines(line: Line, spoken: Iterable[tuple[str, str]], packed: dict[int, bytes]) -> list[Line]:
+
+def spoken_strips(head: str, generated: Sequence[Source], cast: Mapping[str, str]) -> list[Spoken]:
+    """Find the strips that a head speaks: those of its lines, and those that it is about to get.
+
+    Args:
+        head: Name of the head.
+        generated: The strips of the lines that were generated for it.
+        cast: Ids of the strips that are generated together, and the names of the heads that speak them. A strip that
+            it gives to another head is that head's, even if it was generated for this one before.
+    """
+    statuses = strip_identity.states([source for source in generated if cast.get(source.id, head) == head])
+    known = [(status.scene, status.strip) for status in statuses if status.scene and status.strip]
+    ids = {strip_identity.strip_id(strip) for _scene, strip in known}
+    return known + strip_identity.find_ids(uid for uid, name in cast.items() if name == head and uid not in ids)
+
+
+def other_lines(line: Line, spoken: Iterable[Spoken], packed: dict[int, bytes]) -> list[Line]:
     """Read the strips that a head speaks besides one line.
 
-    Strips that cannot be read, or are gone, renamed or muted, are left out; the console says why. So are strips that
-    play what the line, or another strip, plays already: a sound counts once.
+    Strips that cannot be read, or are muted, are left out; the console says why. So are strips that play what the
+    line, or another strip, plays already: a sound counts once.
 
     Args:
         line: The line that is heard.
-        spoken: Names of strip and scene of the lines of the same head; `line` may be among them.
+        spoken: The strips of the same head; that of `line` may be among them.
         packed: Contents of packed sounds, see `strips.read_line`.
 
     Returns:
@@ -50,22 +66,14 @@ def other_lines(line: Line, spoken: Iterable[tuple[str, str]], packed: dict[int,
     return found
 
 
-def _nearest(line: Line, spoken: Iterable[tuple[str, str]]) -> list[tuple[bpy.types.Scene, bpy.types.SoundStrip]]:
-    """The other strips that can be found and are not muted, in the order of `other_lines`, each with its scene."""
-    ranked: list[tuple[tuple[bool, float, str], bpy.types.Scene, bpy.types.SoundStrip]] = []
-    by_scene: dict[str, set[str]] = {}
-    for strip_name, scene_name in spoken:
-        if (strip_name, scene_name) != (line.strip, line.scene):
-            by_scene.setdefault(scene_name, set()).add(strip_name)
-    for scene_name, names in by_scene.items():
-        scene = find_item(bpy.data.scenes, scene_name)
-        if scene is None:
-            continue
-        for strip in strips.sound_strips(scene):
-            if strip.name in names and not strip.mute:
-                distance = abs(compat.strip_times(strip).left - line.first_frame)
-                ranked.append(((scene_name != line.scene, distance, strip.name), scene, strip))
-    return [(scene, strip) for _rank, scene, strip in sorted(ranked, key=lambda entry: entry[0])]
+def _nearest(line: Line, spoken: Iterable[Spoken]) -> list[Spoken]:
+    """The other strips that are not muted, in the order of `other_lines`."""
+    ranked: list[tuple[tuple[bool, float, str], Spoken]] = []
+    for scene, strip in spoken:
+        if (strip.name, scene.name) != (line.strip, line.scene) and not strip.mute:
+            distance = abs(compat.strip_times(strip).left - line.first_frame)
+            ranked.append(((scene.name != line.scene, distance, strip.name), (scene, strip)))
+    return [strip for _rank, strip in sorted(ranked, key=lambda entry: entry[0])]
 
 
 def _bytes_to_copy(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> int:

@@ -33,6 +33,8 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         name="Save", description="Save the file at the end", default=False, options={"SKIP_SAVE"}
     )
 
+    _without_head: list[str]  # strips of the table that nobody speaks
+
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
@@ -43,12 +45,16 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         table = settings_of(active_scene(context)).batch.lines
         if not table and not fill(context):
             raise UserError("No sound strip is selected in the sequencer: select some or list all")
-        names = active_scene(context).name, compat.sequencer_scene(context).name
-        cast = [(line.strip, line.head.name if line.head else "") for line in table if line.use]
-        items = [_item(*names, strip, head, cast) for strip, head in cast]
-        if not items:
+        sequencer = compat.sequencer_scene(context)
+        names = active_scene(context).name, sequencer.name
+        self._without_head = [line.shown_strip(sequencer) for line in table if line.use and not line.head]
+        ticked = [line for line in table if line.ticked]
+        if not ticked and self._without_head:
+            raise UserError("No line has a head: choose the heads in the list")
+        if not ticked:
             raise UserError("No line is ticked in the list: tick the lines to generate")
-        return items
+        cast = {line.strip_id: line.head.name for line in ticked}
+        return [_item(*names, line.shown_strip(sequencer), line.strip_id, line.head.name, cast) for line in ticked]
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
         text = iface("{count} of {total} lines written, {seconds} s").format(
@@ -57,6 +63,10 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         cancelled = sum(item.state is State.CANCELLED for item in batch.items)
         if cancelled:
             text += iface("; {count} cancelled").format(count=cancelled)
+        if self._without_head:
+            text += iface("; {count} without a head").format(count=len(self._without_head))
+            if bpy.app.background:
+                print(f"LSF: nobody speaks {line_plan.listed(self._without_head)}")
         if texts and self.save:
             bpy.ops.wm.save_mainfile()
         session.failures = [(item.name, item.error) for item in batch.failed]
@@ -87,20 +97,19 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def _item(settings_scene: str, strips_scene: str, strip: str, name: str, cast: list[tuple[str, str]]) -> Item:
+def _item(settings_scene: str, strips_scene: str, strip: str, known: str, name: str, cast: dict[str, str]) -> Item:
     """Return the item of one line. It holds names, because undo may replace all data-blocks before its turn comes.
 
     Args:
         settings_scene: Name of the scene with the settings.
         strips_scene: Name of the scene with the strips.
         strip: Name of the strip.
-        name: Name of the head, empty if none is chosen.
-        cast: The strips of all items, and the names of their heads.
+        known: The id by which the strip is found if it is renamed meanwhile.
+        name: Name of the head.
+        cast: The ids of the strips of all items, and the names of their heads.
     """
 
     def begin() -> Generation:
-        if not name:
-            raise UserError("No head is chosen: choose one in the list")
         scene, sequencer = find_item(bpy.data.scenes, settings_scene), find_item(bpy.data.scenes, strips_scene)
         if scene is None or sequencer is None:
             raise UserError("The scene was deleted or renamed: list the lines again")
@@ -108,7 +117,7 @@ def _item(settings_scene: str, strips_scene: str, strip: str, name: str, cast: l
         if speaker is None:
             raise UserError(f'"{name}" was deleted or renamed: choose another head in the list')
         meshes.check(speaker)
-        chosen = strips.find_strip(sequencer, strip)
+        chosen = strips.find_strip(sequencer, strip, known)
         return lines.start_generation(
             settings_of(scene), speaker, character.listed_parts(speaker), sequencer, chosen, cast
         )

@@ -5,7 +5,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...jobs import head_matching, session
-from ...scene import strips
+from ...scene import strip_identity, strips
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ...scene.selection import head_of
@@ -56,7 +56,8 @@ def fill(context: bpy.types.Context) -> int:
         listed = [strip for strip in listed if strip.select]
     if not listed:
         return 0
-    chosen = {line.strip: (line.use, line.head) for line in batch.lines}
+    rows = [(strip_identity.find_named(scene, line.strip, line.strip_id), line.use, line.head) for line in batch.lines]
+    chosen = {strip.name: (use, head) for strip, use, head in rows if strip is not None}
     heads = {obj.name: obj for obj in active_scene(context).objects if obj.type == "MESH"}
     batch.lines.clear()
     for strip in listed:

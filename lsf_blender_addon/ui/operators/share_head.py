@@ -3,7 +3,7 @@
 import bpy
 
 from ... import compat
-from ...scene import strips
+from ...scene import strip_identity
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
@@ -27,11 +27,13 @@ class LSF_OT_share_head(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         batch = settings_of(active_scene(context)).batch
         active = batch.lines[batch.active]
-        channels = {strip.name: strip.channel for strip in strips.sound_strips(compat.sequencer_scene(context))}
-        if active.strip not in channels:
+        scene = compat.sequencer_scene(context)
+        found = [strip_identity.find_named(scene, line.strip, line.strip_id) for line in batch.lines]
+        chosen = found[batch.active]
+        if chosen is None:
             self.report({"ERROR"}, f'The sound strip "{active.strip}" no longer exists: list the lines again.')
             return {"CANCELLED"}
-        for line in batch.lines:
-            if channels.get(line.strip) == channels[active.strip]:
+        for line, strip in zip(batch.lines, found, strict=True):
+            if strip is not None and strip.channel == chosen.channel:
                 line.head = active.head
         return {"FINISHED"}

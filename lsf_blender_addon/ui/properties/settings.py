@@ -3,7 +3,7 @@
 import bpy
 
 from ... import compat
-from ...scene import strips
+from ...scene import strip_identity, strips
 from ..translations import OWN_CONTEXT
 from . import batch, emotion, layers, takes
 
@@ -21,6 +21,22 @@ def _strip_names(_settings: "LSF_PG_settings", context: bpy.types.Context, typed
     return [name for name in names if typed.lower() in name.lower()]
 
 
+def _remember_strip(settings: "LSF_PG_settings", context: bpy.types.Context) -> None:
+    """Remember which strip was chosen, so that it is found when it is renamed."""
+    settings.strip_id = strip_identity.chosen_id(compat.sequencer_scene(context), settings.strip)
+
+
+def _present_name(settings: "LSF_PG_settings") -> str:
+    """Return the name that the chosen strip has now."""
+    scene = compat.sequencer_scene(bpy.context)
+    return strip_identity.present_name(scene, settings.strip, settings.strip_id)
+
+
+def _choose_strip(settings: "LSF_PG_settings", name: str) -> None:
+    """Choose the strip of this name."""
+    settings.strip = name
+
+
 class LSF_PG_settings(bpy.types.PropertyGroup):
     head: bpy.props.PointerProperty(
         name="Head",
@@ -29,11 +45,17 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         poll=_is_mesh,
         translation_context=OWN_CONTEXT,  # Blender translates "Head" as the end of a bone
     )
-    strip: bpy.props.StringProperty(
+    strip: bpy.props.StringProperty(  # the name under which it was chosen
+        name="Strip", options={"HIDDEN"}, update=_remember_strip
+    )
+    strip_id: bpy.props.StringProperty(name="Strip Identity", options={"HIDDEN"})  # of scene/strip_identity.py
+    shown_strip: bpy.props.StringProperty(
         name="Strip",
         description="Sound strip to animate the head to. Leave empty to use the active strip of the sequencer",
         search=_strip_names,
         search_options=set(),
+        get=_present_name,
+        set=_choose_strip,
     )
     take: bpy.props.IntProperty(
         name="Take",

@@ -6,8 +6,9 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon import compat
 from lsf_blender_addon.client.wire import MAX_OTHER_LINES
-from lsf_blender_addon.scene import strips, voice
+from lsf_blender_addon.scene import strip_identity, strips, voice
 
 pytestmark = pytest.mark.skipif(not bpy.app.build_options.audaspace, reason="the bpy 4.2 wheel can make no strips")
 
@@ -36,7 +37,7 @@ def others(scene, name, spoken=None, packed=None) -> list[str]:
     """Names of the lines with which a line is compared."""
     packed = {} if packed is None else packed
     line = strips.read_line(scene, strips.find_strip(scene, name), packed)
-    spoken = [(strip, scene.name) for strip in (spoken or "ABCDE")]
+    spoken = [(scene, strips.find_strip(scene, strip)) for strip in (spoken or "ABCDE")]
     return [other.strip for other in voice.other_lines(line, spoken, packed)]
 
 
@@ -48,11 +49,10 @@ def test_only_what_the_head_speaks(scene):
     assert others(scene, "B", ["E", "B", "A"]) == ["A", "E"] and others(scene, "B", ["B"]) == []
 
 
-def test_what_was_renamed_muted_or_lost_is_left_out(scene, tmp_path, capsys):
-    strips.find_strip(scene, "A").name = "Other"
+def test_what_was_muted_or_lost_is_left_out(scene, tmp_path, capsys):
     strips.find_strip(scene, "C").mute = True
     (tmp_path / "D.wav").unlink()
-    assert others(scene, "B") == ["E"]
+    assert others(scene, "B") == ["A", "E"]
     out = capsys.readouterr().out
     assert '"B" is heard without "D"' in out and "missing" in out
 
@@ -79,12 +79,29 @@ def test_lines_of_other_scenes_come_last(scene, add_strip, sound):
     there = bpy.data.scenes.new("There")
     there.render.fps = 24
     editor = there.sequence_editor_create()
-    (editor.strips if hasattr(editor, "strips") else editor.sequences).new_sound("F", str(sound("F")), 1, 401)
-    spoken = [("F", "There"), ("A", scene.name), ("gone", "There"), ("A", "No scene")]
+    other = (editor.strips if hasattr(editor, "strips") else editor.sequences).new_sound("F", str(sound("F")), 1, 401)
+    spoken = [(there, other), (scene, strips.find_strip(scene, "A"))]
     assert [(other.strip, other.scene) for other in voice.other_lines(line, spoken, {})] == [
         ("A", scene.name),
         ("F", "There"),
     ]
+
+
+def spoken_by(head, generated, cast=None) -> list[str]:
+    return [strip.name for _scene, strip in voice.spoken_strips(head, generated, cast or {})]
+
+
+def test_the_strips_that_a_head_speaks(scene):
+    ids = {name: strip_identity.ensure_id(scene, strips.find_strip(scene, name)) for name in "ABCDE"}
+    generated = [strips.read_line(scene, strips.find_strip(scene, name)).source for name in "AB"]
+    strips.find_strip(scene, "A").name = "renamed"
+    assert spoken_by("Anna", generated) == ["renamed", "B"]
+    cast = {ids["B"]: "Anna", ids["D"]: "Anna", ids["E"]: "Ben"}
+    assert spoken_by("Anna", generated, cast) == ["renamed", "B", "D"], "each once"
+    assert spoken_by("Anna", generated, cast | {ids["A"]: "Ben"}) == ["B", "D"], "it is Ben's from now on"
+    assert spoken_by("Ben", [], cast) == ["E"] and spoken_by("Carl", [], cast) == []
+    compat.remove_strip(scene.sequence_editor, strips.find_strip(scene, "B"))
+    assert spoken_by("Anna", generated, cast) == ["renamed", "D"]
 
 
 def test_packed_sounds_are_copied_once(scene, add_strip, tmp_path, monkeypatch):
@@ -104,7 +121,7 @@ def test_there_are_not_too_many_and_blender_does_not_wait(scene, add_strip, soun
     count = MAX_OTHER_LINES + 3
     for i in range(count):
         add_strip(sound(f"x{i}"), f"x{i}", 600 + 100 * i)
-    spoken = [(f"x{i}", scene.name) for i in reversed(range(count))]
+    spoken = [(scene, strips.find_strip(scene, f"x{i}")) for i in reversed(range(count))]
     line = strips.read_line(scene, strips.find_strip(scene, "E"))
     started = time.process_time()
     found = voice.other_lines(line, spoken, {})
