@@ -103,3 +103,5 @@ def draw_menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
     """Draw the entries in File > Export."""
     for format, text in (("CSV", "Face Curves, Live Link Face (.csv)"), ("JSON", "Face Curves (.json)")):
         self.layout.operator(LSF_OT_export_curves.bl_idname, text=text).format = format
+    for format, text in (("GLB", "Head with Speech, glTF (.glb)"), ("FBX", "Head with Speech, FBX (.fbx)")):
+        self.layout.operator("lsf.export_character", text=text).format = format
