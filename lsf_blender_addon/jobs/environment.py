@@ -5,10 +5,17 @@ from pathlib import Path
 
 import bpy
 
-from ..client.installation import Installation, add_text_encoder, is_complete, python_of
+from ..client.installation import (
+    Installation,
+    TorchBuild,
+    add_text_encoder,
+    is_complete,
+    python_of,
+    torch_builds,
+)
 from ..scene import extension
 
-NO_PYTHON = "Install the speech engine in the add-on's preferences first"
+NO_PYTHON = "Install the speech engine first"
 
 installation: Installation | None = None  # the one that runs, or the last one
 
@@ -51,6 +58,17 @@ def server_arguments() -> list[str]:
     return ["--device", preferences.device if preferences else "auto"]
 
 
+def torch_build() -> TorchBuild:
+    """The build of PyTorch that the preferences choose."""
+    return torch_builds()[_build_name()]
+
+
+def _build_name() -> str:
+    """Name of the build that the preferences choose; the default one if this system does not have that."""
+    preferences, builds = extension.preferences(), torch_builds()
+    return preferences.build if preferences and preferences.build in builds else next(iter(builds))
+
+
 def install(wheels: str) -> Installation:
     """Start to install the environment, in a thread.
 
@@ -58,7 +76,9 @@ def install(wheels: str) -> Installation:
         wheels: A folder with wheels to install from, offline; empty to download them.
     """
     global installation
-    installation = Installation(environment_folder(), install_log(), wheels=bpy.path.abspath(wheels) or None)
+    installation = Installation(
+        environment_folder(), install_log(), wheels=bpy.path.abspath(wheels) or None, build=_build_name()
+    )
     return installation
 
 

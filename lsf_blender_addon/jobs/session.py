@@ -3,6 +3,7 @@
 Kept outside Blender's data, so that undo and file loading do not touch it.
 """
 
+import contextlib
 from pathlib import Path
 
 import bpy
@@ -13,10 +14,14 @@ from ..errors import UserError
 from . import environment
 from .batch import Batch
 
+PRELOAD_SECONDS = 0.5  # from the first drawing of a panel to the start of the server
+TICK = 0.25  # seconds between two redraws while it loads
+
 _client: Client | None = None
 batch: Batch | None = None
 message = ""  # of the last run, for the panel
 failed = False  # whether that message is an error
+noted = False  # whether it is neither an error nor a result that is in the file
 _status: str | None = None  # what the status bar shows
 failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, sentence)
 
@@ -51,10 +56,48 @@ def device_in_use() -> tuple[str, str]:
     return _client.device, _client.device_note
 
 
-def say(text: str, is_error: bool = False) -> None:
-    """Set the result line of the panel."""
-    global message, failed
-    message, failed = text, is_error
+def loading() -> tuple[float, str]:
+    """Return how far a server that is being started is, 0 to 1, and what it does; an empty text if none is."""
+    if _client is None or _client.server not in {"starting", "loading"}:
+        return 0.0, ""
+    return _client.loaded, _client.notice
+
+
+def preload_soon() -> None:
+    """Start the server in a moment, unless one was started before. Panels call it when they are drawn.
+
+    Loading the model takes seconds, in which the artist can look for the button. Nothing is started while a panel is
+    drawn: Blender forbids much there. A server that has failed is started again by the next job, not from here.
+    """
+    if not bpy.app.background and _client is None and not bpy.app.timers.is_registered(_preload):
+        bpy.app.timers.register(_preload, first_interval=PRELOAD_SECONDS)
+
+
+def _preload() -> None:
+    """Start the server if it is installed; a function for bpy.app.timers."""
+    if _client is not None or environment.installing():
+        return
+    with contextlib.suppress(UserError):  # the speech engine is not installed any more
+        client().start()
+        bpy.app.timers.register(_show_loading, first_interval=TICK)
+
+
+def _show_loading() -> float | None:
+    """Redraw the panels until the server is loaded; a function for bpy.app.timers."""
+    redraw()
+    return TICK if _client is not None and _client.server in {"stopped", "starting", "loading"} else None
+
+
+def say(text: str, is_error: bool = False, is_note: bool = False) -> None:
+    """Set the result line of the panel.
+
+    Args:
+        text: A sentence for the artist; "" clears the line.
+        is_error: Whether it is an error.
+        is_note: Whether it tells neither an error nor a result that is in the file, such as "Cancelled".
+    """
+    global message, failed, noted
+    message, failed, noted = text, is_error, is_note
     redraw()
 
 
@@ -95,6 +138,9 @@ def drop(reason: str) -> None:
 def stop() -> None:
     """End the server and forget everything."""
     global _client
+    for timer in (_preload, _show_loading):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
     drop("The generation was dropped, as the server was stopped")
     if _client is not None:
         _client.stop()

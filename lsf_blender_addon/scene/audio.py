@@ -34,7 +34,7 @@ def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float
         UserError: Blender cannot read the file either, or it ends before the line starts.
     """
     path = line.path if line.packed is None else _unpack(line.path, line.packed, folder, "packed")
-    aud = _audaspace()
+    aud = audaspace()
     if aud is None or _is_for_server(path):
         return {"audio_file": path, "start": line.start, "duration": line.duration}, {}
     (samples,), rate = decode(aud, path, [(line.start, line.duration)])
@@ -58,7 +58,7 @@ def request_others(lines: list[Line], folder: str) -> tuple[Header, Arrays]:
     entries: dict[int, Header] = {}
     arrays: Arrays = {}
     decoded: dict[str, list[int]] = {}  # lines of each file that Audaspace is to decode
-    aud, seconds = _audaspace(), 0.0
+    aud, seconds = audaspace(), 0.0
     for i, (line, path) in enumerate(zip(lines, _paths(lines, folder), strict=True)):
         if aud is None or _is_for_server(path):
             entries[i] = {"audio_file": path, "start": line.start, "duration": line.duration}
@@ -133,7 +133,7 @@ def _shift(tail: NDArray[np.float32], piece: NDArray[np.float32]) -> int:
     return int(np.argmax(match[half - most : half + most + 1])) - most
 
 
-def _audaspace() -> ModuleType | None:
+def audaspace() -> ModuleType | None:
     """Blender's sound library; None in the bpy module of 4.2, which is built without it."""
     try:
         import aud

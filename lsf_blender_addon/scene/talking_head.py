@@ -2,10 +2,16 @@
 
 import bpy
 import numpy as np
+from mathutils import Vector
+from numpy.typing import NDArray
 
 from ..client.wire import SERVER_PARENT
 from .access import active_scene, find_item
 
+NAME = "LSF Head"
+SOLID = ("MESH", "CURVE", "SURFACE", "META", "FONT")  # types of objects that can hide the head
+LARGEST_OBSTACLE = 4.0  # metres; what is wider in both directions is a room or a ground, in which the head may stand
+GAP = 0.1  # metres between the head and what it stands beside
 ASSET = SERVER_PARENT / "server" / "face" / "assets" / "head.npz"
 
 # Linear colour and roughness of each, in the order of `material` in the file, see server/face/head.py.
@@ -23,10 +29,13 @@ MATERIALS = {
 
 
 def add(context: bpy.types.Context) -> bpy.types.Object:
-    """Make the head, link it to the active collection and place it at the 3D cursor; returns its object."""
+    """Make the head and link it to the active collection; returns its object.
+
+    It is as large as a real head, faces −Y and stands at the 3D cursor, or beside what stands there.
+    """
     with np.load(ASSET, allow_pickle=False) as stored:
         vertices, faces, material = stored["vertices"], stored["faces"], stored["material"]
-    mesh = bpy.data.meshes.new("LSF Head")
+    mesh = bpy.data.meshes.new(NAME)
     mesh.vertices.add(len(vertices))
     mesh.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
     mesh.loops.add(faces.size)
@@ -39,10 +48,43 @@ def add(context: bpy.types.Context) -> bpy.types.Object:
     mesh.polygons.foreach_set("use_smooth", np.ones(len(faces), bool))
     mesh.update(calc_edges=True)
     mesh.validate()
-    obj = bpy.data.objects.new("LSF Head", mesh)
-    obj.location = active_scene(context).cursor.location
+    obj = bpy.data.objects.new(NAME, mesh)
+    obj.location = _free_place(context, vertices.min(0), vertices.max(0))
     context.collection.objects.link(obj)
     return obj
+
+
+def is_in(scene: bpy.types.Scene) -> bool:
+    """Whether a scene has such a head under its own name."""
+    return any(obj.type == "MESH" and obj.name.startswith(NAME) for obj in scene.objects)
+
+
+def _free_place(context: bpy.types.Context, low: NDArray[np.float32], high: NDArray[np.float32]) -> Vector:
+    """The place of the head: at the 3D cursor, or at +X beside the objects that would hide it.
+
+    Args:
+        context: Tells the 3D cursor and the visible objects.
+        low: (3,) smallest coordinates of the head.
+        high: (3,) largest coordinates of the head.
+    """
+    place = np.array(active_scene(context).cursor.location, np.float64)
+    assert context.view_layer is not None  # it is set wherever an operator runs
+    context.view_layer.update()  # a script may have added or moved objects just now
+    boxes = [box for obj in context.visible_objects if (box := _box(obj)) is not None]
+    for box in sorted(boxes, key=lambda box: float(box[1, 0])):  # each step leads beyond all boxes before
+        if (place + low < box[1]).all() and (place + high > box[0]).all():
+            place[0] = box[1, 0] + GAP - low[0]
+    return Vector(place)
+
+
+def _box(obj: bpy.types.Object) -> NDArray[np.float64] | None:
+    """(2, 3) smallest and largest world coordinates of an object that can hide the head; None for others."""
+    if obj.type not in SOLID or obj.display_type in {"BOUNDS", "WIRE"}:
+        return None
+    corners = np.array([obj.matrix_world @ Vector(corner) for corner in obj.bound_box])
+    box = np.array([corners.min(0), corners.max(0)])
+    is_room = bool((box[1] - box[0])[:2].min() > LARGEST_OBSTACLE)
+    return None if is_room else box
 
 
 def _material(name: str) -> bpy.types.Material:

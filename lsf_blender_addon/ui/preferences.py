@@ -8,6 +8,7 @@ from bpy.app.translations import pgettext_iface as iface
 from ..jobs import environment, session
 from ..scene.extension import PACKAGE
 from .blender_types import IconItems
+from .panels.setup import draw_setup
 from .text import wrapped
 
 
@@ -24,6 +25,15 @@ class LSF_preferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
         description="Folder of Python wheels to install from, for a computer without network",
     )
+    build: bpy.props.EnumProperty(
+        name="Install for",
+        description="Build of PyTorch to install. A change takes effect with the next installation",
+        items=(  # the identifiers are those of client.installation.TORCH_BUILDS
+            ("CPU", "CPU", "PyTorch for the CPU. It is much smaller, and quick enough for speech"),
+            ("CUDA", "GPU (CUDA)", "PyTorch for NVIDIA graphics cards. It runs on the CPU, too"),
+        ),
+        default="CPU",
+    )
     device: bpy.props.EnumProperty(
         name="Device",
         description="Processor that the speech engine uses. A change takes effect with the next generation",
@@ -38,24 +48,14 @@ class LSF_preferences(bpy.types.AddonPreferences):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
-        installation = environment.installation
-        if installation is not None and environment.installing():
-            row = layout.row()
-            row.progress(factor=installation.fraction, text=installation.text)
-            row.operator("lsf.cancel_environment", icon="X", text="")
-        else:
-            python = environment.server_python()
-            text, icon = _state(python)
+        text, icon = _state(environment.server_python())
+        if not environment.installing():
             wrapped(layout, context, text, icon)
+        draw_setup(layout, context)
+        if not environment.installing():
             row = layout.row()
-            row.operator(
-                "lsf.make_environment", icon="IMPORT", text="Install Again" if python else "Install (up to 6 GB)"
-            )
-            row.operator("lsf.open_log", text="Installation Log").log = "INSTALL"
-            row.operator("lsf.open_log", text="Engine Log").log = "SERVER"
-            layout.operator("lsf.install_text_encoder", icon="IMPORT")
-            if installation and installation.error:
-                wrapped(layout, context, installation.error, "ERROR")
+            row.operator("lsf.install_text_encoder", icon="IMPORT")
+            row.operator("lsf.open_log", text="Engine Log", icon="TEXT").log = "SERVER"
         layout.prop(self, "device")
         for text in _device_in_use():
             wrapped(layout, context, text, "INFO")

@@ -14,11 +14,15 @@ from .operators import (
     add_layer,
     add_mapping_row,
     add_parts,
+    add_speech,
+    allow_online_access,
     cancel,
     cancel_environment,
+    demo_line,
     edit_landmarks,
     export_character,
     export_curves,
+    extend_scene,
     fill_mapping,
     find_landmarks,
     generate,
@@ -96,6 +100,9 @@ CLASSES: tuple[type, ...] = (
     generate_all.LSF_OT_generate_all,
     cancel.LSF_OT_cancel,
     add_head.LSF_OT_add_head,
+    add_speech.LSF_OT_add_speech,
+    demo_line.LSF_OT_demo_line,
+    extend_scene.LSF_OT_extend_scene,
     add_parts.LSF_OT_add_parts,
     remove_part.LSF_OT_remove_part,
     set_part.LSF_OT_set_part,
@@ -118,6 +125,7 @@ CLASSES: tuple[type, ...] = (
     save_mapping.LSF_OT_save_mapping,
     remove_layer.LSF_OT_remove_layer,
     make_environment.LSF_OT_make_environment,
+    allow_online_access.LSF_OT_allow_online_access,
     cancel_environment.LSF_OT_cancel_environment,
     open_log.LSF_OT_open_log,
     main.LSF_PT_view3d,
@@ -172,8 +180,15 @@ def tooltip(cls: type[bpy.types.Operator]) -> str:
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
 def _on_load(*_arguments: object) -> None:
     """Drop what belongs to the file that is being closed: a handler of load_pre."""
+    session.say("")
     session.drop("The generation was cancelled because another file was opened")
     playback.discard_settings()
+
+
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]
+def _on_undo(*_arguments: object) -> None:
+    """Clear the panel's message, whose result may be gone now: a handler of undo_post and redo_post."""
+    session.say("")
 
 
 def register() -> None:
@@ -188,6 +203,8 @@ def register() -> None:
     for menu, draw in MENUS:
         menu.append(draw)
     bpy.app.handlers.load_pre.append(_on_load)
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        handlers.append(_on_undo)
     action_cache.register()
 
 
@@ -201,6 +218,8 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
     action_cache.unregister()
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        handlers.remove(_on_undo)
     bpy.app.handlers.load_pre.remove(_on_load)
     for menu, draw in MENUS:
         menu.remove(draw)

@@ -18,6 +18,7 @@ from typing import BinaryIO, NoReturn
 from .. import __version__
 from ..engine import Engine, available
 from ..errors import Cancelled, LSFError
+from ..performance.perform import Report
 from . import requests, wire
 from .requests import job_name, quoted
 
@@ -46,7 +47,7 @@ class Server:
         self,
         source: BinaryIO,
         sink: BinaryIO,
-        make_engine: Callable[[], Engine],
+        make_engine: Callable[[Report], Engine],
         models: list[dict[str, object]],
         device: str,
     ):
@@ -55,8 +56,8 @@ class Server:
         Args:
             source: Stream of requests.
             sink: Stream of replies.
-            make_engine: Builds the engine. It is called in the worker thread after `hello`, and again at the next job
-                if it raised.
+            make_engine: Builds the engine, and reports its progress to its argument. It is called in the worker thread
+                after `hello`, and again at the next job if it raised.
             models: The field "models" of the reply to `hello`.
             device: The requested device, which `hello` names until the engine is loaded.
         """
@@ -196,10 +197,14 @@ class Server:
         """Return the engine; the first call builds it and sends `ready`."""
         if self._engine is None:
             started = time.perf_counter()
-            self._engine = self._make_engine()
+            self._engine = self._make_engine(self._report_loading)
             seconds = round(time.perf_counter() - started, 4)
             self._send({"type": "ready", **self._device_fields(), "seconds": seconds})
         return self._engine
+
+    def _report_loading(self, fraction: float, text: str) -> None:
+        """Send the progress of loading the model."""
+        self._send({"type": "loading", "fraction": fraction, "text": text})
 
     def _run(self, job: Job) -> requests.Reply:
         """Run a job and return the message that ends it."""
@@ -304,8 +309,8 @@ def main(checkpoint: str | None, device: str, cache_folder: Path | None) -> NoRe
     source, sink = claim_stdio()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    def make_engine() -> Engine:
-        return Engine(checkpoint, device, cache_folder)
+    def make_engine(report: Report) -> Engine:
+        return Engine(checkpoint, device, cache_folder, report)
 
     log.info("LSF server %s, protocol %d, Python %s", __version__, wire.PROTOCOL, platform.python_version())
     try:

@@ -20,6 +20,11 @@ SENTENCES = {  # calls, and which of their arguments is the sentence
     "say": 0,
     "drop": 0,
     "report": 1,  # of an operator; progress of the server and of the installation
+    "Progress": 1,  # of the installation
+    "_say": 0,
+    "_set_server": 1,  # of the start of the server
+    "_show_loading": 1,
+    "_progress": 2,
     "progress": 1,  # of the fit of a face
 }
 PROGRESS = ("text", "waits")  # attributes that hold the current step

@@ -8,7 +8,10 @@ from .poll import enabled_unless
 
 
 class LSF_OT_add_head(bpy.types.Operator):
-    """Add a neutral head that is ready for speech animation."""
+    """Add a neutral head that is ready for speech animation, and show it.
+
+    It is as large as a real head and stands at the 3D cursor, or beside what stands there.
+    """
 
     bl_idname = "lsf.add_head"
     bl_label = "Talking Head"
@@ -20,13 +23,41 @@ class LSF_OT_add_head(bpy.types.Operator):
             return enabled_unless(cls, "Go to Object Mode first.")
         return True
 
-    def execute(self, context: bpy.types.Context) -> OperatorResult:
-        obj = talking_head.add(context)
-        for other in context.selected_objects:
-            other.select_set(False)
-        obj.select_set(True)
-        context.view_layer.objects.active = obj
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+        """Add the head, and turn the viewport to it: a head is small beside Blender's default objects."""
+        show(context, add(context))
         return {"FINISHED"}
+
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        add(context)
+        return {"FINISHED"}
+
+
+def add(context: bpy.types.Context) -> bpy.types.Object:
+    """Add a head, make it the active and only selected object, and return it."""
+    obj = talking_head.add(context)
+    for other in context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    assert context.view_layer is not None  # it is set wherever an operator runs
+    context.view_layer.objects.active = obj
+    return obj
+
+
+def show(context: bpy.types.Context, obj: bpy.types.Object) -> None:
+    """Frame the selected object in the viewport, which keeps its direction. A view through a camera is left alone."""
+    areas = [context.area] if context.area and context.area.type == "VIEW_3D" else []
+    areas += [area for area in (context.screen.areas if context.screen else ()) if area.type == "VIEW_3D"]
+    for area in areas[:1]:
+        space = area.spaces.active
+        assert isinstance(space, bpy.types.SpaceView3D)
+        if space.local_view is not None:
+            obj.local_view_set(space, True)
+        region = next((region for region in area.regions if region.type == "WINDOW"), None)
+        if region is None or space.region_3d is None or space.region_3d.view_perspective == "CAMERA":
+            return
+        with context.temp_override(area=area, region=region):
+            bpy.ops.view3d.view_selected()
 
 
 def draw_menu(self: bpy.types.Menu, _context: bpy.types.Context) -> None:

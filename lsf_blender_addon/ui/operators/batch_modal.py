@@ -50,7 +50,7 @@ class BatchModal(OperatorMixin):
             self.report_error(item.error)
             return {"CANCELLED"}
         text = "Cancelled: nothing was changed" if item.state is State.CANCELLED else texts[0]
-        session.say(text)
+        session.say(text, is_note=not texts)
         self.report({"INFO"}, text)
         return {"FINISHED"} if texts else {"CANCELLED"}
 

@@ -81,7 +81,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
             else:
                 self.report({"WARNING"}, iface("{result}: see the Batch panel").format(result=text))
         else:
-            session.say(text)
+            session.say(text, is_note=not texts)
             self.report({"INFO"}, text)
         return {"FINISHED"} if texts else {"CANCELLED"}
 

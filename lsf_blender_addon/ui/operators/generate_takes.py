@@ -69,7 +69,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
             if batch.failed:
                 self.report_error(batch.failed[0].error)
             else:
-                session.say("Cancelled: nothing was changed")
+                session.say("Cancelled: nothing was changed", is_note=True)
                 self.report({"INFO"}, session.message)
             return {"CANCELLED"}
         takes.play(action, self._first_index)

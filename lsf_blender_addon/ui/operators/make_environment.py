@@ -17,7 +17,7 @@ TICK = 0.25  # seconds between two redraws of the progress bar
 class LSF_OT_make_environment(bpy.types.Operator):
     """Install the speech engine (PyTorch and other packages) into the add-on's own folder.
 
-    With CUDA on Linux, 3.1 GB are downloaded and 5.8 GB stored.
+    This is done once. Nothing else on the computer is changed.
     """
 
     bl_idname = "lsf.make_environment"
@@ -65,6 +65,10 @@ def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) 
 
 
 def watch() -> float | None:
-    """Redraw the progress bar until the installation ends; a function for bpy.app.timers."""
-    session.redraw()
-    return TICK if environment.installing() else None
+    """Redraw the progress bar until the installation ends, then say so; a function for bpy.app.timers."""
+    if environment.installing():
+        session.redraw()
+        return TICK
+    installation = environment.installation
+    session.say("The installation is complete" if installation and installation.python else "")
+    return None

@@ -52,7 +52,7 @@ class LSF_OT_playblast(bpy.types.Operator):
         display, view.render_display_type = view.render_display_type, "NONE"
         for handlers, ended in _HANDLERS:
             handlers.append(ended)
-        session.say("Rendering the playblast")
+        session.say("Rendering the playblast", is_note=True)
         try:
             copy = playblast.create_scene(active_scene(context), head, (line.first, line.last), path, self.close_up)
             bpy.ops.render.render(call, animation=True, scene=copy.name)
@@ -98,7 +98,7 @@ def _ended(scene: bpy.types.Scene, done: bool) -> None:
     if done:
         session.say(iface("The playblast was saved as {path}").format(path=path))
     else:
-        session.say("Cancelled: no playblast was saved")
+        session.say("Cancelled: no playblast was saved", is_note=True)
         Path(path).unlink(missing_ok=True)
     if not bpy.app.timers.is_registered(_clean_up):
         bpy.app.timers.register(_clean_up, first_interval=0.1)  # the renderer still uses the scene

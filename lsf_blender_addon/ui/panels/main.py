@@ -1,6 +1,7 @@
-"""The main panel: head, strip, Generate and the result of the last run."""
+"""The main panel: setup, head, strip, Generate and the result of the last run."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...errors import UserError
@@ -9,9 +10,10 @@ from ...scene import strips
 from ...scene.extension import PACKAGE
 from ...scene.own_properties import settings_of
 from ..head import find_head
-from ..operators import generate
+from ..operators import extend_scene, generate
 from ..text import wrapped
 from .common import Tab
+from .setup import draw_setup
 
 
 class _MainPanel(Tab):
@@ -19,27 +21,24 @@ class _MainPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        settings = settings_of(context.scene)
-        if environment.server_python() is None:
-            layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = PACKAGE
-        column = layout.column()
-        column.use_property_split, column.use_property_decorate = True, False
-        active = find_head(context)
-        column.prop(settings, "head", placeholder=active.name if active else "")
-        column.prop(settings, "strip", icon="SOUND", placeholder=_default_strip(context))
-        batch = session.batch
+        is_ready = environment.server_python() is not None and not environment.installing()
+        if is_ready:
+            session.preload_soon()
+        else:
+            box = layout.box()
+            box.label(text="Speech Engine", icon="PREFERENCES")
+            draw_setup(box, context)
+            box.operator("preferences.addon_show", text="More in the Preferences").module = PACKAGE
+        _draw_choice(layout, context)
+        _draw_scene_end(layout, context)
         row = layout.row(align=True)
         row.scale_y = 1.4
-        if batch is None:
+        if session.batch is None:
             row.operator("lsf.generate", icon="PLAY")
         else:
-            row.progress(factor=batch.fraction, text=batch.text)
+            row.progress(factor=session.batch.fraction, text=session.batch.text)
             row.operator("lsf.cancel", text="", icon="X")
-        reason = generate.disabled_reason(context) if batch is None else ""
-        if reason:
-            wrapped(layout, context, reason, "INFO")
-        elif session.message:
-            wrapped(layout, context, session.message, "ERROR" if session.failed else "CHECKMARK")
+        _draw_status(layout, context, is_ready)
         _device, note = session.device_in_use()
         if note:  # the GPU could not be used
             wrapped(layout, context, note, "INFO")
@@ -53,6 +52,49 @@ class LSF_PT_view3d(_MainPanel, bpy.types.Panel):
 class LSF_PT_sequencer(_MainPanel, bpy.types.Panel):
     bl_idname = "LSF_PT_sequencer"
     bl_space_type = "SEQUENCE_EDITOR"
+
+
+def _draw_choice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw the fields for head and strip, and what adds them."""
+    settings = settings_of(context.scene)
+    column = layout.column()
+    column.use_property_split, column.use_property_decorate = True, False
+    active = find_head(context)
+    column.prop(settings, "head", placeholder=active.name if active else "")
+    row = column.row(align=True)
+    row.prop(settings, "strip", icon="SOUND", placeholder=_default_strip(context))
+    if strips.sound_strips(compat.sequencer_scene(context)):
+        row.operator("lsf.add_speech", text="", icon="ADD")
+    else:
+        row = layout.row(align=True)
+        row.operator("lsf.add_speech", text="Add Speech…", icon="ADD")
+        row.operator("lsf.demo_line", icon="USER")
+
+
+def _draw_scene_end(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw that the line ends after the scene, if it does, and a button that extends the scene."""
+    if last := extend_scene.late_end(context):
+        text = iface("The line ends at frame {last}, the scene at {end}")
+        wrapped(layout, context, text.format(last=last, end=compat.sequencer_scene(context).frame_end), "INFO")
+        layout.operator("lsf.extend_scene")
+
+
+def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, is_ready: bool) -> None:
+    """Draw one row or more on why Generate is disabled, on the last result or on the start of the speech engine.
+
+    There is always a row, so that what lies below stays in its place when a message goes.
+    """
+    reason = generate.disabled_reason(context) if session.batch is None and is_ready else ""
+    fraction, loading = session.loading()
+    if session.message:
+        icon = "ERROR" if session.failed else "INFO" if session.noted else "CHECKMARK"
+        wrapped(layout, context, session.message, icon)
+    elif reason:
+        wrapped(layout, context, reason, "INFO")
+    elif loading and session.batch is None:
+        layout.progress(factor=fraction, text=loading)
+    else:
+        layout.label(text="")
 
 
 def _default_strip(context: bpy.types.Context) -> str:

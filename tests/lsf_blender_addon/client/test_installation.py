@@ -4,6 +4,7 @@ import re
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_cancel_kills_the_subprocess_and_what_it_started(tmp_path):
     installation = Installation(tmp_path / "env", tmp_path / "log", python=slow)
     while not child_lives.exists():
         time.sleep(0.01)
-    assert installation.running and installation.text == "Making a Python environment"
+    assert installation.running and installation.progress.step == "Making a Python environment"
     installation.cancel()
     installation.join(30)
     assert not installation.running and installation.error == "Cancelled." and installation.python is None
@@ -66,6 +67,24 @@ def test_an_installation_that_fails_has_a_sentence(tmp_path):
     installation = Installation(tmp_path / "env", tmp_path / "log", python=tmp_path / "no-python")
     installation.join()
     assert "cannot be started" in installation.error and installation.python is None
+
+
+def test_an_installation_without_room_is_not_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(installation.shutil, "disk_usage", lambda folder: SimpleNamespace(free=500e6))
+    with pytest.raises(InstallationError, match="has 500 MB of room, and the installation needs"):
+        installation.make(tmp_path / "env", tmp_path / "log", print, lambda: False)
+    assert not list((tmp_path / "env").iterdir())
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32", "darwin", "freebsd"])
+def test_every_system_has_a_build_for_the_cpu_that_is_small(platform):
+    builds = installation.torch_builds(platform)
+    assert next(iter(builds)) == "CPU" and builds["CPU"].stored < 1500
+    assert all(build.download < build.stored for build in builds.values())
+
+
+def test_the_version_of_torch_is_pinned():
+    assert re.fullmatch(r"torch==\d+\.\d+\.\d+", installation._torch_pin())
 
 
 def test_check_says_what_is_wrong_with_a_python(tmp_path):
@@ -95,6 +114,8 @@ def test_version_bounds(version, fits):
         ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("The virtual environment was not created successfully because ensurepip is not available", "python3-venv"),
         ("ERROR: No matching distribution found for torch>=2.2", "No package torch>=2.2 fits"),
+        ("NewConnectionError\nERROR: No matching distribution found for torch==2.13.0+cpu", "download.pytorch.org"),
+        ("NewConnectionError\nERROR: No matching distribution found for scipy==1.17.1", "server cannot be reached"),
         ("urllib3.exceptions.NewConnectionError: failed", "network"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "client/requirements.lock"),
         ("gibberish", "try again"),

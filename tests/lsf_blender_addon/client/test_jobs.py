@@ -106,6 +106,60 @@ def test_start_loads_the_model_before_any_job(real):
     assert real.hello["protocol"] == wire.PROTOCOL and real.notice == ""
 
 
+def test_a_first_job_shows_what_it_waits_for(connect, fake_python):
+    """Start of the server, its loading and the job itself share one progress, which grows from step to step."""
+    client = connect(
+        fake_python(
+            """
+def step(kind, fraction, text, **fields):
+    send({"type": kind, "fraction": fraction, "text": text, **fields})
+    time.sleep(0.2)
+time.sleep(0.3)
+reader.read()
+send({"type": "hello", "protocol": wire.PROTOCOL, "models": []})
+step("loading", 0.0, "Loading PyTorch")
+step("loading", 0.7, "Loading the speech model")
+send({"type": "ready", "device": "cpu"})
+header, _ = reader.read()
+step("progress", 0.0, "Analysing the speech", job=header["job"])
+step("progress", 0.5, "Finding the face", job=header["job"])
+send({"type": "result", "job": header["job"]})
+reader.read()
+""",
+            FAKE[: FAKE.index("reader.read()")],
+        )
+    )
+    job, shown = client.submit("generate", {}, {}), [("Waiting", 0.0)]
+    end = time.monotonic() + PATIENCE
+    while not job.state.ended and time.monotonic() < end:
+        if (job.text, job.fraction) != shown[-1]:
+            shown.append((job.text, job.fraction))
+        time.sleep(0.002)
+    texts = list(dict.fromkeys(text for text, _ in shown))
+    assert texts[-5:] == [
+        "Starting the speech engine", "Loading PyTorch", "Loading the speech model", "Analysing the speech",
+        "Finding the face",
+    ]  # fmt: skip
+    fractions = [fraction for _, fraction in shown]
+    assert fractions == sorted(fractions) and len(set(fractions)) > 4
+    assert dict(shown)["Finding the face"] == pytest.approx(0.75) and dict(shown)["Loading PyTorch"] < 0.1
+
+
+def test_a_job_for_a_server_that_is_ready_has_the_whole_progress(connect, fake_python):
+    client = connect(
+        fake_python("""
+header, _ = reader.read()
+send({"type": "progress", "job": header["job"], "fraction": 0.25, "text": "Finding the face"})
+time.sleep(1000)
+""")
+    )
+    client.start()
+    wait(client, lambda: client.server == "ready")
+    job = client.submit("generate", {}, {})
+    wait(client, lambda: job.text == "Finding the face")
+    assert job.fraction == 0.25
+
+
 def test_a_bad_request_fails_with_the_servers_sentence_and_the_next_job_runs_on_the_same_server(real):
     first = real.submit("generate", {"rate": 16000}, {"audio": SPEECH[:100]})
     second = real.submit("prepare_face", {}, {"vertices": np.zeros((0, 3), np.float32), "triangles": CUBE["triangles"]})
@@ -171,7 +225,7 @@ reader.read()
     assert (crashing.state, crashing.code) == (State.FAILED, "server_gone")
     assert "exit code 3" in crashing.error and "server.log" in crashing.error
     assert next_one.state is State.DONE and next_one.arrays["motion"] == 1
-    assert "The server was started again." in [e.text for e in client.seen if e.kind == "server"]
+    assert "The speech engine stopped and is started again" in [e.text for e in client.seen if e.kind == "server"]
 
 
 def test_a_server_that_the_system_kills_ran_out_of_memory(connect, fake_python):

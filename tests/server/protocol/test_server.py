@@ -77,7 +77,7 @@ class Peer:
         self.engine = engine
         self.sink, self.reader = os.fdopen(down[1], "wb"), wire.Reader(os.fdopen(up[0], "rb"))
         source, sink = os.fdopen(down[0], "rb"), os.fdopen(up[1], "wb")
-        server = message_loop.Server(source, sink, make_engine or (lambda: engine), [], device)
+        server = message_loop.Server(source, sink, make_engine or (lambda report: engine), [], device)
         self.thread = threading.Thread(target=server.run, daemon=True)
         self.thread.start()
 
@@ -279,7 +279,7 @@ def test_cancel_of_a_waiting_job_is_answered_at_once_and_it_never_runs(peer):
 def test_progress_is_throttled_and_never_goes_back(monkeypatch):
     sink, now = io.BytesIO(), iter(np.arange(1000) * 0.01)
     monkeypatch.setattr(message_loop.time, "monotonic", lambda: next(now) + 100)
-    report = message_loop.Server(io.BytesIO(), sink, ControlledEngine, [], "cpu")._reporter(
+    report = message_loop.Server(io.BytesIO(), sink, lambda report: ControlledEngine(), [], "cpu")._reporter(
         message_loop.Job({"job": "a"}, {})
     )
     for fraction in (*np.linspace(0, 0.9, 500), *np.linspace(0.5, 2, 500)):
@@ -321,15 +321,32 @@ def test_the_worker_ends_if_the_client_no_longer_reads():
         def write(self, data):
             raise BrokenPipeError
 
-    server = message_loop.Server(io.BytesIO(), ClosedPipe(), ControlledEngine, [], "cpu")
+    server = message_loop.Server(io.BytesIO(), ClosedPipe(), lambda report: ControlledEngine(), [], "cpu")
     server._queue.put(None)  # it loads the model and sends `ready`
     server._work()
+
+
+def test_the_progress_of_loading_is_sent_before_ready():
+    def make_engine(report):
+        report(0.0, "Loading PyTorch")
+        report(0.7, "Loading the speech model")
+        return ControlledEngine()
+
+    peer = Peer(None, make_engine)
+    peer.send({"type": "hello", "protocol": wire.PROTOCOL})
+    replies = [peer.receive() for _ in range(4)]
+    assert [reply["type"] for reply in replies] == ["hello", "loading", "loading", "ready"]
+    assert [(reply["fraction"], reply["text"]) for reply in replies[1:3]] == [
+        (0.0, "Loading PyTorch"),
+        (0.7, "Loading the speech model"),
+    ]
+    peer.sink.close()
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
     engine, failures = ControlledEngine(), [LSFError("no_model", "There is no model."), LSFError("no_model", "None.")]
 
-    def make_engine():
+    def make_engine(report):
         if failures:
             raise failures.pop()
         return engine

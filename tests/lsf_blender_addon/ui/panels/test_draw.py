@@ -7,12 +7,14 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon.client.installation import Progress
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.jobs import environment
 from lsf_blender_addon.jobs.batch import Batch, Item
 from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene import extension
 from lsf_blender_addon.ui import preferences as preferences_module
+from lsf_blender_addon.ui.panels import main
 from tests.lsf_blender_addon.fake_client import Client, use
 
 PREFERENCES = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))  # 0 in background mode
@@ -28,7 +30,7 @@ class Layout:
     def _sub(self, **_options) -> "Layout":
         return Layout(self._drawn, self._context)
 
-    row = column = split = _sub
+    row = column = split = box = _sub
 
     def separator(self) -> None:
         pass
@@ -171,6 +173,70 @@ def test_the_gpu_did_not_work(panels, scene, addon, monkeypatch):
     assert "The GPU does not work." in draw(panels)
 
 
+def test_the_tab_installs_the_speech_engine(panels, scene, monkeypatch):
+    assert not {"Install", "Speech Engine"} & set(draw(panels)), "it is there already"
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+    (panel,) = [panel for panel in panels if panel.__name__ == "LSF_PT_view3d"]
+    drawn = draw([panel])
+    assert {"Speech Engine", "Install", "More in the Preferences"} <= set(drawn)
+    assert any(text.startswith("Downloads about") for text in drawn) and "Install the speech engine first." not in drawn
+    if bpy.app.online_access:
+        assert "Allow Online Access" not in drawn
+    else:
+        assert drawn.index("Allow Online Access") < drawn.index("Install")
+    progress = Progress(0.5, "Unpacking", "", 700, 1300)
+    installation = SimpleNamespace(progress=progress, error="", running=True)
+    monkeypatch.setattr(environment, "installation", installation)
+    drawn = draw([panel])
+    assert "Unpacking: 700 of about 1300 MB" in drawn and "Install" not in drawn
+    monkeypatch.setattr(environment, "installation", None)
+
+
+def test_a_fresh_file_offers_speech_and_the_demo(panels, addon, add_strip, clicks):
+    assert {"Add Speech…", "Demo Line"} <= set(draw(panels))
+    add_strip(clicks)
+    drawn = draw(panels)
+    assert not {"Add Speech…", "Demo Line"} & set(drawn) and drawn.count("") >= 2, "the button beside the field"
+
+
+def test_a_line_that_ends_after_the_scene(panels, scene):
+    last = 25 + 4 * 24 - 1
+    assert "Extend Scene to Line" not in draw(panels)
+    scene.frame_end = 100
+    drawn = " ".join(draw(panels))
+    assert f"The line ends at frame {last}, the scene at 100" in drawn and "Extend Scene to Line" in drawn
+    assert bpy.ops.lsf.extend_scene() == {"FINISHED"} and scene.frame_end == last
+    assert not bpy.ops.lsf.extend_scene.poll() and "Extend Scene to Line" not in draw(panels)
+
+
+def test_the_status_has_a_row_and_a_tick_only_for_results(panels, scene, addon, monkeypatch):
+    drawn: list[tuple[str, str]] = []
+    monkeypatch.setattr(main, "wrapped", lambda _layout, _context, text, icon: drawn.append((text, icon)))
+    (panel,) = [panel for panel in panels if panel.__name__ == "LSF_PT_view3d"]
+    blank = draw([panel]).count("")
+    addon.session.say("line: frames 1 to 20")
+    assert draw([panel]).count("") == blank - 1 and drawn == [("line: frames 1 to 20", "CHECKMARK")]
+    addon.session.say("Cancelled: nothing was changed", is_note=True)
+    draw([panel])
+    assert drawn[-1] == ("Cancelled: nothing was changed", "INFO")
+    addon.session.say("It failed.", is_error=True)
+    draw([panel])
+    assert drawn[-1] == ("It failed.", "ERROR")
+
+
+def test_a_result_that_is_undone_has_no_tick(panels, scene, addon):
+    for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+        addon.session.say("line: frames 1 to 20")
+        assert addon._on_undo in handlers
+        addon._on_undo(scene)  # Blender has no undo in background mode
+        assert addon.session.message == "" and "line: frames 1 to 20" not in draw(panels)
+
+
+def test_the_start_of_the_engine_is_shown(panels, scene, addon, monkeypatch):
+    monkeypatch.setattr(addon.session, "loading", lambda: (0.4, "Loading the speech model"))
+    assert "Loading the speech model" in draw(panels)
+
+
 def test_the_preferences(addon, monkeypatch, tmp_path):
     assert extension.preferences() is None
     monkeypatch.setattr(addon.session, "device_in_use", lambda: ("mps", ""))
@@ -179,14 +245,15 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
         texts: list[str] = []
         context = SimpleNamespace(preferences=PREFERENCES, region=SimpleNamespace(width=600))
         layout = Layout(texts, context)
-        layout.prop = lambda _self, name: texts.append(name)
+        layout.prop = lambda _self, name, **_options: texts.append(name)
         preferences_module.LSF_preferences.draw(SimpleNamespace(layout=layout), context)
         return texts
 
     assert {"device", "wheels", "python", "The speech engine runs on: GPU (mps)"} <= set(drawn())
-    installation = SimpleNamespace(fraction=0.5, text="Downloading torch", error="", running=True)
+    progress = Progress(0.5, "Downloading", "torch", 120, 290)
+    installation = SimpleNamespace(progress=progress, error="", running=True)
     monkeypatch.setattr(environment, "installation", installation)
-    assert "Downloading torch" in drawn()
+    assert {"Downloading: 120 of about 290 MB (torch)", "Installation Log"} <= set(drawn())
     installation.running, installation.error = False, "The disk is full."
-    assert "The disk is full." in drawn()
+    assert {"The disk is full.", "Install Again", "Engine Log"} <= set(drawn())
     monkeypatch.setattr(environment, "installation", None)

@@ -1,0 +1,70 @@
+"""What installs the speech engine, drawn in the LSF tab and in the preferences: no panel of its own."""
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ...client.installation import Progress, torch_builds
+from ...jobs import environment
+from ...scene import extension
+from ..operators import allow_online_access
+from ..text import wrapped
+
+
+def draw_setup(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw online access, Install with its sizes, the progress, the log and the error of an installation.
+
+    Args:
+        layout: Where it is drawn.
+        context: Tells the width of the region.
+    """
+    installation = environment.installation
+    if installation is not None and installation.running:
+        row = layout.row(align=True)
+        row.progress(factor=installation.progress.fraction, text=progress_text(installation.progress))
+        row.operator("lsf.cancel_environment", icon="X", text="")
+        wrapped(layout, context, "You can work meanwhile", "INFO")
+        layout.operator("lsf.open_log", text="Installation Log", icon="TEXT").log = "INSTALL"
+        return
+    preferences = extension.preferences()
+    offline = bool(preferences and preferences.wheels)
+    if not bpy.app.online_access and not offline:
+        layout.operator("lsf.allow_online_access", icon="INTERNET")
+        if reason := allow_online_access.disabled_reason():
+            wrapped(layout, context, reason, "INFO")
+    if preferences is not None and len(torch_builds()) > 1 and not offline:
+        layout.row().prop(preferences, "build", expand=True)
+    row = layout.row(align=True)
+    is_installed = environment.server_python() is not None
+    row.operator("lsf.make_environment", text="Install Again" if is_installed else "Install", icon="IMPORT")
+    row.operator("lsf.open_log", text="", icon="TEXT").log = "INSTALL"
+    wrapped(layout, context, sizes_text(offline), "INFO")
+    if installation and installation.error:
+        wrapped(layout, context, installation.error, "ERROR")
+
+
+def sizes_text(offline: bool) -> str:
+    """Return how much an installation downloads and stores, for the chosen build of PyTorch on this system.
+
+    Args:
+        offline: Whether the packages come from a wheel folder.
+    """
+    if offline:
+        return iface("Installs from the wheel folder, without network")
+    build = environment.torch_build()
+    return iface("Downloads about {download}, needs {stored} of disk").format(
+        download=_size(build.download), stored=_size(build.stored)
+    )
+
+
+def progress_text(progress: Progress) -> str:
+    """Return the step of an installation with its megabytes, in the user's language."""
+    step = iface(progress.step)
+    if not progress.expected:
+        return step
+    text = iface("{step}: {done} of about {all} MB").format(step=step, done=progress.megabytes, all=progress.expected)
+    return f"{text} ({progress.package})" if progress.package else text
+
+
+def _size(megabytes: int) -> str:
+    """Return a size with its unit."""
+    return f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
