@@ -28,6 +28,7 @@ DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS = 240  # frames per second
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
+MAX_EYE_VARIANTS = 16
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 TORCH_SHARE = 0.7  # of the time that an engine takes to load, for its progress: import of torch and transformers
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
@@ -52,6 +53,7 @@ class Settings:
         emotion_strength: 0 (none at all) to 1.
         emotion_mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is chosen, else 0.
         layers: Keys of LAYERS; each becomes a separate curve.
+        eye_variants: How many different blinks and gazes are made, 1 to MAX_EYE_VARIANTS.
 
     Raises:
         LSFError: "bad_settings" if a value is out of range.
@@ -65,6 +67,7 @@ class Settings:
     emotion_strength: float = 1.0
     emotion_mix: float | None = None
     layers: tuple[str, ...] = ()
+    eye_variants: int = 1
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
@@ -75,6 +78,10 @@ class Settings:
             raise LSFError("bad_settings", f"The temperature must be 0 to {MAX_TEMPERATURE}, not {self.temperature}.")
         if not isinstance(self.seed, int) or not 0 <= self.seed <= MAX_SEED:
             raise LSFError("bad_settings", f"The seed must be a whole number from 0 to {MAX_SEED}, not {self.seed}.")
+        if not isinstance(self.eye_variants, int) or not 1 <= self.eye_variants <= MAX_EYE_VARIANTS:
+            raise LSFError(
+                "bad_settings", f"The eye variants must be 1 to {MAX_EYE_VARIANTS}, not {self.eye_variants}."
+            )
         self.direction()
         if unknown := sorted(set(self.layers) - set(layers.LAYERS)):
             known = ", ".join(layers.LAYERS)
@@ -98,7 +105,7 @@ class Result:
     mesh: Mesh
     rig_motion: NDArray[np.float32] | None  # (F, R) weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
-    layers: dict[str, NDArray[np.float32]]  # those requested: blinks (F,), gaze (F, 2), head (F, 3)
+    layers: dict[str, NDArray[np.float32]]  # those requested: blinks (V, F), gaze (V, F, 2), head (F, 3)
     heard_lines: int  # with whose average the voice was compared, this line included; 1: it was heard on its own
 
 
@@ -207,7 +214,7 @@ class Engine:
         report(0.98, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
         times = t0 + np.arange(count) / fps
-        curves = layers.make_layers(settings.layers, speech, times, settings.seed)
+        curves = layers.make_layers(settings.layers, speech, times, settings.seed, settings.eye_variants)
         clock.lap("timing")
         rig_motion = None
         if own_rig is not None:

@@ -1,46 +1,43 @@
-"""Writes the generated curves into an Action of their own, which plays beside the artist's Action.
+"""The generated Action of a head: one for all its lines, which plays beside the artist's Action.
 
 Where it plays:
-- Shape keys without animation get the Action as their active one, ready for the Graph Editor.
-- If the artist's Action is active there, or NLA tracks exist, the generated one becomes a strip on an NLA track "LSF"
-  above these. The artist's stays active, so Blender plays it on top: on a key that both animate, it decides.
+- It is the active Action of the head's shape keys, ready for the Graph Editor and for keys that the artist sets with I.
+- If the artist's own Action is active there, the generated one becomes a strip on an NLA track "LSF". The artist's
+  stays active, so Blender plays it on top: on a key that both animate, it decides.
 - An artist who wants a layer for their own keys gets an empty Action above the track, whose values are added.
-- Two lines on one head (two strips) share the NLA the same way: the first Action moves from active to the track.
+- If the artist has NLA tracks, the generated Action plays on a track above them, only at the frames of its lines.
 
-A generated Action that was renamed or copied is the artist's from then on. Running again for the same strip replaces
-the generated curves inside its Action; curves that the artist has added there stay, and so do the artist's keys on
-generated curves (see fcurves.py).
+An Action belongs to a head by a pointer on its shape keys. So it may have any name, and is saved even if nothing plays
+it. A copy of it that plays on a head belongs to that head, with all lines.
 """
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
 from .. import compat
 from ..errors import UserError
 from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
-from ..scene.snapshots import Line
-from . import fcurves, nla, property_values
-from .curve_plan import Keying
+from . import nla, property_values
 from .fcurves import value_path
+from .line_curves import Window
 from .strip_state import StripState
 
-MARK = "lsf_generated"  # custom property on the Action: its name, and the line: strip, scene and first frame
+MARK = "lsf_generated"  # custom property on a generated Action
+POINTER = "lsf_action"  # custom property on shape keys: their generated Action
 TRACK, REST = "LSF", "LSF rest"
-EVERY_FRAME = Keying()
+REST_PATHS = "lsf_rest"  # custom property on the Action of the track at rest: the data paths that it holds at 0
 
 
-def check(mesh: bpy.types.Mesh, line: Line) -> None:
-    """Check that these shape keys can take an Action for a line.
+def check(mesh: bpy.types.Mesh) -> None:
+    """Check that these shape keys can take lines.
 
     Raises:
-        UserError: The line's Action is linked from another file, or the NLA is in tweak mode, or the NLA is turned off
-            although the Action would have to play through it.
+        UserError: Their generated Action is linked from another file, or the NLA is in tweak mode, or the NLA is turned
+            off although the Action would have to play through it.
     """
     data = key_animation(mesh)
     if data is None:
         return
-    action = existing(mesh, line.strip, line.scene)
+    action = existing(mesh)
     if action is not None:
         check_local(action)
     if data.use_tweak_mode:
@@ -70,75 +67,71 @@ def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
     return {key.name for key in blocks if value_path(key.name) in drivers}
 
 
-def write(
-    mesh: bpy.types.Mesh,
-    line: Line,
-    names: list[str],
-    motion: NDArray[np.floating],
-    keying: Keying = EVERY_FRAME,
-    offset: int = 0,
-) -> bpy.types.Action:
-    """Write the curves of a line into its Action, which is made if there is none yet, and make it play.
+def is_generated(action: bpy.types.Action | None) -> bool:
+    """Whether this is an Action with generated lines."""
+    return action is not None and action.get(MARK) is not None
+
+
+def is_rest(action: bpy.types.Action | None) -> bool:
+    """Return whether this Action holds keys at rest, on the track for that."""
+    return action is not None and action.get(REST_PATHS) is not None
+
+
+def existing(mesh: bpy.types.Mesh) -> bpy.types.Action | None:
+    """The generated Action of these shape keys: one that plays, else the one that they point to."""
+    keys = mesh.shape_keys
+    return _action_of(keys) if keys else None
+
+
+def ensure(mesh: bpy.types.Mesh, name: str) -> bpy.types.Action:
+    """The generated Action of these shape keys. It is made if there is none, or if it plays on another head, too.
 
     Args:
         mesh: A mesh with shape keys.
-        line: Whose curves they are, and where they begin.
-        names: n shape keys.
-        motion: (F, n) values, one row a scene frame from line.first_frame + offset on.
-        keying: How motion becomes keys.
-        offset: Frames by which the curves are later than the line.
-
-    Returns:
-        The line's Action.
+        name: Name of the head.
     """
     keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
-    action = existing(mesh, line.strip, line.scene) or bpy.data.actions.new(f"LSF · {line.strip}")
-    mark = action.get(MARK, {})
-    before = fcurves.paths(action)
-    paths = fcurves.write(
-        action,
-        names,
-        motion,
-        line.first_frame + offset,
-        keying,
-        moved=line.first_frame - mark.get("first_frame", line.first_frame) - fcurves.shift(action),
-    )
-    gone = before.difference(paths)
-    for key in keys.key_blocks:
-        if value_path(key.name) in gone:
-            key.value = 0.0  # it has no curve any more and would keep its last value
-    action[MARK] = {
-        "name": action.name,
-        "strip": line.strip,
-        "scene": line.scene,
-        "first_frame": line.first_frame,
-    }
-    _place(data, action)
-    keys.update_tag()
+    action = existing(mesh)
+    if action is None:
+        action = bpy.data.actions.new(f"LSF · {name}")
+        action[MARK] = True
+        compat.key_fcurves(action)  # makes its slot
+    elif len(animated_keys(action)) > 1:
+        shared, action = action, action.copy()
+        assert isinstance(action, bpy.types.Action)
+        for player in nla.players(data):
+            if player.action == shared:
+                player.action = action
+                compat.assign_slot(player, action)
+    keys[POINTER] = action
     return action
 
 
-def existing(mesh: bpy.types.Mesh, strip: str, scene: str) -> bpy.types.Action | None:
-    """The Action that was generated for this strip on these shape keys."""
-    data = key_animation(mesh)
-    for action in nla.actions(data) if data else ():
-        if is_generated(action) and (action[MARK]["strip"], action[MARK]["scene"]) == (strip, scene):
-            return action
-    return None
+def place(mesh: bpy.types.Mesh, action: bpy.types.Action, windows: list[Window]) -> None:
+    """Make the generated Action play; see the module's docstring.
+
+    Args:
+        mesh: The mesh with the shape keys.
+        action: Their generated Action.
+        windows: Frames of its lines.
+    """
+    data = ensure_key_animation(mesh)
+    if data.action == action or (data.action is None and not data.nla_tracks):
+        compat.assign_key_action(data, action)
+    elif not any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
+        _put_on_tracks(data, action, windows)  # else the artist has put it on a track of their own
+    shape_keys_of(mesh).update_tag()
 
 
-def spoken_lines(mesh: bpy.types.Mesh) -> list[tuple[str, str]]:
-    """Names of strip and scene of every line that was generated for these shape keys and plays on them."""
-    data = key_animation(mesh)
-    marks = [action[MARK] for action in nla.actions(data) if is_generated(action)] if data else []
-    return [(mark["strip"], mark["scene"]) for mark in marks if mark["strip"]]  # the track at rest has no strip
-
-
-def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
+def add_layer(mesh: bpy.types.Mesh, windows: list[Window]) -> bpy.types.Action:
     """Move the active generated Action to a track, and make an empty Action above it, whose values are added.
 
+    Args:
+        mesh: The mesh with the shape keys.
+        windows: Frames of the generated Action's lines.
+
     Raises:
-        UserError: No generated Action is active, or the NLA is turned off or in tweak mode.
+        UserError: The generated Action is not active, or the NLA is turned off or in tweak mode.
     """
     data = key_animation(mesh)
     if data is None or data.action is None or not is_generated(data.action):
@@ -153,7 +146,7 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
             "The NLA of this head's shape keys is turned off, or in tweak mode: turn it on, and leave tweak mode"
         )
     speech, data.action = data.action, None
-    _onto_tracks(data, [speech])
+    _put_on_tracks(data, speech, windows)
     layer = bpy.data.actions.new(f"By hand · {speech.name}")
     compat.key_fcurves(layer)  # makes its slot
     compat.assign_key_action(data, layer)
@@ -162,80 +155,72 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     return layer
 
 
+def remove(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
+    """Take a generated Action off the shape keys, with the strips that play it, and out of the file if it is unused."""
+    keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
+    nla.remove_strips(data.nla_tracks, action)
+    rest = {strip.action for track in data.nla_tracks if nla.is_named(track, REST) for strip in track.strips}
+    for track in [track for track in data.nla_tracks if _is_ours(track)]:
+        data.nla_tracks.remove(track)
+    if data.action == action:
+        data.action = None
+    if keys.get(POINTER) == action:
+        del keys[POINTER]
+    for unused in (action, *rest):
+        if unused is not None and not unused.users - unused.use_fake_user:
+            bpy.data.actions.remove(unused)
+    keys.update_tag()
+
+
 def animated_keys(action: bpy.types.Action) -> list[bpy.types.Key]:
-    """The shape keys that this Action animates, as their active one or through the NLA."""
-    return [keys for keys in bpy.data.shape_keys if keys.animation_data and action in nla.actions(keys.animation_data)]
-
-
-def update_after_rewrite(action: bpy.types.Action, first_frame: int, moved: bool) -> None:
-    """Bring everything about a generated Action up to date, after its curves were written again.
-
-    Args:
-        action: A generated Action.
-        first_frame: Where the line begins.
-        moved: Whether the curves are at other frames than before.
-    """
-    action[MARK]["first_frame"] = first_frame
-    for keys in animated_keys(action):
-        if moved and keys.animation_data:
-            _place(keys.animation_data, action)
-        keys.update_tag()
+    """The shape keys whose generated Action this is."""
+    return [keys for keys in bpy.data.shape_keys if _action_of(keys) == action]
 
 
 def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
     """Return those of the keys that curves of the artist in the active Action animate, too: these take precedence."""
     data = key_animation(mesh)
     # With another blend type, the artist's Action changes the generated values, but does not replace them.
-    if data is None or data.action is None or data.action_blend_type != "REPLACE":
+    if data is None or data.action is None or data.action_blend_type != "REPLACE" or is_generated(data.action):
         return []
-    active = data.action
-    generated = fcurves.paths(active) if is_generated(active) else set()
-    theirs = {fcurve.data_path for fcurve in compat.played_fcurves(data)} - generated
+    theirs = {fcurve.data_path for fcurve in compat.played_fcurves(data)}
     return [name for name in names if value_path(name) in theirs]
 
 
-def is_generated(action: bpy.types.Action | None) -> bool:
-    """Whether this Action was generated, and neither renamed nor copied since."""
-    mark = action.get(MARK) if action else None
-    return mark is not None and mark.get("name") == action.name
+def _action_of(keys: bpy.types.Key) -> bpy.types.Action | None:
+    """The generated Action of shape keys."""
+    data, pointed = keys.animation_data, keys.get(POINTER)
+    playing = [action for action in nla.actions(data) if is_generated(action)] if data else []
+    if playing:
+        return pointed if pointed in playing else playing[0]
+    return pointed if isinstance(pointed, bpy.types.Action) and is_generated(pointed) else None
 
 
-def _place(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
-    """Make the Action play; see the module's docstring."""
-    if data.action == action:
-        compat.assign_key_action(data, action)
-        return
-    if any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
-        return  # the artist has put it on a track of their own
-    nla.remove_strips(filter(_is_ours, data.nla_tracks), action)
-    if data.action is None and not data.nla_tracks:
-        compat.assign_key_action(data, action)
-        return
-    active = data.action
-    if active is not None and is_generated(active):
-        data.action = None
-        _onto_tracks(data, [active, action])
-    else:
-        _onto_tracks(data, [action])
-
-
-def _onto_tracks(data: bpy.types.AnimData, actions: list[bpy.types.Action]) -> None:
-    """Make generated Actions play from tracks of ours."""
+def _put_on_tracks(data: bpy.types.AnimData, action: bpy.types.Action, windows: list[Window]) -> None:
+    """Make the generated Action play from tracks of ours: as a whole, or above the artist's tracks line by line."""
+    above = any(not _is_ours(track) for track in data.nla_tracks)
     active_track = data.nla_tracks.active
-    rest = _ensure_rest_track(data) if compat.shape_key_default() != 0 else None
-    for action in actions:
-        strip = nla.add_strip(data, action, TRACK, _holds_speech)
-        strip.extrapolation = "NOTHING"
-    if rest is not None:
-        _fill_rest_track(data, rest)
-    if active_track is not None:
+    for track in [track for track in data.nla_tracks if _holds_speech(track)]:
+        nla.remove_strips([track], action)
+    if not above:
+        nla.add_strip(data, action, TRACK, _holds_speech).extrapolation = "HOLD"
+    else:
+        rest = _ensure_rest_track(data) if compat.shape_key_default() != 0 else None
+        for first, last in windows:
+            strip = nla.add_strip(data, action, TRACK, _holds_speech, (first, last))
+            strip.extrapolation = "NOTHING"
+        if rest is not None:
+            _fill_rest_track(data, rest)
+    for track in [track for track in data.nla_tracks if _is_ours(track) and not track.strips]:
+        data.nla_tracks.remove(track)
+    if active_track is not None and active_track in list(data.nla_tracks):
         data.nla_tracks.active = active_track
 
 
 def _ensure_rest_track(data: bpy.types.AnimData) -> bpy.types.NlaTrack:
     """Return the track "LSF rest"; if there is none, it is made below the tracks with speech.
 
-    Files from before Blender 5.0 have tracks with speech, but no such track.
+    A file from before Blender 5.0 has a track with speech, but no such track.
     """
     tracks = list(data.nla_tracks)
     rest = next((track for track in tracks if _is_ours(track) and nla.is_named(track, REST)), None)
@@ -265,7 +250,7 @@ def _holds_speech(track: bpy.types.NlaTrack) -> bool:
 def _is_ours(track: bpy.types.NlaTrack) -> bool:
     """Return whether this track was generated, and holds nothing else."""
     named = nla.is_named(track, TRACK) or nla.is_named(track, REST)
-    return named and all(is_generated(strip.action) for strip in track.strips)
+    return named and all(is_generated(strip.action) or is_rest(strip.action) for strip in track.strips)
 
 
 def _fill_rest_track(data: bpy.types.AnimData, rest: bpy.types.NlaTrack) -> None:
@@ -285,12 +270,12 @@ def _fill_rest_track(data: bpy.types.AnimData, rest: bpy.types.NlaTrack) -> None
     paths -= held
     action = (rest.strips[0].action if rest.strips else None) or bpy.data.actions.new("LSF · rest")
     curves = compat.key_fcurves(action)
-    earlier = set(action[MARK]["paths"].split("\n")) if action.get(MARK) is not None else set()
+    earlier = set(str(action.get(REST_PATHS, "")).split("\n"))
     for curve in [curve for curve in curves if curve.data_path in earlier]:
         curves.remove(curve)
     for path in sorted(paths):
         curves.new(path).keyframe_points.insert(0, 0.0)
-    action[MARK] = {"name": action.name, "strip": "", "scene": "", "paths": "\n".join(sorted(paths))}
+    action[REST_PATHS] = "\n".join(sorted(paths))
     if not rest.strips:
         strip = rest.strips.new(action.name, 0, action)
         compat.assign_slot(strip, action)

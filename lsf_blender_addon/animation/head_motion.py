@@ -18,10 +18,10 @@ from ..errors import UserError
 from ..scene.access import active_scene
 from ..scene.head_motion import MARK, find_constraint, matrix_without_head_motion
 from ..scene.snapshots import Line
-from . import layers
 
 NAME = "LSF head motion"  # of the constraint
 LINES = "lsf_lines"  # custom property on the empty's Action: JSON, where each line was written last, see _LineKeys
+LEVEL = 1e-4  # radians: a curve whose values differ by less from frame to frame is level there
 RIGHT_EYE, LEFT_EYE, NOSE_BRIDGE, CHIN = 36, 45, 27, 8  # of the 68 landmarks
 
 
@@ -76,15 +76,31 @@ def write(
     curves = [
         fcurves.find("rotation_euler", index=axis) or fcurves.new("rotation_euler", index=axis) for axis in range(3)
     ]
-    written, name = _load_lines(action), f"{line.scene}\n{line.strip}"
-    if (earlier := written.get(name)) and _checksum(curves, earlier.first_frame, earlier.frames) == earlier.checksum:
-        for fcurve in curves:
-            _replace_keys(fcurve, earlier.first_frame, earlier.frames, np.zeros((0, 2)))
+    written = _load_lines(action)
+    _clear(curves, written.get(line.id))
     for fcurve, values in zip(curves, rotations.T, strict=True):
-        frames, kept = layers.without_level_keys(values)
+        frames, kept = _without_level_keys(values)
         _replace_keys(fcurve, line.first_frame, len(values), np.stack((line.first_frame + frames, kept), 1))
     checksum = _checksum(curves, line.first_frame, len(motion))
-    action[LINES] = json.dumps(written | {name: _LineKeys(line.first_frame, len(motion), checksum)})
+    action[LINES] = json.dumps(written | {line.id: _LineKeys(line.first_frame, len(motion), checksum)})
+
+
+def remove_line(target: bpy.types.Object | None, bone: str, uid: str) -> None:
+    """Remove the head motion of one line, unless its keys were changed; keys of other lines stay.
+
+    Args:
+        target: What nods; None is fine.
+        bone: Name of the armature's bone.
+        uid: The line's id.
+    """
+    constraint = find_constraint(target, bone)
+    data = constraint.target.animation_data if constraint and constraint.target else None
+    if data is None or data.action is None:
+        return
+    action, written = data.action, _load_lines(data.action)
+    if uid in written:
+        _clear(list(compat.object_fcurves(action)), written.pop(uid))
+        action[LINES] = json.dumps(written)
 
 
 def remove(target: bpy.types.Object, bone: str) -> None:
@@ -172,11 +188,26 @@ class _LineKeys(NamedTuple):
 
 
 def _load_lines(action: bpy.types.Action) -> dict[str, _LineKeys]:
-    """Return where each line was written, by the names of scene and strip; what cannot be read is left out."""
+    """Return where each line was written, by its id; nothing if that cannot be read."""
     try:
         return {name: _LineKeys(*map(int, numbers)) for name, numbers in json.loads(action.get(LINES, "{}")).items()}
     except (ValueError, TypeError, AttributeError):
         return {}
+
+
+def _clear(curves: list[bpy.types.FCurve], earlier: _LineKeys | None) -> None:
+    """Remove the keys of a line, unless they were changed since they were written."""
+    if earlier and _checksum(curves, earlier.first_frame, earlier.frames) == earlier.checksum:
+        for fcurve in curves:
+            _replace_keys(fcurve, earlier.first_frame, earlier.frames, np.zeros((0, 2)))
+
+
+def _without_level_keys(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+    """Leave out the keys inside level stretches of a curve (F,); returns indexes (n,) and values (n,) of the others."""
+    level = np.abs(np.diff(values)) < LEVEL
+    needed = np.ones(len(values), bool)
+    needed[1:-1] = ~(level[:-1] & level[1:])
+    return np.flatnonzero(needed), values[needed]
 
 
 def _checksum(curves: list[bpy.types.FCurve], first_frame: int, count: int) -> int:

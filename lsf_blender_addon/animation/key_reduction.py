@@ -48,15 +48,20 @@ class Keys:
     Attributes:
         frames: Scene frames (N,), ascending; may be fractions.
         values: Values (N,).
-        slopes: Slopes (N,) at the keys, value a frame.
+        slopes: Slopes (N,) at the keys, value a frame; NaN where Blender places the handles.
     """
 
     frames: Floats
     values: Floats
     slopes: Floats
 
+    @property
+    def automatic(self) -> Bools:
+        """Whether Blender places the handles, bool (N,)."""
+        return np.isnan(self.slopes)
+
     def handles(self) -> tuple[Floats, Floats]:
-        """Return the left and right Bézier handles, frames and values (N, 2) each."""
+        """Return the left and right Bézier handles, frames and values (N, 2) each; NaN values of automatic ones."""
         handles = np.empty((2, len(self.frames), 2))
         left, right = handles
         third = np.diff(self.frames) / 3
@@ -82,9 +87,18 @@ class Keys:
         )
         return values
 
-    def without(self, removed: Bools) -> "Keys":
-        """Return the keys that are not `removed`, bool (N,)."""
-        return Keys(self.frames[~removed], self.values[~removed], self.slopes[~removed]) if removed.any() else self
+    def only(self, chosen: Bools) -> "Keys":
+        """Return the keys that are `chosen`, bool (N,)."""
+        return self if chosen.all() else Keys(self.frames[chosen], self.values[chosen], self.slopes[chosen])
+
+    def joined(self, other: "Keys") -> "Keys":
+        """Return the keys of both in order of time."""
+        frames, values, slopes = (
+            np.concatenate(pair)
+            for pair in ((self.frames, other.frames), (self.values, other.values), (self.slopes, other.slopes))
+        )
+        order = np.argsort(frames, kind="stable")
+        return Keys(frames[order], values[order], slopes[order])
 
 
 @dataclass(frozen=True)
@@ -103,10 +117,10 @@ class ReducedKeys:
 
 
 def key_every_frame(motion: Floats, first_frame: int) -> ReducedKeys:
-    """Return a key on each frame, from first_frame on, for each column of motion (F, K)."""
+    """Return a key on each frame, from first_frame on, for each column of motion (F, K), with automatic handles."""
     frames = first_frame + np.arange(len(motion), dtype=np.float64)
-    slopes = np.gradient(motion, axis=0) if len(motion) > 1 else np.zeros_like(motion)
-    return ReducedKeys([Keys(frames, motion[:, k], slopes[:, k]) for k in range(motion.shape[1])], 0.0, 0.0)
+    slopes = np.full(len(motion), np.nan)
+    return ReducedKeys([Keys(frames, motion[:, k], slopes) for k in range(motion.shape[1])], 0.0, 0.0)
 
 
 def reduce_keys(motion: Floats, lips: Floats, bound: ErrorBound, first_frame: int, pinned: Bools) -> ReducedKeys:
@@ -126,6 +140,7 @@ def reduce_keys(motion: Floats, lips: Floats, bound: ErrorBound, first_frame: in
     share = CHANNEL_SHARE * bound.millimetres / np.maximum(reach, 1e-9)
     allowed = SAFETY * np.minimum(bound.value, share).astype(np.float32)
     flat = extremes(curves, allowed)
+    flat[:, [0, -1]] = curves[:, [0, -1]] == 0  # at rest: the curve goes on level
     is_key = flat | pinned | _closures(curves, opening)
     is_key[:, [0, -1]] = True
     slopes, error = np.zeros_like(curves), np.zeros_like(curves)

@@ -30,7 +30,11 @@ def remove_strips(tracks: Iterable[bpy.types.NlaTrack], action: bpy.types.Action
 
 
 def add_strip(
-    data: bpy.types.AnimData, action: bpy.types.Action, name: str, may_hold: Callable[[bpy.types.NlaTrack], bool]
+    data: bpy.types.AnimData,
+    action: bpy.types.Action,
+    name: str,
+    may_hold: Callable[[bpy.types.NlaTrack], bool],
+    window: tuple[int, int] | None = None,
 ) -> bpy.types.NlaStrip:
     """Add a strip that plays the Action's slot for shape keys.
 
@@ -42,8 +46,9 @@ def add_strip(
         action: What the strip plays.
         name: Name of a new track.
         may_hold: Whether a track may hold the strip.
+        window: First and last frame of the Action that the strip plays; None: all of it.
     """
-    start, end = action.curve_frame_range[0], action.curve_frame_range[1]
+    start, end = window or action.curve_frame_range[:]
     for track in data.nla_tracks:
         if may_hold(track) and all(strip.frame_end <= start or strip.frame_start >= end for strip in track.strips):
             break
@@ -52,5 +57,8 @@ def add_strip(
         track.name = name
     strip = track.strips.new(action.name, int(start), action)
     compat.assign_slot(strip, action)
+    if window is not None:
+        strip.action_frame_start, strip.action_frame_end = window
+        strip.frame_start, strip.frame_end = window
     strip.blend_type = "REPLACE"
     return strip

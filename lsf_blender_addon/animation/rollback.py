@@ -20,7 +20,7 @@ from ..scene.meshes import coordinates
 from ..scene.own_properties import face_of
 from ..scene.shape_keys import MARK as KEYS_MARK
 from ..scene.shape_keys import marks
-from . import actions, layers, nla, part_drivers, property_values
+from . import actions, nla, part_drivers, property_values
 from .shape_keys import MAX_SLIDER
 from .strip_state import StripState, action_use, identity, play
 
@@ -144,11 +144,11 @@ class _Mesh:
         self.mark = marks(self.mesh) if keys and keys.get(KEYS_MARK) is not None else None
         self.shapes = {key.name: coordinates(key.points) for key in blocks if key.name in (self.mark or ())}
         self.animation = _Animation(data) if data else None
-        self.generated = {
-            action
-            for action in (nla.actions(data) if data else ())
-            if not {actions.MARK, layers.MARK}.isdisjoint(action.keys())
-        }
+        action = actions.existing(self.mesh)
+        pointed = keys.get(actions.POINTER) if keys else None
+        self.pointed = identity(pointed) if isinstance(pointed, bpy.types.Action) else None
+        self.generated = {action} if action else set()
+        self.generated |= {rest for rest in (nla.actions(data) if data else ()) if actions.is_rest(rest)}
 
     def restore(self) -> None:
         """Set everything back to what was recorded."""
@@ -173,10 +173,12 @@ class _Mesh:
                 key.value = value
                 key.slider_min, key.slider_max = low, high
         obj.active_shape_key_index = self.active
-        if self.mark is None:
-            keys.pop(KEYS_MARK, None)
-        else:
-            keys[KEYS_MARK] = self.mark
+        pointed = next((action for action in bpy.data.actions if identity(action) == self.pointed), None)
+        for name, value in ((KEYS_MARK, self.mark), (actions.POINTER, pointed)):
+            if value is None:
+                keys.pop(name, None)
+            else:
+                keys[name] = value
         keys.update_tag()
         self.mesh.update_tag()
 

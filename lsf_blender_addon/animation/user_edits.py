@@ -40,41 +40,44 @@ class CurrentKeys:
 
 
 def find_edits(
-    current: CurrentKeys, frames: Floats, values: Floats, left: Floats, right: Floats, automatic: bool
+    current: CurrentKeys, frames: Floats, values: Floats, left: Floats, right: Floats, window: Range
 ) -> list[Range]:
-    """Return the ranges of frames where a curve differs from the keys that were generated.
+    """Return the ranges of frames in a window where a curve differs from the keys that were generated.
 
     A key that was moved, added or reshaped is a range of no length. Where a key was deleted, the range goes from the
-    key before to the key after it.
+    key before to the key after it, or to the window's end where there is none.
 
     Args:
-        current: The keys that the curve has now.
-        frames: Frames (M,) of the generated keys, ascending.
+        current: The keys that the curve has now in the window.
+        frames: Frames (M,) of the generated keys in the window, ascending.
         values: Their values (M,).
-        left: Frames and values (M, 2) of their left handles.
-        right: Frames and values (M, 2) of their right handles.
-        automatic: The handles were left to Blender, and are not compared.
+        left: Frames and values (M, 2) of their left handles; NaN values where Blender places the handles.
+        right: Frames and values (M, 2) of their right handles, likewise.
+        window: First and last frame.
     """
-    if not len(current.frames) or _is_unedited(current, frames, values, left, right, automatic):
+    if _is_unedited(current, frames, values, left, right):
         return []
     ranges: list[Range] = []
     if len(frames):
+        ends = np.r_[window[0], current.frames, window[1]]
+        gone = ~is_inside(frames, [(frame, frame) for frame in current.frames.tolist()])
+        ranges += [
+            (float(ends[after]), float(ends[after + 1]))
+            for after in np.searchsorted(current.frames, frames[gone]).tolist()
+        ]
+    if len(frames) and len(current.frames):
         nearest = _nearest(frames, current.frames)
         same = np.abs(current.frames - frames[nearest]) < SAME_FRAME
-        new = np.r_[False, ~same, False]
+        # Handles that point out of the window have any length: keys outside it may have come, gone or moved.
+        new = np.r_[np.inf, np.where(same, 0.0, 1.0), np.inf]
         same &= np.abs(current.values - values[nearest]) < SAME_VALUE
-        if automatic:
-            same &= current.automatic
-        else:
-            co = np.stack([frames, values], 1)[nearest]
-            same &= _is_same_handle((left[nearest] - co).T, (current.left - co).T, may_be_shorter=new[:-2])
-            same &= _is_same_handle((right[nearest] - co).T, (current.right - co).T, may_be_shorter=new[2:])
-        deleted = frames[np.abs(current.frames[_nearest(current.frames, frames)] - frames) >= SAME_FRAME]
-        last = len(current.frames) - 1
-        ranges += [
-            (float(current.frames[max(after - 1, 0)]), float(current.frames[min(after, last)]))
-            for after in np.searchsorted(current.frames, deleted).tolist()
-        ]
+        co, placed = np.stack([frames, values], 1)[nearest], np.isnan(left[nearest, 1])
+        same &= np.where(
+            placed,
+            current.automatic,
+            _is_same_handle((left[nearest] - co).T, (current.left - co).T, new[:-2])
+            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, new[2:]),
+        )
     else:
         same = np.zeros(len(current.frames), bool)
     ranges += [(frame, frame) for frame in current.frames[~same].tolist()]
@@ -96,9 +99,12 @@ def merge_ranges(ranges: list[Range], gap: float) -> list[Range]:
 
 def is_inside(frames: Floats, ranges: list[Range]) -> Bools:
     """Return for each of frames (N,) whether it lies in one of the ranges, bool (N,)."""
-    inside = np.zeros(len(frames), bool)
-    for first, last in ranges:
-        inside |= (frames > first - SAME_FRAME) & (frames < last + SAME_FRAME)
+    spans = merge_ranges(ranges, 0.0)
+    if not spans:
+        return np.zeros(len(frames), bool)
+    first, last = np.array(spans).T
+    span = np.searchsorted(first, frames + SAME_FRAME, "right") - 1
+    inside: Bools = (span >= 0) & (frames < last[span] + SAME_FRAME)
     return inside
 
 
@@ -117,34 +123,36 @@ def is_between_borders(frames: Floats, borders: list[tuple[int, int]]) -> Bools:
     return is_inside(frames, [(before + 1, after - 1) for before, after in borders])
 
 
-def _is_unedited(
-    current: CurrentKeys, frames: Floats, values: Floats, left: Floats, right: Floats, automatic: bool
-) -> bool:
+def _is_unedited(current: CurrentKeys, frames: Floats, values: Floats, left: Floats, right: Floats) -> bool:
     """Return whether all keys are as they were generated: the usual case, decided quickly."""
+    if len(current.frames) != len(frames):
+        return False
+    placed = np.isnan(left[:, 1])
+    first, last = ~placed, ~placed  # the handles that are compared: not those that point out of the window
+    first[:1], last[-1:] = False, False
     return (
-        len(current.frames) == len(frames)
-        and bool(current.bezier[:-1].all())
-        and bool(np.abs(current.frames - frames).max() < SAME_FRAME)
-        and bool(np.abs(current.values - values).max() < SAME_VALUE)
-        and (
-            bool(current.automatic.all())
-            if automatic
-            else all(
-                bool((np.abs(now - generated).max(0) < (SAME_FRAME, SAME_HANDLE)).all())
-                for now, generated in ((current.left, left), (current.right, right))
-            )
+        bool(current.bezier[:-1].all())
+        and bool((np.abs(current.frames - frames) < SAME_FRAME).all())
+        and bool((np.abs(current.values - values) < SAME_VALUE).all())
+        and bool(current.automatic[placed].all())
+        and all(
+            bool((np.abs(now - generated)[compared] < (SAME_FRAME, SAME_HANDLE)).all())
+            for now, generated, compared in ((current.left, left, first), (current.right, right, last))
         )
     )
 
 
-def _is_same_handle(generated: Floats, current: Floats, may_be_shorter: Bools) -> Bools:
+def _is_same_handle(generated: Floats, current: Floats, free: Floats) -> Bools:
     """Return for handles (2, N) relative to their keys whether they are the same, bool (N,).
 
-    Where a new key was set on their side they may be shorter: Blender then shortens them, so that the curve keeps its
-    shape.
+    Args:
+        generated: The handles as they were generated.
+        current: The handles now.
+        free: Up to which share of its length (N,) a handle may have another length, in its own direction; 0 for none.
+            Where a new key was set on its side it is 1: Blender then shortens it, so that the curve keeps its shape.
     """
-    part = np.clip(current[0] / generated[0], 0, 1)
-    generated = np.where(may_be_shorter, part * generated, generated)
+    part = np.clip(current[0] / generated[0], 0, free)
+    generated = np.where(free > 0, part * generated, generated)
     same: Bools = (np.abs(current[0] - generated[0]) < SAME_FRAME) & (np.abs(current[1] - generated[1]) < SAME_HANDLE)
     return same
 

@@ -19,9 +19,11 @@ SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
 EMOTIONS = emotions.EMOTIONS
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 MAX_OTHER_LINES, LINE_SECONDS, VOICE_SECONDS = wire.MAX_OTHER_LINES, wire.LINE_SECONDS, wire.VOICE_SECONDS
+EYE_VARIANTS = wire.EYE_VARIANTS
 
 __all__ = [
     "EMOTIONS",
+    "EYE_VARIANTS",
     "LINE_SECONDS",
     "MAX_OTHER_LINES",
     "PROTOCOL",

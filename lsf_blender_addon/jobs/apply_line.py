@@ -3,10 +3,11 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, fcurves, head_motion, layers, part_drivers, refresh, rollback, shape_keys
-from ..prediction import store, takes
+from ..animation import actions, head_motion, lines, part_drivers, rollback, shape_keys
+from ..prediction import takes
 from ..scene.access import ensure_key_animation, mesh_of
 from ..scene.own_properties import face_of
+from ..scene.snapshots import Line
 from . import face_result
 from .line_plan import LinePlan, listed
 
@@ -29,18 +30,15 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
 
 def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> str:
     """Write the plan to the character's objects, the head first; return the result line."""
-    head, mesh, speech = objects[0], mesh_of(objects[0]), plan.speech
+    head, mesh = objects[0], mesh_of(objects[0])
     shape_keys.write(head, plan.head)
-    earlier = actions.existing(mesh, plan.line.strip, plan.line.scene)
+    earlier = actions.existing(mesh)
     if as_take and earlier is not None:
-        takes.add(earlier)
-    action = actions.write(mesh, plan.line, speech.names, speech.motion, speech.keying, speech.offset)
-    store.store(action, plan.prediction)
+        takes.add(earlier, plan.line.id)
+    action, record = lines.put(mesh, head.name, plan.line.source, plan.prediction)
     if as_take:
-        takes.add(action)
-    refresh.list_channels(action, plan.prediction)
-    for layer in plan.layers:
-        layers.write(mesh, plan.line, layer.layer, layer.names, layer.motion)
+        takes.add(action, record.uid)
+    lines.write(mesh, action, record)
     face = face_of(head)
     if plan.head_motion is not None and face.nod.object is not None:
         angles, landmarks = plan.head_motion.angles, plan.head_motion.landmarks68
@@ -50,8 +48,8 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
         face.add_part(bpy.data.objects[part.object])
     if plan.face is not None:
         face_result.write(objects, plan.face)
-    summary, placement = fcurves.load(action).summary(iface), _placement(mesh, action, plan)
-    return plan.message.text(summary, placement) + face_result.in_doubt(head)
+    placement = _placement(mesh, action, plan) + _shared_frames(action, plan.line)
+    return plan.message.text(lines.summary(action, record, iface), placement) + face_result.in_doubt(head)
 
 
 def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -> str:
@@ -60,3 +58,14 @@ def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -
     if overruled := actions.overruled(mesh, plan.head.names):
         text += iface("; your own curves decide over {names}").format(names=listed(overruled))
     return text
+
+
+def _shared_frames(action: bpy.types.Action, line: Line) -> str:
+    """Which other lines of the head are heard at the same frames, as the continuation of a sentence."""
+    record = lines.find(action, line.id)
+    names = [other.name for other in lines.overlapping(action, record)] if record else []
+    return (
+        iface("; blended with {names}, which the head speaks at the same time").format(names=listed(names))
+        if names
+        else ""
+    )

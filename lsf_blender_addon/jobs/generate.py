@@ -8,7 +8,7 @@ import numpy as np
 
 from ..client.jobs import Client, Job, State
 from ..client.process import DAMAGED
-from ..client.wire import Arrays, Header
+from ..client.wire import EYE_VARIANTS, Arrays, Header
 from ..errors import UserError
 from ..scene import audio
 from ..scene.snapshots import Character, Line
@@ -113,8 +113,8 @@ class Generation:
             and basis.shape == (len(channels), len(self.character.vertices), 3)
             and self._has_shape(job, "expression", motion.shape)
             and self._has_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
-            and self._has_shape(job, "blinks", (len(motion),))
-            and self._has_shape(job, "gaze", (len(motion), 2))
+            and self._has_shape(job, "blinks", (EYE_VARIANTS, len(motion)))
+            and self._has_shape(job, "gaze", (EYE_VARIANTS, len(motion), 2))
             and self._has_shape(job, "head", (len(motion), 3))
             and self._has_shape(job, "rig_motion", (len(motion), len(self.character.solved)))
             and (not self.character.solved or "rig_motion" in job.arrays)

@@ -1,4 +1,4 @@
-"""Plans what a server's result changes in the file: shape keys, curves, layers, parts, head motion, face. No bpy.
+"""Plans what a server's result changes in the file: shape keys, prediction, parts, head motion, face. No bpy.
 
 Values come in and a value goes out, so a plan can be made and tested without Blender. `apply_line.apply` writes it.
 """
@@ -9,20 +9,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation import curve_plan, key_plan
-from ..animation.curve_plan import CurvePlan, Sliders
+from ..animation import key_plan, line_curves
 from ..animation.key_plan import KeyPlan, MeshState, PartPlan
+from ..animation.line_curves import Sliders
 from ..client.wire import Arrays, Header
 from ..errors import UserError
-from ..prediction import blend, layer_curves, lips, rig_drive, store
-from ..prediction.layer_curves import LayeredMotion
+from ..prediction import blend, eyes, lips, rig_drive, store
 from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
+from ..rigs.drive import make_drive
 from ..scene.snapshots import Character, Line
 from . import face_plan
 from .face_plan import FacePlan
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
+RESERVED = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
 
 Floats = NDArray[np.float32]
 
@@ -48,17 +49,7 @@ class LineState:
     parts: tuple[MeshState, ...] = ()  # in the order of the character's members
     earlier: Prediction | None = None  # of the same line, from an earlier run
     sliders: Sliders = field(default_factory=Sliders)
-    layer_keys: frozenset[str] = frozenset()  # shape keys that layers move on any line: speech leaves them alone
     has_head_target: bool = False  # whether an object or bone was chosen for the head motion
-
-
-@dataclass(frozen=True)
-class LayerPlan:
-    """The curves of a layer."""
-
-    layer: str  # "blinks" or "gaze"
-    names: list[str]  # n shape keys
-    motion: Floats  # (F, n) values, one row a frame from the line's first frame on
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ class Message:
             curves: How many keys there are, and how exact they are.
             placement: Where the curves play, as the continuation of a sentence; may be empty.
         """
-        return f"{self.start}; {curves}{self.parts}{placement}{self.end}"
+        return f"{self.start}{placement}; {curves}{self.parts}{self.end}"
 
 
 @dataclass(frozen=True)
@@ -94,9 +85,7 @@ class LinePlan:
     line: Line
     objects: tuple[str, ...]  # names of the character's objects, the head first
     head: KeyPlan
-    speech: CurvePlan
     prediction: Prediction  # with its rig drive, in the line's own channels
-    layers: tuple[LayerPlan, ...]
     parts: tuple[PartPlan, ...]
     head_motion: HeadMotionPlan | None
     face: FacePlan | None
@@ -116,7 +105,7 @@ def plan(
         character: The character as it was sent to the server.
         result: The server's answer, complete as the protocol promises.
         state: The file as it is now.
-        with_layers: Whether the result's layers are written too.
+        with_layers: Whether the result's blinks, gaze and head motion are written too.
         iface: Translates the message to the artist.
 
     Returns:
@@ -126,58 +115,52 @@ def plan(
         UserError: The result does not fit the file any more, or no curve would be visible.
     """
     new = predicted(result, state.line)
-    prediction = store.rounded(_in_span(new, state.earlier, result.span))
-    tweaked = curve_plan.tweaked(prediction, state.sliders)
-    prediction, layered = _layered(character, result, new, prediction, tweaked, state.earlier)
-    basis = layered.basis
+    prediction = _in_span(new, state, result.span, with_layers)
+    prediction, basis = _with_drive(character, result, new, prediction, state)
+    prediction = store.rounded(prediction)
+    on_keys = line_curves.retarget(prediction, state.sliders)
+    channels, motion = list(on_keys.channels), np.ascontiguousarray(on_keys.motion)
     pieces = list(character.pieces(basis, axis=1))
-    motion = np.ascontiguousarray(layered.motion)
-    head = key_plan.plan(
-        state.head, character.head, layered.channels, motion, pieces[0][1], character.moving(basis), ADDED_CHANNELS
-    )
+    head = key_plan.plan(state.head, character.head, channels, motion, pieces[0][1], character.moving(basis), RESERVED)
     _check_animated(state.head.object, head)
     parts = key_plan.plan_parts(
         state.parts,
         pieces[1:],
         {*head.shapes, *head.names, *head.driven},
-        layered.channels,
+        channels,
         motion,
         float(np.abs(result.arrays["basis"]).max(initial=0.0)),
     )
-    speech = {layered.channels[k] for k in layered.columns(head.animated)} - state.layer_keys
-    with_layers = with_layers and result.span is None  # layers of a part of a line would not fit the rest of it
+    with_layers = with_layers and result.span is None  # head motion of a part of a line would not fit the rest of it
     return LinePlan(
         state.line,
         tuple(member.object for member in character.members),
         head,
-        curve_plan.plan(rig_drive.on_keys(prediction, tweaked), speech, state.sliders),
         prediction,
-        tuple(_layers(layered, head.animated, motion)) if with_layers else (),
         tuple(parts),
         _head_motion(result, state) if with_layers else None,
         face_plan.plan(character, result.header, result.arrays),
-        _message(character, result, len(motion), head, parts, iface),
+        _message(character, result, state.line, head, parts, iface),
     )
 
 
 def predicted(result: Result, line: Line) -> Prediction:
-    """The server's result as it is kept in the file, at the place where the line is now."""
+    """The server's result as it is kept in the file."""
     arrays = result.arrays
     motion = arrays["motion"][: line.frames]
-    moves = np.abs(motion).max(0) > NOISE
+    frames, moves = len(motion), np.abs(motion).max(0) > NOISE
     return Prediction(
-        line.strip,
-        line.scene,
         line.fps,
-        line.first_frame,
         tuple(result.header["channels"]),
         motion * moves,
-        arrays.get("expression", np.zeros_like(motion))[: line.frames] * moves,
+        arrays.get("expression", np.zeros_like(motion))[:frames] * moves,
         tuple(result.header.get("emotions") or ()),
-        arrays.get("emotion", np.zeros((len(motion), 0), np.float32))[: line.frames],
+        arrays.get("emotion", np.zeros((frames, 0), np.float32))[:frames],
         result.temperature,
         result.seed,
         _lips(arrays),
+        arrays["blinks"][:, :frames] if "blinks" in arrays else store.NO_BLINKS,
+        arrays["gaze"][:, :frames] if "gaze" in arrays else store.NO_GAZE,
         int(result.header.get("heard_lines", 0)),
     )
 
@@ -214,43 +197,48 @@ def _lips(arrays: Arrays) -> Floats:
     return lips.measure(arrays["basis"], arrays["landmarks68"], arrays["landmark_vertices"])
 
 
-def _in_span(new: Prediction, earlier: Prediction | None, span: tuple[int, int] | None) -> Prediction:
-    """The new prediction; where only a span of the line is wanted, inside the earlier one. Raises UserError."""
-    if span is None:
-        return new
-    if earlier is None or not blend.is_compatible(earlier, new):
+def _in_span(new: Prediction, state: LineState, span: tuple[int, int] | None, with_layers: bool) -> Prediction:
+    """The new prediction; where only a span of the line is wanted, inside the earlier one. Raises UserError.
+
+    Without its layers, it gets the blinks and gaze of the earlier one.
+    """
+    earlier = state.earlier
+    compatible = earlier is not None and blend.is_compatible(earlier, new)
+    if earlier is not None and compatible and span is not None:
+        return blend.blended(earlier, new, blend.new_take_weights(new, state.line.first_frame, span))
+    if span is not None:
         raise UserError(
-            f'The strip "{new.strip}" was trimmed since it was generated, or the frame rate was changed: '
+            f'The strip "{state.line.strip}" was trimmed since it was generated, or the frame rate was changed: '
             "turn off Only Current Range"
         )
-    return blend.blended(earlier, new, blend.new_take_weights(new, span))
+    if earlier is not None and compatible and not with_layers:
+        return replace(new, blinks=earlier.blinks, gaze=earlier.gaze)
+    return new
 
 
-def _layered(
-    character: Character,
-    result: Result,
-    new: Prediction,
-    prediction: Prediction,
-    tweaked: Floats,
-    earlier: Prediction | None,
-) -> tuple[Prediction, LayeredMotion]:
-    """The prediction with its rig drive, and the keys with their values and layers."""
-    channels, basis = list(new.channels), result.arrays["basis"]
-    if character.rig is None:
-        return replace(prediction, drive=None), layer_curves.add_layers(channels, tweaked, basis, result.arrays)
-    drive, layered = rig_drive.drive_with_layers(character.rig, channels, new.motion, tweaked, basis, result.arrays)
+def _with_drive(
+    character: Character, result: Result, new: Prediction, prediction: Prediction, state: LineState
+) -> tuple[Prediction, Floats]:
+    """The prediction with its rig drive, and the offsets (N, V, 3) of the keys that it moves."""
+    rig, basis = character.rig, result.arrays["basis"]
+    if rig is None:
+        return replace(prediction, drive=None), basis
+    solved = result.arrays["rig_motion"][: len(new.motion)] if rig.mapping.solved else None
+    drive, offsets = make_drive(
+        rig.mapping,
+        rig.shapes,
+        rig.limits,
+        new.channels,
+        new.motion,
+        basis,
+        solved=solved,
+        add_missing=rig.add_missing,
+        head=rig.head,
+    )
     if result.span:
-        drive = rig_drive.blended(earlier.drive if earlier else None, drive, blend.new_take_weights(new, result.span))
-        layered = replace(layered, motion=drive.values(tweaked))
-    return replace(prediction, drive=drive), layered
-
-
-def _layers(layered: LayeredMotion, animated: list[int], motion: Floats) -> list[LayerPlan]:
-    """The curves of the layers, from the animated columns of motion (F, K)."""
-    columns = {layer: layered.columns(animated, layer) for layer in layered.layers}
-    return [
-        LayerPlan(layer, [layered.channels[k] for k in chosen], motion[:, chosen]) for layer, chosen in columns.items()
-    ]
+        weights = blend.new_take_weights(new, state.line.first_frame, result.span)
+        drive = rig_drive.blended(state.earlier.drive if state.earlier else None, drive, weights)
+    return replace(prediction, drive=drive), offsets
 
 
 def _head_motion(result: Result, state: LineState) -> HeadMotionPlan | None:
@@ -272,19 +260,12 @@ def _check_animated(head: str, keys: KeyPlan) -> None:
 
 
 def _message(
-    character: Character,
-    result: Result,
-    frames: int,
-    head: KeyPlan,
-    parts: list[PartPlan],
-    iface: Callable[[str], str],
+    character: Character, result: Result, line: Line, head: KeyPlan, parts: list[PartPlan], iface: Callable[[str], str]
 ) -> Message:
-    """The result line for a motion of so many frames; `iface` translates it."""
-    span, rig, seconds = result.span, character.rig, f"{result.seconds:.1f}"
-    if span:
-        start = iface("frames {first} to {last} anew, {seconds} s").format(first=span[0], last=span[1], seconds=seconds)
-    else:
-        start = iface("{count} frames, {seconds} s").format(count=frames, seconds=seconds)
+    """The result line; `iface` translates it."""
+    span, rig = result.span or (line.first_frame, line.first_frame + line.frames - 1), character.rig
+    text = iface("{name}: frames {first} to {last} anew") if result.span else iface("{name}: frames {first} to {last}")
+    start = text.format(name=line.strip, first=span[0], last=span[1])
     end = ""
     if rig is not None:
         end += iface("; on your {name} keys").format(name=rig.mapping.name or iface("own"))
@@ -292,5 +273,6 @@ def _message(
         end += iface("; {count} of your own keys animated").format(count=len(head.kept))
     if head.driven:
         end += iface("; left out, as drivers move them: {names}").format(names=listed(head.driven))
+    end += iface("; {seconds} s").format(seconds=f"{result.seconds:.1f}")
     names = listed([part.object for part in parts])
     return Message(start, iface("; with {names}").format(names=names) if parts else "", end)

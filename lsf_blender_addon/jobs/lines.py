@@ -1,14 +1,16 @@
 """One line on one head: from Blender's data to a Generation, and from its result to the file."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, head_motion, layers, part_drivers, refresh, shape_keys
+from ..animation import actions, head_motion, lines, part_drivers, shape_keys
+from ..client.wire import EYE_VARIANTS
 from ..prediction import store
-from ..scene import character, emotion_control, rig, strips, voice
+from ..scene import character, emotion_control, rig, strip_identity, strips, voice
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
@@ -29,7 +31,7 @@ def start_generation(
     parts: dict[bpy.types.Object, str],
     scene: bpy.types.Scene,
     strip: "bpy.types.SoundStrip",
-    cast: Iterable[tuple[str, str]] = (),
+    cast: Mapping[str, str] = MappingProxyType({}),
     **overrides: Any,
 ) -> Generation:
     """Read what a request needs from the file, and send it.
@@ -40,7 +42,7 @@ def start_generation(
         parts: The objects that go with it, and their kinds (see scene/parts.py).
         scene: The scene of the strip.
         strip: A sound strip.
-        cast: Strips of this scene that are generated together, and the names of the heads that speak them.
+        cast: Ids of the strips that are generated together, and the names of the heads that speak them.
         overrides: Settings of docs/protocol.md that replace those in the panel.
 
     Returns:
@@ -50,9 +52,10 @@ def start_generation(
         UserError: Something is missing, or the head cannot take the line.
     """
     packed: dict[int, bytes] = {}
+    strip_identity.ensure_id(scene, strip, lines.all_sources())
     line = strips.read_line(scene, strip, packed)
     face = character.read(head, parts)
-    _check(head, line)
+    _check(head)
     span = strips.current_range(scene) if settings.only_range else None
     if span:
         line_plan.check_span(_read_state(line, [head]), span)
@@ -60,10 +63,13 @@ def start_generation(
     request = {
         **settings.take_request(settings.take),
         "layers": enabled_layers(settings, head),
+        "eye_variants": EYE_VARIANTS,
         **emotion,
         **overrides,
     }
-    others = voice.other_lines(line, _spoken(head, scene, list(cast)), packed)
+    action = actions.existing(mesh_of(head))
+    sources = lines.sources_of(action, head) if action else []
+    others = voice.other_lines(line, voice.spoken_strips(head.name, sources, cast), packed)
     return Generation(session.client(), face, line, request, control, span, others)
 
 
@@ -73,7 +79,7 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     Args:
         generation: Its state is DONE.
         as_take: Whether the result, and the earlier one of the line, are kept as takes.
-        with_layers: Whether the result's layers are written too.
+        with_layers: Whether the result's blinks, gaze and head motion are written too.
 
     Returns:
         The result line for the artist.
@@ -83,7 +89,7 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     """
     objects = character.find_objects(generation.character)
     line = strips.relocated(generation.line)
-    _check(objects[0], line)
+    _check(objects[0])
     rig.check(objects[0], generation.character.rig)
     plan = line_plan.plan(generation.character, generation.result(), _read_state(line, objects), with_layers, iface)
     return apply(plan, as_take)
@@ -109,34 +115,23 @@ def _scene_of(settings: "LSF_PG_settings") -> bpy.types.Scene:
     return settings.id_data
 
 
-def _spoken(head: bpy.types.Object, scene: bpy.types.Scene, cast: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Names of strip and scene of the lines that are known to be this head's: generated for it, or by `cast`.
-
-    A strip that `cast` gives to another head is that head's, even if it was generated for this one before.
-    """
-    own = {(strip, scene.name) for strip, name in cast if name == head.name}
-    theirs = {(strip, scene.name) for strip, name in cast if name not in ("", head.name)}
-    return sorted(own | set(actions.spoken_lines(mesh_of(head))).difference(theirs))
-
-
 def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
     """Read what a plan for this line depends on; the head is the first of the objects."""
     head, *parts = objects
     mesh = mesh_of(head)
-    action = actions.existing(mesh, line.strip, line.scene)
+    action = actions.existing(mesh)
+    record = lines.find(action, line.id)
     return LineState(
         line,
         shape_keys.read(head, actions.driven_keys(mesh)),
         tuple(part_drivers.read(part) for part in parts),
-        store.load(action),
-        refresh.sliders(action),
-        frozenset(layers.owned(mesh.shape_keys)),
+        store.load(action, line.id) if action else None,
+        lines.sliders(record),
         face_of(head).nod.object is not None,
     )
 
 
-def _check(head: bpy.types.Object, line: Line) -> None:
-    """Raise UserError if the head cannot take this line now."""
-    actions.check(mesh_of(head), line)
-    layers.check(mesh_of(head), line)
+def _check(head: bpy.types.Object) -> None:
+    """Raise UserError if the head cannot take a line now."""
+    actions.check(mesh_of(head))
     head_motion.check(face_of(head).nod.object, face_of(head).nod.bone)

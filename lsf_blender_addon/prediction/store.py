@@ -1,4 +1,4 @@
-"""Stores the server's prediction for a line in the file, on the Action that was made from it. No bpy at run time.
+"""Stores the server's predictions for the lines of a head in the file, on the head's Action. No bpy at run time.
 
 So the curves can be made again with other settings, without the model. Values are rounded to 1/32768 of the next power
 of two above the largest. The differences between frames are compressed: a minute of 52 channels takes about 100 kB.
@@ -7,7 +7,7 @@ of two above the largest. The differences between frames are compressed: a minut
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,9 @@ from ..rigs.drive import Drive
 if TYPE_CHECKING:
     import bpy
 
-PROPERTY = "lsf_prediction"  # custom property on the Action
-VERSION = 2  # of the record
-VERSION_0_1 = 1  # add-on 0.1.0: the drive is a property of its own, DRIVE_0_1, for all takes of the Action
-DRIVE_0_1 = "lsf_drive"
-ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3}  # number of dimensions of each
+PROPERTY = "lsf_predictions"  # custom property on the Action: {uid of the line: record}
+VERSION = 3  # of the record
+ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3, "blinks": 2, "gaze": 3}  # dimensions of each
 MIN_EXPRESSION = 1e-4  # weight of a channel; less is the rounding of a difference, not an emotion
 STEPS = 32768  # quantisation steps on either side of 0: the range of int16
 # Errors of a damaged record.
@@ -30,15 +28,15 @@ UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, Me
 
 Floats = NDArray[np.float32]
 
+NO_BLINKS: Floats = np.zeros((0, 0), np.float32)
+NO_GAZE: Floats = np.zeros((0, 0, 2), np.float32)
+
 
 @dataclass(frozen=True)
 class Prediction:
     """The server's prediction for a line: values of K channels at F scene frames."""
 
-    strip: str  # names of the strip and its scene
-    scene: str
     fps: float  # of the scene
-    first_frame: int  # scene frame of row 0
     channels: tuple[str, ...]  # K names of shape keys
     motion: Floats  # (F, K) values of the channels, including those of emotion
     expression: Floats  # (F, K) the part of `motion` that emotion adds; zeros if it is not known
@@ -47,6 +45,10 @@ class Prediction:
     temperature: float  # settings of the request, see docs/protocol.md
     seed: int
     lips: Floats  # (K, L, 3) offsets of the lips in millimetres, see lips.measure; L is 0 if the lips are not known
+    blinks: Floats = field(
+        default_factory=lambda: NO_BLINKS
+    )  # (V, F) closure of the lids in each of V variants, not part of `motion`; V may be 0
+    gaze: Floats = field(default_factory=lambda: NO_GAZE)  # (V, F, 2) degrees to the head's left and up, likewise
     heard_lines: int = 0  # of the same head with which the voice was compared, this line included; 0: not known
     drive: Drive | None = None  # how the head's own keys follow the channels; None if channels have keys of their own
 
@@ -57,21 +59,18 @@ def rounded(prediction: Prediction) -> Prediction:
     if drive is not None:
         matrix, residual = (unpacked(packed(array), 2) for array in (drive.matrix, drive.residual))
         drive = replace(drive, matrix=matrix, residual=residual)
-    motion, expression, emotion, lips = (
-        unpacked(packed(getattr(prediction, name)), dimensions) for name, dimensions in ARRAYS.items()
-    )
-    return replace(prediction, motion=motion, expression=expression, emotion=emotion, lips=lips, drive=drive)
+    arrays: dict[str, Any] = {
+        name: unpacked(packed(getattr(prediction, name)), dimensions) for name, dimensions in ARRAYS.items()
+    }
+    return replace(prediction, **arrays, drive=drive)
 
 
-def store(action: bpy.types.Action, prediction: Prediction) -> None:
-    """Store a prediction on an Action; it replaces an earlier one."""
+def store(action: bpy.types.Action, uid: str, prediction: Prediction) -> None:
+    """Store the prediction of a line on its Action; it replaces an earlier one."""
     arrays = {name: packed(getattr(prediction, name)) for name in ARRAYS}
     record = {
         "version": VERSION,
-        "strip": prediction.strip,
-        "scene": prediction.scene,
         "fps": float(prediction.fps),
-        "first_frame": int(prediction.first_frame),
         "channels": "\n".join(prediction.channels),
         "emotions": "\n".join(prediction.emotions),
         "temperature": float(prediction.temperature),
@@ -82,70 +81,99 @@ def store(action: bpy.types.Action, prediction: Prediction) -> None:
     }
     if prediction.drive is not None:
         record["drive"] = _drive_record(prediction.drive)
-    action[PROPERTY] = record
+    set_record(action, PROPERTY, uid, record)
 
 
-def load(action: bpy.types.Action | None) -> Prediction | None:
-    """Return the Action's prediction; None if there is none that this version can read."""
-    kept: Any = action.get(PROPERTY) if action else None
-    if action is None or not hasattr(kept, "to_dict") or kept.get("version") not in (VERSION_0_1, VERSION):
+def load(action: bpy.types.Action, uid: str) -> Prediction | None:
+    """Return the prediction of a line; None if there is none that this version can read."""
+    return read(record_of(action, PROPERTY, uid))
+
+
+def read(kept: Any) -> Prediction | None:
+    """Return the prediction in a record, an ID property; None if this version cannot read it."""
+    if not hasattr(kept, "to_dict") or kept.get("version") != VERSION:
         return None
-    drive = kept.get("drive") if kept["version"] == VERSION else action.get(DRIVE_0_1)
+    drive = kept.get("drive")
     try:
+        arrays: dict[str, Any] = {name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()}
         prediction = Prediction(
-            strip=str(kept["strip"]),
-            scene=str(kept["scene"]),
             fps=float(kept["fps"]),
-            first_frame=int(kept["first_frame"]),
             channels=_names(kept["channels"]),
             emotions=_names(kept["emotions"]),
             temperature=float(kept["temperature"]),
             seed=int(kept["seed"]),
-            heard_lines=int(kept.get("heard_lines", 0)),
+            heard_lines=int(kept["heard_lines"]),
             drive=None if drive is None else _drive(drive),
-            **{name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()},
+            **arrays,
         )
     except UNREADABLE:
         return None
     return prediction if _is_whole(prediction) else None
 
 
-def is_stored(action: bpy.types.Action) -> bool:
-    """Return whether the Action has a prediction, readable or not. Fast enough for a panel."""
-    return action.get(PROPERTY) is not None
+def is_stored(action: bpy.types.Action, uid: str) -> bool:
+    """Return whether a line has a prediction, readable or not. Fast enough for a panel."""
+    return record_of(action, PROPERTY, uid) is not None
 
 
-def move(action: bpy.types.Action, frames: int) -> None:
-    """Record that the line of the Action's prediction now begins `frames` frames later."""
-    action[PROPERTY]["first_frame"] += frames
+def remove(action: bpy.types.Action, uid: str) -> None:
+    """Delete the prediction of a line."""
+    set_record(action, PROPERTY, uid, None)
 
 
-def has_expression(action: bpy.types.Action) -> bool:
-    """Return whether the Action's prediction has a part that emotion adds. Fast enough for a panel."""
-    kept: Any = action.get(PROPERTY)
+def has_expression(action: bpy.types.Action, uid: str) -> bool:
+    """Return whether a line's prediction has a part that emotion adds. Fast enough for a panel."""
+    kept = record_of(action, PROPERTY, uid)
     return hasattr(kept, "to_dict") and bool(kept.get("has_expression"))
+
+
+def has_eyes(action: bpy.types.Action, uid: str) -> bool:
+    """Return whether a line's prediction has blinks or a gaze. Fast enough for a panel."""
+    kept = record_of(action, PROPERTY, uid)
+    try:
+        return any(kept[name]["shape"][0] > 0 for name in ("blinks", "gaze"))
+    except UNREADABLE:
+        return False
+
+
+def record_of(action: bpy.types.Action, name: str, uid: str) -> Any:
+    """Return what a custom property of the Action, with a record for each line, holds for a line; None if nothing."""
+    kept: Any = action.get(name)
+    return kept.get(uid) if hasattr(kept, "to_dict") else None
+
+
+def set_record(action: bpy.types.Action, name: str, uid: str, record: dict[str, Any] | None) -> None:
+    """Set the record of a line in a custom property of the Action, or delete it; the other lines' records stay."""
+    kept: Any = action.get(name)
+    if not hasattr(kept, "to_dict"):
+        if record is None:
+            return
+        action[name] = {}
+        kept = action[name]
+    if record is not None:
+        kept[uid] = record
+    elif uid in kept.keys():  # noqa: SIM118  # an ID property is no dictionary
+        del kept[uid]
 
 
 class DetectedEmotion(NamedTuple):
     """The emotions that were detected in the voice of a line; attributes as in Prediction."""
 
     fps: float
-    first_frame: int
     emotions: tuple[str, ...]
     emotion: Floats
     heard_lines: int
 
 
-def detected_emotion(action: bpy.types.Action) -> DetectedEmotion | None:
-    """Return the emotions of the Action's prediction, None if there are none. Fast enough for a panel."""
-    kept: Any = action.get(PROPERTY)
+def detected_emotion(action: bpy.types.Action, uid: str) -> DetectedEmotion | None:
+    """Return the emotions of a line's prediction, None if there are none. Fast enough for a panel."""
+    kept = record_of(action, PROPERTY, uid)
     try:
         found = DetectedEmotion(
             float(kept["fps"]),
-            int(kept["first_frame"]),
             _names(kept["emotions"]),
             unpacked(kept["emotion"], ARRAYS["emotion"]),
-            int(kept.get("heard_lines", 0)),
+            int(kept["heard_lines"]),
         )
     except UNREADABLE:
         return None
@@ -224,6 +252,8 @@ def _is_whole(prediction: Prediction) -> bool:
         and prediction.expression.shape == (frames, channels)
         and prediction.lips.shape[2] == 3
         and prediction.emotion.shape == (frames, len(prediction.emotions))
+        and prediction.blinks.shape[1] == (frames if len(prediction.blinks) else 0)
+        and prediction.gaze.shape[1:] == (frames if len(prediction.gaze) else 0, 2)
         and (drive is None or drive.matrix.shape == (channels, len(drive.keys)))
         and (drive is None or drive.residual.shape == (frames, len(drive.keys)))
     )

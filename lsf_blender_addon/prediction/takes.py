@@ -9,51 +9,63 @@ from . import store
 if TYPE_CHECKING:
     import bpy
 
-PROPERTY = "lsf_takes"  # custom property on the Action: {"000": as prediction.store writes it, …}
+PROPERTY = "lsf_takes"  # custom property on the Action: {uid of the line: {"000": as prediction.store writes it, …}}
+EYES = ("blinks", "gaze")  # arrays of a prediction that all takes of a line share
 
 
-def add(action: bpy.types.Action) -> None:
-    """Add the Action's prediction to the takes, unless it is one of them."""
-    if store.is_stored(action) and playing(action) is None:
-        kept = [take.to_dict() for take in _takes(action)]
-        action[PROPERTY] = {f"{i:03}": take for i, take in enumerate([*kept, action[store.PROPERTY].to_dict()])}
+def add(action: bpy.types.Action, uid: str) -> None:
+    """Add the line's prediction to its takes, unless it is one of them. A take of the same seed is replaced."""
+    now = store.record_of(action, store.PROPERTY, uid)
+    if now is None or playing(action, uid) is not None:
+        return
+    kept = [take.to_dict() for take in _takes(action, uid)]
+    same = [i for i, take in enumerate(kept) if _setting(take) == _setting(now)]
+    if same:
+        kept[same[0]] = now.to_dict()
+    else:
+        kept.append(now.to_dict())
+    store.set_record(action, PROPERTY, uid, {f"{i:03}": take for i, take in enumerate(kept)})
 
 
-def count(action: bpy.types.Action) -> int:
-    """Return the number of takes."""
-    return len(_takes(action))
+def count(action: bpy.types.Action, uid: str) -> int:
+    """Return the number of takes of a line."""
+    return len(_takes(action, uid))
 
 
-def playing(action: bpy.types.Action) -> int | None:
-    """Return the index of the take that equals the Action's prediction; None if there is none."""
-    own = _fingerprint(action.get(store.PROPERTY))
-    return next((i for i, take in enumerate(_takes(action)) if _fingerprint(take) == own), None) if own else None
+def playing(action: bpy.types.Action, uid: str) -> int | None:
+    """Return the index of the take that equals the line's prediction; None if there is none."""
+    own = _fingerprint(store.record_of(action, store.PROPERTY, uid))
+    return next((i for i, take in enumerate(_takes(action, uid)) if _fingerprint(take) == own), None) if own else None
 
 
-def seed(action: bpy.types.Action, index: int) -> str:
+def seed(action: bpy.types.Action, uid: str, index: int) -> str:
     """Return the seed with which a take was generated."""
-    return str(_takes(action)[index].get("seed", ""))
+    return str(_takes(action, uid)[index].get("seed", ""))
 
 
-def play(action: bpy.types.Action, index: int) -> None:
-    """Make a take the Action's prediction, at the present frame of the line. The caller refreshes the curves."""
-    now = action.get(store.PROPERTY)
-    take = _takes(action)[index].to_dict()
-    if hasattr(now, "to_dict") and "first_frame" in now:
-        take["first_frame"] = now["first_frame"]
-    action[store.PROPERTY] = take
+def play(action: bpy.types.Action, uid: str, index: int) -> None:
+    """Make a take the line's prediction; the line keeps its blinks and gaze. The caller writes the curves again."""
+    take = _takes(action, uid)[index].to_dict()
+    now = store.record_of(action, store.PROPERTY, uid)
+    if hasattr(now, "to_dict"):
+        take |= {name: now[name].to_dict() for name in EYES if name in now.keys()}  # noqa: SIM118  # an ID property
+    store.set_record(action, store.PROPERTY, uid, take)
 
 
-def forget(action: bpy.types.Action) -> None:
-    """Delete all takes. The Action's prediction is kept."""
-    if action.get(PROPERTY) is not None:
-        del action[PROPERTY]
+def forget(action: bpy.types.Action, uid: str) -> None:
+    """Delete all takes of a line. Its prediction is kept."""
+    store.set_record(action, PROPERTY, uid, None)
 
 
-def _takes(action: bpy.types.Action) -> list[Any]:
+def _takes(action: bpy.types.Action, uid: str) -> list[Any]:
     """Return the records of the takes, ID properties as prediction.store writes them, in order."""
-    kept = action.get(PROPERTY)
+    kept = store.record_of(action, PROPERTY, uid)
     return [kept[name] for name in sorted(kept.keys())] if hasattr(kept, "to_dict") else []
+
+
+def _setting(kept: Any) -> tuple[str, float]:
+    """Return which take a record is, by the settings of its request."""
+    return str(kept.get("seed", "")), float(kept.get("temperature", 0.0))
 
 
 def _fingerprint(kept: Any) -> tuple[bytes, ...]:

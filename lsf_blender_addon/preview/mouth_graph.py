@@ -13,7 +13,7 @@ from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
 from .. import compat
-from ..scene import strips
+from ..scene import strip_identity, strips
 from . import mouth_openings
 
 BOTTOM, HEIGHT = 0.12, 0.55  # of a channel's height: keeps clear of the strip below and of the strip's name above
@@ -58,15 +58,15 @@ def _draw() -> None:
     if context.space_data.view_type == "PREVIEW":
         return
     scene = compat.sequencer_scene(context)
-    lines = mouth_openings.openings_by_strip(scene)
+    lines = mouth_openings.openings_by_strip()
     if not lines:
         return
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     shader.bind()
     gpu.state.blend_set("ALPHA")
     for strip in strips.sound_strips(scene):
-        if strip.name in lines:
-            line = lines[strip.name]
+        line = lines.get(strip_identity.strip_id(strip))
+        if line is not None:
             _draw_line(shader, line.first_frame + np.arange(len(line.opening)), strip.channel, line.opening)
     gpu.state.blend_set("NONE")
 

@@ -1,4 +1,4 @@
-"""How far the mouth opens in each line of a scene, frame by frame, from the predictions stored with the Actions."""
+"""How far the mouth opens in each line, frame by frame, from the predictions stored with the Actions."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..animation import actions
 from ..prediction import lips, store
+from ..scene.own_properties import lines_of
 
 FULL_OPENING = 15.0  # millimetres between the lips that fill the height of the graph
 
@@ -23,26 +25,27 @@ class MouthOpening(NamedTuple):
     opening: NDArray[np.float32]
 
 
-# Names of Action and strip, first frame, last bytes of the stored motion: it ends with a checksum, as zlib writes it.
+# Name of the Action, id and first frame of the line, last bytes of the stored motion: it ends with a checksum of zlib.
 CacheKey = tuple[str, str, int, bytes]
 _cache: dict[CacheKey, MouthOpening] = {}
 
 
-def openings_by_strip(scene: bpy.types.Scene) -> dict[str, MouthOpening]:
-    """The opening of the mouth for each strip of the scene with a stored prediction, by the strip's name.
+def openings_by_strip() -> dict[str, MouthOpening]:
+    """The opening of the mouth in each line with a stored prediction, by the id of its strip.
 
     Each prediction is read once, and again when it changes.
     """
     found: dict[str, MouthOpening] = {}
     used: dict[CacheKey, MouthOpening] = {}
     for action in bpy.data.actions:
-        kept = action.get(store.PROPERTY)
-        if kept is None or kept.get("scene") != scene.name:
-            continue
-        key = action.name, kept.get("strip"), kept.get("first_frame"), bytes(kept["motion"]["bytes"][-64:])
-        opening = _cache.get(key) or _measure(action)
-        if opening is not None:
-            used[key] = found[kept["strip"]] = opening
+        for record in lines_of(action) if actions.is_generated(action) else ():
+            kept = store.record_of(action, store.PROPERTY, record.uid)
+            if kept is None:
+                continue
+            key = action.name, record.uid, record.first_frame, bytes(kept["motion"]["bytes"][-64:])
+            opening = _cache.get(key) or _measure(action, record.uid, record.first_frame)
+            if opening is not None:
+                used[key] = found[record.uid] = opening
     _cache.clear()
     _cache.update(used)
     return found
@@ -53,10 +56,10 @@ def clear_cache() -> None:
     _cache.clear()
 
 
-def _measure(action: bpy.types.Action) -> MouthOpening | None:
-    """The opening of the mouth in the prediction stored with an Action; None if that cannot be read."""
-    predicted = store.load(action)
+def _measure(action: bpy.types.Action, uid: str, first_frame: int) -> MouthOpening | None:
+    """The opening of the mouth in the prediction of a line; None if that cannot be read."""
+    predicted = store.load(action, uid)
     if predicted is None:
         return None
     millimetres = predicted.motion @ lips.opening(predicted.lips)
-    return MouthOpening(predicted.first_frame, np.clip(millimetres / FULL_OPENING, 0, 1).astype(np.float32))
+    return MouthOpening(first_frame, np.clip(millimetres / FULL_OPENING, 0, 1).astype(np.float32))

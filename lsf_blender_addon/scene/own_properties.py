@@ -9,8 +9,8 @@ import bpy
 
 if TYPE_CHECKING:
     from ..ui.properties.face import LSF_PG_face
+    from ..ui.properties.lines import LSF_PG_line
     from ..ui.properties.settings import LSF_PG_settings
-    from ..ui.properties.tweaks import LSF_PG_tweaks
 
 
 def settings_of(scene: bpy.types.Scene | None) -> "LSF_PG_settings":
@@ -23,6 +23,6 @@ def face_of(obj: bpy.types.Object) -> "LSF_PG_face":
     return obj.lsf  # type: ignore[attr-defined]  # registered at run time
 
 
-def tweaks_of(action: bpy.types.Action) -> "LSF_PG_tweaks":
-    """The tweak sliders of the line whose curves this Action holds."""
-    return action.lsf  # type: ignore[attr-defined]  # registered at run time
+def lines_of(action: bpy.types.Action) -> "bpy.types.bpy_prop_collection_idprop[LSF_PG_line]":
+    """The lines of a head whose generated Action this is."""
+    return action.lsf.lines  # type: ignore[attr-defined]  # registered at run time

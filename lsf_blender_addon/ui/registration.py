@@ -39,7 +39,7 @@ from .operators import (
     preview,
     read_direction,
     release_keys,
-    remove_layer,
+    remove_head_motion,
     remove_mapping_row,
     remove_part,
     reset_landmarks,
@@ -70,6 +70,7 @@ from .properties import batch as batch_properties
 from .properties import emotion as emotion_properties
 from .properties import face as face_properties
 from .properties import layers as layer_properties
+from .properties import lines as line_properties
 from .properties import settings
 from .properties import takes as take_properties
 from .properties import tweaks as tweak_properties
@@ -88,6 +89,8 @@ CLASSES: tuple[type, ...] = (
     face_properties.LSF_PG_face,
     tweak_properties.LSF_PG_channel,
     tweak_properties.LSF_PG_tweaks,
+    line_properties.LSF_PG_line,
+    line_properties.LSF_PG_action,
     preferences.LSF_preferences,
     generate.LSF_OT_generate,
     list_lines.LSF_OT_list_lines,
@@ -123,7 +126,7 @@ CLASSES: tuple[type, ...] = (
     remove_mapping_row.LSF_OT_remove_mapping_row,
     load_mapping.LSF_OT_load_mapping,
     save_mapping.LSF_OT_save_mapping,
-    remove_layer.LSF_OT_remove_layer,
+    remove_head_motion.LSF_OT_remove_head_motion,
     make_environment.LSF_OT_make_environment,
     allow_online_access.LSF_OT_allow_online_access,
     cancel_environment.LSF_OT_cancel_environment,
@@ -161,7 +164,7 @@ PROPERTY = "lsf"  # name of the property that the add-on adds to these types; sc
 PROPERTY_GROUPS: tuple[tuple[type, type[bpy.types.PropertyGroup]], ...] = (
     (bpy.types.Scene, settings.LSF_PG_settings),
     (bpy.types.Object, face_properties.LSF_PG_face),
-    (bpy.types.Action, tweak_properties.LSF_PG_tweaks),
+    (bpy.types.Action, line_properties.LSF_PG_action),
 )
 
 DrawFunction = Callable[[Any, bpy.types.Context], None]

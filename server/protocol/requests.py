@@ -163,6 +163,7 @@ def _settings(header: wire.Header) -> Settings:
         temperature=_number(fields, "temperature", 0.0),
         seed=_number(fields, "seed", 0),  # type: ignore[arg-type]  # Settings refuses a fraction
         layers=_names(fields, "layers"),
+        eye_variants=_number(fields, "eye_variants", 1),  # type: ignore[arg-type]  # as above
         emotion=_text(fields, "emotion"),
         emotion_strength=_number(fields, "emotion_strength", 1.0),
         emotion_mix=_optional_number(fields, "emotion_mix"),

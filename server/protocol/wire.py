@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-PROTOCOL = 1  # increased whenever a client of the previous version would misunderstand the new one
+PROTOCOL = 2  # increased whenever a client of the previous version would misunderstand the new one
 MAGIC = b"LSF1"
 PREFIX = struct.Struct("<4sIQ")  # magic, bytes of the header, bytes of the payload
 MAX_HEADER = 1 << 20  # bytes
@@ -27,6 +27,7 @@ MAX_PAYLOAD = 1 << 30  # bytes
 MAX_ARRAYS = 32
 MAX_DIMENSIONS = 4
 MAX_OTHER_LINES = 24  # that a `generate` request names; with one array for each, it has fewer than MAX_ARRAYS
+EYE_VARIANTS = 8  # blinks and gazes that the add-on asks for, so that the artist can choose without the server
 LINE_SECONDS, VOICE_SECONDS = 30.0, 120.0  # that are heard of each other line, and of all lines of a voice together
 DTYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
 _CHUNK = 1 << 20  # bytes read at a time

@@ -123,8 +123,8 @@ def test_layers_are_arrays_of_their_own_and_leave_the_motion_alone(engine):
     frames = len(plain.motion)
     assert plain.layers == {}
     assert {name: curve.shape for name, curve in layered.layers.items()} == {
-        "blinks": (frames,),
-        "gaze": (frames, 2),
+        "blinks": (1, frames),
+        "gaze": (1, frames, 2),
         "head": (frames, 3),
     }
 

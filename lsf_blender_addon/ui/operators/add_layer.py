@@ -2,7 +2,7 @@
 
 import bpy
 
-from ...animation import actions
+from ...animation import actions, lines
 from ...errors import UserError
 from ...scene.access import mesh_of
 from ..blender_types import OperatorResult
@@ -33,7 +33,7 @@ class LSF_OT_add_layer(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         try:
-            layer = actions.add_layer(mesh_of(require_head(context)))
+            layer = lines.add_layer(mesh_of(require_head(context)))
         except UserError as error:
             self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}

@@ -6,13 +6,15 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...animation import actions, refresh
+from ...animation import actions
+from ...animation import lines as head_lines
+from ...animation.chosen_line import ChosenLine
 from ...errors import UserError
 from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...prediction import takes
-from ...scene import character, rig, strips
+from ...scene import character, strips
 from ...scene.access import active_scene, find_item, mesh_of
 from ...scene.own_properties import settings_of
 from ...scene.selection import enabled_layers
@@ -45,12 +47,9 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         names = active_scene(context).name, head.name, others, scene.name, strip.name
         settings, self._first, self._first_index = settings_of(active_scene(context)), None, 0
         layers = enabled_layers(settings, head)
-        # All takes of a line share its layers, so the first take requests them. On the head's own shape keys, blinks
-        # and gaze are part of each take.
-        has_own_keys = rig.mapping_of(head) is not None
-        later_layers = [layer for layer in layers if has_own_keys and layer != "head"]
+        # All takes of a line share its layers, so the first take requests them.
         requests = [
-            {**settings.take_request(settings.take + i), "layers": later_layers if i else layers}
+            {**settings.take_request(settings.take + i), "layers": [] if i else layers}
             for i in range(settings.takes.count)
         ]
         return [Item(f"Take {request['seed']}", partial(_start, *names, request)) for request in requests]
@@ -59,23 +58,23 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         assert isinstance(item.work, Generation)
         text = lines.apply_result(item.work, as_take=True, with_layers=self._first is None)
         if self._first is None:
-            self._first, action = item.work, _action(item.work)
-            self._first_index = (takes.playing(action) if action else None) or 0
+            self._first, line = item.work, _line(item.work)
+            self._first_index = (takes.playing(line.action, line.uid) if line else None) or 0
         return text
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
-        action = _action(self._first) if self._first else None
-        if self._first is None or action is None:
+        line = _line(self._first) if self._first else None
+        if self._first is None or line is None:
             if batch.failed:
                 self.report_error(batch.failed[0].error)
             else:
                 session.say("Cancelled: nothing was changed", is_note=True)
                 self.report({"INFO"}, session.message)
             return {"CANCELLED"}
-        takes.play(action, self._first_index)
-        refresh.refresh(action)
+        takes.play(line.action, line.uid, self._first_index)
+        head_lines.refresh(*line)
         text = iface("{count} takes of {strip}, {seconds} s").format(
-            count=takes.count(action), strip=self._first.line.strip, seconds=round(batch.seconds, 1)
+            count=takes.count(line.action, line.uid), strip=line.record.name, seconds=round(batch.seconds, 1)
         )
         if batch.failed:
             text += iface("; {count} failed").format(count=len(batch.failed)) + f": {batch.failed[0].error}"
@@ -98,7 +97,9 @@ def _start(
     )
 
 
-def _action(generation: Generation) -> bpy.types.Action | None:
-    """Return the Action of a generated line; None if the head or the Action no longer exists."""
+def _line(generation: Generation) -> ChosenLine | None:
+    """Return the line that was generated; None if it, or its head, no longer exists."""
     head = find_item(bpy.data.objects, generation.character.head.object)
-    return actions.existing(mesh_of(head), generation.line.strip, generation.line.scene) if head else None
+    action = actions.existing(mesh_of(head)) if head else None
+    record = head_lines.find(action, generation.line.id)
+    return ChosenLine(action, record) if action and record else None

@@ -8,15 +8,14 @@ import numpy as np
 from bpy_extras.io_utils import ImportHelper
 
 from ... import compat
-from ...animation import actions, arkit_keys, key_reduction
-from ...animation.curve_plan import Keying
+from ...animation import actions, arkit_keys, lines
 from ...errors import UserError
 from ...formats import live_link
 from ...jobs import session
 from ...jobs.line_plan import listed
 from ...scene import strips
 from ...scene.access import active_scene, mesh_of
-from ...scene.snapshots import Line
+from ...scene.snapshots import Source
 from ..blender_types import OperatorResult
 from ..head import require_head, usable_head
 from .poll import enabled_unless
@@ -80,21 +79,12 @@ class LSF_OT_import_live_link(bpy.types.Operator, ImportHelper):
                 f'"{head.name}" has no shape key without a driver for any column of the file: '
                 "press Generate for any line first to add the ARKit shape keys"
             )
-        line = Line(
-            strip=name,
-            scene=scene.name,
-            path=self.filepath,
-            packed=None,
-            fps=fps,
-            first_frame=self.first_frame,
-            frames=len(values),
-            start=0.0,
-            duration=len(values) / fps,
-            t0=0.0,
-        )
-        actions.check(mesh_of(head), line)
-        bound = None if self.every_frame else key_reduction.ErrorBound()
-        actions.write(mesh_of(head), line, keys, values, Keying(bound, np.zeros((len(keys), 0, 3), np.float32), fps))
+        actions.check(mesh_of(head))
+        source = Source("", name, scene.name, name, fps, self.first_frame, len(values), 0.0, float(len(values)))
+        action, record = lines.put_recording(mesh_of(head), head.name, source, keys, values)
+        if self.every_frame:
+            record.tweaks.density = 1.0
+        lines.write(mesh_of(head), action, record)
         moving = np.abs(motion).max(0) > live_link.STILL
         missing = [
             channel for channel, moves in zip(recording.names, moving, strict=True) if moves and channel in unused

@@ -2,7 +2,7 @@
 
 import bpy
 
-from ...animation import refresh
+from ...animation.chosen_line import chosen_line
 from ...prediction import store, takes
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
@@ -26,9 +26,9 @@ class LSF_OT_keep_take(bpy.types.Operator):
         return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        action = refresh.current(context)
-        kept = store.load(action)
-        takes.forget(action)
+        line = chosen_line(context)
+        kept = store.load(line.action, line.uid)
+        takes.forget(line.action, line.uid)
         if kept is not None:
             settings_of(active_scene(context)).show_take(kept.seed, kept.temperature)
         return {"FINISHED"}

@@ -2,7 +2,8 @@
 
 import bpy
 
-from ...animation import fcurves, refresh
+from ...animation import lines
+from ...animation.chosen_line import chosen_line
 from ...errors import UserError
 from ..blender_types import OperatorResult
 from .poll import enabled_unless
@@ -21,12 +22,12 @@ class LSF_OT_release_keys(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
-            if fcurves.is_edited(refresh.current(context)):
+            if lines.is_edited(*chosen_line(context)):
                 return True
             return enabled_unless(cls, "No keys were set by hand on the generated F-curves.")
         except UserError as error:
             return enabled_unless(cls, f"{error}.")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        refresh.refresh(refresh.current(context), keep=False)
+        lines.refresh(*chosen_line(context), keep=False)
         return {"FINISHED"}

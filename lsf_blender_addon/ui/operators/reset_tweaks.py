@@ -2,9 +2,9 @@
 
 import bpy
 
-from ...animation import refresh
+from ...animation import lines
+from ...animation.chosen_line import chosen_line
 from ...errors import UserError
-from ...scene.own_properties import tweaks_of
 from ..blender_types import OperatorResult
 from .poll import enabled_unless
 
@@ -22,14 +22,14 @@ class LSF_OT_reset_tweaks(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
-            if tweaks_of(refresh.current(context)).is_changed():
+            if chosen_line(context).record.tweaks.is_changed():
                 return True
             return enabled_unless(cls, "All sliders have their default values.")
         except UserError as error:
             return enabled_unless(cls, f"{error}.")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        action = refresh.current(context)
-        tweaks_of(action).reset()
-        refresh.refresh(action)
+        action, record = chosen_line(context)
+        record.tweaks.reset()
+        lines.refresh(action, record)
         return {"FINISHED"}

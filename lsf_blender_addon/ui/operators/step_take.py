@@ -2,7 +2,8 @@
 
 import bpy
 
-from ...animation import refresh
+from ...animation import lines
+from ...animation.chosen_line import chosen_line
 from ...errors import UserError
 from ...jobs import session
 from ...prediction import takes
@@ -29,13 +30,13 @@ class LSF_OT_step_take(bpy.types.Operator):
         return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        action = refresh.current(context)
-        now = takes.playing(action)
+        action, record = chosen_line(context)
+        now = takes.playing(action, record.uid)
         if now is None:  # the line plays a result that is not one of its takes
             now = -1 if self.step > 0 else 0
-        index = (now + self.step) % takes.count(action)
-        takes.play(action, index)
-        refresh.refresh(action)
+        index = (now + self.step) % takes.count(action, record.uid)
+        takes.play(action, record.uid, index)
+        lines.refresh(action, record)
         session.redraw()
         return {"FINISHED"}
 
@@ -45,7 +46,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     try:
-        action = refresh.current(context)
+        line = chosen_line(context)
     except UserError as error:
         return f"{error}."
-    return "" if takes.count(action) else "This line has no takes: press Generate Takes."
+    return "" if takes.count(line.action, line.uid) else "This line has no takes: press Generate Takes."

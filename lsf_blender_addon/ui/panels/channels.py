@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ...animation import refresh
+from ...animation.chosen_line import chosen_line
 from ...errors import UserError
-from ...scene.own_properties import tweaks_of
 from .common import RowList, Tab
 
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ class _ChannelsPanel(Tab):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         try:
-            return bool(tweaks_of(refresh.current(context)).channels)
+            return bool(chosen_line(context).record.tweaks.channels)
         except UserError:  # the parent panel shows the reason
             return False
 
     def draw(self, context: bpy.types.Context) -> None:
-        tweaks = tweaks_of(refresh.current(context))
+        tweaks = chosen_line(context).record.tweaks
         self.layout.template_list("LSF_UL_channels", "", tweaks, "channels", tweaks, "active_channel", rows=6)
 
 

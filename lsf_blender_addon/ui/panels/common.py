@@ -4,7 +4,8 @@ from typing import Any
 
 import bpy
 
-from ...animation import refresh
+from ...animation.chosen_line import ChosenLine
+from ...animation.chosen_line import chosen_line as find_chosen_line
 from ...errors import UserError
 from ..blender_types import PanelMixin, UIListMixin
 from ..head import find_head
@@ -57,10 +58,10 @@ def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
     return head
 
 
-def chosen_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.Action | None:
-    """Return the generated Action that the panel shows; if there is none, draw what to do and return None."""
+def chosen_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> ChosenLine | None:
+    """Return the line that the panel shows; if there is none, draw what to do and return None."""
     try:
-        return refresh.current(context)
+        return find_chosen_line(context)
     except UserError as error:
         wrapped(layout, context, f"{error}.", "INFO")
         return None

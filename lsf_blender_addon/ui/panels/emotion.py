@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...animation import refresh
+from ...animation.chosen_line import chosen_line
 from ...errors import UserError
 from ...prediction import emotion_segments, store
 from ...scene import emotion_control
@@ -47,9 +47,10 @@ class _EmotionPanel(Tab):
 def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw the emotion detected in the chosen line: a chart, and a list of segments."""
     try:
-        detected = store.detected_emotion(refresh.current(context))
+        line = chosen_line(context)
     except UserError:
         return
+    detected = store.detected_emotion(line.action, line.uid)
     if detected is None or not detected.emotion.size:
         return
     layout.label(text="Detected Emotion")

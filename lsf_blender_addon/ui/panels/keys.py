@@ -3,8 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...animation import fcurves
-from ...scene.own_properties import tweaks_of
+from ...animation import fcurves, lines
 from ..text import wrapped
 from .common import Tab, chosen_line
 
@@ -17,14 +16,14 @@ class _KeysPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        action = chosen_line(layout, context)
-        if action is None:
+        line = chosen_line(layout, context)
+        if line is None:
             return
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
-        column.prop(tweaks_of(action), "density")
-        wrapped(layout, context, fcurves.load(action).summary(iface), "KEYFRAME")
-        ranges = fcurves.edits(action).ranges
+        column.prop(line.record.tweaks, "density")
+        wrapped(layout, context, lines.summary(*line, iface), "KEYFRAME")
+        ranges = lines.edits(*line).ranges
         if ranges:
             column = layout.column(align=True)
             column.label(text="Keys set by hand (kept):", icon="LOCKED")

@@ -1,11 +1,13 @@
-"""Blinks, gaze and head motion: which of these layers Generate makes, with a button to remove each."""
+"""Blinks, gaze and head motion: which of them Generate makes, and how strong they are in the chosen line."""
 
 import bpy
 
+from ...animation.chosen_line import chosen_line
+from ...errors import UserError
+from ...prediction import store
 from ...scene.head_motion import find_constraint
 from ...scene.own_properties import face_of, settings_of
 from ..head import find_head
-from ..operators import remove_layer
 from .common import Tab
 
 
@@ -16,13 +18,12 @@ class _LayersPanel(Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        head = find_head(context)
         layers = settings_of(context.scene).layers
-        for name in ("blinks", "gaze"):
-            row = layout.row(align=True)
-            row.prop(layers, name)
-            if head is not None and remove_layer.is_there(head, name):
-                row.operator("lsf.remove_layer", text="", icon="TRASH").layer = name
+        column = layout.column(heading="Generate")
+        column.prop(layers, "blinks")
+        column.prop(layers, "gaze")
+        _draw_line(layout, context)
+        head = find_head(context)
         if head is None:
             return
         nod = face_of(head).nod
@@ -30,11 +31,24 @@ class _LayersPanel(Tab):
         row.prop(nod, "object")
         found = find_constraint(nod.object, nod.bone)
         if found is not None:
-            row.operator("lsf.remove_layer", text="", icon="TRASH").layer = "head"
+            row.operator("lsf.remove_head_motion", text="", icon="TRASH")
         if nod.object is not None and nod.object.type == "ARMATURE":
             layout.prop_search(nod, "bone", nod.object.data, "bones", icon="BONE_DATA")
         if found is not None:
             layout.prop(found, "influence", text="Head Strength", slider=True)
+
+
+def _draw_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw the sliders of the chosen line's eyes."""
+    try:
+        line = chosen_line(context)
+    except UserError:
+        return
+    if store.has_eyes(line.action, line.uid):
+        column = layout.column(align=True)
+        column.label(text=line.record.name, icon="SOUND", translate=False)
+        for name in ("blinks", "gaze", "variant"):
+            column.prop(line.record.tweaks, name)
 
 
 class LSF_PT_view3d_layers(_LayersPanel, bpy.types.Panel):

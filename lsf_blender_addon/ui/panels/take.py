@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
-from ...animation import refresh
+from ...animation.chosen_line import ChosenLine, chosen_line
 from ...errors import UserError
 from ...prediction import takes
 from ...scene import strips
@@ -29,25 +29,25 @@ class _TakePanel(Tab):
         layout.prop(settings.takes, "count")
         layout.operator("lsf.generate_takes", icon="DUPLICATE")
         try:
-            action = refresh.current(context)
+            line = chosen_line(context)
         except UserError:
             return
-        if not (count := takes.count(action)):
+        if not (count := takes.count(line.action, line.uid)):
             return
         row = layout.row(align=True)
         row.operator("lsf.step_take", text="", icon="TRIA_LEFT").step = -1
-        row.label(text=_which(action, count), translate=False)
+        row.label(text=_which(line, count), translate=False)
         row.operator("lsf.step_take", text="", icon="TRIA_RIGHT").step = 1
         layout.operator("lsf.keep_take", icon="CHECKMARK")
 
 
-def _which(action: bpy.types.Action, count: int) -> str:
+def _which(line: ChosenLine, count: int) -> str:
     """Return a text on which of the line's takes plays."""
-    index = takes.playing(action)
+    index = takes.playing(line.action, line.uid)
     if index is None:
         return iface("{count} takes").format(count=count)
     return iface("Take {take}: {position} of {count}").format(
-        take=takes.seed(action, index), position=index + 1, count=count
+        take=takes.seed(line.action, line.uid, index), position=index + 1, count=count
     )
 
 

@@ -3,7 +3,6 @@
 import bpy
 
 from ...prediction import store
-from ...scene.own_properties import tweaks_of
 from ..text import wrapped
 from ..translations import OWN_CONTEXT
 from .common import Tab, chosen_line
@@ -16,18 +15,18 @@ class _TweakPanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
-        action = chosen_line(layout, context)
-        if action is None:
+        line = chosen_line(layout, context)
+        if line is None:
             return
         layout.use_property_split, layout.use_property_decorate = True, False
-        tweaks = tweaks_of(action)
+        tweaks = line.record.tweaks
         column = layout.column(align=True)
         for name in ("jaw", "lips", "cheeks", "brows", "lids"):
             column.prop(tweaks, name, slider=True)
         column = layout.column()
         column.prop(tweaks, "smile", slider=True)
         row = column.row()
-        row.enabled = store.has_expression(action)
+        row.enabled = store.has_expression(line.action, line.uid)
         row.prop(tweaks, "emotion", slider=True)
         if not row.enabled:
             wrapped(column, context, "The prediction of this line contains no emotion", "INFO")

@@ -2,26 +2,20 @@
 
 import bpy
 
-LAYERS = [
-    ("blinks", "Blinks", "Eyelids that close at a natural rate, mostly at the ends of phrases"),
-    ("gaze", "Gaze", "Small eye movements, as in a conversation"),
-    ("head", "Head", "Nods on stressed syllables and a slight sway"),
-]
-
 
 class LSF_PG_layers(bpy.types.PropertyGroup):
     """Which layers Generate makes. Stored in the scene."""
 
     blinks: bpy.props.BoolProperty(
         name="Blinks",
-        description="Generate eye blinks at a natural rate, mostly at the ends of phrases, on a shape key and an NLA "
-        "track of their own. Another take gives other blinks",
+        description="Generate eye blinks at a natural rate, mostly at the ends of phrases. Each line can have fewer, "
+        "other or none of them afterwards",
         default=True,
     )
     gaze: bpy.props.BoolProperty(
         name="Gaze",
-        description="Generate small eye movements, as in a conversation, on an NLA track of their own. "
-        "Another take gives other movements",
+        description="Generate small eye movements, as in a conversation. Each line can have other or none of them "
+        "afterwards",
         default=True,
     )
 

@@ -22,7 +22,8 @@ def _strip_names(_settings: "LSF_PG_settings", context: bpy.types.Context, typed
 
 
 def _remember_strip(settings: "LSF_PG_settings", context: bpy.types.Context) -> None:
-    """Remember which strip was chosen, so that it is found when it is renamed."""
+    """Remember which strip was chosen, so that it is found when it is renamed, and show its line."""
+    settings.line = ""
     settings.strip_id = strip_identity.chosen_id(compat.sequencer_scene(context), settings.strip)
 
 
@@ -57,6 +58,9 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         get=_present_name,
         set=_choose_strip,
     )
+    line: bpy.props.StringProperty(
+        name="Line", options={"HIDDEN"}
+    )  # id of a line that is shown although its strip is not
     take: bpy.props.IntProperty(
         name="Take",
         description="0 is the most likely performance, the same every time. 1, 2, 3 and so on are other performances "

@@ -1,17 +1,22 @@
-"""The sliders of a line, stored in its Action. A change of a slider writes the Action's F-curves again."""
+"""The sliders of a line, stored in its head's Action. A change of a slider writes the line's curves again."""
 
+import re
 from typing import Any
 
 import bpy
 
-from ...animation import curve_plan, refresh
+from ...animation import line_curves, lines
+from ...client.wire import EYE_VARIANTS
+from ...scene.own_properties import lines_of
+
+INDEX = re.compile(r"lines\[(\d+)\]")  # of the line, in a property's path
 
 
 def _changed(group: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
-    """Write the curves of the Action that owns the changed property again."""
-    action = group.id_data
-    if isinstance(action, bpy.types.Action):
-        refresh.refresh(action)
+    """Write the curves of the line that owns the changed property again."""
+    action, index = group.id_data, INDEX.search(group.path_from_id())
+    if isinstance(action, bpy.types.Action) and index is not None:
+        lines.refresh(action, lines_of(action)[int(index[1])])
 
 
 def _gain(name: str, motion: str) -> Any:  # the stubs have no type for a deferred property
@@ -42,7 +47,7 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
         name="Key Density",
         description="From few keys, which are easy to edit, to a key on every frame. At 0.5 there is no visible "
         "difference from the prediction",
-        default=curve_plan.DENSITY,
+        default=line_curves.DENSITY,
         min=0.0,
         max=1.0,
         subtype="FACTOR",
@@ -105,10 +110,42 @@ class LSF_PG_tweaks(bpy.types.PropertyGroup):
         options=set(),
         update=_changed,
     )
+    blinks: bpy.props.FloatProperty(
+        name="Blinks",
+        description="How far the blinks of this line close the lids. 0 takes them out",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        options=set(),
+        update=_changed,
+    )
+    gaze: bpy.props.FloatProperty(
+        name="Gaze",
+        description="Strength of the eye movements of this line. 0 takes them out",
+        default=1.0,
+        min=0.0,
+        max=2.0,
+        soft_max=1.5,
+        options=set(),
+        update=_changed,
+    )
+    variant: bpy.props.IntProperty(
+        name="Variant",
+        description="Other blinks and eye movements for the same line",
+        default=0,
+        min=0,
+        max=EYE_VARIANTS - 1,
+        options=set(),
+        update=_changed,
+    )
     channels: bpy.props.CollectionProperty(name="Channels", type=LSF_PG_channel)
     active_channel: bpy.props.IntProperty(name="Active Channel", options={"HIDDEN"})
 
-    SLIDERS = ("jaw", "lips", "cheeks", "brows", "lids", "smile", "emotion", "smoothing", "closure", "offset")
+    SLIDERS = (
+        *("jaw", "lips", "cheeks", "brows", "lids", "smile", "emotion", "smoothing", "closure", "offset"),
+        *("blinks", "gaze", "variant"),
+    )
 
     def is_changed(self) -> bool:
         """Return whether any slider except Key Density differs from its default, or a channel is muted."""

@@ -14,10 +14,12 @@ LAYERS: dict[str, Callable[[FloatArray, FloatArray, int], NDArray[np.float32]]] 
     "gaze": gaze.curve,
     "head": head_motion.curve,
 }
+SEED_STEP = 0x9E3779B9  # 2³² divided by the golden ratio: its multiples are spread evenly
+EYES = ("blinks", "gaze")  # layers of which a line may have several variants, to choose from
 
 
 def make_layers(
-    names: tuple[str, ...], audio: FloatArray, times: FloatArray, seed: int
+    names: tuple[str, ...], audio: FloatArray, times: FloatArray, seed: int, variants: int = 1
 ) -> dict[str, NDArray[np.float32]]:
     """Make the curves of some layers.
 
@@ -28,9 +30,17 @@ def make_layers(
         audio: (N,) speech at 16 kHz.
         times: (F,) evenly spaced seconds of the audio.
         seed: Selects the curves.
+        variants: Number V of different curves for each of EYES.
 
     Returns:
-        For each name its curve (F, …), see the layer's module.
+        For each name its curve (F, …), see the layer's module; (V, F, …) for those of EYES.
     """
     line_seed = zlib.crc32(np.ascontiguousarray(audio).data) ^ seed
-    return {name: LAYERS[name](audio, times, line_seed) for name in names}
+    # Variant v takes the seed of a take that is v wide steps away, so that it is not the first of a neighbouring take.
+    seeds = [(line_seed + v * SEED_STEP) % 2**32 for v in range(variants)]
+    return {
+        name: np.stack([LAYERS[name](audio, times, one) for one in seeds])
+        if name in EYES
+        else LAYERS[name](audio, times, line_seed)
+        for name in names
+    }

@@ -20,12 +20,26 @@ def speech(seconds: float, seed: int = 0) -> np.ndarray:
     return (0.2 * syllables**2 * buzz * (t % 3.2 < 2.6) + 1e-5 * rng.standard_normal(len(t))).astype(np.float32)
 
 
+def only(curve, name):
+    """The curve of a layer without variants."""
+    return curve[0] if name in layers.EYES else curve
+
+
+@pytest.mark.parametrize("name", layers.EYES)
+def test_variants_differ_and_the_first_is_the_one_without_others(name):
+    audio, times = speech(12), np.arange(288) / 24
+    several = layers.make_layers((name,), audio, times, 3, 4)[name]
+    assert len(several) == 4
+    np.testing.assert_array_equal(several[0], layers.make_layers((name,), audio, times, 3)[name][0])
+    assert all(np.abs(several[i] - several[j]).max() > 0.02 for i in range(4) for j in range(i))
+
+
 @pytest.mark.parametrize("name", layers.LAYERS)
 def test_the_same_seed_gives_the_same_and_another_seed_or_line_another(name):
     audio, times = speech(12), np.arange(288) / 24
 
     def made(audio, seed):
-        curve = layers.make_layers((name,), audio, times, seed)[name]
+        curve = only(layers.make_layers((name,), audio, times, seed)[name], name)
         assert curve.dtype == np.float32 and len(curve) == len(times) and np.isfinite(curve).all()
         return curve
 
@@ -37,7 +51,7 @@ def test_the_same_seed_gives_the_same_and_another_seed_or_line_another(name):
 @pytest.mark.parametrize("name", layers.LAYERS)
 @pytest.mark.parametrize("times", [[0.0], [-0.5], [-0.4, -0.2, 0.0]])
 def test_frames_before_the_line_are_at_rest(name, times):
-    curve = layers.make_layers((name,), speech(3), np.array(times), 0)[name]
+    curve = only(layers.make_layers((name,), speech(3), np.array(times), 0)[name], name)
     assert len(curve) == len(times)
     assert np.abs(curve).max() < 1e-6
 
@@ -45,8 +59,8 @@ def test_frames_before_the_line_are_at_rest(name, times):
 @pytest.mark.parametrize("name", layers.LAYERS)
 def test_frames_lie_at_their_seconds_whatever_the_rate(name):
     audio = speech(20)
-    coarse = layers.make_layers((name,), audio, 0.2 + np.arange(200) / 10, 3)[name]
-    fine = layers.make_layers((name,), audio, 0.2 + np.arange(2000) / 100, 3)[name]
+    coarse = only(layers.make_layers((name,), audio, 0.2 + np.arange(200) / 10, 3)[name], name)
+    fine = only(layers.make_layers((name,), audio, 0.2 + np.arange(2000) / 100, 3)[name], name)
     if name == "blinks":  # they begin on the raster of frames
         fine = np.array([fine[max(0, 10 * k - 5) : 10 * k + 6].max() for k in range(200)])
         assert (fine[coarse > 0.9] > 0.9).all()

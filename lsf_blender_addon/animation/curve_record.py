@@ -1,0 +1,64 @@
+"""The record of what was written on an Action, key by key: a comparison tells which keys the artist has edited.
+
+It is a custom property on the Action, so it is copied, appended and undone with it. No bpy at run time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .key_reduction import Keys
+from .user_edits import Range
+
+if TYPE_CHECKING:
+    import bpy
+
+PROPERTY = "lsf_curves"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was written on an Action.
+
+    Attributes:
+        keys: Generated keys by data path, without those of the artist.
+        ranges: Frames that the artist has keyed by hand, by data path.
+    """
+
+    keys: dict[str, Keys] = field(default_factory=dict)
+    ranges: dict[str, list[Range]] = field(default_factory=dict)
+
+
+def load(action: bpy.types.Action) -> Record:
+    """Return what was written on this Action; an empty record if nothing was, or if it cannot be read."""
+    kept: Any = action.get(PROPERTY)  # what a file holds there may be anything: hence the errors below
+    try:
+        names = kept["paths"].split("\n") if kept["paths"] else []
+        counts = np.frombuffer(kept["counts"], np.int32)
+        numbers = np.frombuffer(kept["keys"], np.float32).reshape(-1, 3).astype(np.float64)
+        if counts.min(initial=0) < 0 or counts.sum() != len(numbers):
+            return Record()
+        parts = np.split(numbers, np.cumsum(counts)[:-1]) if names else []
+        ranges: dict[str, list[Range]] = {}
+        for path, first, last in np.frombuffer(kept["ranges"], np.float64).reshape(-1, 3).tolist():
+            ranges.setdefault(names[int(path)], []).append((first, last))
+        return Record({path: Keys(*part.T) for path, part in zip(names, parts, strict=True)}, ranges)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        return Record()
+
+
+def store(action: bpy.types.Action, record: Record) -> None:
+    """Put the record on the Action, as bytes: a list of numbers would be one property for each number."""
+    names = list(record.keys)
+    numbers = [np.stack([keys.frames, keys.values, keys.slopes], 1) for keys in record.keys.values()]
+    index = {name: i for i, name in enumerate(names)}
+    ranges = [(index[path], *span) for path, spans in record.ranges.items() if path in index for span in spans]
+    action[PROPERTY] = {
+        "paths": "\n".join(names),
+        "counts": np.array([len(part) for part in numbers], np.int32).tobytes(),
+        "keys": np.concatenate([np.zeros((0, 3)), *numbers]).astype(np.float32).tobytes(),
+        "ranges": np.array(ranges, np.float64).tobytes(),
+    }

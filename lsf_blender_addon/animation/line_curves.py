@@ -1,0 +1,104 @@
+"""The curves of one line: what its prediction, the artist's sliders and its place in the scene make of it. No bpy."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..prediction import eyes, rig_drive, tweaks
+from ..prediction.eyes import Eyes
+from ..prediction.store import Prediction
+from ..prediction.tweaks import Tweaks
+from .key_reduction import ErrorBound
+
+DENSITY = 0.5  # of keys: at this density the error of the curves cannot be seen
+DECADES = 2.0  # powers of ten that the error bound goes through as the density goes from 0 to 1
+EASE = 0.2  # seconds in which a line comes from rest before its first frame, and goes back to rest after its last one
+
+Floats = NDArray[np.float32]
+Window = tuple[int, int]  # first and last scene frame, both included
+
+
+@dataclass(frozen=True)
+class Sliders:
+    """What the artist has set for the curves of a line."""
+
+    tweaks: Tweaks = field(default_factory=Tweaks)
+    eyes: Eyes = field(default_factory=Eyes)
+    density: float = DENSITY  # of keys, 0 to 1; 1 is a key on every frame
+    offset: int = 0  # frames by which the curves are later than the line
+
+
+@dataclass(frozen=True)
+class LineCurves:
+    """The motion of n shape keys in one line."""
+
+    names: tuple[str, ...]  # n shape keys
+    motion: Floats  # (F, n) values, one row a frame
+    lips: Floats  # (n, L, 3) millimetres, see lips.measure
+    fps: float
+    first_frame: int  # of the motion
+    bound: ErrorBound | None = None  # the error that is allowed; None: a key on every frame
+    recorded: bool = False  # whether it is a recording, under which generated lines give way
+
+    @property
+    def window(self) -> Window:
+        """First and last frame that the line changes: it is at rest there, and eases in between."""
+        return window_of(self.first_frame, len(self.motion), self.fps)
+
+
+def window_of(first_frame: int, frames: int, fps: float) -> Window:
+    """First and last frame that a line of so many frames changes."""
+    ease = ease_frames(fps)
+    return first_frame - ease, first_frame + frames - 1 + ease
+
+
+def ease_frames(fps: float) -> int:
+    """Frames in which a line comes from rest, or goes back to it."""
+    return max(1, round(EASE * fps))
+
+
+def make(predicted: Prediction, sliders: Sliders, first_frame: int, recorded: bool = False) -> LineCurves:
+    """Make the curves of a line.
+
+    Args:
+        predicted: Its prediction.
+        sliders: What the artist has set for it.
+        first_frame: Scene frame of the prediction's first row, without the sliders' offset.
+        recorded: Whether the line is a recording.
+    """
+    on_keys = retarget(predicted, sliders)
+    return LineCurves(
+        on_keys.channels,
+        on_keys.motion,
+        on_keys.lips,
+        predicted.fps,
+        first_frame + sliders.offset,
+        error_bound(sliders.density),
+        recorded,
+    )
+
+
+def tweaked(predicted: Prediction, sliders: Sliders) -> Floats:
+    """Motion (F, K) of the prediction's channels as the sliders change it, with blinks and gaze.
+
+    A muted channel stays at 0, whatever would move it.
+    """
+    changed, channels = sliders.tweaks, predicted.channels
+    motion = tweaks.apply(changed, channels, predicted.fps, predicted.motion, predicted.expression, predicted.lips)
+    motion = eyes.mixed(channels, motion, predicted.blinks, predicted.gaze, sliders.eyes)
+    muted = [channel in changed.muted for channel in channels]
+    return np.where(muted, np.float32(0), motion) if any(muted) else motion
+
+
+def retarget(predicted: Prediction, sliders: Sliders) -> Prediction:
+    """The prediction as the sliders change it, in the channels of the head's keys."""
+    return rig_drive.on_keys(predicted, tweaked(predicted, sliders))
+
+
+def error_bound(density: float) -> ErrorBound | None:
+    """The error that a density of keys (0 to 1) allows; None where every frame has its key."""
+    if density >= 1:
+        return None
+    factor = 10 ** (DECADES * (DENSITY - density))
+    return ErrorBound(ErrorBound.value * factor, ErrorBound.millimetres * factor)

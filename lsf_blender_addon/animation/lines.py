@@ -1,0 +1,409 @@
+"""The lines of a head in its generated Action: makes and removes them, and writes their curves from what is kept.
+
+What belongs to a line is kept under its id: the record (`Action.lsf.lines`: its strip, its sliders), the prediction and
+the takes (prediction/store.py, prediction/takes.py). So its curves can be made again at any time, without the model.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import compat
+from ..prediction import store, takes
+from ..prediction.eyes import Eyes
+from ..prediction.store import Prediction
+from ..prediction.tweaks import Tweaks
+from ..scene.own_properties import lines_of
+from ..scene.snapshots import Source
+from . import action_cache, actions, composition, curve_record, fcurves, line_curves
+from .composition import Composition
+from .fcurves import value_path
+from .key_plan import VISIBLE_VALUE
+from .line_curves import LineCurves, Sliders, Window
+from .user_edits import Range
+
+if TYPE_CHECKING:
+    from ..ui.properties.lines import LSF_PG_line
+
+NEVER = (0, 0)  # window of a line that was not written yet
+
+
+class Edits(NamedTuple):
+    """What the artist has changed by hand on the generated curves of a line.
+
+    Attributes:
+        ranges: Ranges of scene frames by data path.
+        deleted: Data paths of the curves that were deleted.
+    """
+
+    ranges: dict[str, list[Range]]
+    deleted: frozenset[str]
+
+
+def find(action: bpy.types.Action | None, uid: str) -> "LSF_PG_line | None":
+    """The line with this id on a head's Action; None if there is none."""
+    return next((record for record in lines_of(action) if record.uid == uid), None) if action and uid else None
+
+
+def source_of(record: "LSF_PG_line", near: Iterable[str] = ()) -> Source:
+    """What the line remembers of its strip.
+
+    Args:
+        record: A line.
+        near: Names of the scenes that the head is in.
+    """
+    return Source(
+        record.uid,
+        record.name,
+        record.scene,
+        record.sound,
+        record.fps,
+        record.first_frame,
+        record.frames,
+        record.start,
+        record.content,
+        near=tuple(near),
+    )
+
+
+def sources_of(action: bpy.types.Action, head: bpy.types.Object | None = None) -> list[Source]:
+    """What the lines of a head's Action remember of their strips; recordings have none.
+
+    Args:
+        action: The Action.
+        head: The head; None if it is not known.
+    """
+    near = [scene.name for scene in head.users_scene] if head else []
+    return [source_of(record, near) for record in lines_of(action) if record.kind == "SPEECH"]
+
+
+def all_sources() -> list[Source]:
+    """What the lines of all heads in the file remember of their strips."""
+    return [source for action in bpy.data.actions if actions.is_generated(action) for source in sources_of(action)]
+
+
+def sliders(record: "LSF_PG_line | None") -> Sliders:
+    """What the artist has set for the curves of a line; the defaults without one."""
+    if record is None:
+        return Sliders()
+    values = record.tweaks
+    muted = frozenset(channel.name for channel in values.channels if channel.muted)
+    tweaks = Tweaks(
+        values.jaw,
+        values.lips,
+        values.cheeks,
+        values.brows,
+        values.lids,
+        values.smile,
+        values.emotion,
+        values.smoothing,
+        values.closure,
+        muted,
+    )
+    return Sliders(tweaks, Eyes(values.blinks, values.gaze, values.variant), values.density, values.offset)
+
+
+def put(
+    mesh: bpy.types.Mesh, name: str, source: Source, prediction: Prediction, kind: str = "SPEECH"
+) -> "tuple[bpy.types.Action, LSF_PG_line]":
+    """Keep a prediction as a line of a head, instead of the line's earlier one. `write` then makes its curves.
+
+    If the line has moved, its keys move with it, also those that the artist has set.
+
+    Args:
+        mesh: The head's mesh, with its shape keys.
+        name: The head's name.
+        source: What the line was made from; its id tells the line from others.
+        prediction: What to keep.
+        kind: "SPEECH", or "RECORDING".
+
+    Returns:
+        The head's Action, and the line.
+    """
+    action = actions.ensure(mesh, name)
+    adopt_moves(action)
+    record = find(action, source.id)
+    if record is None:
+        record = lines_of(action).add()
+        record.uid, record.kind, record.window, record.first_frame = source.id, kind, NEVER, source.first_frame
+    move(action, record, source.first_frame)
+    record.name, record.scene, record.sound = source.strip, source.scene, source.sound
+    record.fps, record.frames, record.start, record.content = source.fps, source.frames, source.start, source.content
+    store.store(action, record.uid, prediction)
+    list_channels(record, prediction)
+    return action, record
+
+
+def put_recording(
+    mesh: bpy.types.Mesh, name: str, source: Source, keys: Sequence[str], values: NDArray[np.float32]
+) -> "tuple[bpy.types.Action, LSF_PG_line]":
+    """Keep a recording as a line of a head; one of the same name is replaced. `write` then makes its curves.
+
+    Args:
+        mesh: The head's mesh, with its shape keys.
+        name: The head's name.
+        source: Name of the recording, scene, frame rate, first frame and length.
+        keys: N shape keys.
+        values: Their values (F, N), one row a scene frame.
+    """
+    earlier = actions.existing(mesh)
+    same = [
+        record.uid
+        for record in (lines_of(earlier) if earlier else ())
+        if record.kind == "RECORDING" and record.name == source.strip
+    ]
+    prediction = Prediction(
+        fps=source.fps,
+        channels=tuple(keys),
+        motion=values,
+        expression=np.zeros_like(values),
+        emotions=(),
+        emotion=np.zeros((len(values), 0), np.float32),
+        temperature=0.0,
+        seed=0,
+        lips=np.zeros((len(keys), 0, 3), np.float32),
+    )
+    return put(mesh, name, replace(source, id=same[0] if same else uuid.uuid4().hex), prediction, "RECORDING")
+
+
+def write(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line") -> None:
+    """Write the curves of a line, and make its head's Action play. Generated curves that were deleted come back."""
+    rewrite(action, [record], restore_deleted=True)
+    actions.place(mesh, action, windows(action))
+
+
+def refresh(action: bpy.types.Action, record: "LSF_PG_line", keep: bool = True) -> None:
+    """Write the curves of a line again with the present values of its sliders; quick.
+
+    An Action that is linked, and a line that has lost its prediction, are not changed. If the artist has moved all
+    keys of the line in time, they stay at their new frames.
+
+    Args:
+        action: The head's Action.
+        record: The line.
+        keep: Whether the keys stay that the artist has set by hand.
+    """
+    if action.library is None and store.is_stored(action, record.uid):
+        adopt_moves(action)
+        rewrite(action, [record], keep=keep, restore_deleted=not keep)
+        _place_everywhere(action)
+
+
+def remove(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line") -> None:
+    """Remove a line with all that was generated for it. Keys that the artist has set stay.
+
+    A generated Action without lines and without keys of the artist is removed, too.
+    """
+    adopt_moves(action)
+    window, uid = _window(record), record.uid
+    store.remove(action, uid)
+    takes.forget(action, uid)
+    records = lines_of(action)
+    records.remove(next(i for i, other in enumerate(records) if other.uid == uid))
+    if window != NEVER:
+        _write_windows(action, [window])
+    if not len(records) and not compat.fcurves_of(action):
+        actions.remove(mesh, action)
+    else:
+        _place_everywhere(action)
+
+
+def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> None:
+    """Let a line begin at another frame: its keys move, also those that the artist has set. `write` must follow."""
+    frames = first_frame - record.first_frame
+    record.first_frame = first_frame
+    old = _window(record)
+    if frames and old != NEVER:
+        fcurves.move(action, old, frames)
+        record.window = old[0] + frames, old[1] + frames
+        if any(composition.overlap(_window(other), old) for other in lines_of(action) if other.uid != record.uid):
+            _write_windows(action, [old])  # the keys of other lines have moved, too
+
+
+def adopt_moves(action: bpy.types.Action) -> None:
+    """Find lines whose keys the artist has moved in time, and record where they are now."""
+    written = curve_record.load(action)
+    for record in lines_of(action):
+        window = _window(record)
+        frames = fcurves.moved_by(action, window, written) if window != NEVER else 0
+        if frames:
+            fcurves.note_move(action, window, frames)
+            written = curve_record.load(action)
+            record.first_frame += frames
+            record.window = window[0] + frames, window[1] + frames
+
+
+def rewrite(
+    action: bpy.types.Action, records: "Iterable[LSF_PG_line]", keep: bool = True, restore_deleted: bool = False
+) -> None:
+    """Write the curves of some lines where they were, and where they are now.
+
+    Args:
+        action: The head's Action.
+        records: Lines with predictions.
+        keep: Whether the artist's keys stay.
+        restore_deleted: Whether generated curves come back that the artist has deleted.
+    """
+    dirty: list[Window] = []
+    for record in records:
+        curves = curves_of(action, record)
+        if curves is None:
+            continue
+        dirty += [window for window in (_window(record), curves.window) if window != NEVER]
+        record.window = curves.window
+    written = _write_windows(action, dirty, keep, restore_deleted)
+    for record in records:
+        record.value_error, record.lip_error = written.value, written.millimetres
+
+
+def curves_of(action: bpy.types.Action, record: "LSF_PG_line") -> LineCurves | None:
+    """The curves of a line, with its sliders as they are now; None if its prediction cannot be read."""
+    predicted = store.load(action, record.uid)
+    if predicted is None:
+        return None
+    return line_curves.make(predicted, sliders(record), record.first_frame, record.kind == "RECORDING")
+
+
+def windows(action: bpy.types.Action) -> list[Window]:
+    """The frames of an Action in which lines are, as few windows."""
+    return composition.merged(_window(record) for record in lines_of(action) if _window(record) != NEVER)
+
+
+def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
+    """Add an empty Action for the artist's keys above the generated one; returns it.
+
+    Raises:
+        UserError: The generated Action is not active, or the NLA is turned off or in tweak mode.
+    """
+    action = actions.existing(mesh)
+    return actions.add_layer(mesh, windows(action) if action else [])
+
+
+def overlapping(action: bpy.types.Action, record: "LSF_PG_line") -> "list[LSF_PG_line]":
+    """Other lines that are heard at the same frames as a line."""
+    last = record.first_frame + record.frames
+    return [
+        other
+        for other in lines_of(action)
+        if other.uid != record.uid
+        and other.first_frame < last
+        and record.first_frame < other.first_frame + other.frames
+    ]
+
+
+def edits(action: bpy.types.Action, record: "LSF_PG_line") -> Edits:
+    """What the artist has changed by hand in a line; quick if nothing has changed since the last call."""
+    return action_cache.remembered(action, _find_edits).get(record.uid, Edits({}, frozenset()))
+
+
+def is_edited(action: bpy.types.Action, record: "LSF_PG_line") -> bool:
+    """Whether the artist has keyed on generated curves of a line, or deleted some; as quick as `edits`."""
+    found = edits(action, record)
+    return bool(found.ranges or found.deleted)
+
+
+def summary(action: bpy.types.Action, record: "LSF_PG_line", iface: Callable[[str], str] = str) -> str:
+    """A sentence for the artist: how many keys a line has, and how far they are from the motion.
+
+    Args:
+        action: The head's Action.
+        record: The line.
+        iface: Translates the sentence.
+    """
+    count, curves = fcurves.count_keys(action, _window(record))
+    if record.tweaks.density >= 1 or not count:
+        return iface("{count} keys, one on every frame").format(count=count)
+    error = f"{record.value_error:.3f}"
+    if record.lip_error >= 0.05:
+        error = iface("{error} mm on the lips").format(error=f"{record.lip_error:.1f}")
+    first, last = _window(record)
+    ratio = f"{(last - first + 1) * curves / count:.1f}"
+    return iface("{count} keys, {ratio}x fewer than frames; largest error {error}").format(
+        count=count, ratio=ratio, error=error
+    )
+
+
+def list_channels(record: "LSF_PG_line", predicted: Prediction) -> None:
+    """Give each channel of the prediction its mute switch."""
+    channels = record.tweaks.channels
+    if [channel.name for channel in channels] != list(predicted.channels):
+        muted = {channel.name for channel in channels if channel.muted}
+        channels.clear()
+        for name in predicted.channels:
+            channel = channels.add()
+            channel.name = name
+            if name in muted:
+                channel.muted = True
+
+
+def _write_windows(
+    action: bpy.types.Action, dirty: list[Window], keep: bool = True, restore_deleted: bool = False
+) -> fcurves.Written:
+    """Write all that plays in some windows; returns the largest errors."""
+    records, errors = list(lines_of(action)), [(0.0, 0.0)]
+    made: dict[str, LineCurves | None] = {}
+    for window in composition.merged(dirty):
+        near = [record for record in records if composition.overlap(_window(record), window)]
+        for record in near:
+            if record.uid not in made:
+                made[record.uid] = curves_of(action, record)
+        composed = composition.compose([curves for record in near if (curves := made[record.uid])], window)
+        others = [_window(record) for record in records if record not in near and _window(record) != NEVER]
+        written = fcurves.write(action, _on_free_keys(action, composed), others, keep, restore_deleted)
+        errors.append((written.value, written.millimetres))
+        for keys in actions.animated_keys(action) if written.gone else ():
+            for key in keys.key_blocks:
+                if value_path(key.name) in written.gone:
+                    key.value = 0.0  # it has no curve any more and would keep its last value
+    value, millimetres = map(max, zip(*errors, strict=True))
+    return fcurves.Written(frozenset(), value, millimetres)
+
+
+def _on_free_keys(action: bpy.types.Action, composed: Composition) -> Composition:
+    """The curves of shape keys that are there, that no driver moves, and that move visibly or have moved before."""
+    names: set[str] = set()
+    driven: set[str] = set()
+    for keys in actions.animated_keys(action):
+        names |= {key.name for key in keys.key_blocks}
+        if isinstance(keys.user, bpy.types.Mesh):
+            driven |= actions.driven_keys(keys.user)
+    written, moves = fcurves.paths(action), np.abs(composed.motion).max(0, initial=0.0) > VISIBLE_VALUE
+    chosen = [
+        k
+        for k, name in enumerate(composed.names)
+        if name in names - driven and (moves[k] or value_path(name) in written)
+    ]
+    return replace(
+        composed,
+        names=[composed.names[k] for k in chosen],
+        motion=composed.motion[:, chosen],
+        lips=composed.lips[chosen],
+    )
+
+
+def _place_everywhere(action: bpy.types.Action) -> None:
+    """Bring what plays the Action up to date, after its curves were written again."""
+    for keys in actions.animated_keys(action):
+        if isinstance(keys.user, bpy.types.Mesh):
+            actions.place(keys.user, action, windows(action))
+
+
+def _find_edits(action: bpy.types.Action) -> dict[str, Edits]:
+    """What the artist has changed by hand in each line, by its id; reads every key."""
+    return {
+        record.uid: Edits(
+            fcurves.edited_ranges(action, _window(record)), fcurves.deleted_paths(action, _window(record))
+        )
+        for record in lines_of(action)
+    }
+
+
+def _window(record: "LSF_PG_line") -> Window:
+    """First and last frame in which a line has written keys."""
+    first, last = record.window
+    return first, last
