@@ -1,0 +1,301 @@
+"""The artist's keys on a head with two lines: keyed anywhere, before and after everything that writes curves again.
+
+What is compared are the values that Blender evaluates. `tests/gui/keys.py` does the same with I in a window.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+import pytest
+
+from lsf_blender_addon import compat
+from lsf_blender_addon.animation import actions, fcurves, lines
+from lsf_blender_addon.animation.key_reduction import ErrorBound
+from lsf_blender_addon.jobs import lines as line_jobs
+from lsf_blender_addon.prediction import takes
+from lsf_blender_addon.scene.own_properties import lines_of
+from server.arkit import CHANNELS
+from tests.lsf_blender_addon.fake_client import Client, use
+
+FIRST, SECOND, LENGTH = 25, 200, 96  # frames at which two lines of four seconds begin
+END = 420
+SAME = 1e-3  # of a shape key's value: what is not near a key of the artist may differ by no more
+REACH = math.ceil(fcurves.TRANSITION * 24) + 1  # frames from a key of the artist to generated motion
+BESIDE = 16  # frames from it within which the generated keys may be others, within the bound of their error
+PLACES = {"before": 5, "line 1": 70, "end of 1": FIRST + LENGTH, "between": 150, "line 2": 240, "after": 380}
+
+
+class SmoothClient(Client):
+    """Answers with smooth curves, which differ by take, so that keys are as few as those of speech."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        rng = np.random.default_rng(request["settings"]["seed"])
+        t = np.arange(len(job.arrays["motion"]))[:, None] / request["settings"]["fps"]
+        waves = [np.sin(2 * np.pi * rate * t + rng.uniform(0, 6, len(CHANNELS))) for rate in (0.4, 0.9, 1.7)]
+        job.arrays["motion"] = np.clip(0.4 + 0.1 * sum(waves), 0, 1).astype(np.float32)
+        job.arrays["motion"][:, CHANNELS.index("tongueOut")] = 0
+        return job
+
+
+@dataclass
+class Stage:
+    """A head with two lines, and the keys that the artist has set on it."""
+
+    head: bpy.types.Object
+    places: list[tuple[bpy.types.Scene, "bpy.types.Strip"]]
+    own: dict[tuple[str, int], float] = field(default_factory=dict)
+    beside: dict[str, set[int]] = field(default_factory=dict)  # frames that Blender itself has changed
+
+    @property
+    def keys(self) -> bpy.types.Key:
+        return self.head.data.shape_keys
+
+    @property
+    def action(self) -> bpy.types.Action:
+        return actions.existing(self.head.data)
+
+    def record(self, number: int):
+        """The line of a strip, by its number."""
+        return lines.find(self.action, self.places[number][1]["lsf_line"])
+
+    def generate(self, number: int, take: int = 0, as_take: bool = False) -> None:
+        scene, strip = self.places[number]
+        generation = line_jobs.start_generation(
+            bpy.context.scene.lsf, self.head, {}, scene, strip, temperature=0.2 if take else 0.0, seed=take
+        )
+        generation._reader.join()
+        generation.poll()
+        line_jobs.apply_result(generation, as_take=as_take)
+
+    def curve(self, name: str) -> bpy.types.FCurve:
+        return next(c for c in compat.fcurves_of(self.action) if c.data_path == fcurves.value_path(name))
+
+    def between_keys(self, name: str, frame: int) -> set[int]:
+        """The frames from the key before a frame to the key after it: Blender changes them when one is set there."""
+        frames = sorted(point.co[0] for point in self.curve(name).keyframe_points)
+        left = max((f for f in frames if f < frame), default=0)
+        right = min((f for f in frames if f > frame), default=END)
+        return set(range(math.floor(left), math.ceil(right) + 1))
+
+    def key(self, name: str, frame: int, value: float) -> None:
+        """Set a slider and press I over it."""
+        self.beside.setdefault(name, set()).update(self.between_keys(name, frame))
+        bpy.context.scene.frame_set(frame)
+        block = self.keys.key_blocks[name]
+        block.value = value
+        assert block.keyframe_insert("value")
+        self.own[name, frame] = value
+
+    def values(self) -> dict[str, np.ndarray]:
+        """The values (END,) that Blender evaluates, by shape key."""
+        scene, names = bpy.context.scene, [key.name for key in self.keys.key_blocks][1:]
+        found = np.empty((END, len(names)))
+        for frame in range(1, END + 1):
+            scene.frame_set(frame)
+            evaluated = self.keys.evaluated_get(bpy.context.evaluated_depsgraph_get()).key_blocks
+            found[frame - 1] = [evaluated[name].value for name in names]
+        return dict(zip(names, found.T, strict=True))
+
+    def check_own(self, now: dict[str, np.ndarray]) -> None:
+        """Every key of the artist is there, with its value."""
+        points = {
+            fcurves.key_name(curve.data_path): {tuple(point.co) for point in curve.keyframe_points}
+            for curve in compat.fcurves_of(self.action)
+        }
+        for (name, frame), value in self.own.items():
+            assert any(abs(f - frame) < 1e-3 and abs(v - value) < 1e-6 for f, v in points[name]), (name, frame)
+            assert now[name][frame - 1] == pytest.approx(value, abs=1e-5), (name, frame)
+
+    def check(self, before: dict[str, np.ndarray], allowed: dict[str, set[int]] | None = None) -> None:
+        """The artist's keys are there, and nothing else has changed.
+
+        Args:
+            before: Values without the artist's keys.
+            allowed: Frames at which a shape key may differ besides the neighbourhood of the artist's keys.
+        """
+        now = self.values()
+        self.check_own(now)
+        frames = np.arange(1, END + 1)
+        for name, values in before.items():
+            own = [frame for key, frame in self.own if key == name]
+            distance = np.min([np.full(END, END), *(np.abs(frames - frame) for frame in own)], 0)
+            tolerance = np.where(distance <= BESIDE, 2 * ErrorBound().value, SAME)
+            tolerance[distance <= REACH] = 1
+            tolerance[np.isin(frames, [*self.beside.get(name, ()), *(allowed or {}).get(name, ())])] = 1
+            too_far = np.abs(now[name] - values) - tolerance
+            assert too_far.max() <= 0, (name, frames[too_far.argmax()], now[name][too_far.argmax()])
+
+
+@pytest.fixture
+def stage(addon, add_strip, clicks, monkeypatch) -> Stage:
+    """Two lines on one head. In 4.2, whose wheel makes no strips, each has a scene of its own."""
+    use(addon, monkeypatch, SmoothClient())
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head, places = bpy.context.object, []
+    for name, frame in (("first", FIRST), ("second", SECOND)):
+        strip = add_strip(clicks, name, frame)
+        places.append((strip.id_data, strip))
+        scene = bpy.context.scene
+        if head.name not in scene.objects:
+            scene.collection.objects.link(head)
+        scene.lsf.layers.blinks = scene.lsf.layers.gaze = False
+    made = Stage(head, places)
+    made.generate(0)
+    made.generate(1)
+    return made
+
+
+def test_the_action_is_active_and_channels_are_plain(stage):
+    assert stage.keys.animation_data.action == stage.action and not stage.keys.animation_data.nla_tracks
+    assert len(lines_of(stage.action)) == 2 and len(bpy.data.actions) == 1
+    values = stage.values()
+    assert values["jawOpen"][70 - 1] > 0.1 and values["jawOpen"][240 - 1] > 0.1
+    assert np.abs(values["jawOpen"][[5 - 1, 150 - 1, 380 - 1]]).max() == 0
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_key_anywhere_leaves_the_rest_alone(stage, place):
+    before = stage.values()
+    stage.key("jawOpen", PLACES[place], 0.8)
+    assert stage.keys.animation_data.action == stage.action and len(bpy.data.actions) == 1
+    stage.check(before)
+    in_lines = set(range(FIRST - 4, FIRST + LENGTH + 4)) | set(range(SECOND - 4, SECOND + LENGTH + 4))
+    near = set(range(PLACES[place] - 12, PLACES[place] + 13))
+    assert stage.beside["jawOpen"] & in_lines <= near, "a key outside of the lines does not reach into them"
+
+
+WRITES = {
+    "nothing": lambda stage: None,
+    "generate the first again": lambda stage: stage.generate(0),
+    "generate the second again": lambda stage: stage.generate(1),
+    "generate both again": lambda stage: (stage.generate(1), stage.generate(0)),
+    "slider of the first and back": lambda stage: slide(stage, 0),
+    "slider of the second and back": lambda stage: slide(stage, 1),
+    "density of the first": lambda stage: setattr(stage.record(0).tweaks, "density", 0.5),
+    "takes of the first": lambda stage: step_takes(stage, 0),
+}
+
+
+def slide(stage, number):
+    for value in (0.3, 1.0):
+        stage.record(number).tweaks.jaw = value
+        stage.check_own(stage.values())
+
+
+def step_takes(stage, number):
+    stage.generate(number, 3, as_take=True)
+    stage.check_own(stage.values())
+    uid = stage.record(number).uid
+    assert takes.count(stage.action, uid) == 2
+    for index in (1, 0):
+        takes.play(stage.action, uid, index)
+        lines.refresh(stage.action, stage.record(number))
+        stage.check_own(stage.values())
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_keys_everywhere_survive_what_writes_curves_again(stage, write):
+    before = stage.values()
+    for place, frame in PLACES.items():
+        stage.key("jawOpen", frame, 0.2 + 0.1 * len(place) / 2)
+    stage.key("mouthSmileLeft", 100, 0.9)
+    stage.key("mouthSmileLeft", 215, 0.0)
+    WRITES[write](stage)
+    stage.check(before)
+
+
+def test_other_lines_do_not_change_with_a_slider(stage):
+    before = stage.values()
+    stage.key("jawOpen", 240, 0.9)
+    stage.record(0).tweaks.jaw = 0.2
+    now = stage.values()
+    stage.check_own(now)
+    for name, values in before.items():
+        second = [f for f in range(SECOND - 4, END) if name != "jawOpen" or abs(f - 240) > BESIDE]
+        np.testing.assert_allclose(now[name][np.array(second) - 1], values[np.array(second) - 1], atol=SAME)
+
+
+@pytest.mark.parametrize("place", ["line 1", "line 2"])
+def test_a_key_that_is_moved_in_the_graph_editor(stage, place):
+    before, frame = stage.values(), PLACES[place]
+    stage.key("jawOpen", frame, 0.8)
+    curve = next(c for c in compat.fcurves_of(stage.action) if "jawOpen" in c.data_path)
+    point = next(point for point in curve.keyframe_points if point.co[0] == frame)
+    point.co_ui = frame + 3, 0.6  # with its handles, as the Graph Editor moves it
+    curve.update()
+    del stage.own["jawOpen", frame]
+    stage.own["jawOpen", frame + 3] = 0.6
+    slide(stage, 0)
+    slide(stage, 1)
+    stage.generate(0)
+    stage.generate(1)
+    stage.check(before, {"jawOpen": set(range(frame - REACH, frame + 4 + REACH))})
+
+
+def test_a_generated_key_that_is_moved(stage):
+    """The largest key of a line is set lower; the same key of the other line stays."""
+    before = stage.values()
+    curve = next(c for c in compat.fcurves_of(stage.action) if "jawOpen" in c.data_path)
+    point = max((p for p in curve.keyframe_points if p.co[0] < 150), key=lambda p: p.co[1])
+    frame = int(point.co[0])
+    point.co_ui = frame, 0.05
+    curve.update()
+    stage.own["jawOpen", frame] = 0.05
+    neighbours = sorted((p.co[0] for p in curve.keyframe_points), key=lambda f: abs(f - frame))[1:3]
+    reach = {"jawOpen": set(range(int(min(neighbours)), int(max(neighbours)) + 1))}
+    stage.check(before, reach)
+    slide(stage, 0)
+    stage.generate(1)
+    stage.check(before, reach)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_clear_my_keys_is_for_one_line(stage, number):
+    before = stage.values()
+    stage.key("jawOpen", PLACES["line 1"], 0.8)
+    stage.key("jawOpen", PLACES["line 2"], 0.8)
+    lines.refresh(stage.action, stage.record(number), keep=False)
+    del stage.own["jawOpen", PLACES["line 1" if number == 0 else "line 2"]]
+    stage.check(before)
+
+
+def test_a_key_set_before_the_first_line_of_a_head(stage):
+    """A new head: the artist has an Action of their own, and the lines play below it."""
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head = bpy.context.object
+    head.shape_key_add(name="Basis")
+    own = head.shape_key_add(name="mine", from_mix=False)
+    own.value = 0.7
+    own.keyframe_insert("value", frame=70)
+    theirs = head.data.shape_keys.animation_data.action
+    other = Stage(head, stage.places)
+    other.generate(0)
+    other.generate(1)
+    assert head.data.shape_keys.animation_data.action == theirs, "theirs stays the active one"
+    values = other.values()
+    assert values["mine"] == pytest.approx(np.full(END, 0.7))
+    first = stage.values()
+    for name in ("jawOpen", "mouthSmileLeft"):
+        np.testing.assert_allclose(values[name], first[name], atol=1e-5)
+
+
+def test_keys_on_a_layer_above_are_added_and_stay(stage):
+    before = stage.values()
+    layer = lines.add_layer(stage.head.data)
+    assert stage.keys.animation_data.action == layer
+    np.testing.assert_allclose(stage.values()["jawOpen"], before["jawOpen"], atol=1e-5)
+    curve = compat.key_fcurves(layer).new(fcurves.value_path("jawOpen"))
+    curve.keyframe_points.insert(60, 0.25)
+    expected = {name: values + (0.25 if name == "jawOpen" else 0) for name, values in before.items()}
+    for _write in range(2):
+        now = stage.values()
+        for name, values in expected.items():
+            np.testing.assert_allclose(now[name], np.clip(values, 0, 1), atol=SAME)
+        slide_back = stage.record(1).tweaks
+        slide_back.jaw = 0.4
+        slide_back.jaw = 1.0
+        stage.generate(0)
+        assert [point.co[:] for point in curve.keyframe_points] == [(60.0, 0.25)]
