@@ -11,6 +11,7 @@ from ..scene import strip_identity, strips
 from ..scene.access import mesh_of
 from ..scene.own_properties import settings_of
 from ..scene.selection import head_of
+from ..scene.snapshots import Source
 from . import actions, lines
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ def chosen_line(context: bpy.types.Context) -> ChosenLine:
     action = actions.existing(mesh_of(head))
     scene, settings = compat.sequencer_scene(context), settings_of(context.scene)
     record = lines.find(action, settings.line)
-    if record is None:
-        record = lines.find(action, _chosen_strip_id(scene, settings.strip, settings.strip_id))
+    if record is None and action is not None:
+        sources = lines.sources_of(action, head)
+        record = lines.find(action, _line_of_strip(scene, settings.strip, settings.strip_id, sources))
     if action is None or record is None:
         raise UserError(f'Nothing was generated for this strip on "{head.name if head else ""}" yet: press Generate')
     if not store.is_stored(action, record.uid):
@@ -54,9 +56,12 @@ def chosen_line(context: bpy.types.Context) -> ChosenLine:
     return ChosenLine(action, record)
 
 
-def _chosen_strip_id(scene: bpy.types.Scene, name: str, known: str) -> str:
-    """The id of the chosen strip; empty if there is none, or nothing was generated for it."""
+def _line_of_strip(scene: bpy.types.Scene, name: str, known: str, sources: list[Source]) -> str:
+    """The id of the line of the chosen strip; empty if nothing was generated for it, as for a copy of a strip.
+
+    If the strip is gone, its line is still shown.
+    """
     try:
-        return strip_identity.strip_id(strips.find_strip(scene, name, known))
+        return strip_identity.line_id(scene, strips.find_strip(scene, name, known), sources)
     except UserError:
         return known

@@ -29,9 +29,9 @@ class FrameRange(NamedTuple):
 
 def find_frame_range(context: bpy.types.Context, head: bpy.types.Object) -> FrameRange:
     """The frames of the chosen strip; if there is none, those of the animation of the head's shape keys."""
-    scene = compat.sequencer_scene(context)
+    scene, settings = compat.sequencer_scene(context), settings_of(context.scene)
     try:
-        line = strips.read_line(scene, strips.find_strip(scene, settings_of(context.scene).strip))
+        line = strips.read_line(scene, strips.find_strip(scene, settings.strip, settings.strip_id))
     except UserError:
         active = active_scene(context)
         return FrameRange(active, *evaluated_keys.animated_range(mesh_of(head), active), head.name)

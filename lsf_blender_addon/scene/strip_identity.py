@@ -69,6 +69,19 @@ def strip_id(strip: bpy.types.SoundStrip) -> str:
     return _id_of_linked(strip) if strip.id_data.library else ""
 
 
+def line_id(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, sources: Iterable[Source]) -> str:
+    """The id of the line that was generated from a strip; empty if there is none, or if the strip is a copy of it.
+
+    Args:
+        scene: The scene of the strip.
+        strip: The strip.
+        sources: What lines remember of their strips.
+    """
+    known = strip_id(strip)
+    lines = [source for source in sources if source.id == known] if known else []
+    return known if lines and _is_original(scene, strip, known, lines) else ""
+
+
 def ensure_id(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, sources: Iterable[Source] = ()) -> str:
     """The id of a strip; it gets a new one if it has none, or if it is a copy of another strip.
 

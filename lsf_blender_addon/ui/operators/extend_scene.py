@@ -28,9 +28,9 @@ class LSF_OT_extend_scene(bpy.types.Operator):
 
 def late_end(context: bpy.types.Context) -> int:
     """Return the last frame of the chosen line if it is after the end of its scene; else 0."""
-    scene = compat.sequencer_scene(context)
+    scene, settings = compat.sequencer_scene(context), settings_of(context.scene)
     try:
-        last = new_strip.last_frame(strips.find_strip(scene, settings_of(context.scene).strip))
+        last = new_strip.last_frame(strips.find_strip(scene, settings.strip, settings.strip_id))
     except UserError:
         return 0
     return last if last > scene.frame_end else 0

@@ -57,5 +57,5 @@ def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scen
     head = usable_head(context)
     for obj in character.find_parts(context, head):
         meshes.check(obj)
-    scene = compat.sequencer_scene(context)
-    return head, scene, strips.find_strip(scene, settings_of(active_scene(context)).strip)
+    scene, settings = compat.sequencer_scene(context), settings_of(active_scene(context))
+    return head, scene, strips.find_strip(scene, settings.strip, settings.strip_id)

@@ -14,7 +14,7 @@ from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...prediction import takes
-from ...scene import character, strips
+from ...scene import character, strip_identity, strips
 from ...scene.access import active_scene, find_item, mesh_of
 from ...scene.own_properties import settings_of
 from ...scene.selection import enabled_layers
@@ -44,7 +44,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
     def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
         others = {obj.name: kind for obj, kind in character.find_parts(context, head).items()}
-        names = active_scene(context).name, head.name, others, scene.name, strip.name
+        names = active_scene(context).name, head.name, others, scene.name, strip.name, strip_identity.strip_id(strip)
         settings, self._first, self._first_index = settings_of(active_scene(context)), None, 0
         layers = enabled_layers(settings, head)
         # All takes of a line share its layers, so the first take requests them.
@@ -84,7 +84,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
 
 
 def _start(
-    settings: str, head: str, others: dict[str, str], scene: str, strip: str, overrides: dict[str, Any]
+    settings: str, head: str, others: dict[str, str], scene: str, strip: str, known: str, overrides: dict[str, Any]
 ) -> Generation:
     """Start a take. It gets names, because undo may replace all data-blocks before its turn comes."""
     owner, sequencer = find_item(bpy.data.scenes, settings), find_item(bpy.data.scenes, scene)
@@ -93,7 +93,7 @@ def _start(
     if owner is None or sequencer is None or obj is None or len(parts) < len(others):
         raise UserError("The head or its scene was deleted or renamed: press Generate Takes again")
     return lines.start_generation(
-        settings_of(owner), obj, parts, sequencer, strips.find_strip(sequencer, strip), **overrides
+        settings_of(owner), obj, parts, sequencer, strips.find_strip(sequencer, strip, known), **overrides
     )
 
 

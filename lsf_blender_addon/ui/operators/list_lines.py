@@ -4,6 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
+from ...animation import lines
 from ...jobs import head_matching, session
 from ...scene import strip_identity, strips
 from ...scene.access import active_scene
@@ -60,7 +61,9 @@ def fill(context: bpy.types.Context) -> int:
     chosen = {strip.name: (use, head) for strip, use, head in rows if strip is not None}
     heads = {obj.name: obj for obj in active_scene(context).objects if obj.type == "MESH"}
     batch.lines.clear()
+    sources = lines.all_sources()
     for strip in listed:
+        strip_identity.ensure_id(scene, strip, sources)  # two rows never share an id
         line = batch.lines.add()
         line.strip = strip.name
         line.use, line.head = chosen.get(strip.name, (True, None))

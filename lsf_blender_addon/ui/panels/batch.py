@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from ... import compat
 from ...client.jobs import State
 from ...jobs import session
 from ...scene.own_properties import settings_of
@@ -29,13 +30,16 @@ class LSF_UL_batch(RowList, bpy.types.UIList):
     def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_batch_line") -> None:
         row = layout.row(align=True)
         batch = session.batch
+        name = item.shown_strip(compat.sequencer_scene(bpy.context))
         # Lines of the running batch are found by the names of their strips.
-        index = next((i for i, line in enumerate(batch.items) if line.name == item.strip), -1) if batch else -1
-        if batch is None:
-            row.prop(item, "use", text="")
-        else:
+        index = next((i for i, line in enumerate(batch.items) if line.name == name), -1) if batch else -1
+        if batch is not None:
             row.label(text="", icon=ICONS[batch.items[index].state] if index >= 0 else "BLANK1")
-        row.label(text=item.strip)
+        elif item.head is None:
+            row.label(text="", icon="CHECKBOX_DEHLT")  # nobody speaks it, so it cannot be ticked
+        else:
+            row.prop(item, "use", text="")
+        row.label(text=name)
         if index >= 0 and not batch.items[index].state.ended:
             row.operator("lsf.cancel", text="", icon="X", emboss=False).line = index
         else:

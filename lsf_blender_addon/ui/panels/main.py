@@ -62,7 +62,7 @@ def _draw_choice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     active = find_head(context)
     column.prop(settings, "head", placeholder=active.name if active else "")
     row = column.row(align=True)
-    row.prop(settings, "strip", icon="SOUND", placeholder=_default_strip(context))
+    row.prop(settings, "shown_strip", icon="SOUND", placeholder=_default_strip(context))
     if strips.sound_strips(compat.sequencer_scene(context)):
         row.operator("lsf.add_speech", text="", icon="ADD")
     else:

@@ -385,3 +385,14 @@ def test_a_hundred_lines_are_looked_up_while_the_panel_is_drawn(strip, clicks):
         seconds = time.process_time() - started
     assert {(one.state, one.moved) for one in found} == {(State.MOVED, 7)} and len(found) == 100
     assert seconds < 0.01
+
+
+@needs_sound
+def test_a_copy_has_no_line_yet(strip):
+    scene, source = strip.id_data, generated(strip)
+    copy = copy_of(strip, 10)
+    assert strip_identity.line_id(scene, strip, [source]) == source.id
+    assert strip_identity.line_id(scene, copy, [source]) == ""
+    assert strip_identity.line_id(scene, strip, []) == "", "chosen, but never generated"
+    collection(scene).remove(strip)
+    assert strip_identity.line_id(scene, copy, [source]) == source.id, "it takes over"
