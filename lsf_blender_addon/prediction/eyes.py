@@ -61,7 +61,7 @@ def mixed(channels: Sequence[str], motion: Floats, blinks: Floats, gaze: Floats,
         return motion
     result = motion.astype(np.float32, copy=True)
     for k in columns:
-        room = 1 - np.clip(motion[:, k], 0, 1)
+        room = np.maximum(1 - motion[:, k], 0)
         added = curves[channels[k]][: len(motion)]
         result[:, k] += np.minimum(added, 1) * room if channels[k] in LIDS else np.minimum(added, room)
     return result

@@ -12,6 +12,7 @@ from lsf_blender_addon.ui import registration
 from server import __version__
 
 ROOT = Path(lsf_blender_addon.__file__).parent
+OLD_OR_NEW = r"app\.version\b|sequences_all|strips_all|channelbag|frame_final_|\bleft_handle"
 
 
 def test_registers_and_unregisters_twice(blank):
@@ -48,6 +49,5 @@ def test_only_compat_asks_for_differences():
     """Old and new names of Blender's API stay in one file."""
     for path in ROOT.rglob("*.py"):
         if path.name != "compat.py":
-            assert not re.search(
-                r"app\.version\b|sequences_all|strips_all|channelbag|frame_final_|left_handle", path.read_text("utf-8")
-            ), path
+            found = re.search(OLD_OR_NEW, path.read_text("utf-8"))
+            assert not found, (path, found)

@@ -10,13 +10,10 @@ from lsf_blender_addon.prediction.store import Prediction
 
 
 def line(value, emotions=("glad",)) -> Prediction:
-    """100 frames from frame 50 on."""
+    """100 frames."""
     motion = np.full((100, 2), value, np.float32)
     return Prediction(
-        "line",
-        "Scene",
         25.0,
-        50,
         ("jawOpen", "wink"),
         motion,
         motion / 2,
@@ -33,7 +30,7 @@ def line(value, emotions=("glad",)) -> Prediction:
     [((80, 120), [(50, 79), (121, 149)]), ((0, 100), [(101, 149)]), ((100, 200), [(50, 99)]), ((0, 500), [])],
 )
 def test_weights_are_1_inside_0_outside_and_smooth_between(span, untouched):
-    weights = blend.new_take_weights(line(0), span)
+    weights = blend.new_take_weights(line(0), 50, span)
     frame = np.arange(50, 150)
     for first, last in untouched:
         assert not weights[(frame >= first) & (frame <= last)].any()
@@ -43,15 +40,23 @@ def test_weights_are_1_inside_0_outside_and_smooth_between(span, untouched):
 
 
 def test_blended():
-    result = blend.blended(line(0), line(1), blend.new_take_weights(line(0), (80, 120)))
+    result = blend.blended(line(0), line(1), blend.new_take_weights(line(0), 50, (80, 120)))
     assert result.motion[29, 0] == 0 and result.motion[50, 0] == 1 and result.expression[50, 0] == 0.5
     assert 0 < result.motion[31, 0] < 1 and result.emotion[50, 0] == 1 and result.emotion[20, 0] == 0
-    assert blend.blended(line(0, ()), line(1), blend.new_take_weights(line(0), (80, 120))).emotion.all()
+    assert blend.blended(line(0, ()), line(1), blend.new_take_weights(line(0), 50, (80, 120))).emotion.all()
+
+
+def test_blinks_and_gaze_stay_those_of_the_earlier_one():
+    eyes = {"blinks": np.ones((3, 100), np.float32), "gaze": np.full((3, 100, 2), 4, np.float32)}
+    others = {name: 0 * values for name, values in eyes.items()}
+    weights = blend.new_take_weights(line(0), 50, (80, 120))
+    result = blend.blended(replace(line(0), **eyes), replace(line(1), **others), weights)
+    assert result.blinks is eyes["blinks"] and result.gaze is eyes["gaze"]
 
 
 def test_is_compatible():
     one = line(0)
-    assert blend.is_compatible(one, replace(line(1), first_frame=900))
+    assert blend.is_compatible(one, line(1))
     assert not blend.is_compatible(one, replace(line(1), fps=24.0))
     assert not blend.is_compatible(one, replace(line(1), channels=("jawOpen", "smirk")))
     assert not blend.is_compatible(one, replace(line(1), motion=np.zeros((99, 2), np.float32)))

@@ -1,4 +1,4 @@
-"""Predictions that are stored on Actions: loading, copying, saving, and damaged ones."""
+"""Predictions of lines that are stored on an Action: loading, copying, saving, and damaged ones."""
 
 from dataclasses import fields, replace
 
@@ -10,15 +10,14 @@ from lsf_blender_addon.prediction import store
 from lsf_blender_addon.prediction.store import Prediction
 from lsf_blender_addon.rigs.drive import Drive
 
+LINE = "a4e1"  # id of the line
+
 
 def predicted(frames=240, emotions=("angry", "glad"), seed=0) -> Prediction:
     rng = np.random.default_rng(seed)
     motion = np.clip(np.cumsum(rng.normal(0, 0.03, (frames, 4)), 0), -0.5, 1.5).astype(np.float32)
     return Prediction(
-        "Zeile 1 é",
-        "Scene",
         30 / 1.001,
-        -17,
         ("jawOpen", "mouthClose", "browInnerUp", "wink"),
         motion,
         motion * 0.3,
@@ -27,6 +26,8 @@ def predicted(frames=240, emotions=("angry", "glad"), seed=0) -> Prediction:
         0.5,
         2**32 - 1,
         rng.normal(0, 10, (4, 20, 3)).astype(np.float32),
+        rng.random((3, frames)).astype(np.float32),
+        rng.normal(0, 8, (3, frames, 2)).astype(np.float32),
     )
 
 
@@ -49,18 +50,16 @@ def action(blank):
 
 @pytest.mark.parametrize("given", [predicted(), predicted(1, ()), predicted(3000)])
 def test_a_stored_prediction_is_loaded(action, given):
-    store.store(action, given)
-    first = store.load(action)
+    store.store(action, LINE, given)
+    first = store.load(action, LINE)
     assert same(first, given, 1 / 32000) and first.motion.dtype == np.float32
-    store.store(action, first)
-    assert same(store.load(action), first), "rounded once, not a little more each time"
+    store.store(action, LINE, first)
+    assert same(store.load(action, LINE), first), "rounded once, not a little more each time"
 
 
 def test_how_many_lines_were_heard_is_kept(action):
-    store.store(action, replace(predicted(), heard_lines=5))
-    assert store.load(action).heard_lines == 5 and store.detected_emotion(action).heard_lines == 5
-    del action[store.PROPERTY]["heard_lines"]  # the line is of an earlier release
-    assert store.load(action).heard_lines == 0 and store.detected_emotion(action).heard_lines == 0
+    store.store(action, LINE, replace(predicted(), heard_lines=5))
+    assert store.load(action, LINE).heard_lines == 5 and store.detected_emotion(action, LINE).heard_lines == 5
 
 
 def with_drive() -> Prediction:
@@ -77,36 +76,36 @@ def with_drive() -> Prediction:
 
 def test_the_rig_drive_is_loaded_with_its_prediction(action):
     given = with_drive()
-    store.store(action, given)
-    drive, before = store.load(action).drive, given.drive
+    store.store(action, LINE, given)
+    drive, before = store.load(action, LINE).drive, given.drive
     assert drive.keys == ("A", "Mund") and np.array_equal(drive.low, before.low)
     assert np.array_equal(drive.high, before.high)
     np.testing.assert_allclose(drive.matrix, before.matrix, atol=1e-3)
     np.testing.assert_allclose(drive.residual, before.residual, atol=1e-3)
     np.testing.assert_array_equal(store.rounded(given).drive.residual, drive.residual)
-    store.store(action, predicted())
-    assert store.load(action).drive is None
+    store.store(action, LINE, predicted())
+    assert store.load(action, LINE).drive is None
 
 
 @pytest.mark.parametrize(("name", "value"), [("matrix", 3), ("residual", {}), ("keys", "A"), ("low", "few")])
 def test_a_damaged_drive_damages_its_prediction(action, name, value):
-    store.store(action, with_drive())
-    action[store.PROPERTY]["drive"][name] = value
-    assert store.load(action) is None
+    store.store(action, LINE, with_drive())
+    action[store.PROPERTY][LINE]["drive"][name] = value
+    assert store.load(action, LINE) is None
 
 
 @pytest.mark.parametrize(("weight", "shown"), [(0, False), (3e-8, False), (-0.01, True)])
 def test_the_rounding_of_a_difference_is_no_expression(action, weight, shown):
     given = predicted()
-    store.store(action, Prediction(**vars(given) | {"expression": np.full_like(given.motion, weight)}))
-    assert store.has_expression(action) == shown
+    store.store(action, LINE, Prediction(**vars(given) | {"expression": np.full_like(given.motion, weight)}))
+    assert store.has_expression(action, LINE) == shown
 
 
 def test_unknown_expression_and_lips(action):
     given = predicted()
     given = Prediction(**vars(given) | {"expression": np.zeros_like(given.motion), "lips": np.zeros((4, 0, 3))})
-    store.store(action, given)
-    loaded = store.load(action)
+    store.store(action, LINE, given)
+    loaded = store.load(action, LINE)
     assert not loaded.expression.any() and loaded.expression.shape == (240, 4) and loaded.lips.shape == (4, 0, 3)
 
 
@@ -116,6 +115,7 @@ def test_a_stored_prediction_is_small(action):
     motion = np.cumsum(rng.normal(0, 0.02, (1500, 52)), 0).astype(np.float32)
     store.store(
         action,
+        LINE,
         Prediction(
             **vars(predicted(1500))
             | {
@@ -126,18 +126,18 @@ def test_a_stored_prediction_is_small(action):
             }
         ),
     )
-    assert sum(len(action[store.PROPERTY][name]["bytes"]) for name in store.ARRAYS) < motion.nbytes / 2
+    assert sum(len(action[store.PROPERTY][LINE][name]["bytes"]) for name in store.ARRAYS) < motion.nbytes / 2
 
 
 def test_copied_saved_and_reloaded(action, tmp_path):
-    store.store(action, predicted())
-    before = store.load(action)
+    store.store(action, LINE, predicted())
+    before = store.load(action, LINE)
     action.copy().name = "copy"
     bpy.data.actions["copy"].use_fake_user = True
     path = str(tmp_path / "saved.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    assert len(bpy.data.actions) == 2 and all(same(store.load(action), before) for action in bpy.data.actions)
+    assert len(bpy.data.actions) == 2 and all(same(store.load(action, LINE), before) for action in bpy.data.actions)
 
 
 def head_file(path: str) -> Prediction:
@@ -148,8 +148,8 @@ def head_file(path: str) -> Prediction:
     head.shape_key_add(name="jawOpen").keyframe_insert("value", frame=1)
     head.name = "Head"
     action = head.data.shape_keys.animation_data.action
-    store.store(action, predicted())
-    before = store.load(action)
+    store.store(action, LINE, predicted())
+    before = store.load(action, LINE)
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     return before
@@ -169,7 +169,7 @@ def test_in_another_file(blank, tmp_path, how):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
     head = next(obj for obj in bpy.data.objects if bool(obj.override_library) == (how == "override"))
-    assert same(store.load(head.data.shape_keys.animation_data.action), before)
+    assert same(store.load(head.data.shape_keys.animation_data.action, LINE), before)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,9 @@ def test_in_another_file(blank, tmp_path, how):
         ("version", None),
         ("seed", "many"),
         ("fps", 0.0),
-        ("first_frame", "now"),
+        ("blinks", None),
+        ("blinks", {"shape": [0, 0]}),
+        ("gaze", 1.5),
         ("channels", "jawOpen"),
         ("channels", 3),
         ("emotions", ""),
@@ -189,12 +191,12 @@ def test_in_another_file(blank, tmp_path, how):
     ],
 )
 def test_a_damaged_prediction_is_not_loaded(action, name, value):
-    store.store(action, predicted())
+    store.store(action, LINE, predicted())
     if value is None:
-        del action[store.PROPERTY][name]
+        del action[store.PROPERTY][LINE][name]
     else:
-        action[store.PROPERTY][name] = value
-    assert store.load(action) is None
+        action[store.PROPERTY][LINE][name] = value
+    assert store.load(action, LINE) is None
 
 
 @pytest.mark.parametrize(
@@ -212,30 +214,52 @@ def test_a_damaged_prediction_is_not_loaded(action, name, value):
     ],
 )
 def test_a_prediction_with_a_damaged_array_is_not_loaded(action, name, value):
-    store.store(action, predicted())
-    action[store.PROPERTY]["motion"][name] = value
-    assert store.load(action) is None
+    store.store(action, LINE, predicted())
+    action[store.PROPERTY][LINE]["motion"][name] = value
+    assert store.load(action, LINE) is None
 
 
-@pytest.mark.parametrize("has_drive", [False, True])
-def test_a_prediction_of_0_1_0_is_read(action, has_drive):
-    """It kept the drive as a property of its own."""
-    given = with_drive() if has_drive else predicted()
-    store.store(action, given)
-    record = action[store.PROPERTY].to_dict()
-    drive = record.pop("drive", None)
-    action[store.PROPERTY] = {**record, "version": 1}
-    if drive is not None:
-        action["lsf_drive"] = drive
-    loaded = store.load(action)
-    assert same(replace(loaded, drive=None), replace(store.rounded(given), drive=None))
-    assert (loaded.drive is not None) == has_drive
-    if has_drive:
-        np.testing.assert_array_equal(loaded.drive.residual, store.rounded(given).drive.residual)
+@pytest.mark.parametrize(("name", "shape"), [("blinks", (3, 239)), ("gaze", (3, 240, 3)), ("gaze", (3, 239, 2))])
+def test_eyes_of_another_length_are_not_loaded(action, name, shape):
+    store.store(action, LINE, predicted())
+    action[store.PROPERTY][LINE][name] = store.packed(np.ones(shape))
+    assert store.load(action, LINE) is None
 
 
 @pytest.mark.parametrize("foreign", [3, "text", [1, 2], {"version": 1}, {}])
 def test_a_property_of_another_type_is_not_loaded(action, foreign):
-    assert store.load(action) is None and store.load(None) is None
+    assert store.load(action, LINE) is None and not store.is_stored(action, LINE)
     action[store.PROPERTY] = foreign
-    assert store.load(action) is None
+    assert store.load(action, LINE) is None and not store.has_eyes(action, LINE)
+    assert not store.has_expression(action, LINE) and store.detected_emotion(action, LINE) is None
+    store.remove(action, LINE)
+    store.store(action, LINE, predicted())
+    assert store.load(action, LINE) is not None, "what cannot be read is no obstacle"
+    action[store.PROPERTY][LINE] = foreign
+    assert store.load(action, LINE) is None and not store.has_eyes(action, LINE)
+    assert not store.has_expression(action, LINE) and store.detected_emotion(action, LINE) is None
+
+
+def test_each_line_has_its_own(action):
+    one, two = predicted(seed=1), predicted(100, (), seed=2)
+    store.store(action, "one", one)
+    store.store(action, "two", two)
+    before = store.load(action, "two")
+    store.store(action, "one", predicted(seed=3))
+    assert same(store.load(action, "two"), before) and same(before, two, 1 / 32000)
+    assert same(store.load(action, "one"), predicted(seed=3), 1 / 32000)
+    action[store.PROPERTY]["one"]["motion"]["bytes"] = b"no zlib"
+    assert store.load(action, "one") is None and same(store.load(action, "two"), before)
+    store.remove(action, "one")
+    assert not store.is_stored(action, "one") and same(store.load(action, "two"), before)
+    store.remove(action, "one")
+    store.remove(action, "never there")
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [({}, True), ({"blinks": store.NO_BLINKS}, True), ({"blinks": store.NO_BLINKS, "gaze": store.NO_GAZE}, False)],
+)
+def test_whether_there_are_blinks_or_a_gaze(action, change, shown):
+    store.store(action, LINE, replace(predicted(), **change))
+    assert store.has_eyes(action, LINE) == shown and store.load(action, LINE) is not None

@@ -36,7 +36,7 @@ def linked_head(addon, add_strip, clicks, monkeypatch, tmp_path):
         ("add_mapping_row", {}),
         ("fill_mapping", {}),
         ("load_mapping", {"name": "built-in:VRM"}),
-        ("remove_layer", {"layer": "blinks"}),
+        ("remove_head_motion", {}),
         ("remove_mapping_row", {}),
         ("remove_part", {}),
         ("reset_landmarks", {}),
