@@ -1,41 +1,69 @@
-"""Converts curves of ARKit channels to a head's shape keys, generated or its own by their mapping, and back."""
+"""Finds the shape keys of a head that show ARKit channels, generated or its own by their mapping, and converts back."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rigs.drive import Drive
 from ..scene import rig
 from ..scene.access import mesh_of
 from . import actions
 
 
-def channels_to_keys(
-    head: bpy.types.Object, channels: list[str], motion: NDArray[np.float32]
-) -> tuple[list[str], NDArray[np.float32], list[str]]:
-    """Convert the motion of ARKit channels to values of the head's keys.
+class Match(NamedTuple):
+    """The keys of a head that show K channels.
 
-    Keys that follow a driver are left out: it would overrule a curve.
+    Attributes:
+        keys: Names of N keys.
+        gains: How much of each channel a key shows (K, N).
+        driven: Channels that only keys show which follow a driver: it would overrule a curve.
+        missing: Channels that no key shows.
+    """
+
+    keys: list[str]
+    gains: NDArray[np.float64]
+    driven: list[str]
+    missing: list[str]
+
+    def drive(self, channels: Sequence[str], frames: int) -> Drive | None:
+        """Return the drive of the keys for a motion of so many frames; None if each channel has a key of its name."""
+        shown = self.gains.any(1)
+        same_names = self.keys == [channel for channel, is_shown in zip(channels, shown, strict=True) if is_shown]
+        if same_names and np.array_equal(self.gains[shown], np.eye(len(self.keys))):
+            return None
+        limits = np.full(len(self.keys), np.inf, np.float32)
+        residual = np.zeros((frames, len(self.keys)), np.float32)
+        return Drive(tuple(self.keys), self.gains.astype(np.float32), residual, -limits, limits)
+
+
+def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
+    """Find the keys that show channels.
 
     Args:
-        head: A mesh object with shape keys.
-        channels: Names of K channels.
-        motion: Their values (F, K).
-
-    Returns:
-        Names of N keys, their values (F, N), and the channels that move none of them.
+        head: A mesh object, with shape keys or without.
+        channels: Names of K channels, in any capitals.
     """
     mesh = mesh_of(head)
-    mapping = rig.mapping_of(head)
+    mapping = rig.mapping_of(head) if mesh.shape_keys else None
     direct = mapping.direct if mapping else ()
     gains = mapping.gains(channels) if mapping else np.zeros((len(channels), 0))
-    key_of = {key.name.casefold(): key.name for key in mesh.shape_keys.key_blocks if key.name not in direct}
+    blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
+    key_of = {key.name.casefold(): key.name for key in blocks if key.name not in direct}
     names = [*direct, *(key_of[channel.casefold()] for channel in channels if channel.casefold() in key_of)]
     same = np.array([[channel.casefold() == name.casefold() for name in names[len(direct) :]] for channel in channels])
     gains = np.concatenate((gains, same.reshape(len(channels), -1)), 1)
     driven = actions.driven_keys(mesh)
     kept = [n for n, name in enumerate(names) if name not in driven and gains[:, n].any()]
-    unused = [channel for channel, row in zip(channels, gains[:, kept], strict=True) if not row.any()]
-    return [names[n] for n in kept], (motion @ gains[:, kept]).astype(np.float32), unused
+    moved, shown = gains[:, kept].any(1), gains.any(1)
+    return Match(
+        [names[n] for n in kept],
+        gains[:, kept],
+        [channel for channel, reached, known in zip(channels, moved, shown, strict=True) if known and not reached],
+        [channel for channel, known in zip(channels, shown, strict=True) if not known],
+    )
 
 
 def keys_to_channels(

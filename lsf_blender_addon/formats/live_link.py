@@ -8,6 +8,7 @@ the first two or four frame numbers of every minute, except every tenth, to keep
 import csv
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,29 @@ TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+(?:\.\d*)?)")
 MINUTES_OF_DAY = 24 * 60
 
 
-def read(path: str | Path, rate: float = 0.0) -> Curves:
-    """Read the ARKit channels of a file. Rows in which no face was tracked are left out.
+@dataclass(frozen=True)
+class Recording:
+    """What a file holds.
+
+    Attributes:
+        shapes: Curves of the ARKit channels that the file has.
+        angles: Curves of those of ANGLES that the file has, in radians, at the same times. The axes are ARKit's: a yaw
+            above 0 turns to the person's left, a pitch above 0 down, and a roll above 0 tilts to the person's right.
+    """
+
+    shapes: Curves
+    angles: Curves
+
+
+def read(path: str | Path, rate: float = 0.0) -> Recording:
+    """Read a file. Rows in which no face was tracked are left out.
 
     Args:
         path: Path of the .csv file.
         rate: Frames a second of the timecode, such as 59.94; 0 finds the rate from the timecode.
 
     Returns:
-        Curves of the columns that the file has; the first sample is at 0 s.
+        The recording; its first sample is at 0 s.
 
     Raises:
         UserError: The file cannot be read, or holds no animation.
@@ -69,27 +84,33 @@ def read(path: str | Path, rate: float = 0.0) -> Curves:
         raise UserError(f'"{name}" cannot be read ({error}): pick a .csv of Live Link Face') from error
     columns = {title.strip().casefold(): i for i, title in enumerate(header)}
     shapes = [i for i, shape in enumerate(SHAPES) if shape.casefold() in columns]
+    angles = [angle for angle in ANGLES if angle.casefold() in columns]
     if not shapes:
         raise UserError(f'"{name}" has no column of ARKit, such as JawOpen: pick a .csv of Live Link Face')
-    selected = [columns[SHAPES[i].casefold()] for i in shapes]
+    selected = [columns[title.casefold()] for title in (*(SHAPES[i] for i in shapes), *angles)]
     numbers: list[list[float]] = []
     timecodes: list[str] = []
     for number, row in enumerate(rows, 2):
         cells = [row[i].strip().replace(",", ".") if i < len(row) else "" for i in selected]
-        if not any(cells):
+        if not any(cells[: len(shapes)]):
             continue
+        cells[len(shapes) :] = [cell or "0" for cell in cells[len(shapes) :]]
         try:
             numbers.append([float(cell) for cell in cells])
         except ValueError:
             raise UserError(f'Line {number} of "{name}" holds something else than numbers: export it again') from None
         time = columns.get("timecode", len(row))
         timecodes.append(row[time] if time < len(row) else "")
-    values = np.array(numbers, np.float32).reshape(len(numbers), len(shapes))
+    values = np.array(numbers, np.float32).reshape(len(numbers), len(selected))
     if len(values) < 2 or not np.isfinite(values).all():
         raise UserError(f'"{name}" holds no animation: it needs two rows of numbers at least')
     seconds = _seconds(timecodes, rate)
     later = np.diff(seconds, prepend=-1.0) > 0  # rows with the same time as the row before are left out
-    return Curves([CHANNELS[i] for i in shapes], seconds[later] - seconds[0], values[later])
+    seconds, values = seconds[later] - seconds[0], values[later]
+    return Recording(
+        Curves([CHANNELS[i] for i in shapes], seconds, values[:, : len(shapes)]),
+        Curves(angles, seconds, values[:, len(shapes) :]),
+    )
 
 
 def write(path: str | Path, curves: Curves, fps: float) -> list[str]:

@@ -45,7 +45,7 @@ def test_it_has_the_columns_of_arkit():
 
 @pytest.mark.parametrize("rate", [24, 25, 30, 48, 60])
 def test_the_timecode_tells_its_rate(recording, rate):
-    curves = live_link.read(recording(codes(5 * rate, rate, start=3 * rate + 7)))
+    curves = live_link.read(recording(codes(5 * rate, rate, start=3 * rate + 7))).shapes
     assert curves.names == list(live_link.CHANNELS)
     np.testing.assert_allclose(curves.seconds, np.arange(5 * rate) / rate, atol=1e-9)
     np.testing.assert_allclose(curves.values[:, curves.names.index("jawOpen")], np.arange(5 * rate) / 1000, atol=1e-6)
@@ -57,42 +57,42 @@ def test_drop_frame_keeps_to_the_clock(recording, rate, drop):
     timecodes = list(codes(12 * 60 * rate, rate, start=510 * rate, drop=drop))
     assert f"00:09:00:{drop:02}.207" in timecodes and "00:09:00:00.207" not in timecodes
     assert "00:10:00:00.207" in timecodes
-    curves = live_link.read(recording(timecodes))
+    curves = live_link.read(recording(timecodes)).shapes
     np.testing.assert_allclose(curves.seconds, np.arange(len(timecodes)) * 1.001 / rate, atol=1e-6)
 
 
 def test_a_semicolon_tells_drop_frame(recording):
-    curves = live_link.read(recording(codes(120, 60, separator=";")))
+    curves = live_link.read(recording(codes(120, 60, separator=";"))).shapes
     assert curves.seconds[-1] == pytest.approx(119 * 1.001 / 60)
 
 
 def test_a_full_minute_without_dropped_numbers(recording):
-    curves = live_link.read(recording(codes(600, 60, start=60 * 60 * 9 - 300)))
+    curves = live_link.read(recording(codes(600, 60, start=60 * 60 * 9 - 300))).shapes
     assert curves.seconds[-1] == pytest.approx(599 / 60)
 
 
 def test_past_midnight(recording):
-    curves = live_link.read(recording(codes(600, 60, start=86400 * 60 - 300)))
+    curves = live_link.read(recording(codes(600, 60, start=86400 * 60 - 300))).shapes
     np.testing.assert_allclose(curves.seconds, np.arange(600) / 60, atol=1e-6)
 
 
 def test_a_rate_given_by_hand(recording):
-    curves = live_link.read(recording(codes(600, 60)), rate=60 / 1.001)
+    curves = live_link.read(recording(codes(600, 60)), rate=60 / 1.001).shapes
     assert curves.seconds[-1] == pytest.approx(599 * 1.001 / 60)
 
 
 def test_every_second_frame_of_the_timecode(recording):
-    curves = live_link.read(recording(list(codes(300, 60))[::2]))
+    curves = live_link.read(recording(list(codes(300, 60))[::2])).shapes
     np.testing.assert_allclose(curves.seconds, np.arange(150) / 30, atol=1e-9)
 
 
 def test_a_short_take_is_taken_as_the_apps_rate(recording):
-    assert live_link.read(recording(codes(20, 60))).seconds[-1] == pytest.approx(19 / 60)
+    assert live_link.read(recording(codes(20, 60))).shapes.seconds[-1] == pytest.approx(19 / 60)
 
 
 @pytest.mark.parametrize("code", ["", "0", "00:00:00:00.000"])
 def test_timecodes_that_do_not_count(recording, code):
-    np.testing.assert_allclose(live_link.read(recording([code] * 90)).seconds, np.arange(90) / 60, atol=1e-9)
+    np.testing.assert_allclose(live_link.read(recording([code] * 90)).shapes.seconds, np.arange(90) / 60, atol=1e-9)
 
 
 def test_lost_and_untracked_frames_are_bridged(recording, tmp_path):
@@ -101,7 +101,7 @@ def test_lost_and_untracked_frames_are_bridged(recording, tmp_path):
     lines[51:81] = [line[:15] + ",0" for line in lines[51:81]]  # no face: BlendShapeCount 0, no values
     del lines[201:221]  # lost
     path.write_text("\n".join(lines))
-    curves = live_link.read(path)
+    curves = live_link.read(path).shapes
     assert len(curves.seconds) == 250
     jaw = curves.resampled(60)[:, curves.names.index("jawOpen")]
     np.testing.assert_allclose(jaw, np.arange(300) / 1000, atol=1e-6)
@@ -110,16 +110,16 @@ def test_lost_and_untracked_frames_are_bridged(recording, tmp_path):
 def test_spellings_that_occur(recording):
     header = HEADER.replace("BlendShapeCount", "BlendshapeCount").replace("Timecode", "timecode")
     path = recording(codes(120, 60), header, encoding="utf-8-sig")
-    first = live_link.read(path)
+    first = live_link.read(path).shapes
     small = ",".join(title[0].lower() + title[1:] for title in HEADER.split(","))
     path.write_text(path.read_text("utf-8-sig").replace(header, small))
-    second = live_link.read(path)
+    second = live_link.read(path).shapes
     semicolons = "\n".join(
         line.replace(",", ";").replace("0.", "0,") if i else line.replace(",", ";")
         for i, line in enumerate(path.read_text().splitlines())
     )
     path.write_text(semicolons.replace(",207", ".207"))
-    third = live_link.read(path)
+    third = live_link.read(path).shapes
     for other in (second, third):
         assert other.names == first.names
         np.testing.assert_array_equal(other.values, first.values)
@@ -128,7 +128,7 @@ def test_spellings_that_occur(recording):
 
 def test_columns_in_another_order_and_some_missing(recording):
     path = recording(codes(120, 60), "Timecode,BlendShapeCount,MouthClose,JawOpen,HeadYaw")
-    curves = live_link.read(path)
+    curves = live_link.read(path).shapes
     assert curves.names == ["jawOpen", "mouthClose"]
     assert curves.values[50].tolist() == pytest.approx([0.05, 0])
 
@@ -167,7 +167,7 @@ def test_what_is_written_comes_back(tmp_path, fps):
     curves = Curves(["jawOpen", "MouthClose", "mine"], seconds, values)
     assert live_link.write(tmp_path / "out.csv", curves, fps) == ["mine"]
     assert (tmp_path / "out.csv").read_text().splitlines()[0] == HEADER
-    back = live_link.read(tmp_path / "out.csv")
+    back = live_link.read(tmp_path / "out.csv").shapes
     np.testing.assert_allclose(back.seconds, seconds - seconds[0], atol=1.1e-3 / fps)
     np.testing.assert_allclose(back.values[:, back.names.index("jawOpen")], values[:, 0], atol=1e-6)
     np.testing.assert_allclose(back.values[:, back.names.index("mouthClose")], values[:, 1], atol=1e-6)

@@ -1,23 +1,36 @@
 """Export and import of face curves on real shape keys."""
 
+import dataclasses
 import json
+import time
 
 import bpy
+import mathutils
 import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import actions
+from lsf_blender_addon.animation import actions, arkit_keys, lines
+from lsf_blender_addon.animation.fcurves import value_path
+from lsf_blender_addon.client.jobs import Job, State
 from lsf_blender_addon.formats import live_link
 from lsf_blender_addon.formats.curves import Curves
-from lsf_blender_addon.scene.snapshots import Line
+from lsf_blender_addon.jobs import environment, import_recording
+from lsf_blender_addon.prediction import recording as recorded
+from lsf_blender_addon.prediction.store import NO_GAZE
+from lsf_blender_addon.scene import evaluated_keys
+from lsf_blender_addon.scene.own_properties import lines_of
+from lsf_blender_addon.scene.snapshots import Source
+from server.arkit import CHANNELS
+from tests.lsf_blender_addon.fake_client import Client, use
 
 FRAMES = 40
 
 
 @pytest.fixture
-def head(addon):
-    """A cube with keys in several spellings, of which a driver moves one."""
+def head(addon, monkeypatch):
+    """A cube with keys in several spellings, of which a driver moves one; no speech engine is installed."""
+    monkeypatch.setattr(environment, "server_python", lambda: None)
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
     for name in ("Basis", "jawOpen", "MouthClose", "mine", "browInnerUp"):
@@ -27,19 +40,41 @@ def head(addon):
     return cube
 
 
-def animate(head, names=("jawOpen", "MouthClose"), strip="line", first=25) -> np.ndarray:
-    motion = 0.5 + 0.4 * np.sin(np.arange(FRAMES)[:, None] / 4 + np.arange(len(names)) + first)
-    line = Line(strip, bpy.context.scene.name, "/line.wav", None, 24.0, first, FRAMES, 0.0, FRAMES / 24, 0.0)
-    actions.write(head.data, line, list(names), motion)
+def animate(head, names=("jawOpen", "MouthClose"), strip="line", first=25, blinks=None) -> np.ndarray:
+    """Make a line of speech, with a key on every frame."""
+    names = [*names, *(lid for lid in ("eyeBlinkLeft", "eyeBlinkRight") if blinks is not None and lid not in names)]
+    speech = [k for k, name in enumerate(names) if not name.startswith("eyeBlink")]
+    motion = np.zeros((FRAMES, len(names)), np.float32)
+    motion[:, speech] = 0.5 + 0.4 * np.sin(np.arange(FRAMES)[:, None] / 4 + np.arange(len(speech)) + first)
+    source = Source(strip, strip, bpy.context.scene.name, "line.wav", 24.0, first, FRAMES, 0.0, FRAMES)
+    prediction = recorded.predict(motion, names, 24.0, arkit_keys.match(head, names).drive(names, FRAMES))
+    if blinks is not None:
+        prediction = dataclasses.replace(prediction, blinks=blinks[None].astype(np.float32), gaze=NO_GAZE)
+    action, record = lines.put(head.data, head.name, source, prediction)
+    record.tweaks.density = 1.0
+    lines.write(head.data, action, record)
     return motion
+
+
+def played(head, names, frames) -> np.ndarray:
+    """Values (F, K) of keys as they are evaluated."""
+    found, values = evaluated_keys.sample(head, np.asarray(frames))
+    return values[:, [found.index(name) for name in names]]
 
 
 def take(tmp_path, names=("jawOpen", "mouthClose", "browInnerUp", "cheekPuff"), seconds=2.0, fps=60):
     """A recording of 60 fps, as the app would write it."""
     times = np.arange(int(seconds * fps)) / fps
-    values = np.stack([0.5 + 0.4 * np.sin(4 * times + k) for k in range(len(names))], 1).astype(np.float32)
+    values = (
+        np.array([0.5 + 0.4 * np.sin(4 * times + k) for k in range(len(names))], np.float32).reshape(-1, len(times)).T
+    )
     live_link.write(tmp_path / "take.csv", Curves(list(names), 36000 + times, values), fps)
     return tmp_path / "take.csv"
+
+
+def sine(count, k=0, fps=24):
+    """Values (F,) of column k of `take`."""
+    return 0.5 + 0.4 * np.sin(4 * np.arange(count) / fps + k)
 
 
 def test_import_puts_the_recording_on_scene_frames(head, addon, tmp_path):
@@ -47,45 +82,289 @@ def test_import_puts_the_recording_on_scene_frames(head, addon, tmp_path):
     assert bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=101) == {"FINISHED"}
     action = head.data.shape_keys.animation_data.action
     assert actions.is_generated(action)
-    curves = {curve.data_path: curve for curve in compat.fcurves_of(action)}
-    assert set(curves) == {actions.value_path("jawOpen"), actions.value_path("MouthClose")}, "not the driven one"
-    for k, name in enumerate(("jawOpen", "MouthClose")):
-        played = [curves[actions.value_path(name)].evaluate(101 + i) for i in range(48)]
-        assert played == pytest.approx((0.5 + 0.4 * np.sin(4 * np.arange(48) / 24 + k)).tolist(), abs=0.015)
-    assert "48 frames" in addon.session.message and "browInnerUp" in addon.session.message
-    assert "cheekPuff" in addon.session.message and "tongueOut" not in addon.session.message
+    paths = {curve.data_path for curve in compat.fcurves_of(action)}
+    assert paths == {value_path("jawOpen"), value_path("MouthClose")}, "not the driven one"
+    values = played(head, ["jawOpen", "MouthClose"], 101 + np.arange(48))
+    np.testing.assert_allclose(values, np.stack([sine(48), sine(48, 1)], 1), atol=0.015)
+    assert not played(head, ["jawOpen"], [80, 170]).any(), "it comes from rest and goes back to it"
+    message = addon.session.message
+    assert message.startswith("take.csv: frames 101 to 148; ")
+    assert "drivers move them: browInnerUp" in message and "no key for them: cheekPuff (install" in message
+    assert "tongueOut" not in message, "it does not move"
 
 
-def test_import_again_replaces_and_the_artists_action_stays(head, tmp_path):
+def test_a_recording_is_a_line(head, tmp_path):
+    path = take(tmp_path)
+    for first in (101, 201):
+        bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=first)
+        (record,) = lines_of(actions.existing(head.data))
+        assert (record.name, record.kind, record.first_frame, record.frames) == ("take.csv", "RECORDING", first, 48)
+    assert not played(head, ["jawOpen"], [101, 120, 140]).any(), "it has moved"
+    record.tweaks.jaw = 0.5
+    np.testing.assert_allclose(played(head, ["jawOpen"], 201 + np.arange(48))[:, 0], 0.5 * sine(48), atol=0.015)
+    other = tmp_path / "other.csv"
+    other.write_bytes(path.read_bytes())
+    bpy.ops.lsf.import_live_link(filepath=str(other), first_frame=301)
+    assert [record.name for record in lines_of(actions.existing(head.data))] == ["take.csv", "other.csv"]
+
+
+def test_the_artists_action_stays(head, tmp_path):
     key = head.data.shape_keys.key_blocks["mine"]
     key.keyframe_insert("value", frame=3)
     theirs = head.data.shape_keys.animation_data.action
-    path = take(tmp_path)
-    for _ in range(2):
-        bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=101)
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path)), first_frame=101)
     assert head.data.shape_keys.animation_data.action == theirs and len(compat.fcurves_of(theirs)) == 1
-    assert sorted(
-        action.name for action in bpy.data.actions if actions.is_generated(action) and action.name != "LSF · rest"
-    ) == ["LSF · take.csv"]
+    np.testing.assert_allclose(played(head, ["jawOpen"], 101 + np.arange(48))[:, 0], sine(48), atol=0.015)
 
 
-def test_import_says_what_to_do(head, tmp_path, dump):
-    path = take(tmp_path, names=("cheekPuff", "browInnerUp"))
-    for key in list(head.data.shape_keys.key_blocks)[:0:-1]:
-        if key.name not in {"mine", "browInnerUp"}:
-            head.shape_key_remove(key)
-    before = len(bpy.data.actions)
-    with pytest.raises(RuntimeError, match="press Generate for any line first"):
+def test_generated_speech_and_blinks_give_way(head, tmp_path):
+    """Two lines; the recording lies over the end of the first one."""
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        head.shape_key_add(name=name).value = 0
+    blinks = np.zeros(FRAMES)
+    blinks[[5, 30]] = 1
+    names = ("jawOpen", "MouthClose", "eyeBlinkLeft", "eyeBlinkRight")
+    first_line = animate(head, names, blinks=blinks) * 0 + played(head, names, 25 + np.arange(FRAMES))
+    animate(head, names, "second", 200, blinks)
+    second_line = played(head, names, 200 + np.arange(FRAMES))
+    path = take(tmp_path, ("jawOpen", "eyeBlinkLeft"))
+    bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=50)
+    under = played(head, names, 50 + np.arange(48))
+    np.testing.assert_allclose(under[:, [0, 2]], np.stack([sine(48), sine(48, 1)], 1), atol=0.015)
+    assert not under[:, [1, 3]].any(), "what the recording does not move rests"
+    np.testing.assert_allclose(played(head, names, 25 + np.arange(18)), first_line[:18], atol=1e-5)
+    np.testing.assert_allclose(played(head, names, 200 + np.arange(FRAMES)), second_line, atol=1e-5)
+
+
+class FaceClient(Client):
+    """Fits a face: a basis for all channels but tongueOut, landmarks of a face that looks along +X."""
+
+    def submit(self, kind, request, arrays) -> Job:
+        job = Job(str(len(self.jobs)), kind, request, arrays, self.state, 0.5, "Fitting")
+        job.error = "No face was found on this mesh" if self.state is State.FAILED else ""
+        count = len(arrays["vertices"])
+        basis = np.random.default_rng(0).normal(0, 0.1, (52, count, 3)).astype(np.float32)
+        basis[CHANNELS.index("tongueOut")] = 0
+        landmarks = np.zeros((68, 3), np.float32)
+        landmarks[[36, 45, 27, 8]] = (0, -1, 0), (0, 1, 0), (0, 0, 1), (0, 0, -1)
+        job.header = {"channels": list(CHANNELS)}
+        job.arrays = {"basis": basis, "landmarks68": landmarks, "landmark_vertices": np.arange(68) % count}
+        self.jobs.append(job)
+        return job
+
+
+@pytest.fixture
+def engine(head, addon, monkeypatch):
+    monkeypatch.setattr(environment, "server_python", lambda: "/nowhere/python")
+    return lambda state=State.DONE: use(addon, monkeypatch, FaceClient(state))
+
+
+def test_missing_keys_are_made(head, addon, engine, tmp_path):
+    """On the head and on its teeth; keys that move nothing, and those of the artist, are left alone."""
+    bpy.ops.mesh.primitive_cube_add(size=0.3)
+    teeth = bpy.context.object
+    head.lsf.add_part(teeth)
+    bpy.context.view_layer.objects.active = head
+    client = engine()
+    before = [key.name for key in head.data.shape_keys.key_blocks]
+    path = take(tmp_path, ("jawOpen", "cheekPuff", "eyeBlinkLeft", "tongueOut", "browInnerUp"))
+    assert bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=101) == {"FINISHED"}
+    assert [job.type for job in client.jobs] == ["prepare_face"]
+    assert [key.name for key in head.data.shape_keys.key_blocks] == [*before, "eyeBlinkLeft", "cheekPuff"]
+    assert [key.name for key in teeth.data.shape_keys.key_blocks] == ["Basis", "eyeBlinkLeft", "cheekPuff"]
+    for obj in (head, teeth):
+        values = played(obj, ["cheekPuff", "eyeBlinkLeft"], 101 + np.arange(48))
+        np.testing.assert_allclose(values, np.stack([sine(48, 1), sine(48, 2)], 1), atol=0.015)
+    message = addon.session.message
+    assert "2 missing keys added" in message and "tongueOut (they move nothing on this head)" in message
+    assert "drivers move them: browInnerUp" in message
+    bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=101)
+    assert "missing keys added" not in addon.session.message
+
+
+def test_all_keys_are_made_for_a_head_without_any(addon, engine, head, tmp_path):
+    head.shape_key_clear()
+    engine()
+    values = np.random.default_rng(0).random((100, 52)).astype(np.float32)
+    live_link.write(tmp_path / "all.csv", Curves(list(live_link.CHANNELS), np.arange(100) / 24, values), 24)
+    bpy.ops.lsf.import_live_link(filepath=str(tmp_path / "all.csv"), first_frame=1, every_frame=True)
+    names = [key.name for key in head.data.shape_keys.key_blocks]
+    assert set(names) == {"Basis", *CHANNELS} - {"tongueOut"}
+    kept = [name for name in live_link.CHANNELS if name != "tongueOut"]
+    columns = [live_link.CHANNELS.index(name) for name in kept]
+    np.testing.assert_allclose(played(head, kept, 1 + np.arange(100)), values[:, columns], atol=1e-4)
+
+
+def test_no_server_is_asked_if_no_key_is_missing(head, engine, tmp_path):
+    client = engine()
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, ("jawOpen", "mouthClose"))), first_frame=1)
+    assert not client.jobs
+
+
+def test_a_face_that_cannot_be_fitted_is_imported_on_what_is_there(head, addon, engine, tmp_path):
+    engine(State.FAILED)
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path)), first_frame=1)
+    assert played(head, ["jawOpen"], [10])[0, 0] > 0.5
+    assert "cheekPuff (No face was found on this mesh)" in addon.session.message
+
+
+def test_a_rig_without_missing_keys_is_asked_for(head, addon, engine, tmp_path):
+    client = engine()
+    head.lsf.own_keys = "LIST"
+    row = head.lsf.mapping.add()
+    row.key, row.channel = "mine", "jawOpen"
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, ("jawOpen", "cheekPuff"))), first_frame=1)
+    assert not client.jobs and "cheekPuff (turn on Add Missing Keys" in addon.session.message
+    head.lsf.add_missing = True
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, ("jawOpen", "cheekPuff"))), first_frame=1)
+    assert "cheekPuff" in head.data.shape_keys.key_blocks and "left out" not in addon.session.message
+    values = played(head, ["mine", "cheekPuff"], 1 + np.arange(48))
+    np.testing.assert_allclose(values, np.stack([sine(48), sine(48, 1)], 1), atol=0.015)
+
+
+def test_cancelled_and_failed_imports_change_nothing(head, addon, engine, tmp_path, dump):
+    path = take(tmp_path)
+    engine(State.CANCELLED)
+    assert bpy.ops.lsf.import_live_link(filepath=str(path)) == {"CANCELLED"}
+    assert addon.session.message == "Cancelled: nothing was changed"
+    engine()
+    with pytest.raises(RuntimeError, match=r'"gone.csv" cannot be read'):
+        bpy.ops.lsf.import_live_link(filepath=str(tmp_path / "gone.csv"))
+    assert actions.existing(head.data) is None and addon.session.failed and len(head.data.shape_keys.key_blocks) == 5
+
+
+def test_an_error_while_writing_is_taken_back(head, addon, engine, tmp_path, monkeypatch):
+    engine()
+    monkeypatch.setattr(lines, "write", lambda *_arguments: 1 / 0)
+    with pytest.raises(RuntimeError, match="Something went wrong"):
+        bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path)))
+    assert actions.existing(head.data) is None and len(head.data.shape_keys.key_blocks) == 5
+
+
+def test_import_says_what_to_do(head, tmp_path):
+    path = take(tmp_path, names=("cheekPuff",))
+    with pytest.raises(RuntimeError, match=r'has no shape key for cheekPuff, which "take.csv" moves: install the'):
         bpy.ops.lsf.import_live_link(filepath=str(path))
-    assert len(bpy.data.actions) == before
+    for names, sentence in ((("browInnerUp",), "Add New Keys under Face"), ((), "does not move in .take.csv.")):
+        with pytest.raises(RuntimeError, match=sentence):
+            bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, names)))
+    assert actions.existing(head.data) is None
     head.shape_key_clear()
     assert not bpy.ops.lsf.import_live_link.poll() and not bpy.ops.lsf.export_curves.poll()
     with pytest.raises(RuntimeError, match="has no shape keys"):
         bpy.ops.lsf.import_live_link(filepath=str(path))
 
 
+def file_with_angles(tmp_path, angles, looks=0.0, fps=30, seconds=2.0):
+    """A file of 61 columns with these angles (F,) in radians, and still or moving looks."""
+    times = np.arange(int(seconds * fps)) / fps
+    names = ["jawOpen", "eyeLookUpLeft"]
+    values = np.stack([0.5 + 0.4 * np.sin(4 * times), looks * (1 + np.sin(times))], 1).astype(np.float32)
+    path = tmp_path / "angles.csv"
+    live_link.write(path, Curves(names, times, values), fps)
+    header, *rows = path.read_text().splitlines()
+    titles = header.split(",")
+    table = [row.split(",") for row in rows]
+    for name, curve in angles.items():
+        for row, value in zip(table, curve, strict=True):
+            row[titles.index(name)] = f"{value:.6f}"
+    path.write_text("\n".join([header, *(",".join(row) for row in table)]) + "\n")
+    return path
+
+
+def test_angles_of_the_eyes_become_looks_if_these_are_still(head, engine, tmp_path):
+    engine()
+    turned = np.radians(14) * np.sin(np.arange(60) / 10)
+    eyes = {"LeftEyeYaw": turned, "RightEyeYaw": turned, "LeftEyePitch": -turned, "RightEyePitch": -turned}
+    bpy.ops.lsf.import_live_link(filepath=str(file_with_angles(tmp_path, eyes)), first_frame=1, every_frame=True)
+    degrees = np.interp(np.arange(47) / 24, np.arange(60) / 30, np.degrees(turned))
+    left, right = np.maximum(degrees, 0), np.maximum(-degrees, 0)
+    for name, expected in (
+        ("eyeLookOutLeft", left / 28),
+        ("eyeLookInRight", left / 28),
+        ("eyeLookInLeft", right / 28),
+        ("eyeLookOutRight", right / 28),
+        ("eyeLookUpLeft", left / 22),
+        ("eyeLookDownRight", right / 26),
+    ):
+        np.testing.assert_allclose(played(head, [name], 1 + np.arange(47))[:, 0], expected, atol=0.01, err_msg=name)
+    path = file_with_angles(tmp_path, eyes, looks=0.3)
+    bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=1, every_frame=True)
+    looks = played(head, ["eyeLookUpLeft", "eyeLookOutLeft"], 1 + np.arange(47))
+    np.testing.assert_allclose(looks[:, 0], 0.3 * (1 + np.sin(np.arange(47) / 24)), atol=0.01)
+    assert not looks[:, 1].any(), "the channels decide"
+
+
+def test_the_head_turns_if_that_is_wanted(head, addon, engine, tmp_path):
+    """For a face that was fitted, and looks along +X: a yaw to the person's left turns about +Z, down about +Y."""
+    client = engine()
+    yaw, pitch = 0.3 * np.sin(np.arange(60) / 10), 0.2 * np.sin(np.arange(60) / 7)
+    angles = {"HeadYaw": 1 + yaw - np.median(yaw), "HeadPitch": pitch - np.median(pitch)}
+    path = str(file_with_angles(tmp_path, angles))
+    bpy.ops.object.empty_add()
+    neck = bpy.context.object
+    bpy.context.view_layer.objects.active = head
+    bpy.ops.lsf.import_live_link(filepath=path, first_frame=1, head_rotation=True)
+    assert "turns" not in addon.session.message, "nothing is chosen to turn"
+    head.lsf.nod.object = neck
+    bpy.ops.lsf.import_live_link(filepath=path, first_frame=1)
+    assert not neck.constraints
+    head.shape_key_remove(head.data.shape_keys.key_blocks["jawOpen"])
+    bpy.ops.lsf.import_live_link(filepath=path, first_frame=1, head_rotation=True)
+    assert addon.session.message.endswith("Empty turns") and client.jobs
+    turns = []
+    for frame in range(1, 48):
+        bpy.context.scene.frame_set(frame)
+        matrix = neck.evaluated_get(bpy.context.evaluated_depsgraph_get()).matrix_world.to_3x3()
+        turns.append([*(matrix @ mathutils.Vector((1, 0, 0)))])
+    forward = np.array(turns)  # where the nose points
+    seconds = np.arange(47) / 24
+    expected = [np.interp(seconds, np.arange(60) / 30, curve - np.median(curve)) for curve in (yaw, pitch)]
+    np.testing.assert_allclose(np.arctan2(forward[:, 1], forward[:, 0]), expected[0], atol=0.01)
+    np.testing.assert_allclose(-np.arcsin(forward[:, 2]), expected[1], atol=0.01)
+
+
+def test_a_recording_without_rotation_says_so(head, addon, tmp_path):
+    head.lsf.nod.object = head
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path)), first_frame=1, head_rotation=True)
+    assert "the recording has no rotation of the head" in addon.session.message and not head.constraints
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60])
+@pytest.mark.parametrize("scene_fps", [(24, 1.0), (30, 1.0), (30, 1.001)])
+def test_times_of_every_rate(head, tmp_path, fps, scene_fps):
+    bpy.context.scene.render.fps, bpy.context.scene.render.fps_base = scene_fps
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, ("jawOpen",), 10, fps)), first_frame=11, every_frame=True)
+    rate = scene_fps[0] / scene_fps[1]
+    count = int((10 - 1 / fps) * rate) + 1
+    (record,) = lines_of(actions.existing(head.data))
+    assert record.frames == count
+    np.testing.assert_allclose(played(head, ["jawOpen"], 11 + np.arange(count))[:, 0], sine(count, 0, rate), atol=5e-3)
+
+
+def test_a_long_recording_is_quick(head, engine, tmp_path):
+    """4 030 rows: a thread reads, and Blender waits only while it is written."""
+    head.shape_key_clear()
+    client = engine()
+    rng = np.random.default_rng(0)
+    speeds, starts = rng.uniform(1, 9, 52), rng.uniform(0, 6, 52)
+    values = 0.4 + 0.4 * np.sin(np.arange(4030)[:, None] / 30 * speeds + starts) + rng.normal(0, 0.002, (4030, 52))
+    path = tmp_path / "long.csv"
+    live_link.write(path, Curves(list(live_link.CHANNELS), np.arange(4030) / 30, values.astype(np.float32)), 30)
+    bpy.context.scene.render.fps = 30
+    bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=1)
+    work = import_recording.start(head, {}, str(path), 0.0)
+    while not work.poll().ended:
+        time.sleep(0.01)
+    options = import_recording.Options(str(path), bpy.context.scene.name, 30.0, 1, False, False)
+    started = time.perf_counter()
+    import_recording.write(work, head.name, options)
+    seconds = time.perf_counter() - started
+    assert seconds < 1.5 and len(client.jobs) == 2
+
+
 def test_export_contains_the_evaluated_values(head, tmp_path):
-    """Two lines on the NLA, and a driver."""
+    """Two lines, and a driver."""
     one = animate(head, strip="one")
     two = animate(head, strip="two", first=80)
     bpy.context.scene.frame_set(7)
@@ -97,9 +376,9 @@ def test_export_contains_the_evaluated_values(head, tmp_path):
     assert (document["fps"], document["first_frame"]) == (24, 20)
     values = np.array(document["values"])
     assert values.shape == (111, 4)
-    np.testing.assert_allclose(values[5:45, :2], one, atol=1e-6)
-    np.testing.assert_allclose(values[60:100, :2], two, atol=1e-6)
-    assert not values[:5, :2].any() and not values[45:60, :2].any() and not values[:, 2].any()
+    np.testing.assert_allclose(values[5:45, :2], one, atol=1e-4)
+    np.testing.assert_allclose(values[60:100, :2], two, atol=1e-4)
+    assert not values[0, :2].any() and not values[50:55, :2].any() and not values[:, 2].any()
     np.testing.assert_allclose(values[:, 3], np.minimum(1, np.arange(20, 131) / 100), atol=1e-6)
     assert [key.value for key in head.data.shape_keys.key_blocks] == before
     assert bpy.context.scene.frame_current == 7 and len(bpy.data.scenes) == 1
@@ -116,7 +395,31 @@ def test_exported_live_link_is_imported_the_same(head, tmp_path, rate):
     curves = {curve.data_path: curve for curve in compat.fcurves_of(head.data.shape_keys.animation_data.action)}
     for k, name in enumerate(("jawOpen", "MouthClose")):
         played = [curves[actions.value_path(name)].evaluate(25 + i) for i in range(FRAMES - 2)]
-        assert played == pytest.approx(motion[:-2, k].tolist(), abs=0.01 if rate else 2e-6)
+        assert played == pytest.approx(motion[:-2, k].tolist(), abs=0.01 if rate else 1e-4)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_exported_live_link_has_blinks(head, tmp_path, own):
+    """Of two lines, on keys of ARKit's names, or on keys of the head's own that move half as far."""
+    names = ["eyeBlinkLeft", "eyeBlinkRight"]
+    for name in ("BlinkL", "BlinkR") if own else names:
+        head.shape_key_add(name=name).value = 0
+    if own:
+        head.lsf.own_keys = "LIST"
+        for key, channel in zip(("BlinkL", "BlinkR"), names, strict=True):
+            row = head.lsf.mapping.add()
+            row.key, row.channel, row.gain = key, channel, 0.5
+    blinks = np.zeros(FRAMES)
+    blinks[8:13] = 0.4, 1, 1, 0.6, 0.2
+    animate(head, (), "one", 25, blinks)
+    animate(head, (), "two", 90, blinks)
+    path = tmp_path / "out.csv"
+    bpy.ops.lsf.export_curves(filepath=str(path), format="CSV", first_frame=25, last_frame=129)
+    back = live_link.read(path).shapes
+    for name in names:
+        column = back.values[:, back.names.index(name)]
+        for first in (0, 65):
+            np.testing.assert_allclose(column[first : first + FRAMES], blinks, atol=1e-3)
 
 
 def test_the_heads_own_keys_in_another_spelling(head, tmp_path):
@@ -143,7 +446,7 @@ def test_the_heads_own_keys_in_another_spelling(head, tmp_path):
         values = [curves[actions.value_path(key)].evaluate(1 + i) for i in range(40)]
         assert values == pytest.approx(expected.tolist(), abs=5e-3)
     bpy.ops.lsf.export_curves(filepath=str(tmp_path / "out.csv"), format="CSV", first_frame=1, last_frame=40)
-    back = live_link.read(tmp_path / "out.csv")
+    back = live_link.read(tmp_path / "out.csv").shapes
     jaw = back.values[:, back.names.index("jawOpen")]
     np.testing.assert_allclose(jaw, 0.5 + 0.4 * np.sin(4 * times), atol=5e-3)
     assert not back.values[:, back.names.index("mouthSmileLeft")].any(), "it cannot be told from the right one"
