@@ -20,8 +20,10 @@ def animated_range(mesh: bpy.types.Mesh, scene: bpy.types.Scene) -> tuple[int, i
             for track in data.nla_tracks
             if not track.mute
             for strip in track.strips
-            if strip.extrapolation == "NOTHING" and not strip.mute
+            if not strip.mute
         ]
+    # An Action without curves, or with one key of each that holds, is at one frame and says nothing.
+    ranges = [(first, last) for first, last in ranges if last > first + 1]
     if not ranges:
         return scene.frame_start, scene.frame_end
     return int(np.floor(min(start for start, _ in ranges))), int(np.ceil(max(end for _, end in ranges)))

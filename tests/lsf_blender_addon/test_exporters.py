@@ -1,17 +1,21 @@
 """What leaves Blender comes back: a head that speaks, with teeth and a rig, exported, imported again, and compared."""
 
+import dataclasses
+
 import bpy
 import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import key_plan, part_drivers, shape_keys
+from lsf_blender_addon.animation import key_plan, lines, part_drivers, shape_keys
 from lsf_blender_addon.animation.fcurves import value_path
 from lsf_blender_addon.jobs import export_character
-from lsf_blender_addon.scene import evaluated_keys, meshes
+from lsf_blender_addon.prediction import recording
+from lsf_blender_addon.scene import meshes
+from lsf_blender_addon.scene.snapshots import Source
 
 CHANNELS = ["jawOpen", "eyeBlinkLeft", "eyeLookUpLeft"]
-LINES = {"one": [(25, 48)], "three": [(25, 48), (100, 31), (270, 40)]}  # first frames and lengths
+SPANS = {"one": [(25, 48)], "three": [(25, 48), (100, 31), (270, 40)]}  # first frames and lengths
 SCENE_END = 250  # before the last of the three lines
 TOLERANCE = 0.01  # of a key's value, and in metres on a head of 2 m
 
@@ -19,10 +23,10 @@ TOLERANCE = 0.01  # of a key's value, and in metres on a head of 2 m
 class Scene:
     """A head with teeth: the head's keys play one Action with curves of all lines, the teeth follow by drivers."""
 
-    def __init__(self, lines, rig):
+    def __init__(self, spans, rig):
         scene = bpy.context.scene
         scene.render.fps, scene.frame_start, scene.frame_end = 24, 1, SCENE_END
-        self.frames = np.arange(lines[0][0], sum(lines[-1]))
+        self.frames = np.arange(spans[0][0], sum(spans[-1]))
         bpy.ops.mesh.primitive_uv_sphere_add(segments=12, ring_count=8, location=(1, 2, 3), rotation=(0, 0, 0.5))
         self.head = self._named("Head")
         bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=2, radius=0.3, location=(1, 1.5, 3))
@@ -38,7 +42,7 @@ class Scene:
                 shape_keys.write(obj, plan)
             else:
                 part_drivers.write(key_plan.PartPlan(obj.name, plan), self.head)
-        self._animate(lines)
+        self._animate(spans)
         if rig:
             self._rig()
         face = self.head.lsf
@@ -52,19 +56,16 @@ class Scene:
         obj.name = obj.data.name = name
         return obj
 
-    def _animate(self, lines):
-        action = bpy.data.actions.new("LSF · Head")
-        for k, channel in enumerate(CHANNELS):
-            points = compat.key_fcurves(action).new(value_path(channel)).keyframe_points
-            for line, (first, count) in enumerate(lines):
-                speech = 0.5 - 0.5 * np.cos(np.arange(count) / (2 + k + line / 3))
-                blinks = np.zeros(count)
-                blinks[10:15] = blinks[count - 12 : count - 7] = 0.4, 1, 1, 0.6, 0.2
-                values = blinks if channel == "eyeBlinkLeft" else speech
-                values = values * np.minimum(1, np.minimum(np.arange(count), np.arange(count)[::-1]) / 4)
-                for frame, value in enumerate(values):
-                    points.insert(first + frame, value)
-        compat.assign_key_action(self.head.data.shape_keys.animation_data_create(), action)
+    def _animate(self, spans):
+        """Lines of speech with blinks, as Generate leaves them; the jaw opens fully in each."""
+        for number, (first, count) in enumerate(spans):
+            motion = 0.5 - 0.5 * np.cos(np.arange(count)[:, None] / (2 + np.arange(3) + number / 3))
+            motion = (motion * np.array([1, 0, 0.8])).astype(np.float32)
+            blinks = np.zeros((1, count), np.float32)
+            blinks[0, 10:15] = blinks[0, count - 12 : count - 7] = 0.4, 1, 1, 0.6, 0.2
+            source = Source(f"{number}", f"line {number}", "Scene", "line.wav", 24.0, first, count, 0.0, count)
+            spoken = dataclasses.replace(recording.predict(motion, CHANNELS, 24.0, None), blinks=blinks)
+            lines.write(self.head.data, *lines.put(self.head.data, "Head", source, spoken))
 
     def _rig(self):
         """An armature that deforms and carries both, and nods; a second Action for keys lies about unused."""
@@ -89,7 +90,7 @@ class Scene:
 def character(addon):
     for module in ("io_scene_gltf2", "io_scene_fbx"):
         bpy.ops.preferences.addon_enable(module=module)
-    return lambda lines="one", rig=False: Scene(LINES[lines], rig)
+    return lambda spans="one", rig=False: Scene(SPANS[spans], rig)
 
 
 def played(obj, frames) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -132,15 +133,15 @@ def difference(before, obj, frames, shift=0) -> float:
     return max([*off, *(np.abs(values[name] - before[1][name]).max() for name in before[1] if values)])
 
 
-@pytest.mark.parametrize("lines", LINES)
+@pytest.mark.parametrize("spans", SPANS)
 @pytest.mark.parametrize("rig", [False, True])
 @pytest.mark.parametrize("format", export_character.EXPORTERS)
-def test_export_comes_back_the_same(character, tmp_path, format, rig, lines):
-    made = character(lines, rig)
+def test_export_comes_back_the_same(character, tmp_path, format, rig, spans):
+    made = character(spans, rig)
     if format == "FBX":  # its exporter loses the shape keys of meshes with modifiers that it applies
         made.head.modifiers.new("Subdivision", "SUBSURF").show_viewport = False
     before = {obj.name: played(obj, made.frames) for obj in (made.head, made.teeth)}
-    assert min(np.ptp(values) for _vertices, keys in before.values() for values in keys.values()) > 0.8
+    assert min(np.ptp(values) for _vertices, keys in before.values() for values in keys.values()) > 0.75
     path = tmp_path / f"head.{format.lower()}"
     first, last = int(made.frames[0]), int(made.frames[-1])
     bpy.ops.lsf.export_character(filepath=str(path), format=format, first_frame=first, last_frame=last)
@@ -149,11 +150,6 @@ def test_export_comes_back_the_same(character, tmp_path, format, rig, lines):
     for name in before:
         assert {key.name for key in back[name].data.shape_keys.key_blocks[1:]} == before[name][1].keys()
         assert difference(before[name], back[name], made.frames) < TOLERANCE, name
-
-
-def test_the_dialog_proposes_the_frames_of_all_lines(character):
-    made = character("three")
-    assert evaluated_keys.animated_range(made.head.data, bpy.context.scene) == (25, 309)
 
 
 def settings(made) -> tuple:
@@ -244,9 +240,9 @@ def test_export_says_why_it_cannot(character, tmp_path, monkeypatch):
 # Exporters of Blender at their defaults, as docs/formats.md describes them
 
 
-@pytest.mark.parametrize("lines", LINES)
-def test_gltf_at_its_defaults_carries_the_head(character, tmp_path, lines):
-    made = character(lines)
+@pytest.mark.parametrize("spans", SPANS)
+def test_gltf_at_its_defaults_carries_the_head(character, tmp_path, spans):
+    made = character(spans)
     before = {obj.name: played(obj, made.frames) for obj in (made.head, made.teeth)}
     bpy.ops.export_scene.gltf(filepath=str(tmp_path / "head.glb"))
     back = imported(tmp_path / "head.glb")
@@ -264,10 +260,10 @@ def test_fbx_at_its_defaults_has_no_speech(character, tmp_path):
     assert difference(before, back["Head"], made.frames) > 0.1, "it has now: the guide can be changed"
 
 
-@pytest.mark.parametrize("lines", LINES)
-def test_usd_and_alembic_carry_the_frames_of_the_scene(character, tmp_path, lines):
+@pytest.mark.parametrize("spans", SPANS)
+def test_usd_and_alembic_carry_the_frames_of_the_scene(character, tmp_path, spans):
     """USD has keys; Alembic has moving vertices."""
-    made = character(lines)
+    made = character(spans)
     before = {obj.name: played(obj, made.frames) for obj in (made.head, made.teeth)}
     scene = bpy.context.scene
     bpy.ops.wm.alembic_export(

@@ -460,6 +460,26 @@ def test_import_has_few_keys(head, tmp_path):
     assert values == pytest.approx((0.5 + 0.4 * np.sin(4 * np.arange(239) / 24)).tolist(), abs=0.02)
 
 
+@pytest.mark.parametrize("placement", ["active", "NLA", "layer above", "own Action"])
+def test_the_dialogs_propose_the_frames_of_all_lines(head, placement):
+    """Lines ease from and to rest outside their own frames. Keys of the artist count, too."""
+    keys = head.data.shape_keys
+    scene, expected = bpy.context.scene, (20, 124)
+    if placement in ("NLA", "own Action"):
+        keys.key_blocks["mine"].keyframe_insert("value", frame=3)
+        if placement == "own Action":
+            keys.key_blocks["mine"].keyframe_insert("value", frame=300)
+            expected = 3, 300
+    animate(head, strip="one", first=25)
+    animate(head, strip="two", first=80)
+    if placement == "layer above":
+        lines.add_layer(head.data)
+    assert evaluated_keys.animated_range(head.data, scene) == expected
+    bpy.data.batch_remove(list(bpy.data.actions))
+    keys.animation_data_clear()
+    assert evaluated_keys.animated_range(head.data, scene) == (scene.frame_start, scene.frame_end)
+
+
 @pytest.mark.parametrize("last_frame", [3, 8])
 def test_export_refuses_an_end_before_the_start(head, tmp_path, last_frame):
     with pytest.raises(RuntimeError, match="end frame"):
