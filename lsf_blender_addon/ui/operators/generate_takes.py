@@ -47,11 +47,8 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         names = active_scene(context).name, head.name, others, scene.name, strip.name, strip_identity.strip_id(strip)
         settings, self._first, self._first_index = settings_of(active_scene(context)), None, 0
         layers = enabled_layers(settings, head)
-        # All takes of a line share its layers, so the first take requests them.
-        requests = [
-            {**settings.take_request(settings.take + i), "layers": [] if i else layers}
-            for i in range(settings.takes.count)
-        ]
+        # All takes of a line share the layers of the first one that is written; which one that is, is not known yet.
+        requests = [{**settings.take_request(settings.take + i), "layers": layers} for i in range(settings.takes.count)]
         return [Item(f"Take {request['seed']}", partial(_start, *names, request)) for request in requests]
 
     def write(self, item: Item) -> str:
@@ -74,7 +71,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         takes.play(line.action, line.uid, self._first_index)
         head_lines.refresh(*line)
         text = iface("{count} takes of {strip}, {seconds} s").format(
-            count=takes.count(line.action, line.uid), strip=line.record.name, seconds=round(batch.seconds, 1)
+            count=len(texts), strip=line.record.name, seconds=round(batch.seconds, 1)
         )
         if batch.failed:
             text += iface("; {count} failed").format(count=len(batch.failed)) + f": {batch.failed[0].error}"

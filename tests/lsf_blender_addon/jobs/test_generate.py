@@ -4,9 +4,14 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon import compat
 from lsf_blender_addon.client.jobs import State
+from lsf_blender_addon.errors import UserError
+from lsf_blender_addon.jobs import lines
 from lsf_blender_addon.jobs.batch import Batch, Item
-from lsf_blender_addon.scene import character, meshes
+from lsf_blender_addon.jobs.generate import Generation
+from lsf_blender_addon.prediction import store
+from lsf_blender_addon.scene import audio, character, meshes, strip_identity, strips
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -23,6 +28,14 @@ def scene(addon, add_strip, clicks, monkeypatch):
     return scene
 
 
+def kept_line(index=0, count=1):
+    """The stored prediction of a line of the head, and its record; how many lines there are must be known."""
+    action = bpy.context.object.data.shape_keys.animation_data.action
+    assert len(action.lsf.lines) == count
+    line = action.lsf.lines[index]
+    return store.load(action, line.uid), line
+
+
 def snapshot(dump) -> list:
     """Everything in the file that could be changed by mistake."""
     kinds = ("actions", "meshes", "objects", "shape_keys", "sounds")
@@ -37,20 +50,29 @@ def test_from_button_to_curves(scene, addon):
     assert bpy.ops.lsf.generate() == {"FINISHED"}
     keys = bpy.context.object.data.shape_keys
     assert [key.name for key in keys.key_blocks[1:]] == [name for name in CHANNELS if name != "tongueOut"]
-    assert keys.animation_data.action.name == "LSF · line"
-    assert tuple(keys.animation_data.action.curve_frame_range) == (25, 25 + 119), "120 frames under the strip"
-    assert addon.session.message.startswith("120 frames, ") and not addon.session.failed
+    assert keys.animation_data.action.name == "LSF · Sphere"
+    assert tuple(keys.animation_data.action.curve_frame_range) == (25 - 6, 25 + 119 + 6), (
+        "120 frames, and 0.2 s to ease"
+    )
+    assert addon.session.message.startswith("line: frames 25 to 144; ") and not addon.session.failed
 
 
 def test_the_prediction_is_kept(scene, addon, monkeypatch):
-    from lsf_blender_addon.prediction import store
-
     client = use(addon, monkeypatch, Client())
     scene.lsf.variation, scene.lsf.take = 0.5, 7
     bpy.ops.lsf.generate()
-    kept = store.load(bpy.context.object.data.shape_keys.animation_data.action)
+    kept, line = kept_line()
     (job,) = client.jobs
-    assert (kept.strip, kept.scene, kept.first_frame, kept.temperature, kept.seed) == ("line", scene.name, 25, 0.5, 7)
+    assert (line.name, line.scene, line.sound, line.first_frame, line.frames) == (
+        "line",
+        scene.name,
+        "clicks.wav",
+        25,
+        120,
+    )
+    assert line.uid and line.kind == "SPEECH" and line.start == pytest.approx(0, abs=1e-6)
+    assert line.fps == pytest.approx(30 / 1.001) and line.content == pytest.approx(120, abs=1)
+    assert (kept.temperature, kept.seed) == (0.5, 7)
     assert kept.fps == pytest.approx(30 / 1.001) and kept.channels == CHANNELS
     np.testing.assert_allclose(kept.motion, job.arrays["motion"][:120], atol=1e-4)
     assert not kept.expression.any() and kept.emotion.shape == (120, 0) and kept.lips.shape == (52, 0, 3)
@@ -58,8 +80,6 @@ def test_the_prediction_is_kept(scene, addon, monkeypatch):
 
 
 def test_the_expression_is_kept(scene, addon, monkeypatch):
-    from lsf_blender_addon.prediction import store
-
     client = use(addon, monkeypatch, Client())
     generation = started(addon, client)
     (job,) = client.jobs
@@ -72,10 +92,8 @@ def test_the_expression_is_kept(scene, addon, monkeypatch):
         "landmark_vertices": np.arange(68, dtype=np.int32) % 8,
     }
     assert generation.poll() is State.DONE
-    from lsf_blender_addon.jobs import lines
-
     lines.apply_result(generation)
-    kept = store.load(bpy.context.object.data.shape_keys.animation_data.action)
+    kept, _line = kept_line()
     np.testing.assert_allclose(kept.expression, kept.motion / 4, atol=1e-4)
     assert kept.emotions == ("angry", "glad") and kept.emotion.shape == (120, 2) and kept.lips.shape == (52, 20, 3)
 
@@ -93,6 +111,7 @@ def test_request(scene, addon, monkeypatch, clicks):
         "temperature": 0.5,
         "seed": 7,
         "layers": ["blinks", "gaze"],
+        "eye_variants": 8,
         "emotion": None,
         "emotion_strength": 1,
         "emotion_mix": 0,
@@ -159,11 +178,10 @@ def test_every_disabled_button_says_why(addon, add_strip, clicks, monkeypatch):
 
 def started(addon, client):
     """A generation that has its result, as the modal operator sees it."""
-    from lsf_blender_addon.jobs.generate import Generation
-    from lsf_blender_addon.scene import strips
-
     scene = bpy.context.scene
-    line = strips.read_line(scene, strips.find_strip(scene, ""))
+    strip = strips.find_strip(scene, "")
+    strip_identity.ensure_id(scene, strip)
+    line = strips.read_line(scene, strip)
     head = bpy.context.object
     face = character.read(head, character.find_parts(bpy.context, head))
     generation = Generation(client, face, line, {"temperature": 0.0, "seed": 0, "layers": []})
@@ -181,9 +199,6 @@ def started(addon, client):
     ],
 )
 def test_changes_during_the_job(scene, addon, dump, change, sentence):
-    from lsf_blender_addon.errors import UserError
-    from lsf_blender_addon.jobs import lines
-
     generation = started(addon, Client())
     assert generation.poll() is State.DONE
     head = bpy.context.object
@@ -204,16 +219,13 @@ def test_changes_during_the_job(scene, addon, dump, change, sentence):
 @pytest.mark.parametrize(("moved", "first"), [({"frame_start": 300}, 300), ({"frame_offset_start": 10}, 25)])
 def test_a_strip_that_moves_takes_its_animation_along(scene, addon, moved, first):
     """One that is trimmed meanwhile does not: the animation is that of the sound at the time of pressing."""
-    from lsf_blender_addon.jobs import lines
-    from lsf_blender_addon.scene import strips
-
     generation = started(addon, Client())
     generation.poll()
     for name, value in moved.items():
         setattr(strips.find_strip(scene, "line"), name, value)
     lines.apply_result(generation)
     action = bpy.context.object.data.shape_keys.animation_data.action
-    assert tuple(action.curve_frame_range) == (first, first + 119)
+    assert tuple(action.curve_frame_range) == (first - 6, first + 119 + 6)
 
 
 def at_work(addon, client):
@@ -250,7 +262,13 @@ def test_cancel_while_the_result_waits_for_object_mode(scene, addon):
     assert generation.poll() is State.CANCELLED
 
 
-@pytest.mark.parametrize("damage", ["no basis", "NaN", "channels", "vertices", "expression", "emotion", "heard lines"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("no basis", "NaN", "channels", "vertices", "expression", "emotion", "heard lines"),
+        *("fewer blinks", "one gaze", "short blinks"),
+    ],
+)
 def test_a_damaged_answer_is_refused(scene, addon, damage):
     client = Client()
     generation = started(addon, client)
@@ -265,6 +283,12 @@ def test_a_damaged_answer_is_refused(scene, addon, damage):
         job.arrays["expression"] = job.arrays["motion"][1:]
     elif damage == "heard lines":
         job.header["heard_lines"] = 2  # where there is one
+    elif damage == "fewer blinks":
+        job.arrays["blinks"] = np.zeros((7, len(job.arrays["motion"])), np.float32)
+    elif damage == "short blinks":
+        job.arrays["blinks"] = np.zeros((8, len(job.arrays["motion"]) - 1), np.float32)
+    elif damage == "one gaze":
+        job.arrays["gaze"] = np.zeros((len(job.arrays["motion"]), 2), np.float32)
     elif damage == "emotion":
         job.arrays["emotion"] = job.arrays["motion"]  # without names in the header
     else:
@@ -273,8 +297,6 @@ def test_a_damaged_answer_is_refused(scene, addon, damage):
 
 
 def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
-    from lsf_blender_addon.scene import audio
-
     def broken(line, folder):
         raise OSError("disk on fire")
 
@@ -284,8 +306,6 @@ def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
 
 
 def test_other_lines_that_cannot_be_written_to_disk_are_left_out(scene, addon, monkeypatch, capsys):
-    from lsf_blender_addon.scene import audio
-
     def full(lines, folder):
         raise OSError("disk full")
 
@@ -297,15 +317,12 @@ def test_other_lines_that_cannot_be_written_to_disk_are_left_out(scene, addon, m
 
 def test_a_server_that_does_not_compare_lines(scene, addon):
     """One of an earlier release: how many lines were heard is not known then."""
-    from lsf_blender_addon.jobs import lines
-    from lsf_blender_addon.prediction import store
-
     client = Client()
     generation = started(addon, client)
     del client.jobs[0].header["heard_lines"]
     assert generation.poll() is State.DONE
     lines.apply_result(generation)
-    assert store.load(bpy.context.object.data.shape_keys.animation_data.action).heard_lines == 0
+    assert kept_line()[0].heard_lines == 0
 
 
 def test_a_channel_of_noise_is_still(scene, addon, monkeypatch):
@@ -316,12 +333,9 @@ def test_a_channel_of_noise_is_still(scene, addon, monkeypatch):
             job.arrays["motion"][:, CHANNELS.index("jawForward")] *= 0.02
             return job
 
-    from lsf_blender_addon import compat
-    from lsf_blender_addon.prediction import store
-
     use(addon, monkeypatch, Noisy())
     bpy.ops.lsf.generate()
     action = bpy.context.object.data.shape_keys.animation_data.action
     paths = {curve.data_path for curve in compat.fcurves_of(action)}
     assert 'key_blocks["eyeLookUpLeft"].value' not in paths and 'key_blocks["jawForward"].value' in paths
-    assert not store.load(action).motion[:, CHANNELS.index("eyeLookUpLeft")].any()
+    assert not kept_line()[0].motion[:, CHANNELS.index("eyeLookUpLeft")].any()

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import refresh
+from lsf_blender_addon.animation import lines
+from lsf_blender_addon.animation.chosen_line import chosen_line
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.prediction import store, takes
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
+from tests.lsf_blender_addon.two_lines import FIRST, SECOND, SpeechClient, TwoLines, same_values
 
 
 @pytest.fixture
@@ -24,10 +26,30 @@ def client(scene, addon, monkeypatch):
     return use(addon, monkeypatch, Client())
 
 
+def line():
+    """The line of the strip: its head's Action, and its record."""
+    return chosen_line(bpy.context)
+
+
+def count() -> int:
+    return takes.count(line().action, line().uid)
+
+
+def playing() -> int | None:
+    return takes.playing(line().action, line().uid)
+
+
+def seed(index: int) -> str:
+    return takes.seed(line().action, line().uid, index)
+
+
+def kept() -> store.Prediction:
+    return store.load(line().action, line().uid)
+
+
 def played() -> np.ndarray:
     """Return the jaw's curve (96,)."""
-    action = refresh.current(bpy.context)
-    (curve,) = [c for c in compat.fcurves_of(action) if '"jawOpen"' in c.data_path]
+    (curve,) = [c for c in compat.fcurves_of(line().action) if '"jawOpen"' in c.data_path]
     return np.array([curve.evaluate(25 + i) for i in range(96)])
 
 
@@ -37,25 +59,24 @@ def test_takes_have_seeds_one_after_the_other_and_the_first_plays(scene, client)
     requests = [job.request["settings"] for job in client.jobs]
     assert [request["seed"] for request in requests] == [7, 8, 9]
     assert [request["temperature"] for request in requests] == pytest.approx([0.4] * 3)
-    assert [request["layers"] for request in requests] == [["blinks", "gaze"], [], []]
-    action = refresh.current(bpy.context)
-    assert takes.count(action) == 3 and takes.playing(action) == 0 and takes.seed(action, 2) == "9"
-    assert store.load(action).seed == 7
+    assert [request["layers"] for request in requests] == [["blinks", "gaze"]] * 3
+    assert count() == 3 and playing() == 0 and seed(2) == "9"
+    assert kept().seed == 7
 
 
 def test_stepping_replaces_the_curves_and_wraps_around(scene, client):
     scene.lsf.takes.count = 3
     bpy.ops.lsf.generate_takes()
-    action, seen = refresh.current(bpy.context), [played()]
+    seen = [played()]
     for expected in (1, 2, 0):
         assert bpy.ops.lsf.step_take(step=1) == {"FINISHED"}
-        assert takes.playing(action) == expected
+        assert playing() == expected
         seen.append(played())
     np.testing.assert_allclose(seen[3], seen[0], atol=1e-6)
     assert np.abs(seen[0] - seen[1]).max() > 0.1 and np.abs(seen[1] - seen[2]).max() > 0.1
     bpy.ops.lsf.step_take(step=-1)
-    assert takes.playing(action) == 2
-    jaw = store.load(action).motion[:, store.load(action).channels.index("jawOpen")]
+    assert playing() == 2
+    jaw = kept().motion[:, kept().channels.index("jawOpen")]
     np.testing.assert_allclose(played(), jaw, atol=0.05)
 
 
@@ -64,24 +85,23 @@ def test_keep_one_and_delete_the_rest(scene, client):
     bpy.ops.lsf.step_take(step=1)
     before = played()
     assert bpy.ops.lsf.keep_take() == {"FINISHED"}
-    action = refresh.current(bpy.context)
-    assert takes.count(action) == 0 and takes.PROPERTY not in action and store.load(action).seed == 1
+    assert count() == 0 and kept().seed == 1
     np.testing.assert_array_equal(played(), before)
     assert not bpy.ops.lsf.step_take.poll() and not bpy.ops.lsf.keep_take.poll()
 
 
 def test_what_was_generated_before_is_a_take_too_and_more_takes_join(scene, client):
+    scene.lsf.take = 20
     bpy.ops.lsf.generate()
     single = played()
-    scene.lsf.takes.count = 2
+    scene.lsf.takes.count, scene.lsf.take = 2, 0
     bpy.ops.lsf.generate_takes()
-    action = refresh.current(bpy.context)
-    assert takes.count(action) == 3 and takes.playing(action) == 1
+    assert count() == 3 and playing() == 1
     bpy.ops.lsf.step_take(step=-1)
     np.testing.assert_allclose(played(), single, atol=0.05)
     scene.lsf.take = 50
     bpy.ops.lsf.generate_takes()
-    assert takes.count(action) == 5 and takes.seed(action, takes.playing(action)) == "50"
+    assert count() == 5 and seed(playing()) == "50"
 
 
 class SeededClient(Client):
@@ -100,8 +120,7 @@ def test_takes_that_are_generated_again_are_kept_once_and_the_first_of_them_play
     bpy.ops.lsf.generate_takes()
     scene.lsf.takes.count, scene.lsf.take = 2, 1
     bpy.ops.lsf.generate_takes()
-    action = refresh.current(bpy.context)
-    assert takes.count(action) == 4 and takes.seed(action, takes.playing(action)) == "1"
+    assert count() == 4 and seed(playing()) == "1"
 
 
 def test_takes_are_kept_in_the_file(scene, client, tmp_path):
@@ -111,8 +130,7 @@ def test_takes_are_kept_in_the_file(scene, client, tmp_path):
     before = played()
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "takes.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "takes.blend"))
-    action = refresh.current(bpy.context)
-    assert takes.count(action) == 3 and takes.playing(action) == 1
+    assert count() == 3 and playing() == 1
     bpy.ops.lsf.step_take(step=1)
     bpy.ops.lsf.step_take(step=-1)
     np.testing.assert_allclose(played(), before, atol=1e-6)
@@ -120,11 +138,17 @@ def test_takes_are_kept_in_the_file(scene, client, tmp_path):
 
 def test_a_take_plays_where_the_line_is_now(scene, client):
     bpy.ops.lsf.generate_takes()
-    action = refresh.current(bpy.context)
-    moved = {**action[store.PROPERTY].to_dict(), "first_frame": 100}
-    action[store.PROPERTY] = moved
-    takes.play(action, 1)
-    assert store.load(action).first_frame == 100
+    bpy.ops.lsf.step_take(step=1)
+    before = played()
+    bpy.ops.lsf.step_take(step=-1)
+    (strip,) = compat.all_strips(scene.sequence_editor)
+    strip.frame_start += 75
+    action, record = line()
+    lines.move(action, record, 100)
+    lines.rewrite(action, [record])
+    bpy.ops.lsf.step_take(step=1)
+    (curve,) = [c for c in compat.fcurves_of(action) if '"jawOpen"' in c.data_path]
+    np.testing.assert_allclose([curve.evaluate(100 + i) for i in range(96)], before, atol=1e-5)
 
 
 def test_without_a_result_nothing_changes(scene, addon, monkeypatch):
@@ -146,23 +170,6 @@ def test_buttons_say_why_they_are_disabled(scene, client):
         bpy.ops.lsf.step_take()
 
 
-class RigClient(Client):
-    """Answers for a head with keys of its own: solved visemes, and the layers that were asked for."""
-
-    def submit(self, kind, request, arrays):
-        job = super().submit(kind, request, arrays)
-        count, wanted = len(job.arrays["motion"]), request["settings"]["layers"]
-        job.arrays["motion"][:, [CHANNELS.index(name) for name in CHANNELS if name.startswith("eyeLook")]] = 0
-        if "rig_shapes" in arrays:
-            level = 0.2 * len(self.jobs)
-            job.arrays["rig_motion"] = np.full((count, len(arrays["rig_shapes"])), level, np.float32)
-        if "blinks" in wanted:
-            job.arrays["blinks"] = np.full(count, 0.5, np.float32)
-        if "gaze" in wanted:
-            job.arrays["gaze"] = np.tile(np.float32([14 / len(self.jobs), 0]), (count, 1))
-        return job
-
-
 def add_own_keys(names) -> bpy.types.Key:
     head, rng = bpy.context.object, np.random.default_rng(0)
     head.shape_key_add(name="Basis")
@@ -175,56 +182,150 @@ def add_own_keys(names) -> bpy.types.Key:
 
 def curve_of(name: str) -> np.ndarray:
     """Return the generated curve (96,) of a key."""
-    (curve,) = [c for c in compat.fcurves_of(refresh.current(bpy.context)) if f'"{name}"' in c.data_path]
+    (curve,) = [c for c in compat.fcurves_of(line().action) if f'"{name}"' in c.data_path]
     return np.array([curve.evaluate(25 + i) for i in range(96)])
 
 
-def test_every_take_on_own_keys_blinks(scene, addon, monkeypatch):
-    client = use(addon, monkeypatch, RigClient())
+def test_every_take_on_own_keys_has_the_blinks_and_the_gaze_of_the_first(scene, addon, monkeypatch):
+    client = use(addon, monkeypatch, SpeechClient())
     add_own_keys(CHANNELS)
     scene.lsf.takes.count = 3
     bpy.ops.lsf.generate_takes()
-    assert [job.request["settings"]["layers"] for job in client.jobs] == [["blinks", "gaze"]] * 3
     for k, job in enumerate(client.jobs):
         lid = job.arrays["motion"][:96, CHANNELS.index("eyeBlinkLeft")]
-        np.testing.assert_allclose(curve_of("eyeBlinkLeft"), lid + 0.5 * (1 - lid), atol=0.02, err_msg=f"take {k}")
+        blinks = client.jobs[0].arrays["blinks"][0, :96]
+        np.testing.assert_allclose(curve_of("eyeBlinkLeft"), lid + blinks * (1 - lid), atol=0.02, err_msg=f"take {k}")
+        assert curve_of("eyeLookOutLeft")[50:70] == pytest.approx(7 / 28, abs=0.02)
         bpy.ops.lsf.step_take(step=1)
 
 
-def test_takes_on_own_keys_share_the_gaze_of_the_first(scene, addon, monkeypatch):
-    use(addon, monkeypatch, RigClient())
-    keys = add_own_keys(CHANNELS)
-    scene.lsf.takes.count = 3
-    bpy.ops.lsf.generate_takes()
-    scene.frame_set(50)
-    assert keys.key_blocks["eyeLookOutLeft"].value == pytest.approx(0.5, abs=0.01)
-
-
 def test_every_take_on_a_solved_rig_plays_its_own_solution(scene, addon, monkeypatch):
-    use(addon, monkeypatch, RigClient())
+    client = use(addon, monkeypatch, SpeechClient())
     add_own_keys("AIUEO")
     scene.lsf.takes.count = 3
     scene.lsf.layers.blinks = scene.lsf.layers.gaze = False
     bpy.ops.lsf.generate_takes()
     levels = []
     for _ in range(3):
-        levels.append(curve_of("U").mean())
+        levels.append(curve_of("U"))
         bpy.ops.lsf.step_take(step=1)
-    assert levels == pytest.approx([0.2, 0.4, 0.6], abs=0.01)
+    for job, level in zip(client.jobs, levels, strict=True):
+        np.testing.assert_allclose(level, job.arrays["rig_motion"][:96, 2], atol=0.02)
     bpy.ops.lsf.step_take(step=1)
     bpy.ops.lsf.keep_take()
-    refresh.refresh(refresh.current(bpy.context))
-    assert curve_of("U").mean() == pytest.approx(0.4, abs=0.01)
+    lines.refresh(*line())
+    np.testing.assert_allclose(curve_of("U"), client.jobs[1].arrays["rig_motion"][:96, 2], atol=0.02)
 
 
 def test_the_head_motion_is_that_of_the_first_take(scene, addon, monkeypatch):
-    client = use(addon, monkeypatch, RigClient())
-    add_own_keys("AIUEO")
+    class NoddingClient(SpeechClient):
+        def submit(self, kind, request, arrays):
+            job = super().submit(kind, request, arrays)
+            points = np.zeros((68, 3), np.float32)
+            points[[36, 45, 27, 8]] = (-0.1, 0, 0), (0.1, 0, 0), (0, 0, 0), (0, 0, -0.3)  # a face along -Y
+            job.arrays |= {"landmarks68": points, "landmark_vertices": np.zeros(68, np.int32)}
+            job.arrays["head"][:, 0] = 0.1 * len(self.jobs)
+            return job
+
+    client = use(addon, monkeypatch, NoddingClient())
     scene.lsf.takes.count = 2
     head = bpy.context.object
     head.lsf.nod.object = head
     bpy.ops.lsf.generate_takes()
-    assert [job.request["settings"]["layers"] for job in client.jobs] == [
-        ["blinks", "gaze", "head"],
-        ["blinks", "gaze"],
-    ]
+    assert [job.request["settings"]["layers"] for job in client.jobs] == [["blinks", "gaze", "head"]] * 2
+    (constraint,) = head.constraints
+    curves = {curve.array_index: curve for curve in compat.fcurves_of(constraint.target.animation_data.action)}
+    assert curves[0].evaluate(60) == pytest.approx(0.1, abs=1e-4)
+
+
+@pytest.fixture
+def two(addon, add_strip, clicks, monkeypatch) -> TwoLines:
+    """A head with two lines that were generated as take 0."""
+    use(addon, monkeypatch, SpeechClient())
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    made = TwoLines(add_strip, clicks, bpy.context.object)
+    made.generate(0)
+    made.generate(1)
+    return made
+
+
+def counts(two) -> list[int]:
+    return [takes.count(two.action, two.record(number).uid) for number in (0, 1)]
+
+
+def test_as_many_takes_are_kept_as_were_asked_for(two, addon):
+    """Take 0 was there before; it is the first of them, and not one more."""
+    two.generate_takes(0, 4)
+    assert counts(two) == [4, 0] and addon.session.message.startswith("4 takes of line 1, ")
+    two.generate_takes(0, 4)
+    two.generate_takes(1, 2)
+    assert counts(two) == [4, 2] and addon.session.message.startswith("2 takes of line 2, ")
+    two.generate_takes(0, 3, take=10)
+    assert counts(two) == [7, 2] and addon.session.message.startswith("3 takes of line 1, "), "earlier ones stay"
+
+
+def test_a_take_with_other_variation_is_another_take(two):
+    two.generate_takes(0, 2)
+    two.strips[0].id_data.lsf.variation = 0.7
+    two.generate_takes(0, 2)
+    assert counts(two) == [3, 0], "take 0 has none"
+
+
+def test_takes_of_a_line_leave_the_other_one_alone(two):
+    before, kept = two.values(SECOND), two.kept(1)
+    two.generate_takes(0, 3, take=6)
+    seen = [two.values(FIRST)]
+    two.choose(0)
+    for _ in range(2):
+        bpy.ops.lsf.step_take(step=1)
+        seen.append(two.values(FIRST))
+        assert same_values(two.values(SECOND), before)
+    assert not any(same_values(seen[i], seen[j], 0.1) for i in range(3) for j in range(i))
+    assert two.kept(1).seed == kept.seed == 0 and counts(two) == [4, 0]
+    two.choose(1)
+    assert not bpy.ops.lsf.step_take.poll() and not bpy.ops.lsf.keep_take.poll()
+    two.choose(0)
+    bpy.ops.lsf.keep_take()
+    assert counts(two) == [0, 0] and same_values(two.values(SECOND), before)
+
+
+def test_each_line_plays_its_own_take(two):
+    two.generate_takes(0, 2, take=3)
+    two.generate_takes(1, 2, take=3)
+    two.choose(0)
+    bpy.ops.lsf.step_take(step=1)
+    assert [two.kept(number).seed for number in (0, 1)] == [4, 3]
+    assert same_values(two.values(SECOND), dict(zip(two.values(FIRST), two.values(SECOND).values(), strict=True)))
+
+
+def test_blinks_and_gaze_stay_through_takes(two):
+    """Also those that the artist has chosen: another variant, or less of them."""
+    two.generate_takes(0, 3, take=6)
+    two.choose(0)
+    sliders = two.record(0).tweaks
+    sliders.variant, sliders.blinks = 2, 0.5
+    seen = []
+    for _ in range(3):
+        lid, look = two.kept(0), two.curve("eyeLookOutLeft", FIRST)
+        speech = lid.motion[:, lid.channels.index("eyeBlinkLeft")]
+        blink = two.curve("eyeBlinkLeft", FIRST) - speech
+        np.testing.assert_allclose(blink[30:32], 0.5 * (1 - speech[30:32]), atol=0.02)
+        assert np.abs(np.delete(blink, range(26, 36))).max() < 0.02
+        np.testing.assert_allclose(look[50:70], 9 / 28, atol=0.02)
+        seen.append(speech)
+        bpy.ops.lsf.step_take(step=1)
+    assert np.abs(seen[0] - seen[1]).max() > 0.05
+
+
+def test_a_first_take_that_fails_leaves_the_others_their_blinks(addon, add_strip, clicks, monkeypatch):
+    class Moody(SpeechClient):
+        def submit(self, kind, request, arrays):
+            self.state = State.DONE if self.jobs else State.FAILED
+            return super().submit(kind, request, arrays)
+
+    use(addon, monkeypatch, Moody())
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    two = TwoLines(add_strip, clicks, bpy.context.object)
+    two.generate_takes(0, 3)
+    assert takes.count(two.action, two.record(0).uid) == 2 and "1 failed" in addon.session.message
+    assert store.has_eyes(two.action, two.record(0).uid) and two.curve("eyeBlinkLeft", FIRST + 20, 2).min() > 0.98
