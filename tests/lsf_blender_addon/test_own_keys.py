@@ -12,6 +12,7 @@ from lsf_blender_addon.rigs.mapping import SOLVED
 from lsf_blender_addon.scene import meshes, rig, strips
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
+from tests.lsf_blender_addon.two_lines import FIRST, SECOND, SpeechClient, TwoLines, same_values
 
 VOWELS = ("A", "I", "U", "E", "O")
 
@@ -23,11 +24,7 @@ class RigClient(Client):
         job = super().submit(kind, request, arrays)
         if "rig_shapes" in arrays:
             job.arrays["rig_motion"] = job.arrays["motion"][:, : len(arrays["rig_shapes"])].copy()
-        job.arrays |= self.layers(job)
         return job
-
-    def layers(self, job) -> dict:
-        return {}
 
 
 @pytest.fixture
@@ -229,39 +226,83 @@ def test_generated_keys_are_not_own(head):
     assert rig.own_keys(head.data) == ["mine"]
 
 
-class LayerClient(RigClient):
-    def layers(self, job):
-        frames = len(job.arrays["motion"])
-        for name in CHANNELS:
-            if name.startswith("eyeLook"):
-                job.arrays["motion"][:, CHANNELS.index(name)] = 0
-        gaze = np.stack([np.full(frames, 14.0), np.zeros(frames)], 1).astype(np.float32)
-        return {"blinks": np.full(frames, 0.5, np.float32), "gaze": gaze}
+def kept_line(obj):
+    """The stored prediction of the head's only line."""
+    action = obj.data.shape_keys.animation_data.action
+    (line,) = action.lsf.lines
+    return store.load(action, line.uid)
+
+
+def eye_curves(job, variant=0) -> dict[str, np.ndarray]:
+    """The channels of the eyes with the blinks and the gaze of a variant, as they should be."""
+    motion, blinks, gaze = job.arrays["motion"][:96], job.arrays["blinks"][variant], job.arrays["gaze"][variant]
+    lid = motion[:, CHANNELS.index("eyeBlinkLeft")]
+    return {
+        "lid": lid + blinks[:96] * (1 - lid),
+        "look": gaze[:96, 0] / 28,  # the model leaves the looks of speech at 0
+    }
 
 
 def test_blinks_and_gaze_go_onto_the_rigs_keys(head, addon, monkeypatch):
-    client = use(addon, monkeypatch, LayerClient())
+    """A rig with blink and look keys of its own names gets them there, and no key is added."""
+    client = use(addon, monkeypatch, SpeechClient())
+    bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = True
     before = add_keys(head, [snake(channel) for channel in CHANNELS])
     bpy.ops.lsf.generate()
     assert shapes(head) == before, "no key for the blinks either"
-    lid = client.jobs[0].arrays["motion"][:96, CHANNELS.index("eyeBlinkLeft")]
-    action = next(action for action in bpy.data.actions if store.load(action))
-    by_path = {curve.data_path: curve for curve in compat.fcurves_of(action)}
-    values = np.array([by_path['key_blocks["eye_blink_left"].value'].evaluate(25 + f) for f in range(96)])
-    np.testing.assert_allclose(values, lid + 0.5 * (1 - lid), atol=0.01)
-    bpy.context.scene.frame_set(50)
-    blocks = head.data.shape_keys.key_blocks
-    assert blocks["eye_look_out_left"].value == pytest.approx(0.5, abs=0.01)
-    assert blocks["eye_look_in_right"].value == pytest.approx(0.5, abs=0.01)
-    assert blocks["eye_look_up_left"].value == pytest.approx(0, abs=0.01)
+    found, wanted = curves(head), eye_curves(client.jobs[0])
+    np.testing.assert_allclose(found["eye_blink_left"], wanted["lid"], atol=0.011)
+    np.testing.assert_allclose(found["eye_look_out_left"], wanted["look"], atol=0.011)
+    np.testing.assert_allclose(found["eye_look_in_right"], wanted["look"], atol=0.011)
+    assert not any(name.startswith("eye_look_up") for name in found), "what rests gets no curve"
+    bpy.context.scene.frame_set(25 + 60)
+    assert head.data.shape_keys.key_blocks["eye_look_out_left"].value == pytest.approx(0.25, abs=0.011)
+
+
+def test_one_key_for_both_lids(head, addon, monkeypatch):
+    client = use(addon, monkeypatch, SpeechClient())
+    bpy.context.scene.lsf.layers.blinks = True
+    add_keys(head, ["mund", "zu"])
+    head.lsf.own_keys = "LIST"
+    for key, channel, gain in (("mund", "jawOpen", 0.5), ("zu", "eyeBlinkLeft", 0.5), ("zu", "eyeBlinkRight", 0.5)):
+        bpy.ops.lsf.add_mapping_row()
+        row = head.lsf.mapping[-1]
+        row.key, row.channel, row.gain = key, channel, gain
+    bpy.ops.lsf.generate()
+    lids = client.jobs[0].arrays["motion"][:96, [CHANNELS.index(f"eyeBlink{side}") for side in ("Left", "Right")]]
+    blinks = client.jobs[0].arrays["blinks"][0, :96, None]
+    np.testing.assert_allclose(curves(head)["zu"], (lids + blinks * (1 - lids)).mean(1), atol=0.011)
+
+
+def test_blinks_close_the_rigs_lids_in_each_line_as_its_sliders_say(addon, add_strip, clicks, monkeypatch):
+    client = use(addon, monkeypatch, SpeechClient())
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head = bpy.context.object
+    add_keys(head, [snake(channel) for channel in CHANNELS])
+    two = TwoLines(add_strip, clicks, head)
+    two.generate(0)
+    two.generate(1, take=2)
+    second = two.values(SECOND)
+    sliders = two.record(0).tweaks
+    speech = client.jobs[0].arrays["motion"][:96, CHANNELS.index("eyeBlinkLeft")]
+    for changes, lid, look in (
+        ({"blinks": 0.0}, speech, eye_curves(client.jobs[0])["look"]),
+        ({"blinks": 1.0, "gaze": 0.0}, eye_curves(client.jobs[0])["lid"], 0 * speech),
+        ({"gaze": 1.0, "variant": 3}, *eye_curves(client.jobs[0], 3).values()),
+    ):
+        for name, value in changes.items():
+            setattr(sliders, name, value)
+        np.testing.assert_allclose(two.curve("eye_blink_left", FIRST), lid, atol=0.011)
+        np.testing.assert_allclose(two.curve("eye_look_out_left", FIRST), look, atol=0.011)
+        assert same_values(two.values(SECOND), second)
+    np.testing.assert_allclose(second["eye_blink_left"], eye_curves(client.jobs[1])["lid"], atol=0.011)
 
 
 def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypatch):
     client = use(addon, monkeypatch, RigClient())
     add_keys(head, [*VOWELS, "Blink_L"])
     bpy.ops.lsf.generate()
-    action = head.data.shape_keys.animation_data.action
-    predicted = store.load(action)
+    predicted = kept_line(head)
     again = rig_drive.on_keys(predicted, predicted.motion)
     assert set(again.channels) == {*VOWELS, "Blink_L"}
     found = curves(head)
@@ -270,7 +311,7 @@ def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypat
     assert again.lips.shape == (6, *predicted.lips.shape[1:]) and client.jobs
     head.lsf.own_keys = "IGNORE"
     bpy.ops.lsf.generate()
-    predicted = store.load(action)
+    predicted = kept_line(head)
     assert predicted.drive is None
     same = rig_drive.on_keys(predicted, predicted.motion)
     assert same.channels == predicted.channels

@@ -8,19 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lsf_blender_addon.animation.curve_plan import Sliders
+from lsf_blender_addon.animation import line_curves
 from lsf_blender_addon.animation.key_plan import MeshState
+from lsf_blender_addon.animation.line_curves import Sliders
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import line_plan
 from lsf_blender_addon.jobs.line_plan import LineState, Result
-from lsf_blender_addon.prediction.layer_curves import BLINK
+from lsf_blender_addon.prediction.eyes import Eyes
 from lsf_blender_addon.prediction.tweaks import Tweaks
 from lsf_blender_addon.rigs.mapping import SOLVED, Mapping, Row
 from lsf_blender_addon.scene.snapshots import AUTOMATIC, Character, Line, RestMesh, Rig
 
 CHANNELS = ["jawOpen", "mouthClose", "browInnerUp", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookOutLeft"]
 FRAMES, HEAD, TEETH = 40, 10, 4
-LINE = Line("line", "Scene", "line.wav", None, 24.0, 25, FRAMES, 0.0, FRAMES / 24, 0.0)
+LINE = Line("line", "Scene", "line.wav", None, 24.0, 25, FRAMES, 0.0, FRAMES / 24, 0.0, "a4e1", FRAMES)
 
 
 def rest(name: str, count: int) -> RestMesh:
@@ -50,6 +51,12 @@ def result(who: Character, seed=0, span=None, **arrays) -> Result:
     return Result({"channels": CHANNELS}, {"motion": motion, "basis": basis, **arrays}, 0.2, seed, 1.25, span)
 
 
+def curves(made, sliders=None) -> dict[str, np.ndarray]:
+    """Values (F,) of each shape key in the line, as they will be written."""
+    line = line_curves.make(made.prediction, sliders or Sliders(), made.line.first_frame)
+    return dict(zip(line.names, line.motion.T, strict=True))
+
+
 def plan(who=None, answer=None, before=None, **options):
     who = who or character()
     return line_plan.plan(who, answer or result(who), before or state(), **options)
@@ -69,39 +76,53 @@ test_line_plan.test_a_first_line()
 def test_a_first_line():
     answer = result(character())
     made = plan(answer=answer)
-    assert made.objects == ("Head",) and made.line == LINE and not made.parts and not made.layers
-    assert made.head.names == made.speech.names == CHANNELS[:-1] and set(made.head.shapes) == set(CHANNELS[:-1])
+    assert made.objects == ("Head",) and made.line == LINE and not made.parts
+    assert made.head.names == CHANNELS[:-1], "which move"
+    assert set(made.head.shapes) == set(CHANNELS), "and which a slider may move"
     base = rest("Head", HEAD).vertices
     np.testing.assert_allclose(made.head.shapes["jawOpen"], base + answer.arrays["basis"][0], atol=1e-6)
     assert made.head.ranges["jawOpen"] == pytest.approx((0.1, 0.9), abs=0.05)
-    np.testing.assert_allclose(made.speech.motion, answer.arrays["motion"][:FRAMES, :-1], atol=1e-4)
-    assert (made.speech.first_frame, made.speech.offset, made.speech.keying.fps) == (25, 0, 24)
-    assert made.prediction.channels == tuple(CHANNELS) and made.prediction.drive is None and made.prediction.seed == 0
+    found = curves(made)
+    for k, name in enumerate(CHANNELS):
+        np.testing.assert_allclose(found[name], answer.arrays["motion"][:FRAMES, k], atol=1e-4)
+    assert (
+        made.prediction.fps == 24
+        and made.prediction.channels == tuple(CHANNELS)
+        and made.prediction.drive is None
+        and made.prediction.seed == 0
+    )
     assert made.head_motion is None and made.face is None
-    assert made.message.text("9 keys", ", on an NLA track") == "40 frames, 1.2 s; 9 keys, on an NLA track"
+    assert made.message.text("9 keys", ", on an NLA track") == "line: frames 25 to 64, on an NLA track; 9 keys; 1.2 s"
 
 
 def test_sliders_change_the_curves_and_not_the_prediction():
-    sliders = Sliders(Tweaks(jaw=0.5, muted=frozenset({"browInnerUp"})), 1.0, 3)
+    sliders = Sliders(Tweaks(jaw=0.5, muted=frozenset({"browInnerUp"})), density=1.0, offset=3)
     made, plain = plan(before=state(sliders=sliders)), plan()
-    np.testing.assert_allclose(made.speech.motion[:, 0], 0.5 * plain.speech.motion[:, 0], atol=1e-6)
-    assert "browInnerUp" not in made.speech.names and made.speech.offset == 3 and made.speech.keying.bound is None
     np.testing.assert_array_equal(made.prediction.motion, plain.prediction.motion)
+    changed = line_curves.make(made.prediction, sliders, 25)
+    np.testing.assert_allclose(changed.motion[:, 0], 0.5 * curves(plain)["jawOpen"], atol=1e-6)
+    assert not changed.motion[:, 2].any() and changed.first_frame == 28 and changed.bound is None
+
+
+def test_a_slider_makes_room_for_what_it_moves():
+    """The range of a shape key's slider holds the curves with the line's sliders."""
+    made = plan(before=state(sliders=Sliders(Tweaks(brows=3.0))))
+    assert made.head.ranges["browInnerUp"][1] == pytest.approx(1, abs=0.05)
 
 
 def test_keys_of_the_artist_keep_their_shape():
     before = state()
     before = replace(before, head=replace(before.head, keys=frozenset({"Basis", "jawOpen"})))
     made = plan(before=before)
-    assert "jawOpen" in made.speech.names and "jawOpen" not in made.head.shapes and made.head.kept == ["jawOpen"]
-    assert made.message.end == "; 1 of your own keys animated"
+    assert "jawOpen" in made.head.names and "jawOpen" not in made.head.shapes and made.head.kept == ["jawOpen"]
+    assert made.message.end == "; 1 of your own keys animated; 1.2 s"
 
 
 def test_keys_that_drivers_move_get_no_curve():
     before = state()
     head = replace(before.head, keys=frozenset(CHANNELS), driven=frozenset({"jawOpen"}))
     made = plan(before=replace(before, head=head))
-    assert "jawOpen" not in made.speech.names and made.message.end.endswith("left out, as drivers move them: jawOpen")
+    assert "jawOpen" not in made.head.animated and "left out, as drivers move them: jawOpen; 1.2 s" in made.message.end
     with pytest.raises(UserError, match=r"Drivers move the shape keys .*and 2 more.*Add New Keys"):
         plan(before=replace(before, head=replace(head, driven=frozenset(CHANNELS))))
 
@@ -132,27 +153,57 @@ def test_parts_follow_what_moves_them():
 
 
 def layers() -> dict[str, np.ndarray]:
-    gaze = np.tile(np.float32([14, 0]), (FRAMES + 1, 1))
+    gaze = np.tile(np.float32([14, 0]), (2, FRAMES + 1, 1))
+    gaze[1] = 0, 11
     marks = np.random.default_rng(0).normal(0, 1, (68, 3)).astype(np.float32)
     head = np.full((FRAMES + 1, 3), 0.1, np.float32)
-    return {"blinks": np.full(FRAMES + 1, 0.5, np.float32), "gaze": gaze, "head": head, "landmarks68": marks}
+    blinks = np.stack([np.full(FRAMES + 1, 0.5, np.float32), np.zeros(FRAMES + 1, np.float32)])
+    return {"blinks": blinks, "gaze": gaze, "head": head, "landmarks68": marks}
 
 
-def test_layers_have_curves_of_their_own():
+def test_blinks_and_gaze_are_mixed_into_the_channels_and_kept_apart():
+    who = character()
+    answer = result(who, **layers())
+    made, plain = plan(who, answer, state(has_head_target=True)), plan(who, result(who))
+    found, speech = curves(made), curves(plain)
+    lids = speech["eyeBlinkLeft"]
+    np.testing.assert_allclose(found["eyeBlinkLeft"], lids + 0.5 * (1 - lids), atol=1e-3)
+    np.testing.assert_allclose(found["eyeLookOutLeft"], 14 / 28, atol=1e-3)
+    np.testing.assert_array_equal(found["jawOpen"], speech["jawOpen"])
+    np.testing.assert_array_equal(made.prediction.motion, plain.prediction.motion)
+    assert made.prediction.blinks.shape == (2, FRAMES) and made.prediction.gaze.shape == (2, FRAMES, 2)
+    assert set(made.head.shapes) == set(CHANNELS), "no key but channels"
+    still = curves(made, Sliders(eyes=Eyes(0, 0)))
+    for name in CHANNELS:
+        np.testing.assert_array_equal(still[name], speech[name])
+    np.testing.assert_allclose(curves(made, Sliders(eyes=Eyes(variant=1)))["eyeBlinkLeft"], lids, atol=1e-6)
+
+
+def test_a_muted_channel_is_still_whatever_moves_it():
+    who = character()
+    muted = Sliders(Tweaks(muted=frozenset({"eyeBlinkLeft", "eyeLookOutLeft", "jawOpen"})))
+    found = curves(plan(who, result(who, **layers()), state(sliders=muted)), muted)
+    assert not any(found[name].any() for name in muted.tweaks.muted) and found["eyeBlinkRight"].all()
+
+
+def test_the_head_motion_needs_something_that_nods():
     who = character()
     made = plan(who, result(who, **layers()), state(has_head_target=True))
-    blinks, gaze = made.layers
-    assert (blinks.layer, blinks.names) == ("blinks", [BLINK]) and blinks.motion.shape == (FRAMES, 1)
-    assert (gaze.layer, gaze.names) == ("gaze", ["eyeLookOutLeft"]) and gaze.motion.max() == pytest.approx(0.5)
-    assert BLINK not in made.speech.names and BLINK in made.head.shapes and made.head_motion.angles.shape == (FRAMES, 3)
+    assert made.head_motion.angles.shape == (FRAMES, 3)
     assert plan(who, result(who, **layers())).head_motion is None, "nothing was chosen to nod"
-    alone = plan(who, result(who, **layers()), state(has_head_target=True), with_layers=False)
-    assert not alone.layers and alone.head_motion is None
 
 
-def test_speech_leaves_the_keys_of_layers_alone():
-    made = plan(before=state(layer_keys=frozenset({"jawOpen"})))
-    assert "jawOpen" not in made.speech.names and "jawOpen" in made.head.names
+def test_a_take_keeps_the_blinks_and_the_gaze_of_the_line():
+    who = character()
+    first = plan(who, result(who, **layers()))
+    before = state(earlier=first.prediction, has_head_target=True)
+    for answer in (result(who, 1), result(who, 1, **{name: values[..., ::-1] for name, values in layers().items()})):
+        made = plan(who, answer, before, with_layers=False)
+        np.testing.assert_array_equal(made.prediction.blinks, first.prediction.blinks)
+        np.testing.assert_array_equal(made.prediction.gaze, first.prediction.gaze)
+        assert made.head_motion is None and np.abs(made.prediction.motion - first.prediction.motion).max() > 0.1
+    made = plan(who, result(who, 1), before)
+    assert not len(made.prediction.blinks), "blinks were turned off, and the line was generated again"
 
 
 def own_keys() -> Rig:
@@ -170,13 +221,21 @@ def test_own_keys_are_driven_and_the_drive_goes_with_the_prediction():
     who = character(own_keys())
     answer = result(who, rig_motion=np.full((FRAMES + 1, 1), 0.3, np.float32))
     made = plan(who, answer, own_state())
-    assert (
-        sorted(made.speech.names) == ["A", "Lid", "Mund"] and not made.head.shapes and made.prediction.drive is not None
-    )
-    columns = dict(zip(made.speech.names, made.speech.motion.T, strict=True))
+    columns = curves(made)
+    assert sorted(columns) == sorted(made.head.names) == ["A", "Lid", "Mund"]
+    assert not made.head.shapes and made.prediction.drive is not None
     np.testing.assert_allclose(columns["A"], 0.3, atol=1e-3)
     np.testing.assert_allclose(columns["Mund"], 0.5 * answer.arrays["motion"][:FRAMES, 0], atol=1e-3)
-    assert made.message.end == "; on your Own keys"
+    assert made.message.end == "; on your Own keys; 1.2 s"
+
+
+def test_own_keys_get_the_blinks_through_their_drive():
+    who = character(own_keys())
+    solved = np.full((FRAMES + 1, 1), 0.3, np.float32)
+    found = curves(plan(who, result(who, rig_motion=solved, **layers()), own_state()))
+    speech = curves(plan(who, result(who, rig_motion=solved), own_state()))
+    np.testing.assert_allclose(found["Lid"], speech["Lid"] + 0.5 * (1 - speech["Lid"]), atol=1e-3)
+    np.testing.assert_allclose(found["Mund"], speech["Mund"], atol=1e-6)
 
 
 def test_a_span_keeps_the_earlier_line_outside():
@@ -185,13 +244,14 @@ def test_a_span_keeps_the_earlier_line_outside():
     before = own_state(earlier=first.prediction, has_head_target=True)
     answer = result(who, 2, (35, 55), rig_motion=np.full((FRAMES + 1, 1), 0.8, np.float32), **layers())
     answer.arrays["basis"] = result(who, 1).arrays["basis"]
-    del answer.arrays["blinks"], answer.arrays["gaze"]  # they would go with the speech
     made = plan(who, answer, before)
-    solved = made.speech.motion[:, made.speech.names.index("A")]
+    muted = Sliders(eyes=Eyes(0, 0))
+    solved = curves(made, muted)["A"]
     np.testing.assert_allclose(solved[:10], 0.2, atol=1e-3)
     np.testing.assert_allclose(solved[15:25], 0.8, atol=1e-3)
     np.testing.assert_allclose(made.prediction.motion[:10], first.prediction.motion[:10], atol=1e-4)
-    assert not made.layers and made.head_motion is None and made.message.start == "frames 35 to 55 anew, 1.2 s"
+    assert not len(made.prediction.blinks) and made.head_motion is None, "those of the earlier one, which had none"
+    assert made.message.start == "line: frames 35 to 55 anew" and made.message.end == "; on your Own keys; 1.2 s"
     with pytest.raises(UserError, match="was trimmed since"):
         plan(who, answer, own_state())
 
