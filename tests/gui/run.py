@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument(
         "--session",
         default="session",
-        choices=["session", "face", "tweaks", "scene", "pictures", "languages"],
+        choices=["session", "face", "tweaks", "scene", "exchange", "pictures", "languages"],
         help="which of the files here",
     )
     parser.add_argument("--display", default=":97")

@@ -82,7 +82,7 @@ class LSF_OT_export_character(bpy.types.Operator, ExportHelper):
             session.say(f"{error}.", is_error=True)
             self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
-        text = iface("frames {first} to {last} of {names} exported").format(
+        text = iface("{names}: frames {first} to {last} exported").format(
             first=done.first, last=done.last, names=listed(done.objects)
         )
         if done.left_out:

@@ -13,16 +13,16 @@ class _ExchangePanel(Tab):
 
     def draw(self, context: bpy.types.Context) -> None:
         column = self.layout.column()
-        row = _add_row(column, "Live Link Face (.csv)")
+        row = _add_row(column, "Live Link Face")
         row.operator("lsf.import_live_link", text="Import")
         row.operator("lsf.export_curves", text="Export").format = "CSV"
         for operator, format, text in (
-            ("lsf.export_curves", "JSON", "JSON (.json)"),
-            ("lsf.export_character", "GLB", "glTF (.glb)"),
-            ("lsf.export_character", "FBX", "FBX (.fbx)"),
+            ("lsf.export_curves", "JSON", "JSON"),
+            ("lsf.export_character", "GLB", "glTF"),
+            ("lsf.export_character", "FBX", "FBX"),
         ):
             row = _add_row(column, text)
-            row.label(text="")
+            row.label()  # none of these is imported
             row.operator(operator, text="Export").format = format
         reason = (
             import_live_link.disabled_reason(context)
