@@ -35,6 +35,22 @@ class ChosenLine(NamedTuple):
         return self.record.uid
 
 
+def picked_line(context: bpy.types.Context) -> ChosenLine | None:
+    """The line that the panels show, in whatever state it is; None if nothing leads to one."""
+    head = head_of(context)
+    action = actions.existing(head.data) if head and isinstance(head.data, bpy.types.Mesh) else None
+    if action is None:
+        return None
+    scene, settings = compat.sequencer_scene(context), settings_of(context.scene)
+    # A line that was picked without its strip is shown until another strip becomes active.
+    picked = settings.line if settings.line_beside == active_strip_name(scene) else ""
+    record = lines.find(action, picked)
+    if record is None:
+        sources = lines.sources_of(action, head)
+        record = lines.find(action, _line_of_strip(scene, settings.strip, settings.strip_id, sources))
+    return None if record is None else ChosenLine(action, record)
+
+
 def chosen_line(context: bpy.types.Context) -> ChosenLine:
     """The line that the artist has picked in the head's list, else that of the chosen strip.
 
@@ -42,18 +58,20 @@ def chosen_line(context: bpy.types.Context) -> ChosenLine:
         UserError: There is none, it has no prediction, or it is linked from another file.
     """
     head = head_of(context)
-    action = actions.existing(mesh_of(head))
-    scene, settings = compat.sequencer_scene(context), settings_of(context.scene)
-    record = lines.find(action, settings.line)
-    if record is None and action is not None:
-        sources = lines.sources_of(action, head)
-        record = lines.find(action, _line_of_strip(scene, settings.strip, settings.strip_id, sources))
-    if action is None or record is None:
+    mesh_of(head)  # raises
+    line = picked_line(context)
+    if line is None:
         raise UserError(f'Nothing was generated for this strip on "{head.name if head else ""}" yet: press Generate')
-    if not store.is_stored(action, record.uid):
-        raise UserError(f'"{record.name}" keeps no prediction: press Generate to make one')
-    actions.check_local(action)
-    return ChosenLine(action, record)
+    if not store.is_stored(line.action, line.uid):
+        raise UserError(f'"{line.record.name}" keeps no prediction: press Generate to make one')
+    actions.check_local(line.action)
+    return line
+
+
+def active_strip_name(scene: bpy.types.Scene) -> str:
+    """The name of a scene's active strip; empty if there is none."""
+    editor = scene.sequence_editor
+    return editor.active_strip.name if editor and editor.active_strip else ""
 
 
 def _line_of_strip(scene: bpy.types.Scene, name: str, known: str, sources: list[Source]) -> str:

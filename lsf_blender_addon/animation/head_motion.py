@@ -103,6 +103,36 @@ def remove_line(target: bpy.types.Object | None, bone: str, uid: str) -> None:
         action[LINES] = json.dumps(written)
 
 
+def move_line(target: bpy.types.Object | None, bone: str, uid: str, frames: int) -> None:
+    """Move the head motion of one line in time, with the keys that were changed; keys of other lines stay.
+
+    Args:
+        target: What nods; None is fine.
+        bone: Name of the armature's bone.
+        uid: The line's id.
+        frames: How much later the line is.
+    """
+    constraint = find_constraint(target, bone)
+    data = constraint.target.animation_data if constraint and constraint.target else None
+    if data is None or data.action is None:
+        return
+    action, written = data.action, _load_lines(data.action)
+    line = written.get(uid)
+    if line is None:
+        return
+    curves = list(compat.object_fcurves(action))
+    is_unchanged = _checksum(curves, line.first_frame, line.frames) == line.checksum
+    for fcurve in curves:
+        co = _coordinates(fcurve)
+        keys = co[_is_inside(co, line.first_frame, line.frames)] + (frames, 0)
+        _replace_keys(fcurve, line.first_frame, line.frames, np.zeros((0, 2)))
+        _replace_keys(fcurve, line.first_frame + frames, line.frames, keys)
+    now = line._replace(first_frame=line.first_frame + frames)
+    if is_unchanged:
+        now = now._replace(checksum=_checksum(curves, now.first_frame, now.frames))
+    action[LINES] = json.dumps(written | {uid: now})
+
+
 def remove(target: bpy.types.Object, bone: str) -> None:
     """Remove the head motion from a bone of an armature, or from another object, with its empty and Action."""
     constraint = find_constraint(target, bone)

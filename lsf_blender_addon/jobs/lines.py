@@ -32,6 +32,7 @@ def start_generation(
     scene: bpy.types.Scene,
     strip: "bpy.types.SoundStrip",
     cast: Mapping[str, str] = MappingProxyType({}),
+    whole: bool = False,
     **overrides: Any,
 ) -> Generation:
     """Read what a request needs from the file, and send it.
@@ -43,6 +44,7 @@ def start_generation(
         scene: The scene of the strip.
         strip: A sound strip.
         cast: Ids of the strips that are generated together, and the names of the heads that speak them.
+        whole: Whether all of the line is generated, though Only Current Range is on.
         overrides: Settings of docs/protocol.md that replace those in the panel.
 
     Returns:
@@ -56,7 +58,7 @@ def start_generation(
     line = strips.read_line(scene, strip, packed)
     face = character.read(head, parts)
     _check(head)
-    span = strips.current_range(scene) if settings.only_range else None
+    span = strips.current_range(scene) if settings.only_range and not whole else None
     if span:
         line_plan.check_span(_read_state(line, [head]), span)
     emotion, control = emotion_control.read(_scene_of(settings), line.first_frame, line.frames, line.fps)

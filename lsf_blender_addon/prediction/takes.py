@@ -43,6 +43,15 @@ def seed(action: bpy.types.Action, uid: str, index: int) -> str:
     return str(_takes(action, uid)[index].get("seed", ""))
 
 
+def setting(action: bpy.types.Action, uid: str) -> tuple[int, float] | None:
+    """Return seed and temperature with which a line's prediction was generated; None without a prediction."""
+    kept = store.record_of(action, store.PROPERTY, uid)
+    try:
+        return int(kept["seed"]), float(kept["temperature"])
+    except store.UNREADABLE:
+        return None
+
+
 def play(action: bpy.types.Action, uid: str, index: int) -> None:
     """Make a take the line's prediction; the line keeps its blinks and gaze. The caller writes the curves again."""
     take = _takes(action, uid)[index].to_dict()

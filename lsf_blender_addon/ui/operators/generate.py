@@ -32,6 +32,7 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
     def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, strip = choose(context)
         settings, others = settings_of(active_scene(context)), character.find_parts(context, head)
+        settings.line = ""  # the panels show the line that is generated
         return [Item(strip.name, lambda: lines.start_generation(settings, head, others, scene, strip))]
 
 
@@ -52,10 +53,20 @@ def choose(context: bpy.types.Context) -> tuple[bpy.types.Object, bpy.types.Scen
     Raises:
         UserError: One of them is missing or cannot be used, or the speech engine is not installed.
     """
+    head, scene = ready_head(context), compat.sequencer_scene(context)
+    settings = settings_of(active_scene(context))
+    return head, scene, strips.find_strip(scene, settings.strip, settings.strip_id)
+
+
+def ready_head(context: bpy.types.Context) -> bpy.types.Object:
+    """Return the chosen head if it can be animated now.
+
+    Raises:
+        UserError: There is none, it or one of its parts cannot be used, or the speech engine is not installed.
+    """
     if server_python() is None:
         raise UserError(NO_PYTHON)
     head = usable_head(context)
     for obj in character.find_parts(context, head):
         meshes.check(obj)
-    scene, settings = compat.sequencer_scene(context), settings_of(active_scene(context))
-    return head, scene, strips.find_strip(scene, settings.strip, settings.strip_id)
+    return head

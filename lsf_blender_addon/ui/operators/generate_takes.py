@@ -46,6 +46,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         others = {obj.name: kind for obj, kind in character.find_parts(context, head).items()}
         names = active_scene(context).name, head.name, others, scene.name, strip.name, strip_identity.strip_id(strip)
         settings, self._first, self._first_index = settings_of(active_scene(context)), None, 0
+        settings.line = ""  # the panels show the line that is generated
         layers = enabled_layers(settings, head)
         # All takes of a line share the layers of the first one that is written; which one that is, is not known yet.
         requests = [{**settings.take_request(settings.take + i), "layers": layers} for i in range(settings.takes.count)]
@@ -73,6 +74,8 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         text = iface("{count} takes of {strip}, {seconds} s").format(
             count=len(texts), strip=line.record.name, seconds=round(batch.seconds, 1)
         )
+        if (total := takes.count(line.action, line.uid)) > len(texts):
+            text += iface("; {count} with the earlier ones").format(count=total)
         if batch.failed:
             text += iface("; {count} failed").format(count=len(batch.failed)) + f": {batch.failed[0].error}"
         session.say(text, is_error=bool(batch.failed))

@@ -1,9 +1,11 @@
 """Keep one take of a line."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...animation.chosen_line import chosen_line
-from ...prediction import store, takes
+from ...jobs import session
+from ...prediction import takes
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
@@ -27,8 +29,10 @@ class LSF_OT_keep_take(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         line = chosen_line(context)
-        kept = store.load(line.action, line.uid)
+        kept = takes.setting(line.action, line.uid)
         takes.forget(line.action, line.uid)
         if kept is not None:
-            settings_of(active_scene(context)).show_take(kept.seed, kept.temperature)
+            settings_of(active_scene(context)).show_take(*kept)
+            self.report({"INFO"}, iface("{name}: take {take} is kept").format(name=line.record.name, take=kept[0]))
+        session.redraw()
         return {"FINISHED"}

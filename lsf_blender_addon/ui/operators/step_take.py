@@ -1,6 +1,7 @@
 """Step Through Takes: plays the next or previous take of a line."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import lines
 from ...animation.chosen_line import chosen_line
@@ -37,6 +38,8 @@ class LSF_OT_step_take(bpy.types.Operator):
         index = (now + self.step) % takes.count(action, record.uid)
         takes.play(action, record.uid, index)
         lines.refresh(action, record)
+        text = iface("{name}: take {take}").format(name=record.name, take=takes.seed(action, record.uid, index))
+        self.report({"INFO"}, text)
         session.redraw()
         return {"FINISHED"}
 

@@ -36,10 +36,12 @@ class LSF_UL_batch(RowList, bpy.types.UIList):
         if batch is not None:
             row.label(text="", icon=ICONS[batch.items[index].state] if index >= 0 else "BLANK1")
         elif item.head is None:
-            row.label(text="", icon="CHECKBOX_DEHLT")  # nobody speaks it, so it cannot be ticked
+            box = row.row()
+            box.enabled = False  # nobody speaks it, so it cannot be ticked
+            box.label(text="", icon="CHECKBOX_DEHLT")
         else:
             row.prop(item, "use", text="")
-        row.label(text=name)
+        row.label(text=name, translate=False)
         if index >= 0 and not batch.items[index].state.ended:
             row.operator("lsf.cancel", text="", icon="X", emboss=False).line = index
         else:

@@ -7,9 +7,12 @@ import bpy
 from ...animation.chosen_line import ChosenLine
 from ...animation.chosen_line import chosen_line as find_chosen_line
 from ...errors import UserError
+from ...jobs import line_list
 from ..blender_types import PanelMixin, UIListMixin
 from ..head import find_head
 from ..text import wrapped
+
+NEEDS_GENERATE = "These fields need Generate"  # their values change nothing that is in the file
 
 
 class Tab(PanelMixin):
@@ -56,6 +59,17 @@ def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
     if head is None:
         wrapped(layout, context, "Select a head first", "INFO")
     return head
+
+
+def draw_line_name(layout: bpy.types.UILayout, context: bpy.types.Context, line: ChosenLine) -> None:
+    """Draw which line the fields below are for."""
+    icon = "REC" if line.record.kind == "RECORDING" else "SOUND"
+    layout.label(text=line_list.present_name(find_head(context), line), icon=icon, translate=False)
+
+
+def frames_text(first: int, count: int) -> str:
+    """Return a text for so many frames from the first one on."""
+    return f"{first}–{first + max(count, 1) - 1}"
 
 
 def chosen_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> ChosenLine | None:

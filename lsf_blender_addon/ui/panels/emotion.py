@@ -12,7 +12,7 @@ from ...scene.own_properties import settings_of
 from ..properties.emotion import FROM_AUDIO, emotion_label
 from ..text import wrapped
 from . import emotion_icons
-from .common import Tab
+from .common import NEEDS_GENERATE, Tab, frames_text
 
 MAX_SEGMENTS = 12  # listed in the panel
 ICON_SIZE = 18  # pixels at an interface scale of 1
@@ -26,6 +26,7 @@ class _EmotionPanel(Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         emotion = settings_of(context.scene).emotion
+        layout.label(text=NEEDS_GENERATE, icon="INFO")
         column = layout.column()
         column.use_property_split = True  # shows the dots that insert keyframes
         column.prop(emotion, "chosen")
@@ -67,9 +68,9 @@ def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     listed = layout.column(align=True)
     listed.scale_y = 0.8
     for segment in found[:MAX_SEGMENTS]:
-        text = (
-            f"{segment.start:.1f}-{segment.end:.1f} s  {iface(emotion_label(segment.emotion))} {segment.strength:.0%}"
-        )
+        start, end = round(segment.start * detected.fps), round(segment.end * detected.fps)
+        frames = frames_text(line.record.first_frame + start, end - start)
+        text = f"{frames}  {iface(emotion_label(segment.emotion))} {segment.strength:.0%}"
         listed.label(text=text, icon_value=emotion_icons.swatch(segment.emotion), translate=False)
     if len(found) > MAX_SEGMENTS:
         listed.label(text="…", translate=False)

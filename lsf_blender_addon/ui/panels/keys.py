@@ -5,7 +5,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import fcurves, lines
 from ..text import wrapped
-from .common import Tab, chosen_line
+from .common import Tab, chosen_line, draw_line_name
 
 MAX_CURVES = 6  # F-curves with keys set by hand that are listed
 
@@ -19,6 +19,7 @@ class _KeysPanel(Tab):
         line = chosen_line(layout, context)
         if line is None:
             return
+        draw_line_name(layout, context, line)
         column = layout.column()
         column.use_property_split, column.use_property_decorate = True, False
         column.prop(line.record.tweaks, "density")

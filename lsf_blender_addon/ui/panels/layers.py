@@ -8,7 +8,7 @@ from ...prediction import store
 from ...scene.head_motion import find_constraint
 from ...scene.own_properties import face_of, settings_of
 from ..head import find_head
-from .common import Tab
+from .common import NEEDS_GENERATE, Tab, draw_line_name
 
 
 class _LayersPanel(Tab):
@@ -19,10 +19,10 @@ class _LayersPanel(Tab):
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
         layers = settings_of(context.scene).layers
+        layout.label(text=NEEDS_GENERATE, icon="INFO")
         column = layout.column(heading="Generate")
         column.prop(layers, "blinks")
         column.prop(layers, "gaze")
-        _draw_line(layout, context)
         head = find_head(context)
         if head is None:
             return
@@ -34,6 +34,7 @@ class _LayersPanel(Tab):
             row.operator("lsf.remove_head_motion", text="", icon="TRASH")
         if nod.object is not None and nod.object.type == "ARMATURE":
             layout.prop_search(nod, "bone", nod.object.data, "bones", icon="BONE_DATA")
+        _draw_line(layout, context)
         if found is not None:
             layout.prop(found, "influence", text="Head Strength", slider=True)
 
@@ -46,7 +47,7 @@ def _draw_line(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         return
     if store.has_eyes(line.action, line.uid):
         column = layout.column(align=True)
-        column.label(text=line.record.name, icon="SOUND", translate=False)
+        draw_line_name(column, context, line)
         for name in ("blinks", "gaze", "variant"):
             column.prop(line.record.tweaks, name)
 

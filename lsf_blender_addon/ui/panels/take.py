@@ -1,5 +1,7 @@
 """Which take of the line to generate, which part of it, and several takes to step through."""
 
+from typing import TYPE_CHECKING
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
@@ -9,7 +11,12 @@ from ...errors import UserError
 from ...prediction import takes
 from ...scene import strips
 from ...scene.own_properties import settings_of
-from .common import Tab
+from .common import Tab, draw_line_name
+
+if TYPE_CHECKING:
+    from ..properties.settings import LSF_PG_settings
+
+SAME = 5e-3  # a variation is shown with two digits
 
 
 class _TakePanel(Tab):
@@ -21,6 +28,9 @@ class _TakePanel(Tab):
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "take")
         layout.prop(settings, "variation", slider=True)
+        line = _chosen_line(context)
+        hint = _hint(settings, line)
+        layout.label(text=hint, icon="INFO" if hint else "NONE", translate=False)  # a row of its own, also if empty
         layout.prop(settings, "only_range")
         if settings.only_range:
             first, last = strips.current_range(compat.sequencer_scene(context))
@@ -28,17 +38,36 @@ class _TakePanel(Tab):
             layout.label(text=text, translate=False)
         layout.prop(settings.takes, "count")
         layout.operator("lsf.generate_takes", icon="DUPLICATE")
-        try:
-            line = chosen_line(context)
-        except UserError:
+        if line is None or not (count := takes.count(line.action, line.uid)):
             return
-        if not (count := takes.count(line.action, line.uid)):
-            return
+        draw_line_name(layout, context, line)
         row = layout.row(align=True)
         row.operator("lsf.step_take", text="", icon="TRIA_LEFT").step = -1
         row.label(text=_which(line, count), translate=False)
         row.operator("lsf.step_take", text="", icon="TRIA_RIGHT").step = 1
         layout.operator("lsf.keep_take", icon="CHECKMARK")
+
+
+def _chosen_line(context: bpy.types.Context) -> ChosenLine | None:
+    """Return the line that the panels show, if there is one."""
+    try:
+        return chosen_line(context)
+    except UserError:
+        return None
+
+
+def _hint(settings: "LSF_PG_settings", line: ChosenLine | None) -> str:
+    """Return a text if Generate would make another take than the line has; else an empty one."""
+    generated = takes.setting(line.action, line.uid) if line and line.record.kind == "SPEECH" else None
+    if generated is None:
+        return ""
+    seed, temperature = generated
+    asked = settings.take_request(settings.take)
+    if asked["seed"] != seed:
+        return iface("Needs Generate: this is take {take}").format(take=seed)
+    if abs(asked["temperature"] - temperature) > SAME:
+        return iface("Needs Generate: this is variation {variation}").format(variation=f"{temperature:.2f}")
+    return ""
 
 
 def _which(line: ChosenLine, count: int) -> str:

@@ -5,7 +5,7 @@ import bpy
 from ...prediction import store
 from ..text import wrapped
 from ..translations import OWN_CONTEXT
-from .common import Tab, chosen_line
+from .common import Tab, chosen_line, draw_line_name
 
 
 class _TweakPanel(Tab):
@@ -18,6 +18,7 @@ class _TweakPanel(Tab):
         line = chosen_line(layout, context)
         if line is None:
             return
+        draw_line_name(layout, context, line)
         layout.use_property_split, layout.use_property_decorate = True, False
         tweaks = line.record.tweaks
         column = layout.column(align=True)

@@ -3,6 +3,7 @@
 import bpy
 
 from ... import compat
+from ...jobs import line_list
 from ...scene import strip_identity, strips
 from ..translations import OWN_CONTEXT
 from . import batch, emotion, layers, takes
@@ -38,6 +39,16 @@ def _choose_strip(settings: "LSF_PG_settings", name: str) -> None:
     settings.strip = name
 
 
+def _shown_line(_settings: "LSF_PG_settings") -> int:
+    """Return which line of the chosen head the panels show."""
+    return line_list.shown_index(bpy.context)
+
+
+def _go_to_line(_settings: "LSF_PG_settings", index: int) -> None:
+    """Go to a line of the chosen head."""
+    line_list.go_to_index(bpy.context, index)
+
+
 class LSF_PG_settings(bpy.types.PropertyGroup):
     head: bpy.props.PointerProperty(
         name="Head",
@@ -61,6 +72,13 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     line: bpy.props.StringProperty(
         name="Line", options={"HIDDEN"}
     )  # id of a line that is shown although its strip is not
+    line_beside: bpy.props.StringProperty(name="Active Strip", options={"HIDDEN"})  # the active one when it was picked
+    shown_line: bpy.props.IntProperty(  # index in the lines of the head's Action; -1 for none
+        name="Line",
+        description="Go to this line, make its strip the active one, and show the line in the panels",
+        get=_shown_line,
+        set=_go_to_line,
+    )
     take: bpy.props.IntProperty(
         name="Take",
         description="0 is the most likely performance, the same every time. 1, 2, 3 and so on are other performances "

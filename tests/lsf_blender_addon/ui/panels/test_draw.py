@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon.animation.chosen_line import chosen_line
 from lsf_blender_addon.client.installation import Progress
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.jobs import environment
@@ -132,15 +133,16 @@ def test_a_generated_line_with_takes(panels, scene):
 )
 def test_how_many_lines_the_voice_was_heard_against(panels, scene, tmp_path, count, text):
     bpy.ops.lsf.generate()
-    action = bpy.context.object.data.shape_keys.animation_data.action
-    kept = store.load(action)
+    action, record = chosen_line(bpy.context)
+    kept = store.load(action, record.uid)
     emotion = np.full((len(kept.motion), 2), 0.5, np.float32)
-    store.store(action, replace(kept, heard_lines=count, emotions=("angry", "happy"), emotion=emotion))
+    store.store(action, record.uid, replace(kept, heard_lines=count, emotions=("angry", "happy"), emotion=emotion))
     path = str(tmp_path / "saved.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
     drawn = " ".join(draw(panels))
     assert "Detected Emotion" in drawn and text in drawn and ("Heard" in drawn) == bool(count)
+    assert "25–120  Angry 50%" in drawn, "frames of the scene"
 
 
 def test_own_keys_and_parts(panels, scene):

@@ -1,0 +1,152 @@
+"""What the list of a head's lines does: it goes to a line, removes lines, and lets a line follow its strip."""
+
+from collections.abc import Iterable
+
+import bpy
+
+from .. import compat
+from ..animation import actions, head_motion, lines
+from ..animation.chosen_line import ChosenLine, active_strip_name, picked_line
+from ..errors import UserError
+from ..scene import meshes, strip_identity
+from ..scene.access import active_scene, find_item, mesh_of
+from ..scene.own_properties import face_of, lines_of, settings_of
+from ..scene.selection import head_of
+from ..scene.strip_identity import State, Status
+
+
+def require_line(context: bpy.types.Context) -> tuple[bpy.types.Object, ChosenLine]:
+    """The chosen head, and the line that is marked in its list. Fast enough for `poll`.
+
+    Raises:
+        UserError: There is no head or no line, or they are linked from another file.
+    """
+    head = head_of(context)
+    mesh_of(head)  # raises
+    assert head is not None
+    line = picked_line(context)
+    if line is None:
+        raise UserError("Click a line in the list first")
+    check_local(head, line.action)
+    return head, line
+
+
+def check_local(head: bpy.types.Object, action: bpy.types.Action) -> None:
+    """Check that Blender saves what is changed in the lines of a head.
+
+    Raises:
+        UserError: The head or its Action is linked from another file.
+    """
+    meshes.check_local(head)
+    actions.check_local(action)
+
+
+def status_of(head: bpy.types.Object, line: ChosenLine) -> Status | None:
+    """What became of the strip of a line; None for a recording, which has none."""
+    if line.record.kind != "SPEECH":
+        return None
+    (status,) = strip_identity.states([lines.source_of(line.record, (scene.name for scene in head.users_scene))])
+    return status
+
+
+def present_name(head: bpy.types.Object | None, line: ChosenLine) -> str:
+    """The name that the line's strip has now; that of the line if the strip is gone, or there is none."""
+    status = status_of(head, line) if head else None
+    return status.strip.name if status and status.strip else line.record.name
+
+
+def go_to(context: bpy.types.Context, line: ChosenLine) -> None:
+    """Show a line in the panels, go to its first frame, and make its strip the active one.
+
+    The window keeps its scene. If the field Strip is in use, it changes to the strip.
+    """
+    head = head_of(context)
+    status = status_of(head, line) if head else None
+    scene = (status.scene if status else None) or find_item(bpy.data.scenes, line.record.scene)
+    for shown in {active_scene(context), compat.sequencer_scene(context), scene or active_scene(context)}:
+        if shown.library is None:
+            shown.frame_current = line.record.first_frame
+    if status is not None and status.strip is not None and status.scene is not None and not status.scene.library:
+        _select(status.scene, status.strip)
+    show(context, line, status, bool(settings_of(context.scene).strip))
+
+
+def show(context: bpy.types.Context, line: ChosenLine, status: Status | None, fill_field: bool) -> None:
+    """Show a line in the panels.
+
+    Args:
+        context: Tells the scenes.
+        line: A line of the chosen head.
+        status: Its strip.
+        fill_field: Whether to choose its strip in the field Strip. The panels then stay with it.
+    """
+    settings, sequencer = settings_of(context.scene), compat.sequencer_scene(context)
+    settings.line = ""
+    if fill_field and status is not None and status.strip is not None and status.scene == sequencer:
+        settings.strip = status.strip.name
+    picked = picked_line(context)
+    if picked is None or picked.uid != line.uid:  # no strip of this sequencer leads to the line
+        settings.line, settings.line_beside = line.uid, active_strip_name(sequencer)
+
+
+def follow_strip(head: bpy.types.Object, line: ChosenLine) -> int:
+    """Move a line to where its strip is now, with all its keys; returns by how many frames.
+
+    Raises:
+        UserError: The strip was not moved, or not only moved.
+    """
+    action, record = line
+    lines.adopt_moves(action)
+    status = status_of(head, line)
+    if status is None or status.state is State.UNCHANGED:
+        raise UserError("The line is where its strip is")
+    if status.strip is None or status.scene is None:
+        raise UserError("The strip of this line is gone")
+    if status.state is State.CHANGED:
+        raise UserError("The strip plays something else now: press Generate Again")
+    lines.move(action, record, record.first_frame + status.moved)
+    record.name, record.scene = status.strip.name, status.scene.name
+    lines.refresh(action, record)
+    nod = face_of(head).nod
+    head_motion.move_line(nod.object, nod.bone, record.uid, status.moved)
+    return status.moved
+
+
+def remove(head: bpy.types.Object, action: bpy.types.Action, uids: Iterable[str]) -> None:
+    """Remove lines with all that was generated for them. What the artist has keyed stays.
+
+    Args:
+        head: The head.
+        action: Its generated Action, which goes, too, if nothing is left in it.
+        uids: Ids of the lines.
+    """
+    mesh, nod = mesh_of(head), face_of(head).nod
+    for uid in uids:
+        record = lines.find(action, uid)
+        if record is not None:
+            lines.remove(mesh, action, record)
+            head_motion.remove_line(nod.object, nod.bone, uid)
+
+
+def shown_index(context: bpy.types.Context) -> int:
+    """Which of the lines in a head's Action the panels show; -1 for none."""
+    line = picked_line(context)
+    uids = [record.uid for record in lines_of(line.action)] if line else []
+    return uids.index(line.uid) if line else -1
+
+
+def go_to_index(context: bpy.types.Context, index: int) -> None:
+    """Go to the line with this index in the Action of the chosen head."""
+    action = actions.existing(mesh_of(head_of(context)))
+    records = lines_of(action) if action else []
+    if action is not None and 0 <= index < len(records):
+        go_to(context, ChosenLine(action, records[index]))
+
+
+def _select(scene: bpy.types.Scene, strip: "bpy.types.SoundStrip") -> None:
+    """Make a strip the active one of its scene, and the only one that is selected."""
+    editor = scene.sequence_editor
+    assert editor is not None  # it holds the strip
+    for other in compat.all_strips(editor):
+        other.select = other == strip
+    editor.active_strip = strip

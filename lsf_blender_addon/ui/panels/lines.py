@@ -1,0 +1,153 @@
+"""The lines of the chosen head: what became of their strips, the way to them, and what removes them."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ...animation import actions, lines
+from ...scene import strip_identity
+from ...scene.access import mesh_of
+from ...scene.own_properties import lines_of, settings_of
+from ...scene.strip_identity import State, Status
+from ..blender_types import IconItems
+from ..text import wrapped
+from ..translations import OWN_CONTEXT
+from .common import RowList, Tab, chosen_head, frames_text
+
+if TYPE_CHECKING:
+    from ..properties.lines import LSF_PG_line
+
+ROWS = 4  # of the list; fewer lines leave rows empty, so that what lies below stays in its place
+WIDE = 330  # pixels of a sidebar, at an interface scale of 1, in which a row has room for a word on the strip
+NAMES = 3  # other lines that a sentence lists
+
+
+class Row(NamedTuple):
+    """What the list shows of a line.
+
+    Attributes:
+        name: The present name of its strip, or of the recording.
+        icon: Of what became of the strip.
+        word: The same in a word; empty for nothing.
+        sentence: The same in a sentence.
+    """
+
+    name: str
+    icon: IconItems
+    word: str
+    sentence: str
+
+
+_rows: dict[str, Row] = {}  # what the list that is being drawn shows, by the ids of the lines
+_has_words = False  # whether its rows have room for words
+
+
+class LSF_UL_lines(RowList, bpy.types.UIList):
+    @staticmethod
+    def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_line") -> None:
+        shown = _rows.get(item.uid)
+        if shown is None:  # a line that was made while the list is drawn
+            return
+        split = layout.split(factor=0.45 if _has_words else 0.6)
+        split.label(text=shown.name, icon=shown.icon, translate=False)
+        row = split.row()
+        if _has_words:
+            row.label(text=shown.word, translate=False)
+        column = row.row()
+        column.alignment = "RIGHT"
+        column.label(text=frames_text(item.first_frame, item.frames), translate=False)
+
+    def filter_items(
+        self, context: bpy.types.Context | None, data: bpy.types.AnyType | None, property: str | None
+    ) -> tuple[list[int], list[int]]:
+        """Filter by the name that is typed below the list, and sort by frames."""
+        records = list(getattr(data, property or "lines"))
+        names = [_rows[record.uid].name if record.uid in _rows else record.name for record in records]
+        typed = self.filter_name.lower()
+        flags = [self.bitflag_filter_item if typed in name.lower() else 0 for name in names]
+        in_order = sorted(range(len(records)), key=lambda i: (records[i].first_frame, names[i]))
+        order = [0] * len(records)
+        for place, i in enumerate(in_order):
+            order[i] = place
+        return flags, order
+
+
+class _LinesPanel(Tab):
+    bl_label = "Lines"
+    bl_translation_context = OWN_CONTEXT  # Blender translates "Lines" as strokes
+
+    def draw(self, context: bpy.types.Context) -> None:
+        global _has_words
+        layout = self.layout
+        head = chosen_head(layout, context)
+        if head is None:
+            return
+        action = actions.existing(mesh_of(head))
+        if action is None or not len(lines_of(action)):
+            wrapped(layout, context, "Nothing was generated for this head yet", "INFO")
+            return
+        settings = settings_of(context.scene)
+        _rows.clear()
+        _rows.update(_read_rows(action, head))
+        _has_words = context.region.width / context.preferences.system.ui_scale >= WIDE
+        layout.template_list("LSF_UL_lines", "", action.lsf, "lines", settings, "shown_line", rows=ROWS)
+        marked, records = settings.shown_line, lines_of(action)
+        if 0 <= marked < len(records):
+            shown = _rows[records[marked].uid]
+            wrapped(layout, context, shown.sentence, shown.icon)
+        else:
+            wrapped(layout, context, "Click a line to go there", "INFO")
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        row.operator("lsf.edit_line", icon="GREASEPENCIL")
+        row.operator("lsf.generate_line", icon="FILE_REFRESH")
+        column.operator("lsf.follow_strip", icon="ARROW_LEFTRIGHT")
+        row = column.row(align=True)
+        row.operator("lsf.remove_line", icon="X")
+        row.operator("lsf.remove_all_lines", icon="TRASH")
+
+
+def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Row]:
+    """Return what the list shows of the lines of a head, by their ids. Looks at all strips once."""
+    sources = lines.sources_of(action, head)
+    statuses = dict(zip((source.id for source in sources), strip_identity.states(sources), strict=True))
+    rows = {record.uid: _row(record, statuses.get(record.uid)) for record in lines_of(action)}
+    for record in lines_of(action):
+        others = [rows[other.uid].name for other in lines.overlapping(action, record)]
+        if others:
+            rows[record.uid] = _blended(rows[record.uid], others)
+    return rows
+
+
+def _row(record: "LSF_PG_line", status: Status | None) -> Row:
+    """Return what the list shows of a line that is alone at its frames."""
+    if status is None:
+        return Row(record.name, "REC", iface("recording"), iface("An imported recording"))
+    name = status.strip.name if status.strip else record.name
+    if status.state is State.MOVED:
+        sentence = iface("The strip was moved by {count} frames").format(count=f"{status.moved:+}")
+        return Row(name, "ARROW_LEFTRIGHT", iface("moved"), sentence)
+    if status.state is State.CHANGED:
+        return Row(name, "ERROR", iface("changed"), iface("The strip was changed: press Generate Again"))
+    if status.state is State.GONE:
+        return Row(name, "UNLINKED", iface("strip is gone"), iface("The strip is gone"))
+    return Row(name, "SOUND", "", iface("The strip is as it was"))
+
+
+def _blended(row: Row, others: list[str]) -> Row:
+    """Return the row of a line that is heard at the same frames as others."""
+    names = ", ".join(others[:NAMES]) + (" …" if len(others) > NAMES else "")
+    sentence = f"{row.sentence}. " + iface("Blended with {names}").format(names=names)
+    icon: IconItems = "SELECT_INTERSECT" if row.icon == "SOUND" else row.icon
+    return Row(row.name, icon, row.word or iface("blended"), sentence)
+
+
+class LSF_PT_view3d_lines(_LinesPanel, bpy.types.Panel):
+    bl_space_type = "VIEW_3D"
+    bl_parent_id = "LSF_PT_view3d"
+
+
+class LSF_PT_sequencer_lines(_LinesPanel, bpy.types.Panel):
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_parent_id = "LSF_PT_sequencer"
