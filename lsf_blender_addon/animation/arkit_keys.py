@@ -30,7 +30,7 @@ class Match(NamedTuple):
 
     def drive(self, channels: Sequence[str], frames: int) -> Drive | None:
         """Return the drive of the keys for a motion of so many frames; None if each channel has a key of its name."""
-        shown = self.gains.any(1)
+        shown = _any(self.gains)
         same_names = self.keys == [channel for channel, is_shown in zip(channels, shown, strict=True) if is_shown]
         if same_names and np.array_equal(self.gains[shown], np.eye(len(self.keys))):
             return None
@@ -57,7 +57,7 @@ def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
     gains = np.concatenate((gains, same.reshape(len(channels), -1)), 1)
     driven = actions.driven_keys(mesh)
     kept = [n for n, name in enumerate(names) if name not in driven and gains[:, n].any()]
-    moved, shown = gains[:, kept].any(1), gains.any(1)
+    moved, shown = _any(gains[:, kept]), _any(gains)
     return Match(
         [names[n] for n in kept],
         gains[:, kept],
@@ -89,3 +89,9 @@ def keys_to_channels(
     scale = [row_of[name].gain if name in row_of else 1.0 for name in names]
     renamed = [row_of[name].channel if name in row_of else name for name in names]
     return renamed, (values / np.array(scale)).astype(np.float32)
+
+
+def _any(gains: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return for each channel of gains (K, N) whether a key shows it, bool (K,)."""
+    result: NDArray[np.bool_] = (gains != 0).any(1)
+    return result

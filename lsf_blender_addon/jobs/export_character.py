@@ -108,8 +108,9 @@ def write(
     if with_selection:
         objects += context.selected_objects
     objects = list(dict.fromkeys(objects))
-    first, last = max(frames[0], FIRST_FRAME), frames[1]
-    with _selected(context.view_layer, objects) as selected, _frames(active_scene(context), first, last):
+    first, last, layer = max(frames[0], FIRST_FRAME), frames[1], context.view_layer
+    assert layer is not None  # it is set wherever the add-on runs
+    with _selected(layer, objects) as selected, _frames(active_scene(context), first, last):
         if head not in selected:
             raise UserError(
                 f'"{head.name}" is hidden, or cannot be selected in the scene that is shown: '

@@ -45,7 +45,7 @@ class LSF_OT_import_live_link(RecordingOptions, bpy.types.Operator, ImportHelper
         """Start the import: with progress from the dialog; a script waits for its end."""
         call = "INVOKE_DEFAULT" if self.options.is_invoke else "EXEC_DEFAULT"
         try:
-            result = bpy.ops.lsf.import_recording(
+            result = bpy.ops.lsf.import_recording(  # type: ignore[attr-defined]  # registered at run time
                 call,
                 filepath=self.filepath,
                 first_frame=self.first_frame,
