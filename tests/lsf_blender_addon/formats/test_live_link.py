@@ -107,6 +107,37 @@ def test_lost_and_untracked_frames_are_bridged(recording, tmp_path):
     np.testing.assert_allclose(jaw, np.arange(300) / 1000, atol=1e-6)
 
 
+@pytest.mark.parametrize("rate", [24, 30, 60])
+def test_over_midnight_with_a_gap_and_rows_twice(recording, rate):
+    """From 23:59:59 on; a second is lost, and ten rows are there twice, as apps write them when they stall."""
+    timecodes = list(codes(4 * rate, rate, start=86399 * rate))
+    path = recording(timecodes)
+    header, *rows = path.read_text().splitlines()
+    kept = [*rows[: 2 * rate], *rows[3 * rate :]]
+    kept = [row for k, row in enumerate(kept) for _ in range(2 if 30 <= k < 40 else 1)]
+    path.write_text("\n".join([header, *kept]) + "\n")
+    curves = live_link.read(path).shapes
+    assert len(curves.seconds) == 3 * rate
+    assert curves.seconds[-1] == pytest.approx((4 * rate - 1) / rate, abs=1e-6)
+    jaw = curves.resampled(rate)[:, curves.names.index("jawOpen")]
+    np.testing.assert_allclose(jaw, np.arange(4 * rate) / 1000, atol=1e-6)
+
+
+def test_angles_are_read_beside_the_shapes(recording):
+    """Radians, by name; an empty field is 0, and a file without these columns has none."""
+    path = recording(codes(60, 30), "Timecode,BlendshapeCount,JawOpen,righteyeyaw,HeadPitch")
+    header, *rows = path.read_text().splitlines()
+    rows = [f"{row.rsplit(',', 2)[0]},{k / 100},{'' if k == 7 else -k / 50}" for k, row in enumerate(rows)]
+    path.write_text("\n".join([header, *rows]) + "\n")
+    angles = live_link.read(path).angles
+    assert angles.names == ["HeadPitch", "RightEyeYaw"]
+    np.testing.assert_allclose(angles.values[:, 1], np.arange(60) / 100, atol=1e-6)
+    np.testing.assert_allclose(np.delete(angles.values[:, 0], 7), np.delete(-np.arange(60) / 50, 7), atol=1e-6)
+    assert angles.values[7, 0] == 0
+    none = live_link.read(recording(codes(60, 30), "Timecode,BlendShapeCount,JawOpen")).angles
+    assert none.names == [] and none.values.shape == (60, 0)
+
+
 def test_spellings_that_occur(recording):
     header = HEADER.replace("BlendShapeCount", "BlendshapeCount").replace("Timecode", "timecode")
     path = recording(codes(120, 60), header, encoding="utf-8-sig")
