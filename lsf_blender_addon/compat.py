@@ -170,6 +170,11 @@ def _fcurves_for(action: Any, id_type: str) -> bpy.types.ActionChannelbagFCurves
     return strip.channelbag(slot, ensure=True).fcurves
 
 
+def system_properties(block: Any) -> Any:
+    """What a data-block keeps of registered properties, by their names; among its custom properties before 5.0."""
+    return block.bl_system_properties_get() or {} if hasattr(block, "bl_system_properties_get") else block
+
+
 def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     """The F-curves of an Action, whatever it animates: those of all slots since 4.4."""
     if not has_slots():

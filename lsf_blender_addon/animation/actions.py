@@ -21,7 +21,7 @@ from .fcurves import value_path
 from .line_curves import Window
 from .strip_state import StripState
 
-MARK = "lsf_generated"  # custom property on a generated Action
+MARK = "lsf_speech"  # custom property on a generated Action
 POINTER = "lsf_action"  # custom property on shape keys: their generated Action
 TRACK, REST = "LSF", "LSF rest"
 REST_PATHS = "lsf_rest"  # custom property on the Action of the track at rest: the data paths that it holds at 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, head_motion, lines, part_drivers, shape_keys
+from ..animation import actions, head_motion, lines, lines_of_0_1, part_drivers, shape_keys
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
 from ..scene import character, emotion_control, rig, strip_identity, strips, voice
@@ -93,6 +93,8 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     line = strips.relocated(generation.line)
     _check(objects[0])
     rig.check(objects[0], generation.character.rig)
+    if lines_of_0_1.are_there(mesh_of(objects[0])):
+        lines_of_0_1.take_over(objects[0])
     plan = line_plan.plan(generation.character, generation.result(), _read_state(line, objects), with_layers, iface)
     return apply(plan, as_take)
 
