@@ -9,10 +9,10 @@ import pytest
 
 import lsf_blender_addon
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import rollback
+from lsf_blender_addon.animation import actions, rollback
 from lsf_blender_addon.jobs import apply_line, lines
 from lsf_blender_addon.jobs.line_plan import LinePlan
-from lsf_blender_addon.prediction.layer_curves import LIDS
+from lsf_blender_addon.prediction.eyes import LIDS
 from lsf_blender_addon.scene import meshes
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -33,9 +33,12 @@ class SmoothClient(Client):
         motion = np.zeros((count, 52), np.float32)
         for k, name in enumerate(MOVING if number % 2 else MOVING[1:]):
             motion[:, CHANNELS.index(name)] = 0.7 + 0.5 * np.sin(frames / (9 + k) + number)
+        variants = request["settings"]["eye_variants"]
+        blinks = np.clip(1 - np.abs(frames - 30) / 3, 0, 1) * (number % 2)  # the second run has none
+        gaze = np.where(((frames > 40) & (frames < 60))[:, None], [7.0, -5.0 * number], 0.0)
         layers = {
-            "blinks": np.clip(1 - np.abs(frames - 30) / 3, 0, 1) * (number % 2),  # the second run removes their Action
-            "gaze": np.where(((frames > 40) & (frames < 60))[:, None], [7.0, -5.0 * number], 0.0),
+            "blinks": np.tile(blinks, (variants, 1)),
+            "gaze": np.tile(gaze, (variants, 1, 1)),
             "head": np.radians(np.stack([number * np.sin(frames / 9), 0 * frames, 2 * np.sin(frames / 20)], 1)),
         }
         wanted = request["settings"]["layers"]
@@ -63,11 +66,26 @@ def generated(scene):
     bpy.ops.lsf.generate()
 
 
+def only_strip(scene):
+    (strip,) = compat.all_strips(scene.sequence_editor)
+    return strip
+
+
+def new_line(scene, frame):
+    """Let the strip be that of another line, at another frame, and generate it."""
+    strip = only_strip(scene)
+    del strip["lsf_line"]
+    strip.frame_start = frame
+    bpy.ops.lsf.generate()
+    return strip["lsf_line"]
+
+
 def with_settings(scene):
     """The second run finds sliders, and keys by hand."""
     bpy.ops.lsf.generate()
     action = bpy.context.object.data.shape_keys.animation_data.action
-    action.lsf.jaw, action.lsf.offset, action.lsf.channels["mouthClose"].muted = 1.3, 2, True
+    sliders = action.lsf.lines[0].tweaks
+    sliders.jaw, sliders.offset, sliders.channels["mouthClose"].muted = 1.3, 2, True
     next(curve for curve in compat.fcurves_of(action) if "browInner" in curve.data_path).keyframe_points[3].co.y += 0.2
     action.use_fake_user = True
 
@@ -93,22 +111,66 @@ def with_artists_action_twice(scene):
 
 
 def with_another_line(scene):
-    """A generated Action of another line moves to the NLA."""
+    """The line comes beside another one, in the same Action."""
     bpy.ops.lsf.generate()
-    (strip,) = compat.all_strips(scene.sequence_editor)
-    strip.name = "another line"
-    bpy.context.object.data.shape_keys.animation_data.action.name = "LSF · other"
-    bpy.context.object.data.shape_keys.animation_data.action["lsf_generated"]["name"] = "LSF · other"
+    del only_strip(scene)["lsf_line"]
+    only_strip(scene).frame_start = 200
+
+
+def with_two_other_lines(scene):
+    """The line is the second of three. Its strip was moved, trimmed and renamed, and reaches into the third now."""
+    bpy.ops.lsf.generate()
+    second = new_line(scene, 200)
+    new_line(scene, 400)
+    strip, action = only_strip(scene), actions.existing(bpy.context.object.data)
+    strip["lsf_line"], strip.name, strip.frame_start, strip.frame_offset_start = second, "moved", 330, 10
+    for line in action.lsf.lines:
+        line.tweaks.gaze, line.tweaks.density = 0.5, 0.6
+    bpy.context.scene.frame_set(250)
+    key = bpy.context.object.data.shape_keys.key_blocks["browInnerUp"]
+    key.value = 0.9
+    key.keyframe_insert("value", frame=250)
+    scene.lsf.take = 3
+
+
+def with_takes_of_the_second_line(scene):
+    bpy.ops.lsf.generate()
+    new_line(scene, 200)
+    bpy.ops.lsf.generate_takes()
+    scene.lsf.take = 8
+
+
+def with_artists_tracks(scene):
+    """Two lines above the artist's own tracks."""
+    with_artists_action(scene)
+    data = bpy.context.object.data.shape_keys.animation_data
+    track, data.action = data.nla_tracks.new(), None
+    track.strips.new("mine", 1, bpy.data.actions[0])
+    bpy.ops.lsf.generate()
+    new_line(scene, 200)
+    scene.lsf.take = 3
 
 
 def with_tracks_of_an_older_blender(scene):
     """Two lines on tracks from before 5.0, where no track of zeros was needed: it is made below them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compat, "shape_key_default", lambda: 0.0)
-        with_another_line(scene)
-        bpy.ops.lsf.generate()
-    (strip,) = compat.all_strips(scene.sequence_editor)
-    strip.name = "third line"
+        with_artists_tracks(scene)
+    del only_strip(scene)["lsf_line"]
+    only_strip(scene).frame_start = 400
+
+
+def with_a_head_that_shares_its_action(scene):
+    """Another head plays the same lines: this one gets a copy of the Action."""
+    bpy.ops.lsf.generate()
+    head = bpy.context.object
+    action = head.data.shape_keys.animation_data.action
+    bpy.ops.mesh.primitive_cube_add()
+    add_keys(bpy.context.object, ["jawOpen"])
+    keys = bpy.context.object.data.shape_keys
+    compat.assign_key_action(keys.animation_data_create(), action)
+    keys[actions.POINTER] = action
+    bpy.context.view_layer.objects.active = head
 
 
 def with_own_keys_and_parts(scene):
@@ -152,6 +214,7 @@ def with_layers_twice(scene):
     bpy.ops.lsf.generate()
     for action in bpy.data.actions:
         action.use_fake_user = True  # Blender removes it all the same
+    new_line(scene, 200)
 
 
 def with_nodding_head(scene):
@@ -195,6 +258,8 @@ def snapshot(dump) -> dict:
 
 
 def plain(value):
+    if isinstance(value, bpy.types.ID):
+        return f"{type(value).__name__} {value.name}"
     return value.to_dict() if hasattr(value, "to_dict") else value[:] if hasattr(value, "to_list") else value
 
 
@@ -271,7 +336,7 @@ def traced(tracer, write):
     return run
 
 
-EVERY = 10  # so many scenes share the lines: each raises at every tenth of them
+EVERY = 14  # so many scenes share the lines: each raises at every fourteenth of them
 SCENES = [
     None,
     generated,
@@ -279,6 +344,10 @@ SCENES = [
     with_artists_action,
     with_artists_action_twice,
     with_another_line,
+    with_two_other_lines,
+    with_takes_of_the_second_line,
+    with_artists_tracks,
+    with_a_head_that_shares_its_action,
     with_tracks_of_an_older_blender,
     with_own_keys_and_parts,
     with_own_keys_and_parts_twice,

@@ -4,9 +4,9 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon import compat
-from lsf_blender_addon.animation import composition, lines
+from lsf_blender_addon.animation import lines
 from lsf_blender_addon.jobs import lines as line_jobs
+from lsf_blender_addon.prediction import store
 from lsf_blender_addon.prediction.eyes import LIDS
 from tests.lsf_blender_addon.fake_client import use
 from tests.lsf_blender_addon.two_lines import EASE, FIRST, FRAMES, SECOND, SpeechClient, TwoLines, same_values
@@ -200,8 +200,75 @@ def test_a_copied_strip_is_a_line_of_its_own(two):
     assert same_values(two.values(FIRST), before[0]) and same_values(two.values(SECOND), before[1])
 
 
-def test_every_line_is_written_at_its_frame_rate(two):
-    """Frames of scenes with other frame rates are not seconds: each line eases in a fifth of its own seconds."""
-    window = tuple(two.record(0).window)
-    assert window == (FIRST - EASE, FIRST + FRAMES - 1 + EASE) and composition.merged([window]) == [window]
-    assert compat.fcurves_of(two.action)[0].range()[0] >= window[0]
+def eyes_of(two: TwoLines, number: int, variant: int = 0, blinks: float = 1.0, gaze: float = 1.0) -> dict:
+    """The curves of the eyes in a line, as its sliders should make them."""
+    kept = two.kept(number)
+    speech = kept.motion[:, kept.channels.index("eyeBlinkLeft")]
+    return {
+        "eyeBlinkLeft": speech + blinks * kept.blinks[variant] * (1 - speech),
+        "eyeLookOutLeft": gaze * kept.gaze[variant][:, 0] / 28,
+        "eyeLookInLeft": 0 * speech,
+    }
+
+
+def check_eyes(two: TwoLines, number: int, **sliders) -> None:
+    for name, wanted in eyes_of(two, number, **sliders).items():
+        np.testing.assert_allclose(two.curve(name, (FIRST, SECOND)[number]), wanted, atol=EXACT, err_msg=name)
+
+
+def test_each_line_has_its_own_eyes(two):
+    """Turned down, taken out, another variant and back, without the server; the other line stays as it is."""
+    for number in (0, 1):
+        check_eyes(two, number)
+        before, elsewhere = two.values((FIRST, SECOND)[number]), two.values((SECOND, FIRST)[number])
+        sliders = two.record(number).tweaks
+        sliders.blinks = 0.0
+        check_eyes(two, number, blinks=0)
+        sliders.blinks, sliders.gaze = 0.5, 0.0
+        check_eyes(two, number, blinks=0.5, gaze=0)
+        sliders.blinks, sliders.gaze, sliders.variant = 1.0, 1.5, 7
+        check_eyes(two, number, gaze=1.5, variant=7)
+        assert same_values(two.values((SECOND, FIRST)[number]), elsewhere)
+        two.choose(number)
+        bpy.ops.lsf.reset_tweaks()
+        assert same_values(two.values((FIRST, SECOND)[number]), before)
+
+
+@pytest.mark.parametrize("name", ["eyeBlinkLeft", "eyeLookOutLeft"])
+def test_a_muted_channel_is_silent_whatever_moves_it(two, name):
+    before = two.values(SECOND)
+    two.record(1).tweaks.channels[name].muted = True
+    assert np.abs(two.curve(name, SECOND)).max() < RESTS
+    now = two.values(SECOND)
+    assert same_values({**now, name: before[name]}, before) and np.abs(before[name]).max() > 0.2
+    check_eyes(two, 0)
+    two.record(1).tweaks.channels[name].muted = False
+    assert same_values(two.values(SECOND), before)
+
+
+def test_lids_slider_changes_speech_and_not_blinks(two):
+    two.record(0).tweaks.lids = 0.0
+    blinks = two.kept(0).blinks[0]
+    np.testing.assert_allclose(two.curve("eyeBlinkLeft", FIRST), blinks, atol=EXACT)
+    check_eyes(two, 1)
+
+
+def test_without_layers_there_are_no_blinks_and_no_sliders_for_them(two):
+    layers = two.strips[1].id_data.lsf.layers
+    layers.blinks = layers.gaze = False
+    two.generate(1)
+    kept = two.kept(1)
+    speech = kept.motion[:, kept.channels.index("eyeBlinkLeft")]
+    np.testing.assert_allclose(two.curve("eyeBlinkLeft", SECOND), speech, atol=EXACT)
+    assert not store.has_eyes(two.action, two.record(1).uid) and store.has_eyes(two.action, two.record(0).uid)
+    assert not two.curve("eyeLookOutLeft", SECOND).any()
+    check_eyes(two, 0)
+
+
+def test_sliders_stay_when_a_line_is_generated_again(two):
+    two.record(0).tweaks.blinks, two.record(0).tweaks.variant = 0.5, 4
+    two.generate(0, take=8)
+    check_eyes(two, 0, blinks=0.5, variant=4)
+    two.generate(1, take=8)
+    check_eyes(two, 0, blinks=0.5, variant=4)
+    check_eyes(two, 1)
