@@ -24,6 +24,7 @@ class Composition:
     fps: float
     bound: ErrorBound | None  # the error that is allowed; None: a key on every frame
     borders: tuple[int, ...]  # first and last frames of lines inside the window, which need a key
+    goes_on: tuple[bool, bool] = (False, False)  # whether a line is there before the window, and after it
 
 
 def compose(lines: Sequence[LineCurves], window: Window) -> Composition:
@@ -63,6 +64,10 @@ def compose(lines: Sequence[LineCurves], window: Window) -> Composition:
         inside[0].fps if inside else 24.0,
         _tightest([line.bound for line in inside]),
         tuple(sorted(ends)),
+        (
+            any(line.window[0] < window[0] < line.window[1] for line in inside),
+            any(line.window[0] < window[1] < line.window[1] for line in inside),
+        ),
     )
 
 

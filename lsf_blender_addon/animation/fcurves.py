@@ -22,6 +22,7 @@ from .user_edits import Range
 
 TRANSITION = 0.16  # seconds in which generated motion goes over into the artist's keys
 REST = 1e-6  # a curve whose values are not larger rests
+LARGEST_ERROR = 0.1  # of a curve, at the lowest density of keys
 NO_KEYS = Keys(np.zeros(0), np.zeros(0), np.zeros(0))
 
 Floats = NDArray[np.floating]
@@ -83,12 +84,12 @@ def write(
     if not composed.names:  # no line is here: what rests needs keys only beside those of the artist
         paths = [path for path in paths if path in edits or _in_window(record.keys[path], window).any()]
     borders = {path: user_edits.borders(edits.get(path, []), transition) for path in paths}
-    reduced = _reduce(composed, {path: column_of.get(path) for path in paths}, borders)
+    reduced = _reduce(composed, {path: column_of.get(path) for path in paths}, borders, record.keys)
     keys, ranges = dict(record.keys), {path: list(spans) for path, spans in record.ranges.items()}
     gone = set()
     for path, made in reduced.keys.items():
         known = record.keys.get(path)
-        new = made.only(~user_edits.is_between_borders(made.frames, borders[path]))
+        new = _beside_edits(made, edits.get(path, []), borders[path], window)
         if not composed.names and path not in edits:
             new = NO_KEYS
         if known is None and path not in existing:
@@ -109,33 +110,46 @@ def write(
 
 
 def move(action: bpy.types.Action, window: Window, frames: int) -> None:
-    """Move all keys of generated curves in a window, the artist's too, so many frames later."""
+    """Move all keys of generated curves in a window, the artist's too, so many frames later.
+
+    At a frame where a key is already, a generated one gives way.
+    """
     record = curve_record.load(action)
     for curve in compat.key_fcurves(action):
         known = record.keys.get(curve.data_path)
         if known is not None and not curve.lock:
             table = keyframes.read(curve)
-            inside = _in_window(table, window)
-            keyframes.write(curve, table.only(~inside).joined(table.only(inside).later(frames))[0])
-    note_move(action, window, frames)
+            inside, generated = _in_window(table, window), _find_generated(table, known) >= 0
+            stays, moved = table.only(~inside), table.only(inside).later(frames)
+            moved = moved.only(~(generated[inside] & _meets(moved, stays.only(~generated[~inside]))))
+            keyframes.write(curve, stays.only(~_meets(stays, moved)).joined(moved)[0])
+    note_moves(action, [(window, frames)])
 
 
-def note_move(action: bpy.types.Action, window: Window, frames: int) -> None:
-    """Record that the keys in a window are so many frames later now."""
+def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]]) -> None:
+    """Record that the keys in some windows are so many frames later now, on the curves that are not locked.
+
+    Where they came between other generated keys, the handles get the lengths that generated keys have there.
+    """
     record = curve_record.load(action)
-    keys = {}
+    curves = {curve.data_path: curve for curve in compat.key_fcurves(action)}
+    keys, ranges = dict(record.keys), dict(record.ranges)
     for path, known in record.keys.items():
-        inside = _in_window(known, window)
-        moved = known.only(inside)
-        keys[path] = known.only(~inside).joined(replace(moved, frames=moved.frames + frames))
-    ranges = {
-        path: [
-            (first + frames, last + frames) if _overlaps((first, last), window) else (first, last)
-            for first, last in spans
-        ]
-        for path, spans in record.ranges.items()
-    }
-    curve_record.store(action, Record(keys, ranges))
+        curve = curves.get(path)
+        if curve is not None and curve.lock:
+            continue
+        shifts = np.zeros(len(known.frames))
+        for window, frames in moves:
+            shifts[_in_window(known, window)] = frames
+        stays, moved = known.only(shifts == 0), known.only(shifts != 0)
+        moved = replace(moved, frames=moved.frames + shifts[shifts != 0])
+        keys[path] = stays.only(~_meets(stays, moved)).joined(moved)
+        ranges[path] = [_moved_range(span, moves) for span in record.ranges.get(path, [])]
+        span = float(moved.frames.min(initial=np.inf)), float(moved.frames.max(initial=-np.inf))
+        if curve is not None and _in_window(stays, span).any():
+            table = keyframes.read(curve)
+            keyframes.write(curve, _with_generated_handles(table, keys[path], span))
+    curve_record.store(action, Record(keys, {path: spans for path, spans in ranges.items() if spans}))
     action_cache.forget(action)
 
 
@@ -186,6 +200,8 @@ def edited_ranges(
         inside = _in_window(known, window)
         left, right = known.handles()
         current = _current_keys(curve, window)
+        if not len(current.frames):
+            continue
         spans = user_edits.find_edits(
             current, known.frames[inside], known.values[inside], left[inside], right[inside], window
         )
@@ -196,11 +212,12 @@ def edited_ranges(
 
 
 def deleted_paths(action: bpy.types.Action, window: Window) -> frozenset[str]:
-    """Return the data paths of generated curves with keys in a window that the artist has deleted."""
-    present = {curve.data_path for curve in compat.fcurves_of(action)}
-    record = curve_record.load(action)
+    """Return the data paths of curves whose keys in a window the artist has all deleted, though some were generated."""
+    present = {curve.data_path: curve for curve in compat.fcurves_of(action)}
     return frozenset(
-        path for path, keys in record.keys.items() if path not in present and _in_window(keys, window).any()
+        path
+        for path, known in curve_record.load(action).keys.items()
+        if _in_window(known, window).any() and not _has_keys(present.get(path), window)
     )
 
 
@@ -226,12 +243,29 @@ def _is_writable(
         known: The keys that were written on it.
         window: First and last frame.
         moves: Whether it moves in the window.
-        restore_deleted: Whether it comes back if the artist has deleted it.
+        restore_deleted: Whether it comes back in the window if the artist has deleted all its keys there.
     """
-    if curve is not None:
-        return not curve.lock
-    was_here = bool(_in_window(known, window).any())
-    return moves and (restore_deleted or not was_here)
+    if curve is not None and curve.lock:
+        return False
+    is_deleted = bool(_in_window(known, window).any()) and not _has_keys(curve, window)
+    return (moves or curve is not None) and (restore_deleted or not is_deleted)
+
+
+def _has_keys(curve: bpy.types.FCurve | None, window: Window) -> bool:
+    """Return whether a curve is there, with keys in a window."""
+    if curve is None:
+        return False
+    frames = keyframes.read_points(curve)[:, 0]
+    return bool(((frames >= window[0]) & (frames <= window[1])).any())
+
+
+def _beside_edits(keys: Keys, spans: list[Range], borders: list[tuple[int, int]], window: Window) -> Keys:
+    """Return the keys without those that are too near to the artist's.
+
+    The ends of the window keep theirs if the artist has not set them: else the artist's keys would reach out of it.
+    """
+    is_end = np.isin(keys.frames, window) & ~user_edits.is_inside(keys.frames, spans)
+    return keys.only(is_end | ~user_edits.is_between_borders(keys.frames, borders))
 
 
 def _with_rest(keys: Keys, others: Iterable[Window], window: Window) -> Keys:
@@ -241,6 +275,17 @@ def _with_rest(keys: Keys, others: Iterable[Window], window: Window) -> Keys:
         return keys
     rest, slope = np.zeros(len(ends)), np.nan if keys.automatic.all() else 0.0
     return keys.joined(Keys(np.array(sorted(ends)), rest, rest + slope))
+
+
+def _meets(keys: Keys | KeyTable, others: Keys | KeyTable) -> NDArray[np.bool_]:
+    """Return which of the keys have one of the others at their frame, bool (N,)."""
+    return user_edits.is_inside(keys.frames, [(frame, frame) for frame in others.frames.tolist()])
+
+
+def _moved_range(span: Range, moves: Iterable[tuple[Window, int]]) -> Range:
+    """Return a range that has moved with the window that it reaches into."""
+    frames = next((frames for window, frames in moves if _overlaps(span, window)), 0)
+    return span[0] + frames, span[1] + frames
 
 
 def _replaced(current: KeyTable, spans: list[Range], new: Keys, window: Window, known: Keys) -> KeyTable:
@@ -259,23 +304,52 @@ def _replaced(current: KeyTable, spans: list[Range], new: Keys, window: Window, 
     table, order = kept.joined(keyframes.generated(new))
     is_new = order >= len(kept)
     # A generated key's handle reaches a third of the way to the next key, whoever has set that one.
-    slopes = np.zeros(len(table))
-    slopes[is_new] = new.slopes[order[is_new] - len(kept)]
-    at = np.searchsorted(known.frames, table.frames.astype(np.float64) - user_edits.SAME_FRAME)
-    at = np.minimum(at, max(len(known.frames) - 1, 0))
-    generated = is_new.copy()
-    if len(known.frames):
-        generated |= (np.abs(known.frames[at] - table.frames) < user_edits.SAME_FRAME) & (
-            np.abs(known.values[at] - table.columns["co"][:, 1]) < user_edits.SAME_VALUE
-        )
-        slopes = np.where(generated, known.slopes[at], slopes)
-    co = table.columns["co"].astype(np.float64)
-    handles = Keys(co[:, 0], co[:, 1], slopes).handles()
+    at = _find_generated(table, known)
+    handles = _third_handles(table, known.slopes[at] if len(known.frames) else np.zeros(len(table)))
     beside = np.r_[is_new[1:], False], np.r_[False, is_new[:-1]]  # the next key is new, the previous one is
     for name, values, neighbour in zip(keyframes.AXES[1:], handles, (beside[1], beside[0]), strict=True):
-        chosen = (is_new | (generated & neighbour)) & ~np.isnan(values[:, 1])
+        chosen = (is_new | ((at >= 0) & neighbour)) & ~np.isnan(values[:, 1])
         table.columns[name][chosen] = values[chosen]
     return table
+
+
+def _with_generated_handles(table: KeyTable, known: Keys, window: Range) -> KeyTable:
+    """Return the keys of a curve with the handles of generated ones as long as they are made between these keys.
+
+    Handles that the artist has turned stay.
+
+    Args:
+        table: The keys.
+        known: The generated keys.
+        window: First and last frame of the keys that are meant; their neighbours count, too.
+    """
+    at = _find_generated(table, known)
+    inside = _in_window(table, window)
+    chosen = (at >= 0) & (inside | np.r_[inside[1:], False] | np.r_[False, inside[:-1]])
+    slopes, co = known.slopes[at], table.columns["co"]
+    for name in keyframes.AXES[1:]:
+        reach = table.columns[name] - co
+        chosen &= np.abs(reach[:, 1] - slopes * reach[:, 0]) < user_edits.SAME_HANDLE  # not where a slope is NaN
+    for name, values in zip(keyframes.AXES[1:], _third_handles(table, slopes), strict=True):
+        table.columns[name][chosen] = values[chosen]
+    return table
+
+
+def _third_handles(table: KeyTable, slopes: Floats) -> tuple[Floats, Floats]:
+    """Return left and right handles (N, 2) that reach a third of the way to the next key, with slopes (N,)."""
+    co = table.columns["co"].astype(np.float64)
+    return Keys(co[:, 0], co[:, 1], slopes).handles()
+
+
+def _find_generated(table: KeyTable, known: Keys) -> NDArray[np.intp]:
+    """Return for each of the keys of a curve which of the known ones it is (N,), by frame and value; -1 if none."""
+    if not len(known.frames):
+        return np.full(len(table), -1)
+    at = np.searchsorted(known.frames, table.frames.astype(np.float64) - user_edits.SAME_FRAME)
+    at = np.minimum(at, len(known.frames) - 1)
+    same = np.abs(known.frames[at] - table.frames) < user_edits.SAME_FRAME
+    same &= np.abs(known.values[at] - table.columns["co"][:, 1]) < user_edits.SAME_VALUE
+    return np.where(same, at, -1)
 
 
 def _as_artists(keys: KeyTable, edited: NDArray[np.bool_]) -> KeyTable:
@@ -295,11 +369,21 @@ class _Reduced:
 
 
 def _reduce(
-    composed: Composition, columns: dict[str, int | None], borders: dict[str, list[tuple[int, int]]]
+    composed: Composition,
+    columns: dict[str, int | None],
+    borders: dict[str, list[tuple[int, int]]],
+    known: dict[str, Keys],
 ) -> _Reduced:
     """Return keys for the columns of a composition, by data path; None for a curve that rests.
 
-    The ends of the window and of lines in it, and the frames in `borders`, get a key in any case.
+    The ends of the window and of lines in it, and the frames in `borders`, get a key in any case. Where a line goes on
+    outside the window, curves keep the value and the slope that they have there, so that they do not change outside.
+
+    Args:
+        composed: The composition.
+        columns: Column of each curve.
+        borders: Frames beside the artist's keys on each curve.
+        known: The generated keys that the curves have now.
     """
     frames = composed.first_frame + np.arange(len(composed.motion))
     moving = {path: k for path, k in columns.items() if k is not None}
@@ -310,8 +394,14 @@ def _reduce(
     elif composed.bound is None:
         reduced = key_reduction.key_every_frame(motion, composed.first_frame)
     else:
-        pinned = np.stack([needed[path] for path in moving])
-        reduced = key_reduction.reduce_keys(motion, lips, composed.bound, composed.first_frame, pinned)
+        pinned, slopes = np.stack([needed[path] for path in moving]), np.full((len(moving), 2), np.nan)
+        for side in (side for side in (0, -1) if composed.goes_on[side]):
+            for k, path in enumerate(moving):
+                now = known.get(path, NO_KEYS)
+                value = now.evaluate(frames[[side]])[0] if len(now.frames) else np.nan
+                if abs(value - motion[side, k]) < LARGEST_ERROR:  # not if it is NaN
+                    motion[side, k], slopes[k, side] = value, now.slope(float(frames[side]))
+        reduced = key_reduction.reduce_keys(motion, lips, composed.bound, composed.first_frame, pinned, slopes)
     keys = dict(zip(moving, reduced.keys, strict=True))
     for path in columns.keys() - moving.keys():
         needed[path][[0, -1]] = True
@@ -367,7 +457,7 @@ def _current_keys(curve: bpy.types.FCurve, window: Window) -> user_edits.Current
     )
 
 
-def _in_window(keys: Keys | KeyTable, window: Window) -> NDArray[np.bool_]:
+def _in_window(keys: Keys | KeyTable, window: Range) -> NDArray[np.bool_]:
     """Return which keys lie in a window, bool (N,)."""
     inside: NDArray[np.bool_] = (keys.frames > window[0] - user_edits.SAME_FRAME) & (
         keys.frames < window[1] + user_edits.SAME_FRAME

@@ -87,6 +87,17 @@ class Keys:
         )
         return values
 
+    def slope(self, frame: float) -> float:
+        """Return the slope of the curve at a frame, value a frame; 0 before the first and after the last key."""
+        right = int(np.searchsorted(self.frames, frame, "right"))
+        if not 0 < right < len(self.frames):
+            return 0.0
+        pair = slice(right - 1, right + 1)
+        length, rise = np.diff(self.frames[pair])[0], np.diff(self.values[pair])[0]
+        t = (frame - self.frames[right - 1]) / length
+        start, end = self.slopes[pair]
+        return float(6 * t * (1 - t) * rise / length + (1 - t) * (1 - 3 * t) * start + t * (3 * t - 2) * end)
+
     def only(self, chosen: Bools) -> "Keys":
         """Return the keys that are `chosen`, bool (N,)."""
         return self if chosen.all() else Keys(self.frames[chosen], self.values[chosen], self.slopes[chosen])
@@ -123,7 +134,14 @@ def key_every_frame(motion: Floats, first_frame: int) -> ReducedKeys:
     return ReducedKeys([Keys(frames, motion[:, k], slopes) for k in range(motion.shape[1])], 0.0, 0.0)
 
 
-def reduce_keys(motion: Floats, lips: Floats, bound: ErrorBound, first_frame: int, pinned: Bools) -> ReducedKeys:
+def reduce_keys(
+    motion: Floats,
+    lips: Floats,
+    bound: ErrorBound,
+    first_frame: int,
+    pinned: Bools,
+    end_slopes: Floats | None = None,
+) -> ReducedKeys:
     """Find few keys for all curves of a line, whose errors stay within a bound.
 
     Args:
@@ -132,6 +150,7 @@ def reduce_keys(motion: Floats, lips: Floats, bound: ErrorBound, first_frame: in
         bound: Largest errors that are allowed.
         first_frame: Scene frame of the first row.
         pinned: Frames that get a key in any case, bool (K, F).
+        end_slopes: Slopes (K, 2) at the first and the last frame; NaN where any slope is fine. All are by default.
     """
     if len(motion) < 3:
         return key_every_frame(motion, first_frame)
@@ -141,12 +160,16 @@ def reduce_keys(motion: Floats, lips: Floats, bound: ErrorBound, first_frame: in
     allowed = SAFETY * np.minimum(bound.value, share).astype(np.float32)
     flat = extremes(curves, allowed)
     flat[:, [0, -1]] = curves[:, [0, -1]] == 0  # at rest: the curve goes on level
+    fixed = np.zeros_like(curves)
+    if end_slopes is not None:
+        fixed[:, [0, -1]] = np.nan_to_num(end_slopes)
+        flat[:, [0, -1]] |= ~np.isnan(end_slopes)
     is_key = flat | pinned | _closures(curves, opening)
     is_key[:, [0, -1]] = True
     slopes, error = np.zeros_like(curves), np.zeros_like(curves)
     todo = np.arange(len(curves))
     while len(todo):
-        slopes[todo], error[todo] = _fit_slopes(curves[todo], is_key[todo], flat[todo])
+        slopes[todo], error[todo] = _fit_slopes(curves[todo], is_key[todo], flat[todo], fixed[todo])
         added = np.zeros_like(is_key)
         added[todo] = _worst_frames(np.abs(error[todo]) / allowed[todo, None], is_key[todo])
         if not added.any():
@@ -214,10 +237,10 @@ def _closures(curves: Floats, opening: Floats) -> Bools:
     return result
 
 
-def _fit_slopes(curves: Floats, is_key: Bools, flat: Bools) -> tuple[Floats, Floats]:
+def _fit_slopes(curves: Floats, is_key: Bools, given: Bools, fixed: Floats) -> tuple[Floats, Floats]:
     """Return slopes at keys and errors at frames, both (K, F), of the best curves through the keys of curves (K, F).
 
-    Keys that are `flat` (K, F) have the slope 0.
+    Keys whose slope is `given` (K, F) have the `fixed` one (K, F), which is 0 at all others.
     """
     y = curves.ravel()
     key = np.flatnonzero(is_key)
@@ -238,30 +261,34 @@ def _fit_slopes(curves: Floats, is_key: Bools, flat: Bools) -> tuple[Floats, Flo
     slope = np.zeros_like(curves)
     slope[:, 1:-1] = (curves[:, 2:] - curves[:, :-2]) / 2
     right = np.r_[starts, 0] + np.r_[0, ends] + SLOPE_WEIGHT * slope.ravel()[key]
-    slopes = _solve(diagonal, shared, right, ~flat.ravel()[key]).astype(np.float32)
+    slopes = _solve(diagonal, shared, right, fixed.ravel()[key], ~given.ravel()[key]).astype(np.float32)
     error = rest - slopes[left] * start - slopes[left + 1] * end
     slope.ravel()[key] = slopes
     return slope, error.reshape(curves.shape)
 
 
-def _solve(diagonal: Floats, off: Floats, right: Floats, free: Bools) -> Floats:
-    """Solve a symmetric tridiagonal system by preconditioned conjugate gradients: (N,), 0 where it is not `free`.
+def _solve(diagonal: Floats, off: Floats, right: Floats, fixed: Floats, free: Bools) -> Floats:
+    """Solve a symmetric tridiagonal system by preconditioned conjugate gradients: (N,), `fixed` where it is not `free`.
 
     The diagonal of these systems exceeds the sum of the others by a third, so a few iterations are enough.
     """
-    x = np.zeros(len(right))
-    residual = right * free
+
+    def times(vector: Floats) -> Floats:
+        product = diagonal * vector
+        product[1:] += off * vector[:-1]
+        product[:-1] += off * vector[1:]
+        return product * free
+
+    x = fixed.astype(np.float64)
+    residual = right * free - times(x)
     direction = step = residual / diagonal
     for _ in range(ITERATIONS):
-        product = diagonal * direction
-        product[1:] += off * direction[:-1]
-        product[:-1] += off * direction[1:]
-        product *= free
+        product = times(direction)
         size = residual @ step
         if size <= 0:
             break
         ratio = size / (direction @ product)
-        x += ratio * direction
+        x = x + ratio * direction
         residual = residual - ratio * product
         step = residual / diagonal
         direction = step + (residual @ step) / size * direction

@@ -221,21 +221,28 @@ def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> N
     if frames and old != NEVER:
         fcurves.move(action, old, frames)
         record.window = old[0] + frames, old[1] + frames
-        if any(composition.overlap(_window(other), old) for other in lines_of(action) if other.uid != record.uid):
-            _write_windows(action, [old])  # the keys of other lines have moved, too
+        _write_shared(action, record, [old, _window(record)])
 
 
 def adopt_moves(action: bpy.types.Action) -> None:
-    """Find lines whose keys the artist has moved in time, and record where they are now."""
-    written = curve_record.load(action)
+    """Find lines whose keys the artist has moved in time, and record where they are now.
+
+    Where they have left another line, or have come onto one, both are written again.
+    """
+    written, moves = curve_record.load(action), []
     for record in lines_of(action):
         window = _window(record)
         frames = fcurves.moved_by(action, window, written) if window != NEVER else 0
         if frames:
-            fcurves.note_move(action, window, frames)
-            written = curve_record.load(action)
-            record.first_frame += frames
-            record.window = window[0] + frames, window[1] + frames
+            moves.append((record, window, frames))
+    if not moves:
+        return
+    fcurves.note_moves(action, [(window, frames) for _record, window, frames in moves])
+    for record, window, frames in moves:
+        record.first_frame += frames
+        record.window = window[0] + frames, window[1] + frames
+    for record, window, _frames in moves:
+        _write_shared(action, record, [window, _window(record)])
 
 
 def rewrite(
@@ -401,6 +408,19 @@ def _find_edits(action: bpy.types.Action) -> dict[str, Edits]:
         )
         for record in lines_of(action)
     }
+
+
+def _write_shared(action: bpy.types.Action, record: "LSF_PG_line", places: list[Window]) -> None:
+    """Write the other lines again that a line has left or come onto: keys of both have moved, or lie among each other.
+
+    Args:
+        action: The head's Action.
+        record: The line.
+        places: Where it was, and where it is.
+    """
+    others = [_window(other) for other in lines_of(action) if other.uid != record.uid]
+    shared = [(place, other) for place in places for other in others if composition.overlap(place, other)]
+    _write_windows(action, [window for pair in shared for window in pair])
 
 
 def _window(record: "LSF_PG_line") -> Window:

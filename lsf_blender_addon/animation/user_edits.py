@@ -44,8 +44,9 @@ def find_edits(
 ) -> list[Range]:
     """Return the ranges of frames in a window where a curve differs from the keys that were generated.
 
-    A key that was moved, added or reshaped is a range of no length. Where a key was deleted, the range goes from the
-    key before to the key after it, or to the window's end where there is none.
+    A key that was moved, added or reshaped is a range of no length; two such keys with none between them are one range.
+    Where a key was deleted, the range goes from the key before to the key after it, or to the window's end where there
+    is none. A window without keys is no edit.
 
     Args:
         current: The keys that the curve has now in the window.
@@ -55,7 +56,7 @@ def find_edits(
         right: Frames and values (M, 2) of their right handles, likewise.
         window: First and last frame.
     """
-    if _is_unedited(current, frames, values, left, right):
+    if _is_unedited(current, frames, values, left, right) or not len(current.frames):
         return []
     ranges: list[Range] = []
     if len(frames):
@@ -68,20 +69,21 @@ def find_edits(
     if len(frames) and len(current.frames):
         nearest = _nearest(frames, current.frames)
         same = np.abs(current.frames - frames[nearest]) < SAME_FRAME
-        # Handles that point out of the window have any length: keys outside it may have come, gone or moved.
-        new = np.r_[np.inf, np.where(same, 0.0, 1.0), np.inf]
+        new = np.r_[0.0, np.where(same, 0.0, 1.0), 0.0]
         same &= np.abs(current.values - values[nearest]) < SAME_VALUE
         co, placed = np.stack([frames, values], 1)[nearest], np.isnan(left[nearest, 1])
+        # The first and the last generated handle have any length: they reach to keys of others.
+        before, after = np.where(nearest == 0, np.inf, new[:-2]), np.where(nearest == len(frames) - 1, np.inf, new[2:])
         same &= np.where(
             placed,
             current.automatic,
-            _is_same_handle((left[nearest] - co).T, (current.left - co).T, new[:-2])
-            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, new[2:]),
+            _is_same_handle((left[nearest] - co).T, (current.left - co).T, before)
+            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, after),
         )
     else:
         same = np.zeros(len(current.frames), bool)
     ranges += [(frame, frame) for frame in current.frames[~same].tolist()]
-    reshaped = ~current.bezier[:-1]
+    reshaped = ~current.bezier[:-1] | ~(same[:-1] | same[1:])
     ranges += zip(current.frames[:-1][reshaped].tolist(), current.frames[1:][reshaped].tolist(), strict=True)
     return ranges
 
@@ -151,8 +153,8 @@ def _is_same_handle(generated: Floats, current: Floats, free: Floats) -> Bools:
         free: Up to which share of its length (N,) a handle may have another length, in its own direction; 0 for none.
             Where a new key was set on its side it is 1: Blender then shortens it, so that the curve keeps its shape.
     """
-    part = np.clip(current[0] / generated[0], 0, free)
-    generated = np.where(free > 0, part * generated, generated)
+    part = np.clip(np.divide(current[0], generated[0], out=np.ones(len(free)), where=generated[0] != 0), 0, free)
+    generated = np.where(free > 0, part, 1) * generated
     same: Bools = (np.abs(current[0] - generated[0]) < SAME_FRAME) & (np.abs(current[1] - generated[1]) < SAME_HANDLE)
     return same
 
