@@ -1,9 +1,12 @@
 """The engine behind the message loop and the command line: speech and a neutral mesh in, curves and a basis out."""
 
+import contextlib
 import json
 import math
+import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +33,9 @@ MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
 MAX_EYE_VARIANTS = 16
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
-TORCH_SHARE = 0.7  # of the time that an engine takes to load, for its progress: import of torch and transformers
+IMPORT_SHARE = 0.9  # of the time that an engine takes to load, for its progress: the import of torch and transformers
+IMPORTED_MODULES = 2600  # how many modules that import loads, about; their number grows evenly over its time
+IMPORT_TICK = 0.25  # seconds between two reports of that import
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
 
 IsCancelled = Callable[[], bool]
@@ -139,11 +144,10 @@ class Engine:
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
-        report(0.0, "Loading PyTorch")
-        from .model.device import load_on_device
-        from .model.voice_average import VoiceAverages
-
-        report(TORCH_SHARE, "Loading the speech model")
+        with _import_progress(report):
+            from .model.device import load_on_device
+            from .model.voice_average import VoiceAverages
+        report(IMPORT_SHARE, "Loading the speech model")
         self.model, self.device, self.device_note = load_on_device(folder, device)
         self._voices = VoiceAverages(self.model)
         self._faces = face_cache.FaceCache(cache_folder)
@@ -398,6 +402,27 @@ def default_head() -> tuple[Mesh, "FaceSpace"]:
         report={},
     )
     return Mesh(head.vertices, head.triangles), face
+
+
+@contextlib.contextmanager
+def _import_progress(report: Report) -> Iterator[None]:
+    """Report the progress of imports, as the share of the modules that are loaded."""
+    before, ended = len(sys.modules), threading.Event()
+
+    def watch() -> None:
+        with contextlib.suppress(OSError):  # nobody reads the reports any more
+            while not ended.is_set():
+                share = min(1.0, (len(sys.modules) - before) / IMPORTED_MODULES)
+                report(IMPORT_SHARE * share, "Loading PyTorch")
+                ended.wait(IMPORT_TICK)
+
+    watcher = threading.Thread(target=watch, name="import-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 class _Clock:

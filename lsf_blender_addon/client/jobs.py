@@ -229,6 +229,8 @@ class Client:
     def _on_submit(self, job: Job) -> None:
         """Queue a job."""
         self._waiting.append(job)
+        if self.server == "starting":
+            self._show_loading(self.loaded, self.notice)
 
     def _on_cancel(self, job: Job) -> None:
         """End a job that waits, or ask the server to end the one that runs."""

@@ -164,14 +164,15 @@ def show_heads_from_the_front():
             region_of(area, "UI").active_panel_category = "LSF"
 
 
-def run(steps) -> None:
+def run(steps, emptied: bool = True) -> None:
     """Run a session from a timer, then write the results and quit.
 
     Args:
         steps: The session, a generator that yields how many seconds to wait.
+        emptied: Whether it begins without the objects of the factory file.
     """
     bpy.context.preferences.view.show_splash = False
-    steps = _with_add_on(steps)
+    steps = _with_add_on(steps, emptied)
 
     def advance() -> float | None:
         try:
@@ -187,12 +188,12 @@ def run(steps) -> None:
     bpy.app.timers.register(advance, first_interval=1.0, persistent=True)
 
 
-def _with_add_on(steps):
-    """Install the add-on from its zip, run the steps in an empty scene, and disable the add-on."""
+def _with_add_on(steps, emptied: bool):
+    """Install the add-on from its zip, run the steps, and disable the add-on; see `run`."""
     bpy.ops.extensions.package_install_files(
         filepath=os.environ["LSF_GUI_ZIP"], repo="user_default", enable_on_install=True
     )
-    for obj in list(bpy.data.objects):
+    for obj in list(bpy.data.objects) if emptied else ():
         bpy.data.objects.remove(obj)
     yield 0.2
     yield from steps

@@ -36,6 +36,13 @@ def head():
     return Mesh(own.vertices[order] * 10, place[own.triangles].astype(np.int32)), own.landmarks68 * 10
 
 
+def test_loading_reports_its_steps(small_checkpoint):
+    steps = []
+    Engine(small_checkpoint, report=lambda fraction, text: steps.append((fraction, text)))
+    assert list(dict.fromkeys(text for _, text in steps)) == ["Loading PyTorch", "Loading the speech model"]
+    assert [fraction for fraction, _ in steps] == sorted(fraction for fraction, _ in steps) and steps[-1][0] < 1
+
+
 def test_the_default_head_speaks(engine):
     result = engine.generate(SPEECH, 16000)
     own = load_head()

@@ -1,10 +1,15 @@
 """Add the neutral head that comes with the add-on."""
 
+import math
+
 import bpy
+from mathutils import Euler
 
 from ...scene import talking_head
 from ..blender_types import OperatorResult
 from .poll import enabled_unless
+
+FACE_VIEW = Euler((math.radians(85), 0, math.radians(25)))  # from the front, a bit from the head's left and above
 
 
 class LSF_OT_add_head(bpy.types.Operator):
@@ -44,8 +49,14 @@ def add(context: bpy.types.Context) -> bpy.types.Object:
     return obj
 
 
-def show(context: bpy.types.Context, obj: bpy.types.Object) -> None:
-    """Frame the selected object in the viewport, which keeps its direction. A view through a camera is left alone."""
+def show(context: bpy.types.Context, obj: bpy.types.Object, turned: bool = False) -> None:
+    """Frame the selected object in the viewport. A view through a camera is left alone.
+
+    Args:
+        context: Tells the viewport: the one in which the button is, else the first one of the window.
+        obj: The head, which looks to −Y.
+        turned: Whether to turn the viewport to the face, too; else it keeps its direction.
+    """
     areas = [context.area] if context.area and context.area.type == "VIEW_3D" else []
     areas += [area for area in (context.screen.areas if context.screen else ()) if area.type == "VIEW_3D"]
     for area in areas[:1]:
@@ -56,6 +67,9 @@ def show(context: bpy.types.Context, obj: bpy.types.Object) -> None:
         region = next((region for region in area.regions if region.type == "WINDOW"), None)
         if region is None or space.region_3d is None or space.region_3d.view_perspective == "CAMERA":
             return
+        if turned:
+            space.region_3d.view_perspective = "PERSP"
+            space.region_3d.view_rotation = FACE_VIEW.to_quaternion()
         with context.temp_override(area=area, region=region):
             bpy.ops.view3d.view_selected()
 

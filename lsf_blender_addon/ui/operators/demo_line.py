@@ -26,7 +26,7 @@ class LSF_OT_demo_line(bpy.types.Operator):
         return enabled_unless(cls, "" if context.mode == "OBJECT" else "Go to Object Mode first.")
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
-        """Add both, and turn the viewport to the head."""
+        """Add both, and turn the viewport to the face."""
         return self._add(context, shown=True)
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
@@ -37,7 +37,7 @@ class LSF_OT_demo_line(bpy.types.Operator):
 
         Args:
             context: Tells the scene.
-            shown: Whether to turn the viewport to a head that is added.
+            shown: Whether to turn the viewport to the face of a head that is added.
         """
         scene = active_scene(context)
         try:
@@ -48,6 +48,6 @@ class LSF_OT_demo_line(bpy.types.Operator):
         if settings_of(scene).head is None and not talking_head.is_in(scene):
             head = add_head.add(context)
             if shown:
-                add_head.show(context, head)
+                add_head.show(context, head, turned=True)
         self.report({"INFO"}, text)
         return {"FINISHED"}

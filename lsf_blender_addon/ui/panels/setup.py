@@ -22,7 +22,8 @@ def draw_setup(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row = layout.row(align=True)
         row.progress(factor=installation.progress.fraction, text=progress_text(installation.progress))
         row.operator("lsf.cancel_environment", icon="X", text="")
-        wrapped(layout, context, "You can work meanwhile", "INFO")
+        package = installation.progress.package
+        layout.label(text=package or iface("You can work meanwhile"), icon="PACKAGE", translate=False)
         layout.operator("lsf.open_log", text="Installation Log", icon="TEXT").log = "INSTALL"
         return
     preferences = extension.preferences()
@@ -61,8 +62,7 @@ def progress_text(progress: Progress) -> str:
     step = iface(progress.step)
     if not progress.expected:
         return step
-    text = iface("{step}: {done} of about {all} MB").format(step=step, done=progress.megabytes, all=progress.expected)
-    return f"{text} ({progress.package})" if progress.package else text
+    return iface("{step}: {done} of about {all} MB").format(step=step, done=progress.megabytes, all=progress.expected)
 
 
 def _size(megabytes: int) -> str:

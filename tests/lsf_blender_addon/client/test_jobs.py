@@ -102,7 +102,9 @@ def alive(pid):
 
 def test_start_loads_the_model_before_any_job(real):
     real.start()
-    wait(real, lambda: real.server == "ready")
+    loaded: list[float] = []
+    wait(real, lambda: loaded.append(real.loaded) or real.server == "ready")
+    assert loaded == sorted(loaded) and len(set(loaded)) > 4, "it moves while torch is imported"
     assert real.hello["protocol"] == wire.PROTOCOL and real.notice == ""
 
 

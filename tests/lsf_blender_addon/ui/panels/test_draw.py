@@ -255,7 +255,7 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
     progress = Progress(0.5, "Downloading", "torch", 120, 290)
     installation = SimpleNamespace(progress=progress, error="", running=True)
     monkeypatch.setattr(environment, "installation", installation)
-    assert {"Downloading: 120 of about 290 MB (torch)", "Installation Log"} <= set(drawn())
+    assert {"Downloading: 120 of about 290 MB", "torch", "Installation Log"} <= set(drawn())
     installation.running, installation.error = False, "The disk is full."
     assert {"The disk is full.", "Install Again", "Engine Log"} <= set(drawn())
     monkeypatch.setattr(environment, "installation", None)
