@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
-from ..errors import UserError
 from ..prediction import eyes, store
 from ..prediction.store import Prediction
-from ..scene import strip_identity, strips
+from ..scene import strip_identity
 from ..scene.access import ensure_key_animation, find_item, key_animation, mesh_of, shape_keys_of
 from ..scene.character import listed_parts
 from ..scene.landmarks import store as landmarks
@@ -173,13 +172,11 @@ def _source(old: bpy.types.Action, predicted: Prediction) -> Source:
     """What a line was made from: its strip if that is still there under its name, else only the names."""
     (strip_name, scene_name), first, frames = _mark(old), _first_frame(old), len(predicted.motion)
     scene = find_item(bpy.data.scenes, scene_name)
-    if scene is not None:
-        try:
-            strip = strips.find_strip(scene, strip_name)
-            strip_identity.ensure_id(scene, strip, lines.all_sources())
-            return replace(strips.read_line(scene, strip).source, first_frame=first, frames=frames)
-        except UserError:
-            pass  # the strip, or its file, is gone
+    strip = strip_identity.find_named(scene, strip_name) if scene else None
+    if scene is not None and strip is not None:
+        strip_identity.ensure_id(scene, strip, lines.all_sources())
+        if now := strip_identity.present_source(scene, strip):
+            return replace(now, first_frame=first, frames=frames)
     return Source(uuid.uuid4().hex, strip_name, scene_name, "", predicted.fps, first, frames, 0.0, 0.0)
 
 
@@ -235,9 +232,7 @@ def _clear_tracks(data: bpy.types.AnimData) -> None:
     for track in list(data.nla_tracks):
         for strip in list(track.strips):
             old = strip.action
-            if old is not None and (
-                _is_speech(old) or hasattr(old.get(LAYER), "to_dict") or hasattr(old.get(SPEECH), "to_dict")
-            ):
+            if old is not None and (_is_speech(old) or _is_rest(old) or hasattr(old.get(LAYER), "to_dict")):
                 track.strips.remove(strip)
         if not track.strips and any(nla.is_named(track, name) for name in TRACKS):
             data.nla_tracks.remove(track)

@@ -112,6 +112,12 @@ def find(source: Source) -> tuple[bpy.types.Scene, bpy.types.SoundStrip] | None:
     return (status.scene, status.strip) if status.scene and status.strip else None
 
 
+def present_source(scene: bpy.types.Scene, strip: bpy.types.SoundStrip) -> Source | None:
+    """What a strip is at present; None if it plays nothing, not at its own speed, or no sound any more."""
+    placed = next(placed for placed in placed_strips(scene) if placed.strip == strip)
+    return _source_now(Candidate(scene, placed))
+
+
 def state(source: Source) -> State:
     """What became of the strip of a line. For several lines, `states` is quicker."""
     (status,) = states([source])
