@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.animation import refresh
+from lsf_blender_addon.animation.chosen_line import chosen_line
 from lsf_blender_addon.prediction import emotion_segments, store
 from lsf_blender_addon.scene import emotion_control
 from lsf_blender_addon.scene.emotion_control import EMOTIONS
@@ -97,17 +97,17 @@ def test_the_panel_shows_the_detected_emotion(addon, add_strip, clicks, monkeypa
     bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
     use(addon, monkeypatch, Feeling())
     bpy.ops.lsf.generate()
-    action = refresh.current(bpy.context)
-    detected = store.detected_emotion(action)
-    np.testing.assert_allclose(detected.emotion, store.load(action).emotion)
-    assert detected.emotions == EMOTIONS and detected.fps == 24 and detected.first_frame == 25
+    line = chosen_line(bpy.context)
+    detected = store.detected_emotion(line.action, line.uid)
+    np.testing.assert_allclose(detected.emotion, store.load(line.action, line.uid).emotion)
+    assert detected.emotions == EMOTIONS and detected.fps == 24
     assert len(emotion_icons.chart(detected)) == emotion_icons.TILES  # all 0 without a window
     assert isinstance(emotion_icons.swatch("unknown to this version"), int)
     first, last = (np.array(emotion_icons._icons[f"chart {i}"].image_pixels_float).reshape(-1, 4) for i in (0, 5))
     np.testing.assert_allclose(first[0, :3], emotion_segments.COLOURS["neutral"], atol=0.01)
     assert len(np.unique(last, axis=0)) == 2, "neutral and sad"
-    action[store.PROPERTY] = {"version": 1, "emotion": "damaged"}
-    assert store.detected_emotion(action) is None
+    line.action[store.PROPERTY][line.uid] = {"version": 1, "emotion": "damaged"}
+    assert store.detected_emotion(line.action, line.uid) is None
 
 
 def test_segments_have_the_strongest_emotion():
