@@ -11,14 +11,15 @@ from .translations import translated
 
 LETTER_WIDTH = 7  # pixels, about, of the interface's font at a scale of 1
 MARGIN = 60  # pixels of a sidebar beside the text: borders, indentation and icon
+LINE_HEIGHT = 0.8  # of a line of text, as a part of the height of a row
 MIN_LETTERS = 16  # per line, however narrow the region is
 # What stays on one line in a text with East Asian letters: a word of ASCII letters, or one other letter. Punctuation
 # that follows may not begin a line, and an opening bracket may not end one.
 PARTS = re.compile(r"[「（]*(?:[!-~]+|[^!-~「（])[、。，．：」）？！～ ]*|[「（]+")
 
 
-def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: IconItems) -> None:
-    """Draw a sentence in the user's language on as many lines as the region's width needs.
+def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: IconItems) -> int:
+    """Draw a sentence in the user's language on as many lines as the region's width needs; returns their number.
 
     Args:
         layout: Where the lines are added.
@@ -29,9 +30,11 @@ def wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, i
     scale = context.preferences.system.ui_scale
     letters = max(MIN_LETTERS, int((context.region.width / scale - MARGIN) / LETTER_WIDTH))
     column = layout.column(align=True)
-    column.scale_y = 0.8
-    for i, line in enumerate(wrap(translated(text), letters)):
+    column.scale_y = LINE_HEIGHT
+    lines = wrap(translated(text), letters)
+    for i, line in enumerate(lines):
         column.label(text=line, icon=icon if i == 0 else "BLANK1", translate=False)
+    return len(lines)
 
 
 def wrap(text: str, letters: int) -> list[str]:

@@ -54,7 +54,7 @@ def add(context: bpy.types.Context, paths: list[str]) -> str:
     """
     scene, settings = active_scene(context), settings_of(context.scene)
     strips = new_strip.add(context, paths)
-    if settings.strip:  # else the active strip is used
+    if settings.strip or settings.line:  # else the active strip is used
         settings.strip = strips[0].name
     texts = [
         iface("{strip}: frames {first} to {last}").format(

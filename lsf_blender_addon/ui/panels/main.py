@@ -9,11 +9,14 @@ from ...jobs import environment, session
 from ...scene import strips
 from ...scene.extension import PACKAGE
 from ...scene.own_properties import settings_of
+from ..blender_types import IconItems
 from ..head import find_head
 from ..operators import extend_scene, generate
-from ..text import wrapped
+from ..text import LINE_HEIGHT, wrapped
 from .common import Tab
 from .setup import draw_setup
+
+_status_rows: dict[str, int] = {}  # rows of the last text below Generate, for each kind of editor
 
 
 class _MainPanel(Tab):
@@ -22,9 +25,9 @@ class _MainPanel(Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         is_ready = environment.server_python() is not None and not environment.installing()
-        if is_ready:
+        if is_ready and strips.sound_strips(compat.sequencer_scene(context)):
             session.preload_soon()
-        else:
+        if not is_ready:
             box = layout.box()
             box.label(text="Speech Engine", icon="PREFERENCES")
             draw_setup(box, context)
@@ -38,10 +41,33 @@ class _MainPanel(Tab):
         else:
             row.progress(factor=session.batch.fraction, text=session.batch.text)
             row.operator("lsf.cancel", text="", icon="X")
-        _draw_status(layout, context, is_ready)
+        self._draw_status(context, is_ready)
         _device, note = session.device_in_use()
         if note:  # the GPU could not be used
             wrapped(layout, context, note, "INFO")
+
+    def _draw_status(self, context: bpy.types.Context, is_ready: bool) -> None:
+        """Draw the last result, or why Generate is disabled, or the start of the speech engine.
+
+        When a text goes, its rows stay empty, so that what lies below does not jump.
+
+        Args:
+            context: Tells the head, the strip and the width of the region.
+            is_ready: Whether the speech engine is installed.
+        """
+        fraction, loading = session.loading() if session.batch is None else (0.0, "")
+        text, icon = session.message, _message_icon()
+        if not text and session.batch is None and is_ready:
+            text, icon = generate.disabled_reason(context), "INFO"
+        if text:
+            _status_rows[self.bl_space_type] = wrapped(self.layout, context, text, icon)
+            return
+        column = self.layout.column(align=True)
+        column.scale_y = LINE_HEIGHT
+        if loading:
+            column.progress(factor=fraction, text=loading)
+        for _ in range(_status_rows.get(self.bl_space_type, 1) - bool(loading)):
+            column.label(text="")
 
 
 class LSF_PT_view3d(_MainPanel, bpy.types.Panel):
@@ -79,22 +105,9 @@ def _draw_scene_end(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
         layout.operator("lsf.extend_scene")
 
 
-def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context, is_ready: bool) -> None:
-    """Draw one row or more on why Generate is disabled, on the last result or on the start of the speech engine.
-
-    There is always a row, so that what lies below stays in its place when a message goes.
-    """
-    reason = generate.disabled_reason(context) if session.batch is None and is_ready else ""
-    fraction, loading = session.loading()
-    if session.message:
-        icon = "ERROR" if session.failed else "INFO" if session.noted else "CHECKMARK"
-        wrapped(layout, context, session.message, icon)
-    elif reason:
-        wrapped(layout, context, reason, "INFO")
-    elif loading and session.batch is None:
-        layout.progress(factor=fraction, text=loading)
-    else:
-        layout.label(text="")
+def _message_icon() -> IconItems:
+    """Return the icon of the message: a tick if it tells a result that is in the file."""
+    return "ERROR" if session.failed else "INFO" if session.noted else "CHECKMARK"
 
 
 def _default_strip(context: bpy.types.Context) -> str:
