@@ -116,7 +116,7 @@ def _prediction(old: bpy.types.Action, layers: list[bpy.types.Action]) -> Predic
         return None
     frames = _first_frame(old) + np.arange(len(predicted.motion))
     curves = {
-        fcurves.key_name(curve.data_path): np.array([curve.evaluate(frame) for frame in frames], np.float32)
+        fcurves.key_name(curve.data_path): np.array([curve.evaluate(frame) for frame in frames.tolist()], np.float32)
         for layer in layers
         for curve in compat.fcurves_of(layer)
     }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import bpy
 
@@ -174,13 +175,18 @@ class _Mesh:
                 key.slider_min, key.slider_max = low, high
         obj.active_shape_key_index = self.active
         pointed = next((action for action in bpy.data.actions if identity(action) == self.pointed), None)
-        for name, value in ((KEYS_MARK, self.mark), (actions.POINTER, pointed)):
-            if value is None:
-                keys.pop(name, None)
-            else:
-                keys[name] = value
+        _set_property(keys, KEYS_MARK, self.mark)
+        _set_property(keys, actions.POINTER, pointed)
         keys.update_tag()
         self.mesh.update_tag()
+
+
+def _set_property(keys: bpy.types.Key, name: str, value: Any) -> None:
+    """Set a custom property of shape keys, or remove it if there was none."""
+    if value is None:
+        keys.pop(name, None)
+    else:
+        keys[name] = value
 
 
 class _Animation:

@@ -6,7 +6,6 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..animation import actions
 from ..prediction import lips, store
 from ..scene.own_properties import lines_of
 
@@ -38,7 +37,7 @@ def openings_by_strip() -> dict[str, MouthOpening]:
     found: dict[str, MouthOpening] = {}
     used: dict[CacheKey, MouthOpening] = {}
     for action in bpy.data.actions:
-        for record in lines_of(action) if actions.is_generated(action) else ():
+        for record in lines_of(action):
             kept = store.record_of(action, store.PROPERTY, record.uid)
             if kept is None:
                 continue
