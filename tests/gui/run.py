@@ -25,7 +25,18 @@ def main() -> int:
     parser.add_argument(
         "--session",
         default="session",
-        choices=["session", "keys", "face", "tweaks", "scene", "exchange", "pictures", "languages", "first_half_hour"],
+        choices=[
+            "session",
+            "keys",
+            "lines",
+            "face",
+            "tweaks",
+            "scene",
+            "exchange",
+            "pictures",
+            "languages",
+            "first_half_hour",
+        ],
         help="which of the files here",
     )
     parser.add_argument("--display", default=":97")

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ..properties.lines import LSF_PG_line
 
 ROWS = 4  # of the list; fewer lines leave rows empty, so that what lies below stays in its place
-WIDE = 330  # pixels of a sidebar, at an interface scale of 1, in which a row has room for a word on the strip
+# Pixels of a sidebar at an interface scale of 1 from which on there is room:
+WORDS = 330  # in a row of the list, for a word on the strip
+FRAMES = 150  # in a row of the list, for the line's frames
+PAIRS = 230  # for two buttons side by side
 NAMES = 3  # other lines that a sentence lists
 
 
@@ -31,16 +34,18 @@ class Row(NamedTuple):
         icon: Of what became of the strip.
         word: The same in a word; empty for nothing.
         sentence: The same in a sentence.
+        others: Names of other lines that are heard at the same frames.
     """
 
     name: str
     icon: IconItems
     word: str
     sentence: str
+    others: tuple[str, ...] = ()
 
 
 _rows: dict[str, Row] = {}  # what the list that is being drawn shows, by the ids of the lines
-_has_words = False  # whether its rows have room for words
+_width = 0.0  # pixels of its sidebar at an interface scale of 1
 
 
 class LSF_UL_lines(RowList, bpy.types.UIList):
@@ -49,10 +54,13 @@ class LSF_UL_lines(RowList, bpy.types.UIList):
         shown = _rows.get(item.uid)
         if shown is None:  # a line that was made while the list is drawn
             return
-        split = layout.split(factor=0.45 if _has_words else 0.6)
+        if _width < FRAMES:
+            layout.label(text=shown.name, icon=shown.icon, translate=False)
+            return
+        split = layout.split(factor=0.45 if _width >= WORDS else 0.6)
         split.label(text=shown.name, icon=shown.icon, translate=False)
         row = split.row()
-        if _has_words:
+        if _width >= WORDS:
             row.label(text=shown.word, translate=False)
         column = row.row()
         column.alignment = "RIGHT"
@@ -78,7 +86,7 @@ class _LinesPanel(Tab):
     bl_translation_context = OWN_CONTEXT  # Blender translates "Lines" as strokes
 
     def draw(self, context: bpy.types.Context) -> None:
-        global _has_words
+        global _width
         layout = self.layout
         head = chosen_head(layout, context)
         if head is None:
@@ -90,22 +98,25 @@ class _LinesPanel(Tab):
         settings = settings_of(context.scene)
         _rows.clear()
         _rows.update(_read_rows(action, head))
-        _has_words = context.region.width / context.preferences.system.ui_scale >= WIDE
+        _width = context.region.width / context.preferences.system.ui_scale
         layout.template_list("LSF_UL_lines", "", action.lsf, "lines", settings, "shown_line", rows=ROWS)
-        marked, records = settings.shown_line, lines_of(action)
-        if 0 <= marked < len(records):
-            shown = _rows[records[marked].uid]
-            wrapped(layout, context, shown.sentence, shown.icon)
-        else:
-            wrapped(layout, context, "Click a line to go there", "INFO")
         column = layout.column(align=True)
-        row = column.row(align=True)
+        row = column.row(align=True) if _width >= PAIRS else column
         row.operator("lsf.edit_line", icon="GREASEPENCIL")
         row.operator("lsf.generate_line", icon="FILE_REFRESH")
         column.operator("lsf.follow_strip", icon="ARROW_LEFTRIGHT")
-        row = column.row(align=True)
+        row = column.row(align=True) if _width >= PAIRS else column
         row.operator("lsf.remove_line", icon="X")
         row.operator("lsf.remove_all_lines", icon="TRASH")
+        marked, records = settings.shown_line, lines_of(action)
+        if not 0 <= marked < len(records):
+            wrapped(layout, context, "Click a line to go there", "INFO")
+            return
+        shown = _rows[records[marked].uid]
+        wrapped(layout, context, shown.sentence, shown.icon)
+        if shown.others:
+            names = ", ".join(shown.others[:NAMES]) + (" …" if len(shown.others) > NAMES else "")
+            wrapped(layout, context, iface("Blended with {names}").format(names=names), "SELECT_INTERSECT")
 
 
 def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Row]:
@@ -114,9 +125,11 @@ def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Ro
     statuses = dict(zip((source.id for source in sources), strip_identity.states(sources), strict=True))
     rows = {record.uid: _row(record, statuses.get(record.uid)) for record in lines_of(action)}
     for record in lines_of(action):
-        others = [rows[other.uid].name for other in lines.overlapping(action, record)]
-        if others:
-            rows[record.uid] = _blended(rows[record.uid], others)
+        others = tuple(rows[other.uid].name for other in lines.overlapping(action, record))
+        row = rows[record.uid]
+        if others and not row.word:
+            row = row._replace(icon="SELECT_INTERSECT", word=iface("blended"))
+        rows[record.uid] = row._replace(others=others)
     return rows
 
 
@@ -133,14 +146,6 @@ def _row(record: "LSF_PG_line", status: Status | None) -> Row:
     if status.state is State.GONE:
         return Row(name, "UNLINKED", iface("strip is gone"), iface("The strip is gone"))
     return Row(name, "SOUND", "", iface("The strip is as it was"))
-
-
-def _blended(row: Row, others: list[str]) -> Row:
-    """Return the row of a line that is heard at the same frames as others."""
-    names = ", ".join(others[:NAMES]) + (" …" if len(others) > NAMES else "")
-    sentence = f"{row.sentence}. " + iface("Blended with {names}").format(names=names)
-    icon: IconItems = "SELECT_INTERSECT" if row.icon == "SOUND" else row.icon
-    return Row(row.name, icon, row.word or iface("blended"), sentence)
 
 
 class LSF_PT_view3d_lines(_LinesPanel, bpy.types.Panel):

@@ -29,8 +29,8 @@ class _TakePanel(Tab):
         layout.prop(settings, "take")
         layout.prop(settings, "variation", slider=True)
         line = _chosen_line(context)
-        hint = _hint(settings, line)
-        layout.label(text=hint, icon="INFO" if hint else "NONE", translate=False)  # a row of its own, also if empty
+        needs_generate, text = _take_of_line(settings, line)
+        layout.label(text=text, icon="INFO" if needs_generate else "NONE", translate=False)
         layout.prop(settings, "only_range")
         if settings.only_range:
             first, last = strips.current_range(compat.sequencer_scene(context))
@@ -56,18 +56,18 @@ def _chosen_line(context: bpy.types.Context) -> ChosenLine | None:
         return None
 
 
-def _hint(settings: "LSF_PG_settings", line: ChosenLine | None) -> str:
-    """Return a text if Generate would make another take than the line has; else an empty one."""
+def _take_of_line(settings: "LSF_PG_settings", line: ChosenLine | None) -> tuple[bool, str]:
+    """Return whether Generate would make another take than the line has, and a text on the take that it has."""
     generated = takes.setting(line.action, line.uid) if line and line.record.kind == "SPEECH" else None
     if generated is None:
-        return ""
+        return False, ""
     seed, temperature = generated
     asked = settings.take_request(settings.take)
     if asked["seed"] != seed:
-        return iface("Needs Generate: this is take {take}").format(take=seed)
+        return True, iface("Needs Generate: this is take {take}").format(take=seed)
     if abs(asked["temperature"] - temperature) > SAME:
-        return iface("Needs Generate: this is variation {variation}").format(variation=f"{temperature:.2f}")
-    return ""
+        return True, iface("Needs Generate: this is variation {variation}").format(variation=f"{temperature:.2f}")
+    return False, iface("This is take {take}").format(take=seed)
 
 
 def _which(line: ChosenLine, count: int) -> str:

@@ -455,6 +455,7 @@ MESSAGES = {
     "This file was never saved: save it first": "Diese Datei wurde noch nie gespeichert: zuerst speichern",
     "This head has no head motion.": "Dieser Kopf hat keine Kopfbewegung.",
     "This head has no lines.": "Dieser Kopf hat keine Zeilen.",
+    "This is take {take}": "Dies ist Fassung {take}",
     "This line has no takes: press Generate Takes.": "Diese Zeile hat keine Fassungen: „Fassungen generieren“ drücken.",
     "This line is a recording: import its file again": "Diese Zeile ist eine Aufnahme: ihre Datei neu importieren",
     "Time Offset": "Zeitversatz",

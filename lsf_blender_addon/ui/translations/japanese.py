@@ -455,6 +455,7 @@ MESSAGES = {
     "This file was never saved: save it first": "このファイルはまだ保存されていません。先に保存してください",
     "This head has no head motion.": "この頭には頭の動きがありません。",
     "This head has no lines.": "この頭にはセリフがありません。",
+    "This is take {take}": "今はテイク {take}",
     "This line has no takes: press Generate Takes.": "このセリフにはテイクがありません。「テイクを生成」を押してください。",
     "This line is a recording: import its file again": "このセリフは収録です。ファイルをもう一度インポートしてください",
     "Time Offset": "時間のずれ",

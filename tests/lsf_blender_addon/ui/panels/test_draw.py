@@ -78,8 +78,11 @@ class Layout:
         self.operator(name, text, icon)
 
 
-def draw(panels) -> list[str]:
-    """The texts of all panels. In background mode Blender has no region, so the context is a copy with one."""
+def draw(panels, width: int = 300) -> list[str]:
+    """The texts of all panels in a sidebar of some pixels.
+
+    In background mode Blender has no region, so the context is a copy with one.
+    """
     context = SimpleNamespace(
         scene=bpy.context.scene,
         active_object=bpy.context.active_object,
@@ -88,7 +91,7 @@ def draw(panels) -> list[str]:
         mode=bpy.context.mode,
         view_layer=bpy.context.view_layer,
         screen=SimpleNamespace(is_animation_playing=False),
-        region=SimpleNamespace(width=300),
+        region=SimpleNamespace(width=width),
         area=SimpleNamespace(type="VIEW_3D"),
     )
     drawn: list[str] = []
