@@ -21,12 +21,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from lsf_blender_addon.animation import actions, fcurves
-from lsf_blender_addon.animation.curve_plan import Keying
-from lsf_blender_addon.animation.key_reduction import ErrorBound
+import lsf_blender_addon
+from lsf_blender_addon.animation import actions, fcurves, lines
+from lsf_blender_addon.animation.composition import Composition
 from lsf_blender_addon.client.process import ServerProcess
-from lsf_blender_addon.prediction import tweaks
-from lsf_blender_addon.scene.snapshots import Line
+from lsf_blender_addon.prediction.store import Prediction
+from lsf_blender_addon.scene.snapshots import Source
 from server.arkit import CHANNELS
 from server.face.head import load_head
 from server.files.meshes import load
@@ -163,46 +163,32 @@ def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
 
 
 def bench_curves(repeats: int) -> None:
-    """Time the writing of F-curves for a new line, and for a moved slider."""
+    """Time the writing of F-curves for a new line, and for a moved slider of one of several lines."""
     motion = np.random.default_rng(0).random((18000, len(CHANNELS)), np.float32)
-    line = Line(
-        strip="line",
-        scene="Scene",
-        path="",
-        packed=None,
-        fps=30,
-        first_frame=1,
-        frames=len(motion),
-        start=0,
-        duration=len(motion) / 30,
-        t0=0,
-    )
-    meshes = [bpy.data.meshes.new("head") for _ in range(repeats + 1)]
-    for mesh in meshes:
-        head = bpy.data.objects.new("head", mesh)
-        for name in ("Basis", *CHANNELS):
-            head.shape_key_add(name=name)
+    lips = np.random.default_rng(0).normal(0, 5, (len(CHANNELS), 20, 3)).astype(np.float32)
+    every_frame = Composition(list(CHANNELS), motion, 1, lips, 30.0, None, ())
     row(
         "write 52 curves x 18000 frames into Blender",
-        timed(lambda i: actions.write(meshes[i], line, list(CHANNELS), motion), repeats),
+        timed(lambda i: fcurves.write(bpy.data.actions.new(f"line {i}"), every_frame), repeats),
     )
-    waves = np.arange(1800)[:, None] / 30 * np.random.default_rng(0).uniform(1, 6, len(CHANNELS))
-    minute, still = 0.5 + 0.4 * np.sin(waves).astype(np.float32), np.zeros((1800, len(CHANNELS)), np.float32)
-    lips = np.random.default_rng(0).normal(0, 5, (len(CHANNELS), 20, 3)).astype(np.float32)
-    action, keying = bpy.data.actions.new("minute"), Keying(ErrorBound(), lips, 30.0)
-    row(
-        "a slider on a minute of 52 curves",
-        timed(
-            lambda i: fcurves.write(
-                action,
-                list(CHANNELS),
-                tweaks.apply(tweaks.Tweaks(jaw=1 + i / 10), CHANNELS, 30.0, minute, still, lips),
-                1,
-                keying,
-            ),
-            repeats,
-        ),
-    )
+    lsf_blender_addon.register()
+    for count, name in ((1, "a slider on a minute of 52 curves"), (10, "the same on a head with ten such lines")):
+        head = bpy.data.objects.new("head", bpy.data.meshes.new("head"))
+        for key in ("Basis", *CHANNELS):
+            head.shape_key_add(name=key)
+        for number in range(count):
+            source = Source(str(number), "line", "Scene", "line.wav", 30.0, 1 + 2000 * number, 1800, 0.0, 1800.0)
+            lines.write(head.data, *lines.put(head.data, "head", source, minute(number, lips)))
+        action = actions.existing(head.data)
+        row(name, timed(lambda i, action=action: setattr(action.lsf.lines[0].tweaks, "jaw", 1 + i / 10), repeats))
+    lsf_blender_addon.unregister()
+
+
+def minute(seed: int, lips: NDArray[np.float32]) -> Prediction:
+    """A prediction of 1800 frames of smooth motion, for lips (K, 20, 3) in millimetres."""
+    waves = np.arange(1800)[:, None] / 30 * np.random.default_rng(seed).uniform(1, 6, len(CHANNELS))
+    motion, still = 0.5 + 0.4 * np.sin(waves).astype(np.float32), np.zeros((1800, len(CHANNELS)), np.float32)
+    return Prediction(30.0, CHANNELS, motion, still, (), still[:, :0], 0.0, seed, lips)
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from server.arkit import CHANNELS
 from server.face.head import load_head
 
 START, FPS = 25, 24  # of demo/talking_head.py
+EASE = 5  # frames before and after the line, in which it comes from rest and goes back to it
 INNER_LIPS, MOUTH_CORNERS, NOSE_TIP, CHIN = (62, 66), (48, 54), 30, 8
 
 
@@ -80,18 +81,18 @@ def during(curve: np.ndarray, start: float, end: float) -> np.ndarray:
 def test_one_action_of_its_own_lies_under_the_strip(scene, head):
     keys = head.data.shape_keys
     action = keys.animation_data.action
-    assert action.name == "LSF · demo line" and keys.animation_data.action_slot is not None
+    assert action.name == f"LSF · {head.name}" and keys.animation_data.action_slot is not None
     strip = scene.sequence_editor.strips_all["demo line"]
     first, last = action.curve_frame_range
-    assert first == START == strip.frame_final_start
-    assert abs(last - (strip.frame_final_end - 1)) <= 1
+    assert first + EASE == START == strip.frame_final_start
+    assert abs(last - EASE - (strip.frame_final_end - 1)) <= 1
     assert strip.sound.packed_file is not None
 
 
 def test_every_curve_is_a_named_channel(head):
     keys = head.data.shape_keys
     names = [key.name for key in keys.key_blocks]
-    assert names[0] == "Basis" and set(names[1:]) <= {*CHANNELS, "LSF blink"}
+    assert names[0] == "Basis" and set(names[1:]) <= set(CHANNELS)
     curves = keys.animation_data.action.layers[0].strips[0].channelbags[0].fcurves
     assert {curve.data_path.split('"')[1] for curve in curves} <= set(names)
     first, last = keys.animation_data.action.curve_frame_range
@@ -120,6 +121,16 @@ def test_the_mouth_is_at_rest_before_and_after_the_line(landmarks, phones):
     wide = np.percentile(opening, 95)
     assert during(opening, 0, phones[0][2] - 0.2).max() < 0.35 * wide
     assert during(opening, phones[-1][2] - 0.1, phones[-1][2]).max() < 0.35 * wide
+
+
+def test_the_eyes_blink_and_look_about(head):
+    curves = head.data.shape_keys.animation_data.action.layers[0].strips[0].channelbags[0].fcurves
+    found = {curve.data_path.split('"')[1]: curve for curve in curves}
+    frames = range(START, START + 142)
+    for side in ("Left", "Right"):
+        lid = np.array([found[f"eyeBlink{side}"].evaluate(frame) for frame in frames])
+        assert 0.95 < lid.max() < 1.01 and np.mean(lid > 0.9) < 0.2
+    assert max(curve.evaluate(frame) for name, curve in found.items() if "eyeLook" in name for frame in frames) > 0.03
 
 
 def test_lips_round_on_oh_and_spread_on_ee(landmarks, phones):
