@@ -22,6 +22,7 @@ from tests.lsf_blender_addon.fake_client import Client, use
 FIRST, SECOND, LENGTH = 25, 200, 96  # frames at which two lines of four seconds begin
 END = 420
 SAME = 1e-3  # of a shape key's value: what is not near a key of the artist may differ by no more
+REDUCED = 2 * ErrorBound().value  # by how much reduced keys may differ, if others are chosen
 REACH = math.ceil(fcurves.TRANSITION * 24) + 1  # frames from a key of the artist to generated motion
 BESIDE = 16  # frames from it within which the generated keys may be others, within the bound of their error
 PLACES = {"before": 5, "line 1": 70, "end of 1": FIRST + LENGTH, "between": 150, "line 2": 240, "after": 380}
@@ -109,12 +110,15 @@ class Stage:
             assert any(abs(f - frame) < 1e-3 and abs(v - value) < 1e-6 for f, v in points[name]), (name, frame)
             assert now[name][frame - 1] == pytest.approx(value, abs=1e-5), (name, frame)
 
-    def check(self, before: dict[str, np.ndarray], allowed: dict[str, set[int]] | None = None) -> None:
+    def check(
+        self, before: dict[str, np.ndarray], allowed: dict[str, set[int]] | None = None, elsewhere: float = SAME
+    ) -> None:
         """The artist's keys are there, and nothing else has changed.
 
         Args:
             before: Values without the artist's keys.
             allowed: Frames at which a shape key may differ besides the neighbourhood of the artist's keys.
+            elsewhere: Largest difference at all other frames.
         """
         now = self.values()
         self.check_own(now)
@@ -122,7 +126,7 @@ class Stage:
         for name, values in before.items():
             own = [frame for key, frame in self.own if key == name]
             distance = np.min([np.full(END, END), *(np.abs(frames - frame) for frame in own)], 0)
-            tolerance = np.where(distance <= BESIDE, 2 * ErrorBound().value, SAME)
+            tolerance = np.where(distance <= BESIDE, REDUCED, elsewhere)
             tolerance[distance <= REACH] = 1
             tolerance[np.isin(frames, [*self.beside.get(name, ()), *(allowed or {}).get(name, ())])] = 1
             too_far = np.abs(now[name] - values) - tolerance
@@ -299,3 +303,156 @@ def test_keys_on_a_layer_above_are_added_and_stay(stage):
         slide_back.jaw = 1.0
         stage.generate(0)
         assert [point.co[:] for point in curve.keyframe_points] == [(60.0, 0.25)]
+
+
+@pytest.mark.parametrize("frame", [70.4, *(FIRST + f for f in (-6, -5, -4, 0, LENGTH - 1, LENGTH + 3, LENGTH + 4))])
+def test_a_key_at_the_ends_of_a_line_or_between_frames(stage, frame):
+    before = stage.values()
+    whole = round(frame)
+    stage.beside["jawOpen"] = stage.between_keys("jawOpen", whole)
+    curve = stage.curve("jawOpen")
+    curve.keyframe_points.insert(frame, 0.55)
+    for number in (0, 1):
+        slide(stage, number)
+        stage.generate(number)
+    points = [tuple(point.co) for point in stage.curve("jawOpen").keyframe_points]
+    assert any(abs(f - frame) < 1e-3 and abs(v - 0.55) < 1e-6 for f, v in points)
+    near = set(range(whole - BESIDE, whole + BESIDE + 1))
+    stage.check(before, {"jawOpen": near})
+
+
+def test_a_key_of_a_channel_that_no_line_moves(stage):
+    """I makes a curve of the artist in the generated Action."""
+    before = stage.values()
+    key = stage.head.shape_key_add(name="wink", from_mix=False)
+    key.value = 0.0
+    bpy.context.scene.frame_set(60)
+    key.value = 0.6
+    assert key.keyframe_insert("value")
+    for number in (0, 1):
+        slide(stage, number)
+        stage.generate(number)
+        assert [tuple(p.co) for p in stage.curve("wink").keyframe_points] == [(60.0, pytest.approx(0.6))]
+    now = stage.values()
+    assert now["wink"] == pytest.approx(np.full(END, 0.6))
+    for name, values in before.items():
+        np.testing.assert_allclose(now[name], values, atol=SAME)
+    for _line in range(2):
+        lines.remove(stage.head.data, stage.action, lines_of(stage.action)[0])
+    assert [c.data_path for c in compat.fcurves_of(stage.action)] == [fcurves.value_path("wink")]
+
+
+def test_a_line_that_is_removed_takes_nothing_of_the_artists(stage):
+    before = stage.values()
+    stage.key("jawOpen", 70, 0.8)
+    stage.key("jawOpen", 240, 0.7)
+    stage.key("mouthSmileLeft", 150, 0.6)
+    lines.remove(stage.head.data, stage.action, stage.record(0))
+    now = stage.values()
+    stage.check_own(now)
+    for name, values in before.items():
+        rows = np.arange(SECOND - 5, END) if name == "jawOpen" else np.arange(SECOND - 1, END)
+        rows = rows[(np.abs(rows + 1 - 240) > BESIDE) | (name != "jawOpen")]
+        np.testing.assert_allclose(now[name][rows], values[rows], atol=SAME, err_msg=name)
+    at_rest = [now[name][FIRST - 5 : 140] for name in before if name not in ("jawOpen", "mouthSmileLeft")]
+    assert np.abs(at_rest).max() < SAME
+    stage.generate(0)
+    stage.check(before)
+
+
+def test_keys_move_with_their_line(stage):
+    """The strip is moved after the artist has keyed, and the line is generated again."""
+    before = stage.values()
+    stage.key("jawOpen", 70, 0.8)
+    stage.key("jawOpen", 240, 0.7)
+    stage.places[0][1].frame_start += 20
+    stage.generate(0)
+    stage.own = {("jawOpen", 90): 0.8, ("jawOpen", 240): 0.7}
+    stage.beside["jawOpen"] = {f + 20 if f < 150 else f for f in stage.beside["jawOpen"]}
+    moved = {name: values.copy() for name, values in before.items()}
+    for values in moved.values():
+        values[:180] = np.r_[np.zeros(20), values[:160]]
+    stage.check(moved)
+
+
+def test_a_new_line_between_two_keeps_keys_that_were_there(stage, add_strip, clicks):
+    """The artist had keyed the rest between the lines; a third line is put there later."""
+    before = stage.values()
+    stage.key("jawOpen", 150, 0.9)
+    stage.key("mouthSmileLeft", 160, 0.5)
+    stage.places[0][1].frame_start -= 20
+    strip = add_strip(clicks, "third", 104)
+    scene = bpy.context.scene
+    if stage.head.name not in scene.objects:
+        scene.collection.objects.link(stage.head)
+    scene.lsf.layers.blinks = scene.lsf.layers.gaze = False
+    strip.frame_offset_end = 20
+    stage.places.append((scene, strip))
+    stage.generate(0)
+    stage.generate(2)
+    for number in (0, 1, 2):
+        slide(stage, number)
+    stage.check_own(stage.values())
+    now = stage.values()
+    later = np.arange(SECOND + 8, END)
+    for name, values in before.items():
+        np.testing.assert_allclose(now[name][later], values[later], atol=SAME)
+    assert np.abs(now["browInnerUp"][110:170]).max() > 0.2, "the third line is there"
+
+
+def test_keys_where_lines_overlap(stage):
+    """The second strip is moved onto the end of the first; keys in both, and where they overlap."""
+    stage.places[1][1].frame_start -= 100
+    stage.generate(1)
+    before = stage.values()
+    for frame, value in ((60, 0.8), (108, 0.9), (115, 0.1), (170, 0.7)):
+        stage.key("jawOpen", frame, value)
+    for number in (0, 1, 0):
+        slide(stage, number)
+        stage.check(before, elsewhere=REDUCED)  # either line has keys at the ends of its window
+    for number in (1, 0):
+        stage.generate(number)
+        stage.check(before, elsewhere=REDUCED)
+
+
+@pytest.mark.parametrize("density", [0.1, 0.5])
+def test_tools_of_the_graph_editor(stage, density):
+    """Keys of a range scaled, deleted and made constant: what the artist has left there stays."""
+    for number in (0, 1):
+        stage.record(number).tweaks.density = density
+    before = stage.values()
+    curve = stage.curve("jawOpen")
+    for point in curve.keyframe_points:
+        if 60 <= point.co[0] <= 80:
+            point.co_ui = point.co[0], 0.2 * point.co[1]
+    curve.update()
+    smile = stage.curve("mouthSmileLeft")
+    for point in reversed([p for p in smile.keyframe_points if 230 <= p.co[0] <= 250]):
+        smile.keyframe_points.remove(point)
+    for point in stage.curve("browInnerUp").keyframe_points:
+        if 90 <= point.co[0] <= 110:
+            point.interpolation = "CONSTANT"
+    edited = stage.values()
+    for number in (0, 1):
+        slide(stage, number)
+        stage.generate(number)
+    now = stage.values()
+    for name, first, last in (("jawOpen", 60, 80), ("mouthSmileLeft", 230, 250), ("browInnerUp", 90, 110)):
+        inside = np.arange(first + 6, last - 5)  # keys of the range, without the transitions at its ends
+        np.testing.assert_allclose(now[name][inside], edited[name][inside], atol=SAME, err_msg=name)
+        assert np.abs(edited[name][inside] - before[name][inside]).max() > 0.005, name
+        outside = np.setdiff1d(np.arange(END), np.arange(first - BESIDE - 6, last + BESIDE + 6))
+        np.testing.assert_allclose(now[name][outside], before[name][outside], atol=SAME, err_msg=name)
+
+
+def test_a_curve_of_one_channel_that_is_deleted(stage):
+    """It stays away while sliders move, and Generate brings it back; keys of the artist on other channels stay."""
+    before = stage.values()
+    stage.key("mouthSmileLeft", 100, 0.9)
+    compat.key_fcurves(stage.action).remove(stage.curve("jawOpen"))
+    slide(stage, 0)
+    slide(stage, 1)
+    assert not [c for c in compat.fcurves_of(stage.action) if "jawOpen" in c.data_path]
+    stage.generate(0)
+    stage.generate(1)
+    stage.check(before)
