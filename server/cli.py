@@ -13,7 +13,7 @@ from .engine import Engine, ReadSound, Result, Settings, prepare_face
 from .errors import LSFError
 from .face import cache as face_cache
 from .files import audio, meshes
-from .performance.layers import LAYERS
+from .performance.layers import EYES, LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
 from .protocol.wire import LINE_SECONDS, MAX_OTHER_LINES
@@ -177,7 +177,7 @@ def save(path: Path, result: Result) -> None:
             text.
     """
     arrays: dict[str, Any] = {  # whatever np.savez converts to arrays
-        **result.layers,
+        **{name: curve[0] if name in EYES else curve for name, curve in result.layers.items()},  # of the only variant
         "fps": result.fps,
         "t0": result.t0,
         "channels": np.array(result.face.channels),

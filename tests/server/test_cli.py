@@ -65,6 +65,14 @@ def test_generate_writes_one_file_for_each_sound(sounds, small_checkpoint, capsy
     assert "31 frames at 30 fps" in capsys.readouterr().out
 
 
+def test_layers_are_arrays_of_one_row_a_frame(sounds, small_checkpoint):
+    arguments = "generate", sounds / "one.wav", "--out", sounds, "--layers", "blinks", "gaze", "head"
+    assert run(small_checkpoint, *arguments) == 0
+    with np.load(sounds / "one.npz", allow_pickle=False) as z:
+        frames = len(z["motion"])
+        assert [z[name].shape for name in ("blinks", "gaze", "head")] == [(frames,), (frames, 2), (frames, 3)]
+
+
 def test_generate_keeps_the_faces_of_the_mesh(sounds, mesh, small_checkpoint, given_landmarks):
     assert run(small_checkpoint, "generate", sounds / "one.wav", "--mesh", mesh, "--out", sounds) == 0
     with np.load(sounds / "one.npz") as z, np.load(mesh) as m:

@@ -136,6 +136,19 @@ def test_layers_are_arrays_of_their_own_and_leave_the_motion_alone(engine):
     }
 
 
+def test_several_variants_of_the_eyes(engine):
+    settings = Settings(fps=24, layers=("blinks", "head", "gaze"), eye_variants=8, seed=5)
+    several = engine.generate(SPEECH, 16000, None, settings).layers
+    frames = len(several["head"])
+    assert several["blinks"].shape == (8, frames) and several["gaze"].shape == (8, frames, 2)
+    assert several["head"].shape == (frames, 3)
+    one = engine.generate(SPEECH, 16000, None, dataclasses.replace(settings, eye_variants=1)).layers
+    for name in several:
+        np.testing.assert_array_equal(one[name][0], several[name][0], "the first is the one without others")
+    other = engine.generate(SPEECH, 16000, None, dataclasses.replace(settings, seed=6)).layers["gaze"][0]
+    assert min(np.abs(other - gaze).max() for gaze in several["gaze"]) > 0.1, "another take has others"
+
+
 def test_any_rate_and_channel_count_of_the_sound_give_the_same_motion(engine):
     stereo48k = np.repeat(np.interp(np.arange(96000) / 3, np.arange(32000), SPEECH).astype(np.float32)[:, None], 2, 1)
     a, b = engine.generate(SPEECH, 16000).motion, engine.generate(stereo48k, 48000).motion

@@ -87,7 +87,7 @@ def test_hello_ready_ping_shutdown(process, small_checkpoint):
     assert hello["protocol"] == wire.PROTOCOL and hello["device"] == "cpu"
     assert hello["models"] == [{"name": small_checkpoint.name, "motion_space": "arkit", "fps": 25}]
     process.send({"type": "ping"})
-    assert process.receive("ready")["type"] == "pong"
+    assert process.receive("loading", "ready")["type"] == "pong"
     process.send({"type": "shutdown"})
     _, code, log = process.end()
     assert code == 0 and "Traceback" not in log
@@ -113,9 +113,9 @@ def test_cancel_while_the_model_loads_or_works(process):
     process.greet()
     process.send({"type": "generate", "job": "long", "rate": 16000}, {"audio": np.tile(SPEECH, 600)})
     process.send({"type": "cancel", "job": "long"})
-    assert process.receive("ready", "progress")["type"] == "cancelled"
+    assert process.receive("loading", "ready", "progress")["type"] == "cancelled"
     process.send({"type": "ping"})
-    assert process.receive("ready")["type"] == "pong"
+    assert process.receive("loading", "ready")["type"] == "pong"
 
 
 def test_a_truncated_frame_is_reported_before_the_end(bare):

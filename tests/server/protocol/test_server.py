@@ -153,6 +153,9 @@ def test_fields_with_a_default_may_be_null(peer):
     assert peer.engine.runs[0].fps is None
     peer.generate("a", settings={"fps": 24, "seed": None, "layers": None, "emotion": None})
     assert peer.receive("progress")["type"] == "result" and peer.engine.runs[1].layers == ()
+    assert peer.engine.runs[1].eye_variants == 1
+    peer.generate("b", settings={"eye_variants": wire.EYE_VARIANTS})
+    assert peer.receive("progress")["type"] == "result" and peer.engine.runs[2].eye_variants == 8
 
 
 def test_a_rig_travels_with_its_limits(peer):
@@ -426,6 +429,10 @@ def test_a_gpu_without_memory_is_a_sentence(peer):
         ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e30}}, {"audio": SPEECH}, "bad_request"),
         ({"type": "generate", "job": "j", "rate": 16000, "settings": {"t0": 1e6}}, {"audio": SPEECH}, "bad_settings"),
         ({"type": "generate", "job": "j", "rate": 16000, "settings": {"layers": 0}}, {"audio": SPEECH}, "bad_request"),
+        *(
+            ({"type": "generate", "job": "j", "rate": 16000, "settings": {"eye_variants": n}}, {"audio": SPEECH}, code)
+            for n, code in ((0, "bad_settings"), (17, "bad_settings"), (1.5, "bad_settings"), ("8", "bad_request"))
+        ),
         ({"type": "generate", "job": "j", "rate": 10**400}, {"audio": SPEECH}, "bad_request"),
         ({"type": "generate", "job": "j", "audio_file": "/no/such/file.wav"}, {}, "no_file"),
         ({"type": "generate", "job": "j", "audio_file": os.devnull}, {}, "no_file"),
