@@ -109,27 +109,38 @@ def write(
     return Written(frozenset(gone), reduced.value, reduced.millimetres)
 
 
-def move(action: bpy.types.Action, window: Window, frames: int) -> None:
+def move(action: bpy.types.Action, window: Window, frames: int, others: Sequence[Window] = ()) -> None:
     """Move all keys of generated curves in a window, the artist's too, so many frames later.
 
     At a frame where a key is already, a generated one gives way.
+
+    Args:
+        action: The Action with the curves.
+        window: First and last frame of a line.
+        frames: How much later they shall be.
+        others: Windows of other lines. Keys that are nearer to the middle of one of these, and in it, stay.
     """
     record = curve_record.load(action)
     for curve in compat.key_fcurves(action):
         known = record.keys.get(curve.data_path)
         if known is not None and not curve.lock:
             table = keyframes.read(curve)
-            inside, generated = _in_window(table, window), _find_generated(table, known) >= 0
+            inside, generated = _belong_to(table, window, others), _find_generated(table, known) >= 0
             stays, moved = table.only(~inside), table.only(inside).later(frames)
             moved = moved.only(~(generated[inside] & _meets(moved, stays.only(~generated[~inside]))))
             keyframes.write(curve, stays.only(~_meets(stays, moved)).joined(moved)[0])
-    note_moves(action, [(window, frames)])
+    note_moves(action, [(window, frames)], others)
 
 
-def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]]) -> None:
+def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]], others: Sequence[Window] = ()) -> None:
     """Record that the keys in some windows are so many frames later now, on the curves that are not locked.
 
-    Where they came between other generated keys, the handles get the lengths that generated keys have there.
+    Their handles, and those of their neighbours, get the lengths that generated keys have there.
+
+    Args:
+        action: The Action with the curves.
+        moves: First and last frame of lines, and how much later their keys are.
+        others: Windows of other lines. Keys that are nearer to the middle of one of these, and in it, have not moved.
     """
     record = curve_record.load(action)
     curves = {curve.data_path: curve for curve in compat.key_fcurves(action)}
@@ -140,14 +151,13 @@ def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]]) ->
             continue
         shifts = np.zeros(len(known.frames))
         for window, frames in moves:
-            shifts[_in_window(known, window)] = frames
+            shifts[_belong_to(known, window, others)] = frames
         stays, moved = known.only(shifts == 0), known.only(shifts != 0)
         moved = replace(moved, frames=moved.frames + shifts[shifts != 0])
         keys[path] = stays.only(~_meets(stays, moved)).joined(moved)
-        ranges[path] = [_moved_range(span, moves) for span in record.ranges.get(path, [])]
-        span = float(moved.frames.min(initial=np.inf)), float(moved.frames.max(initial=-np.inf))
-        if curve is not None and _in_window(stays, span).any():
-            table = keyframes.read(curve)
+        ranges[path] = [_moved_range(span, moves, others) for span in record.ranges.get(path, [])]
+        if curve is not None and len(moved.frames):
+            table, span = keyframes.read(curve), (float(moved.frames[0]), float(moved.frames[-1]))
             keyframes.write(curve, _with_generated_handles(table, keys[path], span))
     curve_record.store(action, Record(keys, {path: spans for path, spans in ranges.items() if spans}))
     action_cache.forget(action)
@@ -165,7 +175,7 @@ def moved_by(action: bpy.types.Action, window: Window, record: Record | None = N
         record: What was written on the Action; read if it is not given.
     """
     record, shifts = record or curve_record.load(action), []
-    for curve in compat.fcurves_of(action):
+    for curve in compat.fcurves_of_keys(action):
         known = record.keys.get(curve.data_path, NO_KEYS)
         known = known.only(_in_window(known, window))
         if len(known.frames) and not curve.lock and np.abs(known.values).max() > REST:
@@ -192,7 +202,7 @@ def edited_ranges(
     """
     record = record or curve_record.load(action)
     found: dict[str, list[Range]] = {}
-    for curve in compat.fcurves_of(action):
+    for curve in compat.fcurves_of_keys(action):
         path = curve.data_path
         if not path.startswith("key_blocks["):
             continue
@@ -213,7 +223,7 @@ def edited_ranges(
 
 def deleted_paths(action: bpy.types.Action, window: Window) -> frozenset[str]:
     """Return the data paths of curves whose keys in a window the artist has all deleted, though some were generated."""
-    present = {curve.data_path: curve for curve in compat.fcurves_of(action)}
+    present = {curve.data_path: curve for curve in compat.fcurves_of_keys(action)}
     return frozenset(
         path
         for path, known in curve_record.load(action).keys.items()
@@ -282,9 +292,20 @@ def _meets(keys: Keys | KeyTable, others: Keys | KeyTable) -> NDArray[np.bool_]:
     return user_edits.is_inside(keys.frames, [(frame, frame) for frame in others.frames.tolist()])
 
 
-def _moved_range(span: Range, moves: Iterable[tuple[Window, int]]) -> Range:
-    """Return a range that has moved with the window that it reaches into."""
-    frames = next((frames for window, frames in moves if _overlaps(span, window)), 0)
+def _belong_to(keys: Keys | KeyTable, window: Range, others: Iterable[Window]) -> NDArray[np.bool_]:
+    """Return which keys lie in a window and not in another one whose middle is nearer, bool (N,)."""
+    inside, distance = _in_window(keys, window), np.abs(keys.frames - (window[0] + window[1]) / 2)
+    for other in others:
+        nearer = np.abs(keys.frames - (other[0] + other[1]) / 2) < distance
+        inside &= ~(nearer & _in_window(keys, other))
+    return inside
+
+
+def _moved_range(span: Range, moves: Iterable[tuple[Window, int]], others: Sequence[Window]) -> Range:
+    """Return a range that has moved if its middle has."""
+    middle = np.array([(span[0] + span[1]) / 2])
+    at = Keys(middle, middle, middle)
+    frames = next((frames for window, frames in moves if _belong_to(at, window, others).any()), 0)
     return span[0] + frames, span[1] + frames
 
 

@@ -214,12 +214,15 @@ def remove(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line"
 
 
 def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> None:
-    """Let a line begin at another frame: its keys move, also those that the artist has set. `write` must follow."""
+    """Let a line begin at another frame: its keys move, also those that the artist has set. `write` must follow.
+
+    Where lines overlap, a key of the artist belongs to the line whose middle is nearer.
+    """
     frames = first_frame - record.first_frame
     record.first_frame = first_frame
     old = _window(record)
     if frames and old != NEVER:
-        fcurves.move(action, old, frames)
+        fcurves.move(action, old, frames, [_window(other) for other in lines_of(action) if other.uid != record.uid])
         record.window = old[0] + frames, old[1] + frames
         _write_shared(action, record, [old, _window(record)])
 

@@ -19,7 +19,7 @@ MINE = "mine"  # no channel
 KEYS = (*EVERYWHERE, SOMEWHERE, NOWHERE, MINE)
 FPS = 24.0
 FRAMES = 72  # of a line, three seconds
-SAME = 1e-6  # values that are the same but for Blender's rounding
+SAME = 2e-6  # values that are the same but for Blender's rounding
 
 Values = dict[str, np.ndarray]
 
@@ -89,6 +89,11 @@ class Head:
 
     def remove(self, uid: str) -> None:
         lines.remove(self.mesh, self.action, self.record(uid))
+
+    def reset(self, uid: str) -> None:
+        """Press Reset."""
+        self.record(uid).tweaks.reset()
+        lines.refresh(self.action, self.record(uid))
 
     def curve(self, name: str) -> bpy.types.FCurve:
         """The curve of a shape key in the generated Action."""
