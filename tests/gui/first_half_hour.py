@@ -11,7 +11,7 @@ from mathutils import Vector
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from shots import only, shot, shot_of_panels
+from shots import convert, only, shot, shot_of_sidebar
 from stage import add_on, area_of, check, head, idle, measured, press, region_of, until, window_override
 
 ENGINE = os.environ["LSF_SERVER_PYTHON"]
@@ -19,7 +19,7 @@ AUDIO = os.environ["LSF_GUI_AUDIO"]
 SECOND_LINE = 150  # frame of the line that ends after the scene
 SMALLEST_HEAD = 0.3  # part of the viewport's height that the head has to fill
 STEPS = 40  # of the installation that is only played
-PAUSE = 0.3  # seconds for each of them
+PAUSE = 0.5  # seconds for each of them
 
 
 def scene() -> bpy.types.Scene:
@@ -79,15 +79,22 @@ def install_steps():
     yield 0.3
     region_of(area_of("VIEW_3D"), "UI").active_panel_category = "LSF"
     yield from shot("first_1_fresh")
-    yield from shot_of_panels("panel_setup")
+    stage.show_panels(others=False)
+    yield from shot_of_sidebar("setup_fresh")
     check(bpy.context.object is bpy.data.objects["Cube"], "this is not the factory file")
     check(not bpy.app.online_access and not bpy.ops.lsf.make_environment.poll(), "Install needs online access")
     press(bpy.ops.lsf.allow_online_access)
     check(bpy.app.online_access and bpy.ops.lsf.make_environment.poll(), "online access was not allowed")
     yield from shot("first_2_online")
     installation = begin_installation()
-    yield from until(lambda: installation.progress.megabytes > 100)
+    yield from until(lambda: installation.progress.megabytes > 60)
     yield from shot("first_3_installing")
+    yield from shot_of_sidebar("setup_installing")
+    yield from convert(
+        "setup_fresh.png", "setup_installing.png", "-background", "#303030", "+append", "+dither", "-colors", "96",
+        "docs/panel_setup.png",
+    )  # fmt: skip
+    stage.show_panels("lines")
     with window_override():
         bpy.ops.preferences.addon_show(module=add_on().__name__)
     yield from shot("first_4_preferences")
