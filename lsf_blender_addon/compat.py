@@ -182,6 +182,15 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     return [fcurve for strip in _keyframe_strips(action) for bag in strip.channelbags for fcurve in bag.fcurves]
 
 
+def fcurves_of_keys(action: bpy.types.Action) -> list[bpy.types.FCurve]:
+    """The F-curves of an Action in its first slot for shape keys; all of them before 4.4."""
+    if not has_slots():
+        return list(_legacy_fcurves(action))
+    slot = key_slot(action)
+    bags = (strip.channelbag(slot) for strip in _keyframe_strips(action)) if slot else ()
+    return [fcurve for bag in bags if bag for fcurve in bag.fcurves]
+
+
 def played_fcurves(user: bpy.types.AnimData | bpy.types.NlaStrip) -> list[bpy.types.FCurve]:
     """The F-curves that the active Action or a strip plays: those of its slot since 4.4; none without an Action."""
     if user.action is None:
@@ -215,6 +224,30 @@ def key_slot(action: bpy.types.Action) -> bpy.types.ActionSlot | None:
 def _slot_for(action: bpy.types.Action, id_type: str) -> bpy.types.ActionSlot | None:
     """The first slot that a data-block of this type can use."""
     return next((slot for slot in action.slots if slot.target_id_type in {id_type, "UNSPECIFIED"}), None)
+
+
+def plays_first_key_slot(user: bpy.types.AnimData | bpy.types.NlaStrip) -> bool:
+    """Whether a user of an Action plays its first slot for shape keys; always before 4.4."""
+    return not has_slots() or user.action is None or user.action_slot == key_slot(user.action)
+
+
+def own_key_slot(data: bpy.types.AnimData, action: bpy.types.Action, name: str) -> bpy.types.ActionChannelbagFCurves:
+    """Let the owner of `data`, shape keys, play the Action with a slot of its own; only for versions with slots.
+
+    Args:
+        data: Animation data of the shape keys.
+        action: The Action, whose first slot is that of other shape keys.
+        name: Name of a new slot.
+
+    Returns:
+        The F-curves of the slot.
+    """
+    slots: Any = action.slots
+    used = data.action_slot if data.action == action and not plays_first_key_slot(data) else None
+    slot = used or slots.new(id_type="KEY", name=name)
+    data.action = action
+    data.action_slot = slot
+    return action.layers[0].strips[0].channelbag(slot, ensure=True).fcurves
 
 
 def assign_key_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:

@@ -116,6 +116,8 @@ def place(mesh: bpy.types.Mesh, action: bpy.types.Action, windows: list[Window])
         windows: Frames of its lines.
     """
     data = ensure_key_animation(mesh)
+    if data.use_tweak_mode:  # nobody can change the active Action then; the next line that is written places it
+        return
     if data.action == action or (data.action is None and not data.nla_tracks):
         compat.assign_key_action(data, action)
     elif not any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
@@ -166,6 +168,9 @@ def remove(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
         data.action = None
     if keys.get(POINTER) == action:
         del keys[POINTER]
+    for other in bpy.data.shape_keys:
+        if other.animation_data and other.animation_data.action == action and not animated_keys(action):
+            other.animation_data.action = None  # a part
     for unused in (action, *rest):
         if unused is not None and not unused.users - unused.use_fake_user:
             bpy.data.actions.remove(unused)
@@ -190,7 +195,11 @@ def overruled(mesh: bpy.types.Mesh, names: list[str]) -> list[str]:
 def _action_of(keys: bpy.types.Key) -> bpy.types.Action | None:
     """The generated Action of shape keys."""
     data, pointed = keys.animation_data, keys.get(POINTER)
-    playing = [action for action in nla.actions(data) if is_generated(action)] if data else []
+    players = nla.players(data) if data else []
+    # Parts of a head play its Action, too, with slots of their own: see part_drivers.py.
+    playing = [
+        player.action for player in players if is_generated(player.action) and compat.plays_first_key_slot(player)
+    ]
     if playing:
         return pointed if pointed in playing else playing[0]
     return pointed if isinstance(pointed, bpy.types.Action) and is_generated(pointed) else None

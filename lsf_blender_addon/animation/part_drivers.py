@@ -2,6 +2,12 @@
 
 Each driver copies the head's value, so the head's curves (its takes, its NLA, an artist's changes) are the only ones,
 and move everything. A key of the part that has a driver or a curve of the artist's keeps that instead.
+
+The part does not play the head's curves themselves: Blender disables a curve for all users of an Action as soon as one
+of them lacks the curve's key, and then it does not play on the head either (Blender 4.2; later versions in the NLA).
+
+Exporters such as Blender's glTF take along only what has an Action. So the part plays the head's Action with a slot of
+its own, which holds one key at rest; the drivers decide the values, and these are what the exporter samples.
 """
 
 import bpy
@@ -37,6 +43,22 @@ def write(plan: PartPlan, head: bpy.types.Object) -> None:
             variable.targets[0].id, variable.targets[0].data_path = source, path
 
 
+def play_along(part: bpy.types.Object, head: bpy.types.Object) -> None:
+    """Let a part that follows the head play the head's Action with a slot of its own; see the module's docstring.
+
+    Nothing changes before Blender 4.4, nor if the artist has animated the part.
+    """
+    data, action = key_animation(mesh_of(part)), actions.existing(mesh_of(head))
+    path = min(targets(data), default="") if data else ""
+    if data is None or action is None or not path or not compat.has_slots():
+        return
+    if data.action is None or actions.is_generated(data.action):
+        curves = compat.own_key_slot(data, action, part.name)
+        for curve in list(curves):
+            curves.remove(curve)
+        curves.new(path).keyframe_points.insert(action.curve_frame_range[0], 0.0)
+
+
 def followed_keys(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys that follow a head through our drivers."""
     data = key_animation(mesh)
@@ -66,9 +88,9 @@ def _copy(curve: bpy.types.FCurve, source: bpy.types.Key, path: str) -> None:
 
 
 def _animated(mesh: bpy.types.Mesh) -> set[str]:
-    """Names of the keys that have curves of their own, in the active Action or the NLA."""
+    """Names of the keys that have curves of the artist's, in the active Action or the NLA."""
     data = key_animation(mesh)
-    players = nla.players(data) if data else []
+    players = [player for player in nla.players(data) if not actions.is_generated(player.action)] if data else []
     return _keys_of(mesh, {curve.data_path for player in players for curve in compat.played_fcurves(player)})
 
 

@@ -45,6 +45,7 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
         head_motion.write(face.nod.object, face.nod.bone, plan.line, angles, landmarks)
     for part in plan.parts:
         part_drivers.write(part, head)
+        part_drivers.play_along(bpy.data.objects[part.object], head)
         face.add_part(bpy.data.objects[part.object])
     if plan.face is not None:
         face_result.write(objects, plan.face)

@@ -246,6 +246,8 @@ def _write(
     if options.every_frame:
         record.tweaks.density = 1.0
     lines.write(mesh, action, record)
+    for part in character.listed_parts(head):
+        part_drivers.play_along(part, head)
     last = options.first_frame + len(motion) - 1
     text = iface("{name}: frames {first} to {last}").format(name=source.strip, first=options.first_frame, last=last)
     text += "; " + lines.summary(action, record, iface)

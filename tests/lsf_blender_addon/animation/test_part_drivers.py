@@ -4,7 +4,8 @@ import bpy
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import part_drivers
+from lsf_blender_addon.animation import actions, lines, part_drivers
+from lsf_blender_addon.scene.own_properties import lines_of
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -63,3 +64,28 @@ def test_a_part_follows_that_shares_an_action_with_the_head(teeth):
     keys.animation_data.action = action
     keys.animation_data.action_slot = action.slots.new(id_type="KEY", name="teeth")
     assert "mouthSmileLeft" not in part_drivers.read(teeth).driven
+
+
+@pytest.mark.skipif(not compat.has_slots(), reason="before Blender 4.4, a part has no Action")
+def test_a_part_plays_the_action_of_its_head_with_a_slot_of_its_own(teeth):
+    """So exporters take it along; its one curve cannot be missing a key, and the drivers decide the values."""
+    head, data = bpy.context.object, teeth.data.shape_keys.animation_data
+    action = actions.existing(head.data)
+    assert data.action == action and data.action_slot != head.data.shape_keys.animation_data.action_slot
+    assert len(compat.played_fcurves(data)) == 1 and actions.existing(teeth.data) is None
+    bpy.ops.lsf.generate()
+    assert [slot.target_id_type for slot in action.slots] == ["KEY", "KEY"]
+    for frame in range(30, 120, 10):
+        bpy.context.scene.frame_set(frame)
+        for key in teeth.data.shape_keys.key_blocks[1:]:
+            assert key.value == pytest.approx(head.data.shape_keys.key_blocks[key.name].value, abs=1e-3)
+    lines.remove(head.data, action, lines_of(action)[0])
+    assert data.action is None and not bpy.data.actions
+
+
+@pytest.mark.skipif(not compat.has_slots(), reason="before Blender 4.4, a part has no Action")
+def test_a_part_that_the_artist_has_animated_keeps_its_action(teeth):
+    data = teeth.data.shape_keys.animation_data
+    data.action = theirs = bpy.data.actions.new("mine")
+    bpy.ops.lsf.generate()
+    assert data.action == theirs
