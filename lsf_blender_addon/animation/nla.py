@@ -58,7 +58,36 @@ def add_strip(
     strip = track.strips.new(action.name, int(start), action)
     compat.assign_slot(strip, action)
     if window is not None:
+        strip.use_sync_length = False  # or the NLA's tweak mode gives the strip the length of the whole Action
         strip.action_frame_start, strip.action_frame_end = window
         strip.frame_start, strip.frame_end = window
     strip.blend_type = "REPLACE"
     return strip
+
+
+def toggle_tweak_mode(data: bpy.types.AnimData, action: bpy.types.Action, frame: int) -> None:
+    """Enter the tweak mode of the strip that plays an Action at a frame, or of the nearest one; or leave tweak mode.
+
+    In tweak mode the Action is the active one, and new keys go into it.
+
+    Args:
+        data: Animation data with a strip of the Action.
+        action: The Action.
+        frame: Scene frame.
+    """
+    if data.use_tweak_mode:
+        data.use_tweak_mode = False
+        return
+    players = [(track, strip) for track in data.nla_tracks for strip in track.strips]
+    distances = {
+        strip: max(strip.frame_start - frame, frame - strip.frame_end, 0.0)
+        for _track, strip in players
+        if strip.action == action
+    }
+    nearest = min(distances, key=lambda strip: distances[strip])
+    for track, strip in players:
+        strip.select = strip == nearest
+        track.select = track.select and strip == nearest
+        if strip == nearest:
+            data.nla_tracks.active = track
+    data.use_tweak_mode = True

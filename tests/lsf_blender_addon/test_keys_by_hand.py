@@ -456,3 +456,53 @@ def test_a_curve_of_one_channel_that_is_deleted(stage):
     stage.generate(0)
     stage.generate(1)
     stage.check(before)
+
+
+def beside_own_animation(stage, on_track: bool) -> Stage:
+    """Another head with the same lines, which has an Action or an NLA track of the artist."""
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head = bpy.context.object
+    head.shape_key_add(name="Basis")
+    own = head.shape_key_add(name="mine", from_mix=False)
+    own.value = 0.7
+    own.keyframe_insert("value", frame=70)
+    data = head.data.shape_keys.animation_data
+    if on_track:
+        strip = data.nla_tracks.new().strips.new("mine", 70, data.action)
+        compat.assign_slot(strip, data.action)
+        data.action = None
+    other = Stage(head, stage.places)
+    other.generate(0)
+    other.generate(1)
+    return other
+
+
+def strips_of(stage) -> list:
+    tracks = stage.keys.animation_data.nla_tracks
+    return [(strip.name, strip.frame_start, strip.frame_end) for track in tracks for strip in track.strips]
+
+
+@pytest.mark.parametrize("on_track", [False, True])
+def test_keys_in_lines_that_play_beside_own_animation(stage, on_track):
+    """Key in the Lines opens the generated Action for I: else a key goes into the artist's, and replaces the line."""
+    other = beside_own_animation(stage, on_track)
+    data, before, placed = other.keys.animation_data, other.values(), strips_of(other)
+    theirs = data.action
+    for frame, value in ((80, 0.8), (240, 0.7)):
+        bpy.context.scene.frame_set(frame)
+        assert bpy.ops.lsf.key_lines() == {"FINISHED"}
+        assert data.use_tweak_mode and data.action == other.action
+        other.key("jawOpen", frame, value)
+        other.record(0).tweaks.jaw = 0.5
+        other.record(0).tweaks.jaw = 1.0
+        assert bpy.ops.lsf.key_lines() == {"FINISHED"}
+        assert not data.use_tweak_mode and data.action == theirs and strips_of(other) == placed
+        other.check(before)
+    other.generate(0)
+    other.check(before)
+    assert other.values()["mine"] == pytest.approx(before["mine"])
+
+
+def test_keys_in_the_lines_needs_lines_on_a_track(stage):
+    bpy.context.view_layer.objects.active = stage.head
+    assert not bpy.ops.lsf.key_lines.poll(), "the generated Action is the active one"

@@ -4,6 +4,9 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import fcurves, lines
+from ...scene.access import key_animation, mesh_of
+from ..head import find_head
+from ..operators import key_lines
 from ..text import wrapped
 from .common import Tab, chosen_line, draw_line_name
 
@@ -33,8 +36,24 @@ class _KeysPanel(Tab):
             if len(ranges) > MAX_CURVES:
                 text = iface("and {count} more F-curves").format(count=len(ranges) - MAX_CURVES)
                 column.label(text=text, icon="BLANK1", translate=False)
+        head = find_head(context)
+        if head is not None and key_lines.are_on_a_track(head):
+            _draw_track(layout, context, head)
         layout.operator("lsf.release_keys", icon="TRASH")
         layout.operator("lsf.add_layer", icon="NLA")
+
+
+def _draw_track(layout: bpy.types.UILayout, context: bpy.types.Context, head: bpy.types.Object) -> None:
+    """Draw where the artist's keys go while the lines play on an NLA track."""
+    data = key_animation(mesh_of(head))
+    is_keyed = key_lines.are_keyed(head)
+    if is_keyed:
+        wrapped(layout, context, "New keys go to the generated lines", "INFO")
+    elif data is not None and data.action is not None and data.action_blend_type != "REPLACE":
+        wrapped(layout, context, "New keys go to the layer above and are added to the lines", "INFO")
+    else:
+        wrapped(layout, context, "New keys go to your own Action and replace the lines", "ERROR")
+    layout.operator("lsf.key_lines", icon="NLA", depress=is_keyed)
 
 
 def _spans(spans: list[tuple[float, float]]) -> str:
