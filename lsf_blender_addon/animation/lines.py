@@ -207,10 +207,20 @@ def remove(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line"
     records.remove(next(i for i, other in enumerate(records) if other.uid == uid))
     if window != NEVER:
         _write_windows(action, [window])
-    if not len(records) and not compat.fcurves_of(action):
-        actions.remove(mesh, action)
-    else:
-        _place_everywhere(action)
+    _remove_if_empty(mesh, action)
+
+
+def remove_all(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
+    """Remove all lines, as `remove` does with one; quicker than one after the other."""
+    adopt_moves(action)
+    written = windows(action)
+    for record in lines_of(action):
+        store.remove(action, record.uid)
+        takes.forget(action, record.uid)
+    lines_of(action).clear()
+    if written:
+        _write_windows(action, [(written[0][0], written[-1][1])])  # nothing plays in between
+    _remove_if_empty(mesh, action)
 
 
 def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> None:
@@ -394,6 +404,14 @@ def _on_free_keys(action: bpy.types.Action, composed: Composition) -> Compositio
         motion=composed.motion[:, chosen],
         lips=composed.lips[chosen],
     )
+
+
+def _remove_if_empty(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
+    """Remove a generated Action in which nothing is left; else bring what plays it up to date."""
+    if not len(lines_of(action)) and not compat.fcurves_of(action):
+        actions.remove(mesh, action)
+    else:
+        _place_everywhere(action)
 
 
 def _place_everywhere(action: bpy.types.Action) -> None:

@@ -1,7 +1,5 @@
 """What the list of a head's lines does: it goes to a line, removes lines, and lets a line follow its strip."""
 
-from collections.abc import Iterable
-
 import bpy
 
 from .. import compat
@@ -112,20 +110,28 @@ def follow_strip(head: bpy.types.Object, line: ChosenLine) -> int:
     return status.moved
 
 
-def remove(head: bpy.types.Object, action: bpy.types.Action, uids: Iterable[str]) -> None:
-    """Remove lines with all that was generated for them. What the artist has keyed stays.
+def remove(head: bpy.types.Object, line: ChosenLine) -> None:
+    """Remove a line with all that was generated for it. What the artist has keyed stays.
+
+    If nothing is left in the generated Action, it goes, too.
+    """
+    nod, uid = face_of(head).nod, line.uid
+    lines.remove(mesh_of(head), line.action, line.record)
+    head_motion.remove_line(nod.object, nod.bone, uid)
+
+
+def remove_all(head: bpy.types.Object, action: bpy.types.Action) -> int:
+    """Remove all lines of a head, as `remove` does with one; returns how many there were.
 
     Args:
         head: The head.
-        action: Its generated Action, which goes, too, if nothing is left in it.
-        uids: Ids of the lines.
+        action: Its generated Action.
     """
-    mesh, nod = mesh_of(head), face_of(head).nod
+    nod, uids = face_of(head).nod, [record.uid for record in lines_of(action)]
+    lines.remove_all(mesh_of(head), action)
     for uid in uids:
-        record = lines.find(action, uid)
-        if record is not None:
-            lines.remove(mesh, action, record)
-            head_motion.remove_line(nod.object, nod.bone, uid)
+        head_motion.remove_line(nod.object, nod.bone, uid)
+    return len(uids)
 
 
 def shown_index(context: bpy.types.Context) -> int:

@@ -31,10 +31,9 @@ class LSF_OT_remove_all_lines(bpy.types.Operator):
         head = require_head(context)
         action = actions.existing(mesh_of(head))
         assert action is not None  # poll has checked
-        uids = [record.uid for record in lines_of(action)]
-        line_list.remove(head, action, uids)
+        count = line_list.remove_all(head, action)
         session.say("")  # it may tell of one of these lines
-        self.report({"INFO"}, iface("{count} lines were removed").format(count=len(uids)))
+        self.report({"INFO"}, iface("{count} lines were removed").format(count=count))
         return {"FINISHED"}
 
 

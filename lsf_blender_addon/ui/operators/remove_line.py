@@ -26,7 +26,7 @@ class LSF_OT_remove_line(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head, line = line_list.require_line(context)
         name = line.record.name
-        line_list.remove(head, line.action, [line.uid])
+        line_list.remove(head, line)
         session.say("")  # it may tell of this line
         self.report({"INFO"}, iface("{name} was removed").format(name=name))
         return {"FINISHED"}

@@ -124,13 +124,25 @@ def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Ro
     sources = lines.sources_of(action, head)
     statuses = dict(zip((source.id for source in sources), strip_identity.states(sources), strict=True))
     rows = {record.uid: _row(record, statuses.get(record.uid)) for record in lines_of(action)}
-    for record in lines_of(action):
-        others = tuple(rows[other.uid].name for other in lines.overlapping(action, record))
-        row = rows[record.uid]
-        if others and not row.word:
+    for uid, others in _overlapping(action).items():
+        row = rows[uid]
+        if not row.word:
             row = row._replace(icon="SELECT_INTERSECT", word=iface("blended"))
-        rows[record.uid] = row._replace(others=others)
+        rows[uid] = row._replace(others=tuple(rows[other].name for other in others))
     return rows
+
+
+def _overlapping(action: bpy.types.Action) -> dict[str, list[str]]:
+    """Return for each line that is heard at the same frames as others the ids of these."""
+    spans = sorted((record.first_frame, record.first_frame + record.frames, record.uid) for record in lines_of(action))
+    found: dict[str, list[str]] = {}
+    for i, (_first, end, uid) in enumerate(spans):
+        for first, _end, other in spans[i + 1 :]:
+            if first >= end:
+                break
+            found.setdefault(uid, []).append(other)
+            found.setdefault(other, []).append(uid)
+    return found
 
 
 def _row(record: "LSF_PG_line", status: Status | None) -> Row:

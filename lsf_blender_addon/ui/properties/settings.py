@@ -76,6 +76,7 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     shown_line: bpy.props.IntProperty(  # index in the lines of the head's Action; -1 for none
         name="Line",
         description="Go to this line, make its strip the active one, and show the line in the panels",
+        options=set(),  # I over the list keys the face, not the row
         get=_shown_line,
         set=_go_to_line,
     )
