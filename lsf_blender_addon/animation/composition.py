@@ -31,8 +31,8 @@ def compose(lines: Sequence[LineCurves], window: Window) -> Composition:
     """Put the lines that reach into a window together.
 
     Before its first frame a line holds its first values, and after its last frame its last ones, which fade from and to
-    rest. Where lines overlap, they share the face: each has its weight, and no more than 1 in total. Generated lines
-    give way to a recording.
+    rest. Where lines overlap, they share the face: each has its weight, and no more than 1 in total. Lines give way to
+    those of a higher rank.
 
     Args:
         lines: Curves of the lines; those that do not reach into the window do not matter.
@@ -43,8 +43,16 @@ def compose(lines: Sequence[LineCurves], window: Window) -> Composition:
     names = list(dict.fromkeys(name for line in inside for name in line.names))
     column = {name: k for k, name in enumerate(names)}
     weights = [_weight(line, frames) for line in inside]
-    recorded = np.max([w for line, w in zip(inside, weights, strict=True) if line.recorded], axis=0, initial=0.0)
-    weights = [w if line.recorded else w * (1 - recorded) for line, w in zip(inside, weights, strict=True)]
+    weights = [
+        weight
+        * (
+            1
+            - np.max(
+                [w for other, w in zip(inside, weights, strict=True) if other.rank > line.rank], axis=0, initial=0.0
+            )
+        )
+        for line, weight in zip(inside, weights, strict=True)
+    ]
     total = np.maximum(1.0, np.sum(weights, axis=0)) if weights else np.ones(len(frames))
     motion = np.zeros((len(frames), len(names)), np.float32)
     points = max((line.lips.shape[1] for line in inside), default=0)

@@ -1,6 +1,7 @@
 """The curves of one line: what its prediction, the artist's sliders and its place in the scene make of it. No bpy."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,14 @@ class Sliders:
     offset: int = 0  # frames by which the curves are later than the line
 
 
+class Rank(IntEnum):
+    """Which line decides where several are heard at the same frames: those of the highest rank share the face."""
+
+    STRIP_GONE = 0  # generated for a strip that is gone
+    STRIP = 1  # generated for a strip
+    RECORDING = 2
+
+
 @dataclass(frozen=True)
 class LineCurves:
     """The motion of n shape keys in one line."""
@@ -39,7 +48,7 @@ class LineCurves:
     fps: float
     first_frame: int  # of the motion
     bound: ErrorBound | None = None  # the error that is allowed; None: a key on every frame
-    recorded: bool = False  # whether it is a recording, under which generated lines give way
+    rank: Rank = Rank.STRIP
 
     @property
     def window(self) -> Window:
@@ -58,14 +67,14 @@ def ease_frames(fps: float) -> int:
     return max(1, round(EASE * fps))
 
 
-def make(predicted: Prediction, sliders: Sliders, first_frame: int, recorded: bool = False) -> LineCurves:
+def make(predicted: Prediction, sliders: Sliders, first_frame: int, rank: Rank = Rank.STRIP) -> LineCurves:
     """Make the curves of a line.
 
     Args:
         predicted: Its prediction.
         sliders: What the artist has set for it.
         first_frame: Scene frame of the prediction's first row, without the sliders' offset.
-        recorded: Whether the line is a recording.
+        rank: Which line decides where several are heard at the same frames.
     """
     on_keys = retarget(predicted, sliders)
     return LineCurves(
@@ -75,7 +84,7 @@ def make(predicted: Prediction, sliders: Sliders, first_frame: int, recorded: bo
         predicted.fps,
         first_frame + sliders.offset,
         error_bound(sliders.density),
-        recorded,
+        rank,
     )
 
 

@@ -18,13 +18,15 @@ from ..prediction import store, takes
 from ..prediction.eyes import Eyes
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
+from ..scene import strip_identity
 from ..scene.own_properties import lines_of
 from ..scene.snapshots import Source
+from ..scene.strip_identity import State
 from . import action_cache, actions, composition, curve_record, fcurves, line_curves
 from .composition import Composition
 from .fcurves import value_path
 from .key_plan import VISIBLE_VALUE
-from .line_curves import LineCurves, Sliders, Window
+from .line_curves import LineCurves, Rank, Sliders, Window
 from .user_edits import Range
 
 if TYPE_CHECKING:
@@ -286,7 +288,14 @@ def curves_of(action: bpy.types.Action, record: "LSF_PG_line") -> LineCurves | N
     predicted = store.load(action, record.uid)
     if predicted is None:
         return None
-    return line_curves.make(predicted, sliders(record), record.first_frame, record.kind == "RECORDING")
+    return line_curves.make(predicted, sliders(record), record.first_frame, _rank(record))
+
+
+def _rank(record: "LSF_PG_line") -> Rank:
+    """Which line decides where several are heard at the same frames."""
+    if record.kind == "RECORDING":
+        return Rank.RECORDING
+    return Rank.STRIP if strip_identity.state(source_of(record)) is not State.GONE else Rank.STRIP_GONE
 
 
 def windows(action: bpy.types.Action) -> list[Window]:
@@ -318,7 +327,11 @@ def overlapping(action: bpy.types.Action, record: "LSF_PG_line") -> "list[LSF_PG
 
 def edits(action: bpy.types.Action, record: "LSF_PG_line") -> Edits:
     """What the artist has changed by hand in a line; quick if nothing has changed since the last call."""
-    return action_cache.remembered(action, _find_edits).get(record.uid, Edits({}, frozenset()))
+    found = action_cache.remembered(action, _no_edits_yet)
+    if record.uid not in found:
+        window = _window(record)
+        found[record.uid] = Edits(fcurves.edited_ranges(action, window), fcurves.deleted_paths(action, window))
+    return found[record.uid]
 
 
 def is_edited(action: bpy.types.Action, record: "LSF_PG_line") -> bool:
@@ -408,7 +421,7 @@ def _on_free_keys(action: bpy.types.Action, composed: Composition) -> Compositio
 
 def _remove_if_empty(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
     """Remove a generated Action in which nothing is left; else bring what plays it up to date."""
-    if not len(lines_of(action)) and not compat.fcurves_of(action):
+    if not len(lines_of(action)) and not compat.fcurves_of_keys(action):
         actions.remove(mesh, action)
     else:
         _place_everywhere(action)
@@ -421,14 +434,9 @@ def _place_everywhere(action: bpy.types.Action) -> None:
             actions.place(keys.user, action, windows(action))
 
 
-def _find_edits(action: bpy.types.Action) -> dict[str, Edits]:
-    """What the artist has changed by hand in each line, by its id; reads every key."""
-    return {
-        record.uid: Edits(
-            fcurves.edited_ranges(action, _window(record)), fcurves.deleted_paths(action, _window(record))
-        )
-        for record in lines_of(action)
-    }
+def _no_edits_yet(_action: bpy.types.Action) -> dict[str, Edits]:
+    """What is remembered of the edits of an Action, by line; `edits` fills it."""
+    return {}
 
 
 def _write_shared(action: bpy.types.Action, record: "LSF_PG_line", places: list[Window]) -> None:

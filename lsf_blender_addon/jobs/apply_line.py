@@ -5,9 +5,11 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ..animation import actions, head_motion, lines, part_drivers, rollback, shape_keys
 from ..prediction import takes
+from ..scene import strip_identity
 from ..scene.access import ensure_key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.snapshots import Line
+from ..scene.strip_identity import State
 from . import face_result
 from .line_plan import LinePlan, listed
 
@@ -64,9 +66,19 @@ def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -
 def _shared_frames(action: bpy.types.Action, line: Line) -> str:
     """Which other lines of the head are heard at the same frames, as the continuation of a sentence."""
     record = lines.find(action, line.id)
-    names = [other.name for other in lines.overlapping(action, record)] if record else []
-    return (
-        iface("; blended with {names}, which the head speaks at the same time").format(names=listed(names))
-        if names
-        else ""
-    )
+    others = lines.overlapping(action, record) if record else []
+    recordings = [other.name for other in others if other.kind == "RECORDING"]
+    speech = [other for other in others if other.kind == "SPEECH"]
+    states = strip_identity.states([lines.source_of(other) for other in speech])
+    gone = [other.name for other, status in zip(speech, states, strict=True) if status.state is State.GONE]
+    present = [other.name for other in speech if other.name not in gone]
+    text = ""
+    if recordings:
+        text += iface("; {names} is a recording and decides at its frames").format(names=listed(recordings))
+    if present:
+        text += iface("; blended with {names}, which the head speaks at the same time").format(names=listed(present))
+    if gone:
+        text += iface("; the strip of {names} is gone, but its speech still plays: remove it under Lines").format(
+            names=listed(gone)
+        )
+    return text

@@ -6,6 +6,8 @@ MESSAGES = {
     ", {count} of them without a head: choose it in the list": "、うち {count} 行は頭がありません。一覧で選んでください",
     "0 is the most likely performance, the same every time. 1, 2, 3 and so on are other performances of the line, which differ by Variation. The number also decides blinks, gaze and head motion": "0 は最も確からしい演技で、毎回同じ。1、2、3… は「ばらつき」の分だけ異なる別の演技。番号はまばたき・視線・頭の動きも決める",
     "52 ARKit channels with timecode, as Unreal Engine and other programs import them": "タイムコード付きの ARKit 52 チャンネル。Unreal Engine などがインポートできる",
+    "; {names} is a recording and decides at its frames": "。{names}は収録なので、そのフレームではこれが優先される",
+    "; the strip of {names} is gone, but its speech still plays: remove it under Lines": "。{names}のストリップはなくなったが、その発話はまだ再生される：「行」で削除してください",
     "; blended with {names}, which the head speaks at the same time": "。頭が同時に話す {names} と混ぜ合わせています",
     "; check the landmarks in the Face panel: {lines}": "、「顔」パネルでランドマークを確認：{lines}",
     "; left out, as drivers move them: {names}": "、ドライバーが動かすため除外：{names}",
