@@ -13,7 +13,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import stage
-from shots import shot
+from shots import only, shot
 from stage import action, add_on, check, head, idle, measured, press, until, window, window_override
 
 LINES = {"line_1": 25, "line_2": 220, "line_3": 420, "line_4": 600, "line_5": 780}  # strips and their first frames
@@ -154,9 +154,11 @@ def move_in_graph_editor(name: str, frame: int):
             chosen = other.select and abs(point.co[0] - frame) < 1e-3
             point.select_control_point = point.select_left_handle = point.select_right_handle = chosen
     with window_override("GRAPH_EDITOR"):
+        bpy.ops.anim.channels_expand(all=True)
         bpy.ops.graph.view_all()
         bpy.ops.transform.translate(value=(MOVE_X, MOVE_Y, 0))
-    yield from shot(f"keys_graph_{frame}")
+    place = only(area.x, area.y, area.width, area.height)
+    yield from shot("docs/own_keys.jpg", *place, "-resize", "1000", "-quality", "88")
     for other in add_on().compat.fcurves_of(action()):
         other.hide = False
     area.type = "VIEW_3D"
