@@ -50,6 +50,15 @@ def load(action: bpy.types.Action) -> Record:
         return Record()
 
 
+def paths(action: bpy.types.Action) -> set[str]:
+    """Return the data paths of the curves that were written; quicker than `load`."""
+    kept: Any = action.get(PROPERTY)
+    try:
+        return set(kept["paths"].split("\n")) - {""}
+    except (KeyError, TypeError, AttributeError):
+        return set()
+
+
 def store(action: bpy.types.Action, record: Record) -> None:
     """Put the record on the Action, as bytes: a list of numbers would be one property for each number."""
     names = list(record.keys)

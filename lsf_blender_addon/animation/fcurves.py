@@ -23,6 +23,7 @@ from .user_edits import Range
 TRANSITION = 0.16  # seconds in which generated motion goes over into the artist's keys
 REST = 1e-6  # a curve whose values are not larger rests
 LARGEST_ERROR = 0.1  # of a curve, at the lowest density of keys
+SAME_KEY = 1e-5  # largest difference of a key's frame, value and slope that comes from rounding
 NO_KEYS = Keys(np.zeros(0), np.zeros(0), np.zeros(0))
 
 Floats = NDArray[np.floating]
@@ -94,6 +95,9 @@ def write(
             new = NO_KEYS
         if known is None and path not in existing:
             new = _with_rest(new, others, window)
+        is_unedited = keep and path not in edits and _has_keys(existing.get(path), window)
+        if is_unedited and _is_same(new, _between(known or NO_KEYS, window)):
+            continue  # usual with a slider: it moves few curves
         keys[path] = (known or NO_KEYS).only(~_in_window(known or NO_KEYS, window)).joined(new)
         ranges[path] = [span for span in ranges.get(path, []) if not _overlaps(span, window)] + edits.get(path, [])
         table = _replaced(keyframes.read(existing.get(path)), edits.get(path, []), new, window, keys[path])
@@ -177,7 +181,7 @@ def moved_by(action: bpy.types.Action, window: Window, record: Record | None = N
     record, shifts = record or curve_record.load(action), []
     for curve in compat.fcurves_of_keys(action):
         known = record.keys.get(curve.data_path, NO_KEYS)
-        known = known.only(_in_window(known, window))
+        known = _between(known, window)
         if len(known.frames) and not curve.lock and np.abs(known.values).max() > REST:
             shifts.append(_shift(known, keyframes.read_points(curve)))
             if not shifts[-1] and len(shifts) == 1:
@@ -206,15 +210,11 @@ def edited_ranges(
         path = curve.data_path
         if not path.startswith("key_blocks["):
             continue
-        known = record.keys.get(path, NO_KEYS)
-        inside = _in_window(known, window)
-        left, right = known.handles()
         current = _current_keys(curve, window)
         if not len(current.frames):
             continue
-        spans = user_edits.find_edits(
-            current, known.frames[inside], known.values[inside], left[inside], right[inside], window
-        )
+        known = _between(record.keys.get(path, NO_KEYS), window)
+        spans = user_edits.find_edits(current, known.frames, known.values, *known.handles(), window)
         earlier = [span for span in record.ranges.get(path, []) if _overlaps(span, window)]
         if spans := user_edits.merge_ranges(spans + earlier, 2 * transition):
             found[path] = spans
@@ -227,20 +227,20 @@ def deleted_paths(action: bpy.types.Action, window: Window) -> frozenset[str]:
     return frozenset(
         path
         for path, known in curve_record.load(action).keys.items()
-        if _in_window(known, window).any() and not _has_keys(present.get(path), window)
+        if len(_between(known, window).frames) and not _has_keys(present.get(path), window)
     )
 
 
 def count_keys(action: bpy.types.Action, window: Window) -> tuple[int, int]:
     """Return how many generated keys there are in a window, and how many curves these are on that do not rest."""
-    inside = [keys.only(_in_window(keys, window)) for keys in curve_record.load(action).keys.values()]
+    inside = [_between(keys, window) for keys in curve_record.load(action).keys.values()]
     moving = [keys for keys in inside if not _rests(keys)]
     return sum(len(keys.frames) for keys in moving), len(moving)
 
 
 def paths(action: bpy.types.Action) -> set[str]:
     """Return the data paths of the generated curves, also of those that the artist has deleted."""
-    return set(curve_record.load(action).keys)
+    return curve_record.paths(action)
 
 
 def _is_writable(
@@ -257,7 +257,7 @@ def _is_writable(
     """
     if curve is not None and curve.lock:
         return False
-    is_deleted = bool(_in_window(known, window).any()) and not _has_keys(curve, window)
+    is_deleted = len(_between(known, window).frames) > 0 and not _has_keys(curve, window)
     return (moves or curve is not None) and (restore_deleted or not is_deleted)
 
 
@@ -265,8 +265,8 @@ def _has_keys(curve: bpy.types.FCurve | None, window: Window) -> bool:
     """Return whether a curve is there, with keys in a window."""
     if curve is None:
         return False
-    frames = keyframes.read_points(curve)[:, 0]
-    return bool(((frames >= window[0]) & (frames <= window[1])).any())
+    first, end = keyframes.find(curve, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
+    return first < end
 
 
 def _beside_edits(keys: Keys, spans: list[Range], borders: list[tuple[int, int]], window: Window) -> Keys:
@@ -283,8 +283,8 @@ def _with_rest(keys: Keys, others: Iterable[Window], window: Window) -> Keys:
     ends = {float(frame) for other in others for frame in other if not window[0] <= frame <= window[1]}
     if not ends:
         return keys
-    rest, slope = np.zeros(len(ends)), np.nan if keys.automatic.all() else 0.0
-    return keys.joined(Keys(np.array(sorted(ends)), rest, rest + slope))
+    rest = np.zeros(len(ends))
+    return keys.joined(Keys(np.array(sorted(ends)), rest, rest))
 
 
 def _meets(keys: Keys | KeyTable, others: Keys | KeyTable) -> NDArray[np.bool_]:
@@ -326,12 +326,33 @@ def _replaced(current: KeyTable, spans: list[Range], new: Keys, window: Window, 
     is_new = order >= len(kept)
     # A generated key's handle reaches a third of the way to the next key, whoever has set that one.
     at = _find_generated(table, known)
-    handles = _third_handles(table, known.slopes[at] if len(known.frames) else np.zeros(len(table)))
-    beside = np.r_[is_new[1:], False], np.r_[False, is_new[:-1]]  # the next key is new, the previous one is
-    for name, values, neighbour in zip(keyframes.AXES[1:], handles, (beside[1], beside[0]), strict=True):
-        chosen = (is_new | ((at >= 0) & neighbour)) & ~np.isnan(values[:, 1])
+    slopes = known.slopes[at] if len(known.frames) else np.zeros(len(table))
+    turned_left = is_new | ((at >= 0) & np.r_[False, is_new[:-1]])
+    turned_right = is_new | ((at >= 0) & np.r_[is_new[1:], False])
+    # Between an end of the window that was there before and the next key outside, the curve stays as it is.
+    for name, end, own, others, step in (
+        ("handle_left", window[0], turned_left, turned_right, -1),
+        ("handle_right", window[1], turned_right, turned_left, 1),
+    ):
+        for i in np.flatnonzero(is_new & (table.frames == end)).tolist():
+            old = np.flatnonzero(_is_end(current, table.columns["co"][i], slopes[i], name))
+            if len(old):
+                table.columns[name][i], own[i] = current.columns[name][old[0]], False
+                if 0 <= i + step < len(table):
+                    others[i + step] = False
+    left, right = _third_handles(table, slopes)
+    for name, values, turned in (("handle_left", left, turned_left), ("handle_right", right, turned_right)):
+        chosen = turned & ~np.isnan(slopes)
         table.columns[name][chosen] = values[chosen]
     return table
+
+
+def _is_end(keys: KeyTable, co: Floats, slope: float, handle: str) -> NDArray[np.bool_]:
+    """Return which keys are at a place (2,), with a handle that has this slope, bool (N,)."""
+    reach = keys.columns[handle] - keys.columns["co"]
+    away = np.abs(keys.columns["co"] - co)
+    same: NDArray[np.bool_] = (away[:, 0] < user_edits.SAME_FRAME) & (away[:, 1] < user_edits.SAME_VALUE)
+    return same & (np.abs(reach[:, 1] - slope * reach[:, 0]) < user_edits.SAME_HANDLE)
 
 
 def _with_generated_handles(table: KeyTable, known: Keys, window: Range) -> KeyTable:
@@ -427,9 +448,7 @@ def _reduce(
     for path in columns.keys() - moving.keys():
         needed[path][[0, -1]] = True
         rest = np.zeros(int(needed[path].sum()))
-        keys[path] = Keys(
-            frames[needed[path]].astype(np.float64), rest, rest + (np.nan if composed.bound is None else 0.0)
-        )
+        keys[path] = Keys(frames[needed[path]].astype(np.float64), rest, rest)
     return _Reduced(keys, reduced.value_error, reduced.lip_error)
 
 
@@ -461,21 +480,27 @@ def _shift(known: Keys, points: Floats) -> int:
     return next((int(shift) for shift in shifts[np.argsort(np.abs(shifts))] if shift and is_there(shift)), 0)
 
 
-def _current_keys(curve: bpy.types.FCurve, window: Window) -> user_edits.CurrentKeys:
+def _current_keys(curve: bpy.types.FCurve, window: Range) -> user_edits.CurrentKeys:
     """Return the keys that a curve has now in a window."""
-    table = keyframes.read(curve)
-    table = table.only(_in_window(table, window))
-    columns = {name: column.astype(np.float64) for name, column in table.columns.items() if name in keyframes.AXES}
+    table = keyframes.read_shape(curve, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
+    columns = {name: column.astype(np.float64) for name, column in table.items() if name in keyframes.AXES}
     automatic = [keyframes.enum_number("handle_left_type", kind) for kind in ("AUTO", "AUTO_CLAMPED")]
-    left, right = (np.isin(table.columns[name], automatic) for name in keyframes.ENUMS[:2])
+    left, right = (np.isin(table[name], automatic) for name in keyframes.ENUMS[:2])
     return user_edits.CurrentKeys(
         frames=columns["co"][:, 0],
         values=columns["co"][:, 1],
         left=columns["handle_left"],
         right=columns["handle_right"],
         automatic=left & right,
-        bezier=table.columns["interpolation"] == keyframes.enum_number("interpolation", "BEZIER"),
+        bezier=table["interpolation"] == keyframes.enum_number("interpolation", "BEZIER"),
     )
+
+
+def _between(keys: Keys, window: Range) -> Keys:
+    """Return the keys in a window."""
+    first = np.searchsorted(keys.frames, window[0] - user_edits.SAME_FRAME, "right")
+    part = slice(first, np.searchsorted(keys.frames, window[1] + user_edits.SAME_FRAME))
+    return Keys(keys.frames[part], keys.values[part], keys.slopes[part])
 
 
 def _in_window(keys: Keys | KeyTable, window: Range) -> NDArray[np.bool_]:
@@ -489,6 +514,18 @@ def _in_window(keys: Keys | KeyTable, window: Range) -> NDArray[np.bool_]:
 def _overlaps(span: Range, window: Window) -> bool:
     """Return whether a range reaches into a window."""
     return span[0] <= window[1] and window[0] <= span[1]
+
+
+def _is_same(keys: Keys, others: Keys) -> bool:
+    """Return whether the keys are the same but for rounding."""
+    return len(keys.frames) == len(others.frames) and all(
+        np.allclose(one, two, rtol=0, atol=SAME_KEY, equal_nan=True)
+        for one, two in (
+            (keys.frames, others.frames),
+            (keys.values, others.values),
+            (keys.slopes, others.slopes),
+        )
+    )
 
 
 def _rests(keys: Keys) -> bool:

@@ -128,10 +128,14 @@ class ReducedKeys:
 
 
 def key_every_frame(motion: Floats, first_frame: int) -> ReducedKeys:
-    """Return a key on each frame, from first_frame on, for each column of motion (F, K), with automatic handles."""
+    """Return a key on each frame, from first_frame on, for each column of motion (F, K).
+
+    Blender places the handles, but those at the ends of a curve that rests there, which are level.
+    """
     frames = first_frame + np.arange(len(motion), dtype=np.float64)
-    slopes = np.full(len(motion), np.nan)
-    return ReducedKeys([Keys(frames, motion[:, k], slopes) for k in range(motion.shape[1])], 0.0, 0.0)
+    slopes = np.full_like(motion, np.nan)
+    slopes[[0, -1]] = np.where(motion[[0, -1]] == 0, 0, np.nan)
+    return ReducedKeys([Keys(frames, *pair) for pair in zip(motion.T, slopes.T, strict=True)], 0.0, 0.0)
 
 
 def reduce_keys(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import bpy
@@ -68,6 +71,46 @@ def read(fcurve: bpy.types.FCurve | None) -> KeyTable:
     return KeyTable(columns)
 
 
+SHAPE = (*AXES, *ENUMS[:3])  # what the shape of a curve depends on
+MANY = 0.1  # share of a curve's keys, above which it is quicker to read all of them at once
+
+
+def find(fcurve: bpy.types.FCurve, first: float, last: float) -> tuple[int, int]:
+    """Return the index of the first key from one frame on, and of the first one after another frame."""
+    points = fcurve.keyframe_points
+    return bisect_left(points, first, key=_frame), bisect_right(points, last, key=_frame)
+
+
+def _frame(point: bpy.types.Keyframe) -> float:
+    """The frame of a key."""
+    return point.co[0]
+
+
+def read_shape(fcurve: bpy.types.FCurve, first: float, last: float) -> dict[str, NDArray[Any]]:
+    """Read the columns of SHAPE, of the keys from one frame to another: quick for few of many keys.
+
+    Args:
+        fcurve: The curve.
+        first: First frame.
+        last: Last frame.
+    """
+    start, end = find(fcurve, first, last)
+    columns, points = {}, fcurve.keyframe_points
+    if end - start > MANY * len(points):
+        for name in SHAPE:
+            width = 2 if name in AXES else 1
+            flat = np.empty(len(points) * width, np.float32 if width == 2 else np.int32)
+            points.foreach_get(name, flat)
+            columns[name] = (flat.reshape(-1, 2) if width == 2 else flat)[start:end]
+        return columns
+    chosen: Sequence[bpy.types.Keyframe] = points[start:end]  # type: ignore[assignment]  # stubs: one key
+    for name in AXES:
+        columns[name] = np.array([getattr(point, name)[:] for point in chosen], np.float32).reshape(-1, 2)
+    for name in ENUMS[:3]:
+        columns[name] = np.array([enum_number(name, getattr(point, name)) for point in chosen], np.int32)
+    return columns
+
+
 def read_points(fcurve: bpy.types.FCurve) -> NDArray[np.float32]:
     """Read the frames and values (N, 2) of the keys of a curve: faster than `read`."""
     points = np.empty(2 * len(fcurve.keyframe_points), np.float32)
@@ -103,6 +146,7 @@ def generated(keys: Keys) -> KeyTable:
     return KeyTable(columns)
 
 
+@cache
 def enum_number(name: str, identifier: str) -> int:
     """Return the number of an item of a key's enumeration, as foreach_get and foreach_set want it."""
     items: bpy.types.EnumProperty = bpy.types.Keyframe.bl_rna.properties[name]  # type: ignore[assignment]  # stubs: Property

@@ -136,7 +136,10 @@ def test_extremes_of_plateaus_and_ripples():
 @pytest.mark.parametrize("frames", [1, 2, 3, 4])
 def test_very_short_lines(motion, lip_offsets, frames):
     result = reduced(motion[:frames], lip_offsets)
-    np.testing.assert_allclose(errors(result, motion[:frames]), 0, atol=0.01)
+    if frames < 3:  # a key on each frame
+        np.testing.assert_array_equal([keys.values for keys in result.keys], motion[:frames].T)
+    else:
+        np.testing.assert_allclose(errors(result, motion[:frames]), 0, atol=0.01)
     left, right = result.keys[0].handles()
     assert left.shape == right.shape == (len(result.keys[0].frames), 2) and (left[:, 0] < right[:, 0]).all()
 
@@ -159,3 +162,32 @@ def test_handles_lie_on_one_line_a_third_of_the_way(motion, lip_offsets):
     np.testing.assert_allclose(keys.frames[1:] - left[1:, 0], np.diff(keys.frames) / 3)
     np.testing.assert_allclose((right[:, 1] - keys.values) / (right[:, 0] - keys.frames), keys.slopes, atol=1e-9)
     np.testing.assert_allclose((keys.values - left[:, 1]) / (keys.frames - left[:, 0]), keys.slopes, atol=1e-9)
+
+
+def test_slopes_that_are_given_at_the_ends(motion, lip_offsets):
+    """A curve that goes on outside keeps its direction there, within the bound inside."""
+    slopes = np.array([[0.03, np.nan], [np.nan, -0.02], [0.01, 0.01]])
+    result = key_reduction.reduce_keys(motion, lip_offsets, BOUND, 100, np.zeros(motion.T.shape, bool), slopes)
+    made = np.array([[keys.slopes[0], keys.slopes[-1]] for keys in result.keys])
+    np.testing.assert_allclose(made[~np.isnan(slopes)], slopes[~np.isnan(slopes)], atol=1e-6)
+    assert np.abs(errors(result, motion)).max() <= BOUND.value
+    assert result.value_error == pytest.approx(np.abs(errors(result, motion)).max(), abs=1e-5)
+
+
+def test_a_curve_that_is_split_at_any_frame_stays_the_same():
+    """Value and slope at a frame, and the slopes of the keys around it, give the same cubic on both sides."""
+    keys = key_reduction.Keys(np.array([10.0, 20, 32]), np.array([0.1, 0.9, 0.3]), np.array([0.02, -0.05, 0.1]))
+    frames = np.linspace(5, 40, 200)
+    for frame in (12.0, 15.5, 20.0, 31.0):
+        at = np.array([frame])
+        new = key_reduction.Keys(at, keys.evaluate(at), np.array([keys.slope(frame)]))
+        split = keys.only(keys.frames != frame).joined(new)
+        np.testing.assert_allclose(split.evaluate(frames), keys.evaluate(frames), atol=1e-9)
+    assert keys.slope(9.0) == keys.slope(33.0) == 0
+
+
+def test_a_key_on_every_frame_is_level_where_a_curve_rests_at_its_ends():
+    motion = np.array([[0, 0.2], [0.5, 0.3], [0, 0]], np.float32)
+    one, two = key_reduction.key_every_frame(motion, 7).keys
+    assert one.frames.tolist() == [7, 8, 9] and one.automatic.tolist() == [False, True, False]
+    assert two.automatic.tolist() == [True, True, False]

@@ -155,6 +155,18 @@ def test_a_key_anywhere_survives_everything(head, place, name):
         np.testing.assert_allclose(head.values(1, END)[name], keyed[name], atol=SAME)
 
 
+@pytest.mark.parametrize("frame", [10, 54, 140, 180, 211, 462, 505])
+def test_the_curve_around_a_key_between_lines_stays_bit_for_bit(head, frame):
+    head.key("jawOpen", frame, 0.9)
+    keyed = head.values(1, END)["jawOpen"]
+    for uid in FIRST:
+        for write in WRITES:
+            write(head, uid)
+            now = head.values(1, END)["jawOpen"]
+            for first, last in ((1, 55), (136, 215), (296, 375), (456, END)):
+                np.testing.assert_allclose(now[first - 1 : last], keyed[first - 1 : last], atol=SAME)
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_a_key_stays_in_its_line(head, place):
     """Also on a channel that only another line moves."""
