@@ -1,7 +1,7 @@
 """Drives the keys of a rig from channels: values of the keys for a motion, and offsets of parts that follow them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,10 +43,6 @@ class Drive:
         values = motion @ self.matrix + self.residual[: len(motion)]
         result: Floats = np.clip(values, self.low, self.high).astype(np.float32)
         return result
-
-    def with_motion(self, motion: Floats) -> "Drive":
-        """Return the drive with a motion (F, K) added that is not part of the prediction, such as blinks."""
-        return replace(self, residual=self.residual + motion @ self.matrix)
 
     def key_offsets(self, offsets: Floats) -> Floats:
         """Convert offsets for each channel to offsets for each key, with the pseudo-inverse of the matrix.

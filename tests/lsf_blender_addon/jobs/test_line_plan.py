@@ -95,6 +95,17 @@ def test_a_first_line():
     assert made.message.text("9 keys", ", on an NLA track") == "line: frames 25 to 64, on an NLA track; 9 keys; 1.2 s"
 
 
+@pytest.mark.parametrize(
+    ("language", "start", "end"),
+    [("german", "line: Frames 25 bis 64", "; 1.2 s"), ("japanese", "line：フレーム 25–64", "、1.2 秒")],
+)
+def test_the_message_is_translated(language, start, end):
+    """In every part, with the values in their places."""
+    messages = pytest.importorskip(f"lsf_blender_addon.ui.translations.{language}").MESSAGES
+    message = plan(iface=lambda text: messages[text]).message
+    assert (message.start, message.end) == (start, end)
+
+
 def test_sliders_change_the_curves_and_not_the_prediction():
     sliders = Sliders(Tweaks(jaw=0.5, muted=frozenset({"browInnerUp"})), density=1.0, offset=3)
     made, plain = plan(before=state(sliders=sliders)), plan()
