@@ -85,6 +85,12 @@ def write(
     action[LINES] = json.dumps(written | {line.id: _LineKeys(line.first_frame, len(motion), checksum)})
 
 
+def has_line(target: bpy.types.Object | None, bone: str, uid: str) -> bool:
+    """Whether the head motion of a line was written; arguments as for `remove_line`."""
+    action = _action(target, bone)
+    return action is not None and uid in _load_lines(action)
+
+
 def remove_line(target: bpy.types.Object | None, bone: str, uid: str) -> None:
     """Remove the head motion of one line, unless its keys were changed; keys of other lines stay.
 
@@ -93,12 +99,9 @@ def remove_line(target: bpy.types.Object | None, bone: str, uid: str) -> None:
         bone: Name of the armature's bone.
         uid: The line's id.
     """
-    constraint = find_constraint(target, bone)
-    data = constraint.target.animation_data if constraint and constraint.target else None
-    if data is None or data.action is None:
-        return
-    action, written = data.action, _load_lines(data.action)
-    if uid in written:
+    action = _action(target, bone)
+    written = _load_lines(action) if action else {}
+    if action is not None and uid in written:
         _clear(list(compat.object_fcurves(action)), written.pop(uid))
         action[LINES] = json.dumps(written)
 
@@ -112,13 +115,10 @@ def move_line(target: bpy.types.Object | None, bone: str, uid: str, frames: int)
         uid: The line's id.
         frames: How much later the line is.
     """
-    constraint = find_constraint(target, bone)
-    data = constraint.target.animation_data if constraint and constraint.target else None
-    if data is None or data.action is None:
-        return
-    action, written = data.action, _load_lines(data.action)
+    action = _action(target, bone)
+    written = _load_lines(action) if action else {}
     line = written.get(uid)
-    if line is None:
+    if action is None or line is None:
         return
     curves = list(compat.object_fcurves(action))
     is_unchanged = _checksum(curves, line.first_frame, line.frames) == line.checksum
@@ -145,6 +145,13 @@ def remove(target: bpy.types.Object, bone: str) -> None:
     bpy.data.objects.remove(empty)
     if action is not None and not action.users - action.use_fake_user:
         bpy.data.actions.remove(action)
+
+
+def _action(target: bpy.types.Object | None, bone: str) -> bpy.types.Action | None:
+    """Return the Action of the head motion; None if there is none."""
+    constraint = find_constraint(target, bone)
+    data = constraint.target.animation_data if constraint and constraint.target else None
+    return data.action if data else None
 
 
 def _owner(target: bpy.types.Object, bone: str) -> bpy.types.PoseBone | bpy.types.Object:

@@ -6,6 +6,7 @@ from .. import compat
 from ..animation import actions, head_motion, lines
 from ..animation.chosen_line import ChosenLine, active_strip_name, picked_line
 from ..errors import UserError
+from ..prediction import takes
 from ..scene import meshes, strip_identity
 from ..scene.access import active_scene, find_item, mesh_of
 from ..scene.own_properties import face_of, lines_of, settings_of
@@ -25,18 +26,19 @@ def require_line(context: bpy.types.Context) -> tuple[bpy.types.Object, ChosenLi
     line = picked_line(context)
     if line is None:
         raise UserError("Click a line in the list first")
-    check_local(head, line.action)
+    meshes.check_local(head)
+    actions.check_local(line.action)
     return head, line
 
 
-def check_local(head: bpy.types.Object, action: bpy.types.Action) -> None:
-    """Check that Blender saves what is changed in the lines of a head.
+def check_changeable(head: bpy.types.Object) -> None:
+    """Check that the lines of a head can be changed, and that Blender saves what is changed.
 
     Raises:
-        UserError: The head or its Action is linked from another file.
+        UserError: The head or its Action is linked from another file, or the NLA is in tweak mode or turned off.
     """
     meshes.check_local(head)
-    actions.check_local(action)
+    actions.check(mesh_of(head))
 
 
 def status_of(head: bpy.types.Object, line: ChosenLine) -> Status | None:
@@ -56,7 +58,8 @@ def present_name(head: bpy.types.Object | None, line: ChosenLine) -> str:
 def go_to(context: bpy.types.Context, line: ChosenLine) -> None:
     """Show a line in the panels, go to its first frame, and make its strip the active one.
 
-    The window keeps its scene. If the field Strip is in use, it changes to the strip.
+    The window keeps its scene. If the field Strip is in use, it changes to the strip. Take and Variation become those
+    of the line, so that Generate makes the same take.
     """
     head = head_of(context)
     status = status_of(head, line) if head else None
@@ -70,7 +73,7 @@ def go_to(context: bpy.types.Context, line: ChosenLine) -> None:
 
 
 def show(context: bpy.types.Context, line: ChosenLine, status: Status | None, fill_field: bool) -> None:
-    """Show a line in the panels.
+    """Show a line in the panels, and its take in the fields.
 
     Args:
         context: Tells the scenes.
@@ -79,6 +82,9 @@ def show(context: bpy.types.Context, line: ChosenLine, status: Status | None, fi
         fill_field: Whether to choose its strip in the field Strip. The panels then stay with it.
     """
     settings, sequencer = settings_of(context.scene), compat.sequencer_scene(context)
+    setting = takes.setting(line.action, line.uid)
+    if setting is not None and line.record.kind == "SPEECH":
+        settings.show_take(*setting)
     settings.line = ""
     if fill_field and status is not None and status.strip is not None and status.scene == sequencer:
         settings.strip = status.strip.name
@@ -144,9 +150,8 @@ def shown_index(context: bpy.types.Context) -> int:
 def go_to_index(context: bpy.types.Context, index: int) -> None:
     """Go to the line with this index in the Action of the chosen head."""
     action = actions.existing(mesh_of(head_of(context)))
-    records = lines_of(action) if action else []
-    if action is not None and 0 <= index < len(records):
-        go_to(context, ChosenLine(action, records[index]))
+    if action is not None and 0 <= index < len(lines_of(action)):
+        go_to(context, ChosenLine(action, lines_of(action)[index]))
 
 
 def _select(scene: bpy.types.Scene, strip: "bpy.types.SoundStrip") -> None:

@@ -18,7 +18,7 @@ from ..scene.snapshots import Line
 from . import line_plan, session
 from .apply_line import apply
 from .generate import Generation
-from .line_plan import LineState
+from .line_plan import LineState, Result
 from .server_job import ServerWork
 
 if TYPE_CHECKING:
@@ -95,8 +95,9 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     rig.check(objects[0], generation.character.rig)
     if lines_of_0_1.are_there(mesh_of(objects[0])):
         lines_of_0_1.take_over(objects[0])
-    plan = line_plan.plan(generation.character, generation.result(), _read_state(line, objects), with_layers, iface)
-    return apply(plan, as_take)
+    state, result = _read_state(line, objects), generation.result()
+    with_layers = with_layers and not _keeps_layers(objects[0], state, result)
+    return apply(line_plan.plan(generation.character, result, state, with_layers, iface), as_take)
 
 
 def disabled_reason_apply(work: Generation | ServerWork) -> str:
@@ -132,6 +133,26 @@ def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
         store.load(action, line.id) if action else None,
         lines.sliders(record),
         face_of(head).nod.object is not None,
+    )
+
+
+def _keeps_layers(head: bpy.types.Object, state: LineState, result: Result) -> bool:
+    """Whether a result is the take that the line has already, of the same sound, and with the same layers.
+
+    A take that was kept of several has the blinks, gaze and head motion of the first of them. They stay.
+    """
+    earlier, nod, action = state.earlier, face_of(head).nod, actions.existing(mesh_of(head))
+    record = lines.find(action, state.line.id)
+    if earlier is None or record is None or not lines.source_of(record).plays_same(state.line.source):
+        return False
+    is_in_place = record.first_frame == state.line.first_frame and head_motion.has_line(
+        nod.object, nod.bone, record.uid
+    )
+    return (
+        (earlier.seed, round(earlier.temperature, 4)) == (result.seed, round(result.temperature, 4))
+        and bool(len(earlier.blinks)) == ("blinks" in result.arrays)
+        and bool(len(earlier.gaze)) == ("gaze" in result.arrays)
+        and ("head" not in result.arrays or is_in_place)
     )
 
 

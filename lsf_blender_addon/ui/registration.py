@@ -56,6 +56,7 @@ from .operators import (
     share_head,
     show_mouth_graph,
     step_take,
+    take_over_lines,
 )
 from .panels import (
     batch,
@@ -115,6 +116,7 @@ CLASSES: tuple[type, ...] = (
     follow_strip.LSF_OT_follow_strip,
     remove_line.LSF_OT_remove_line,
     remove_all_lines.LSF_OT_remove_all_lines,
+    take_over_lines.LSF_OT_take_over_lines,
     add_head.LSF_OT_add_head,
     add_speech.LSF_OT_add_speech,
     demo_line.LSF_OT_demo_line,

@@ -3,19 +3,13 @@
 import bpy
 
 from ...jobs import line_list
-from ...prediction import takes
-from ...scene.access import active_scene
-from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
 from .line_poll import disabled_reason
 from .poll import enabled_unless
 
 
 class LSF_OT_edit_line(bpy.types.Operator):
-    """Keep this line in the panels, whichever strip you select.
-
-    Its strip goes into the field Strip, and Take and Variation are set to those with which it was generated.
-    """
+    """Keep this line in the panels, whichever strip you select: its strip goes into the field Strip."""
 
     bl_idname = "lsf.edit_line"
     bl_label = "Edit"
@@ -23,12 +17,9 @@ class LSF_OT_edit_line(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, disabled_reason(context))
+        return enabled_unless(cls, disabled_reason(context, change=False))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head, line = line_list.require_line(context)
         line_list.show(context, line, line_list.status_of(head, line), fill_field=True)
-        setting = takes.setting(line.action, line.uid)
-        if setting is not None and line.record.kind == "SPEECH":
-            settings_of(active_scene(context)).show_take(*setting)
         return {"FINISHED"}

@@ -1,7 +1,10 @@
 """Generate Again: generates a line of the list for its strip as it is now."""
 
+from typing import Any
+
 import bpy
 
+from ...animation.chosen_line import ChosenLine
 from ...errors import UserError
 from ...jobs import line_list, lines
 from ...jobs.batch import Item
@@ -33,7 +36,7 @@ class LSF_OT_generate_line(BatchModal, bpy.types.Operator):
         head, line, scene, strip = _choose(context)
         settings, parts = settings_of(active_scene(context)), character.find_parts(context, head)
         setting = takes.setting(line.action, line.uid)
-        take = {"seed": setting[0], "temperature": setting[1]} if setting else {}
+        take: dict[str, Any] = {"seed": setting[0], "temperature": setting[1]} if setting else {}
         return [
             Item(strip.name, lambda: lines.start_generation(settings, head, parts, scene, strip, whole=True, **take))
         ]
@@ -52,7 +55,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
 
 def _choose(
     context: bpy.types.Context,
-) -> tuple[bpy.types.Object, line_list.ChosenLine, bpy.types.Scene, "bpy.types.SoundStrip"]:
+) -> tuple[bpy.types.Object, ChosenLine, bpy.types.Scene, "bpy.types.SoundStrip"]:
     """The head, the line that is marked in its list, and the line's strip with its scene.
 
     Raises:

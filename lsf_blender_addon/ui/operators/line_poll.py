@@ -6,12 +6,19 @@ from ...errors import UserError
 from ...jobs import line_list, session
 
 
-def disabled_reason(context: bpy.types.Context) -> str:
-    """Return why nothing can be done with the line that is marked in the list, as a sentence; empty if it can."""
+def disabled_reason(context: bpy.types.Context, change: bool = True) -> str:
+    """Return why nothing can be done with the line that is marked in the list, as a sentence; empty if it can.
+
+    Args:
+        context: Tells the head and the line.
+        change: Whether the line is to be changed, and not only shown.
+    """
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     try:
-        line_list.require_line(context)
+        head, _line = line_list.require_line(context)
+        if change:
+            line_list.check_changeable(head)
     except UserError as error:
         return f"{error}."
     return ""

@@ -46,7 +46,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if head is None or action is None or not len(lines_of(action)):
         return "This head has no lines."
     try:
-        line_list.check_local(head, action)
+        line_list.check_changeable(head)
     except UserError as error:
         return f"{error}."
     return ""

@@ -8,7 +8,7 @@ from ...animation.chosen_line import ChosenLine
 from ...animation.chosen_line import chosen_line as find_chosen_line
 from ...errors import UserError
 from ...jobs import line_list
-from ..blender_types import PanelMixin, UIListMixin
+from ..blender_types import IconItems, PanelMixin, UIListMixin
 from ..head import find_head
 from ..text import wrapped
 
@@ -63,7 +63,7 @@ def chosen_head(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.t
 
 def draw_line_name(layout: bpy.types.UILayout, context: bpy.types.Context, line: ChosenLine) -> None:
     """Draw which line the fields below are for."""
-    icon = "REC" if line.record.kind == "RECORDING" else "SOUND"
+    icon: IconItems = "REC" if line.record.kind == "RECORDING" else "SOUND"
     layout.label(text=line_list.present_name(find_head(context), line), icon=icon, translate=False)
 
 

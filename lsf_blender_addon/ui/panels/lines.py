@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...animation import actions, lines
+from ...animation import actions, lines, lines_of_0_1
 from ...scene import strip_identity
 from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of, settings_of
@@ -66,7 +66,7 @@ class LSF_UL_lines(RowList, bpy.types.UIList):
         column.alignment = "RIGHT"
         column.label(text=frames_text(item.first_frame, item.frames), translate=False)
 
-    def filter_items(
+    def filter_items(  # type: ignore[override]  # the stubs do not know that Blender takes lists
         self, context: bpy.types.Context | None, data: bpy.types.AnyType | None, property: str | None
     ) -> tuple[list[int], list[int]]:
         """Filter by the name that is typed below the list, and sort by frames."""
@@ -91,6 +91,9 @@ class _LinesPanel(Tab):
         head = chosen_head(layout, context)
         if head is None:
             return
+        if lines_of_0_1.are_there(mesh_of(head)):
+            wrapped(layout, context, "This head has lines of version 0.1.0 of the add-on", "INFO")
+            layout.operator("lsf.take_over_lines", icon="IMPORT")
         action = actions.existing(mesh_of(head))
         if action is None or not len(lines_of(action)):
             wrapped(layout, context, "Nothing was generated for this head yet", "INFO")
@@ -99,7 +102,8 @@ class _LinesPanel(Tab):
         _rows.clear()
         _rows.update(_read_rows(action, head))
         _width = context.region.width / context.preferences.system.ui_scale
-        layout.template_list("LSF_UL_lines", "", action.lsf, "lines", settings, "shown_line", rows=ROWS)
+        owner = action.lsf  # type: ignore[attr-defined]  # registered at run time
+        layout.template_list("LSF_UL_lines", "", owner, "lines", settings, "shown_line", rows=ROWS)
         column = layout.column(align=True)
         row = column.row(align=True) if _width >= PAIRS else column
         row.operator("lsf.edit_line", icon="GREASEPENCIL")

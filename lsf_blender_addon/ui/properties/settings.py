@@ -75,7 +75,8 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     line_beside: bpy.props.StringProperty(name="Active Strip", options={"HIDDEN"})  # the active one when it was picked
     shown_line: bpy.props.IntProperty(  # index in the lines of the head's Action; -1 for none
         name="Line",
-        description="Go to this line, make its strip the active one, and show the line in the panels",
+        description="Go to this line, make its strip the active one, and show the line in the panels and its take in "
+        "the fields",
         options=set(),  # I over the list keys the face, not the row
         get=_shown_line,
         set=_go_to_line,

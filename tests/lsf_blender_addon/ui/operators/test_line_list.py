@@ -8,6 +8,7 @@ from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions, lines
 from lsf_blender_addon.animation.chosen_line import chosen_line, picked_line
 from lsf_blender_addon.jobs.batch import Batch
+from lsf_blender_addon.prediction import recording
 from lsf_blender_addon.scene import strip_identity
 from lsf_blender_addon.scene.own_properties import lines_of
 from lsf_blender_addon.scene.snapshots import Source
@@ -135,7 +136,8 @@ def test_edit_keeps_the_line_and_shows_its_take(scene, client):
     activate(scene, "one")
     bpy.ops.lsf.generate()
     click(scene, "two")
-    assert settings.take == 5, "a click changes no setting"
+    assert (settings.take, settings.variation) == (3, pytest.approx(0.4)) and settings.strip == ""
+    settings.take = 9
     bpy.ops.lsf.edit_line()
     assert settings.strip == "two" and (settings.take, settings.variation) == (3, pytest.approx(0.4))
     activate(scene, "three")
@@ -151,6 +153,7 @@ def test_generate_again_takes_its_own_strip_and_take(scene, client):
     settings.take, settings.only_range, scene.frame_start = 0, True, 300
     move_strip(strip_of(scene, "one"), -10)
     click(scene, "one")
+    settings.take = 0
     bpy.ops.lsf.generate_line()
     asked = client.jobs[-1].request["settings"]
     assert (asked["seed"], asked["temperature"]) == (7, pytest.approx(0.5)) and settings.take == 0
@@ -262,9 +265,10 @@ def test_two_heads_have_lists_of_their_own(scene):
 
 
 def test_a_recording_is_in_the_list(scene):
-    source = Source("", "take_1.csv", scene.name, "take_1.csv", 24.0, 150, 48, 0.0, 48.0)
+    source = Source("recorded", "take_1.csv", scene.name, "take_1.csv", 24.0, 150, 48, 0.0, 48.0)
     ramp = np.linspace(0, 1, 48, dtype=np.float32)[:, None]
-    lines.write(head().data, *lines.put_recording(head().data, "Head", source, ["jawOpen"], ramp))
+    recorded = recording.predict(ramp, ["jawOpen"], 24.0, None)
+    lines.write(head().data, *lines.put(head().data, "Head", source, recorded, "RECORDING"))
     click(scene, "take_1.csv")
     assert scene.frame_current == 150 and picked_line(bpy.context).record.kind == "RECORDING"
     with pytest.raises(RuntimeError, match="This line is a recording"):
@@ -325,3 +329,18 @@ def test_a_file_that_is_opened_again_has_the_list(scene, tmp_path):
     assert chosen_line(bpy.context).record.name == "one" and set(states().values()) == {State.UNCHANGED}
     bpy.ops.lsf.remove_line()
     assert sorted(names()) == ["three", "two"]
+
+
+def test_nothing_is_changed_in_tweak_mode(scene):
+    data = head().data.shape_keys.animation_data
+    bpy.ops.lsf.add_layer()
+    track = data.nla_tracks["LSF"]
+    data.action, track.select, data.nla_tracks.active = None, True, track
+    track.strips[0].select = True
+    data.use_tweak_mode = True
+    assert data.use_tweak_mode and bpy.ops.lsf.edit_line() == {"FINISHED"}
+    for name in ("generate_line", "remove_line", "remove_all_lines"):
+        with pytest.raises(RuntimeError, match="Leave the NLA's tweak mode first"):
+            getattr(bpy.ops.lsf, name)()
+    data.use_tweak_mode = False
+    assert bpy.ops.lsf.remove_all_lines() == {"FINISHED"} and not data.nla_tracks

@@ -1,6 +1,7 @@
 """The list of a head's lines as it is drawn, and the rows of other panels that depend on which line is shown."""
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -9,6 +10,7 @@ import pytest
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions, lines
+from lsf_blender_addon.prediction import recording
 from lsf_blender_addon.scene import strip_identity
 from lsf_blender_addon.scene.own_properties import lines_of
 from lsf_blender_addon.scene.snapshots import Source
@@ -103,9 +105,10 @@ def test_the_state_of_each_strip(panel, scene):
     else:
         strip.frame_final_start += 20
     assert row_of(panel, "three").sentence == "The strip was changed: press Generate Again"
-    source = Source("", "face.csv", scene.name, "face.csv", 24.0, 240, 48, 0.0, 48.0)
+    source = Source("recorded", "face.csv", scene.name, "face.csv", 24.0, 240, 48, 0.0, 48.0)
     mesh = bpy.context.object.data
-    lines.write(mesh, *lines.put_recording(mesh, "Head", source, ["jawOpen"], np.ones((48, 1), np.float32)))
+    recorded = recording.predict(np.ones((48, 1), np.float32), ["jawOpen"], 24.0, None)
+    lines.write(mesh, *lines.put(mesh, "Head", source, recorded, "RECORDING"))
     assert row_of(panel, "face.csv").word == "recording" and row_of(panel, "face.csv").others == ("deux",)
     assert row_of(panel, "deux").others == ("face.csv",) and "Blended with face.csv" in rows(panel)
     assert row_of(panel, "one").others == ()
@@ -178,3 +181,14 @@ def test_a_row_of_the_batch_without_a_head_is_not_ticked(addon, scene, monkeypat
     drawn = test_draw.draw([panel])
     assert drawn.count("Generate") == 2 and icons.count(("", "CHECKBOX_DEHLT")) == 1
     assert {("one", "NONE"), ("two", "NONE")} <= set(icons) and batch_panel.ICONS
+
+
+def test_lines_of_the_first_version_are_offered_and_taken_over(panel, addon):
+    bpy.ops.wm.open_mainfile(filepath=str(Path(__file__).parents[2] / "assets" / "lines_of_0_1.blend"))
+    bpy.context.view_layer.objects.active = bpy.data.objects["Head"]
+    assert "Take Over" in rows(panel)
+    assert bpy.ops.lsf.take_over_lines() == {"FINISHED"}
+    drawn = rows(panel)
+    assert "Take Over" not in drawn and {"one", "two", "25–120", "200–295"} <= set(drawn)
+    with pytest.raises(RuntimeError, match="This head has no lines of version"):
+        bpy.ops.lsf.take_over_lines()
