@@ -16,7 +16,7 @@ import bpy
 from .. import compat
 from ..errors import UserError
 from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
-from . import nla, property_values
+from . import fcurves, layer, nla, property_values
 from .fcurves import value_path
 from .line_curves import Window
 from .strip_state import StripState
@@ -122,39 +122,39 @@ def place(mesh: bpy.types.Mesh, action: bpy.types.Action, windows: list[Window])
         compat.assign_key_action(data, action)
     elif not any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
         _put_on_tracks(data, action, windows)  # else the artist has put it on a track of their own
+    if data.action is not None and layer.is_layer(data.action):
+        layer.rest_between(data.action, fcurves.paths(action), windows)
     shape_keys_of(mesh).update_tag()
 
 
 def add_layer(mesh: bpy.types.Mesh, windows: list[Window]) -> bpy.types.Action:
-    """Move the active generated Action to a track, and make an empty Action above it, whose values are added.
+    """Make an Action above the generated one, whose values are added. The generated one goes to a track.
 
     Args:
         mesh: The mesh with the shape keys.
         windows: Frames of the generated Action's lines.
 
     Raises:
-        UserError: The generated Action is not active, or the NLA is turned off or in tweak mode.
+        UserError: There is no generated Action, one of the artist is active, or the NLA is turned off or in tweak mode.
     """
-    data = key_animation(mesh)
-    if data is None or data.action is None or not is_generated(data.action):
-        mine = data is not None and data.action is not None
-        raise UserError(
-            "Your own Action is already active above the generated one"
-            if mine
-            else "These shape keys have no active generated Action: press Generate first"
-        )
+    data, speech = key_animation(mesh), existing(mesh)
+    if data is None or speech is None:
+        raise UserError("Nothing was generated for these shape keys yet: press Generate first")
+    if data.action not in (None, speech):
+        raise UserError("Your own Action is already active above the generated one")
     if data.use_tweak_mode or not data.use_nla:
         raise UserError(
             "The NLA of this head's shape keys is turned off, or in tweak mode: turn it on, and leave tweak mode"
         )
-    speech, data.action = data.action, None
-    _put_on_tracks(data, speech, windows)
-    layer = bpy.data.actions.new(f"By hand · {speech.name}")
-    compat.key_fcurves(layer)  # makes its slot
-    compat.assign_key_action(data, layer)
+    if data.action is not None:
+        data.action = None
+        _put_on_tracks(data, speech, windows)
+    own = layer.new(speech.name)
+    layer.rest_between(own, fcurves.paths(speech), windows)
+    compat.assign_key_action(data, own)
     data.action_blend_type = "ADD"
     shape_keys_of(mesh).update_tag()
-    return layer
+    return own
 
 
 def remove(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:

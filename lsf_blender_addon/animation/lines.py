@@ -307,7 +307,7 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     """Add an empty Action for the artist's keys above the generated one; returns it.
 
     Raises:
-        UserError: The generated Action is not active, or the NLA is turned off or in tweak mode.
+        UserError: There is no generated Action, one of the artist is active, or the NLA is turned off or in tweak mode.
     """
     action = actions.existing(mesh)
     return actions.add_layer(mesh, windows(action) if action else [])

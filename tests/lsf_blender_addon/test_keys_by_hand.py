@@ -286,23 +286,56 @@ def test_a_key_set_before_the_first_line_of_a_head(stage):
         np.testing.assert_allclose(values[name], first[name], atol=1e-5)
 
 
-def test_keys_on_a_layer_above_are_added_and_stay(stage):
+@pytest.mark.parametrize("on_track", [False, True])
+def test_a_key_on_a_layer_above_stays_in_its_line(stage, on_track):
+    """It is added to its line, and the other line and the rest between them do not change."""
+    if on_track:
+        stage = beside_own_animation(stage, on_track)
     before = stage.values()
     layer = lines.add_layer(stage.head.data)
     assert stage.keys.animation_data.action == layer
     np.testing.assert_allclose(stage.values()["jawOpen"], before["jawOpen"], atol=1e-5)
-    curve = compat.key_fcurves(layer).new(fcurves.value_path("jawOpen"))
-    curve.keyframe_points.insert(60, 0.25)
-    expected = {name: values + (0.25 if name == "jawOpen" else 0) for name, values in before.items()}
-    for _write in range(2):
+    bpy.context.scene.frame_set(60)
+    block = stage.keys.key_blocks["jawOpen"]
+    block.value += 0.25
+    assert block.keyframe_insert("value")
+    curve = next(c for c in compat.fcurves_of(layer) if "jawOpen" in c.data_path)
+    kept = [tuple(point.co) for point in curve.keyframe_points]
+    assert (60.0, pytest.approx(0.25, abs=1e-5)) in kept
+    for write in (lambda: None, lambda: slide_alone(stage, 1), lambda: stage.generate(0)):
+        write()
         now = stage.values()
-        for name, values in expected.items():
-            np.testing.assert_allclose(now[name], np.clip(values, 0, 1), atol=SAME)
-        slide_back = stage.record(1).tweaks
-        slide_back.jaw = 0.4
-        slide_back.jaw = 1.0
-        stage.generate(0)
-        assert [point.co[:] for point in curve.keyframe_points] == [(60.0, 0.25)]
+        assert now["jawOpen"][60 - 1] == pytest.approx(before["jawOpen"][60 - 1] + 0.25, abs=SAME)
+        others = np.r_[0 : FIRST - 6, FIRST + LENGTH + 4 : END]
+        np.testing.assert_allclose(now["jawOpen"][others], before["jawOpen"][others], atol=SAME)
+        for name in before.keys() - {"jawOpen"}:
+            np.testing.assert_allclose(now[name], before[name], atol=SAME)
+        assert [tuple(point.co) for point in curve.keyframe_points] == kept, "the artist's curve"
+
+
+def slide_alone(stage, number) -> None:
+    for value in (0.3, 1.0):
+        stage.record(number).tweaks.jaw = value
+
+
+def test_a_layer_above_follows_lines_where_it_is_not_keyed(stage):
+    layer = lines.add_layer(stage.head.data)
+
+    def frames(name: str) -> list[float]:
+        curve = next(c for c in compat.fcurves_of(layer) if f'"{name}"' in c.data_path)
+        assert all(point.co[1] == 0 for point in curve.keyframe_points if point.co[0] != 60)
+        return [point.co[0] for point in curve.keyframe_points]
+
+    first, last = FIRST - 5, FIRST + LENGTH + 4
+    assert frames("jawOpen") == [first, last, SECOND - 5, SECOND + LENGTH + 4]
+    curve = next(c for c in compat.fcurves_of(layer) if "jawOpen" in c.data_path)
+    curve.keyframe_points.insert(60, 0.25)
+    stage.places[1][1].frame_start += 30
+    stage.generate(1)
+    assert frames("mouthSmileLeft") == [first, last, SECOND + 25, SECOND + LENGTH + 34]
+    assert frames("jawOpen") == [first, 60, last, SECOND - 5, SECOND + LENGTH + 4], "the artist's is left alone"
+    lines.remove(stage.head.data, stage.action, stage.record(1))
+    assert frames("mouthSmileLeft") == [first, last]
 
 
 @pytest.mark.parametrize("frame", [70.4, *(FIRST + f for f in (-6, -5, -4, 0, LENGTH - 1, LENGTH + 3, LENGTH + 4))])

@@ -4,16 +4,17 @@ import bpy
 
 from ...animation import actions, lines
 from ...errors import UserError
-from ...scene.access import mesh_of
+from ...scene.access import key_animation, mesh_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from .poll import enabled_unless, linked_reason
 
 
 class LSF_OT_add_layer(bpy.types.Operator):
-    """Push the generated Action down to an NLA track and add an empty Action above it, whose values are added.
+    """Push the generated Action down to an NLA track and add an Action above it, whose values are added.
 
-    Your keys there do not change when you generate again or use the sliders.
+    It has keys with the value 0 at the ends of the lines. Your keys there do not change when you generate again or use
+    the sliders.
     """
 
     bl_idname = "lsf.add_layer"
@@ -23,11 +24,11 @@ class LSF_OT_add_layer(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         head = find_head(context)
-        keys = mesh_of(head).shape_keys if head else None
-        data = keys.animation_data if keys else None
-        if head is None or data is None or data.action is None:
-            return enabled_unless(cls, "The head has no active generated Action: press Generate first.")
-        if not actions.is_generated(data.action):
+        action = actions.existing(mesh_of(head)) if head else None
+        if head is None or action is None:
+            return enabled_unless(cls, "Nothing was generated for this head yet: press Generate first.")
+        data = key_animation(mesh_of(head))
+        if data is not None and data.action not in (None, action):
             return enabled_unless(cls, "Your own Action is already active above the generated one.")
         return enabled_unless(cls, linked_reason(head))
 

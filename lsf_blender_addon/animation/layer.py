@@ -1,0 +1,56 @@
+"""The artist's layer above the generated Action: an Action whose values are added.
+
+It has keys with the value 0 at the ends of each line, so that a key of the artist stays in its line. A curve that the
+artist has keyed is not changed any more.
+"""
+
+from collections.abc import Iterable
+
+import bpy
+
+from .. import compat
+from .line_curves import Window
+
+PROPERTY = "lsf_layer_rest"  # custom property on the layer: the frames of its keys with the value 0
+
+
+def new(name: str) -> bpy.types.Action:
+    """Make an empty layer for the generated Action of this name."""
+    layer = bpy.data.actions.new(f"By hand · {name}")
+    layer[PROPERTY] = ""
+    compat.key_fcurves(layer)  # makes its slot
+    return layer
+
+
+def is_layer(action: bpy.types.Action | None) -> bool:
+    """Whether this is such a layer."""
+    return action is not None and action.get(PROPERTY) is not None
+
+
+def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Window]) -> None:
+    """Put keys with the value 0 at the ends of the lines, on the curves that the artist has not keyed.
+
+    Args:
+        layer: The layer; one that is linked is not changed.
+        paths: Data paths of the generated curves.
+        windows: First and last frames of the lines.
+    """
+    frames = sorted({frame for window in windows for frame in window})
+    text = " ".join(map(str, frames))
+    curves = compat.key_fcurves(layer)
+    existing = {curve.data_path: curve for curve in curves}
+    wanted = set(paths)
+    if layer.library or (layer.get(PROPERTY) == text and wanted <= existing.keys()):
+        return
+    earlier = {float(word) for word in str(layer.get(PROPERTY)).split()}
+    for path in sorted(wanted):
+        curve = existing.get(path) or curves.new(path)
+        if not all(point.co[1] == 0 and point.co[0] in earlier for point in curve.keyframe_points):
+            continue  # the artist's
+        curve.keyframe_points.clear()
+        curve.keyframe_points.add(len(frames))
+        curve.keyframe_points.foreach_set("co", [number for frame in frames for number in (frame, 0.0)])
+        for point in curve.keyframe_points:
+            point.handle_left_type = point.handle_right_type = "AUTO_CLAMPED"
+        curve.update()
+    layer[PROPERTY] = text
