@@ -434,7 +434,7 @@ def test_a_layer_is_refused_with_a_sentence(head):
     with pytest.raises(UserError, match="press Generate first"):
         lines.add_layer(head.mesh)
     own_action(head)
-    with pytest.raises(UserError, match="already active"):
+    with pytest.raises(UserError, match="press Generate first"):
         lines.add_layer(head.mesh)
     generate(head)
     with pytest.raises(UserError, match="already active"):
