@@ -77,8 +77,8 @@ def find_edits(
         same &= np.where(
             placed,
             current.automatic,
-            _is_same_handle((left[nearest] - co).T, (current.left - co).T, before)
-            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, after),
+            _is_same_handle((left[nearest] - co).T, (current.left - co).T, before, _handle_frame(frames))
+            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, after, _handle_frame(frames)),
         )
     else:
         same = np.zeros(len(current.frames), bool)
@@ -138,13 +138,22 @@ def _is_unedited(current: CurrentKeys, frames: Floats, values: Floats, left: Flo
         and bool((np.abs(current.values - values) < SAME_VALUE).all())
         and bool(current.automatic[placed].all())
         and all(
-            bool((np.abs(now - generated)[compared] < (SAME_FRAME, SAME_HANDLE)).all())
+            bool((np.abs(now - generated)[compared] < (_handle_frame(frames), SAME_HANDLE)).all())
             for now, generated, compared in ((current.left, left, first), (current.right, right, last))
         )
     )
 
 
-def _is_same_handle(generated: Floats, current: Floats, free: Floats) -> Bools:
+def _handle_frame(frames: Floats) -> float:
+    """Return the largest difference of a handle's frame that comes from rounding, for keys at frames (N,).
+
+    Handles lie at fractions of a frame, which single precision rounds more, the later they are.
+    """
+    latest = np.abs(frames).max(initial=0).astype(np.float32)
+    return max(SAME_FRAME, 2 * float(np.spacing(latest)))
+
+
+def _is_same_handle(generated: Floats, current: Floats, free: Floats, same_frame: float) -> Bools:
     """Return for handles (2, N) relative to their keys whether they are the same, bool (N,).
 
     Args:
@@ -152,10 +161,11 @@ def _is_same_handle(generated: Floats, current: Floats, free: Floats) -> Bools:
         current: The handles now.
         free: Up to which share of its length (N,) a handle may have another length, in its own direction; 0 for none.
             Where a new key was set on its side it is 1: Blender then shortens it, so that the curve keeps its shape.
+        same_frame: Largest difference of a handle's frame that comes from rounding.
     """
     part = np.clip(np.divide(current[0], generated[0], out=np.ones(len(free)), where=generated[0] != 0), 0, free)
     generated = np.where(free > 0, part, 1) * generated
-    same: Bools = (np.abs(current[0] - generated[0]) < SAME_FRAME) & (np.abs(current[1] - generated[1]) < SAME_HANDLE)
+    same: Bools = (np.abs(current[0] - generated[0]) < same_frame) & (np.abs(current[1] - generated[1]) < SAME_HANDLE)
     return same
 
 
