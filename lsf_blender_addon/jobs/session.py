@@ -79,7 +79,7 @@ def _preload() -> None:
         return
     with contextlib.suppress(UserError):  # the speech engine is not installed any more
         client().start()
-        bpy.app.timers.register(_show_loading, first_interval=TICK)
+        bpy.app.timers.register(_show_loading, first_interval=TICK, persistent=True)
 
 
 def _show_loading() -> float | None:

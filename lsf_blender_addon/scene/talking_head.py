@@ -74,7 +74,7 @@ def _free_place(context: bpy.types.Context, low: NDArray[np.float32], high: NDAr
     for box in sorted(boxes, key=lambda box: float(box[1, 0])):  # each step leads beyond all boxes before
         if (place + low < box[1]).all() and (place + high > box[0]).all():
             place[0] = box[1, 0] + GAP - low[0]
-    return Vector(place)
+    return Vector(place.tolist())
 
 
 def _box(obj: bpy.types.Object) -> NDArray[np.float64] | None:

@@ -1,5 +1,6 @@
 """The environment maker: a real venv and a real pip, from small wheels made here, so without another computer."""
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -115,9 +116,10 @@ class SlowIndex(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         size = max(1, len(content) // BLOCKS)
-        for start in range(0, len(content), size):
-            self.wfile.write(content[start : start + size])
-            time.sleep(PAUSE if len(content) > 1e6 else 0)
+        with contextlib.suppress(OSError):  # pip was cancelled
+            for start in range(0, len(content), size):
+                self.wfile.write(content[start : start + size])
+                time.sleep(PAUSE if len(content) > 1e6 else 0)
 
     def log_message(self, *_arguments: object) -> None:
         pass

@@ -15,7 +15,7 @@ from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
 
 
-class LSF_OT_add_speech(bpy.types.Operator, ImportHelper):
+class LSF_OT_add_speech(bpy.types.Operator, ImportHelper):  # type: ignore[misc]  # stubs: two types of `invoke`
     """Add sound files at the playhead, as strips in the sequencer.
 
     If the scene has no sound yet, playback is set to follow the sound.

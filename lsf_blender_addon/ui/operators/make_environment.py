@@ -55,7 +55,7 @@ def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) 
     session.stop()  # a running server holds files of the old environment
     installation = begin(preferences.wheels if preferences else "")
     if not bpy.app.background:
-        bpy.app.timers.register(watch, first_interval=TICK)
+        bpy.app.timers.register(watch, first_interval=TICK, persistent=True)
         return {"FINISHED"}
     while installation.running:
         time.sleep(TICK)
