@@ -371,9 +371,11 @@ def test_whatever_raises_the_file_is_as_before(scene, addon, monkeypatch, dump, 
         raise Fault("at the end")
 
     monkeypatch.setattr(apply_line, "_write", failing)
-    with pytest.raises(Fault, match="at the end"):
-        apply_line.apply(plan, as_take=True)
-    assert not differences(before, snapshot(dump))
+    for _ in range(2):  # the first time fills caches, and runs other lines than later times
+        tracer.lines.clear()
+        with pytest.raises(Fault, match="at the end"):
+            apply_line.apply(plan, as_take=True)
+        assert not differences(before, snapshot(dump))
     first = {line: index for index, line in reversed(list(enumerate(tracer.lines)))}
     last = {line: index for index, line in enumerate(tracer.lines)}
     for stop in sorted({*first.values(), *last.values()})[SCENES.index(prepare) % EVERY :: EVERY]:
