@@ -160,12 +160,15 @@ def add_layer(mesh: bpy.types.Mesh, windows: list[Window]) -> bpy.types.Action:
 def remove(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
     """Take a generated Action off the shape keys, with the strips that play it, and out of the file if it is unused."""
     keys, data = shape_keys_of(mesh), ensure_key_animation(mesh)
+    data.use_tweak_mode = False  # in which the active Action cannot be changed
     nla.remove_strips(data.nla_tracks, action)
     rest = {strip.action for track in data.nla_tracks if nla.is_named(track, REST) for strip in track.strips}
     for track in [track for track in data.nla_tracks if _is_ours(track)]:
         data.nla_tracks.remove(track)
     if data.action == action:
         data.action = None
+    elif data.action is not None and layer.is_layer(data.action):
+        layer.rest_between(data.action, (), [])
     if keys.get(POINTER) == action:
         del keys[POINTER]
     for other in bpy.data.shape_keys:

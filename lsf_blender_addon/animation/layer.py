@@ -33,20 +33,22 @@ def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Wi
     Args:
         layer: The layer; one that is linked is not changed.
         paths: Data paths of the generated curves.
-        windows: First and last frames of the lines.
+        windows: First and last frames of the lines; without lines, the curves are removed.
     """
     frames = sorted({frame for window in windows for frame in window})
-    text = " ".join(map(str, frames))
+    text, wanted = " ".join(map(str, frames)), set(paths) if frames else set()
     curves = compat.key_fcurves(layer)
     existing = {curve.data_path: curve for curve in curves}
-    wanted = set(paths)
     if layer.library or (layer.get(PROPERTY) == text and wanted <= existing.keys()):
         return
     earlier = {float(word) for word in str(layer.get(PROPERTY)).split()}
-    for path in sorted(wanted):
+    for path in sorted(wanted | existing.keys()):
         curve = existing.get(path) or curves.new(path)
         if not all(point.co[1] == 0 and point.co[0] in earlier for point in curve.keyframe_points):
             continue  # the artist's
+        if path not in wanted:
+            curves.remove(curve)
+            continue
         curve.keyframe_points.clear()
         curve.keyframe_points.add(len(frames))
         curve.keyframe_points.foreach_set("co", [number for frame in frames for number in (frame, 0.0)])

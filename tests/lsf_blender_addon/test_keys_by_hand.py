@@ -336,6 +336,9 @@ def test_a_layer_above_follows_lines_where_it_is_not_keyed(stage):
     assert frames("jawOpen") == [first, 60, last, SECOND - 5, SECOND + LENGTH + 4], "the artist's is left alone"
     lines.remove(stage.head.data, stage.action, stage.record(1))
     assert frames("mouthSmileLeft") == [first, last]
+    lines.remove(stage.head.data, stage.action, stage.record(0))
+    assert [c.data_path for c in compat.fcurves_of(layer)] == [fcurves.value_path("jawOpen")], "the artist's"
+    assert stage.action is None and stage.keys.animation_data.action == layer
 
 
 @pytest.mark.parametrize("frame", [70.4, *(FIRST + f for f in (-6, -5, -4, 0, LENGTH - 1, LENGTH + 3, LENGTH + 4))])
@@ -539,3 +542,17 @@ def test_keys_in_lines_that_play_beside_own_animation(stage, on_track):
 def test_keys_in_the_lines_needs_lines_on_a_track(stage):
     bpy.context.view_layer.objects.active = stage.head
     assert not bpy.ops.lsf.key_lines.poll(), "the generated Action is the active one"
+
+
+@pytest.mark.parametrize("on_track", [False, True])
+def test_all_lines_are_removed_while_they_are_keyed(stage, on_track):
+    other = beside_own_animation(stage, on_track)
+    data = other.keys.animation_data
+    theirs = data.action
+    bpy.ops.lsf.key_lines()
+    action = other.action
+    for _line in range(2):
+        lines.remove(other.head.data, action, lines_of(action)[0])
+    assert other.action is None and data.action == theirs and not data.use_tweak_mode
+    assert [track.name for track in data.nla_tracks] == (["NlaTrack"] if on_track else [])
+    assert other.values()["mine"][69] == pytest.approx(0.7)
