@@ -298,6 +298,29 @@ def test_blinks_close_the_rigs_lids_in_each_line_as_its_sliders_say(addon, add_s
     np.testing.assert_allclose(second["eye_blink_left"], eye_curves(client.jobs[1])["lid"], atol=0.011)
 
 
+def test_one_line_goes_to_other_keys_and_the_other_one_stays(addon, add_strip, clicks, monkeypatch):
+    """The first line was on the rig's keys. It gets keys of its own, and leaves nothing on the rig's."""
+    use(addon, monkeypatch, SpeechClient())
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
+    head = bpy.context.object
+    add_keys(head, [snake(channel) for channel in CHANNELS])
+    two = TwoLines(add_strip, clicks, head)
+    two.generate(0)
+    two.generate(1)
+    first, second = two.values(FIRST), two.values(SECOND)
+    head.lsf.own_keys = "IGNORE"
+    two.generate(0)
+    now = two.values(FIRST)
+    moving = {name for name, values in now.items() if np.abs(values).max() > 1e-3}
+    assert moving == {name for name in CHANNELS if name in moving} and len(moving) > 40
+    np.testing.assert_allclose(now["jawOpen"], first["jaw_open"], atol=0.022)
+    assert same_values({name: values for name, values in two.values(SECOND).items() if "_" in name}, second)
+    head.lsf.own_keys = "RECOGNISE"
+    two.generate(1)
+    two.generate(0)
+    assert same_values(two.values(FIRST), first) and same_values(two.values(SECOND), second)
+
+
 def test_the_drive_is_kept_for_curves_that_are_made_again(head, addon, monkeypatch):
     client = use(addon, monkeypatch, RigClient())
     add_keys(head, [*VOWELS, "Blink_L"])

@@ -272,3 +272,61 @@ def test_sliders_stay_when_a_line_is_generated_again(two):
     two.generate(1, take=8)
     check_eyes(two, 0, blinks=0.5, variant=4)
     check_eyes(two, 1)
+
+
+def test_another_frame_rate(two):
+    """The scene is faster now: a line that is generated again has more frames, the other one is as it was."""
+    before = two.values(SECOND)
+    strip = two.strips[0]
+    strip.id_data.render.fps = 30
+    two.generate(0)
+    record, kept = two.record(0), two.kept(0)
+    assert (record.fps, kept.fps) == (30, 30) and record.first_frame == FIRST and len(kept.motion) == record.frames
+    jaw = kept.motion[:, kept.channels.index("jawOpen")]
+    np.testing.assert_allclose(two.curve("jawOpen", FIRST, record.frames), jaw, atol=EXACT)
+    assert tuple(record.window) == (FIRST - 6, FIRST + record.frames - 1 + 6)
+    check_rest(two, FIRST + record.frames - 1 + 6, SECOND - EASE)
+    assert same_values(two.values(SECOND), before)
+
+
+def test_lines_before_frame_0(two):
+    before = two.values(SECOND)
+    two.strips[0].frame_start = -250
+    two.generate(0)
+    check_line(two, 0, -250, 0)
+    check_rest(two, -250 + FRAMES - 1 + EASE, SECOND - EASE)
+    two.strips[0].frame_start = -40  # heard on both sides of frame 0
+    two.generate(0, take=2)
+    check_line(two, 0, -40, 2)
+    check_rest(two, -250 - EASE, -40 - EASE)
+    assert same_values(two.values(SECOND), before)
+
+
+def test_a_head_that_lost_a_key_still_speaks(two):
+    """Sliders leave out what is gone, in both lines; Generate brings it back."""
+    before = two.values(SECOND)
+    two.head.shape_key_remove(two.head.data.shape_keys.key_blocks["jawOpen"])
+    two.record(1).tweaks.brows = 0.5
+    now = two.values(SECOND)
+    np.testing.assert_allclose(now["browInnerUp"], 0.5 * before["browInnerUp"], atol=EXACT)
+    others = [name for name in before if not name.startswith("brow") and name != "jawOpen"]
+    assert max(np.abs(now[name] - before[name]).max() for name in others) < RESTS
+    two.generate(1)
+    assert "jawOpen" in two.head.data.shape_keys.key_blocks
+    jaw = two.kept(1).motion[:, two.kept(1).channels.index("jawOpen")]
+    np.testing.assert_allclose(two.curve("jawOpen", SECOND), jaw, atol=EXACT)
+    check_line(two, 0, FIRST, 0)
+
+
+def test_a_damaged_prediction_of_one_line(two):
+    """Its curves stay until it is generated again, whatever is done to the other line."""
+    before = two.values(FIRST)
+    two.action[store.PROPERTY][two.record(0).uid]["motion"]["bytes"] = b"damaged"
+    two.record(0).tweaks.jaw = 0.5
+    two.record(1).tweaks.jaw = 0.5
+    assert same_values(two.values(FIRST), before)
+    two.generate(1)
+    assert same_values(two.values(FIRST), before)
+    two.generate(0)
+    two.record(0).tweaks.jaw = 1.0
+    check_line(two, 0, FIRST, 0)
