@@ -319,9 +319,8 @@ def _replaced(current: KeyTable, spans: list[Range], new: Keys, window: Window, 
         window: First and last frame.
         known: All generated keys of the curve, with the new ones.
     """
-    frames = current.frames.astype(np.float64)
-    kept = current.only(~_in_window(current, window) | user_edits.is_inside(frames, spans))
-    kept = _as_artists(kept, user_edits.is_inside(kept.frames.astype(np.float64), spans))
+    kept = current.only(~_in_window(current, window) | user_edits.is_inside(current.frames, spans))
+    kept = _as_artists(kept, user_edits.is_inside(kept.frames, spans))
     table, order = kept.joined(keyframes.generated(new))
     is_new = order >= len(kept)
     # A generated key's handle reaches a third of the way to the next key, whoever has set that one.
@@ -387,7 +386,7 @@ def _find_generated(table: KeyTable, known: Keys) -> NDArray[np.intp]:
     """Return for each of the keys of a curve which of the known ones it is (N,), by frame and value; -1 if none."""
     if not len(known.frames):
         return np.full(len(table), -1)
-    at = np.searchsorted(known.frames, table.frames.astype(np.float64) - user_edits.SAME_FRAME)
+    at = np.searchsorted(known.frames, table.frames - user_edits.SAME_FRAME)
     at = np.minimum(at, len(known.frames) - 1)
     same = np.abs(known.frames[at] - table.frames) < user_edits.SAME_FRAME
     same &= np.abs(known.values[at] - table.columns["co"][:, 1]) < user_edits.SAME_VALUE

@@ -35,10 +35,9 @@ class KeyTable:
         return len(self.columns["co"])
 
     @property
-    def frames(self) -> NDArray[np.float32]:
-        """Frames (N,) of the keys."""
-        frames: NDArray[np.float32] = self.columns["co"][:, 0]
-        return frames
+    def frames(self) -> NDArray[np.float64]:
+        """Frames (N,) of the keys, in double precision: late ones are to be compared with parts of a frame."""
+        return self.columns["co"][:, 0].astype(np.float64)
 
     def only(self, chosen: NDArray[np.bool_]) -> KeyTable:
         """The keys that are `chosen`, bool (N,)."""

@@ -77,8 +77,8 @@ def find_edits(
         same &= np.where(
             placed,
             current.automatic,
-            _is_same_handle((left[nearest] - co).T, (current.left - co).T, before, _handle_frame(frames))
-            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, after, _handle_frame(frames)),
+            _is_same_handle((left[nearest] - co).T, (current.left - co).T, before, _same_handle(frames))
+            & _is_same_handle((right[nearest] - co).T, (current.right - co).T, after, _same_handle(frames)),
         )
     else:
         same = np.zeros(len(current.frames), bool)
@@ -138,22 +138,24 @@ def _is_unedited(current: CurrentKeys, frames: Floats, values: Floats, left: Flo
         and bool((np.abs(current.values - values) < SAME_VALUE).all())
         and bool(current.automatic[placed].all())
         and all(
-            bool((np.abs(now - generated)[compared] < (_handle_frame(frames), SAME_HANDLE)).all())
+            bool((np.abs(now - generated)[compared] < _same_handle(frames)).all())
             for now, generated, compared in ((current.left, left, first), (current.right, right, last))
         )
     )
 
 
-def _handle_frame(frames: Floats) -> float:
-    """Return the largest difference of a handle's frame that comes from rounding, for keys at frames (N,).
+def _same_handle(frames: Floats) -> tuple[float, float]:
+    """Return the largest differences of a handle's frame and value that come from rounding, for keys at frames (N,).
 
-    Handles lie at fractions of a frame, which single precision rounds more, the later they are.
+    Handles lie at fractions of a frame, which single precision rounds more, the later they are. Blender then turns the
+    handles of a key until they are on one line again.
     """
     latest = np.abs(frames).max(initial=0).astype(np.float32)
-    return max(SAME_FRAME, 2 * float(np.spacing(latest)))
+    frame = max(SAME_FRAME, 2 * float(np.spacing(latest)))
+    return frame, SAME_HANDLE * frame / SAME_FRAME
 
 
-def _is_same_handle(generated: Floats, current: Floats, free: Floats, same_frame: float) -> Bools:
+def _is_same_handle(generated: Floats, current: Floats, free: Floats, largest: tuple[float, float]) -> Bools:
     """Return for handles (2, N) relative to their keys whether they are the same, bool (N,).
 
     Args:
@@ -161,11 +163,12 @@ def _is_same_handle(generated: Floats, current: Floats, free: Floats, same_frame
         current: The handles now.
         free: Up to which share of its length (N,) a handle may have another length, in its own direction; 0 for none.
             Where a new key was set on its side it is 1: Blender then shortens it, so that the curve keeps its shape.
-        same_frame: Largest difference of a handle's frame that comes from rounding.
+        largest: Differences of frame and value that come from rounding.
     """
     part = np.clip(np.divide(current[0], generated[0], out=np.ones(len(free)), where=generated[0] != 0), 0, free)
     generated = np.where(free > 0, part, 1) * generated
-    same: Bools = (np.abs(current[0] - generated[0]) < same_frame) & (np.abs(current[1] - generated[1]) < SAME_HANDLE)
+    away = np.abs(current - generated)
+    same: Bools = (away[0] < largest[0]) & (away[1] < largest[1])
     return same
 
 
