@@ -46,7 +46,7 @@ def load(action: bpy.types.Action) -> Record:
         for path, first, last in np.frombuffer(kept["ranges"], np.float64).reshape(-1, 3).tolist():
             ranges.setdefault(names[int(path)], []).append((first, last))
         return Record({path: Keys(*part.T) for path, part in zip(names, parts, strict=True)}, ranges)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
         return Record()
 
 

@@ -11,29 +11,46 @@ GENERATED = Keys(
 )
 
 
-def current(generated=GENERATED, automatic=False) -> user_edits.CurrentKeys:
+WINDOW = (10, 33)
+EVERY_FRAME = Keys(GENERATED.frames, GENERATED.values, np.full(5, np.nan))  # Blender places the handles
+
+
+def current(generated=GENERATED) -> user_edits.CurrentKeys:
     """The keys as Blender would give them back: float32."""
-    left, right = (pair.astype(np.float32) for pair in generated.handles())
+    left, right = (np.nan_to_num(pair).astype(np.float32) for pair in generated.handles())
     return user_edits.CurrentKeys(
         generated.frames.astype(np.float32),
         generated.values.astype(np.float32),
         left,
         right,
-        np.full(5, automatic),
-        np.ones(5, bool),
+        generated.automatic,
+        np.ones(len(generated.frames), bool),
     )
 
 
-def edited(now, automatic=False):
-    return sorted(user_edits.find_edits(now, GENERATED.frames, GENERATED.values, *GENERATED.handles(), automatic))
+def edited(now, generated=GENERATED, window=WINDOW):
+    found = user_edits.find_edits(now, generated.frames, generated.values, *generated.handles(), window)
+    return user_edits.merge_ranges(found, 0)
 
 
 def without(now, at) -> user_edits.CurrentKeys:
     return user_edits.CurrentKeys(*(np.delete(part, at, 0) for part in vars(now).values()))
 
 
+def with_keys(frames, values) -> user_edits.CurrentKeys:
+    """The keys as they are after the artist has inserted some; Blender has shortened the handles beside them."""
+    order = np.argsort(np.r_[GENERATED.frames, frames], kind="stable")
+    more = Keys(
+        *(
+            np.r_[own, new][order]
+            for own, new in zip(vars(GENERATED).values(), (frames, values, np.zeros(len(frames))), strict=True)
+        )
+    )
+    return current(more)
+
+
 def test_untouched():
-    assert edited(current()) == [] and edited(current(automatic=True), automatic=True) == []
+    assert edited(current()) == [] and edited(current(EVERY_FRAME), EVERY_FRAME) == []
 
 
 @pytest.mark.parametrize(
@@ -48,32 +65,35 @@ def test_a_key_that_was_shaped(part, change):
 def test_a_key_that_was_moved():
     now = current()
     now.frames[2] = 24
-    assert edited(now) == [(14, 24), (24, 24)], "where it was, and where it is"
-    assert user_edits.merge_ranges(edited(now), 0) == [(14, 24)]
+    assert edited(now) == [(14, 24)], "from where it was"
 
 
-def test_a_key_that_was_added():
-    more = Keys(
-        *(np.insert(part, 2, value) for part, value in zip(vars(GENERATED).values(), (17, 0.7, 0), strict=True))
-    )
-    left, right = more.handles()
-    left[[1, 3]], right[[1, 3]] = GENERATED.handles()[0][[1, 2]], GENERATED.handles()[1][[1, 2]]
-    now = user_edits.CurrentKeys(more.frames, more.values, left, right, np.zeros(6, bool), np.ones(6, bool))
-    assert edited(now) == [(17, 17)]
+def test_keys_that_were_added():
+    assert edited(with_keys([17.0], [0.7])) == [(17, 17)]
+    assert edited(with_keys([12.0, 17.0], [0.7, 0.1])) == [(12, 12), (17, 17)], "a generated key is between them"
 
 
-@pytest.mark.parametrize(("at", "span"), [(2, (14, 30)), (0, (14, 14)), (4, (30, 30)), ([2, 3], (14, 33))])
+def test_the_curve_between_two_of_the_artists_keys_is_theirs():
+    assert edited(with_keys([22.0, 27.0], [0.7, 0.1])) == [(22, 27)]
+    now = current()
+    now.values[[1, 2, 3]] *= 0.5  # scaled in the Graph Editor
+    assert edited(now) == [(14, 30)]
+
+
+@pytest.mark.parametrize(("at", "span"), [(2, (14, 30)), (0, (10, 14)), (4, (30, 33)), ([2, 3], (14, 33))])
 def test_keys_that_were_deleted(at, span):
-    assert user_edits.merge_ranges(edited(without(current(), at)), 0) == [span]
+    assert edited(without(current(), at)) == [span]
 
 
-def test_a_curve_without_keys_is_not_an_edit():
+def test_a_window_without_keys_is_not_an_edit():
     assert edited(without(current(), range(5))) == []
 
 
 def test_all_keys_are_new():
-    assert user_edits.find_edits(current(), *np.zeros((2, 0)), *np.zeros((2, 0, 2)), False) == [
-        (frame, frame) for frame in GENERATED.frames
+    """The artist has keyed a curve where nothing was generated."""
+    assert user_edits.find_edits(current(), *np.zeros((2, 0)), *np.zeros((2, 0, 2)), WINDOW) == [
+        *((frame, frame) for frame in GENERATED.frames),
+        *zip(GENERATED.frames[:-1], GENERATED.frames[1:], strict=True),
     ]
 
 
@@ -84,11 +104,34 @@ def test_interpolation_up_to_the_next_key():
 
 
 def test_handles_that_blender_places_are_not_compared():
-    now = current(automatic=True)
+    now = current(EVERY_FRAME)
     now.left[2] += (0, 0.4)
-    assert edited(now, automatic=True) == []
+    assert edited(now, EVERY_FRAME) == []
     now.automatic[2] = False
-    assert edited(now, automatic=True) == [(20, 20)]
+    assert edited(now, EVERY_FRAME) == [(20, 20)]
+
+
+def test_handles_that_point_out_of_the_window_have_any_length():
+    """There, keys may have come, gone or moved."""
+    now = current()
+    for pair, at in ((now.left, 0), (now.right, 4)):
+        co = np.array([GENERATED.frames[at], GENERATED.values[at]])
+        pair[at] = co + 7 * (pair[at] - co)
+    assert edited(now) == []
+    assert edited(with_keys([11.0, 32.0], [0.7, 0.1])) == [(11, 11), (32, 32)]
+    now.left[0] += (0, 0.4)
+    now.right[1] += (0, 0.4)
+    assert edited(now) == [(10, 14)], "but they keep their direction"
+
+
+def test_handles_late_in_time():
+    """Single precision rounds frames to 1/16 at 500 000; what the artist does is larger."""
+    late = Keys(GENERATED.frames + 500_000, GENERATED.values, GENERATED.slopes)
+    window = 500_010, 500_033
+    now = current(late)
+    assert edited(now, late, window) == []
+    now.left[2] += (0, 0.05)
+    assert edited(now, late, window) == [(500_020, 500_020)]
 
 
 def test_merged_where_they_are_near():
