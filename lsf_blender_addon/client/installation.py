@@ -320,6 +320,11 @@ class Installation:
         self._thread.start()
 
     @property
+    def cancelled(self) -> bool:
+        """Whether the artist has cancelled it."""
+        return self._cancelled.is_set()
+
+    @property
     def running(self) -> bool:
         """Whether the work has not ended yet."""
         return self._thread.is_alive()

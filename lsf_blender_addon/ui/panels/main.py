@@ -25,14 +25,15 @@ class _MainPanel(Tab):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         is_ready = environment.server_python() is not None and not environment.installing()
-        if is_ready and strips.sound_strips(compat.sequencer_scene(context)):
+        has_sound = bool(strips.sound_strips(compat.sequencer_scene(context)))
+        if is_ready and has_sound:
             session.preload_soon()
         if not is_ready:
             box = layout.box()
             box.label(text="Speech Engine", icon="PREFERENCES")
             draw_setup(box, context)
             box.operator("preferences.addon_show", text="More in the Preferences").module = PACKAGE
-        _draw_choice(layout, context)
+        _draw_choice(layout, context, has_sound)
         _draw_scene_end(layout, context)
         row = layout.row(align=True)
         row.scale_y = 1.4
@@ -80,7 +81,7 @@ class LSF_PT_sequencer(_MainPanel, bpy.types.Panel):
     bl_space_type = "SEQUENCE_EDITOR"
 
 
-def _draw_choice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+def _draw_choice(layout: bpy.types.UILayout, context: bpy.types.Context, has_sound: bool) -> None:
     """Draw the fields for head and strip, and what adds them."""
     settings = settings_of(context.scene)
     column = layout.column()
@@ -89,12 +90,12 @@ def _draw_choice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     column.prop(settings, "head", placeholder=active.name if active else "")
     row = column.row(align=True)
     row.prop(settings, "shown_strip", icon="SOUND", placeholder=_default_strip(context))
-    if strips.sound_strips(compat.sequencer_scene(context)):
+    if has_sound:
         row.operator("lsf.add_speech", text="", icon="ADD")
     else:
-        row = layout.row(align=True)
-        row.operator("lsf.add_speech", text="Add Speech…", icon="ADD")
-        row.operator("lsf.demo_line", icon="USER")
+        column = layout.column(align=True)
+        column.operator("lsf.add_speech", text="Add Speech…", icon="ADD")
+        column.operator("lsf.demo_line", icon="USER")
 
 
 def _draw_scene_end(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -40,7 +40,7 @@ def draw_setup(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row.operator("lsf.open_log", text="", icon="TEXT").log = "INSTALL"
     wrapped(layout, context, sizes_text(offline), "INFO")
     if installation and installation.error:
-        wrapped(layout, context, installation.error, "ERROR")
+        wrapped(layout, context, installation.error, "INFO" if installation.cancelled else "ERROR")
 
 
 def sizes_text(offline: bool) -> str:

@@ -133,7 +133,7 @@ MESSAGES = {
     "Export Head": "頭をエクスポート",
     "Export the animated values of the head's shape keys, including Actions, NLA and drivers": "頭のシェイプキーのアニメーション値を、アクション・NLA・ドライバーを含めて書き出す",
     "Export the head and its parts with their shape keys and everything that moves them, for other 3D programs. It uses Blender's own exporter, with the settings and frames that keep all of the speech": "頭とその部品を、シェイプキーとそれを動かすものすべてとともに、他の3Dソフト用に書き出す。発話がすべて残る設定とフレームで、Blender 自身のエクスポーターを使う",
-    "Extend Scene to Line": "シーンを台詞の終わりまで延長",
+    "Extend Scene to Line": "シーンを延長",
     "Eyes and Head": "目と頭",
     "FBX (.fbx)": "FBX (.fbx)",
     "Face": "顔",

@@ -194,7 +194,7 @@ def test_the_tab_installs_the_speech_engine(panels, scene, monkeypatch):
     else:
         assert drawn.index("Allow Online Access") < drawn.index("Install")
     progress = Progress(0.5, "Unpacking", "", 700, 1300)
-    installation = SimpleNamespace(progress=progress, error="", running=True)
+    installation = SimpleNamespace(progress=progress, error="", running=True, cancelled=False)
     monkeypatch.setattr(environment, "installation", installation)
     drawn = draw([panel])
     assert "Unpacking: 700 of about 1300 MB" in drawn and "Install" not in drawn
@@ -281,7 +281,7 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
 
     assert {"device", "wheels", "python", "The speech engine runs on: GPU (mps)"} <= set(drawn())
     progress = Progress(0.5, "Downloading", "torch", 120, 290)
-    installation = SimpleNamespace(progress=progress, error="", running=True)
+    installation = SimpleNamespace(progress=progress, error="", running=True, cancelled=False)
     monkeypatch.setattr(environment, "installation", installation)
     assert {"Downloading: 120 of about 290 MB", "torch", "Installation Log"} <= set(drawn())
     installation.running, installation.error = False, "The disk is full."
