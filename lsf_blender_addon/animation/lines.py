@@ -73,20 +73,27 @@ def source_of(record: "LSF_PG_line", near: Iterable[str] = ()) -> Source:
     )
 
 
-def sources_of(action: bpy.types.Action, head: bpy.types.Object | None = None) -> list[Source]:
+def sources_of(action: bpy.types.Action, *heads: bpy.types.Object) -> list[Source]:
     """What the lines of a head's Action remember of their strips; recordings have none.
 
     Args:
         action: The Action.
-        head: The head; None if it is not known.
+        heads: The objects that play it, if they are known.
     """
-    near = [scene.name for scene in head.users_scene] if head else []
+    near = sorted({scene.name for head in heads for scene in head.users_scene})
     return [source_of(record, near) for record in lines_of(action) if record.kind == "SPEECH"]
 
 
 def all_sources() -> list[Source]:
     """What the lines of all heads in the file remember of their strips."""
-    return [source for action in bpy.data.actions if actions.is_generated(action) for source in sources_of(action)]
+    heads: dict[bpy.types.Action, list[bpy.types.Object]] = {
+        action: [] for action in bpy.data.actions if actions.is_generated(action)
+    }
+    for obj in bpy.data.objects:
+        action = actions.existing(obj.data) if isinstance(obj.data, bpy.types.Mesh) else None
+        if action is not None:
+            heads[action].append(obj)
+    return [source for action, players in heads.items() for source in sources_of(action, *players)]
 
 
 def sliders(record: "LSF_PG_line | None") -> Sliders:
