@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..errors import UserError
+from ..prediction import store
 from ..scene.access import active_scene
 from ..scene.head_motion import MARK, find_constraint, matrix_without_head_motion
+from ..scene.smoothing import smoothstep
 from ..scene.snapshots import Line
 
 NAME = "LSF head motion"  # of the constraint
+TURNS = "lsf_turns"  # custom property on the empty's Action: {uid of the line: its angles, see prediction.store.packed}
 LINES = "lsf_lines"  # custom property on the empty's Action: JSON, where each line was written last, see _LineKeys
+EASE = 0.5  # seconds in which the head comes from rest before a line, and goes back to rest after it
 LEVEL = 1e-4  # radians: a curve whose values differ by less from frame to frame is level there
 RIGHT_EYE, LEFT_EYE, NOSE_BRIDGE, CHIN = 36, 45, 27, 8  # of the 68 landmarks
 
@@ -54,9 +58,10 @@ def write(
     motion: NDArray[np.floating],
     landmarks68: NDArray[np.floating],
 ) -> None:
-    """Write the head motion of a line; keys of other lines stay.
+    """Write the head motion of a line, which comes from rest and goes back to rest; keys of other lines stay.
 
-    If the line has moved since it was written, its earlier keys are removed, unless they were changed meanwhile.
+    Where other lines are heard at the same frames, this one decides, and eases from and to their motion. If the line
+    has moved since it was written, its earlier keys are removed, unless they were changed meanwhile.
 
     Args:
         target: An armature, or another object, which then rotates itself.
@@ -77,12 +82,15 @@ def write(
         fcurves.find("rotation_euler", index=axis) or fcurves.new("rotation_euler", index=axis) for axis in range(3)
     ]
     written = _load_lines(action)
-    _clear(curves, written.get(line.id))
-    for fcurve, values in zip(curves, rotations.T, strict=True):
-        frames, kept = _without_level_keys(values)
-        _replace_keys(fcurve, line.first_frame, len(values), np.stack((line.first_frame + frames, kept), 1))
-    checksum = _checksum(curves, line.first_frame, len(motion))
-    action[LINES] = json.dumps(written | {line.id: _LineKeys(line.first_frame, len(motion), checksum)})
+    untouched = _untouched(curves, written)
+    earlier = written.pop(line.id, None)  # the line that was written last decides
+    ease = max(1, round(EASE * line.fps))
+    written[line.id] = _LineKeys(line.first_frame - ease, len(rotations) + 2 * ease, 0)
+    _set_turns(action, line.id, rotations)
+    if earlier is not None and line.id in untouched:
+        _write_window(action, curves, written, earlier)
+    _write_window(action, curves, written, written[line.id])
+    _store_lines(action, curves, written, {*untouched, line.id})
 
 
 def has_line(target: bpy.types.Object | None, bone: str, uid: str) -> bool:
@@ -94,6 +102,8 @@ def has_line(target: bpy.types.Object | None, bone: str, uid: str) -> bool:
 def remove_line(target: bpy.types.Object | None, bone: str, uid: str) -> None:
     """Remove the head motion of one line, unless its keys were changed; keys of other lines stay.
 
+    If no key is left, the constraint goes, too.
+
     Args:
         target: What nods; None is fine.
         bone: Name of the armature's bone.
@@ -101,9 +111,17 @@ def remove_line(target: bpy.types.Object | None, bone: str, uid: str) -> None:
     """
     action = _action(target, bone)
     written = _load_lines(action) if action else {}
-    if action is not None and uid in written:
-        _clear(list(compat.object_fcurves(action)), written.pop(uid))
-        action[LINES] = json.dumps(written)
+    if target is None or action is None or uid not in written:
+        return
+    curves = list(compat.object_fcurves(action))
+    untouched = _untouched(curves, written)
+    line = written.pop(uid)
+    _set_turns(action, uid, None)
+    if uid in untouched:
+        _write_window(action, curves, written, line)
+    _store_lines(action, curves, written, untouched)
+    if not any(len(fcurve.keyframe_points) for fcurve in curves):
+        remove(target, bone)
 
 
 def move_line(target: bpy.types.Object | None, bone: str, uid: str, frames: int) -> None:
@@ -121,16 +139,15 @@ def move_line(target: bpy.types.Object | None, bone: str, uid: str, frames: int)
     if action is None or line is None:
         return
     curves = list(compat.object_fcurves(action))
-    is_unchanged = _checksum(curves, line.first_frame, line.frames) == line.checksum
-    for fcurve in curves:
-        co = _coordinates(fcurve)
-        keys = co[_is_inside(co, line.first_frame, line.frames)] + (frames, 0)
-        _replace_keys(fcurve, line.first_frame, line.frames, np.zeros((0, 2)))
-        _replace_keys(fcurve, line.first_frame + frames, line.frames, keys)
-    now = line._replace(first_frame=line.first_frame + frames)
-    if is_unchanged:
-        now = now._replace(checksum=_checksum(curves, now.first_frame, now.frames))
-    action[LINES] = json.dumps(written | {uid: now})
+    untouched = _untouched(curves, written)
+    keys = [_coordinates(fcurve)[_is_inside(_coordinates(fcurve), *line[:2])] for fcurve in curves]
+    written[uid] = line._replace(first_frame=line.first_frame + frames)
+    _write_window(action, curves, written, line)
+    _write_window(action, curves, written, written[uid])
+    if uid not in untouched:
+        for fcurve, changed in zip(curves, keys, strict=True):
+            _replace_keys(fcurve, *written[uid][:2], changed + np.float32([frames, 0]))
+    _store_lines(action, curves, written, untouched)
 
 
 def remove(target: bpy.types.Object, bone: str) -> None:
@@ -217,7 +234,7 @@ def _collection_for_empty(target: bpy.types.Object) -> bpy.types.Collection:
 
 
 class _LineKeys(NamedTuple):
-    """Where a line was written, and a checksum of its keys there."""
+    """Where a line was written, with the frames in which it eases, and a checksum of its keys there."""
 
     first_frame: int
     frames: int
@@ -232,19 +249,76 @@ def _load_lines(action: bpy.types.Action) -> dict[str, _LineKeys]:
         return {}
 
 
-def _clear(curves: list[bpy.types.FCurve], earlier: _LineKeys | None) -> None:
-    """Remove the keys of a line, unless they were changed since they were written."""
-    if earlier and _checksum(curves, earlier.first_frame, earlier.frames) == earlier.checksum:
-        for fcurve in curves:
-            _replace_keys(fcurve, earlier.first_frame, earlier.frames, np.zeros((0, 2)))
+def _untouched(curves: list[bpy.types.FCurve], written: dict[str, _LineKeys]) -> set[str]:
+    """Return the ids of the lines whose keys are as they were written."""
+    return {uid for uid, line in written.items() if _checksum(curves, *line[:2]) == line.checksum}
 
 
-def _without_level_keys(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
-    """Leave out the keys inside level stretches of a curve (F,); returns indexes (n,) and values (n,) of the others."""
+def _store_lines(
+    action: bpy.types.Action, curves: list[bpy.types.FCurve], written: dict[str, _LineKeys], generated: set[str]
+) -> None:
+    """Store where each line was written.
+
+    Args:
+        action: The Action.
+        curves: Its curves.
+        written: The lines.
+        generated: Ids of those whose keys are all generated, as they are now.
+    """
+    for uid in generated & written.keys():
+        line = written[uid]
+        written[uid] = line._replace(checksum=_checksum(curves, *line[:2]))
+    action[LINES] = json.dumps(written)
+
+
+def _set_turns(action: bpy.types.Action, uid: str, rotations: NDArray[np.float64] | None) -> None:
+    """Keep the angles (F, 3) of a line on its own frames, or forget them."""
+    store.set_record(action, TURNS, uid, None if rotations is None else store.packed(rotations))
+
+
+def _turns(action: bpy.types.Action, uid: str) -> NDArray[np.float32] | None:
+    """Return the angles (F, 3) of a line on its own frames; None if they were not kept, or cannot be read."""
+    try:
+        return store.unpacked(store.record_of(action, TURNS, uid), 2)
+    except store.UNREADABLE:
+        return None
+
+
+def _write_window(
+    action: bpy.types.Action, curves: list[bpy.types.FCurve], written: dict[str, _LineKeys], window: _LineKeys
+) -> None:
+    """Replace the keys in a window by those of the lines that reach into it; of these, the later ones decide.
+
+    Args:
+        action: The Action.
+        curves: Its curves for X, Y and Z.
+        written: The lines, in the order in which they were written.
+        window: First frame and number of frames.
+    """
+    frames = np.arange(window.first_frame, window.first_frame + window.frames)
+    angles = np.zeros((len(frames), 3))
+    inside, ends = np.zeros(len(frames), bool), np.zeros(len(frames), bool)
+    for uid, known in written.items():
+        turns = _turns(action, uid)
+        if turns is None:
+            continue
+        ease = (known.frames - len(turns)) // 2
+        first, last = known.first_frame, known.first_frame + known.frames - 1
+        held = np.clip(frames - first - ease, 0, len(turns) - 1)
+        angles += _weight(frames, first + ease, len(turns), ease)[:, None] * (turns[held] - angles)
+        inside |= (frames >= first) & (frames <= last)
+        ends |= (frames == first) | (frames == last)
+    for fcurve, values in zip(curves, angles.T, strict=True):
+        needed = (_is_needed(values) | ends) & inside
+        _replace_keys(fcurve, *window[:2], np.stack((frames[needed], values[needed]), 1))
+
+
+def _is_needed(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which keys (F,) of a curve are needed: not those inside of level stretches."""
     level = np.abs(np.diff(values)) < LEVEL
     needed = np.ones(len(values), bool)
     needed[1:-1] = ~(level[:-1] & level[1:])
-    return np.flatnonzero(needed), values[needed]
+    return needed
 
 
 def _checksum(curves: list[bpy.types.FCurve], first_frame: int, count: int) -> int:
@@ -278,3 +352,9 @@ def _coordinates(fcurve: bpy.types.FCurve) -> NDArray[np.float32]:
 def _is_inside(co: NDArray[np.float32], first_frame: int, count: int) -> NDArray[np.bool_]:
     """Return for each of the keys (N, 2) whether it lies in so many frames from first_frame on, bool (N,)."""
     return (co[:, 0] >= first_frame - 0.5) & (co[:, 0] <= first_frame + count - 0.5)
+
+
+def _weight(frames: NDArray[np.integer], first_frame: int, count: int, ease: int) -> NDArray[np.floating]:
+    """Return the weight (F,) of a line at frames (F,): 1 on its own, 0 from `ease` frames outside on."""
+    outside = np.maximum(np.maximum(first_frame - frames, frames - (first_frame + count - 1)), 0)
+    return smoothstep(np.clip(1 - outside / ease, 0, 1))

@@ -99,6 +99,7 @@ def follow_strip(head: bpy.types.Object, line: ChosenLine) -> int:
     Raises:
         UserError: The strip was not moved, or not only moved.
     """
+    line = _own(head, line)
     action, record = line
     lines.adopt_moves(action)
     status = status_of(head, line)
@@ -122,22 +123,26 @@ def remove(head: bpy.types.Object, line: ChosenLine) -> None:
     If nothing is left in the generated Action, it goes, too.
     """
     nod, uid = face_of(head).nod, line.uid
-    lines.remove(mesh_of(head), line.action, line.record)
+    lines.remove(mesh_of(head), *_own(head, line))
     head_motion.remove_line(nod.object, nod.bone, uid)
 
 
-def remove_all(head: bpy.types.Object, action: bpy.types.Action) -> int:
-    """Remove all lines of a head, as `remove` does with one; returns how many there were.
-
-    Args:
-        head: The head.
-        action: Its generated Action.
-    """
-    nod, uids = face_of(head).nod, [record.uid for record in lines_of(action)]
+def remove_all(head: bpy.types.Object) -> int:
+    """Remove all lines of a head that has some, as `remove` does with one; returns how many there were."""
+    action, nod = actions.ensure(mesh_of(head), head.name), face_of(head).nod
+    uids = [record.uid for record in lines_of(action)]
     lines.remove_all(mesh_of(head), action)
     for uid in uids:
         head_motion.remove_line(nod.object, nod.bone, uid)
     return len(uids)
+
+
+def _own(head: bpy.types.Object, line: ChosenLine) -> ChosenLine:
+    """The same line in an Action that no other head plays: a linked copy of a head shares it until one is changed."""
+    action = actions.ensure(mesh_of(head), head.name)
+    record = lines.find(action, line.uid)
+    assert record is not None  # a copy has the same lines
+    return ChosenLine(action, record)
 
 
 def shown_index(context: bpy.types.Context) -> int:

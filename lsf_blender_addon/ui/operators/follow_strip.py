@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...errors import UserError
-from ...jobs import line_list
+from ...jobs import line_list, session
 from ...scene.strip_identity import State
 from ..blender_types import OperatorResult
 from . import line_poll
@@ -31,6 +31,7 @@ class LSF_OT_follow_strip(bpy.types.Operator):
         except UserError as error:
             self.report({"ERROR"}, f"{error}.")
             return {"CANCELLED"}
+        session.say("")  # it may tell where the line was
         self.report({"INFO"}, iface("The line was moved by {count} frames").format(count=moved))
         return {"FINISHED"}
 

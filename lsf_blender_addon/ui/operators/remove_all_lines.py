@@ -28,10 +28,7 @@ class LSF_OT_remove_all_lines(bpy.types.Operator):
         return enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        head = require_head(context)
-        action = actions.existing(mesh_of(head))
-        assert action is not None  # poll has checked
-        count = line_list.remove_all(head, action)
+        count = line_list.remove_all(require_head(context))
         session.say("")  # it may tell of one of these lines
         self.report({"INFO"}, iface("{count} lines were removed").format(count=count))
         return {"FINISHED"}

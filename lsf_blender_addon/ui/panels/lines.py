@@ -6,6 +6,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import actions, lines, lines_of_0_1
+from ...animation.line_curves import Rank
 from ...scene import strip_identity
 from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of, settings_of
@@ -34,14 +35,18 @@ class Row(NamedTuple):
         icon: Of what became of the strip.
         word: The same in a word; empty for nothing.
         sentence: The same in a sentence.
-        others: Names of other lines that are heard at the same frames.
+        rank: Which line decides where several are heard at the same frames: that of the highest rank.
+        blended: Names of other lines of this rank that are heard at the same frames.
+        above: Names of those of a higher rank.
     """
 
     name: str
     icon: IconItems
     word: str
     sentence: str
-    others: tuple[str, ...] = ()
+    rank: Rank
+    blended: tuple[str, ...] = ()
+    above: tuple[str, ...] = ()
 
 
 _rows: dict[str, Row] = {}  # what the list that is being drawn shows, by the ids of the lines
@@ -118,9 +123,13 @@ class _LinesPanel(Tab):
             return
         shown = _rows[records[marked].uid]
         wrapped(layout, context, shown.sentence, shown.icon)
-        if shown.others:
-            names = ", ".join(shown.others[:NAMES]) + (" …" if len(shown.others) > NAMES else "")
-            wrapped(layout, context, iface("Blended with {names}").format(names=names), "SELECT_INTERSECT")
+        for text, others in (
+            (iface("Blended with {names}"), shown.blended),
+            (iface("Gives way to {names}"), shown.above),
+        ):
+            if others:
+                names = ", ".join(others[:NAMES]) + (" …" if len(others) > NAMES else "")
+                wrapped(layout, context, text.format(names=names), "SELECT_INTERSECT")
 
 
 def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Row]:
@@ -130,9 +139,11 @@ def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Ro
     rows = {record.uid: _row(record, statuses.get(record.uid)) for record in lines_of(action)}
     for uid, others in _overlapping(action).items():
         row = rows[uid]
-        if not row.word:
-            row = row._replace(icon="SELECT_INTERSECT", word=iface("blended"))
-        rows[uid] = row._replace(others=tuple(rows[other].name for other in others))
+        blended = tuple(rows[other].name for other in others if rows[other].rank == row.rank)
+        above = tuple(rows[other].name for other in others if rows[other].rank > row.rank)
+        if not row.word and (blended or above):
+            row = row._replace(icon="SELECT_INTERSECT", word=iface("blended") if blended else iface("gives way"))
+        rows[uid] = row._replace(blended=blended, above=above)
     return rows
 
 
@@ -152,16 +163,16 @@ def _overlapping(action: bpy.types.Action) -> dict[str, list[str]]:
 def _row(record: "LSF_PG_line", status: Status | None) -> Row:
     """Return what the list shows of a line that is alone at its frames."""
     if status is None:
-        return Row(record.name, "REC", iface("recording"), iface("An imported recording"))
+        return Row(record.name, "REC", iface("recording"), iface("An imported recording"), Rank.RECORDING)
     name = status.strip.name if status.strip else record.name
     if status.state is State.MOVED:
         sentence = iface("The strip was moved by {count} frames").format(count=f"{status.moved:+}")
-        return Row(name, "ARROW_LEFTRIGHT", iface("moved"), sentence)
+        return Row(name, "ARROW_LEFTRIGHT", iface("moved"), sentence, Rank.STRIP)
     if status.state is State.CHANGED:
-        return Row(name, "ERROR", iface("changed"), iface("The strip was changed: press Generate Again"))
+        return Row(name, "ERROR", iface("changed"), iface("The strip was changed: press Generate Again"), Rank.STRIP)
     if status.state is State.GONE:
-        return Row(name, "UNLINKED", iface("strip is gone"), iface("The strip is gone"))
-    return Row(name, "SOUND", "", iface("The strip is as it was"))
+        return Row(name, "UNLINKED", iface("strip is gone"), iface("The strip is gone"), Rank.STRIP_GONE)
+    return Row(name, "SOUND", "", iface("The strip is as it was"), Rank.STRIP)
 
 
 class LSF_PT_view3d_lines(_LinesPanel, bpy.types.Panel):

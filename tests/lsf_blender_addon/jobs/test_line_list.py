@@ -95,19 +95,20 @@ def test_the_head_motion_follows_the_strip_with_the_keys_that_the_artist_has_cha
         moved.frame_start += 50
     bpy.ops.lsf.follow_strip()
     after = nod(FIRST["two"] + 50)
-    assert after[40, 0] == pytest.approx(0.5) and keys_in(FIRST["two"], 50) == 0
+    assert after[40, 0] == pytest.approx(0.5) and not np.abs(nod(FIRST["two"], 35)).any()
     np.testing.assert_allclose(after[:, 1:], before["two"][:, 1:], atol=1e-5)
     np.testing.assert_allclose(nod(FIRST["one"]), before["one"], atol=1e-5)
 
 
 def test_the_head_motion_goes_with_its_line(scene):
     one = nod(FIRST["one"])
-    assert keys_in(FIRST["two"]) > 0
+    assert keys_in(FIRST["two"]) > 0 and not np.abs(nod(FIRST["one"] + 120, 30)).any()
     bpy.ops.lsf.remove_line()
     assert keys_in(FIRST["two"]) == 0
     np.testing.assert_allclose(nod(FIRST["one"]), one, atol=1e-5)
     bpy.ops.lsf.remove_all_lines()
-    assert keys_in(FIRST["one"]) == 0
+    assert find_constraint(bpy.context.object.lsf.nod.object, "") is None
+    assert not [obj for obj in bpy.data.objects if "head motion" in obj.name] and not bpy.data.actions
 
 
 def test_generate_of_a_kept_take_keeps_its_eyes_and_its_head_motion(scene):
@@ -144,5 +145,5 @@ def test_generate_of_the_same_take_follows_what_is_ticked_and_the_sound(scene):
     else:
         strip.frame_final_start += 10
     bpy.ops.lsf.generate()
-    assert eyes()[0].shape[1] == 86 and keys_in(FIRST["two"], 10) == 0
+    assert eyes()[0].shape[1] == 86 and not np.abs(nod(FIRST["two"] - 20, 15)).any()
     assert np.abs(nod(FIRST["two"] + 10, 80) - before[10:90]).max() > 0, "made for the sound that is left"

@@ -344,3 +344,26 @@ def test_nothing_is_changed_in_tweak_mode(scene):
             getattr(bpy.ops.lsf, name)()
     data.use_tweak_mode = False
     assert bpy.ops.lsf.remove_all_lines() == {"FINISHED"} and not data.nla_tracks
+
+
+def test_a_copy_of_the_head_that_shares_the_action_is_not_changed(scene):
+    copy = head().copy()
+    copy.data = head().data.copy()
+    scene.collection.objects.link(copy)
+    for data in (copy.data.shape_keys.animation_data, head().data.shape_keys.animation_data):
+        assert data.action == action()
+    click(scene, "two")
+    bpy.ops.lsf.remove_line()
+    assert sorted(names()) == ["one", "three"]
+    assert len(lines_of(actions.existing(copy.data))) == 3 and copy.data.shape_keys.animation_data.action != action()
+    bpy.ops.lsf.remove_all_lines()
+    assert len(lines_of(actions.existing(copy.data))) == 3
+
+
+def test_the_message_of_a_line_that_is_moved_or_removed_goes(scene, addon):
+    for name, operator in (("one", "follow_strip"), ("two", "remove_line"), ("three", "remove_all_lines")):
+        addon.session.say("line: frames 1 to 20")
+        move_strip(strip_of(scene, name), 5)
+        click(scene, name)
+        getattr(bpy.ops.lsf, operator)()
+        assert addon.session.message == ""

@@ -109,9 +109,23 @@ def test_the_state_of_each_strip(panel, scene):
     mesh = bpy.context.object.data
     recorded = recording.predict(np.ones((48, 1), np.float32), ["jawOpen"], 24.0, None)
     lines.write(mesh, *lines.put(mesh, "Head", source, recorded, "RECORDING"))
-    assert row_of(panel, "face.csv").word == "recording" and row_of(panel, "face.csv").others == ("deux",)
-    assert row_of(panel, "deux").others == ("face.csv",) and "Blended with face.csv" in rows(panel)
-    assert row_of(panel, "one").others == ()
+    face = row_of(panel, "face.csv")
+    assert face.word == "recording" and not face.blended and not face.above
+    assert row_of(panel, "deux").above == ("face.csv",) and "Gives way to face.csv" in rows(panel)
+    assert not row_of(panel, "one").above
+
+
+@needs_strips
+def test_lines_that_overlap(panel, scene):
+    move(strip_of("three"), -180)
+    scene.lsf.strip = "three"
+    bpy.ops.lsf.follow_strip()
+    drawn = rows(panel)
+    assert "Blended with two" in drawn and row_of(panel, "two").blended == ("three",)
+    assert row_of(panel, "two").word == "blended"
+    compat.remove_strip(scene.sequence_editor, strip_of("two"))
+    assert row_of(panel, "two").above == ("three",) and row_of(panel, "two").word == "strip is gone"
+    assert not row_of(panel, "three").blended and row_of(panel, "three").word == ""
 
 
 @needs_strips
