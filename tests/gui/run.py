@@ -29,6 +29,7 @@ def main() -> int:
             "session",
             "keys",
             "lines",
+            "strips",
             "face",
             "tweaks",
             "scene",
