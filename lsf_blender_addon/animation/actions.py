@@ -41,7 +41,7 @@ def check(mesh: bpy.types.Mesh) -> None:
     if action is not None:
         check_local(action)
     if data.use_tweak_mode:
-        raise UserError("Leave the NLA's tweak mode first (Tab in the NLA editor)")
+        raise UserError("Leave the NLA's tweak mode first: Key in the Lines, or Tab in the NLA editor")
     is_direct = data.action == action if data.action else not data.nla_tracks
     if not (is_direct or data.use_nla):
         raise UserError("The NLA of this head's shape keys is turned off: turn it on, the animation plays through it")

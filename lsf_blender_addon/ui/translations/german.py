@@ -229,7 +229,7 @@ MESSAGES = {
     "Landmarks that were set by hand": "Von Hand gesetzte Landmarken",
     "Lashes": "Wimpern",
     "Lashes, brow cards and beards: they follow the skin under them": "Wimpern, Brauenkarten und Bärte: sie folgen der Haut darunter",
-    "Leave the NLA's tweak mode first (Tab in the NLA editor)": "Zuerst den Optimierungsmodus des NLA-Editors verlassen (Tab im NLA-Editor)",
+    "Leave the NLA's tweak mode first: Key in the Lines, or Tab in the NLA editor": "Zuerst den Optimierungsmodus der NLA verlassen: „Schlüssel in den Zeilen setzen“ oder Tab im NLA-Editor",
     "Left Eye": "Linkes Auge",
     "Lids": "Lider",
     "Line": "Zeile",

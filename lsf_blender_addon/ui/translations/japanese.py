@@ -229,7 +229,7 @@ MESSAGES = {
     "Landmarks that were set by hand": "手で置いたランドマーク",
     "Lashes": "まつ毛",
     "Lashes, brow cards and beards: they follow the skin under them": "まつ毛、眉のカード、ひげ：下の肌に従う",
-    "Leave the NLA's tweak mode first (Tab in the NLA editor)": "先に NLA の調整モードを終了してください（NLA エディターで Tab）",
+    "Leave the NLA's tweak mode first: Key in the Lines, or Tab in the NLA editor": "先に NLA の調整モードを終了してください（「行にキーを打つ」または NLA エディターで Tab）",
     "Left Eye": "左目",
     "Lids": "まぶた",
     "Line": "行",
