@@ -38,7 +38,9 @@ class ChosenLine(NamedTuple):
 def picked_line(context: bpy.types.Context) -> ChosenLine | None:
     """The line that the panels show, in whatever state it is; None if nothing leads to one."""
     head = head_of(context)
-    action = actions.existing(head.data) if head and isinstance(head.data, bpy.types.Mesh) else None
+    if head is None or not isinstance(head.data, bpy.types.Mesh):
+        return None
+    action = actions.existing(head.data)
     if action is None:
         return None
     scene, settings = compat.sequencer_scene(context), settings_of(context.scene)

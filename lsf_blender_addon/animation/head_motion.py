@@ -146,7 +146,7 @@ def move_line(target: bpy.types.Object | None, bone: str, uid: str, frames: int)
     _write_window(action, curves, written, written[uid])
     if uid not in untouched:
         for fcurve, changed in zip(curves, keys, strict=True):
-            _replace_keys(fcurve, *written[uid][:2], changed + np.float32([frames, 0]))
+            _replace_keys(fcurve, *written[uid][:2], changed + np.array([frames, 0], np.float32))
     _store_lines(action, curves, written, untouched)
 
 

@@ -7,6 +7,8 @@ from ..animation import actions, head_motion, lines
 from ..animation.chosen_line import ChosenLine, active_strip_name, picked_line
 from ..errors import UserError
 from ..prediction import takes
+from ..preview import frame_range
+from ..preview.frame_range import FrameRange
 from ..scene import meshes, strip_identity
 from ..scene.access import active_scene, find_item, mesh_of
 from ..scene.own_properties import face_of, lines_of, settings_of
@@ -91,6 +93,20 @@ def show(context: bpy.types.Context, line: ChosenLine, status: Status | None, fi
     picked = picked_line(context)
     if picked is None or picked.uid != line.uid:  # no strip of this sequencer leads to the line
         settings.line, settings.line_beside = line.uid, active_strip_name(sequencer)
+
+
+def frames_to_watch(context: bpy.types.Context, head: bpy.types.Object) -> FrameRange:
+    """The frames that Preview plays and Playblast renders: of the line that the panels show, else see FrameRange.
+
+    Where the line's strip can be heard in the sequencer's scene, they are those of the strip.
+    """
+    line = picked_line(context)
+    status = status_of(head, line) if line else None
+    if line is None or (status and status.strip and status.scene == compat.sequencer_scene(context)):
+        return frame_range.find_frame_range(context, head)
+    first, name = line.record.first_frame, line.record.name
+    scene = (status.scene if status else None) or active_scene(context)
+    return FrameRange(scene, first, first + line.record.frames - 1, name)
 
 
 def follow_strip(head: bpy.types.Object, line: ChosenLine) -> int:

@@ -6,8 +6,8 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...errors import UserError
-from ...jobs import session
-from ...preview import frame_range, playblast
+from ...jobs import line_list, session
+from ...preview import playblast
 from ...scene.access import active_scene
 from ..blender_types import OperatorResult
 from ..head import find_head, usable_head
@@ -43,7 +43,7 @@ class LSF_OT_playblast(bpy.types.Operator):
         """Render a copy of the scene; `call` is the execution context of Blender's render operator."""
         try:
             head = usable_head(context)
-            line = frame_range.find_frame_range(context, head)
+            line = line_list.frames_to_watch(context, head)
             path = playblast.output_path(line.name)
         except UserError as error:
             self.report({"ERROR"}, f"{error}.")

@@ -2,7 +2,8 @@
 
 import bpy
 
-from ...preview import frame_range, playback
+from ...jobs import line_list
+from ...preview import playback
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from .poll import enabled_unless
@@ -25,7 +26,7 @@ class LSF_OT_preview(bpy.types.Operator):
         if context.screen.is_animation_playing:
             bpy.ops.screen.animation_cancel(restore_frame=False)
             return {"FINISHED"}
-        line = frame_range.find_frame_range(context, require_head(context))
+        line = line_list.frames_to_watch(context, require_head(context))
         if line.scene != context.scene and context.area.type != "SEQUENCE_EDITOR":
             self.report(
                 {"ERROR"},

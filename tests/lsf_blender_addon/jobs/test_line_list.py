@@ -7,6 +7,7 @@ import pytest
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation.chosen_line import chosen_line
 from lsf_blender_addon.client.wire import EYE_VARIANTS
+from lsf_blender_addon.jobs import line_list
 from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene.head_motion import find_constraint
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -147,3 +148,24 @@ def test_generate_of_the_same_take_follows_what_is_ticked_and_the_sound(scene):
     bpy.ops.lsf.generate()
     assert eyes()[0].shape[1] == 86 and not np.abs(nod(FIRST["two"] - 20, 15)).any()
     assert np.abs(nod(FIRST["two"] + 10, 80) - before[10:90]).max() > 0, "made for the sound that is left"
+
+
+def test_what_preview_plays(scene):
+    """The frames of the line that the panels show: of its strip, or its own if the strip is gone."""
+
+    def frames() -> tuple:
+        return line_list.frames_to_watch(bpy.context, bpy.context.object)
+
+    assert frames() == (scene, 200, 295, "two")
+    two = strip_of("two")
+    if hasattr(two, "content_start"):
+        two.content_start += 50
+    else:
+        two.frame_start += 50
+    assert frames() == (scene, 250, 345, "two"), "where the sound is"
+    scene.lsf.shown_line = 0
+    assert frames() == (scene, 25, 120, "one")
+    compat.remove_strip(scene.sequence_editor, strip_of("one"))
+    scene.sequence_editor.active_strip = strip_of("two")
+    scene.lsf.shown_line = 0
+    assert frames() == (scene, 25, 120, "one"), "it plays without its strip, too"

@@ -132,7 +132,7 @@ def test_a_playblast_with_sound(head, addon, tmp_path, monkeypatch):
     from lsf_blender_addon.ui.operators import playblast as operator
 
     six_frames = frame_range.FrameRange(bpy.context.scene, 35, 40, "line")  # with the first click
-    monkeypatch.setattr(operator.frame_range, "find_frame_range", lambda context, head: six_frames)
+    monkeypatch.setattr(operator.line_list, "frames_to_watch", lambda context, head: six_frames)
     before = counts()
     for number in (1, 2):
         assert bpy.ops.lsf.playblast() == {"FINISHED"}
