@@ -69,7 +69,9 @@ def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
 def keys_to_channels(
     head: bpy.types.Object, names: list[str], values: NDArray[np.floating]
 ) -> tuple[list[str], NDArray[np.float32]]:
-    """Convert values of the head's keys to ARKit channels where a key follows one channel alone; the others stay.
+    """Convert values of the head's keys to ARKit channels where a channel moves one key alone; the other keys stay.
+
+    A key that follows several channels, as one for both lids, gives each of them the same value.
 
     Args:
         head: A mesh object with shape keys.
@@ -81,14 +83,19 @@ def keys_to_channels(
     """
     mapping = rig.mapping_of(head)
     rows = [row for row in mapping.rows if row.key in mapping.direct and row.gain] if mapping else []
-    row_of = {
-        row.key: row
-        for row in rows
-        if sum(row.key == other.key for other in rows) == 1 and sum(row.channel == other.channel for other in rows) == 1
-    }
-    scale = [row_of[name].gain if name in row_of else 1.0 for name in names]
-    renamed = [row_of[name].channel if name in row_of else name for name in names]
-    return renamed, (values / np.array(scale)).astype(np.float32)
+    shared = {row.channel for row in rows if sum(row.channel == other.channel for other in rows) > 1}
+    channels: list[str] = []
+    columns: list[NDArray[np.floating]] = []
+    for name, column in zip(names, values.T, strict=True):
+        followed = [row for row in rows if row.key == name]
+        gain = sum(row.gain for row in followed)
+        if gain and shared.isdisjoint(row.channel for row in followed):
+            channels += [row.channel for row in followed]
+            columns += [column / gain] * len(followed)
+        else:
+            channels.append(name)
+            columns.append(column)
+    return channels, np.stack(columns, 1).astype(np.float32)
 
 
 def _any(gains: NDArray[np.float64]) -> NDArray[np.bool_]:

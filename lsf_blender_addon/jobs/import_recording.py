@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..formats import live_link
 from ..formats.live_link import Recording
 from ..prediction import recording as recorded
-from ..scene import character, rig
+from ..scene import character
 from ..scene.access import find_item, mesh_of
 from ..scene.landmarks import points, store
 from ..scene.meshes import check, read_rest
@@ -33,7 +33,7 @@ from .prepare_face import FaceFinding
 from .server_job import ServerWork
 
 NO_ENGINE = "install the speech engine, which makes keys"
-NOT_WANTED = "turn on Add Missing Keys under Face > Own Shape Keys"
+NOT_WANTED = "turn on Add Missing Keys in the dialog"
 NO_EFFECT = "they move nothing on this head"
 # Where the face was not found: it looks to the front, along -Y.
 FRONT = {
@@ -64,7 +64,9 @@ class Options(NamedTuple):
     head_rotation: bool
 
 
-def start(head: bpy.types.Object, others: dict[bpy.types.Object, str], path: str, rate: float) -> "RecordingImport":
+def start(
+    head: bpy.types.Object, others: dict[bpy.types.Object, str], path: str, rate: float, add_missing: bool = True
+) -> "RecordingImport":
     """Start to read a recording for a head.
 
     Args:
@@ -72,13 +74,13 @@ def start(head: bpy.types.Object, others: dict[bpy.types.Object, str], path: str
         others: The objects that go with it, and their kinds, see scene/character.py.
         path: The .csv file.
         rate: Frames a second of its timecode; 0 finds it.
+        add_missing: Whether the head gets keys for channels that none of its own keys shows.
     """
     missing = arkit_keys.match(head, live_link.CHANNELS).missing
     shown = set(live_link.CHANNELS) - set(missing)
-    mapping = rig.mapping_of(head)
     if environment.server_python() is None:
         return RecordingImport(path, rate, shown, None, iface(NO_ENGINE))
-    if mapping is not None and mapping.rows and not face_of(head).add_missing:
+    if not add_missing:
         return RecordingImport(path, rate, shown, None, iface(NOT_WANTED))
     return RecordingImport(path, rate, shown, lambda: FaceFinding(session.client(), character.read(head, others)))
 

@@ -51,6 +51,7 @@ class LSF_OT_import_live_link(RecordingOptions, bpy.types.Operator, ImportHelper
                 first_frame=self.first_frame,
                 rate=self.rate,
                 every_frame=self.every_frame,
+                add_missing=self.add_missing,
                 head_rotation=self.head_rotation,
             )
         except RuntimeError:  # its text has the place in this file, too

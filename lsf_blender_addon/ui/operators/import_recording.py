@@ -27,6 +27,11 @@ class RecordingOptions:
         description="Insert a key on every frame. Otherwise keys without a visible effect are left out",
         default=False,
     )
+    add_missing: bpy.props.BoolProperty(
+        name="Add Missing Keys",
+        description="Make shape keys for columns that no shape key of the head shows. Its own keys stay as they are",
+        default=True,
+    )
     head_rotation: bpy.props.BoolProperty(
         name="Head Rotation",
         description="Also turn the object or bone that is chosen as Head Motion under Eyes and Head. "
@@ -47,12 +52,13 @@ class LSF_OT_import_recording(RecordingOptions, BatchModal, bpy.types.Operator):
     def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head = require_head(context)
         others, path, rate = character.find_parts(context, head), self.filepath, self.rate
+        add_missing = self.add_missing
         scene = compat.sequencer_scene(context)
         self._head = head.name
         self._options = Options(
             path, scene.name, strips.scene_fps(scene), self.first_frame, self.every_frame, self.head_rotation
         )
-        return [Item(head.name, lambda: import_recording.start(head, others, path, rate))]
+        return [Item(head.name, lambda: import_recording.start(head, others, path, rate, add_missing))]
 
     def write(self, item: Item) -> str:
         assert isinstance(item.work, RecordingImport)
