@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .key_reduction import Keys
-from .user_edits import Range
+from .user_edits import SAME_FRAME, Range
 
 if TYPE_CHECKING:
     import bpy
 
 PROPERTY = "lsf_curves"
+REST = 1e-6  # a curve whose values are not larger rests
+NO_KEYS = Keys(np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,20 @@ def store(action: bpy.types.Action, record: Record) -> None:
         "keys": np.concatenate([np.zeros((0, 3)), *numbers]).astype(np.float32).tobytes(),
         "ranges": np.array(ranges, np.float64).tobytes(),
     }
+
+
+def between(keys: Keys, window: Range) -> Keys:
+    """Return the keys in a window."""
+    first = np.searchsorted(keys.frames, window[0] - SAME_FRAME, "right")
+    part = slice(first, np.searchsorted(keys.frames, window[1] + SAME_FRAME))
+    return Keys(keys.frames[part], keys.values[part], keys.slopes[part])
+
+
+def overlaps(span: Range, window: Range) -> bool:
+    """Return whether a range reaches into a window."""
+    return span[0] <= window[1] and window[0] <= span[1]
+
+
+def rests(keys: Keys) -> bool:
+    """Return whether a curve with these keys rests."""
+    return bool(np.abs(keys.values).max(initial=0.0) <= REST)

@@ -12,19 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
-from . import action_cache, curve_record, key_reduction, keyframes, user_edits
+from . import action_cache, curve_edits, curve_record, key_reduction, keyframes, user_edits
 from .composition import Composition
-from .curve_record import Record
+from .curve_record import NO_KEYS, Record
 from .key_reduction import Keys
 from .keyframes import KeyTable
 from .line_curves import Window
 from .user_edits import Range
 
 TRANSITION = 0.16  # seconds in which generated motion goes over into the artist's keys
-REST = 1e-6  # a curve whose values are not larger rests
 LARGEST_ERROR = 0.1  # of a curve, at the lowest density of keys
 SAME_KEY = 1e-5  # largest difference of a key's frame, value and slope that comes from rounding
-NO_KEYS = Keys(np.zeros(0), np.zeros(0), np.zeros(0))
 
 Floats = NDArray[np.floating]
 
@@ -76,7 +74,7 @@ def write(
     existing = {curve.data_path: curve for curve in curves}
     column_of = {value_path(name): k for k, name in enumerate(composed.names)}
     transition = TRANSITION * composed.fps
-    edits = edited_ranges(action, window, transition, record) if keep else {}
+    edits = curve_edits.edited_ranges(action, window, transition, record) if keep else {}
     paths = [
         path
         for path in dict.fromkeys((*column_of, *record.keys))
@@ -95,13 +93,15 @@ def write(
             new = NO_KEYS
         if known is None and path not in existing:
             new = _with_rest(new, others, window)
-        is_unedited = keep and path not in edits and _has_keys(existing.get(path), window)
-        if is_unedited and _is_same(new, _between(known or NO_KEYS, window)):
+        is_unedited = keep and path not in edits and curve_edits.has_keys(existing.get(path), window)
+        if is_unedited and _is_same(new, curve_record.between(known or NO_KEYS, window)):
             continue  # usual with a slider: it moves few curves
         keys[path] = (known or NO_KEYS).only(~_in_window(known or NO_KEYS, window)).joined(new)
-        ranges[path] = [span for span in ranges.get(path, []) if not _overlaps(span, window)] + edits.get(path, [])
+        ranges[path] = [span for span in ranges.get(path, []) if not curve_record.overlaps(span, window)] + edits.get(
+            path, []
+        )
         table = _replaced(keyframes.read(existing.get(path)), edits.get(path, []), new, window, keys[path])
-        if len(table) == len(keys[path].frames) and not ranges[path] and _rests(keys[path]):
+        if len(table) == len(keys[path].frames) and not ranges[path] and curve_record.rests(keys[path]):
             del keys[path], ranges[path]
             if path in existing:
                 curves.remove(existing[path])
@@ -167,74 +167,10 @@ def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]], ot
     action_cache.forget(action)
 
 
-def moved_by(action: bpy.types.Action, window: Window, record: Record | None = None) -> int:
-    """Return the frames by which the artist has moved the generated keys in a window since they were written.
-
-    That is so if the first, the largest and the last key of most curves have moved by the same number of frames. Such a
-    move does not count as an edit of single keys.
-
-    Args:
-        action: The Action with the curves.
-        window: First and last frame in which the keys were written.
-        record: What was written on the Action; read if it is not given.
-    """
-    record, shifts = record or curve_record.load(action), []
-    for curve in compat.fcurves_of_keys(action):
-        known = record.keys.get(curve.data_path, NO_KEYS)
-        known = _between(known, window)
-        if len(known.frames) and not curve.lock and np.abs(known.values).max() > REST:
-            shifts.append(_shift(known, keyframes.read_points(curve)))
-            if not shifts[-1] and len(shifts) == 1:
-                return 0  # the usual case, decided quickly: a line that was moved has moved its first curve
-    frames = max(set(shifts), key=shifts.count, default=0)
-    return frames if shifts.count(frames) > len(shifts) / 2 else 0
-
-
-def edited_ranges(
-    action: bpy.types.Action, window: Window, transition: float = 0.0, record: Record | None = None
-) -> dict[str, list[Range]]:
-    """Find what the artist has keyed by hand on generated curves in a window.
-
-    Args:
-        action: The Action with the curves.
-        window: First and last frame.
-        transition: Frames of a transition; ranges less than two of these apart become one.
-        record: What was written on the Action; read if it is not given.
-
-    Returns:
-        Ranges of scene frames by data path.
-    """
-    record = record or curve_record.load(action)
-    found: dict[str, list[Range]] = {}
-    for curve in compat.fcurves_of_keys(action):
-        path = curve.data_path
-        if not path.startswith("key_blocks["):
-            continue
-        current = _current_keys(curve, window)
-        if not len(current.frames):
-            continue
-        known = _between(record.keys.get(path, NO_KEYS), window)
-        spans = user_edits.find_edits(current, known.frames, known.values, *known.handles(), window)
-        earlier = [span for span in record.ranges.get(path, []) if _overlaps(span, window)]
-        if spans := user_edits.merge_ranges(spans + earlier, 2 * transition):
-            found[path] = spans
-    return found
-
-
-def deleted_paths(action: bpy.types.Action, window: Window) -> frozenset[str]:
-    """Return the data paths of curves whose keys in a window the artist has all deleted, though some were generated."""
-    present = {curve.data_path: curve for curve in compat.fcurves_of_keys(action)}
-    return frozenset(
-        path
-        for path, known in curve_record.load(action).keys.items()
-        if len(_between(known, window).frames) and not _has_keys(present.get(path), window)
-    )
-
-
 def count_keys(action: bpy.types.Action, window: Window) -> tuple[int, int]:
     """Return how many generated keys there are in a window, and how many curves these are on that do not rest."""
-    inside = [_between(keys, window) for keys in curve_record.load(action).keys.values()]
-    moving = [keys for keys in inside if not _rests(keys)]
+    inside = [curve_record.between(keys, window) for keys in curve_record.load(action).keys.values()]
+    moving = [keys for keys in inside if not curve_record.rests(keys)]
     return sum(len(keys.frames) for keys in moving), len(moving)
 
 
@@ -257,16 +193,8 @@ def _is_writable(
     """
     if curve is not None and curve.lock:
         return False
-    is_deleted = len(_between(known, window).frames) > 0 and not _has_keys(curve, window)
+    is_deleted = len(curve_record.between(known, window).frames) > 0 and not curve_edits.has_keys(curve, window)
     return (moves or curve is not None) and (restore_deleted or not is_deleted)
-
-
-def _has_keys(curve: bpy.types.FCurve | None, window: Window) -> bool:
-    """Return whether a curve is there, with keys in a window."""
-    if curve is None:
-        return False
-    first, end = keyframes.find(curve, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
-    return first < end
 
 
 def _beside_edits(keys: Keys, spans: list[Range], borders: list[tuple[int, int]], window: Window) -> Keys:
@@ -451,68 +379,12 @@ def _reduce(
     return _Reduced(keys, reduced.value_error, reduced.lip_error)
 
 
-def _shift(known: Keys, points: Floats) -> int:
-    """Return by how many frames the first, the largest and the last known key have moved; 0 if not alike.
-
-    `points` are the frames and values (N, 2) of the curve's keys now.
-    """
-    frames, values = points.T
-    chosen = sorted({0, int(np.abs(known.values).argmax()), len(known.frames) - 1})
-
-    def is_there(moved: float) -> bool:
-        """Return whether the curve has the chosen keys, so many frames later."""
-        return all(
-            bool(
-                (
-                    (np.abs(frames - known.frames[i] - moved) < user_edits.SAME_FRAME)
-                    & (np.abs(values - known.values[i]) < user_edits.SAME_VALUE)
-                ).any()
-            )
-            for i in chosen
-        )
-
-    if is_there(0):
-        return 0
-    peak = chosen[len(chosen) // 2] if len(chosen) == 3 else int(np.abs(known.values).argmax())
-    alike = np.abs(values - known.values[peak]) < user_edits.SAME_VALUE
-    shifts = np.rint(frames[alike] - known.frames[peak])
-    return next((int(shift) for shift in shifts[np.argsort(np.abs(shifts))] if shift and is_there(shift)), 0)
-
-
-def _current_keys(curve: bpy.types.FCurve, window: Range) -> user_edits.CurrentKeys:
-    """Return the keys that a curve has now in a window."""
-    table = keyframes.read_shape(curve, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
-    columns = {name: column.astype(np.float64) for name, column in table.items() if name in keyframes.AXES}
-    automatic = [keyframes.enum_number("handle_left_type", kind) for kind in ("AUTO", "AUTO_CLAMPED")]
-    left, right = (np.isin(table[name], automatic) for name in keyframes.ENUMS[:2])
-    return user_edits.CurrentKeys(
-        frames=columns["co"][:, 0],
-        values=columns["co"][:, 1],
-        left=columns["handle_left"],
-        right=columns["handle_right"],
-        automatic=left & right,
-        bezier=table["interpolation"] == keyframes.enum_number("interpolation", "BEZIER"),
-    )
-
-
-def _between(keys: Keys, window: Range) -> Keys:
-    """Return the keys in a window."""
-    first = np.searchsorted(keys.frames, window[0] - user_edits.SAME_FRAME, "right")
-    part = slice(first, np.searchsorted(keys.frames, window[1] + user_edits.SAME_FRAME))
-    return Keys(keys.frames[part], keys.values[part], keys.slopes[part])
-
-
 def _in_window(keys: Keys | KeyTable, window: Range) -> NDArray[np.bool_]:
     """Return which keys lie in a window, bool (N,)."""
     inside: NDArray[np.bool_] = (keys.frames > window[0] - user_edits.SAME_FRAME) & (
         keys.frames < window[1] + user_edits.SAME_FRAME
     )
     return inside
-
-
-def _overlaps(span: Range, window: Window) -> bool:
-    """Return whether a range reaches into a window."""
-    return span[0] <= window[1] and window[0] <= span[1]
 
 
 def _is_same(keys: Keys, others: Keys) -> bool:
@@ -525,8 +397,3 @@ def _is_same(keys: Keys, others: Keys) -> bool:
             (keys.slopes, others.slopes),
         )
     )
-
-
-def _rests(keys: Keys) -> bool:
-    """Return whether a curve with these keys rests."""
-    return bool(np.abs(keys.values).max(initial=0.0) <= REST)

@@ -22,7 +22,7 @@ from ..scene import strip_identity
 from ..scene.own_properties import lines_of
 from ..scene.snapshots import Source
 from ..scene.strip_identity import State
-from . import action_cache, actions, composition, curve_record, fcurves, line_curves
+from . import action_cache, actions, composition, curve_edits, curve_record, fcurves, line_curves
 from .composition import Composition
 from .fcurves import value_path
 from .key_plan import VISIBLE_VALUE
@@ -254,7 +254,7 @@ def adopt_moves(action: bpy.types.Action) -> None:
     written, moves = curve_record.load(action), []
     for record in lines_of(action):
         window = _window(record)
-        frames = fcurves.moved_by(action, window, written) if window != NEVER else 0
+        frames = curve_edits.moved_by(action, window, written) if window != NEVER else 0
         if frames:
             moves.append((record, window, frames))
     if not moves:
@@ -337,7 +337,7 @@ def edits(action: bpy.types.Action, record: "LSF_PG_line") -> Edits:
     found = action_cache.remembered(action, _no_edits_yet)
     if record.uid not in found:
         window = _window(record)
-        found[record.uid] = Edits(fcurves.edited_ranges(action, window), fcurves.deleted_paths(action, window))
+        found[record.uid] = Edits(curve_edits.edited_ranges(action, window), curve_edits.deleted_paths(action, window))
     return found[record.uid]
 
 

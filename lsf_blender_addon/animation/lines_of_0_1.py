@@ -23,7 +23,7 @@ from ..scene.landmarks import store as landmarks
 from ..scene.meshes import base_vertices, coordinates, to_world
 from ..scene.shape_keys import generated_keys
 from ..scene.snapshots import Source
-from . import actions, curve_record, fcurves, keyframes, lines, nla, part_drivers, shape_keys
+from . import actions, curve_edits, curve_record, fcurves, keyframes, lines, nla, part_drivers, shape_keys
 from .curve_record import Record
 from .fcurves import value_path
 from .key_plan import KeyPlan, PartPlan
@@ -150,7 +150,7 @@ def _first_frame(old: bpy.types.Action) -> int:
         min((known.frames[0] for known in keys), default=0),
         max((known.frames[-1] for known in keys), default=0),
     )
-    return first + fcurves.moved_by(old, (int(written[0]), int(written[1])))
+    return first + curve_edits.moved_by(old, (int(written[0]), int(written[1])))
 
 
 def _add_line(mesh: bpy.types.Mesh, name: str, old: bpy.types.Action, predicted: Prediction) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import composition, fcurves, line_curves
+from lsf_blender_addon.animation import composition, curve_edits, fcurves, line_curves
 from lsf_blender_addon.animation.key_reduction import ErrorBound
 from lsf_blender_addon.animation.line_curves import LineCurves
 from lsf_blender_addon.prediction import lips
@@ -47,7 +47,7 @@ def values(action, name: str = "jawOpen") -> np.ndarray:
 
 
 def edits(action) -> dict[str, list[tuple[float, float]]]:
-    return fcurves.edited_ranges(action, WINDOW)
+    return curve_edits.edited_ranges(action, WINDOW)
 
 
 def dump_keys(dump, keys) -> list:
@@ -155,7 +155,7 @@ def test_released_keys_are_gone_exactly(action):
     write(action, line(motion()))
     write(action, line(motion()), keep=False)
     np.testing.assert_array_equal([values(action, name) for name in NAMES], before)
-    assert edits(action) == {} and not fcurves.deleted_paths(action, WINDOW)
+    assert edits(action) == {} and not curve_edits.deleted_paths(action, WINDOW)
 
 
 def test_a_deleted_curve_comes_back_only_if_asked(action):
@@ -163,11 +163,11 @@ def test_a_deleted_curve_comes_back_only_if_asked(action):
     compat.key_fcurves(action).remove(curve(action, "browInnerUp"))
     deleted = {fcurves.value_path("browInnerUp")}
     for _ in range(2):
-        assert edits(action) == {} and fcurves.deleted_paths(action, WINDOW) == deleted
+        assert edits(action) == {} and curve_edits.deleted_paths(action, WINDOW) == deleted
         write(action, line(motion(1)), restore_deleted=False)
         assert len(compat.fcurves_of(action)) == 2
     write(action, line(motion(1)))
-    assert len(compat.fcurves_of(action)) == 3 and not fcurves.deleted_paths(action, WINDOW)
+    assert len(compat.fcurves_of(action)) == 3 and not curve_edits.deleted_paths(action, WINDOW)
 
 
 def test_a_channel_that_rests_now_keeps_the_artists_keys(action):
@@ -242,7 +242,7 @@ def test_moving_takes_all_keys_of_a_window_along(action, frames):
     before = values(action)
     fcurves.move(action, WINDOW, frames)
     window = WINDOW[0] + frames, WINDOW[1] + frames
-    assert fcurves.edited_ranges(action, window) == {JAW: [(100 + frames, 100 + frames)]}
+    assert curve_edits.edited_ranges(action, window) == {JAW: [(100 + frames, 100 + frames)]}
     jaw = curve(action, "jawOpen")
     now = np.array([jaw.evaluate(FIRST + frames + frame) for frame in range(FRAMES)])
     np.testing.assert_allclose(now, before, atol=1e-5)
@@ -262,18 +262,18 @@ def test_a_key_of_the_artist_is_not_lost_where_a_generated_one_comes(action):
 def test_a_move_by_the_artist_is_found(action, frames):
     write(action, line(motion()))
     curve(action, "jawOpen").keyframe_points.insert(100, 0.95)
-    assert fcurves.moved_by(action, WINDOW) == 0
+    assert curve_edits.moved_by(action, WINDOW) == 0
     for fcurve in compat.fcurves_of(action):
         move_keys(fcurve, WINDOW, frames)
-    assert fcurves.moved_by(action, WINDOW) == frames
+    assert curve_edits.moved_by(action, WINDOW) == frames
     fcurves.note_moves(action, [(WINDOW, frames)])
-    assert fcurves.edited_ranges(action, (WINDOW[0] + frames, WINDOW[1] + frames)) == {JAW: [(100 + frames,) * 2]}
+    assert curve_edits.edited_ranges(action, (WINDOW[0] + frames, WINDOW[1] + frames)) == {JAW: [(100 + frames,) * 2]}
 
 
 def test_one_curve_that_was_moved_is_no_move_of_the_line(action):
     write(action, line(motion()))
     move_keys(curve(action, "browInnerUp"), WINDOW, 10)
-    assert fcurves.moved_by(action, WINDOW) == 0 and list(edits(action)) == [fcurves.value_path("browInnerUp")]
+    assert curve_edits.moved_by(action, WINDOW) == 0 and list(edits(action)) == [fcurves.value_path("browInnerUp")]
 
 
 def test_far_away_in_time(action):
@@ -281,10 +281,10 @@ def test_far_away_in_time(action):
     for first in (86400, 500000, 1000000):
         made = line(motion(), first=first)
         write(action, made, window=made.window)
-        assert fcurves.edited_ranges(action, made.window) == {}, first
+        assert curve_edits.edited_ranges(action, made.window) == {}, first
         curve(action, "jawOpen").keyframe_points.insert(first + 60, 0.95)
         write(action, line(motion(1), first=first), window=made.window)
-        assert fcurves.edited_ranges(action, made.window) == {JAW: [(first + 60, first + 60)]}
+        assert curve_edits.edited_ranges(action, made.window) == {JAW: [(first + 60, first + 60)]}
 
 
 def test_names_with_quotes(action):
