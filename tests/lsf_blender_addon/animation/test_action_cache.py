@@ -5,26 +5,41 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import action_cache, fcurves, user_edits
-from lsf_blender_addon.animation.curve_plan import Keying
+from lsf_blender_addon.animation import action_cache, actions, lines, user_edits
+from lsf_blender_addon.animation.fcurves import value_path
+from lsf_blender_addon.scene.own_properties import lines_of
+from lsf_blender_addon.scene.snapshots import Source
+from tests.lsf_blender_addon.animation.stage import prediction
 
 NAMES = [f"key {k}" for k in range(52)]
-PATH = fcurves.value_path(NAMES[7])
-DENSE = Keying()
+PATH = value_path(NAMES[7])
+FIRST = {"a": 10, "b": 110}  # frames at which lines of 60 frames begin
+AT = 30  # a frame of line a, in which every frame has its key
 
 
 @pytest.fixture
 def action(addon) -> bpy.types.Action:
-    """A generated Action with 52 curves that plays on the cube's shape keys; Blender has taken notice of it."""
+    """A head's Action with 52 curves and two lines; Blender has taken notice of it."""
+    return new_head()
+
+
+def new_head() -> bpy.types.Action:
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
     for name in ("Basis", *NAMES):
         cube.shape_key_add(name=name)
-    action = bpy.data.actions.new("LSF · line")
-    fcurves.write(action, NAMES, motion(), 1, DENSE)
-    compat.assign_key_action(cube.data.shape_keys.animation_data_create(), action)
+    for uid in FIRST:
+        write(cube.data, uid)
     bpy.context.view_layer.update()
-    return action
+    return actions.existing(cube.data)
+
+
+def write(mesh, uid: str) -> None:
+    source = Source(uid, uid, "Scene", "a.wav", 24.0, FIRST[uid], 60, 0.0, 60.0)
+    values = np.random.default_rng(len(uid)).random((60, 52))
+    action, record = lines.put(mesh, "head", source, prediction(values, NAMES))
+    record.tweaks["density"] = 1.0
+    lines.write(mesh, action, record)
 
 
 @pytest.fixture
@@ -35,25 +50,30 @@ def reads(monkeypatch) -> list[int]:
     return counted
 
 
-def motion(seed=0) -> np.ndarray:
-    return np.random.default_rng(seed).random((60, 52)).astype(np.float32)
-
-
 def curve(action) -> bpy.types.FCurve:
     return next(fcurve for fcurve in compat.fcurves_of(action) if fcurve.data_path == PATH)
 
 
-def redraw(action) -> fcurves.Edits:
+def point(fcurve) -> bpy.types.Keyframe:
+    return next(point for point in fcurve.keyframe_points if point.co[0] == AT)
+
+
+def redraw(action, uid: str = "a") -> lines.Edits:
     """Blender brings its dependency graph up to date before it draws."""
     bpy.context.view_layer.update()
-    fcurves.is_edited(action)
-    return fcurves.edits(action)
+    lines.is_edited(action, lines.find(action, uid))
+    return lines.edits(action, lines.find(action, uid))
+
+
+def ranges(action) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """What the artist has edited in each line."""
+    return {record.uid: redraw(action, record.uid).ranges for record in lines_of(action)}
 
 
 def test_keys_are_read_once_for_many_redraws(action, reads):
     for _ in range(20):
-        assert redraw(action) == fcurves.Edits({}, frozenset())
-    assert len(reads) == len(NAMES)
+        assert redraw(action) == redraw(action, "b") == lines.Edits({}, frozenset())
+    assert len(reads) == 2 * len(NAMES)
 
 
 def test_playback_reads_no_keys(action, reads):
@@ -65,29 +85,29 @@ def test_playback_reads_no_keys(action, reads):
 
 
 def insert(fcurve):
-    fcurve.keyframe_points.insert(20.5, 0.3)
+    fcurve.keyframe_points.insert(AT + 0.5, 0.3)
 
 
 def set_value(fcurve):
-    fcurve.keyframe_points[20].co[1] += 0.2
+    point(fcurve).co[1] += 0.2
 
 
 def set_handle_type(fcurve):
-    fcurve.keyframe_points[20].handle_left_type = "FREE"
+    point(fcurve).handle_left_type = "FREE"
 
 
 def set_interpolation(fcurve):
-    fcurve.keyframe_points[20].interpolation = "CONSTANT"
+    point(fcurve).interpolation = "CONSTANT"
 
 
 def delete(fcurve):
-    fcurve.keyframe_points.remove(fcurve.keyframe_points[20])
+    fcurve.keyframe_points.remove(point(fcurve))
 
 
 def set_many(fcurve):
     co = np.empty(2 * len(fcurve.keyframe_points), np.float32)
     fcurve.keyframe_points.foreach_get("co", co)
-    co[41] += 0.2
+    co[2 * [point.co[0] for point in fcurve.keyframe_points].index(AT) + 1] += 0.2
     fcurve.keyframe_points.foreach_set("co", co)
     fcurve.id_data.update_tag()  # a script's part: 4.2 does not report bulk edits by itself
 
@@ -99,8 +119,9 @@ EDITS = [insert, set_value, set_handle_type, set_interpolation, delete, set_many
 def test_every_edit_is_found(action, edit):
     redraw(action)
     edit(curve(action))
-    assert redraw(action).ranges == fcurves.edited_ranges(action) and list(redraw(action).ranges) == [PATH]
-    assert fcurves.is_edited(action)
+    found = ranges(action)
+    assert list(found["a"]) == [PATH] and found["b"] == {}
+    assert lines.is_edited(action, lines.find(action, "a")) and not lines.is_edited(action, lines.find(action, "b"))
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -113,9 +134,9 @@ def test_edits_before_a_change_of_frame_are_found(action, edit):
 
 
 def test_two_functions_do_not_get_each_others_results(action):
-    assert action_cache.remembered(action, len_of_name) == len("LSF · line")
-    assert action_cache.remembered(action, name_of) == "LSF · line"
-    assert action_cache.remembered(action, len_of_name) == len("LSF · line")
+    assert action_cache.remembered(action, len_of_name) == len(action.name)
+    assert action_cache.remembered(action, name_of) == action.name
+    assert action_cache.remembered(action, len_of_name) == len(action.name)
 
 
 def len_of_name(action):
@@ -128,8 +149,8 @@ def name_of(action):
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_edits_of_an_action_that_no_scene_uses_are_found(action, edit):
-    other = bpy.data.actions.new("LSF · other")
-    fcurves.write(other, NAMES, motion(), 1, DENSE)
+    other = new_head()
+    bpy.data.objects.remove(bpy.context.object)
     redraw(other)
     edit(curve(other))
     assert list(redraw(other).ranges) == [PATH]
@@ -138,14 +159,19 @@ def test_edits_of_an_action_that_no_scene_uses_are_found(action, edit):
 def test_a_deleted_curve_is_found(action):
     redraw(action)
     compat.key_fcurves(action).remove(curve(action))
-    assert redraw(action) == fcurves.Edits({}, frozenset({PATH})) and fcurves.is_edited(action)
+    assert redraw(action) == redraw(action, "b") == lines.Edits({}, frozenset({PATH}))
 
 
 def test_our_own_writing_is_found_at_once(action):
     set_value(curve(action))
     assert redraw(action).ranges
-    fcurves.write(action, NAMES, motion(), 1, DENSE, keep=False)
-    assert not fcurves.is_edited(action)
+    lines.refresh(action, lines.find(action, "a"), keep=False)
+    assert not lines.is_edited(action, lines.find(action, "a"))
+
+
+def named() -> bpy.types.Action:
+    """The head's Action, after all data is new."""
+    return next(action for action in bpy.data.actions if actions.is_generated(action))
 
 
 def test_undo_and_redo(action):
@@ -155,9 +181,9 @@ def test_undo_and_redo(action):
     bpy.ops.ed.undo_push(message="edit")
     assert redraw(action).ranges
     bpy.ops.ed.undo()
-    assert not redraw(bpy.data.actions["LSF · line"]).ranges
+    assert not redraw(named()).ranges
     bpy.ops.ed.redo()
-    assert redraw(bpy.data.actions["LSF · line"]).ranges
+    assert redraw(named()).ranges
 
 
 def test_another_file_is_opened(action, tmp_path):
@@ -166,12 +192,12 @@ def test_another_file_is_opened(action, tmp_path):
     set_value(curve(action))
     assert redraw(action).ranges
     bpy.ops.wm.open_mainfile(filepath=path)
-    assert not redraw(bpy.data.actions["LSF · line"]).ranges
+    assert not redraw(named()).ranges
 
 
-def test_without_handlers_nothing_is_remembered(blank, reads):
-    action = bpy.data.actions.new("LSF · line")
-    fcurves.write(action, NAMES, motion(), 1, DENSE)
+def test_without_handlers_nothing_is_remembered(action, reads):
+    action_cache.unregister()
     for _ in range(2):
-        fcurves.is_edited(action)
+        lines.is_edited(action, lines.find(action, "a"))
+    action_cache.register()
     assert len(reads) >= 2 * len(NAMES)
