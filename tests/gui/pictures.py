@@ -31,7 +31,7 @@ def generate(operator=None):
 def add_head_with_own_keys() -> None:
     """Add a head with shape keys of its own, and list them."""
     press(bpy.ops.lsf.add_head)
-    for channel in ("Basis", *(channel.name for channel in action().lsf.channels)):
+    for channel in ("Basis", *(channel.name for channel in action().lsf.lines[0].tweaks.channels)):
         bpy.context.object.shape_key_add(name=channel)
     press(bpy.ops.lsf.fill_mapping)
 

@@ -19,9 +19,9 @@ def scene() -> bpy.types.Scene:
 
 
 def lines() -> list[str]:
-    """Names of the strips with a generated Action."""
-    mark = add_on().animation.actions.MARK
-    return sorted(action[mark]["strip"] for action in bpy.data.actions if mark in action and action[mark]["strip"])
+    """Names of the lines of both heads."""
+    generated = [action for action in bpy.data.actions if add_on().animation.actions.is_generated(action)]
+    return sorted(line.name for action in generated for line in action.lsf.lines)
 
 
 def is_playblast_done() -> bool:
