@@ -4,14 +4,12 @@ What belongs to a line is kept under its id: the record (`Action.lsf.lines`: its
 the takes (prediction/store.py, prediction/takes.py). So its curves can be made again at any time, without the model.
 """
 
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import compat
 from ..prediction import store, takes
@@ -146,38 +144,6 @@ def put(
     store.store(action, record.uid, prediction)
     list_channels(record, prediction)
     return action, record
-
-
-def put_recording(
-    mesh: bpy.types.Mesh, name: str, source: Source, keys: Sequence[str], values: NDArray[np.float32]
-) -> "tuple[bpy.types.Action, LSF_PG_line]":
-    """Keep a recording as a line of a head; one of the same name is replaced. `write` then makes its curves.
-
-    Args:
-        mesh: The head's mesh, with its shape keys.
-        name: The head's name.
-        source: Name of the recording, scene, frame rate, first frame and length.
-        keys: N shape keys.
-        values: Their values (F, N), one row a scene frame.
-    """
-    earlier = actions.existing(mesh)
-    same = [
-        record.uid
-        for record in (lines_of(earlier) if earlier else ())
-        if record.kind == "RECORDING" and record.name == source.strip
-    ]
-    prediction = Prediction(
-        fps=source.fps,
-        channels=tuple(keys),
-        motion=values,
-        expression=np.zeros_like(values),
-        emotions=(),
-        emotion=np.zeros((len(values), 0), np.float32),
-        temperature=0.0,
-        seed=0,
-        lips=np.zeros((len(keys), 0, 3), np.float32),
-    )
-    return put(mesh, name, replace(source, id=same[0] if same else uuid.uuid4().hex), prediction, "RECORDING")
 
 
 def write(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions, fcurves, lines
+from lsf_blender_addon.prediction import recording
 from lsf_blender_addon.prediction.store import Prediction
 from lsf_blender_addon.scene.own_properties import lines_of
 from lsf_blender_addon.scene.snapshots import Source
@@ -83,9 +84,9 @@ class Head:
 
     def record_take(self, name: str, first: int, values: np.ndarray, channels=EVERYWHERE, fps: float = FPS) -> None:
         """Import a recording of this name."""
-        source = Source("", name, "Scene", f"{name}.csv", fps, first, len(values), 0.0, float(len(values)))
-        action, record = lines.put_recording(self.mesh, self.object.name, source, channels, values.astype(np.float32))
-        lines.write(self.mesh, action, record)
+        source = Source(name, name, "Scene", f"{name}.csv", fps, first, len(values), 0.0, float(len(values)))
+        recorded = recording.predict(values.astype(np.float32), list(channels), fps, None)
+        lines.write(self.mesh, *lines.put(self.mesh, self.object.name, source, recorded, "RECORDING"))
 
     def remove(self, uid: str) -> None:
         lines.remove(self.mesh, self.action, self.record(uid))
