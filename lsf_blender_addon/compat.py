@@ -247,7 +247,7 @@ def own_key_slot(data: bpy.types.AnimData, action: bpy.types.Action, name: str) 
     slot = used or slots.new(id_type="KEY", name=name)
     data.action = action
     data.action_slot = slot
-    return action.layers[0].strips[0].channelbag(slot, ensure=True).fcurves
+    return _keyframe_strips(action)[0].channelbag(slot, ensure=True).fcurves
 
 
 def assign_key_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:

@@ -95,12 +95,11 @@ def merged(windows: Iterable[Window]) -> list[Window]:
     return result
 
 
-def _weight(line: LineCurves, frames: NDArray[np.int_]) -> NDArray[np.float64]:
+def _weight(line: LineCurves, frames: NDArray[np.int_]) -> NDArray[np.floating]:
     """The weight (F,) of a line at frames (F,): 1 on its own frames, 0 from its window's ends outward."""
     last = line.first_frame + len(line.motion) - 1
     outside = np.maximum(np.maximum(line.first_frame - frames, frames - last), 0)
-    weight: NDArray[np.float64] = smoothstep(np.clip(1 - outside / ease_frames(line.fps), 0, 1))
-    return weight
+    return smoothstep(np.clip(1 - outside / ease_frames(line.fps), 0, 1))
 
 
 def _tightest(bounds: list[ErrorBound | None]) -> ErrorBound | None:

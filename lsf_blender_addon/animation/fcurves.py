@@ -367,7 +367,7 @@ def _reduce(
         for side in (side for side in (0, -1) if composed.goes_on[side]):
             for k, path in enumerate(moving):
                 now = known.get(path, NO_KEYS)
-                value = now.evaluate(frames[[side]])[0] if len(now.frames) else np.nan
+                value = now.evaluate(frames[[side]].astype(np.float64))[0] if len(now.frames) else np.nan
                 if abs(value - motion[side, k]) < LARGEST_ERROR:  # not if it is NaN
                     motion[side, k], slopes[k, side] = value, now.slope(float(frames[side]))
         reduced = key_reduction.reduce_keys(motion, lips, composed.bound, composed.first_frame, pinned, slopes)

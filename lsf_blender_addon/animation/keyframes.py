@@ -102,7 +102,7 @@ def read_shape(fcurve: bpy.types.FCurve, first: float, last: float) -> dict[str,
             points.foreach_get(name, flat)
             columns[name] = (flat.reshape(-1, 2) if width == 2 else flat)[start:end]
         return columns
-    chosen: Sequence[bpy.types.Keyframe] = points[start:end]  # type: ignore[assignment]  # stubs: one key
+    chosen: Sequence[bpy.types.Keyframe] = points[start:end]
     for name in AXES:
         columns[name] = np.array([getattr(point, name)[:] for point in chosen], np.float32).reshape(-1, 2)
     for name in ENUMS[:3]:
