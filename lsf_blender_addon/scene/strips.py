@@ -12,8 +12,7 @@ from .. import compat
 from ..errors import UserError
 from . import strip_identity
 from .access import find_item
-from .heard_part import heard_part, placed_strips
-from .heard_part import scene_fps as scene_fps  # what reads strips mostly needs the rate, too
+from .heard_part import heard_part, placed_strips, scene_fps
 from .snapshots import RATE_EPSILON, Line, file_name
 
 

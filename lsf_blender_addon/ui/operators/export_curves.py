@@ -10,7 +10,7 @@ from ...animation import arkit_keys
 from ...formats import curves_json, live_link
 from ...formats.curves import Curves
 from ...jobs.line_plan import listed
-from ...scene import evaluated_keys, strips
+from ...scene import evaluated_keys, heard_part
 from ...scene.access import active_scene, mesh_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
@@ -61,7 +61,7 @@ class LSF_OT_export_curves(bpy.types.Operator, ExportHelper):
         return super().invoke(context, event)
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        head, scene_rate = require_head(context), strips.scene_fps(active_scene(context))
+        head, scene_rate = require_head(context), heard_part.scene_fps(active_scene(context))
         rate = self.rate or scene_rate
         if self.last_frame < self.first_frame:
             self.report({"ERROR"}, "The end frame is before the start frame: change one of them.")

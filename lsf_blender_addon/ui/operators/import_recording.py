@@ -6,7 +6,7 @@ from ... import compat
 from ...jobs import import_recording
 from ...jobs.batch import Item
 from ...jobs.import_recording import Options, RecordingImport
-from ...scene import character, strips
+from ...scene import character, heard_part
 from ..head import require_head
 from .batch_modal import BatchModal
 
@@ -56,7 +56,7 @@ class LSF_OT_import_recording(RecordingOptions, BatchModal, bpy.types.Operator):
         scene = compat.sequencer_scene(context)
         self._head = head.name
         self._options = Options(
-            path, scene.name, strips.scene_fps(scene), self.first_frame, self.every_frame, self.head_rotation
+            path, scene.name, heard_part.scene_fps(scene), self.first_frame, self.every_frame, self.head_rotation
         )
         return [Item(head.name, lambda: import_recording.start(head, others, path, rate, add_missing))]
 

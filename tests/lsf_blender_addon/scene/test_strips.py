@@ -6,7 +6,7 @@ import pytest
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.errors import UserError
-from lsf_blender_addon.scene import strips
+from lsf_blender_addon.scene import heard_part, strips
 
 HAS_SOUND = bpy.app.build_options.audaspace
 CLICKS = (0.5, 1.5, 2.5, 3.5)  # seconds, as in the fixture
@@ -56,7 +56,7 @@ def test_line_is_what_blender_mixes(blank, add_strip, wav, clicks, tmp_path, edi
     bpy.ops.sound.mixdown(filepath=str(path), container="WAV", codec="PCM", format="S16")
     samples, rate = wav[1](path)
     loud = np.flatnonzero(samples > 3000)
-    heard = loud[np.diff(loud, prepend=-rate) > 0.1 * rate] / rate * strips.scene_fps(scene)
+    heard = loud[np.diff(loud, prepend=-rate) > 0.1 * rate] / rate * heard_part.scene_fps(scene)
     assert len(heard) >= 3
     np.testing.assert_allclose(heard, click_frames(line), atol=0.02)
 
