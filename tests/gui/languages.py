@@ -14,7 +14,7 @@ from stage import add_on, check, head, idle, press, until, window_override
 GROUPS = {
     "take": ["take", "layers"],
     "tweak": ["tweak", "channels", "keys"],
-    "emotion": ["emotion"],
+    "emotion": ["lines", "emotion"],
     "watch": ["watch", "exchange", "batch"],
     "face": ["face", "parts", "own_keys"],
 }

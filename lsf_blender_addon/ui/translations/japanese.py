@@ -235,7 +235,7 @@ MESSAGES = {
     "Lids": "まぶた",
     "Line": "行",
     "Line of the batch to cancel. -1 cancels all": "キャンセルするバッチの行。-1 ならすべて",
-    "Lines": "行",
+    "Lines": "セリフ",
     "Lip Closure": "唇の閉じ",
     "Lips": "唇",
     "List": "一覧",
