@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..ui.properties.lines import LSF_PG_line
 
 NEVER = (0, 0)  # window of a line that was not written yet
+LATEST = 2**20  # frame: scenes of Blender end before it
 
 
 class Edits(NamedTuple):
@@ -426,6 +427,6 @@ def _write_shared(action: bpy.types.Action, record: "LSF_PG_line", places: list[
 
 
 def _window(record: "LSF_PG_line") -> Window:
-    """First and last frame in which a line has written keys."""
+    """First and last frame in which a line has written keys; NEVER if it has not, or if the record is damaged."""
     first, last = record.window
-    return first, last
+    return (first, last) if -LATEST < first < last < LATEST else NEVER

@@ -16,7 +16,7 @@ EYES = ("blinks", "gaze")  # arrays of a prediction that all takes of a line sha
 def add(action: bpy.types.Action, uid: str) -> None:
     """Add the line's prediction to its takes, unless it is one of them. A take of the same seed is replaced."""
     now = store.record_of(action, store.PROPERTY, uid)
-    if now is None or playing(action, uid) is not None:
+    if not hasattr(now, "to_dict") or playing(action, uid) is not None:
         return
     kept = [take.to_dict() for take in _takes(action, uid)]
     same = [i for i, take in enumerate(kept) if _setting(take) == _setting(now)]
