@@ -452,3 +452,23 @@ def test_plays_after_saving(head, speech, tmp_path):
     check_speech(again, speech)
     generate(again)
     check_speech(again, speech)
+
+
+@pytest.mark.parametrize("under", [False, True], ids=["alone", "artist's tracks"])
+def test_a_key_on_a_layer_stays_in_its_line(head, speech, under):
+    if under:
+        own_track(head)
+    generate(head)
+    lines.add_layer(head.mesh)
+    check_speech(head, speech)
+    bpy.context.scene.frame_set(90)
+    block = head.keys.key_blocks["jawOpen"]
+    block.value = speech["jawOpen"][89] + 0.1
+    assert block.keyframe_insert("value", frame=90)
+    for _ in everything_that_writes(head):
+        now = head.values(1, END)
+        assert now["jawOpen"][89] == pytest.approx(speech["jawOpen"][89] + 0.1, abs=1e-5)
+        for name in EVERYWHERE[1:]:
+            np.testing.assert_allclose(now[name], speech[name], atol=1e-5)
+        outside = np.r_[0:54, 136:END]
+        np.testing.assert_allclose(now["jawOpen"][outside], speech["jawOpen"][outside], atol=1e-5)
