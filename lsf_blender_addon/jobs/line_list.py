@@ -15,6 +15,8 @@ from ..scene.own_properties import face_of, lines_of, settings_of
 from ..scene.selection import head_of
 from ..scene.strip_identity import State, Status
 
+_shown: tuple[tuple[object, ...], int] | None = None  # what the artist had chosen, and the line that followed from it
+
 
 def require_line(context: bpy.types.Context) -> tuple[bpy.types.Object, ChosenLine]:
     """The chosen head, and the line that is marked in its list. Fast enough for `poll`.
@@ -161,11 +163,41 @@ def _own(head: bpy.types.Object, line: ChosenLine) -> ChosenLine:
     return ChosenLine(action, record)
 
 
-def shown_index(context: bpy.types.Context) -> int:
-    """Which of the lines in a head's Action the panels show; -1 for none."""
-    line = picked_line(context)
-    uids = [record.uid for record in lines_of(line.action)] if line else []
-    return uids.index(line.uid) if line else -1
+def shown_index(context: bpy.types.Context, anew: bool = False) -> int:
+    """Which of the lines in a head's Action the panels show; -1 for none.
+
+    Blender asks about ten times for each drawing of the list: nothing is looked up while the choice is the same.
+
+    Args:
+        context: Tells the head and the strip.
+        anew: Whether it is looked up in any case.
+    """
+    global _shown
+    choice = _choice(context)
+    if anew or _shown is None or _shown[0] != choice:
+        line = picked_line(context)
+        uids = [record.uid for record in lines_of(line.action)] if line else []
+        _shown = choice, uids.index(line.uid) if line else -1
+    return _shown[1]
+
+
+def _choice(context: bpy.types.Context) -> tuple[object, ...]:
+    """What the choice of a line follows from, as far as the artist changes it between two drawings."""
+    head, settings, scene = head_of(context), settings_of(context.scene), compat.sequencer_scene(context)
+    action = actions.existing(head.data) if head and isinstance(head.data, bpy.types.Mesh) else None
+    chosen = settings.line, settings.line_beside, settings.strip_id, settings.strip
+    return (
+        (
+            head.session_uid,
+            *chosen,
+            scene.session_uid,
+            active_strip_name(scene),
+            action.session_uid,
+            len(lines_of(action)),
+        )
+        if head and action
+        else ()
+    )
 
 
 def go_to_index(context: bpy.types.Context, index: int) -> None:

@@ -7,12 +7,13 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import actions, lines, lines_of_0_1
 from ...animation.line_curves import Rank
+from ...jobs import line_list
 from ...scene import strip_identity
 from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of, settings_of
 from ...scene.strip_identity import State, Status
 from ..blender_types import IconItems
-from ..text import wrapped
+from ..text import LETTER_WIDTH, wrapped
 from ..translations import OWN_CONTEXT
 from .common import RowList, Tab, chosen_head, frames_text
 
@@ -24,6 +25,7 @@ ROWS = 4  # of the list; fewer lines leave rows empty, so that what lies below s
 WORDS = 330  # in a row of the list, for a word on the strip
 FRAMES = 150  # in a row of the list, for the line's frames
 PAIRS = 230  # for two buttons side by side
+MARGIN, MAX_SHARE = 30, 0.6  # of the frames in a row: pixels besides the letters, and the largest share of the row
 NAMES = 3  # other lines that a sentence lists
 
 
@@ -62,14 +64,15 @@ class LSF_UL_lines(RowList, bpy.types.UIList):
         if _width < FRAMES:
             layout.label(text=shown.name, icon=shown.icon, translate=False)
             return
-        split = layout.split(factor=0.45 if _width >= WORDS else 0.6)
-        split.label(text=shown.name, icon=shown.icon, translate=False)
+        frames = frames_text(item.first_frame, item.frames)
+        split = layout.split(factor=1 - min(MAX_SHARE, (LETTER_WIDTH * len(frames) + MARGIN) / _width))
         row = split.row()
+        row.label(text=shown.name, icon=shown.icon, translate=False)
         if _width >= WORDS:
             row.label(text=shown.word, translate=False)
-        column = row.row()
+        column = split.row()
         column.alignment = "RIGHT"
-        column.label(text=frames_text(item.first_frame, item.frames), translate=False)
+        column.label(text=frames, translate=False)
 
     def filter_items(  # type: ignore[override]  # the stubs do not know that Blender takes lists
         self, context: bpy.types.Context | None, data: bpy.types.AnyType | None, property: str | None
@@ -107,6 +110,7 @@ class _LinesPanel(Tab):
         _rows.clear()
         _rows.update(_read_rows(action, head))
         _width = context.region.width / context.preferences.system.ui_scale
+        marked, records = line_list.shown_index(context, anew=True), lines_of(action)
         owner = action.lsf  # type: ignore[attr-defined]  # registered at run time
         layout.template_list("LSF_UL_lines", "", owner, "lines", settings, "shown_line", rows=ROWS)
         column = layout.column(align=True)
@@ -117,7 +121,6 @@ class _LinesPanel(Tab):
         row = column.row(align=True) if _width >= PAIRS else column
         row.operator("lsf.remove_line", icon="X")
         row.operator("lsf.remove_all_lines", icon="TRASH")
-        marked, records = settings.shown_line, lines_of(action)
         if not 0 <= marked < len(records):
             wrapped(layout, context, "Click a line to go there", "INFO")
             return
