@@ -86,15 +86,21 @@ def show(context: bpy.types.Context, line: ChosenLine, status: Status | None, fi
         fill_field: Whether to choose its strip in the field Strip. The panels then stay with it.
     """
     settings, sequencer = settings_of(context.scene), compat.sequencer_scene(context)
-    setting = takes.setting(line.action, line.uid)
-    if setting is not None and line.record.kind == "SPEECH":
-        settings.show_take(*setting)
     settings.line = ""
     if fill_field and status is not None and status.strip is not None and status.scene == sequencer:
         settings.strip = status.strip.name
     picked = picked_line(context)
     if picked is None or picked.uid != line.uid:  # no strip of this sequencer leads to the line
         settings.line, settings.line_beside = line.uid, active_strip_name(sequencer)
+    show_take(context)
+
+
+def show_take(context: bpy.types.Context) -> None:
+    """Set Take and Variation to those of the line that the panels show, so that Generate makes the same take."""
+    line = picked_line(context)
+    setting = takes.setting(line.action, line.uid) if line and line.record.kind == "SPEECH" else None
+    if setting is not None:
+        settings_of(context.scene).show_take(*setting)
 
 
 def frames_to_watch(context: bpy.types.Context, head: bpy.types.Object) -> FrameRange:
@@ -185,19 +191,11 @@ def _choice(context: bpy.types.Context) -> tuple[object, ...]:
     """What the choice of a line follows from, as far as the artist changes it between two drawings."""
     head, settings, scene = head_of(context), settings_of(context.scene), compat.sequencer_scene(context)
     action = actions.existing(head.data) if head and isinstance(head.data, bpy.types.Mesh) else None
+    if head is None or action is None:
+        return ()
     chosen = settings.line, settings.line_beside, settings.strip_id, settings.strip
-    return (
-        (
-            head.session_uid,
-            *chosen,
-            scene.session_uid,
-            active_strip_name(scene),
-            action.session_uid,
-            len(lines_of(action)),
-        )
-        if head and action
-        else ()
-    )
+    strip = scene.session_uid, active_strip_name(scene)
+    return head.session_uid, action.session_uid, len(lines_of(action)), *chosen, *strip
 
 
 def go_to_index(context: bpy.types.Context, index: int) -> None:

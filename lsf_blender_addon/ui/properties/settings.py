@@ -23,9 +23,11 @@ def _strip_names(_settings: "LSF_PG_settings", context: bpy.types.Context, typed
 
 
 def _remember_strip(settings: "LSF_PG_settings", context: bpy.types.Context) -> None:
-    """Remember which strip was chosen, so that it is found when it is renamed, and show its line."""
+    """Remember which strip was chosen, so that it is found when it is renamed, and show its line and its take."""
     settings.line = ""
     settings.strip_id = strip_identity.chosen_id(compat.sequencer_scene(context), settings.strip)
+    if settings.id_data == context.scene:  # a script may set those of another scene
+        line_list.show_take(context)
 
 
 def _present_name(settings: "LSF_PG_settings") -> str:

@@ -118,3 +118,20 @@ def test_generate_makes_the_kept_take_again_in_each_of_two_lines(settings, clien
         client.jobs.clear()
         bpy.ops.lsf.generate_line()
         assert asked(client) == [(kept[strip.name], 0.2)], "Generate Again does not need the fields"
+
+
+def test_choosing_a_line_shows_its_take(settings, client, two_lines):
+    """Else what was kept for one line would be generated for the next."""
+    one, two = two_lines
+    settings.take, settings.variation = 5, 0.5
+    activate(two)
+    bpy.ops.lsf.generate()
+    settings.strip = one.name
+    assert settings.take == 0
+    settings.strip = two.name
+    assert settings.take == 5 and settings.variation == pytest.approx(0.5)
+    settings.strip = ""  # the active strip is that of "two"
+    settings.take = 1
+    for index, record in enumerate(chosen_line(bpy.context).action.lsf.lines):
+        settings.shown_line = index
+        assert settings.take == {one.name: 0, two.name: 5}[record.name]
