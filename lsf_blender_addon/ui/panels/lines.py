@@ -169,7 +169,9 @@ def _row(record: "LSF_PG_line", status: Status | None) -> Row:
         return Row(record.name, "REC", iface("recording"), iface("An imported recording"), Rank.RECORDING)
     name = status.strip.name if status.strip else record.name
     if status.state is State.MOVED:
-        sentence = iface("The strip was moved by {count} frames").format(count=f"{status.moved:+}")
+        sentence = iface("The strip begins at frame {strip}, the line at {line}").format(
+            strip=record.first_frame + status.moved, line=record.first_frame
+        )
         return Row(name, "ARROW_LEFTRIGHT", iface("moved"), sentence, Rank.STRIP)
     if status.state is State.CHANGED:
         return Row(name, "ERROR", iface("changed"), iface("The strip was changed: press Generate Again"), Rank.STRIP)

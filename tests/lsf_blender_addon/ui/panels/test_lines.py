@@ -94,7 +94,9 @@ def test_names_and_frames_and_what_fits(panel, scene):
 def test_the_state_of_each_strip(panel, scene):
     move(strip_of("two"), 12)
     scene.lsf.strip = "two"
-    assert row_of(panel, "two").word == "moved" and "The strip was moved by +12 frames" in rows(panel)
+    assert row_of(panel, "two").word == "moved" and "The strip begins at frame 212, the line at 200" in " ".join(
+        rows(panel)
+    )
     strip_of("two").name = "deux"
     assert row_of(panel, "deux").word == "moved", "the name that the strip has now"
     compat.remove_strip(scene.sequence_editor, strip_of("one"))
