@@ -54,7 +54,7 @@ def play_along(part: bpy.types.Object, head: bpy.types.Object) -> None:
         return
     if data.action is None or actions.is_generated(data.action):
         curves = compat.own_key_slot(data, action, part.name)
-        for curve in list(curves):
+        for curve in [curve for curve in curves if curve.data_path in targets(data)]:  # others are the artist's
             curves.remove(curve)
         curves.new(path).keyframe_points.insert(action.curve_frame_range[0], 0.0)
 
@@ -90,8 +90,18 @@ def _copy(curve: bpy.types.FCurve, source: bpy.types.Key, path: str) -> None:
 def _animated(mesh: bpy.types.Mesh) -> set[str]:
     """Names of the keys that have curves of the artist's, in the active Action or the NLA."""
     data = key_animation(mesh)
-    players = [player for player in nla.players(data) if not actions.is_generated(player.action)] if data else []
-    return _keys_of(mesh, {curve.data_path for player in players for curve in compat.played_fcurves(player)})
+    if data is None:
+        return set()
+    ours = set(targets(data))  # in the generated Action, one of these has the key that `play_along` makes
+    return _keys_of(
+        mesh,
+        {
+            curve.data_path
+            for player in nla.players(data)
+            for curve in compat.played_fcurves(player)
+            if not (actions.is_generated(player.action) and curve.data_path in ours)
+        },
+    )
 
 
 def _keys_of(mesh: bpy.types.Mesh, paths: set[str]) -> set[str]:
