@@ -1,7 +1,7 @@
 """The artist's layer above the generated Action: an Action whose values are added.
 
 It has keys with the value 0 at the ends of each line, so that a key of the artist stays in its line. A curve that the
-artist has keyed is not changed any more.
+artist has keyed keeps its keys and its values: it only gets such keys where it rests at 0.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ def is_layer(action: bpy.types.Action | None) -> bool:
 
 
 def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Window]) -> None:
-    """Put keys with the value 0 at the ends of the lines, on the curves that the artist has not keyed.
+    """Put keys with the value 0 at the ends of the lines, on curves of the artist only where they rest at 0.
 
     Args:
         layer: The layer; one that is linked is not changed.
@@ -45,7 +45,8 @@ def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Wi
     for path in sorted(wanted | existing.keys()):
         curve = existing.get(path) or curves.new(path)
         if not all(point.co[1] == 0 and point.co[0] in earlier for point in curve.keyframe_points):
-            continue  # the artist's
+            _add_rest(curve, frames)  # the artist's
+            continue
         if path not in wanted:
             curves.remove(curve)
             continue
@@ -56,3 +57,15 @@ def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Wi
             point.handle_left_type = point.handle_right_type = "AUTO_CLAMPED"
         curve.update()
     layer[PROPERTY] = text
+
+
+def _add_rest(curve: bpy.types.FCurve, frames: list[int]) -> None:
+    """Add keys with the value 0 at those of the frames at which a curve of the artist rests at 0 and has no key."""
+    if curve.lock:
+        return
+    keyed = {point.co[0] for point in curve.keyframe_points}
+    resting = [f for f in frames if f not in keyed and not any(curve.evaluate(f + step) for step in (-1, 0, 1))]
+    for frame in resting:
+        point = curve.keyframe_points.insert(frame, 0.0)
+        point.handle_left_type = point.handle_right_type = "AUTO_CLAMPED"
+    curve.update()

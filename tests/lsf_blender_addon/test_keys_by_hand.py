@@ -330,10 +330,13 @@ def test_a_layer_above_follows_lines_where_it_is_not_keyed(stage):
     assert frames("jawOpen") == [first, last, SECOND - 5, SECOND + LENGTH + 4]
     curve = next(c for c in compat.fcurves_of(layer) if "jawOpen" in c.data_path)
     curve.keyframe_points.insert(60, 0.25)
+    values = [curve.evaluate(frame) for frame in range(1, END)]
     stage.places[1][1].frame_start += 30
     stage.generate(1)
     assert frames("mouthSmileLeft") == [first, last, SECOND + 25, SECOND + LENGTH + 34]
-    assert frames("jawOpen") == [first, 60, last, SECOND - 5, SECOND + LENGTH + 4], "the artist's is left alone"
+    ends = [SECOND - 5, SECOND + 25, SECOND + LENGTH + 4, SECOND + LENGTH + 34]
+    assert frames("jawOpen") == [first, 60, last, *ends], "the artist's curve gets keys where it rests"
+    assert [curve.evaluate(frame) for frame in range(1, END)] == pytest.approx(values, abs=1e-6)
     lines.remove(stage.head.data, stage.action, stage.record(1))
     assert frames("mouthSmileLeft") == [first, last]
     lines.remove(stage.head.data, stage.action, stage.record(0))
