@@ -7,7 +7,7 @@ MESSAGES = {
     "0 is the most likely performance, the same every time. 1, 2, 3 and so on are other performances of the line, which differ by Variation. The number also decides blinks, gaze and head motion": "0 ist die wahrscheinlichste Darbietung, immer dieselbe. 1, 2, 3 usw. sind andere Darbietungen der Zeile, die sich um „Variation“ unterscheiden. Die Nummer bestimmt auch Blinzeln, Blick und Kopfbewegung",
     "52 ARKit channels with timecode, as Unreal Engine and other programs import them": "52 ARKit-Kanäle mit Timecode, wie sie Unreal Engine und andere Programme importieren",
     "; {names} is a recording and decides at its frames": "; {names} ist eine Aufnahme und bestimmt in ihren Bildern",
-    "; the strip of {names} is gone, but its speech still plays: remove it under Lines": "; der Strip von {names} ist weg, aber seine Sprache spielt noch: unter „Zeilen“ entfernen",
+    "; the strip of {names} is gone, but its speech still plays: remove it under Lines": "; der Streifen von {names} ist weg, aber seine Sprache spielt noch: unter „Zeilen“ entfernen",
     "; blended with {names}, which the head speaks at the same time": "; gemischt mit {names}, die der Kopf zur selben Zeit spricht",
     "; check the landmarks in the Face panel: {lines}": "; die Landmarken unter „Gesicht“ prüfen: {lines}",
     "; left out, as drivers move them: {names}": "; ausgelassen, weil Treiber sie bewegen: {names}",
