@@ -120,11 +120,29 @@ def place(mesh: bpy.types.Mesh, action: bpy.types.Action, windows: list[Window])
         return
     if data.action == action or (data.action is None and not data.nla_tracks):
         compat.assign_key_action(data, action)
-    elif not any(strip.action == action for track in data.nla_tracks if not _is_ours(track) for strip in track.strips):
-        _put_on_tracks(data, action, windows)  # else the artist has put it on a track of their own
+    elif theirs := [
+        strip for track in data.nla_tracks if not _is_ours(track) for strip in track.strips if strip.action == action
+    ]:
+        for strip in theirs:  # the artist has put it on a track of their own
+            _grow(strip, windows)
+    else:
+        _put_on_tracks(data, action, windows)
     if data.action is not None and layer.is_layer(data.action):
         layer.rest_between(data.action, fcurves.paths(action), windows)
     shape_keys_of(mesh).update_tag()
+
+
+def plays(mesh: bpy.types.Mesh, action: bpy.types.Action, window: Window) -> bool:
+    """Whether an Action plays on the shape keys in all of a window: as the active one, or from strips."""
+    data = key_animation(mesh)
+    if data is None or data.action == action or data.use_tweak_mode:
+        return data is not None
+    return any(
+        strip.action == action
+        and (strip.extrapolation == "HOLD" or (strip.frame_start <= window[0] and strip.frame_end >= window[1]))
+        for track in data.nla_tracks
+        for strip in track.strips
+    )
 
 
 def add_layer(mesh: bpy.types.Mesh, windows: list[Window]) -> bpy.types.Action:
@@ -206,6 +224,21 @@ def _action_of(keys: bpy.types.Key) -> bpy.types.Action | None:
     if playing:
         return pointed if pointed in playing else playing[0]
     return pointed if isinstance(pointed, bpy.types.Action) and is_generated(pointed) else None
+
+
+def _grow(strip: bpy.types.NlaStrip, windows: list[Window]) -> None:
+    """Let a strip of the artist's play all lines, if it plays the Action at its own speed and frames."""
+    same_frames = abs(strip.frame_start - strip.action_frame_start) < 1e-3
+    if (
+        windows
+        and same_frames
+        and abs(strip.scale - 1) < 1e-3
+        and abs(strip.repeat - 1) < 1e-3
+        and not strip.use_reverse
+    ):
+        strip.action_frame_start = min(strip.action_frame_start, windows[0][0])
+        strip.action_frame_end = max(strip.action_frame_end, windows[-1][1])
+        strip.frame_start, strip.frame_end = strip.action_frame_start, strip.action_frame_end
 
 
 def _put_on_tracks(data: bpy.types.AnimData, action: bpy.types.Action, windows: list[Window]) -> None:

@@ -90,7 +90,7 @@ def write(
         known = record.keys.get(path)
         new = _beside_edits(made, edits.get(path, []), borders[path], window)
         if not composed.names and path not in edits:
-            new = NO_KEYS
+            new = _rest_beside_artists(existing.get(path), known or NO_KEYS, window)
         if known is None and path not in existing:
             new = _with_rest(new, others, window)
         is_unedited = keep and path not in edits and curve_edits.has_keys(existing.get(path), window)
@@ -204,6 +204,20 @@ def _beside_edits(keys: Keys, spans: list[Range], borders: list[tuple[int, int]]
     """
     is_end = np.isin(keys.frames, window) & ~user_edits.is_inside(keys.frames, spans)
     return keys.only(is_end | ~user_edits.is_between_borders(keys.frames, borders))
+
+
+def _rest_beside_artists(curve: bpy.types.FCurve | None, known: Keys, window: Window) -> Keys:
+    """Return keys at rest at those ends of a window beside which the artist has set the next key.
+
+    They hold the artist's key where it is: without them, its value would go on to the next generated key, or for ever.
+    """
+    table = keyframes.read(curve)
+    artists = _find_generated(table, known) < 0
+    before = np.flatnonzero(table.frames < window[0] - user_edits.SAME_FRAME)
+    after = np.flatnonzero(table.frames > window[1] + user_edits.SAME_FRAME)
+    ends = [window[0]] if len(before) and artists[before[-1]] else []
+    ends += [window[1]] if len(after) and artists[after[0]] else []
+    return Keys(np.array(ends, np.float64), np.zeros(len(ends)), np.zeros(len(ends)))
 
 
 def _with_rest(keys: Keys, others: Iterable[Window], window: Window) -> Keys:

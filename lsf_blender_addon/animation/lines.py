@@ -176,7 +176,7 @@ def remove(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line"
     A generated Action without lines and without keys of the artist is removed, too.
     """
     adopt_moves(action)
-    window, uid = _window(record), record.uid
+    window, uid = window_of(record), record.uid
     store.remove(action, uid)
     takes.forget(action, uid)
     records = lines_of(action)
@@ -206,11 +206,11 @@ def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> N
     """
     frames = first_frame - record.first_frame
     record.first_frame = first_frame
-    old = _window(record)
+    old = window_of(record)
     if frames and old != NEVER:
-        fcurves.move(action, old, frames, [_window(other) for other in lines_of(action) if other.uid != record.uid])
+        fcurves.move(action, old, frames, [window_of(other) for other in lines_of(action) if other.uid != record.uid])
         record.window = old[0] + frames, old[1] + frames
-        _write_shared(action, record, [old, _window(record)])
+        _write_shared(action, record, [old, window_of(record)])
 
 
 def adopt_moves(action: bpy.types.Action) -> None:
@@ -220,7 +220,7 @@ def adopt_moves(action: bpy.types.Action) -> None:
     """
     written, moves = curve_record.load(action), []
     for record in lines_of(action):
-        window = _window(record)
+        window = window_of(record)
         frames = curve_edits.moved_by(action, window, written) if window != NEVER else 0
         if frames:
             moves.append((record, window, frames))
@@ -231,7 +231,7 @@ def adopt_moves(action: bpy.types.Action) -> None:
         record.first_frame += frames
         record.window = window[0] + frames, window[1] + frames
     for record, window, _frames in moves:
-        _write_shared(action, record, [window, _window(record)])
+        _write_shared(action, record, [window, window_of(record)])
 
 
 def rewrite(
@@ -250,7 +250,7 @@ def rewrite(
         curves = curves_of(action, record)
         if curves is None:
             continue
-        dirty += [window for window in (_window(record), curves.window) if window != NEVER]
+        dirty += [window for window in (window_of(record), curves.window) if window != NEVER]
         record.window = curves.window
     written = _write_windows(action, dirty, keep, restore_deleted)
     for record in records:
@@ -272,9 +272,15 @@ def _rank(record: "LSF_PG_line") -> Rank:
     return Rank.STRIP if strip_identity.state(source_of(record)) is not State.GONE else Rank.STRIP_GONE
 
 
+def window_of(record: "LSF_PG_line") -> Window:
+    """First and last frame in which a line has written keys; NEVER if it has not, or if the record is damaged."""
+    first, last = record.window
+    return (first, last) if -LATEST < first < last < LATEST else NEVER
+
+
 def windows(action: bpy.types.Action) -> list[Window]:
     """The frames of an Action in which lines are, as few windows."""
-    return composition.merged(_window(record) for record in lines_of(action) if _window(record) != NEVER)
+    return composition.merged(window_of(record) for record in lines_of(action) if window_of(record) != NEVER)
 
 
 def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
@@ -285,6 +291,16 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
     """
     action = actions.existing(mesh)
     return actions.add_layer(mesh, windows(action) if action else [])
+
+
+def locked_keys(action: bpy.types.Action) -> list[str]:
+    """Names of the shape keys whose generated curves the artist has locked: nothing changes these."""
+    written = fcurves.paths(action)
+    return [
+        fcurves.key_name(curve.data_path)
+        for curve in compat.fcurves_of_keys(action)
+        if curve.lock and curve.data_path in written
+    ]
 
 
 def overlapping(action: bpy.types.Action, record: "LSF_PG_line") -> "list[LSF_PG_line]":
@@ -303,7 +319,7 @@ def edits(action: bpy.types.Action, record: "LSF_PG_line") -> Edits:
     """What the artist has changed by hand in a line; quick if nothing has changed since the last call."""
     found = action_cache.remembered(action, _no_edits_yet)
     if record.uid not in found:
-        window = _window(record)
+        window = window_of(record)
         found[record.uid] = Edits(curve_edits.edited_ranges(action, window), curve_edits.deleted_paths(action, window))
     return found[record.uid]
 
@@ -322,13 +338,13 @@ def summary(action: bpy.types.Action, record: "LSF_PG_line", iface: Callable[[st
         record: The line.
         iface: Translates the sentence.
     """
-    count, curves = fcurves.count_keys(action, _window(record))
+    count, curves = fcurves.count_keys(action, window_of(record))
     if record.tweaks.density >= 1 or not count:
         return iface("{count} keys, one on every frame").format(count=count)
     error = f"{record.value_error:.3f}"
     if record.lip_error >= 0.05:
         error = iface("{error} mm on the lips").format(error=f"{record.lip_error:.1f}")
-    first, last = _window(record)
+    first, last = window_of(record)
     ratio = f"{(last - first + 1) * curves / count:.1f}"
     return iface("{count} keys, {ratio}x fewer than frames; largest error {error}").format(
         count=count, ratio=ratio, error=error
@@ -355,12 +371,12 @@ def _write_windows(
     records, errors = list(lines_of(action)), [(0.0, 0.0)]
     made: dict[str, LineCurves | None] = {}
     for window in composition.merged(dirty):
-        near = [record for record in records if composition.overlap(_window(record), window)]
+        near = [record for record in records if composition.overlap(window_of(record), window)]
         for record in near:
             if record.uid not in made:
                 made[record.uid] = curves_of(action, record)
         composed = composition.compose([curves for record in near if (curves := made[record.uid])], window)
-        others = [_window(record) for record in records if record not in near and _window(record) != NEVER]
+        others = [window_of(record) for record in records if record not in near and window_of(record) != NEVER]
         written = fcurves.write(action, _on_free_keys(action, composed), others, keep, restore_deleted)
         errors.append((written.value, written.millimetres))
         for keys in actions.animated_keys(action) if written.gone else ():
@@ -421,12 +437,6 @@ def _write_shared(action: bpy.types.Action, record: "LSF_PG_line", places: list[
         record: The line.
         places: Where it was, and where it is.
     """
-    others = [_window(other) for other in lines_of(action) if other.uid != record.uid]
+    others = [window_of(other) for other in lines_of(action) if other.uid != record.uid]
     shared = [(place, other) for place in places for other in others if composition.overlap(place, other)]
     _write_windows(action, [window for pair in shared for window in pair])
-
-
-def _window(record: "LSF_PG_line") -> Window:
-    """First and last frame in which a line has written keys; NEVER if it has not, or if the record is damaged."""
-    first, last = record.window
-    return (first, last) if -LATEST < first < last < LATEST else NEVER

@@ -60,6 +60,11 @@ def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -
     text = iface(", on an NLA track") if ensure_key_animation(mesh).action != action else ""
     if overruled := actions.overruled(mesh, plan.head.names):
         text += iface("; your own curves decide over {names}").format(names=listed(overruled))
+    if locked := lines.locked_keys(action):
+        text += iface("; locked, so left as they are: {names}").format(names=listed(locked))
+    record = lines.find(action, plan.line.id)
+    if record is not None and not actions.plays(mesh, action, lines.window_of(record)):
+        text += iface("; your strip in the NLA does not reach it: it does not play")
     return text
 
 

@@ -16,6 +16,8 @@ MESSAGES = {
     "; on your {name} keys": "; auf deinen Schlüsseln ({name})",
     "; the recording has no rotation of the head": "; die Aufnahme enthält keine Kopfdrehung",
     "; with {names}": "; mit {names}",
+    "; locked, so left as they are: {names}": "; gesperrt und daher unverändert: {names}",
+    "; your strip in the NLA does not reach it: it does not play": "; dein Streifen in der NLA reicht nicht bis dorthin: sie wird nicht abgespielt",
     "; your own curves decide over {names}": "; deine eigenen Kurven bestimmen {names}",
     "; {count} cancelled": "; {count} abgebrochen",
     "; {count} failed": "; {count} fehlgeschlagen",

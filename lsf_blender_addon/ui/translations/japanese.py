@@ -16,6 +16,8 @@ MESSAGES = {
     "; on your {name} keys": "、既存のキー（{name}）を使用",
     "; the recording has no rotation of the head": "。この収録には頭の回転がありません",
     "; with {names}": "、{names} を含む",
+    "; locked, so left as they are: {names}": "。ロックされているため変更なし：{names}",
+    "; your strip in the NLA does not reach it: it does not play": "。NLA の自作ストリップがそこまで届かないため再生されません",
     "; your own curves decide over {names}": "、{names} は自分のカーブが優先",
     "; {count} cancelled": "、キャンセル {count} 行",
     "; {count} failed": "、失敗 {count} 件",

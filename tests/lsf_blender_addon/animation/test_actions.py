@@ -472,3 +472,40 @@ def test_a_key_on_a_layer_stays_in_its_line(head, speech, under):
             np.testing.assert_allclose(now[name], speech[name], atol=1e-5)
         outside = np.r_[0:54, 136:END]
         np.testing.assert_allclose(now["jawOpen"][outside], speech["jawOpen"][outside], atol=1e-5)
+
+
+def test_a_strip_of_the_artists_grows_with_the_lines_if_it_plays_the_action_as_it_is(head):
+    generate(head)
+    action = head.action
+    head.data.action = None
+    track = head.data.nla_tracks.new()
+    track.name = "pushed down"
+    strip = track.strips.new("speech", int(action.curve_frame_range[0]), action)
+    compat.assign_slot(strip, action)
+    before = head.values(1, END)
+    head.speak("c", 500, prediction(motion(seed=7)))
+    assert [other.name for other in head.data.nla_tracks] == ["pushed down"]
+    assert head.values(500, 560)["jawOpen"].max() > 0.1
+    after = head.values(1, END)
+    assert all(np.abs(after[name] - before[name]).max() < SAME for name in before)
+    assert actions.plays(head.mesh, action, lines.window_of(head.record("c")))
+
+
+def test_a_strip_of_the_artists_at_another_speed_stays_and_its_lack_is_known(head):
+    generate(head)
+    action = head.action
+    head.data.action = None
+    strip = head.data.nla_tracks.new().strips.new("speech", int(action.curve_frame_range[0]), action)
+    strip.scale = 2.0
+    strip.extrapolation = "NOTHING"
+    ends = strip.frame_start, strip.frame_end
+    head.speak("c", 900, prediction(motion(seed=7)))
+    assert (strip.frame_start, strip.frame_end) == ends
+    assert not actions.plays(head.mesh, action, lines.window_of(head.record("c")))
+
+
+def test_locked_curves_are_named(head):
+    generate(head)
+    assert lines.locked_keys(head.action) == []
+    curve(head.action, "jawOpen").lock = True
+    assert lines.locked_keys(head.action) == ["jawOpen"]

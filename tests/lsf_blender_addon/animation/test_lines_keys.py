@@ -474,3 +474,19 @@ def test_keys_of_a_line_are_moved_onto_another(head, frames, own):
     for name in KEYS:
         far = away(1, END, name, [] if own is None else [own])
         np.testing.assert_allclose(now[name][far], before[name][far], atol=2 * ErrorBound().value)
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_a_key_in_a_gap_stays_there_when_the_lines_beside_it_are_removed(head, order):
+    gap = (FIRST["a"] + FRAMES + FIRST["b"]) // 2
+    head.key("jawOpen", gap, 0.6)
+    inside = np.arange(FIRST["a"] + FRAMES + 10, FIRST["b"] - 10)
+    before = head.values(inside[0], inside[-1])["jawOpen"]
+    for uid in order:
+        head.remove(uid)
+        now = head.values(1, 700)["jawOpen"]
+        assert now[gap - 1] == pytest.approx(0.6, abs=1e-4)
+        assert np.abs(head.values(inside[0], inside[-1])["jawOpen"] - before).max() < 0.02
+        for ended in order[: order.index(uid) + 1]:
+            middle = FIRST[ended] + FRAMES // 2
+            assert abs(now[middle - 1]) < 1e-3, "a removed line leaves nothing behind"
