@@ -75,8 +75,9 @@ def _shared_frames(action: bpy.types.Action, line: Line) -> str:
     recordings = [other.name for other in others if other.kind == "RECORDING"]
     speech = [other for other in others if other.kind == "SPEECH"]
     states = strip_identity.states([lines.source_of(other) for other in speech])
-    gone = [other.name for other, status in zip(speech, states, strict=True) if status.state is State.GONE]
-    present = [other.name for other in speech if other.name not in gone]
+    is_gone = [status.state is State.GONE for status in states]
+    gone = [other.name for other, lost in zip(speech, is_gone, strict=True) if lost]
+    present = [other.name for other, lost in zip(speech, is_gone, strict=True) if not lost]
     text = ""
     if recordings:
         text += iface("; {names} is a recording and decides at its frames").format(names=listed(recordings))

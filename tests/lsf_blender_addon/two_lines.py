@@ -78,9 +78,9 @@ class TwoLines:
         self._press("generate_takes", number, {"take": take})
 
     def _press(self, operator: str, number: int, settings: dict) -> None:
+        self.choose(number)  # first: the panel then shows the take of the line
         for name, value in settings.items():
             setattr(self.strips[number].id_data.lsf, name, value)
-        self.choose(number)
         assert getattr(bpy.ops.lsf, operator)() == {"FINISHED"}
 
     @property
