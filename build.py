@@ -34,6 +34,7 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -481,21 +482,34 @@ def server(arguments: list[str]) -> None:
 
 
 # Pytest without the end of Python, where bpy 4.2 crashes if a property ever had a callback, even one unregistered.
+AT_ONCE = min(2, os.cpu_count() or 1)  # runs of the tests; each keeps a processor busy and takes up to 2 GB
 PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
 
 
-def run_pytest(name: str, arguments: list[str]) -> tuple[int, int, int]:
-    """Run pytest in environment `name`; its output goes on to ours.
+def run_pytest(name: str, arguments: list[str], title: str, together: bool = False) -> tuple[int, int, int]:
+    """Run pytest in environment `name`; its output goes on to ours, at once or, if several run together, at the end.
 
     Returns:
         How many tests passed, failed (errors included) and were skipped.
     """
+    say(f"\n== {title}{' …' if together else ''}")
     with tempfile.TemporaryDirectory(prefix="lsf-tests-") as folder:
         report = Path(folder) / "report.xml"
         command = [str(environment(name)), "-c", PYTEST, "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
         threads = os.environ.get("OMP_NUM_THREADS", "1")  # models this small only lose by sharing their work
         variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"), OMP_NUM_THREADS=threads)
-        code = subprocess.run([*command, *arguments], cwd=ROOT, env=variables).returncode
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=variables,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE if together else None,
+            stderr=subprocess.STDOUT if together else None,
+        )
+        code = done.returncode
+        if together:
+            say(f"\n== {title}\n{done.stdout}")
         suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
     count = {key: sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
@@ -522,14 +536,18 @@ def test(arguments: list[str]) -> None:
                 say(f"There is no Python {BLENDERS[name]} here: tests on {name} are left out.")
             else:
                 runs.append((name, ["tests/lsf_blender_addon"]))
-    rows = []
-    for name, what in runs:
+    for name, _what in runs:
         environment(name)
-        title = " ".join([name + ":", *what, *arguments])
-        say(f"\n== {title}")
-        rows.append((*run_pytest(name, [*what, *arguments]), title))
+    titles = [" ".join([f"{name}:", *what, *arguments]) for name, what in runs]
+    together = len(runs) > 1
+    with ThreadPoolExecutor(AT_ONCE if together else 1) as pool:
+        counts = [
+            pool.submit(run_pytest, name, [*what, *arguments], title, together)
+            for (name, what), title in zip(runs, titles, strict=True)
+        ]
+        rows = [(*count.result(), title) for count, title in zip(counts, titles, strict=True)]
     say("\n" + "\n".join(f"{p:5} passed {f:3} failed {s:3} skipped   {title}" for p, f, s, title in rows))
-    passed, failed, skipped = (sum(counts) for counts in zip(*(row[:3] for row in rows), strict=True))
+    passed, failed, skipped = (sum(numbers) for numbers in zip(*(row[:3] for row in rows), strict=True))
     say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     sys.exit(1 if failed or not passed else 0)
 

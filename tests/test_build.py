@@ -264,7 +264,7 @@ def test_every_test_counts(tmp_path):
         "import pytest\ndef test_a(): pass\ndef test_b(): assert 0\n"
         "@pytest.mark.skip\ndef test_c(): pass\ndef test_d(missing_fixture): pass\n"
     )
-    assert build.run_pytest(build.MAIN, [str(tests)]) == (1, 2, 1)
+    assert build.run_pytest(build.MAIN, [str(tests)], "some") == (1, 2, 1)
 
 
 def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
