@@ -113,9 +113,9 @@ def steps():
     press(bpy.ops.lsf.generate)
     measured["Generate returns after, ms"] = round(1000 * (time.perf_counter() - start), 1)
     check(not idle(), "Generate did not start")
-    yield from until_running()
-    yield from shot("2_at_work")
     with Stopwatch() as still:
+        yield from until_running()
+        yield from shot("2_at_work")
         yield from until(idle)
         yield 0.5
     took = [end - begin for begin, end in handler_calls]
