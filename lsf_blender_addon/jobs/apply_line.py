@@ -10,7 +10,7 @@ from ..scene.access import ensure_key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.snapshots import Line
 from ..scene.strip_identity import State
-from . import face_result
+from . import face_result, line_list
 from .line_plan import LinePlan, listed
 
 
@@ -60,8 +60,7 @@ def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -
     text = iface(", on an NLA track") if ensure_key_animation(mesh).action != action else ""
     if overruled := actions.overruled(mesh, plan.head.names):
         text += iface("; your own curves decide over {names}").format(names=listed(overruled))
-    if locked := lines.locked_keys(action):
-        text += iface("; locked, so left as they are: {names}").format(names=listed(locked))
+    text += line_list.locked_note(action)
     record = lines.find(action, plan.line.id)
     if record is not None and not actions.plays(mesh, action, lines.window_of(record)):
         text += iface("; your strip in the NLA does not reach it: it does not play")

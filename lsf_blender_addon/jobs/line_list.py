@@ -1,6 +1,7 @@
 """What the list of a head's lines does: it goes to a line, removes lines, and lets a line follow its strip."""
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat
 from ..animation import actions, head_motion, lines
@@ -14,6 +15,7 @@ from ..scene.access import active_scene, find_item, mesh_of
 from ..scene.own_properties import face_of, lines_of, settings_of
 from ..scene.selection import head_of
 from ..scene.strip_identity import State, Status
+from .line_plan import listed
 
 _shown: tuple[tuple[object, ...], int] | None = None  # what the artist had chosen, and the line that followed from it
 
@@ -139,6 +141,12 @@ def follow_strip(head: bpy.types.Object, line: ChosenLine) -> int:
     nod = face_of(head).nod
     head_motion.move_line(nod.object, nod.bone, record.uid, status.moved)
     return status.moved
+
+
+def locked_note(action: bpy.types.Action) -> str:
+    """Which generated curves the artist has locked, as the continuation of a result; empty if none is locked."""
+    locked = lines.locked_keys(action)
+    return iface("; locked, so left as they are: {names}").format(names=listed(locked)) if locked else ""
 
 
 def remove(head: bpy.types.Object, line: ChosenLine) -> None:

@@ -3,10 +3,9 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...animation import actions, lines
+from ...animation import actions
 from ...errors import UserError
 from ...jobs import line_list, session
-from ...jobs.line_plan import listed
 from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of
 from ..blender_types import OperatorResult
@@ -31,13 +30,11 @@ class LSF_OT_remove_all_lines(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head = require_head(context)
         action = actions.existing(mesh_of(head))
-        locked = lines.locked_keys(action) if action else []
+        note = line_list.locked_note(action) if action else ""
         count = line_list.remove_all(head)
         session.say("")  # it may tell of one of these lines
         text = iface("{count} lines were removed").format(count=count)
-        if locked:
-            text += iface("; locked, so left as they are: {names}").format(names=listed(locked))
-        self.report({"INFO"}, text)
+        self.report({"INFO"}, text + note)
         return {"FINISHED"}
 
 

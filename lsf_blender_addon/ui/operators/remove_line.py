@@ -3,9 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...animation import lines
 from ...jobs import line_list, session
-from ...jobs.line_plan import listed
 from ..blender_types import OperatorResult
 from .line_poll import disabled_reason
 from .poll import enabled_unless
@@ -28,11 +26,9 @@ class LSF_OT_remove_line(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head, line = line_list.require_line(context)
         name = line.record.name
-        locked = lines.locked_keys(line.action)
+        note = line_list.locked_note(line.action)
         line_list.remove(head, line)
         session.say("")  # it may tell of this line
         text = iface("{name} was removed").format(name=name)
-        if locked:
-            text += iface("; locked, so left as they are: {names}").format(names=listed(locked))
-        self.report({"INFO"}, text)
+        self.report({"INFO"}, text + note)
         return {"FINISHED"}
