@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scene.smoothing import smoothstep
 from .key_reduction import ErrorBound
-from .line_curves import LineCurves, Window, ease_frames
+from .line_curves import LineCurves, Window, ease_frames, ease_weight
 
 Floats = NDArray[np.float32]
 
@@ -42,7 +41,7 @@ def compose(lines: Sequence[LineCurves], window: Window) -> Composition:
     frames = np.arange(window[0], window[1] + 1)
     names = list(dict.fromkeys(name for line in inside for name in line.names))
     column = {name: k for k, name in enumerate(names)}
-    weights = [_weight(line, frames) for line in inside]
+    weights = [ease_weight(frames, line.first_frame, len(line.motion), ease_frames(line.fps)) for line in inside]
     weights = [
         weight
         * (
@@ -93,13 +92,6 @@ def merged(windows: Iterable[Window]) -> list[Window]:
         else:
             result.append((first, last))
     return result
-
-
-def _weight(line: LineCurves, frames: NDArray[np.int_]) -> NDArray[np.floating]:
-    """The weight (F,) of a line at frames (F,): 1 on its own frames, 0 from its window's ends outward."""
-    last = line.first_frame + len(line.motion) - 1
-    outside = np.maximum(np.maximum(line.first_frame - frames, frames - last), 0)
-    return smoothstep(np.clip(1 - outside / ease_frames(line.fps), 0, 1))
 
 
 def _tightest(bounds: list[ErrorBound | None]) -> ErrorBound | None:

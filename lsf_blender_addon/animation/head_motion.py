@@ -18,8 +18,8 @@ from ..errors import UserError
 from ..prediction import store
 from ..scene.access import active_scene
 from ..scene.head_motion import MARK, find_constraint, matrix_without_head_motion
-from ..scene.smoothing import smoothstep
 from ..scene.snapshots import Line
+from .line_curves import ease_weight
 
 NAME = "LSF head motion"  # of the constraint
 TURNS = "lsf_turns"  # custom property on the empty's Action: {uid of the line: its angles, see prediction.store.packed}
@@ -305,7 +305,7 @@ def _write_window(
         ease = (known.frames - len(turns)) // 2
         first, last = known.first_frame, known.first_frame + known.frames - 1
         held = np.clip(frames - first - ease, 0, len(turns) - 1)
-        angles += _weight(frames, first + ease, len(turns), ease)[:, None] * (turns[held] - angles)
+        angles += ease_weight(frames, first + ease, len(turns), ease)[:, None] * (turns[held] - angles)
         inside |= (frames >= first) & (frames <= last)
         ends |= (frames == first) | (frames == last)
     for fcurve, values in zip(curves, angles.T, strict=True):
@@ -352,9 +352,3 @@ def _coordinates(fcurve: bpy.types.FCurve) -> NDArray[np.float32]:
 def _is_inside(co: NDArray[np.float32], first_frame: int, count: int) -> NDArray[np.bool_]:
     """Return for each of the keys (N, 2) whether it lies in so many frames from first_frame on, bool (N,)."""
     return (co[:, 0] >= first_frame - 0.5) & (co[:, 0] <= first_frame + count - 0.5)
-
-
-def _weight(frames: NDArray[np.integer], first_frame: int, count: int, ease: int) -> NDArray[np.floating]:
-    """Return the weight (F,) of a line at frames (F,): 1 on its own, 0 from `ease` frames outside on."""
-    outside = np.maximum(np.maximum(first_frame - frames, frames - (first_frame + count - 1)), 0)
-    return smoothstep(np.clip(1 - outside / ease, 0, 1))

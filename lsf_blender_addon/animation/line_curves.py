@@ -10,6 +10,7 @@ from ..prediction import eyes, rig_drive, tweaks
 from ..prediction.eyes import Eyes
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
+from ..scene.smoothing import smoothstep
 from .key_reduction import ErrorBound
 
 DENSITY = 0.5  # of keys: at this density the error of the curves cannot be seen
@@ -65,6 +66,22 @@ def window_of(first_frame: int, frames: int, fps: float) -> Window:
 def ease_frames(fps: float) -> int:
     """Frames in which a line comes from rest, or goes back to it."""
     return max(1, round(EASE * fps))
+
+
+def ease_weight(frames: NDArray[np.integer], first_frame: int, count: int, ease: int) -> NDArray[np.floating]:
+    """The weight of a line that comes from rest and goes back to it.
+
+    Args:
+        frames: Scene frames (F,).
+        first_frame: The line's first frame.
+        count: Number of its frames.
+        ease: Frames in which it comes from rest, and goes back to it.
+
+    Returns:
+        Weights (F,): 1 on the line's own frames, 0 from `ease` frames outside of them on.
+    """
+    outside = np.maximum(np.maximum(first_frame - frames, frames - (first_frame + count - 1)), 0)
+    return smoothstep(np.clip(1 - outside / ease, 0, 1))
 
 
 def make(predicted: Prediction, sliders: Sliders, first_frame: int, rank: Rank = Rank.STRIP) -> LineCurves:
