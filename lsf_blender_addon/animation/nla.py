@@ -55,13 +55,35 @@ def add_strip(
     else:
         track = data.nla_tracks.new()
         track.name = name
-    strip = track.strips.new(action.name, int(start), action)
+    if window is None:
+        strip = track.strips.new(action.name, int(start), action)
+    else:
+        strip = new_short_strip(track, action.name, int(start), action)
     compat.assign_slot(strip, action)
     if window is not None:
         strip.use_sync_length = False  # or the NLA's tweak mode gives the strip the length of the whole Action
-        strip.action_frame_start, strip.action_frame_end = window
+        strip.action_frame_end, strip.action_frame_start = end, start  # the start cannot be set behind the end
         strip.frame_start, strip.frame_end = window
     strip.blend_type = "REPLACE"
+    return strip
+
+
+def new_short_strip(track: bpy.types.NlaTrack, name: str, start: int, action: bpy.types.Action) -> bpy.types.NlaStrip:
+    """Make a strip of one frame that plays an Action; the caller gives it its frames.
+
+    Blender makes a strip as long as the Action's keys, and refuses where another strip begins before they end. So a
+    strip that plays a part of the Action would find no room.
+
+    Args:
+        track: The track.
+        name: Name of the strip.
+        start: First scene frame.
+        action: What the strip plays.
+    """
+    placeholder = bpy.data.actions.new(name)
+    strip = track.strips.new(name, start, placeholder)
+    strip.action = action
+    bpy.data.actions.remove(placeholder)
     return strip
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import bpy
 
 from .. import compat
-from . import property_values
+from . import nla, property_values
 
 # Properties of a strip that follow from others, and those that `ActionUse` records.
 NOT_RECORDED = {
@@ -84,7 +84,7 @@ class StripState:
         action = _find_action(self.use)
         if action is None:
             return
-        strip = track.strips.new(self.values["name"], int(self.values["frame_start_raw"]), action)
+        strip = nla.new_short_strip(track, self.values["name"], int(self.values["frame_start_raw"]), action)
         play(strip, self.use)
         for _ in range(2):  # some properties change others
             property_values.restore(strip, self.values)
