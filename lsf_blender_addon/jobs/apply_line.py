@@ -10,7 +10,7 @@ from ..scene.access import ensure_key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.snapshots import Line
 from ..scene.strip_identity import State
-from . import face_result, line_list
+from . import face_result, line_list, look_at_result
 from .line_plan import LinePlan, listed
 
 
@@ -27,7 +27,8 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
     objects = [bpy.data.objects[name] for name in plan.objects]
     nod = face_of(objects[0]).nod
     with rollback.on_error(objects, nod.object if plan.head_motion else None, nod.bone):
-        return _write(plan, objects, as_take)
+        text = _write(plan, objects, as_take)
+    return text + look_at_result.look(objects[0], plan) + face_result.in_doubt(objects[0])
 
 
 def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> str:
@@ -52,7 +53,7 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
     if plan.face is not None:
         face_result.write(objects, plan.face)
     placement = _placement(mesh, action, plan) + _shared_frames(action, plan.line)
-    return plan.message.text(lines.summary(action, record, iface), placement) + face_result.in_doubt(head)
+    return plan.message.text(lines.summary(action, record, iface), placement)
 
 
 def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -> str:

@@ -19,8 +19,9 @@ from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
 from ..rigs.drive import make_drive
 from ..scene.snapshots import Character, Line
-from . import face_plan
+from . import face_plan, result_check
 from .face_plan import FacePlan
+from .result_check import Expectation
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
 RESERVED = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
@@ -90,6 +91,7 @@ class LinePlan:
     head_motion: HeadMotionPlan | None
     face: FacePlan | None
     message: Message
+    expected: Expectation | None = None  # what is meant to be seen; None if the face is not known
 
 
 def plan(
@@ -141,6 +143,7 @@ def plan(
         _head_motion(result, state) if with_layers else None,
         face_plan.plan(character, result.header, result.arrays),
         _message(character, result, state.line, head, parts, iface),
+        _expectation(character, result, line_curves.tweaked(prediction, state.sliders)),
     )
 
 
@@ -163,6 +166,14 @@ def predicted(result: Result, line: Line) -> Prediction:
         arrays["gaze"][:, :frames] if "gaze" in arrays else store.NO_GAZE,
         int(result.header.get("heard_lines", 0)),
     )
+
+
+def _expectation(character: Character, result: Result, motion: Floats) -> Expectation | None:
+    """What the channels' motion is meant to do to lips and lids; None if the server did not tell where they are."""
+    arrays, vertices = result.arrays, character.head.vertices
+    if "landmark_vertices" not in arrays:
+        return None
+    return result_check.expect(vertices, arrays["landmark_vertices"], arrays["basis"][:, : len(vertices)], motion)
 
 
 def check_span(state: LineState, span: tuple[int, int]) -> None:
