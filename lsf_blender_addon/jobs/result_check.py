@@ -70,7 +70,7 @@ def expect(
         motion: Values (F, K) of the channels.
 
     Returns:
-        None if the landmarks are not on the head, or the head is too coarse for them.
+        None if the landmarks are not on the head, or have no distance.
     """
     marks = np.asarray(landmark_vertices, np.intp)
     if marks.min() < 0 or marks.max() >= len(vertices):
@@ -78,7 +78,7 @@ def expect(
     face = int(marks[RIGHT_EYE]), int(marks[LEFT_EYE])
     size = float(np.linalg.norm(vertices[face[1]] - vertices[face[0]]))
     ends = marks[GAPS]
-    if size <= 0 or (ends[:, 0] == ends[:, 1]).any():
+    if size <= 0:
         return None
     scale = EYE_DISTANCE / size
     across = basis[:, ends[:, 0]] - basis[:, ends[:, 1]]
