@@ -120,7 +120,8 @@ def plan(
     prediction = _in_span(new, state, result.span, with_layers)
     prediction, basis = _with_drive(character, result, new, prediction, state)
     prediction = store.rounded(prediction)
-    on_keys = line_curves.retarget(prediction, state.sliders)
+    by_channel = line_curves.tweaked(prediction, state.sliders)
+    on_keys = rig_drive.on_keys(prediction, by_channel)
     channels, motion = list(on_keys.channels), np.ascontiguousarray(on_keys.motion)
     pieces = list(character.pieces(basis, axis=1))
     head = key_plan.plan(state.head, character.head, channels, motion, pieces[0][1], character.moving(basis), RESERVED)
@@ -143,7 +144,7 @@ def plan(
         _head_motion(result, state) if with_layers else None,
         face_plan.plan(character, result.header, result.arrays),
         _message(character, result, state.line, head, parts, iface),
-        _expectation(character, result, line_curves.tweaked(prediction, state.sliders)),
+        _expectation(character, result, by_channel),
     )
 
 
