@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arkit import CHANNELS
 from ..errors import LSFError
 from ..numerics import FloatArray
 from .head import CHIN, INNER_LANDMARKS, NOSE_BRIDGE, OUTER_EYE_CORNERS
@@ -40,6 +41,7 @@ class Rig:
     Attributes:
         shapes: Offsets of R shape keys at value 1 (R, V, 3), in the mesh's units and vertex order.
         limits: Least and greatest value of each shape key (R, 2).
+        without: Channels that something else shows, as other shape keys or bones: these shape keys leave them out.
 
     Raises:
         LSFError: "bad_rig" if the arrays have another shape or values that cannot be used.
@@ -47,6 +49,7 @@ class Rig:
 
     shapes: FloatArray
     limits: FloatArray
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.shapes.ndim != 3 or self.shapes.shape[2] != 3 or self.shapes.dtype.kind != "f":
@@ -101,14 +104,15 @@ def solve(rig: Rig, vertices: FloatArray, face: "FaceSpace", motion: FloatArray)
         return weights.astype(np.float32)
     # The unknowns are weight times size, so that the ridge treats all shapes alike, however far they move.
     gram, size = gram[np.ix_(used, used)] / np.outer(size[used], size[used]), size[used]
-    target: FloatArray = motion @ (cross[used] / size[:, None]).T  # (F, R)
+    own_motion = motion * ~np.isin(CHANNELS, rig.without)
+    target: FloatArray = own_motion @ (cross[used] / size[:, None]).T  # (F, R)
     rest_distance = lip_distances(vertices[None], face, eye_distance)[0]  # (3,)
     lips = lip_distances(rig.shapes[used], face, eye_distance) / size[:, None]  # (R, 3)
-    lip_target = motion @ lip_distances(face.basis, face, eye_distance)  # (F, 3)
-    lip_weight = np.exp(-np.square(np.maximum(rest_distance + lip_target, 0).mean(1) / NEARLY_CLOSED))
+    lip_basis = lip_distances(face.basis, face, eye_distance)  # (K, 3)
+    lip_weight = np.exp(-np.square(np.maximum(rest_distance + motion @ lip_basis, 0).mean(1) / NEARLY_CLOSED))
     lip_weight *= LIP_WEIGHT * len(size) / max((lips**2).sum(), 1e-12)
     low, high = (rig.limits[used] * size[:, None]).T
-    weights[:, used] = bounded_least_squares(gram, target, lips, lip_target, lip_weight, low, high) / size
+    weights[:, used] = bounded_least_squares(gram, target, lips, own_motion @ lip_basis, lip_weight, low, high) / size
     return np.clip(weights, *rig.limits.T).astype(np.float32)
 
 

@@ -220,7 +220,10 @@ def _rig(header: wire.Header, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | N
         limits = np.array([[0.0, 1.0]] * len(shapes) if limits is None else limits, dtype=float)
     except (TypeError, ValueError, OverflowError):
         raise LSFError("bad_rig", "rig_limits must be a list of pairs of numbers.") from None
-    return Rig(shapes, limits)
+    without = header.get("rig_without", [])
+    if not isinstance(without, list) or not all(isinstance(channel, str) for channel in without):
+        raise LSFError("bad_rig", "rig_without must be a list of channels.")
+    return Rig(shapes, limits, tuple(without))
 
 
 def _mesh(arrays: wire.Arrays) -> Mesh | None:

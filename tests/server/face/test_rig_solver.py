@@ -35,6 +35,15 @@ def test_a_known_mix_is_recovered(head):
     assert weights.dtype == np.float32
 
 
+def test_channels_that_something_else_shows_are_left_out(head):
+    vertices, face = head
+    shapes = np.stack([face.basis[row("jawOpen")], face.basis[row("mouthPucker")]])
+    motion = np.zeros((40, 52))
+    motion[:, [row("jawOpen"), row("mouthPucker")]] = 0.5
+    weights = solve(Rig(shapes, np.tile(UNIT, (2, 1)), ("jawOpen",)), vertices, face, motion)
+    np.testing.assert_allclose(weights[-1], [0, 0.5], atol=0.03)
+
+
 def test_limits_hold_and_dead_shapes_stay(head):
     vertices, face = head
     shapes = np.stack([face.basis[row("jawOpen")] / 2, face.basis[row("mouthLeft")], 0 * face.basis[0]])
