@@ -59,14 +59,6 @@ def check_local(action: bpy.types.Action) -> None:
         )
 
 
-def driven_keys(mesh: bpy.types.Mesh) -> set[str]:
-    """Names of the keys whose value has a driver, which would overrule a curve."""
-    data = key_animation(mesh)
-    drivers = {driver.data_path for driver in data.drivers} if data else set()
-    blocks = shape_keys_of(mesh).key_blocks if drivers else ()
-    return {key.name for key in blocks if value_path(key.name) in drivers}
-
-
 def is_generated(action: bpy.types.Action | None) -> bool:
     """Whether this is an Action with generated lines."""
     return action is not None and action.get(MARK) is not None

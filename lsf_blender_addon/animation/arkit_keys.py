@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rigs.drive import Drive
-from ..scene import rig
+from ..scene import drivers, rig
 from ..scene.access import mesh_of
-from . import actions
 
 
 class Match(NamedTuple):
@@ -55,7 +54,7 @@ def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
     names = [*direct, *(key_of[channel.casefold()] for channel in channels if channel.casefold() in key_of)]
     same = np.array([[channel.casefold() == name.casefold() for name in names[len(direct) :]] for channel in channels])
     gains = np.concatenate((gains, same.reshape(len(channels), -1)), 1)
-    driven = actions.driven_keys(mesh)
+    driven = drivers.driven_keys(mesh)
     kept = [n for n, name in enumerate(names) if name not in driven and gains[:, n].any()]
     moved, shown = _any(gains[:, kept]), _any(gains)
     return Match(

@@ -16,7 +16,7 @@ from ..prediction import store, takes
 from ..prediction.eyes import Eyes
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
-from ..scene import strip_identity
+from ..scene import drivers, strip_identity
 from ..scene.own_properties import lines_of
 from ..scene.snapshots import Source
 from ..scene.strip_identity import State
@@ -394,7 +394,7 @@ def _on_free_keys(action: bpy.types.Action, composed: Composition) -> Compositio
     for keys in actions.animated_keys(action):
         names |= {key.name for key in keys.key_blocks}
         if isinstance(keys.user, bpy.types.Mesh):
-            driven |= actions.driven_keys(keys.user)
+            driven |= drivers.driven_keys(keys.user)
     written, moves = fcurves.paths(action), np.abs(composed.motion).max(0, initial=0.0) > VISIBLE_VALUE
     chosen = [
         k

@@ -13,6 +13,7 @@ its own, which holds one key at rest; the drivers decide the values, and these a
 import bpy
 
 from .. import compat
+from ..scene import drivers
 from ..scene.access import key_animation, mesh_of, shape_keys_of
 from . import actions, nla, shape_keys
 from .fcurves import value_path
@@ -24,7 +25,7 @@ VARIABLE = "lsf_head"  # in our drivers
 def read(part: bpy.types.Object) -> MeshState:
     """The shape keys of a part as they are now; those that the artist has driven or animated cannot follow the head."""
     mesh = mesh_of(part)
-    return shape_keys.read(part, actions.driven_keys(mesh) - followed_keys(mesh) | _animated(mesh))
+    return shape_keys.read(part, drivers.driven_keys(mesh) - followed_keys(mesh) | _animated(mesh))
 
 
 def write(plan: PartPlan, head: bpy.types.Object) -> None:

@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..formats import live_link
 from ..formats.live_link import Recording
 from ..prediction import recording as recorded
-from ..scene import character
+from ..scene import character, drivers
 from ..scene.access import find_item, mesh_of
 from ..scene.landmarks import points, store
 from ..scene.meshes import check, read_rest
@@ -271,7 +271,7 @@ def _add_keys(work: RecordingImport, objects: list[bpy.types.Object], missing: l
     full = np.ones((1, len(channels)), np.float32)
     (rest, share), *pieces = work.character.pieces(basis, axis=1)
     head, *parts = objects
-    state = shape_keys.read(head, actions.driven_keys(mesh_of(head)))
+    state = shape_keys.read(head, drivers.driven_keys(mesh_of(head)))
     plan = key_plan.plan(state, rest, channels, full, share, work.character.moving(basis))
     shape_keys.write(head, plan)
     largest = float(np.abs(found[1]).max(initial=0.0))

@@ -10,7 +10,7 @@ from bpy.app.translations import pgettext_iface as iface
 from ..animation import actions, head_motion, lines, lines_of_0_1, part_drivers, shape_keys
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
-from ..scene import character, emotion_control, rig, strip_identity, strips, voice
+from ..scene import character, drivers, emotion_control, rig, strip_identity, strips, voice
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
@@ -128,7 +128,7 @@ def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
     record = lines.find(action, line.id)
     return LineState(
         line,
-        shape_keys.read(head, actions.driven_keys(mesh)),
+        shape_keys.read(head, drivers.driven_keys(mesh)),
         tuple(part_drivers.read(part) for part in parts),
         store.load(action, line.id) if action else None,
         lines.sliders(record),

@@ -7,6 +7,7 @@ import pytest
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions, fcurves, lines
 from lsf_blender_addon.errors import UserError
+from lsf_blender_addon.scene import drivers
 from lsf_blender_addon.scene.own_properties import lines_of
 from tests.lsf_blender_addon.animation.stage import (
     EVERYWHERE,
@@ -233,7 +234,7 @@ def test_the_artists_tracks_and_drivers_stay(head, speech, dump):
     data = head.data
     before, values = (dump_action(dump, theirs), dump(track), [dump(d) for d in data.drivers]), head.values(1, END)
     generate(head)
-    assert actions.driven_keys(head.mesh) == {"mouthClose"}
+    assert drivers.driven_keys(head.mesh) == {"mouthClose"}
     for _ in everything_that_writes(head):
         now = dump_action(dump, theirs), dump(data.nla_tracks[0]), [dump(d) for d in data.drivers]
         assert now == before and data.action is None
