@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
-from . import parts
+from . import eyelids, parts
 from .geometry import fit_similarity, triangle_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
 from .landmark_constraints import check_landmarks, placed_mask
@@ -106,13 +106,15 @@ def fit(
 
     progress(FITTED, "Transferring the shapes")
     vertex_part = parts.classify_parts(registration, head, piece, given)
-    basis = build_basis(registration, head, piece, vertex_part)
+    shut = eyelids.shut_eyes(registration.target, registration.fitted[head.landmark_vertices])
+    basis = build_basis(registration, head, piece, vertex_part, shut)
     landmark_points, landmark_vertices = place_landmarks(registration, head, placed)
     report = {
         "residual_mm": round(registration.residual * 1000, 3),
         "unmatched": round(registration.unmatched, 3),
         "scale": float(registration.to_mesh.scale),
         "flipped": inverted_shares(registration.target, basis),
+        "shut_eyes": shut,
         "landmark_confidence": [round(float(c), 3) for c in found.confidence],
         "check_landmarks": np.flatnonzero(found.confidence < MIN_CONFIDENCE).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
@@ -179,6 +181,7 @@ def recognise_canonical_head(
         "own_head": True,
         "seconds": 0.0,
         "flipped": dict.fromkeys(POSES, 0.0),
+        "shut_eyes": [],
         "landmark_confidence": [1.0] * LANDMARK_COUNT,
         "check_landmarks": [],
     }
@@ -210,7 +213,9 @@ def check_face_resolution(registration: Registration, head: Head) -> None:
         )
 
 
-def build_basis(registration: Registration, head: Head, piece: IntArray, vertex_part: IntArray) -> FloatArray:
+def build_basis(
+    registration: Registration, head: Head, piece: IntArray, vertex_part: IntArray, shut: list[str]
+) -> FloatArray:
     """Return the offsets of all channels on the mesh.
 
     Args:
@@ -218,6 +223,7 @@ def build_basis(registration: Registration, head: Head, piece: IntArray, vertex_
         head: The canonical head.
         piece: Connected piece of each vertex (V,).
         vertex_part: Part of each vertex (V,).
+        shut: Sides of the eyes that do not open, from eyelids.shut_eyes: their lids stay as they are.
 
     Returns:
         Offsets (52, V, 3) in the head's frame, metres.
@@ -231,6 +237,7 @@ def build_basis(registration: Registration, head: Head, piece: IntArray, vertex_
     lip_seam = registration.fitted[(head.seam & LIP_SEAMS) > 0]
     keep_lip_distance(target.vertices, target.side, lip_seam, basis)
     basis = repair_inverted_triangles(target, basis, POSES.values())
+    eyelids.keep_lids(basis, skin, shut)
     parts.transfer_to_parts(registration, head, shapes, piece, np.where(near, vertex_part, parts.STILL), basis)
     return basis
 

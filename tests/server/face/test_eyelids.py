@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from server.arkit import CHANNELS
-from server.face.eyelids import EYE_LANDMARKS, detect_eyelids
+from server.face.eyelids import EYE_LANDMARKS, MIN_OPENING, detect_eyelids, lid_openings, shut_eyes
 from server.face.geometry import vertex_normals
-from server.face.head import HeadPart, load_head
+from server.face.head import HeadPart, HeadRegion, load_head
+from server.face.seam_closure import seam_vertices
+from server.face.space import fit
 from server.face.target_mesh import TargetMesh
 
 
@@ -60,3 +62,88 @@ def test_closed_and_filled_eyes_show_no_opening(skin):
     found, seen = detect_eyelids(target(vertices, np.concatenate([triangles, balls])), landmarks)
     for eye in EYE_LANDMARKS:  # lids may still stand out before an eyeball, but nothing goes astray
         assert not seen[eye].any() or np.linalg.norm(found[eye] - landmarks[eye], axis=1).max() < 0.004
+
+
+def shut_by(vertices, *channels):
+    return vertices + load_head().basis[[CHANNELS.index(channel) for channel in channels]].sum(0)
+
+
+def painted(vertices, triangles, bulge=0.0):
+    """The skin without sockets, closed between the lids, like a mask or a scan on which the eyes are only painted.
+
+    Args:
+        vertices: Vertices (V, 3) of the head.
+        triangles: Its skin.
+        bulge: Metres by which the middle of the closed surface stands out, as an eyeball that is one with the lids.
+    """
+    head = load_head()
+    vertices, patches = vertices.astype(float), [triangles[(head.region[triangles] != HeadRegion.SOCKET).all(1)]]
+    seams = seam_vertices(head)
+    for side in ("left", "right"):
+        upper, lower = (seams[f"{lid}_lid_{side}"] for lid in ("upper", "lower"))
+        border = np.unique(np.concatenate([upper, lower]))
+        middle = vertices[border].mean(0) - np.array((0, bulge, 0))
+        ring = border[np.argsort(np.arctan2(*(vertices[border] - middle)[:, [2, 0]].T))]
+        fan = np.stack([ring, np.roll(ring, -1), np.full(len(ring), len(vertices))], axis=1)
+        vertices, patches = np.concatenate([vertices, [middle]]), [*patches, fan]
+    return vertices, np.concatenate(patches)
+
+
+def test_how_far_lids_are_open(skin):
+    vertices, triangles, landmarks = skin
+    blink = shut_by(vertices, "eyeBlinkLeft", "eyeBlinkRight") - vertices
+    openings = [
+        [lid_openings(target(vertices + value * blink, triangles), landmarks[eye])[0] for eye in EYE_LANDMARKS]
+        for value in (0, 0.5, 1)
+    ]
+    fitted = [lid_openings(target(vertices, triangles), landmarks[eye])[1] for eye in EYE_LANDMARKS]
+    np.testing.assert_allclose(openings[0], fitted, rtol=0.15)
+    np.testing.assert_allclose(openings[1], 0.5 * np.array(fitted), rtol=0.25)
+    assert np.max(openings[2]) < MIN_OPENING
+    assert lid_openings(target(vertices, triangles), np.zeros((6, 3))) == (0, 0)
+
+
+def test_the_narrow_opening_of_sleepy_eyes_is_found(skin):
+    vertices, triangles, landmarks = skin
+    blink = shut_by(vertices, "eyeBlinkLeft", "eyeBlinkRight") - vertices
+    sleepy = target(vertices + 0.7 * blink, triangles)
+    found, seen = detect_eyelids(sleepy, landmarks)
+    assert seen[36:48].all()
+    for eye in EYE_LANDMARKS:
+        opening, between_landmarks = lid_openings(sleepy, found[eye])
+        assert 0.5 * between_landmarks < opening < 0.4 * np.ptp(landmarks[eye][:, 2])
+    assert shut_eyes(sleepy, found) == []
+
+
+@pytest.mark.parametrize("bulge", [0, 0.002, 0.005])
+def test_painted_eyes_do_not_open(skin, bulge):
+    vertices, triangles = painted(*skin[:2], bulge)
+    assert shut_eyes(target(vertices, triangles), skin[2]) == ["right", "left"]
+
+
+def test_eyes_that_a_blink_has_shut_do_not_open(skin):
+    vertices, triangles, landmarks = skin
+    assert shut_eyes(target(vertices, triangles), landmarks) == []
+    assert shut_eyes(target(shut_by(vertices, "eyeBlinkLeft"), triangles), landmarks) == ["left"]
+    both = target(shut_by(vertices, "eyeBlinkLeft", "eyeBlinkRight"), triangles)
+    assert shut_eyes(both, landmarks) == ["right", "left"]
+
+
+def test_no_blink_where_no_eye_opens(skin):
+    """Through the whole fit: neither the skin nor lashes of an eye that is shut or painted move with its lids."""
+    vertices, triangles, landmarks = skin
+    shapes = {}
+    for name, (points, corners), shut in (
+        ("one shut", (shut_by(vertices, "eyeBlinkLeft"), triangles), ["left"]),
+        ("painted", painted(vertices, triangles, 0.003), ["right", "left"]),
+    ):
+        space = fit(points, corners, landmarks)
+        assert space.report["shut_eyes"] == shut
+        shapes[name] = np.abs(space.basis).max((1, 2))
+    lids = ("eyeBlink", "eyeWide", "eyeSquint", "eyeLookDown", "eyeLookUp")
+    for channel in lids:
+        left, right = CHANNELS.index(channel + "Left"), CHANNELS.index(channel + "Right")
+        assert shapes["one shut"][left] == 0 and shapes["one shut"][right] > 0.002, channel
+        assert shapes["painted"][left] == 0 and shapes["painted"][right] == 0, channel
+    for name in shapes:
+        assert shapes[name][CHANNELS.index("browInnerUp")] > 0.005 and shapes[name][CHANNELS.index("jawOpen")] > 0.01
