@@ -8,6 +8,7 @@ import bpy
 from ..animation import action_cache
 from ..jobs import environment, session
 from ..preview import mouth_graph, playback
+from ..scene import empty_keys
 from . import preferences, translations
 from .operators import (
     add_head,
@@ -229,6 +230,7 @@ def register() -> None:
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_on_undo)
     action_cache.register()
+    empty_keys.register()
 
 
 def unregister() -> None:
@@ -240,6 +242,7 @@ def unregister() -> None:
     mouth_graph.hide()
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
+    empty_keys.unregister()
     action_cache.unregister()
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.remove(_on_undo)

@@ -17,6 +17,10 @@ def recognised(*names) -> Mapping | None:
     return families.recognise(list(names), list(families.built_in()))
 
 
+def built_in(name: str) -> families.Family:
+    return next(family for family in families.built_in() if family.name == name)
+
+
 def channels_of(mapping, key) -> dict[str, float]:
     return {row.channel: row.gain for row in mapping.rows if row.key == key}
 
@@ -67,13 +71,15 @@ def test_the_channels_are_the_servers():
         assert used <= set(CHANNELS), family.name
         names = [canonical(name) for key in family.keys for name in key.names]
         assert len(names) == len(set(names)), f"{family.name}: the same spelling twice"
+        firsts = [key.names[0] for key in family.keys]
+        assert {part for key in family.keys for part in key.stands_for} <= set(firsts), family.name
 
 
 @pytest.mark.parametrize(
     ("family", "names", "solved"),
     [
         ("Oculus visemes", [f"viseme_{v}" for v in VISEMES], 14),
-        ("Oculus visemes", [f"vrc.v_{v.lower()}" for v in [*VISEMES[:11], "e", "ih", "oh", "ou"]], 14),
+        ("VRChat", [f"vrc.v_{v.lower()}" for v in [*VISEMES[:11], "e", "ih", "oh", "ou"]], 14),
         ("Ready Player Me", [f"viseme_{v}" for v in VISEMES] + ["mouthSmile", "eyesClosed", "eyesLookUp"], 14),
         ("VRM", ["A", "I", "U", "E", "O", "Blink", "Blink_L", "Blink_R", "Joy"], 5),
         ("VRM", ["aa", "ih", "ou", "ee", "oh", "blinkLeft", "blinkRight", "happy"], 5),
@@ -105,7 +111,7 @@ def test_ready_player_me_with_arkit_keys_is_arkit():
 
 
 def test_metahuman():
-    names = [key.names[0] for family in families.built_in() if family.name == "MetaHuman" for key in family.keys]
+    names = [key.names[0] for key in built_in("MetaHuman").keys if not key.stands_for]
     mapping = recognised(*names, "CTRL_expressions_neckStretchL")
     assert mapping.name == "MetaHuman" and len(mapping.direct) == len(names)
     assert channels_of(mapping, "CTRL_expressions_mouthCornerPullL") == {"mouthSmileLeft": 1.0}
