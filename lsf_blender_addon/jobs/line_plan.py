@@ -17,14 +17,18 @@ from ..errors import UserError
 from ..prediction import blend, eyes, lips, rig_drive, store
 from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
-from ..rigs.drive import make_drive
-from ..scene.snapshots import Character, Line
+from ..rigs import families
+from ..rigs.drive import make_drive, new_key_name
+from ..rigs.mapping import SOLVED
+from ..rigs.shape_check import Fault, find_faults
+from ..scene.snapshots import SKIN, Character, Line, Rig
 from . import face_plan, result_check
 from .face_plan import FacePlan
 from .result_check import Expectation
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
-RESERVED = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
+MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
+RESERVED = MOVED_LATER | {new_key_name(channel, MOVED_LATER) for channel in MOVED_LATER}  # keys for these
 
 Floats = NDArray[np.float32]
 
@@ -116,6 +120,7 @@ def plan(
     Raises:
         UserError: The result does not fit the file any more, or no curve would be visible.
     """
+    character = _with_usable_keys(character, result)
     new = predicted(result, state.line)
     prediction = _in_span(new, state, result.span, with_layers)
     prediction, basis = _with_drive(character, result, new, prediction, state)
@@ -233,7 +238,7 @@ def _with_drive(
 ) -> tuple[Prediction, Floats]:
     """The prediction with its rig drive, and the offsets (N, V, 3) of the keys that it moves."""
     rig, basis = character.rig, result.arrays["basis"]
-    if rig is None:
+    if rig is None or (rig.by_name and not rig.left_out and not rig.elsewhere):
         return replace(prediction, drive=None), basis
     solved = result.arrays["rig_motion"][: len(new.motion)] if rig.mapping.solved else None
     drive, offsets = make_drive(
@@ -246,11 +251,43 @@ def _with_drive(
         solved=solved,
         add_missing=rig.add_missing,
         head=rig.head,
+        elsewhere=rig.elsewhere,
+        lost=_lost_channels(rig),
     )
     if result.span:
         weights = blend.new_take_weights(new, state.line.first_frame, result.span)
         drive = rig_drive.blended(state.earlier.drive if state.earlier else None, drive, weights)
     return replace(prediction, drive=drive), offsets
+
+
+def _with_usable_keys(character: Character, result: Result) -> Character:
+    """The character without those of its own keys whose shapes are none of their channels'."""
+    rig = character.rig
+    if rig is None or not rig.mapping.direct:
+        return character
+    basis = result.arrays["basis"]
+    gains = rig.mapping.gains(result.header["channels"])
+    wanted = np.einsum("nk,kvd->nvd", np.linalg.pinv(gains), basis).astype(np.float32)
+    skin = np.arange(basis.shape[1]) < rig.head
+    if "parts" in result.arrays:
+        skin &= result.arrays["parts"] <= SKIN
+    found = dict(zip(rig.mapping.direct, find_faults(rig.direct_shapes, wanted, skin), strict=True))
+    left_out = tuple((row, fault) for row in rig.mapping.rows if (fault := found.get(row.key)) is not None)
+    if not left_out:
+        return character
+    usable = rig.mapping.restricted_to({key for key, fault in found.items() if fault is None} | {*rig.mapping.solved})
+    shapes = rig.direct_shapes[[found[key] is None for key in rig.mapping.direct]]
+    return replace(
+        character, rig=replace(rig, mapping=usable, direct_shapes=shapes, left_out=(*rig.left_out, *left_out))
+    )
+
+
+def _lost_channels(rig: Rig) -> frozenset[str]:
+    """Channels whose own keys are left out. Without solved keys (visemes) those are all of the mouth."""
+    lost = {row.channel for row, _fault in rig.left_out}
+    if SOLVED in lost:
+        lost.update(channel for channel in families.channels() if channel.startswith(families.SOLVED_CHANNELS))
+    return frozenset(lost)
 
 
 def _head_motion(result: Result, state: LineState) -> HeadMotionPlan | None:
@@ -279,12 +316,34 @@ def _message(
     text = iface("{name}: frames {first} to {last} anew") if result.span else iface("{name}: frames {first} to {last}")
     start = text.format(name=line.strip, first=span[0], last=span[1])
     end = ""
-    if rig is not None:
+    if rig is not None and not rig.by_name:
         end += iface("; on your {name} keys").format(name=rig.mapping.name or iface("own"))
     elif head.kept:
         end += iface("; {count} of your own keys animated").format(count=len(head.kept))
+    if rig is not None:
+        end += _left_out(rig, head, iface)
     if head.driven:
         end += iface("; left out, as drivers move them: {names}").format(names=listed(head.driven))
     end += iface("; {seconds} s").format(seconds=f"{result.seconds:.1f}")
     names = listed([part.object for part in parts])
     return Message(start, iface("; with {names}").format(names=names) if parts else "", end)
+
+
+def _left_out(rig: Rig, head: KeyPlan, iface: Callable[[str], str]) -> str:
+    """Which of the head's own keys are not used, and what moves in their place; as the continuation of a sentence."""
+    texts = {
+        Fault.EMPTY: iface("; left out, as they have no shape: {names}"),
+        Fault.WRONG: iface("; left out, as they move something else: {names}"),
+        Fault.DRIVEN: iface("; left out, as drivers move them: {names}"),
+    }
+    text = ""
+    for fault, sentence in texts.items():
+        names = list(dict.fromkeys(row.key for row, found in rig.left_out if found is fault))
+        if names:
+            text += sentence.format(names=listed(names))
+    lost = _lost_channels(rig)
+    new = (new_key_name(channel, rig.limits) for channel in families.channels() if channel in lost)
+    instead = [*rig.stand_ins, *(name for name in new if name in head.shapes)]
+    if text and instead:
+        text += iface("; in their place: {names}").format(names=listed(instead))
+    return text

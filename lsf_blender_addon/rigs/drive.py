@@ -1,6 +1,6 @@
 """Drives the keys of a rig from channels: values of the keys for a motion, and offsets of parts that follow them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,8 @@ def make_drive(
     solved: Floats | None,
     add_missing: bool,
     head: int,
+    elsewhere: Collection[str] = (),
+    lost: Collection[str] = (),
 ) -> tuple[Drive, Floats]:
     """Make the drive of a rig's keys for a line.
 
@@ -82,20 +84,29 @@ def make_drive(
         solved: Values (F, R) of the solved keys that the server found; required if R > 0.
         add_missing: Whether channels that no key reproduces become keys themselves.
         head: Number of the head's vertices, which are the first of the V; the others belong to its parts.
+        elsewhere: Channels that bones show: no key follows them.
+        lost: Channels whose own keys are left out: they become keys themselves if no other key shows them. Such a key
+            has a name of its own where the head has a key of the channel's name.
 
     Returns:
         The drive of N keys, and offsets (N, V, 3) of the vertices for each key at value 1. For the head's own keys the
         offsets of the head's vertices are 0, as these keys have their shapes already.
     """
     flat, gains = basis.reshape(len(basis), -1), mapping.gains(channels)
+    is_elsewhere = np.isin(channels, list(elsewhere))
+    gains[is_elsewhere] = 0
     flat_shapes = shapes.reshape(len(shapes), flat.shape[1])
     weights = _ridge_weights(flat, flat_shapes)
-    missing = []
-    if add_missing:
-        shown = gains.any(1) | (_explained_share(flat, weights, flat_shapes) > MIN_EXPLAINED)
-        missing = [k for k in range(len(channels)) if not shown[k] and channels[k] not in limits]
+    shown = is_elsewhere | gains.any(1)
+    weights[shown] = 0
+    shown |= _explained_share(flat, weights, flat_shapes) > MIN_EXPLAINED
+    missing = [
+        k
+        for k, channel in enumerate(channels)
+        if not shown[k] and (channel in lost or (add_missing and channel not in limits))
+    ]
     direct, own = len(mapping.direct), len(mapping.direct) + len(mapping.solved)
-    keys = (*mapping.direct, *mapping.solved, *(channels[k] for k in missing))
+    keys = (*mapping.direct, *mapping.solved, *(new_key_name(channels[k], limits) for k in missing))
     matrix = np.concatenate([gains, weights, np.eye(len(channels))[:, missing]], 1)
     residual = np.zeros((len(motion), len(keys)))
     if len(shapes) and solved is not None:
@@ -109,6 +120,11 @@ def make_drive(
     offsets[own:] = flat[missing]
     drive = Drive(keys, *(array.astype(np.float32) for array in (matrix, residual, low, high)))
     return drive, offsets.reshape(len(keys), *basis.shape[1:])
+
+
+def new_key_name(channel: str, taken: Collection[str]) -> str:
+    """Return the name of a new key for a channel; another one than the channel's if that is taken."""
+    return f"LSF {channel}" if channel in taken else channel
 
 
 def _ridge_weights(basis: Floats, shapes: Floats) -> Matrix:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from ..errors import UserError
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
-from . import extension, shape_keys
-from .access import find_item, mesh_of
+from ..rigs.shape_check import Fault
+from . import empty_keys, extension, shape_keys
+from .access import find_item, mesh_of, shape_keys_of
+from .drivers import driven_keys
 from .meshes import coordinates
 from .own_properties import face_of
 from .snapshots import RestMesh, Rig
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]]) -> Rig | None:
     """The head's own keys that are to be driven.
 
+    Keys without a shape, and keys that drivers move, are left out. Keys of another family stand in for them where they
+    can.
+
     Args:
         head: The head's object.
         members: All objects of the character, the head first, with their meshes at rest.
@@ -30,21 +35,57 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     Returns:
         The rig; None if no own key is driven, so that all channels get new keys.
     """
-    mapping = mapping_of(head)
-    if mapping is None or not mapping.rows:
-        return None
     mesh = mesh_of(head)
-    blocks = mesh.shape_keys.key_blocks
-    limits = {name: (blocks[name].slider_min, blocks[name].slider_max) for name in own_keys(mesh)}
-    shapes = [np.concatenate([_offsets(obj, name, rest) for obj, rest in members]) for name in mapping.solved]
+    names = own_keys(mesh)
+    for obj, _rest in members:
+        empty_keys.forget(mesh_of(obj))
+    chosen = mapping_of(head)
+    by_name = chosen is None or not chosen.rows
+    mapping = _named_like_channels(names) if chosen is None or by_name else chosen
+    if not mapping.rows:
+        return None
+    blocks = shape_keys_of(mesh).key_blocks
+    empty = _without_shape([obj for obj, _rest in members])
+    faults = dict.fromkeys(empty, Fault.EMPTY) | dict.fromkeys(driven_keys(mesh), Fault.DRIVEN)
+    rows = mapping.rows
+    if face_of(head).own_keys == "RECOGNISE" and not by_name:  # a recognised mapping has no rows of empty keys
+        rows = (*rows, *families.without_shape(names, known_families(), mapping, empty))
+    left_out = tuple((row, faults[row.key]) for row in rows if row.key in faults)
+    mapping = mapping.restricted_to(set(names) - faults.keys())
+    fillers = families.fillers(names, known_families(), mapping, frozenset(faults)) if left_out else ()
+    mapping = Mapping(mapping.name, (*mapping.rows, *fillers))
     count = sum(len(rest.vertices) for _obj, rest in members)
+
+    def shapes(keys: tuple[str, ...]) -> NDArray[np.float32]:
+        offsets = [np.concatenate([_offsets(obj, name, rest) for obj, rest in members]) for name in keys]
+        return np.array(offsets, np.float32).reshape(-1, count, 3)
+
     return Rig(
         mapping,
-        limits,
-        np.array(shapes, np.float32).reshape(-1, count, 3),
-        face_of(head).add_missing,
+        {name: (blocks[name].slider_min, blocks[name].slider_max) for name in names},
+        shapes(mapping.solved),
+        by_name or face_of(head).add_missing,
         len(mesh.vertices),
+        shapes(mapping.direct),
+        by_name,
+        left_out,
+        tuple(dict.fromkeys(row.key for row in fillers)),
     )
+
+
+def _without_shape(objects: list[bpy.types.Object]) -> frozenset[str]:
+    """Names of the head's keys that have no shape, neither on the head, the first of the objects, nor on a part."""
+    empty = empty_keys.find(mesh_of(objects[0]))
+    for obj in objects[1:]:
+        mesh = mesh_of(obj)
+        shaped = {key.name for key in mesh.shape_keys.key_blocks} if mesh.shape_keys else set()
+        empty -= shaped - empty_keys.find(mesh)
+    return empty
+
+
+def _named_like_channels(names: list[str]) -> Mapping:
+    """The mapping of keys that have the names of channels to these channels."""
+    return Mapping("", tuple(Row(name, name) for name in names if name in families.channels()))
 
 
 def check(head: bpy.types.Object, rig: Rig | None) -> None:
@@ -89,9 +130,12 @@ def mapping_rows(face: "LSF_PG_face") -> tuple[Row, ...]:
 def recognised_mapping(head: bpy.types.Object) -> Mapping | None:
     """The mapping that fits the names of the head's own keys; the artist's saved mappings take precedence."""
     names = own_keys(mesh_of(head))
-    if not names:
-        return None
-    return families.recognise(names, [*families.saved(saved_mappings_folder())[0], *families.built_in()])
+    return families.recognise(names, known_families(), empty_keys.find(mesh_of(head))) if names else None
+
+
+def known_families() -> list[families.Family]:
+    """The mappings that the artist has saved, and the built-in families, in order of preference."""
+    return [*families.saved(saved_mappings_folder())[0], *families.built_in()]
 
 
 def saved_mappings_folder() -> Path:

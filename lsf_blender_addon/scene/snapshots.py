@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..client.wire import Arrays, Header
-from ..rigs.mapping import Mapping
+from ..rigs.mapping import Mapping, Row
+from ..rigs.shape_check import Fault
 
-AUTOMATIC = -1  # code of a vertex whose part of the face the server finds; see scene/parts.py for the others
+AUTOMATIC, SKIN = -1, 0  # codes of a vertex whose part of the face the server finds, and of the skin: scene/parts.py
 STILL_SHARE = 1e-4  # of the largest offset of all channels: a channel with less does not move a mesh
 
 RATE_EPSILON = 1e-4  # frames per second: Blender stores the base of a rate in single precision
@@ -43,6 +44,17 @@ class Rig:
     shapes: NDArray[np.float32]  # (R, V, 3) offsets of the solved keys at value 1, on all of the character's vertices
     add_missing: bool  # whether channels that no own key shows get new keys
     head: int  # number of the head's vertices, which are the first
+    direct_shapes: NDArray[np.float32]  # (D, V, 3) offsets of the keys that follow channels, at value 1
+    by_name: bool = False  # whether no family or list is in use: keys with channels' names follow these
+    left_out: tuple[tuple[Row, Fault], ...] = ()  # rows whose keys cannot be used
+    stand_ins: tuple[str, ...] = ()  # keys of other families that show what those do not
+    elsewhere: tuple[str, ...] = ()  # channels that bones show
+
+    @property
+    def without(self) -> list[str]:
+        """Channels that the solved keys leave out, as other keys or bones show them."""
+        direct = (row.channel for row in self.mapping.rows if row.key in self.mapping.direct)
+        return list(dict.fromkeys((*self.elsewhere, *direct)))
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,9 @@ class Character:
 
     def header(self) -> Header:
         """The values of a request that are no arrays, see docs/protocol.md."""
-        return {"rig_limits": [self.rig.limits[key] for key in self.solved]} if self.rig and self.solved else {}
+        if self.rig is None or not self.solved:
+            return {}
+        return {"rig_limits": [self.rig.limits[key] for key in self.solved], "rig_without": self.rig.without}
 
     def arrays(self) -> Arrays:
         """The arrays of a request that describe the mesh, see docs/protocol.md."""

@@ -217,10 +217,15 @@ def test_a_take_keeps_the_blinks_and_the_gaze_of_the_line():
     assert not len(made.prediction.blinks), "blinks were turned off, and the line was generated again"
 
 
+SOLVED_MOTION = np.full((FRAMES + 1, 1), 0.3, np.float32)
+
+
 def own_keys() -> Rig:
     mapping = Mapping("Own", (Row("Mund", "jawOpen", 0.5), Row("A", SOLVED), Row("Lid", "eyeBlinkLeft")))
     shapes = np.random.default_rng(1).normal(0, 0.1, (1, HEAD, 3)).astype(np.float32)
-    return Rig(mapping, dict.fromkeys(("Mund", "A", "Lid"), (0.0, 1.0)), shapes, False, HEAD)
+    jaw, blink = (CHANNELS.index(channel) for channel in ("jawOpen", "eyeBlinkLeft"))
+    direct = result(character()).arrays["basis"][[jaw, blink]] * np.float32([2, 1])[:, None, None]
+    return Rig(mapping, dict.fromkeys(("Mund", "A", "Lid"), (0.0, 1.0)), shapes, False, HEAD, direct)
 
 
 def own_state(**values) -> LineState:
@@ -238,6 +243,35 @@ def test_own_keys_are_driven_and_the_drive_goes_with_the_prediction():
     np.testing.assert_allclose(columns["A"], 0.3, atol=1e-3)
     np.testing.assert_allclose(columns["Mund"], 0.5 * answer.arrays["motion"][:FRAMES, 0], atol=1e-3)
     assert made.message.end == "; on your Own keys; 1.2 s"
+
+
+def test_an_own_key_that_moves_something_else_gets_a_new_key_in_its_place():
+    rig = own_keys()
+    who = character(replace(rig, direct_shapes=rig.direct_shapes[::-1]))
+    assert "something else" not in plan(who, result(who, rig_motion=SOLVED_MOTION), own_state()).message.end, "both?"
+    names = ("Mund", "A", "Lid", "jawOpen", "mouthClose")
+    rows = (*rig.mapping.rows, Row("jawOpen", "jawOpen"), Row("mouthClose", "mouthClose"))
+    basis = result(character()).arrays["basis"]
+    direct = np.concatenate([rig.direct_shapes, -basis[[CHANNELS.index("jawOpen")]], 0 * basis[:1]])
+    rig = replace(rig, mapping=replace(rig.mapping, rows=rows), direct_shapes=direct)
+    who = character(replace(rig, limits=dict.fromkeys(names, (0.0, 1.0))))
+    before = own_state()
+    before = replace(before, head=replace(before.head, keys=frozenset({"Basis", *names})))
+    answer = result(who, rig_motion=SOLVED_MOTION)
+    made = plan(who, answer, before)
+    assert made.message.end == (
+        "; on your Own keys; left out, as they have no shape: mouthClose"
+        "; left out, as they move something else: jawOpen; in their place: LSF mouthClose; 1.2 s"
+    )
+    base = rest("Head", HEAD).vertices
+    np.testing.assert_allclose(
+        made.head.shapes["LSF mouthClose"], base + basis[CHANNELS.index("mouthClose")], atol=1e-6
+    )
+    found = curves(made)
+    np.testing.assert_allclose(
+        found["LSF mouthClose"], answer.arrays["motion"][:FRAMES, CHANNELS.index("mouthClose")], atol=1e-3
+    )
+    assert not {"jawOpen", "mouthClose"} & set(found), "the artist's keys are not touched"
 
 
 def test_own_keys_get_the_blinks_through_their_drive():
