@@ -184,9 +184,19 @@ def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
 
 def fcurves_of_keys(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     """The F-curves of an Action in its first slot for shape keys; all of them before 4.4."""
+    return _fcurves_of_type(action, "KEY")
+
+
+def fcurves_of_object(action: bpy.types.Action) -> list[bpy.types.FCurve]:
+    """The F-curves of an Action in its first slot for an object; all of them before 4.4."""
+    return _fcurves_of_type(action, "OBJECT")
+
+
+def _fcurves_of_type(action: bpy.types.Action, id_type: str) -> list[bpy.types.FCurve]:
+    """The F-curves of an Action in its first slot for one type of data-block; all of them before 4.4."""
     if not has_slots():
         return list(_legacy_fcurves(action))
-    slot = key_slot(action)
+    slot = _slot_for(action, id_type)
     bags = (strip.channelbag(slot) for strip in _keyframe_strips(action)) if slot else ()
     return [fcurve for bag in bags if bag for fcurve in bag.fcurves]
 
@@ -259,11 +269,12 @@ def assign_key_action(data: bpy.types.AnimData, action: bpy.types.Action) -> Non
 def assign_object_action(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Make the Action the active one of an object, with its slot for objects since 4.4."""
     data.action = action
-    if has_slots():
-        data.action_slot = _slot_for(action, "OBJECT")
+    assign_slot(data, action, "OBJECT")
 
 
-def assign_slot(user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action) -> None:
-    """Make a user of the Action play its slot for shape keys; does nothing before 4.4."""
+def assign_slot(
+    user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action, id_type: str = "KEY"
+) -> None:
+    """Make a user of the Action play its slot for shape keys, or for an object; does nothing before 4.4."""
     if has_slots():
-        user.action_slot = key_slot(action)
+        user.action_slot = _slot_for(action, id_type)

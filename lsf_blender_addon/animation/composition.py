@@ -24,6 +24,7 @@ class Composition:
     bound: ErrorBound | None  # the error that is allowed; None: a key on every frame
     borders: tuple[int, ...]  # first and last frames of lines inside the window, which need a key
     goes_on: tuple[bool, bool] = (False, False)  # whether a line is there before the window, and after it
+    beside: tuple[int, ...] = ()  # columns that move the lips, too, but whose curves are in another Action
 
 
 def compose(lines: Sequence[LineCurves], window: Window) -> Composition:

@@ -8,9 +8,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat
 from . import curve_record, keyframes, user_edits
 from .curve_record import NO_KEYS, REST, Record
+from .generated_curves import GeneratedCurves
 from .key_reduction import Keys
 from .line_curves import Window
 from .user_edits import Range
@@ -29,12 +29,12 @@ def moved_by(action: bpy.types.Action, window: Window, record: Record | None = N
         window: First and last frame in which the keys were written.
         record: What was written on the Action; read if it is not given.
     """
-    record, shifts = record or curve_record.load(action), []
-    for curve in compat.fcurves_of_keys(action):
-        known = record.keys.get(curve.data_path, NO_KEYS)
+    record, shifts, curves = record or curve_record.load(action), [], GeneratedCurves(action)
+    for name, curve in curves.present.items():
+        known = record.keys.get(name, NO_KEYS)
         known = curve_record.between(known, window)
         if len(known.frames) and not curve.lock and np.abs(known.values).max() > REST:
-            shifts.append(_shift(known, keyframes.read_points(curve)))
+            shifts.append(_shift(known, curves.read_points(name)))
             if not shifts[-1] and len(shifts) == 1:
                 return 0  # the usual case, decided quickly: a line that was moved has moved its first curve
     frames = max(set(shifts), key=shifts.count, default=0)
@@ -53,15 +53,15 @@ def edited_ranges(
         record: What was written on the Action; read if it is not given.
 
     Returns:
-        Ranges of scene frames by data path.
+        Ranges of scene frames by the curve's name.
     """
     record = record or curve_record.load(action)
     found: dict[str, list[Range]] = {}
-    for curve in compat.fcurves_of_keys(action):
-        path = curve.data_path
-        if not path.startswith("key_blocks["):
+    curves = GeneratedCurves(action)
+    for path in curves.present:
+        if not path.startswith(("key_blocks[", "pose.bones[")):
             continue
-        current = _current_keys(curve, window)
+        current = _current_keys(curves, path, window)
         if not len(current.frames):
             continue
         known = curve_record.between(record.keys.get(path, NO_KEYS), window)
@@ -73,8 +73,8 @@ def edited_ranges(
 
 
 def deleted_paths(action: bpy.types.Action, window: Window) -> frozenset[str]:
-    """Return the data paths of curves whose keys in a window the artist has all deleted, though some were generated."""
-    present = {curve.data_path: curve for curve in compat.fcurves_of_keys(action)}
+    """Return the names of curves whose keys in a window the artist has all deleted, though some were generated."""
+    present = GeneratedCurves(action).present
     return frozenset(
         path
         for path, known in curve_record.load(action).keys.items()
@@ -118,9 +118,9 @@ def _shift(known: Keys, points: Floats) -> int:
     return next((int(shift) for shift in shifts[np.argsort(np.abs(shifts))] if shift and is_there(shift)), 0)
 
 
-def _current_keys(curve: bpy.types.FCurve, window: Range) -> user_edits.CurrentKeys:
+def _current_keys(curves: GeneratedCurves, name: str, window: Range) -> user_edits.CurrentKeys:
     """Return the keys that a curve has now in a window."""
-    table = keyframes.read_shape(curve, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
+    table = curves.read_shape(name, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
     columns = {name: column.astype(np.float64) for name, column in table.items() if name in keyframes.AXES}
     automatic = [keyframes.enum_number("handle_left_type", kind) for kind in ("AUTO", "AUTO_CLAMPED")]
     left, right = (np.isin(table[name], automatic) for name in keyframes.ENUMS[:2])

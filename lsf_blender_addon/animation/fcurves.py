@@ -11,10 +11,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import compat
 from . import action_cache, curve_edits, curve_record, key_reduction, keyframes, user_edits
 from .composition import Composition
 from .curve_record import NO_KEYS, Record
+from .generated_curves import GeneratedCurves
 from .key_reduction import Keys
 from .keyframes import KeyTable
 from .line_curves import Window
@@ -32,7 +32,7 @@ class Written:
     """What `write` has done.
 
     Attributes:
-        gone: Data paths of the generated curves that it has removed: they did not move anything any more.
+        gone: Names of the generated curves that it has removed: they did not move anything any more.
         value: Largest error of a shape key's value.
         millimetres: Largest error on the lips.
     """
@@ -70,9 +70,11 @@ def write(
         restore_deleted: Whether generated curves come back that the artist has deleted.
     """
     window = composed.first_frame, composed.first_frame + len(composed.motion) - 1
-    record, curves = curve_record.load(action), compat.key_fcurves(action)
-    existing = {curve.data_path: curve for curve in curves}
-    column_of = {value_path(name): k for k, name in enumerate(composed.names)}
+    record, curves = curve_record.load(action), GeneratedCurves(action)
+    existing = curves.present
+    column_of = {
+        name if curves.bones else value_path(name): k for k, name in enumerate(composed.names) if k not in composed.beside
+    }
     transition = TRANSITION * composed.fps
     edits = curve_edits.edited_ranges(action, window, transition, record) if keep else {}
     paths = [
@@ -90,7 +92,7 @@ def write(
         known = record.keys.get(path)
         new = _beside_edits(made, edits.get(path, []), borders[path], window)
         if not composed.names and path not in edits:
-            new = _rest_beside_artists(existing.get(path), known or NO_KEYS, window)
+            new = _rest_beside_artists(curves.read(path), known or NO_KEYS, window)
         if known is None and path not in existing:
             new = _with_rest(new, others, window)
         is_unedited = keep and path not in edits and curve_edits.has_keys(existing.get(path), window)
@@ -100,14 +102,14 @@ def write(
         ranges[path] = [span for span in ranges.get(path, []) if not curve_record.overlaps(span, window)] + edits.get(
             path, []
         )
-        table = _replaced(keyframes.read(existing.get(path)), edits.get(path, []), new, window, keys[path])
+        table = _replaced(curves.read(path), edits.get(path, []), new, window, keys[path])
         if len(table) == len(keys[path].frames) and not ranges[path] and curve_record.rests(keys[path]):
             del keys[path], ranges[path]
             if path in existing:
-                curves.remove(existing[path])
+                curves.remove(path)
                 gone.add(path)
         else:
-            keyframes.write(existing.get(path) or curves.new(path), table)
+            curves.write(path, table)
     curve_record.store(action, Record(keys, {path: spans for path, spans in ranges.items() if spans}))
     action_cache.forget(action)
     return Written(frozenset(gone), reduced.value, reduced.millimetres)
@@ -124,15 +126,15 @@ def move(action: bpy.types.Action, window: Window, frames: int, others: Sequence
         frames: How much later they shall be.
         others: Windows of other lines. Keys that are nearer to the middle of one of these, and in it, stay.
     """
-    record = curve_record.load(action)
-    for curve in compat.key_fcurves(action):
-        known = record.keys.get(curve.data_path)
+    record, curves = curve_record.load(action), GeneratedCurves(action)
+    for name, curve in curves.present.items():
+        known = record.keys.get(name)
         if known is not None and not curve.lock:
-            table = keyframes.read(curve)
+            table = curves.read(name)
             inside, generated = _belong_to(table, window, others), _find_generated(table, known) >= 0
             stays, moved = table.only(~inside), table.only(inside).later(frames)
             moved = moved.only(~(generated[inside] & _meets(moved, stays.only(~generated[~inside]))))
-            keyframes.write(curve, stays.only(~_meets(stays, moved)).joined(moved)[0])
+            curves.write(name, stays.only(~_meets(stays, moved)).joined(moved)[0])
     note_moves(action, [(window, frames)], others)
 
 
@@ -146,11 +148,10 @@ def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]], ot
         moves: First and last frame of lines, and how much later their keys are.
         others: Windows of other lines. Keys that are nearer to the middle of one of these, and in it, have not moved.
     """
-    record = curve_record.load(action)
-    curves = {curve.data_path: curve for curve in compat.key_fcurves(action)}
+    record, curves = curve_record.load(action), GeneratedCurves(action)
     keys, ranges = dict(record.keys), dict(record.ranges)
     for path, known in record.keys.items():
-        curve = curves.get(path)
+        curve = curves.present.get(path)
         if curve is not None and curve.lock:
             continue
         shifts = np.zeros(len(known.frames))
@@ -161,8 +162,8 @@ def note_moves(action: bpy.types.Action, moves: Sequence[tuple[Window, int]], ot
         keys[path] = stays.only(~_meets(stays, moved)).joined(moved)
         ranges[path] = [_moved_range(span, moves, others) for span in record.ranges.get(path, [])]
         if curve is not None and len(moved.frames):
-            table, span = keyframes.read(curve), (float(moved.frames[0]), float(moved.frames[-1]))
-            keyframes.write(curve, _with_generated_handles(table, keys[path], span))
+            table, span = curves.read(path), (float(moved.frames[0]), float(moved.frames[-1]))
+            curves.write(path, _with_generated_handles(table, keys[path], span))
     curve_record.store(action, Record(keys, {path: spans for path, spans in ranges.items() if spans}))
     action_cache.forget(action)
 
@@ -206,12 +207,11 @@ def _beside_edits(keys: Keys, spans: list[Range], borders: list[tuple[int, int]]
     return keys.only(is_end | ~user_edits.is_between_borders(keys.frames, borders))
 
 
-def _rest_beside_artists(curve: bpy.types.FCurve | None, known: Keys, window: Window) -> Keys:
+def _rest_beside_artists(table: KeyTable, known: Keys, window: Window) -> Keys:
     """Return keys at rest at those ends of a window beside which the artist has set the next key.
 
     They hold the artist's key where it is: without them, its value would go on to the next generated key, or for ever.
     """
-    table = keyframes.read(curve)
     artists = _find_generated(table, known) < 0
     before = np.flatnonzero(table.frames < window[0] - user_edits.SAME_FRAME)
     after = np.flatnonzero(table.frames > window[1] + user_edits.SAME_FRAME)
@@ -370,14 +370,16 @@ def _reduce(
     """
     frames = composed.first_frame + np.arange(len(composed.motion))
     moving = {path: k for path, k in columns.items() if k is not None}
-    motion, lips = composed.motion[:, list(moving.values())], composed.lips[list(moving.values())]
+    chosen = [*moving.values(), *composed.beside]  # those beside others matter to the lips, but get no keys here
+    motion, lips = composed.motion[:, chosen], composed.lips[chosen]
     needed = {path: np.isin(frames, [*composed.borders, *np.ravel(borders[path])]) for path in columns}
     if not moving:
         reduced = key_reduction.ReducedKeys([], 0.0, 0.0)
     elif composed.bound is None:
         reduced = key_reduction.key_every_frame(motion, composed.first_frame)
     else:
-        pinned, slopes = np.stack([needed[path] for path in moving]), np.full((len(moving), 2), np.nan)
+        pinned, slopes = np.zeros((len(chosen), len(frames)), bool), np.full((len(chosen), 2), np.nan)
+        pinned[: len(moving)] = [needed[path] for path in moving]
         for side in (side for side in (0, -1) if composed.goes_on[side]):
             for k, path in enumerate(moving):
                 now = known.get(path, NO_KEYS)
@@ -385,7 +387,7 @@ def _reduce(
                 if abs(value - motion[side, k]) < LARGEST_ERROR:  # not if it is NaN
                     motion[side, k], slopes[k, side] = value, now.slope(float(frames[side]))
         reduced = key_reduction.reduce_keys(motion, lips, composed.bound, composed.first_frame, pinned, slopes)
-    keys = dict(zip(moving, reduced.keys, strict=True))
+    keys = dict(zip(moving, reduced.keys, strict=False))  # without those beside
     for path in columns.keys() - moving.keys():
         needed[path][[0, -1]] = True
         rest = np.zeros(int(needed[path].sum()))

@@ -124,7 +124,8 @@ def write(fcurve: bpy.types.FCurve, keys: KeyTable) -> None:
     points.add(len(keys))
     # The types come before the handles, because they decide where these may be.
     for name in ("co", *ENUMS, *NUMBERS, *FLAGS, *AXES[1:]):
-        points.foreach_set(name, keys.columns[name].ravel())
+        column = keys.columns[name].ravel()
+        points.foreach_set(name, column.astype(np.float32) if name in AXES else column)
     fcurve.update()
 
 
