@@ -1,5 +1,6 @@
 """The head's own shape keys, and the channels that drive them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import bpy
@@ -7,7 +8,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...rigs import families
 from ...rigs.mapping import Mapping
-from ...scene import rig
+from ...scene import empty_keys, rig
 from ...scene.access import mesh_of, shape_keys_of
 from ...scene.own_properties import face_of
 from ..text import wrapped
@@ -16,6 +17,8 @@ from .common import RowList, Tab, chosen_head
 
 if TYPE_CHECKING:
     from ..properties.face import LSF_PG_face, LSF_PG_mapping_row
+
+MOST_NAMES = 6  # of shape keys that the panel lists
 
 
 class LSF_UL_mapping(RowList, bpy.types.UIList):
@@ -57,6 +60,9 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         elif face.own_keys == "LIST":
             self._draw_list(layout, face)
             wrapped(layout, context, _summary(mapping, count), "INFO")
+        if face.own_keys != "IGNORE":
+            for text in _still(mesh_of(head), mapping):
+                wrapped(layout, context, text, "INFO")
         _families, errors = families.saved(rig.saved_mappings_folder())
         for error in errors:
             wrapped(layout, context, error, "ERROR")
@@ -83,6 +89,25 @@ class LSF_PT_view3d_own_keys(Tab, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator_menu_enum("lsf.load_mapping", "name", text="Load", text_ctxt=OWN_CONTEXT, icon="PRESET")
         row.operator("lsf.save_mapping", icon="FILE_TICK")
+
+
+def _still(mesh: bpy.types.Mesh, mapping: Mapping | None) -> list[str]:
+    """Return texts on the head's own keys that will not move: those without a shape, and those that are not used."""
+    names, empty = rig.own_keys(mesh), empty_keys.find(mesh)
+    texts = []
+    if without := [name for name in names if name in empty]:
+        texts.append(iface("Without a shape: {names}").format(names=_listed(without)))
+    unused = families.unused(names, mapping, empty)
+    if mapping is not None and mapping.rows and unused:
+        texts.append(iface("Not used: {names}").format(names=_listed(unused)))
+    return texts
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many follow."""
+    text = ", ".join(names[:MOST_NAMES])
+    more = len(names) - MOST_NAMES
+    return iface("{names} and {count} more").format(names=text, count=more) if more > 0 else text
 
 
 def _summary(mapping: Mapping | None, count: int) -> str:

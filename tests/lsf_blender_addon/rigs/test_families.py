@@ -195,6 +195,14 @@ def test_damaged_files_are_refused(tmp_path, data):
         families.read(path)
 
 
+def test_the_guide_names_all_families():
+    guide = (families.HERE.parents[1] / "docs" / "artists.md").read_text("utf-8")
+    table = guide[guide.index("#### Known kinds of shape keys") :]
+    named = {line.split("|")[1].strip() for line in table.split("\n\n")[1].splitlines()[2:]}
+    known = {family.name for family in families.built_in()}
+    assert {name.split(" (")[0].removesuffix(", VRoid") for name in named} == known
+
+
 def test_the_files_are_tidy():
     for path in families.HERE.glob("*.json"):
         assert set(json.loads(path.read_text("utf-8"))) == {"name", "at_least", "keys"}

@@ -14,7 +14,7 @@ from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.jobs import environment
 from lsf_blender_addon.jobs.batch import Batch, Item
 from lsf_blender_addon.prediction import store
-from lsf_blender_addon.scene import extension
+from lsf_blender_addon.scene import empty_keys, extension
 from lsf_blender_addon.ui import preferences as preferences_module
 from lsf_blender_addon.ui.panels import main
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -165,6 +165,25 @@ def test_own_keys_and_parts(panels, scene):
     assert "Shape Key" in draw(panels)
     head.lsf.own_keys = "IGNORE"
     draw(panels)
+
+
+def test_own_keys_that_will_not_move_are_listed(panels, scene):
+    head = bpy.context.object
+    scene.lsf.head = head
+    head.shape_key_add(name="Basis")
+    for name in ("A", "I", "U", "E", "O", "Blink_L", "Blink_R", *(f"frown {number}" for number in range(8))):
+        key = head.shape_key_add(name=name, from_mix=False)
+        if name != "Blink_R":
+            key.points[0].co.z += 0.1
+    bpy.context.view_layer.update()
+    drawn = " ".join(draw(panels))
+    assert "Without a shape: Blink_R" in drawn
+    assert "Not used: frown 0, frown 1, frown 2, frown 3, frown 4, frown 5 and 2 more" in drawn
+    for key in head.data.shape_keys.key_blocks[1:]:
+        key.points[0].co = head.data.shape_keys.reference_key.points[0].co
+    empty_keys.forget(head.data)
+    drawn = " ".join(draw(panels))
+    assert "None of the 15 shape keys is recognised" in drawn and "Not used" not in drawn
 
 
 def test_a_batch_at_work(panels, scene, addon):

@@ -1,0 +1,143 @@
+"""The project's own head with shape keys as other makers name and cut them, and a server that knows its face.
+
+A maker's keys together show what the head's 52 shapes show: where several keys follow one channel, each has its share
+of the shape, and a key that follows two channels has both shapes. Keys that are solved have shapes of a mouth that
+speaks.
+"""
+
+from collections.abc import Collection
+from types import SimpleNamespace
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from lsf_blender_addon.rigs.families import Family
+from lsf_blender_addon.rigs.mapping import Mapping
+from lsf_blender_addon.scene import meshes, talking_head
+from server.arkit import CHANNELS
+from server.face import rig_solver
+from tests.lsf_blender_addon.fake_client import Client
+
+FRAMES = 96  # of the line
+OPEN, SHUT, REST, CLOSED = 30, 65, 48, 82  # rows of the motion: widest mouth, shut lids, neither, closed lips
+UPPER_LIP, LOWER_LIP = (61, 62, 63), (67, 66, 65)  # landmarks of the inner lips
+UPPER_LID, LOWER_LID = (37, 38, 43, 44), (41, 40, 47, 46)
+
+# Mouths of vowels and consonants, for keys whose shapes no channel tells.
+MOUTHS = (
+    {"jawOpen": 0.8, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3},
+    {"jawOpen": 0.3, "mouthStretchLeft": 0.6, "mouthStretchRight": 0.6},
+    {"jawOpen": 0.2, "mouthPucker": 0.9},
+    {"jawOpen": 0.5, "mouthFunnel": 0.8},
+    {"jawOpen": 0.4, "mouthSmileLeft": 0.4, "mouthSmileRight": 0.4},
+    {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.3},
+    {"jawOpen": 0.1, "mouthRollLower": 0.7, "mouthUpperUpLeft": 0.2, "mouthUpperUpRight": 0.2},
+    {"mouthFrownLeft": 0.7, "mouthFrownRight": 0.7},
+)
+
+
+class Face(SimpleNamespace):
+    """The head's face: `vertices` (V, 3), `basis` (52, V, 3), `landmark_vertices` (68,), `landmarks68` (68, 3)."""
+
+    vertices: NDArray[np.float32]
+    basis: NDArray[np.float32]
+    landmark_vertices: NDArray[np.int32]
+    landmarks68: NDArray[np.float32]
+
+
+def read_face() -> Face:
+    """Read the head's face from its file."""
+    with np.load(talking_head.ASSET, allow_pickle=False) as stored:
+        vertices, points = stored["vertices"], stored["landmark_vertices"]
+        basis = stored["basis"].astype(np.float32)
+    return Face(vertices=vertices, basis=basis, landmark_vertices=points, landmarks68=vertices[points])
+
+
+def speech() -> NDArray[np.float32]:
+    """A line of (FRAMES, 52): the mouth opens wide, the lids shut, and the jaw opens behind closed lips."""
+    motion = np.zeros((FRAMES, len(CHANNELS)), np.float32)
+    frames = np.arange(FRAMES)
+    wide = np.exp(-(((frames - OPEN) / 6) ** 2))
+    for channel, value in {"jawOpen": 0.6, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3}.items():
+        motion[:, CHANNELS.index(channel)] = value * wide
+    for channel in ("eyeBlinkLeft", "eyeBlinkRight"):
+        motion[:, CHANNELS.index(channel)] = np.exp(-(((frames - SHUT) / 3) ** 2))
+    closed = np.exp(-(((frames - CLOSED) / 4) ** 2))
+    for channel in ("jawOpen", "mouthClose"):
+        motion[:, CHANNELS.index(channel)] += 0.4 * closed
+    return motion
+
+
+class HeadClient(Client):
+    """Answers as the server does for the project's own head: its shapes, and weights that the real solver finds."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        face = read_face()
+        motion = np.zeros_like(job.arrays["motion"])
+        motion[:FRAMES] = speech()[: len(motion)]
+        job.arrays |= {
+            "motion": motion,
+            "basis": face.basis,
+            "landmarks68": face.landmarks68,
+            "landmark_vertices": face.landmark_vertices,
+        }
+        if "rig_shapes" in arrays:
+            limits = np.array(request["rig_limits"], float)
+            solver = rig_solver.Rig(arrays["rig_shapes"], limits, tuple(request.get("rig_without", ())))
+            job.arrays["rig_motion"] = rig_solver.solve(solver, face.vertices, face, motion)
+        return job
+
+
+def shapes_of(mapping: Mapping) -> dict[str, NDArray[np.float32]]:
+    """Return offsets (V, 3) for each key of a mapping, as a maker would have cut the head's shapes."""
+    basis = read_face().basis
+    gains = mapping.gains(CHANNELS)  # (52, N)
+    cut = np.einsum("nk,kvd->nvd", np.linalg.pinv(gains), basis)
+    shapes = dict(zip(mapping.direct, cut.astype(np.float32), strict=True))
+    for number, key in enumerate(mapping.solved):
+        values = MOUTHS[number % len(MOUTHS)]
+        shapes[key] = sum(value * basis[CHANNELS.index(channel)] for channel, value in values.items())
+    return shapes
+
+
+def add(family: Family, names: Collection[str], empty: Collection[str] = ()) -> bpy.types.Object:
+    """Add the head to the scene, with a maker's keys.
+
+    Args:
+        family: The maker's keys.
+        names: Names of the keys; all are the family's.
+        empty: Those of them that get no shape.
+    """
+    head = talking_head.add(bpy.context)
+    for other in bpy.context.selected_objects:  # what is selected with a head is a part of it
+        other.select_set(False)
+    bpy.context.view_layer.objects.active = head
+    head.select_set(True)
+    give_keys(head, family, names, empty)
+    return head
+
+
+def give_keys(head: bpy.types.Object, family: Family, names: Collection[str], empty: Collection[str] = ()) -> None:
+    """Give the head a maker's keys, as for `add`, beside those that it has."""
+    if head.data.shape_keys is None:
+        head.shape_key_add(name="Basis")
+    shapes = shapes_of(family.match(list(names)))
+    rest = meshes.base_vertices(head.data)
+    for name in names:
+        key = head.shape_key_add(name=name, from_mix=False)
+        key.value = 0.0
+        moved = rest if name in empty else rest + shapes[name]
+        key.points.foreach_set("co", moved.astype(np.float32).ravel())
+        if any(row.gain < 0 for row in family.match([name]).rows):
+            key.slider_min = -1.0
+    head.data.update()
+
+
+def distances(vertices: NDArray[np.float32]) -> tuple[float, float]:
+    """Return how far the inner lips and the lids are apart, in millimetres, for vertices (V, 3)."""
+    points = vertices[read_face().landmark_vertices] * 1000
+    lips = np.linalg.norm(points[list(UPPER_LIP)] - points[list(LOWER_LIP)], axis=1).mean()
+    lids = np.linalg.norm(points[list(UPPER_LID)] - points[list(LOWER_LID)], axis=1).mean()
+    return float(lips), float(lids)

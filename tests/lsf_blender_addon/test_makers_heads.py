@@ -1,0 +1,142 @@
+"""Generate on the project's own head with the keys of other makers: what the evaluated mesh does counts."""
+
+import bpy
+import numpy as np
+import pytest
+
+from lsf_blender_addon.rigs import families
+from lsf_blender_addon.scene import evaluated_keys, rig
+from server.arkit import CHANNELS
+from tests.lsf_blender_addon import makers_head
+from tests.lsf_blender_addon.fake_client import use
+from tests.lsf_blender_addon.makers_head import CLOSED, OPEN, REST, SHUT, HeadClient, distances
+
+pytest.importorskip("scipy")  # the server's solver
+
+FAMILIES = {family.name: family for family in families.built_in()}
+ROWS = (OPEN, SHUT, REST, CLOSED)
+FIRST_FRAME = 25  # of the strip that `clicks` becomes
+LIPS_ONLY = {"Character Creator visemes", "Genesis visemes", "Oculus visemes", "Preston Blair"}
+Distances = dict[int, tuple[float, float]]  # of lips and lids, in millimetres, for each of ROWS
+
+
+@pytest.fixture
+def stage(addon, add_strip, clicks, monkeypatch):
+    """A scene with a strip, and a server that knows the head's face."""
+    add_strip(clicks)
+    use(addon, monkeypatch, HeadClient())
+    bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
+
+
+def keys_of(family: str) -> list[str]:
+    """Names of a maker's keys, without those that show the same as others together."""
+    return [key.names[0] for key in FAMILIES[family].keys if not key.stands_for]
+
+
+def spoken(head) -> Distances:
+    """Generate; returns what the evaluated mesh does."""
+    bpy.ops.lsf.generate()
+    return measured(head)
+
+
+def measured(head) -> Distances:
+    vertices = evaluated_keys.sample_vertices(head, [FIRST_FRAME + row for row in ROWS])
+    return {row: distances(shape) for row, shape in zip(ROWS, vertices, strict=True)}
+
+
+def meant() -> Distances:
+    face, motion = makers_head.read_face(), makers_head.speech()
+    return {row: distances(face.vertices + np.tensordot(motion[row], face.basis, 1)) for row in ROWS}
+
+
+def opening(result: Distances) -> float:
+    """By how many millimetres the lips part."""
+    return result[OPEN][0] - result[REST][0]
+
+
+def closing(result: Distances) -> float:
+    """By how many millimetres the lids come together."""
+    return result[REST][1] - result[SHUT][1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_head_speaks_and_blinks(stage, family):
+    names = keys_of(family)
+    head = makers_head.add(FAMILIES[family], names)
+    result, wanted = spoken(head), meant()
+    mapping = rig.recognised_mapping(head)
+    assert mapping.name == family
+    assert {key.name for key in head.data.shape_keys.key_blocks[1:]} == set(names), "no key was added"
+    assert 0.9 < opening(result) / opening(wanted) < 1.1
+    if family not in LIPS_ONLY:
+        assert 0.9 < closing(result) / closing(wanted) < 1.1
+    assert result[CLOSED][0] < wanted[CLOSED][0] + (1.0 if not mapping.solved else 2.5), "the jaw opens behind the lips"
+
+
+@pytest.mark.parametrize("prefix", ["Genesis8Female__", "blendShape1.", "Face_"])
+@pytest.mark.parametrize("family", ["Genesis 8", "SRanipal", "VRM"])
+def test_renamed_keys_move_the_same(stage, family, prefix):
+    head = makers_head.add(FAMILIES[family], keys_of(family))
+    for key in head.data.shape_keys.key_blocks[1:]:
+        key.name = prefix + key.name
+    result, wanted = spoken(head), meant()
+    assert rig.recognised_mapping(head).name == family
+    assert 0.9 < opening(result) / opening(wanted) < 1.1 and 0.9 < closing(result) / closing(wanted) < 1.1
+
+
+def test_two_heads_of_two_makers(stage):
+    heads = {family: makers_head.add(FAMILIES[family], keys_of(family)) for family in ("Unified Expressions", "MMD")}
+    for head in heads.values():
+        bpy.context.scene.lsf.head = head
+        bpy.ops.lsf.generate()
+    for family, head in heads.items():
+        assert rig.recognised_mapping(head).name == family
+        assert 0.9 < opening(measured(head)) / opening(meant()) < 1.1
+
+
+def test_vroid_with_52_empty_names_speaks_with_its_vowels(stage):
+    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
+    makers_head.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
+    result, wanted = spoken(head), meant()
+    assert rig.recognised_mapping(head).name == "VRM"
+    assert 0.9 < opening(result) / opening(wanted) < 1.1 and 0.9 < closing(result) / closing(wanted) < 1.1
+
+
+def test_a_key_that_is_sculpted_is_used_from_then_on(stage):
+    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
+    makers_head.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
+    spoken(head)
+    shapes = makers_head.shapes_of(FAMILIES["ARKit"].match(list(CHANNELS)))
+    rest = makers_head.read_face().vertices
+    for channel in CHANNELS:
+        key = head.data.shape_keys.key_blocks[channel]
+        key.points.foreach_set("co", (rest + shapes[channel]).ravel())
+    result = spoken(head)
+    assert rig.recognised_mapping(head).name == "ARKit"
+    assert 0.9 < opening(result) / opening(meant()) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("lids", "empty", "left", "right"),
+    [
+        (["Blink"], [], True, True),
+        (["Blink_L"], [], True, False),
+        (["Blink", "Blink_L", "Blink_R"], [], True, True),
+        (["Blink", "Blink_L", "Blink_R"], ["Blink"], True, True),
+        (["Blink", "Blink_L", "Blink_R"], ["Blink_R"], True, True),
+    ],
+)
+def test_one_key_for_both_lids_or_one_eye_only(stage, lids, empty, left, right):
+    first = {"Blink": "blink", "Blink_L": "blinkLeft", "Blink_R": "blinkRight"}
+    head = makers_head.add(FAMILIES["VRM"], keys_of("VRM")[:5])
+    for name in lids:
+        makers_head.give_keys(head, FAMILIES["VRM"], [first[name]], [first[name]] if name in empty else [])
+        head.data.shape_keys.key_blocks[first[name]].name = name
+    bpy.ops.lsf.generate()
+    (shape, rest) = evaluated_keys.sample_vertices(head, [FIRST_FRAME + SHUT, FIRST_FRAME + REST])
+    face = makers_head.read_face()
+    points, before = (1000 * vertices[face.landmark_vertices] for vertices in (shape, rest))
+    whole = meant()[REST][1] - meant()[SHUT][1]
+    for shuts, upper, lower in ((right, (37, 38), (41, 40)), (left, (43, 44), (47, 46))):
+        apart = [np.linalg.norm(p[list(upper)] - p[list(lower)], axis=1).mean() for p in (before, points)]
+        assert (apart[0] - apart[1]) / whole == pytest.approx(1.0 if shuts else 0.0, abs=0.15)
