@@ -54,19 +54,13 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     mapping = mapping.restricted_to(set(names) - faults.keys())
     fillers = families.fillers(names, known_families(), mapping, frozenset(faults)) if left_out else ()
     mapping = Mapping(mapping.name, (*mapping.rows, *fillers))
-    count = sum(len(rest.vertices) for _obj, rest in members)
-
-    def shapes(keys: tuple[str, ...]) -> NDArray[np.float32]:
-        offsets = [np.concatenate([_offsets(obj, name, rest) for obj, rest in members]) for name in keys]
-        return np.array(offsets, np.float32).reshape(-1, count, 3)
-
     return Rig(
         mapping,
         {name: (blocks[name].slider_min, blocks[name].slider_max) for name in names},
-        shapes(mapping.solved),
+        _shapes(members, mapping.solved),
         by_name or face_of(head).add_missing,
         len(mesh.vertices),
-        shapes(mapping.direct),
+        _shapes(members, mapping.direct),
         by_name,
         left_out,
         tuple(dict.fromkeys(row.key for row in fillers)),
@@ -143,17 +137,29 @@ def saved_mappings_folder() -> Path:
     return extension.user_folder() / "rigs"
 
 
-def _offsets(obj: bpy.types.Object, name: str, rest: RestMesh) -> NDArray[np.float64]:
-    """(V, 3) offsets of a key at value 1, in world axes; zeros if this object has no such key."""
+def _shapes(members: list[tuple[bpy.types.Object, RestMesh]], names: tuple[str, ...]) -> NDArray[np.float32]:
+    """(N, V, 3) offsets of N keys at value 1 on all members, in world axes; zeros where an object has no such key."""
+    shapes = [_offsets(obj, names) @ np.linalg.inv(rest.to_local).astype(np.float32) for obj, rest in members]
+    return np.concatenate(shapes, axis=1)
+
+
+def _offsets(obj: bpy.types.Object, names: tuple[str, ...]) -> NDArray[np.float32]:
+    """(N, V, 3) offsets of N keys at value 1 in the object's own space; zeros if it has no such key."""
     mesh = mesh_of(obj)
-    key = find_item(mesh.shape_keys.key_blocks, name) if mesh.shape_keys else None
-    if key is None:
-        return np.zeros((len(mesh.vertices), 3))
-    local = coordinates(key.points) - coordinates(key.relative_key.points)
-    group = find_item(obj.vertex_groups, key.vertex_group) if key.vertex_group else None
-    if group is not None:
-        local *= np.array([_weight(vertex, group.index) for vertex in mesh.vertices], np.float32)[:, None]
-    return local @ np.linalg.inv(rest.to_local)
+    offsets = np.zeros((len(names), len(mesh.vertices), 3), np.float32)
+    relative: dict[str, NDArray[np.float32]] = {}  # most keys are relative to the same one, the Basis
+    for row, name in zip(offsets, names, strict=True):
+        key = find_item(mesh.shape_keys.key_blocks, name) if mesh.shape_keys else None
+        if key is None:
+            continue
+        base = key.relative_key
+        if base.name not in relative:
+            relative[base.name] = coordinates(base.points)
+        np.subtract(coordinates(key.points), relative[base.name], out=row)
+        group = find_item(obj.vertex_groups, key.vertex_group) if key.vertex_group else None
+        if group is not None:
+            row *= np.array([_weight(vertex, group.index) for vertex in mesh.vertices], np.float32)[:, None]
+    return offsets
 
 
 def _weight(vertex: bpy.types.MeshVertex, group: int) -> float:
