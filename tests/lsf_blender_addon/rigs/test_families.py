@@ -91,6 +91,8 @@ def test_the_channels_are_the_servers():
             ],
             5,
         ),
+        ("VRM", [f"blendShape1.MTH_{vowel}" for vowel in "AIUEO"] + ["blendShape1.MTH_SMILE1"], 5),
+        ("MMD", ["Ah", "Ch", "U", "E", "Oh", "Blink", "Blink Happy", "Wink 2", "Wink 2 Right"], 5),
         ("MMD", ["あ", "い", "う", "え", "お", "ん", "まばたき", "笑い", "ウィンク"], 6),
     ],
 )
