@@ -55,16 +55,26 @@ def check(obj: bpy.types.Object | None) -> None:
 
 
 def check_local(obj: bpy.types.Object) -> None:
-    """Make sure that Blender saves what is changed on a mesh object: changes of linked data are lost.
+    """Make sure that Blender saves what is animated on a mesh object: changes of linked data are lost.
+
+    On a library override of object and mesh, Blender saves values, Actions and drivers of the keys that are there.
 
     Raises:
         UserError: The object or its mesh is linked from another file.
     """
-    mesh = mesh_of(obj)
-    if obj.library or mesh.library or mesh.override_library:
+    if obj.library:
         raise UserError(
-            f'"{obj.name}" is linked from another file: make its mesh local first (Object > Relations > Make Local)'
+            f'"{obj.name}" is linked from another file: make an override of it first (Object > Library Override > Make)'
         )
+    if mesh_of(obj).library:
+        raise UserError(
+            f'The mesh of "{obj.name}" is linked from another file: press Check Character, then Override the Mesh'
+        )
+
+
+def keeps_new_keys(mesh: bpy.types.Mesh) -> bool:
+    """Whether Blender saves new shape keys, their shapes and slider ranges: on a library override it does not."""
+    return mesh.override_library is None
 
 
 def read_rest(obj: bpy.types.Object) -> RestMesh:

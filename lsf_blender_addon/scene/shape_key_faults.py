@@ -1,12 +1,17 @@
-"""Finds why a shape key of a head does not show, though its curve is right."""
+"""Finds why shape keys of a head do not show, though their curves are right."""
 
 import bpy
 import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 from numpy.typing import NDArray
 
+from ..rigs import families
+from ..rigs.mapping import Mapping
+from . import rig, shape_keys
 from .access import find_item, mesh_of, shape_keys_of
 from .meshes import coordinates
+
+Range = tuple[float, float]
 
 SLIDER_SHARE = 0.9  # of the value that is wanted: a slider that ends below it holds the key back
 LEAST_SHAPE = 0.2  # of the offset that is wanted: a shape that moves less is told
@@ -42,3 +47,53 @@ def find(obj: bpy.types.Object, name: str, value: float, ends: NDArray[np.intp],
     if value * float(np.linalg.norm(offsets[0] - offsets[1])) < LEAST_SHAPE * wanted:
         return iface('"{name}" has no shape that parts the lips').format(name=name)
     return ""
+
+
+def pinned(obj: bpy.types.Object) -> str:
+    """Name of the shape key that is pinned, so that no other one shows; empty if none is."""
+    key = obj.active_shape_key if obj.show_only_shape_key else None
+    return key.name if key is not None else ""
+
+
+def muted(head: bpy.types.Object) -> list[str]:
+    """Names of the keys that a line moves, and that are muted."""
+    blocks = _blocks(head)
+    return [name for name in wanted_ranges(head) if blocks[name].mute]
+
+
+def short_sliders(head: bpy.types.Object) -> dict[str, Range]:
+    """The keys that a line moves, and whose slider ends before it: the range that each needs."""
+    blocks, found = _blocks(head), {}
+    for name, (low, high) in wanted_ranges(head).items():
+        key = blocks[name]
+        if key.slider_max < SLIDER_SHARE * high or key.slider_min > SLIDER_SHARE * low:
+            found[name] = min(low, key.slider_min), max(high, key.slider_max)
+    return found
+
+
+def wanted_ranges(head: bpy.types.Object) -> dict[str, Range]:
+    """The keys of a head that a line moves, as far as this is known before, and the values that they take then.
+
+    A gain above 1 is the artist's own limit of a channel: no more than 1 is wanted.
+    """
+    mesh = mesh_of(head)
+    own, mapping = rig.own_keys(mesh), rig.mapping_of(head)
+    found = dict.fromkeys(sorted(shape_keys.marked(mesh) & _blocks(head).keys()), (0.0, 1.0))
+    if mapping is None:
+        return found | dict.fromkeys((name for name in own if name in families.channels()), (0.0, 1.0))
+    return found | {name: wanted for name, wanted in _mapped_ranges(mapping).items() if name in own}
+
+
+def _mapped_ranges(mapping: Mapping) -> dict[str, Range]:
+    """The values that the keys of a mapping take while its channels go from 0 to 1."""
+    found = dict.fromkeys(mapping.solved, (0.0, 1.0))
+    for name in mapping.direct:
+        gains = [row.gain for row in mapping.rows if row.key == name]
+        found[name] = max(-1.0, sum(min(gain, 0.0) for gain in gains)), min(1.0, sum(max(gain, 0.0) for gain in gains))
+    return found
+
+
+def _blocks(head: bpy.types.Object) -> dict[str, bpy.types.ShapeKey]:
+    """The shape keys of a head by name; empty if it has none."""
+    keys = mesh_of(head).shape_keys
+    return dict(keys.key_blocks.items()) if keys is not None else {}

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ..animation import action_cache
-from ..jobs import environment, session
+from ..jobs import checkup, environment, session
 from ..preview import mouth_graph, playback
 from ..scene import empty_keys
 from . import preferences, translations
@@ -19,6 +19,7 @@ from .operators import (
     allow_online_access,
     cancel,
     cancel_environment,
+    check_character,
     demo_line,
     edit_landmarks,
     edit_line,
@@ -32,6 +33,7 @@ from .operators import (
     generate_all,
     generate_line,
     generate_takes,
+    hide_check,
     import_live_link,
     import_recording,
     install_text_encoder,
@@ -58,6 +60,10 @@ from .operators import (
     show_mouth_graph,
     step_take,
     take_over_lines,
+    unmute_keys,
+    unpin_key,
+    use_relative_keys,
+    widen_sliders,
 )
 from .panels import (
     batch,
@@ -136,6 +142,12 @@ CLASSES: tuple[type, ...] = (
     import_recording.LSF_OT_import_recording,
     export_curves.LSF_OT_export_curves,
     export_character.LSF_OT_export_character,
+    check_character.LSF_OT_check_character,
+    hide_check.LSF_OT_hide_check,
+    unpin_key.LSF_OT_unpin_key,
+    unmute_keys.LSF_OT_unmute_keys,
+    widen_sliders.LSF_OT_widen_sliders,
+    use_relative_keys.LSF_OT_use_relative_keys,
     find_landmarks.LSF_OT_find_landmarks,
     edit_landmarks.LSF_OT_edit_landmarks,
     reset_landmarks.LSF_OT_reset_landmarks,
@@ -207,6 +219,7 @@ def _on_load(*_arguments: object) -> None:
     session.say("")
     session.drop("The generation was cancelled because another file was opened")
     playback.discard_settings()
+    checkup.forget()
 
 
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]

@@ -11,7 +11,7 @@ from lsf_blender_addon.ui import registration
 
 ROOT = Path(lsf_blender_addon.__file__).parent
 SERVER = SERVER_PARENT / "server"
-DRAWN = ("text", "placeholder")  # keywords of layout calls
+DRAWN = ("text", "placeholder", "cure_label")  # keywords of layout calls, and of a Finding
 SENTENCES = {  # calls, and which of their arguments is the sentence
     "wrapped": 2,
     "iface": 0,

@@ -42,3 +42,10 @@ def linked_reason(head: bpy.types.Object) -> str:
     except UserError as error:
         return f"{error}."
     return ""
+
+
+def override_reason(head: bpy.types.Object) -> str:
+    """Return a sentence if Blender would not save a new shape key of the head, or a changed slider range; else ""."""
+    if meshes.keeps_new_keys(mesh_of(head)):
+        return ""
+    return "Blender does not keep this on a library override: change it in the library's own file."

@@ -5,9 +5,10 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...errors import UserError
-from ...jobs import environment, session
+from ...jobs import checkup, environment, head_checks, session
 from ...scene import strips
 from ...scene.extension import PACKAGE
+from ...scene.findings import Finding, Level
 from ...scene.own_properties import settings_of
 from ..blender_types import IconItems
 from ..head import find_head
@@ -16,6 +17,7 @@ from ..text import LINE_HEIGHT, wrapped
 from .common import Tab
 from .setup import draw_setup
 
+FINDING_ICONS: dict[Level, IconItems] = {"FAULT": "ERROR", "NOTE": "INFO", "OK": "CHECKMARK"}
 _status_rows: dict[str, int] = {}  # rows of the last text below Generate, for each kind of editor
 
 
@@ -34,6 +36,7 @@ class _MainPanel(Tab):
             draw_setup(box, context)
             box.operator("preferences.addon_show", text="More in the Preferences").module = PACKAGE
         _draw_choice(layout, context, has_sound)
+        _draw_check(layout, context)
         _draw_scene_end(layout, context)
         row = layout.row(align=True)
         row.scale_y = 1.4
@@ -62,6 +65,7 @@ class _MainPanel(Tab):
             text, icon = generate.disabled_reason(context), "INFO"
         if text:
             _status_rows[self.bl_space_type] = wrapped(self.layout, context, text, icon)
+            _draw_cures(self.layout, context)
             return
         column = self.layout.column(align=True)
         column.scale_y = LINE_HEIGHT
@@ -96,6 +100,42 @@ def _draw_choice(layout: bpy.types.UILayout, context: bpy.types.Context, has_sou
         column = layout.column(align=True)
         column.operator("lsf.add_speech", text="Add Speech…", icon="ADD")
         column.operator("lsf.demo_line", icon="USER")
+
+
+def _draw_check(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw the button that checks the head, and what was found."""
+    head = find_head(context)
+    if head is None:
+        return
+    row, found = layout.row(align=True), checkup.shown(head)
+    row.operator("lsf.check_character", icon="VIEWZOOM")
+    if not found:
+        return
+    row.operator("lsf.hide_check", text="", icon="X")
+    box = layout.box().column()
+    for finding in found:
+        wrapped(box, context, finding.text, FINDING_ICONS[finding.level])
+        _draw_cure(box, finding)
+
+
+def _draw_cures(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw below a result the buttons that mend what keeps it from being seen, unless Check Character shows them."""
+    head = find_head(context)
+    if head is not None and session.message and not (session.failed or session.noted or checkup.shown(head)):
+        for finding in head_checks.keys_that_show(head, None):
+            _draw_cure(layout, finding)
+
+
+def _draw_cure(layout: bpy.types.UILayout, finding: Finding) -> None:
+    """Draw the button that mends what was found, if there is one."""
+    if not finding.cure:
+        return
+    row = layout.row()
+    row.label(text="", icon="BLANK1")
+    if finding.cure_label:
+        row.operator(finding.cure, text=finding.cure_label)
+    else:
+        row.operator(finding.cure)
 
 
 def _draw_scene_end(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

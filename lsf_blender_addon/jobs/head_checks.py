@@ -1,0 +1,150 @@
+"""What Check Character finds on a head itself: its shape keys, modifiers and size, and why Generate refuses it."""
+
+import bpy
+import numpy as np
+from bpy.app.translations import pgettext_iface as iface
+
+from ..animation import part_drivers
+from ..errors import UserError
+from ..prediction.lips import EYE_DISTANCE, LEFT_EYE, RIGHT_EYE
+from ..rigs import families
+from ..scene import drivers, empty_keys, meshes, parts, rig, shape_key_faults
+from ..scene.access import mesh_of
+from ..scene.evaluated_keys import ADDING_MODIFIERS
+from ..scene.findings import Finding, FoundFace
+from ..scene.landmarks import points
+from ..scene.own_properties import face_of
+from .line_plan import listed
+
+REPLACING_MODIFIERS = {"MESH_CACHE", "MESH_SEQUENCE_CACHE"}  # they replace the vertices, and with them the shape keys
+REMOVING_MODIFIERS = {"BOOLEAN", "BUILD", "DECIMATE", "EXPLODE", "MASK", "REMESH", "WELD"}
+USUAL_SIZE = 3.0  # times as large as a human head, or as small: beyond, the units are told
+EYES = ("LEFT_EYE", "RIGHT_EYE")
+
+
+def can_be_animated(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+    """Why Generate refuses the head, or what it cannot do on it."""
+    mesh = mesh_of(head)
+    try:
+        meshes.check(head)
+    except UserError as error:
+        cure = ""
+        if not head.library and mesh.library:
+            cure = "lsf.override_mesh"
+        elif mesh.shape_keys is not None and not mesh.shape_keys.use_relative:
+            cure = "lsf.use_relative_keys"
+        return [Finding("FAULT", iface(str(error)), cure)]
+    if meshes.keeps_new_keys(mesh):
+        return []
+    if mesh.shape_keys is None:
+        return [Finding("FAULT", iface("A library override takes no new shape keys, and the head has none"))]
+    return [Finding("NOTE", iface("A library override takes no new shape keys: only those that it has are animated"))]
+
+
+def keys_that_show(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+    """Shape keys that would not show what their curves say."""
+    found = []
+    if name := shape_key_faults.pinned(head):
+        text = iface('Nothing moves, as the shape key "{name}" is pinned').format(name=name)
+        found.append(Finding("FAULT", text, "lsf.unpin_key"))
+    if names := shape_key_faults.muted(head):
+        text = iface("Muted, so that they do not show: {names}").format(names=listed(names))
+        found.append(Finding("FAULT", text, "lsf.unmute_keys"))
+    if names := list(shape_key_faults.short_sliders(head)):
+        text = iface("Their sliders end too early: {names}").format(names=listed(names))
+        found.append(Finding("FAULT", text, "lsf.widen_sliders"))
+    return found
+
+
+def own_keys(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+    """What becomes of the shape keys that the head has."""
+    mesh = mesh_of(head)
+    names, empty, mapping = rig.own_keys(mesh), empty_keys.find(mesh), rig.mapping_of(head)
+    if not meshes.keeps_new_keys(mesh):
+        names += sorted({key.name for key in mesh.shape_keys.key_blocks[1:]} - set(names)) if mesh.shape_keys else []
+    followed = drivers.driven_keys(mesh) - part_drivers.followed_keys(mesh)
+    wanted = shape_key_faults.wanted_ranges(head)
+    found = []
+    if driven := [name for name in wanted if name in followed]:
+        found.append(Finding("NOTE", iface("Drivers move these, and decide: {names}").format(names=listed(driven))))
+    if mapping is None or not mapping.rows:
+        if names and not set(names) & set(families.channels()):
+            found.append(Finding("NOTE", _unknown_keys(head, names)))
+        elif not names:
+            found.append(Finding("OK", iface("No shape keys: Generate adds new ones")))
+        return found
+    used = {row.key for row in mapping.rows}
+    text = iface("{family}: {count} of {total} shape keys are animated")
+    name = mapping.name or iface("own")
+    found.append(Finding("OK", text.format(family=name, count=len(used), total=len(names))))
+    without = {row.key for row in families.without_shape(names, rig.known_families(), mapping, empty)}
+    without |= used & empty
+    if without:
+        found.append(Finding("NOTE", iface("Without a shape: {names}").format(names=listed(sorted(without)))))
+    if unused := families.unused(names, mapping, empty):
+        found.append(Finding("NOTE", iface("Not animated: {names}").format(names=listed(list(unused)))))
+    return found
+
+
+def modifiers(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+    """Modifiers that hide what shape keys do, or show it wrongly."""
+    found = []
+    shown = [modifier for modifier in head.modifiers if modifier.show_viewport]
+    for modifier in shown:
+        if modifier.type in REPLACING_MODIFIERS:
+            text = iface('Nothing moves, as "{name}" replaces the shape keys by a cache').format(name=modifier.name)
+            found.append(Finding("FAULT", text))
+    if removing := [modifier.name for modifier in shown if modifier.type in REMOVING_MODIFIERS]:
+        text = iface("What moves cannot be measured behind these modifiers: {names}").format(names=listed(removing))
+        found.append(Finding("NOTE", text))
+    last_armature = max((i for i, modifier in enumerate(shown) if modifier.type == "ARMATURE"), default=0)
+    if early := [modifier.name for modifier in shown[:last_armature] if modifier.type in ADDING_MODIFIERS]:
+        text = iface("These modifiers are better below the Armature: {names}").format(names=listed(early))
+        found.append(Finding("NOTE", text))
+    return found
+
+
+def size(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
+    """Whether the head is as large as a human one, measured by its eyes."""
+    marks = face.arrays.get("landmarks68") if face else None
+    if marks is None:
+        return []
+    scene = head.users_scene[0] if head.users_scene else None
+    metres = scene.unit_settings.scale_length if scene is not None else 1.0
+    times = float(np.linalg.norm(marks[LEFT_EYE] - marks[RIGHT_EYE])) * metres * 1000 / EYE_DISTANCE
+    if 1 / USUAL_SIZE <= times <= USUAL_SIZE:
+        return []
+    shown = f"{times:.0f}" if times >= 1 else f"{times:.2g}"
+    text = iface("{times} times as large as a human head; the speech fits it all the same").format(times=shown)
+    return [Finding("NOTE", text)]
+
+
+def landmarks(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
+    """Landmarks that the artist should look at."""
+    report = face.header.get("report") or {} if face else {}
+    doubtful = [index for index in report.get("check_landmarks") or () if index in range(points.COUNT)]
+    if not doubtful:
+        return []
+    names = ", ".join(dict.fromkeys(points.line_name(index).lower() for index in doubtful))
+    return [Finding("NOTE", iface("Check these landmarks: {lines}").format(lines=names), "lsf.edit_landmarks")]
+
+
+def moving_parts(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
+    """What else moves: the objects that belong to the head, and the parts that were found in them."""
+    codes = face.arrays.get("parts") if face else None
+    if face is None or codes is None:
+        return []
+    found = []
+    if others := [member.object for member in face.character.members[1:]]:
+        found.append(Finding("OK", iface("With the head move: {names}").format(names=listed(others))))
+    if not {parts.CODES[eye] for eye in EYES} & set(codes.tolist()):
+        text = iface("No eyeballs were found: the eyes do not turn")
+        found.append(Finding("NOTE", text))
+    return found
+
+
+def _unknown_keys(head: bpy.types.Object, names: list[str]) -> str:
+    """What is said of keys of which none is of a known kind."""
+    if face_of(head).own_keys == "IGNORE":
+        return iface("Generate adds new shape keys, beside {count} of the head's own").format(count=len(names))
+    return iface("None of {count} shape keys is of a known kind: Generate adds new ones").format(count=len(names))

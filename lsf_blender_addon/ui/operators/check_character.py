@@ -1,0 +1,74 @@
+"""Check Character: says what will move and what will not, without blocking Blender and without changing anything."""
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ...client.jobs import State
+from ...errors import UserError
+from ...jobs import checkup, session
+from ...jobs.batch import Batch, Item
+from ...jobs.environment import server_python
+from ...jobs.prepare_face import FaceFinding
+from ...scene import character, meshes
+from ...scene.findings import Finding, FoundFace
+from ..blender_types import OperatorResult
+from ..head import find_head, require_head
+from .batch_modal import BatchModal
+from .poll import enabled_unless
+
+NO_ENGINE = "Lips, eyes and landmarks are checked once the speech engine is installed"
+
+
+class LSF_OT_check_character(BatchModal, bpy.types.Operator):
+    """Say what will move on this character and what will not, before anything is generated.
+
+    Nothing is changed.
+    """
+
+    bl_idname = "lsf.check_character"
+    bl_label = "Check Character"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if session.batch is not None:
+            return enabled_unless(cls, "A generation is running: wait for it or cancel it.")
+        return enabled_unless(cls, "" if find_head(context) is not None else "Select the head: a mesh object.")
+
+    def batch_items(self, context: bpy.types.Context) -> list[Item]:
+        head = require_head(context)
+        others = character.find_parts(context, head)
+        return [Item(head.name, lambda: FaceFinding(session.client(), character.read(head, others)))]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
+        return super().invoke(context, event) if self._needs_server(context) else {"FINISHED"}
+
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        return super().execute(context) if self._needs_server(context) else {"FINISHED"}
+
+    def write(self, item: Item) -> str:
+        finding = item.work
+        assert isinstance(finding, FaceFinding)
+        assert finding.character is not None
+        head, *_parts = character.find_objects(finding.character)
+        checkup.keep(head, FoundFace(finding.character, finding.job.header, finding.job.arrays))
+        return ""
+
+    def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
+        (item,) = batch.items
+        head = bpy.data.objects.get(item.name)
+        if item.state is State.FAILED and head is not None:
+            checkup.keep(head, None, Finding("FAULT", item.error.rstrip(".")))
+        session.redraw()
+        return {"FINISHED"}
+
+    def _needs_server(self, context: bpy.types.Context) -> bool:
+        """Show what is known without the face, and return whether the server can find the face."""
+        head = require_head(context)
+        checkup.keep(head, None, None if server_python() else Finding("NOTE", iface(NO_ENGINE)))
+        session.redraw()
+        try:
+            for obj in (head, *character.find_parts(context, head)):
+                meshes.check(obj)
+        except UserError:  # one of the findings says it
+            return False
+        return server_python() is not None
