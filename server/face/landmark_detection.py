@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from ..numerics import FloatArray, IntArray
 from .geometry import bounding_box_centre, vertex_normals
-from .head import LANDMARK_COUNT, MOUTH_LANDMARKS, NOSE_TIP
+from .head import INNER_LANDMARKS, LANDMARK_COUNT, MOUTH_LANDMARKS, NOSE_TIP, load_head
 from .landmark_network import LandmarkNet, to_image
 from .raster import View, may_cover_pixel, render, triangle_bounds
 
@@ -48,10 +48,14 @@ CLEAR_SPREAD = 0.006  # certainly a face
 DOUBTFUL_SPREAD = 0.02  # perhaps a face
 CONFIDENCE_SCALE = 0.01  # deviation at which a landmark's confidence has fallen to 1/e
 
-# Rotations that bring a mesh to Z up, facing −Y: none, three turns about Z, and the same four for meshes with Y up.
+# The 24 rotations that bring one axis of a mesh up and another one to the front; the first one leaves it as it is.
 TURN_Z = [np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) for c, s in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-FROM_Y_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
-ORIENTATIONS = [*TURN_Z, *(turn @ FROM_Y_UP for turn in TURN_Z)]
+TURN_X = [np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+TURN_Y = [np.array([[0, 0, s], [0, 1, 0], [-s, 0, 0]]) for s in (1, -1)]  # by 90° about Y, to either side
+ORIENTATIONS = [turn @ tilt for tilt in (*TURN_X, *TURN_Y) for turn in TURN_Z]
+CLEAR_GLANCE = 0.28  # doubt below which a glance shows a face: upright heads have 0.20–0.25, other views 0.32 and more
+LOOKED_AT = 6  # orientations that are looked at closely, the most likely ones after a glance at all of them
+STRAIGHT = np.radians(15)  # a face that a glance shows rolled further is looked at closely after it was rolled back
 
 NetworkName: TypeAlias = Literal["face", "mouth"]
 Window: TypeAlias = tuple[FloatArray, float]  # centre (2,) in x and z, side
@@ -132,12 +136,29 @@ class LandmarkDetector:
         Returns:
             Predicted landmarks (N, L, 2), x and z in mesh units.
         """
+        return self._predict_with_width(name, windows)[0]
+
+    def _predict_with_width(self, name: NetworkName, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
+        """Return what `predict` does, and the mean standard deviation (N,) of the heat maps in mesh units."""
         with _single_thread(), torch.no_grad():
             images = torch.stack([to_image(self.render(*window, INPUT_PIXELS[name])) for window in windows])
-            found, _ = load_networks()[name](images)
+            found, deviation = load_networks()[name](images)
         centres, sizes = np.array([c for c, _ in windows]), np.array([s for _, s in windows])
         points: FloatArray = centres[:, None] + found.numpy().astype(float) * (0.5, -0.5) * sizes[:, None, None]
-        return points
+        return points, deviation.numpy().mean(1) * sizes / 2
+
+    def glance(self) -> tuple[float, float]:
+        """Look once at each of the first windows.
+
+        Returns:
+            How little the most face-like prediction is like a face, from 0 up, and the angle in radians by which that
+            face is rolled, counterclockwise in the picture.
+        """
+        points, width = self._predict_with_width("face", self.initial_windows())
+        misshape, roll = _compare_with_average(points)
+        doubt = misshape + width / np.maximum(_extents(points), 1e-12)
+        best = int(doubt.argmin())
+        return float(doubt[best]), float(roll[best])
 
     def initial_windows(self) -> list[Window]:
         """Return squares of growing size from the top of the mesh down, centred sideways on the vertices in each."""
@@ -239,6 +260,22 @@ def _most_protruding(view: View, pixel: IntArray, radius: int) -> tuple[float, f
     return x, depth[row, column], z
 
 
+def _compare_with_average(points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Compare predicted landmarks (N, 68, 2) with those of the average head, seen from the front.
+
+    Returns:
+        Their distance (N,) after the best similarity of the plane, as a share of the mean distance from the middle; and
+        the angle (N,) of that similarity in radians.
+    """
+    average = load_head().landmarks68[INNER_LANDMARKS].astype(float) @ (1, 0, 1j)  # x + iz
+    inner = points[:, INNER_LANDMARKS] @ (1, 1j)
+    average, inner = average - average.mean(), inner - inner.mean(1, keepdims=True)
+    similarity = (inner @ average.conj()) / (np.abs(average) ** 2).sum()
+    distance = np.abs(inner - similarity[:, None] * average).mean(1)
+    share: FloatArray = distance / np.maximum(np.abs(similarity) * np.abs(average).mean(), 1e-12)
+    return share, np.angle(similarity)
+
+
 def _extents(points: FloatArray) -> FloatArray:
     """Return the larger side (N,) of the bounding boxes of points (N, L, 2)."""
     extents: FloatArray = np.ptp(points, axis=-2).max(-1)
@@ -268,25 +305,55 @@ def detect_landmarks(
     """Yield candidates, the most likely first: the caller takes the first one that the head fits to.
 
     The upright mesh facing −Y comes first, whether it shows a clear face or a doubtful one. If the caller does not take
-    that candidate, the other orientations follow, doubtful faces last.
+    that candidate, the orientations follow that are the most face-like at a glance, doubtful faces last.
 
     Args:
         vertices: Vertices (V, 3) in any unit.
         triangles: Triangles (T, 3).
         progress: Called before each orientation; an exception that it raises ends the search.
     """
-    doubtful = []
-    for rotation in ORIENTATIONS:
+    doubtful: list[tuple[LandmarkDetector, FloatArray, FloatArray, FloatArray]] = []
+    for upright, rotation in _orientations_to_look_at(vertices, triangles, progress):
         progress()
         detector = LandmarkDetector(vertices @ rotation.T, triangles)
         points, spread = detector.search()
         candidate = detector, points, spread, rotation
-        if spread.mean() < CLEAR_SPREAD or (rotation is ORIENTATIONS[0] and spread.mean() < DOUBTFUL_SPREAD):
+        if spread.mean() < CLEAR_SPREAD or (upright and spread.mean() < DOUBTFUL_SPREAD):
             yield from _refine_and_lift(*candidate)
         elif spread.mean() < DOUBTFUL_SPREAD:
             doubtful.append(candidate)
     for candidate in sorted(doubtful, key=lambda candidate: candidate[2].mean()):
         yield from _refine_and_lift(*candidate)
+
+
+def _orientations_to_look_at(
+    vertices: FloatArray, triangles: IntArray, progress: Callable[[], None]
+) -> Iterator[tuple[bool, FloatArray]]:
+    """Yield rotations (3, 3) of a mesh, each with whether it is the one that leaves the mesh as it is.
+
+    That one comes first. The others are glanced at only then. One that clearly shows a face follows at once, and after
+    all the LOOKED_AT most face-like, best first. A face that is rolled there is rolled back.
+    """
+    yield True, ORIENTATIONS[0]
+    glances: list[tuple[float, float, FloatArray]] = []
+    for rotation in ORIENTATIONS:
+        progress()
+        doubt, roll = LandmarkDetector(vertices @ rotation.T, triangles).glance()
+        if doubt >= CLEAR_GLANCE:
+            glances.append((doubt, roll, rotation))
+        elif rotation is not ORIENTATIONS[0]:
+            yield False, _rolled_back(rotation, roll)
+    for _, roll, rotation in sorted(glances, key=lambda glance: glance[0])[:LOOKED_AT]:
+        if rotation is not ORIENTATIONS[0] or abs(roll) > STRAIGHT:
+            yield False, _rolled_back(rotation, roll)
+
+
+def _rolled_back(rotation: FloatArray, roll: float) -> FloatArray:
+    """Return a rotation (3, 3) that shows a face upright, which `rotation` shows rolled by an angle in radians."""
+    if abs(roll) <= STRAIGHT:
+        return rotation
+    cosine, sine = np.cos(roll), np.sin(roll)
+    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]) @ rotation
 
 
 def detect_from(

@@ -6,7 +6,7 @@ import pytest
 from server.errors import LSFError
 from server.face.build.synthetic import ellipsoid, join, rotation, torso
 from server.face.head import NOSE_TIP, HeadPart, load_head
-from server.face.landmark_detection import LandmarkDetector
+from server.face.landmark_detection import CLEAR_GLANCE, ORIENTATIONS, LandmarkDetector
 from server.face.space import fit
 
 
@@ -57,6 +57,42 @@ def test_landmarks_are_lifted_where_the_nose_is_a_hole(person):
 
 @pytest.mark.parametrize("turn", [rotation(0, 0, 45), rotation(40, 0, 0)])
 def test_a_turned_head_is_looked_at_again_from_its_front(person, turn):
+    vertices, triangles, landmarks = person
+    space = fit(vertices @ turn.T, triangles)
+    assert error(space, landmarks @ turn.T) < 0.03 and space.report["check_landmarks"] == []
+
+
+def test_the_orientations_are_all_24():
+    for rotation_matrix in ORIENTATIONS:
+        np.testing.assert_array_equal(np.abs(rotation_matrix).sum(0), 1)
+        np.testing.assert_allclose(rotation_matrix @ rotation_matrix.T, np.eye(3))
+        assert np.linalg.det(rotation_matrix) > 0
+    assert len({matrix.tobytes() for matrix in map(np.ascontiguousarray, ORIENTATIONS)}) == 24
+
+
+@pytest.mark.parametrize("with_body", [False, True])
+def test_of_24_orientations_a_glance_shows_a_face_in_the_right_one_alone(person, with_body):
+    """The orientations are a group, so this holds whichever way the mesh lies."""
+    vertices, triangles, _ = person
+    if with_body:
+        vertices, triangles = join(vertices, triangles, *torso(np.random.default_rng(0)))
+    doubts = [LandmarkDetector(vertices @ turn.T, triangles).glance()[0] for turn in ORIENTATIONS]
+    assert doubts[0] < CLEAR_GLANCE < min(doubts[1:])
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        pytest.param(rotation(90, 0, 0), id="on its face"),
+        pytest.param(rotation(-90, 0, 0), id="on its back"),
+        pytest.param(rotation(0, 90, 0), id="on its side"),
+        pytest.param(rotation(0, 180, 0), id="upside down"),
+        # A view of this one from its side looks a little like a face, and comes first.
+        pytest.param(np.array([[0, -1, 0], [-1, 0, 0], [0, 0, -1.0]]), id="upside down and turned"),
+        pytest.param(rotation(100, 20, 130), id="oblique"),
+    ],
+)
+def test_a_lying_head_is_found_as_well_as_an_upright_one(person, turn):
     vertices, triangles, landmarks = person
     space = fit(vertices @ turn.T, triangles)
     assert error(space, landmarks @ turn.T) < 0.03 and space.report["check_landmarks"] == []
