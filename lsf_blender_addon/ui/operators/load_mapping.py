@@ -49,5 +49,5 @@ class LSF_OT_load_mapping(bpy.types.Operator):
             self.report({"ERROR"}, f'"{head.name}" has none of the shape keys of {name}')
             return {"CANCELLED"}
         face_of(head).set_mapping(mapping)
-        self.report({"INFO"}, f"{len({row.key for row in mapping.rows})} of {len(family.keys)} shape keys found")
+        self.report({"INFO"}, f"{len({row.key for row in mapping.rows})} shape keys of {name} found")
         return {"FINISHED"}
