@@ -7,8 +7,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..rigs.drive import Drive
-from ..scene import drivers, rig
+from ..rigs.drive import Drive, channel_of
+from ..rigs.mapping import Mapping
+from ..scene import drivers, empty_keys, rig, shape_keys
 from ..scene.access import mesh_of
 
 
@@ -19,7 +20,7 @@ class Match(NamedTuple):
         keys: Names of N keys.
         gains: How much of each channel a key shows (K, N).
         driven: Channels that only keys show which follow a driver: it would overrule a curve.
-        missing: Channels that no key shows.
+        missing: Channels that no key with a shape shows.
     """
 
     keys: list[str]
@@ -46,15 +47,18 @@ def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
         channels: Names of K channels, in any capitals.
     """
     mesh = mesh_of(head)
+    empty, driven = empty_keys.find(mesh), drivers.driven_keys(mesh)
     mapping = rig.mapping_of(head) if mesh.shape_keys else None
-    direct = mapping.direct if mapping else ()
-    gains = mapping.gains(channels) if mapping else np.zeros((len(channels), 0))
+    mapping = mapping.restricted_to(set(mapping.direct) - empty) if mapping else Mapping("", ())
+    direct, gains = mapping.direct, mapping.gains(channels)
     blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
-    key_of = {key.name.casefold(): key.name for key in blocks if key.name not in direct}
-    names = [*direct, *(key_of[channel.casefold()] for channel in channels if channel.casefold() in key_of)]
-    same = np.array([[channel.casefold() == name.casefold() for name in names[len(direct) :]] for channel in channels])
+    key_of = {key.name.casefold(): key.name for key in blocks if key.name not in empty and key.name not in direct}
+    wanted = {channel.casefold() for channel in channels}
+    names = [*direct, *(name for form, name in key_of.items() if channel_of(form) in wanted)]
+    same = np.array(
+        [[channel.casefold() == channel_of(name.casefold()) for name in names[len(direct) :]] for channel in channels]
+    )
     gains = np.concatenate((gains, same.reshape(len(channels), -1)), 1)
-    driven = drivers.driven_keys(mesh)
     kept = [n for n, name in enumerate(names) if name not in driven and gains[:, n].any()]
     moved, shown = _any(gains[:, kept]), _any(gains)
     return Match(
@@ -80,7 +84,8 @@ def keys_to_channels(
     Returns:
         Names of N channels or keys, and their values (F, N).
     """
-    mapping = rig.mapping_of(head)
+    mapping, generated = rig.mapping_of(head), shape_keys.marked(mesh_of(head))
+    in_place = {channel_of(name) for name in names if name in generated}  # new keys, also of channels with an own key
     rows = [row for row in mapping.rows if row.key in mapping.direct and row.gain] if mapping else []
     shared = {row.channel for row in rows if sum(row.channel == other.channel for other in rows) > 1}
     channels: list[str] = []
@@ -88,10 +93,14 @@ def keys_to_channels(
     for name, column in zip(names, values.T, strict=True):
         followed = [row for row in rows if row.key == name]
         gain = sum(row.gain for row in followed)
-        if gain and shared.isdisjoint(row.channel for row in followed):
-            channels += [row.channel for row in followed]
-            columns += [column / gain] * len(followed)
-        else:
+        if name in generated:
+            channels.append(channel_of(name))
+            columns.append(column)
+        elif gain and shared.isdisjoint(row.channel for row in followed):
+            left = [row.channel for row in followed if row.channel not in in_place]
+            channels += left
+            columns += [column / gain] * len(left)
+        elif name not in in_place:
             channels.append(name)
             columns.append(column)
     return channels, np.stack(columns, 1).astype(np.float32)

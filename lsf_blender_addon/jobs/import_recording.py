@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..formats import live_link
 from ..formats.live_link import Recording
 from ..prediction import recording as recorded
+from ..rigs.drive import new_key_name
 from ..scene import character, drivers
 from ..scene.access import find_item, mesh_of
 from ..scene.landmarks import points, store
@@ -76,7 +77,8 @@ def start(
         rate: Frames a second of its timecode; 0 finds it.
         add_missing: Whether the head gets keys for channels that none of its own keys shows.
     """
-    missing = arkit_keys.match(head, live_link.CHANNELS).missing
+    match = arkit_keys.match(head, live_link.CHANNELS)
+    missing = [*match.missing, *match.driven]
     shown = set(live_link.CHANNELS) - set(missing)
     if environment.server_python() is None:
         return RecordingImport(path, rate, shown, None, iface(NO_ENGINE))
@@ -227,7 +229,8 @@ def _write(
     head = objects[0]
     mesh, moves = mesh_of(head), moving(recording)
     names, motion = recording.shapes.names, recording.shapes.resampled(options.fps)
-    added = _add_keys(work, objects, [name for name in arkit_keys.match(head, names).missing if name in moves])
+    match = arkit_keys.match(head, names)
+    added = _add_keys(work, objects, [name for name in (*match.missing, *match.driven) if name in moves])
     match = arkit_keys.match(head, names)
     driven, missing = ([name for name in left_out if name in moves] for left_out in (match.driven, match.missing))
     if len(driven) + len(missing) == len(moves):
@@ -267,16 +270,17 @@ def _add_keys(work: RecordingImport, objects: list[bpy.types.Object], missing: l
         return []
     names, basis = found
     chosen = [names.index(name) for name in missing if name in names]
-    channels, basis = [names[k] for k in chosen], basis[chosen]
-    full = np.ones((1, len(channels)), np.float32)
+    basis = basis[chosen]
+    full = np.ones((1, len(chosen)), np.float32)
     (rest, share), *pieces = work.character.pieces(basis, axis=1)
     head, *parts = objects
     state = shape_keys.read(head, drivers.driven_keys(mesh_of(head)))
-    plan = key_plan.plan(state, rest, channels, full, share, work.character.moving(basis))
+    keys = [new_key_name(names[k], state.keys - state.generated) for k in chosen]
+    plan = key_plan.plan(state, rest, keys, full, share, work.character.moving(basis))
     shape_keys.write(head, plan)
     largest = float(np.abs(found[1]).max(initial=0.0))
     states = [part_drivers.read(part) for part in parts]
-    for part in key_plan.plan_parts(states, pieces, set(plan.names), channels, full, largest):
+    for part in key_plan.plan_parts(states, pieces, set(plan.names), keys, full, largest):
         part_drivers.write(part, head)
         face_of(head).add_part(bpy.data.objects[part.object])
     kept = face_plan.plan(work.character, work.job.header, work.job.arrays)
@@ -348,8 +352,8 @@ def _nothing_shown(
         return f'"{head.name}" has no shape key for {listed(missing)}, which "{name}" moves: {reason}'
     if driven:
         return (
-            f'Drivers move the shape keys of "{head.name}" ({listed(driven)}) and would overrule curves: '
-            "remove the drivers, or choose Add New Keys under Face > Own Shape Keys"
+            f'Drivers move the shape keys of "{head.name}" ({listed(driven)}) and would overrule curves, '
+            f"and no new keys could be made: {iface(work.unmade) or iface(NO_EFFECT)}"
         )
     return f'The face does not move in "{name}": record it again'
 

@@ -14,6 +14,7 @@ Matrix = NDArray[np.floating[Any]]
 
 RIDGE = 1e-3  # share of the mean squared norm of a shape; without it, similar shapes get huge opposite weights
 MIN_EXPLAINED = 0.2  # share of a channel's offsets that the solved keys must reproduce, else the channel is missing
+PREFIX = "LSF "  # of the name of a new key, where the head has a key of the channel's name
 SWEEPS = 60  # of coordinate descent
 
 
@@ -124,7 +125,12 @@ def make_drive(
 
 def new_key_name(channel: str, taken: Collection[str]) -> str:
     """Return the name of a new key for a channel; another one than the channel's if that is taken."""
-    return f"LSF {channel}" if channel in taken else channel
+    return f"{PREFIX}{channel}" if channel in taken else channel
+
+
+def channel_of(name: str) -> str:
+    """Return the channel of a new key (see `new_key_name`), spelled as `name`; the name of another key as it is."""
+    return name[len(PREFIX) :] if name.casefold().startswith(PREFIX.casefold()) else name
 
 
 def _ridge_weights(basis: Floats, shapes: Floats) -> Matrix:

@@ -34,10 +34,18 @@ def head(addon, monkeypatch):
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
     for name in ("Basis", "jawOpen", "MouthClose", "mine", "browInnerUp"):
-        cube.shape_key_add(name=name).value = 0
+        add_key(cube, name)
     cube.data.shape_keys.key_blocks["browInnerUp"].driver_add("value").driver.expression = "frame / 100"
     bpy.context.scene.render.fps = 24
     return cube
+
+
+def add_key(obj, name):
+    """A key that moves a vertex; the first one of an object is its Basis."""
+    key = obj.shape_key_add(name=name)
+    key.value = 0
+    if key != obj.data.shape_keys.reference_key:
+        key.points[0].co.z += 0.1
 
 
 def animate(head, names=("jawOpen", "MouthClose"), strip="line", first=25, blinks=None) -> np.ndarray:
@@ -120,7 +128,7 @@ def test_the_artists_action_stays(head, tmp_path):
 def test_generated_speech_and_blinks_give_way(head, tmp_path):
     """Two lines; the recording lies over the end of the first one."""
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-        head.shape_key_add(name=name).value = 0
+        add_key(head, name)
     blinks = np.zeros(FRAMES)
     blinks[[5, 30]] = 1
     names = ("jawOpen", "MouthClose", "eyeBlinkLeft", "eyeBlinkRight")
@@ -170,16 +178,26 @@ def test_missing_keys_are_made(head, addon, engine, tmp_path):
     path = take(tmp_path, ("jawOpen", "cheekPuff", "eyeBlinkLeft", "tongueOut", "browInnerUp"))
     assert bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=101) == {"FINISHED"}
     assert [job.type for job in client.jobs] == ["prepare_face"]
-    assert [key.name for key in head.data.shape_keys.key_blocks] == [*before, "eyeBlinkLeft", "cheekPuff"]
-    assert [key.name for key in teeth.data.shape_keys.key_blocks] == ["Basis", "eyeBlinkLeft", "cheekPuff"]
+    added = ["eyeBlinkLeft", "cheekPuff", "LSF browInnerUp"]  # a driver moves browInnerUp
+    assert [key.name for key in head.data.shape_keys.key_blocks] == [*before, *added]
+    assert [key.name for key in teeth.data.shape_keys.key_blocks] == ["Basis", *added]
     for obj in (head, teeth):
-        values = played(obj, ["cheekPuff", "eyeBlinkLeft"], 101 + np.arange(48))
-        np.testing.assert_allclose(values, np.stack([sine(48, 1), sine(48, 2)], 1), atol=0.015)
+        values = played(obj, ["cheekPuff", "eyeBlinkLeft", "LSF browInnerUp"], 101 + np.arange(48))
+        np.testing.assert_allclose(values, np.stack([sine(48, 1), sine(48, 2), sine(48, 4)], 1), atol=0.015)
     message = addon.session.message
-    assert "2 missing keys added" in message and "tongueOut (they move nothing on this head)" in message
-    assert "drivers move them: browInnerUp" in message
+    assert "3 missing keys added" in message and "tongueOut (they move nothing on this head)" in message
     bpy.ops.lsf.import_live_link(filepath=str(path), first_frame=101)
     assert "missing keys added" not in addon.session.message
+
+
+def test_a_new_key_is_exported_as_its_channel(head, engine, tmp_path):
+    """Also where the head's own key of this name has no shape, or a driver."""
+    engine()
+    bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, ("jawOpen", "browInnerUp"))), first_frame=101)
+    bpy.ops.lsf.export_curves(filepath=str(tmp_path / "out.csv"), format="CSV", first_frame=101, last_frame=148)
+    shapes = live_link.read(tmp_path / "out.csv").shapes
+    column = shapes.resampled(24)[:, shapes.names.index("browInnerUp")]
+    np.testing.assert_allclose(column[:48], sine(48, 1), atol=0.02)
 
 
 def test_all_keys_are_made_for_a_head_without_any(addon, engine, head, tmp_path):
@@ -245,7 +263,10 @@ def test_import_says_what_to_do(head, tmp_path):
     path = take(tmp_path, names=("cheekPuff",))
     with pytest.raises(RuntimeError, match=r'has no shape key for cheekPuff, which "take.csv" moves: install the'):
         bpy.ops.lsf.import_live_link(filepath=str(path))
-    for names, sentence in ((("browInnerUp",), "Add New Keys under Face"), ((), "does not move in .take.csv.")):
+    for names, sentence in (
+        (("browInnerUp",), "no new keys could be made: install the"),
+        ((), "does not move in .take.csv."),
+    ):
         with pytest.raises(RuntimeError, match=sentence):
             bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path, names)))
     assert actions.existing(head.data) is None
@@ -403,7 +424,7 @@ def test_exported_live_link_has_blinks(head, tmp_path, own):
     """Of two lines, on keys of ARKit's names, or on keys of the head's own that move half as far."""
     names = ["eyeBlinkLeft", "eyeBlinkRight"]
     for name in ("BlinkL", "BlinkR") if own else names:
-        head.shape_key_add(name=name).value = 0
+        add_key(head, name)
     if own:
         head.lsf.own_keys = "LIST"
         for key, channel in zip(("BlinkL", "BlinkR"), names, strict=True):
@@ -425,7 +446,7 @@ def test_exported_live_link_has_blinks(head, tmp_path, own):
 def test_the_heads_own_keys_in_another_spelling(head, tmp_path):
     """One follows its channel at half strength, one follows two channels."""
     for name in ("Jaw", "Smile"):
-        head.shape_key_add(name=name).value = 0
+        add_key(head, name)
     head.data.shape_keys.key_blocks["jawOpen"].name = "unused"
     head.lsf.own_keys = "LIST"
     for key, channel, gain in (
@@ -502,7 +523,7 @@ def test_the_menus_have_entries(addon):
 
 
 def test_one_key_for_both_lids_fills_both_columns(head, addon, tmp_path):
-    head.shape_key_add(name="まばたき").value = 0.0
+    add_key(head, "まばたき")
     head.lsf.own_keys = "LIST"
     for channel in ("eyeBlinkLeft", "eyeBlinkRight"):
         row = head.lsf.mapping.add()
