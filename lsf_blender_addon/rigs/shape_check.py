@@ -23,7 +23,7 @@ Floats = NDArray[np.floating[Any]]
 class Fault(Enum):
     """Why a key is left out."""
 
-    EMPTY = "has no shape"
+    EMPTY = "has no shape, or hardly one"
     WRONG = "moves another place, or another way"
     DRIVEN = "has a driver"
 
@@ -48,12 +48,12 @@ def find_faults(shapes: Floats, wanted: Floats, skin: NDArray[np.bool_]) -> list
     is_small = (sizes <= LEAST_SIZE * wanted_sizes) & (skin_sizes <= LEAST_SIZE * wanted_skin_sizes)
     empty = (moves_skin & is_small) | (sizes == 0)
     products = np.einsum("nvd,nvd->n", on_skin, wanted_on_skin)
-    judged = moves_skin & ~empty & (skin_sizes > 0)
+    judged = moves_skin & (skin_sizes > 0)
     wrong = judged & (products < LEAST_COSINE * skin_sizes * wanted_skin_sizes)
     if wrong.sum() > MAX_WRONG_SHARE * judged.sum():
         wrong[:] = False
     return [
-        Fault.EMPTY if is_empty else Fault.WRONG if is_wrong else None
+        Fault.WRONG if is_wrong else Fault.EMPTY if is_empty else None
         for is_empty, is_wrong in zip(empty, wrong, strict=True)
     ]
 

@@ -1,0 +1,90 @@
+"""Own keys that cannot show their channels are left out and named, and the evaluated mouth opens all the same."""
+
+import bpy
+import numpy as np
+import pytest
+
+from lsf_blender_addon.scene.meshes import base_vertices, coordinates
+from server.arkit import CHANNELS
+from tests.lsf_blender_addon import makers_head
+from tests.lsf_blender_addon.test_makers_heads import FAMILIES, closing, meant, opening, spoken, stage
+
+__all__ = ["stage"]  # the fixture
+
+
+@pytest.fixture
+def head(stage) -> bpy.types.Object:
+    """The project's own head with 52 ARKit keys of an artist's."""
+    return makers_head.add(FAMILIES["ARKit"], CHANNELS)
+
+
+def block(head, name):
+    return head.data.shape_keys.key_blocks[name]
+
+
+def give_shape(head, name, offsets):
+    """Give a key other offsets (V, 3)."""
+    block(head, name).points.foreach_set("co", (base_vertices(head.data) + offsets).astype(np.float32).ravel())
+    head.data.update()
+
+
+def offsets(head, name):
+    return coordinates(block(head, name).points) - base_vertices(head.data)
+
+
+def check_speech(head):
+    """Generate, and compare what the evaluated mesh does with what was meant."""
+    before = {key.name: coordinates(key.points) for key in head.data.shape_keys.key_blocks}
+    result, wanted = spoken(head), meant()
+    assert 0.9 < opening(result) / opening(wanted) < 1.1 and 0.9 < closing(result) / closing(wanted) < 1.1
+    assert all((coordinates(block(head, name).points) == shape).all() for name, shape in before.items()), "their shapes"
+
+
+def test_good_keys_are_trusted(head, addon):
+    check_speech(head)
+    assert "left out" not in addon.session.message and len(head.data.shape_keys.key_blocks) == 53
+
+
+@pytest.mark.parametrize("own_keys", ["RECOGNISE", "IGNORE"])
+@pytest.mark.parametrize("share", [0, 0.04])
+def test_an_empty_or_tiny_shape(head, addon, own_keys, share):
+    """Whatever Own Shape Keys is set to; twice, as the second line must not add keys again."""
+    give_shape(head, "jawOpen", share * offsets(head, "jawOpen"))
+    head.lsf.own_keys = own_keys
+    for _ in range(2):
+        check_speech(head)
+        assert "; left out, as they have no shape: jawOpen; in their place: LSF jawOpen" in addon.session.message
+        assert len(head.data.shape_keys.key_blocks) == 54
+
+
+def test_all_shapes_are_empty(stage, addon):
+    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
+    check_speech(head)
+    assert "as they have no shape: eyeBlinkLeft, eyeLookDownLeft, eyeLookInLeft and 49 more" in addon.session.message
+
+
+def test_the_shape_of_another_channel(head, addon):
+    give_shape(head, "jawOpen", offsets(head, "browInnerUp"))
+    check_speech(head)
+    assert "; left out, as they move something else: jawOpen; in their place: LSF jawOpen" in addon.session.message
+
+
+def test_a_shape_the_wrong_way(head, addon):
+    give_shape(head, "eyeBlinkLeft", -offsets(head, "eyeBlinkLeft"))
+    check_speech(head)
+    assert "move something else: eyeBlinkLeft; in their place: LSF eyeBlinkLeft" in addon.session.message
+
+
+def test_a_driver_moves_a_key(head, addon):
+    block(head, "jawOpen").driver_add("value").driver.expression = "0"
+    check_speech(head)
+    assert "; left out, as drivers move them: jawOpen; in their place: LSF jawOpen" in addon.session.message
+
+
+def test_a_key_that_was_mended_is_used_again(head, addon):
+    shape = offsets(head, "jawOpen")
+    give_shape(head, "jawOpen", 0 * shape)
+    check_speech(head)
+    give_shape(head, "jawOpen", shape)
+    check_speech(head)
+    assert "left out" not in addon.session.message, "and the mouth does not open twice"
