@@ -96,7 +96,7 @@ def keep_lids(basis: FloatArray, vertices: IntArray, sides: Iterable[str]) -> No
         sides: Of SIDES, from `shut_eyes`.
     """
     for side in sides:
-        basis[np.ix_(LID_CHANNELS[side], vertices)] = 0
+        basis[np.ix_(np.array(LID_CHANNELS[side]), vertices)] = 0
 
 
 def lid_openings(target: TargetMesh, landmarks: FloatArray) -> tuple[float, float]:
@@ -168,7 +168,7 @@ class _EyeView:
 def _lid_borders(target: TargetMesh, landmarks: FloatArray, inner: int) -> FloatArray | None:
     """Return corners and lid points (6, 3) of one eye, None if no opening shows; `inner` is the inner corner."""
     flat = landmarks[:, [0, 2]]
-    width = np.ptp(flat[:, 0])
+    width = float(np.ptp(flat[:, 0]))
     if width <= 0:  # an artist placed both corners at one point
         return None
     eye = _EyeView.render(target, landmarks)

@@ -1,5 +1,7 @@
 """Parts of a character (skin, eyes, teeth, tongue, lashes): recognises loose pieces and moves them like their part."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -7,11 +9,12 @@ from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from ..numerics import BoolArray, FloatArray, IntArray
+from . import eyeballs
+from .eyeballs import Eye, Piece
 from .geometry import (
     adjacency,
     bounding_box_centre,
     component_labels,
-    fit_similarity,
     nearest_points,
     nearest_with_like_normal,
     position_labels,
@@ -24,6 +27,7 @@ from .target_mesh import TargetMesh
 
 # Parts that a vertex of the user's mesh may belong to; these numbers are part of the protocol (docs/protocol.md).
 AUTOMATIC, SKIN, UPPER_TEETH, LOWER_TEETH, TONGUE, LEFT_EYE, RIGHT_EYE, FOLLOWING, STILL = range(-1, 8)
+NAMED = 256  # plus 2**part for each part that the name of a vertex's object or material allows: the shape counts too
 # The parts of the canonical head whose motion each of them takes.
 HEAD_PARTS = {
     UPPER_TEETH: (HeadPart.TEETH_UPPER, HeadPart.GUMS_UPPER),
@@ -36,16 +40,14 @@ EYES, MOUTH = (LEFT_EYE, RIGHT_EYE), (UPPER_TEETH, LOWER_TEETH, TONGUE)
 
 LANDMARK_REACH = 0.12  # of the distance of the outer eye corners: pieces up to this much farther than the nearest count
 MAX_FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not lashes
-MAX_EYE_DEVIATION = 0.25  # standard deviation of the radius of a ball, as a share of the radius
-# An eye piece, as shares of the head's own eyeball radius: offset of its centre, half its extent, least height.
-MAX_EYE_OFFSET, MIN_EYE_SIZE, MAX_EYE_SIZE, MIN_EYE_HEIGHT = 0.9, 0.25, 2.2, 0.5
 # A piece in the mouth, as shares of the mouth's width: offsets sideways and up, depth, extent, gap behind the lips.
 MAX_MOUTH_ASIDE, MAX_MOUTH_ABOVE, MAX_MOUTH_DEPTH, MAX_MOUTH_SIZE, MIN_MOUTH_GAP = 0.8, 0.7, 2.0, 2.0, 0.05
+NAMED_MOUTH = 1.5  # times these limits, for a piece whose name says that it belongs into the mouth
+WITHIN_EYE = 0.02  # of its radius: how far before an eyeball a piece may lie that belongs to it
 NEAREST_CANDIDATES = 12  # vertices of the head among which the nearest with a like normal is chosen
 JOINED_SHARE = 0.25  # a piece with at least this share in the upper and in the lower jaw joins them
 BORDER_RINGS, SMOOTHING_ROUNDS = 2, 8  # of the border between upper and lower jaw in such a piece
 TONGUE_NEIGHBOURS = 4  # vertices of the head's tongue that are blended
-MIN_LOOK = 1e-6  # metres: channels that move an eyeball less do not turn it
 
 
 def connected_pieces(vertices: FloatArray, triangles: IntArray) -> IntArray:
@@ -64,25 +66,52 @@ def connected_pieces(vertices: FloatArray, triangles: IntArray) -> IntArray:
     return component_labels(unique_edges(position[triangles]), position.max() + 1)[position]
 
 
-def check_parts(given: ArrayLike | None, count: int) -> IntArray:
-    """Check the parts that an artist assigned.
+def check_parts(given: ArrayLike | None, count: int) -> tuple[IntArray, IntArray]:
+    """Check the parts that an artist assigned, and those that names suggest.
 
     Args:
-        given: SKIN, UPPER_TEETH, … or AUTOMATIC for each vertex (count,); None: AUTOMATIC everywhere.
+        given: SKIN, UPPER_TEETH, …, AUTOMATIC, or NAMED plus a bit for each part, for each vertex (count,); None:
+            AUTOMATIC everywhere.
         count: Number of vertices.
 
     Returns:
-        Part of each vertex (count,).
+        The assigned part of each vertex (count,), AUTOMATIC where none; and the bits 2**part (count,) that its name
+        allows, 0 where it tells nothing.
 
     Raises:
         LSFError: "bad_parts" for another shape or unknown numbers.
     """
     if given is None:
-        return np.full(count, AUTOMATIC)
+        return np.full(count, AUTOMATIC), np.zeros(count, int)
     given = np.asarray(given)
-    if given.shape != (count,) or given.dtype.kind not in "iu" or not ((given >= AUTOMATIC) & (given <= STILL)).all():
-        raise LSFError("bad_parts", f"The parts must be a whole number from {AUTOMATIC} to {STILL} for each vertex.")
-    return given.astype(int)
+    most = NAMED + (1 << STILL + 1) - 1
+    if given.shape != (count,) or given.dtype.kind not in "iu":
+        given = np.full(1, most + 1)
+    is_named = (given > NAMED) & (given <= most)
+    if not (is_named | (given >= AUTOMATIC) & (given <= STILL)).all():
+        raise LSFError(
+            "bad_parts",
+            f"The parts must be a whole number from {AUTOMATIC} to {STILL}, or from {NAMED + 1} to {most}, for each "
+            "vertex.",
+        )
+    return np.where(is_named, AUTOMATIC, given).astype(int), np.where(is_named, given - NAMED, 0).astype(int)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A piece whose name and shape contradict each other.
+
+    Attributes:
+        vertex: One of its vertices.
+        part: The part that it is taken for.
+        named: The parts that its name allows.
+        by_name: Whether the name decided; otherwise the shape.
+    """
+
+    vertex: int
+    part: int
+    named: tuple[int, ...]
+    by_name: bool
 
 
 def canonical_parts(head: Head) -> NDArray[np.int32]:
@@ -140,7 +169,9 @@ def skin_triangles(
     return skin
 
 
-def classify_parts(registration: Registration, head: Head, piece: IntArray, given: IntArray) -> IntArray:
+def classify_parts(
+    registration: Registration, head: Head, piece: IntArray, given: IntArray, named: IntArray
+) -> tuple[IntArray, list[Doubt]]:
     """Recognise the part of every vertex of the mesh.
 
     Args:
@@ -148,33 +179,130 @@ def classify_parts(registration: Registration, head: Head, piece: IntArray, give
         head: The canonical head.
         piece: Connected piece of each vertex (V,).
         given: Part that an artist assigned to each vertex (V,); only AUTOMATIC ones are recognised.
+        named: Bits of the parts that names allow (V,), as from `check_parts`.
 
     Returns:
-        Part of each vertex (V,): SKIN, UPPER_TEETH, ….
+        Part of each vertex (V,): SKIN, UPPER_TEETH, …; and the pieces whose names contradict their shapes.
     """
     target = registration.target
-    points, fitted = target.vertices, registration.fitted
     vertex_part = given.copy()
     skin = np.unique(target.triangles[target.skin])
     vertex_part[skin[given[skin] == AUTOMATIC]] = SKIN
-    unknown = np.zeros(len(points), dtype=bool)
+    unknown = np.zeros(len(target.vertices), dtype=bool)
     unknown[np.unique(target.triangles)] = True
     unknown &= vertex_part == AUTOMATIC
-    lips = fitted[head.landmark_vertices[MOUTH_LANDMARKS]]
-    nearest_part = _NearestMouthPart(head, fitted)
+    recognition, doubts, small = _Recognition(registration, head, piece), [], []
     for rows in group_by_piece(piece, np.flatnonzero(unknown)):
-        members = points[rows]
-        vertex_part[rows] = FOLLOWING if np.ptp(members, axis=0).max() < MAX_FOLLOWING_SIZE else STILL
-        eye = _recognise_eye(head, fitted, members)
-        if eye is not None:
-            vertex_part[rows] = eye
-        elif _is_in_mouth(lips, members):
-            own = nearest_part.find(target, rows)
-            upper = (own == UPPER_TEETH).mean()
-            joins_jaws = JOINED_SHARE < upper < 1 - JOINED_SHARE
-            vertex_part[rows] = own if joins_jaws else np.bincount(own).argmax()
+        allowed = _allowed(named[rows])
+        vertex_part[rows], by_name = recognition.recognise(rows, allowed)
+        if not allowed and np.isin(vertex_part[rows], (FOLLOWING, STILL)).all():
+            small.append(rows)
+        if by_name or (allowed and not np.isin(vertex_part[rows], allowed).all()):
+            doubts.append(Doubt(int(rows[0]), int(vertex_part[rows[0]]), allowed, by_name))
+    for rows in small:
+        vertex_part[rows] = recognition.within_eye(rows, vertex_part[rows])
     vertex_part[vertex_part == AUTOMATIC] = STILL  # vertices that no triangle uses
-    return vertex_part
+    return vertex_part, sorted(doubts, key=lambda doubt: doubt.vertex)
+
+
+def _allowed(named: IntArray) -> tuple[int, ...]:
+    """Return the parts that the name of most vertices of a piece allows; none if that tells nothing."""
+    bits = int(np.bincount(named).argmax())
+    return tuple(part for part in range(STILL + 1) if bits >> part & 1)
+
+
+class _Recognition:
+    """Recognises pieces of a mesh by shape, place and name."""
+
+    def __init__(self, registration: Registration, head: Head, piece: IntArray):
+        self.target, fitted = registration.target, registration.fitted
+        self.eyes = {part: Eye.of(head, fitted, HEAD_PARTS[part][0]) for part in EYES}
+        self.found: dict[int, list[Piece]] = {part: [] for part in EYES}  # balls and caps so far
+        self.lips = fitted[head.landmark_vertices[MOUTH_LANDMARKS]]
+        self.nearest_mouth_part = _NearestMouthPart(head, fitted)
+        self.pieces = _Pieces(self.target, piece)
+
+    def recognise(self, rows: IntArray, allowed: tuple[int, ...]) -> tuple[IntArray, bool]:
+        """Return the part (N,) of the vertices `rows` (N,) of a piece, and whether its name decided against its shape.
+
+        Args:
+            rows: The vertices.
+            allowed: The parts that the piece's name allows; empty if the name tells nothing.
+        """
+        members = self.target.vertices[rows]
+        eye, is_deep = self._eye(rows)
+        in_mouth = eye is None and _is_in_mouth(self.lips, members)
+        if allowed == (FOLLOWING,) and not is_deep:  # lashes lie on a ball, and what covers an eye is a cap
+            return np.full(len(rows), FOLLOWING), False
+        if allowed and eye is None:
+            if set(allowed) <= set(EYES) and (near := self._nearest_eye(rows)) is not None:
+                return np.full(len(rows), near), True
+            if set(allowed) <= set(MOUTH) and _is_in_mouth(self.lips, members, NAMED_MOUTH):
+                return self._mouth_parts(rows, allowed), not in_mouth
+        if eye is not None:
+            self.found[eye].append(self.pieces.of(rows))
+            return np.full(len(rows), eye), False
+        if in_mouth:
+            return self._mouth_parts(rows, MOUTH), False
+        is_small = np.ptp(members, axis=0).max() < MAX_FOLLOWING_SIZE
+        return np.full(len(rows), FOLLOWING if is_small else STILL), False
+
+    def within_eye(self, rows: IntArray, vertex_part: IntArray) -> IntArray:
+        """Return the parts (N,) of vertices (N,): the eye in whose ball all lie, like a pupil; else `vertex_part`."""
+        members = self.target.vertices[rows]
+        for eye, pieces in self.found.items():
+            for sphere in (piece.sphere for piece in pieces):
+                inside = np.linalg.norm(members - sphere.centre, axis=1).max() < sphere.radius * (1 + WITHIN_EYE)
+                if inside and self.eyes[eye].fits(sphere):
+                    return np.full(len(rows), eye)
+        return vertex_part
+
+    def _eye(self, rows: IntArray) -> tuple[int | None, bool]:
+        """Return which of EYES a piece is by shape and place, if any, and whether it is deeper than any lash."""
+        if (near := self._nearest_eye(rows)) is None:
+            return None, False
+        piece, eye = self.pieces.of(rows), self.eyes[near]
+        if not len(piece.triangles) or not (eye.is_ball(piece) or eye.shows(piece)):
+            return None, False
+        return near, eye.fits(piece.sphere) and piece.extent[1] > eyeballs.FULL_DEPTH * piece.sphere.radius
+
+    def _nearest_eye(self, rows: IntArray) -> int | None:
+        """Return which of EYES a piece may be by its size and place, the nearer one; None if neither."""
+        members = self.target.vertices[rows]
+        near = [part for part, eye in self.eyes.items() if eye.holds(members)]
+        centre = bounding_box_centre(members)
+        return min(near, key=lambda part: float(np.linalg.norm(centre - self.eyes[part].middle)), default=None)
+
+    def _mouth_parts(self, rows: IntArray, allowed: tuple[int, ...]) -> IntArray:
+        """Return which of the allowed parts of the mouth each vertex of a piece belongs to, (N,)."""
+        if len(allowed) == 1:
+            return np.full(len(rows), allowed[0])
+        own = self.nearest_mouth_part.find(self.target, rows, allowed)
+        upper = (own == UPPER_TEETH).mean()
+        joins_jaws = JOINED_SHARE < upper < 1 - JOINED_SHARE
+        return own if joins_jaws else np.full(len(rows), np.bincount(own).argmax())
+
+
+class _Pieces:
+    """The triangles of each connected piece of a mesh."""
+
+    def __init__(self, target: TargetMesh, piece: IntArray):
+        self.target, self.piece = target, piece
+        owner = piece[target.triangles[:, 0]]
+        self.order = np.argsort(owner, kind="stable")
+        self.first = np.searchsorted(owner[self.order], np.arange(piece.max() + 2))
+        self.local = np.full(len(piece), -1)  # number of a vertex within the piece that is looked at
+        self.last: tuple[int, Piece] | None = None
+
+    def of(self, rows: IntArray) -> Piece:
+        """Return the piece of the vertices `rows` (N,)."""
+        if self.last is None or self.last[0] != rows[0]:
+            number = self.piece[rows[0]]
+            self.local[rows] = np.arange(len(rows))
+            triangles = self.local[self.target.triangles[self.order[self.first[number] : self.first[number + 1]]]]
+            self.local[rows] = -1
+            self.last = int(rows[0]), Piece(self.target.vertices[rows], triangles[(triangles >= 0).all(1)])
+        return self.last[1]
 
 
 class _NearestMouthPart:
@@ -186,59 +314,27 @@ class _NearestMouthPart:
         self.normals = vertex_normals(fitted, head.faces)[inside]
         self.vertex_part = canonical_parts(head)[inside]
 
-    def find(self, target: TargetMesh, rows: IntArray) -> IntArray:
-        """Return the part (N,) for the vertices `rows` (N,) of the target."""
+    def find(self, target: TargetMesh, rows: IntArray, allowed: tuple[int, ...]) -> IntArray:
+        """Return which of the allowed parts (N,) the vertices `rows` (N,) of the target are nearest to."""
+        own = np.flatnonzero(np.isin(self.vertex_part, allowed))
         nearest = nearest_with_like_normal(
-            self.points, self.normals, target.vertices[rows], target.normals[rows], NEAREST_CANDIDATES
+            self.points[own], self.normals[own], target.vertices[rows], target.normals[rows], NEAREST_CANDIDATES
         )
-        return self.vertex_part[nearest]
+        return self.vertex_part[own[nearest]]
 
 
-def _recognise_eye(head: Head, fitted: FloatArray, members: FloatArray) -> int | None:
-    """Return LEFT_EYE or RIGHT_EYE if a piece (N, 3) is a ball, or a part of one, where an eye is; else None."""
-    centre, extent = bounding_box_centre(members), np.ptp(members, axis=0)
-    for part in EYES:
-        middle, radius = eyeball(head, fitted, part)
-        near = np.linalg.norm(centre - middle) < MAX_EYE_OFFSET * radius
-        sized = MIN_EYE_SIZE * radius < extent.max() / 2 < MAX_EYE_SIZE * radius
-        if near and sized and extent[2] > MIN_EYE_HEIGHT * radius:
-            distance = np.linalg.norm(members - sphere_centre(members), axis=1)
-            if distance.std() < MAX_EYE_DEVIATION * distance.mean():
-                return part
-    return None
-
-
-def eyeball(head: Head, fitted: FloatArray, part: int) -> tuple[FloatArray, float]:
-    """Return centre (3,) and radius, metres, of the fitted head's own eyeball.
-
-    Args:
-        head: The canonical head.
-        fitted: Its vertices, fitted to a mesh (H, 3), metres.
-        part: LEFT_EYE or RIGHT_EYE.
-    """
-    ball = fitted[np.isin(head.part, HEAD_PARTS[part])]
-    return bounding_box_centre(ball), np.ptp(ball, axis=0).mean() / 2
-
-
-def _is_in_mouth(lips: FloatArray, members: FloatArray) -> bool:
-    """Return whether a piece (N, 3) lies in the mouth, behind the lips' landmarks (20, 3)."""
+def _is_in_mouth(lips: FloatArray, members: FloatArray, slack: float = 1.0) -> bool:
+    """Return whether a piece (N, 3) lies in the mouth, behind the lips' landmarks (20, 3); `slack` widens limits."""
     centre, extent = bounding_box_centre(members), np.ptp(members, axis=0)
     width = np.ptp(lips[:, 0])
-    front = lips[:, 1].min()
+    front, gap = lips[:, 1].min() - (slack - 1) * width, MIN_MOUTH_GAP * width if slack == 1 else 0.0
     return bool(
-        abs(centre[0] - lips[:, 0].mean()) < MAX_MOUTH_ASIDE * width
-        and extent[0] < MAX_MOUTH_SIZE * width
-        and front < centre[1] < lips[:, 1].max() + MAX_MOUTH_DEPTH * width
-        and abs(centre[2] - lips[:, 2].mean()) < MAX_MOUTH_ABOVE * width
-        and np.median(members[:, 1]) > front + MIN_MOUTH_GAP * width
+        abs(centre[0] - lips[:, 0].mean()) < MAX_MOUTH_ASIDE * slack * width
+        and extent[0] < MAX_MOUTH_SIZE * slack * width
+        and front < centre[1] < lips[:, 1].max() + MAX_MOUTH_DEPTH * slack * width
+        and abs(centre[2] - lips[:, 2].mean()) < MAX_MOUTH_ABOVE * slack * width
+        and np.median(members[:, 1]) > front + gap
     )
-
-
-def sphere_centre(points: FloatArray) -> FloatArray:
-    """Return the centre (3,) of the sphere through points (N, 3), by linear (algebraic) least squares."""
-    a = np.column_stack([2 * points, np.ones(len(points))])
-    solution: FloatArray = np.linalg.lstsq(a, (points**2).sum(1), rcond=None)[0]
-    return solution[:3]
 
 
 def transfer_to_parts(
@@ -260,14 +356,16 @@ def transfer_to_parts(
         basis: Offsets (52, V, 3) in the head's frame, metres. Changed in place.
     """
     points, fitted = registration.target.vertices, registration.fitted
+    pieces = _Pieces(registration.target, piece)
     for part in (*EYES, *MOUTH):
         members = np.flatnonzero(vertex_part == part)
         if not len(members):
             continue
         own = np.flatnonzero(np.isin(head.part, HEAD_PARTS[part]))
         if part in EYES:
-            pivot = _eye_pivot(head, fitted, part, points, piece, members)
-            basis[:, members] = _rotate_eye(head, own, points[members], pivot)
+            eye = Eye.of(head, fitted, HEAD_PARTS[part][0])
+            pivot = eye.pivot([pieces.of(rows) for rows in group_by_piece(piece, members)])
+            basis[:, members] = eyeballs.rotate(head, own, points[members], pivot)
         else:
             follow = _follow_nearest if part == TONGUE else _follow_affinely
             basis[:, members] = follow(fitted[own], shapes[:, own], points[members])
@@ -290,28 +388,6 @@ def _smooth_jaw_border(triangles: IntArray, vertex_part: IntArray, basis: FloatA
     for _ in range(SMOOTHING_ROUNDS):
         flat = basis.transpose(1, 0, 2).reshape(len(vertex_part), -1)
         basis[:, rows] = (mean @ flat).reshape(len(rows), len(basis), 3).transpose(1, 0, 2)
-
-
-def _eye_pivot(
-    head: Head, fitted: FloatArray, part: int, points: FloatArray, piece: IntArray, members: IntArray
-) -> FloatArray:
-    """Return the point (3,) about which all pieces of an eye (ball, iris, cornea) rotate.
-
-    It is the centre of the thickest piece if that is a ball, else of the head's own eyeball.
-    """
-    middle, radius = eyeball(head, fitted, part)
-    pieces = (points[rows] for rows in group_by_piece(piece, members))
-    centre = sphere_centre(max(pieces, key=lambda p: float(np.ptp(p, axis=0).min())))
-    return centre if np.linalg.norm(centre - middle) < radius else middle
-
-
-def _rotate_eye(head: Head, own: IntArray, points: FloatArray, pivot: FloatArray) -> FloatArray:
-    """Return offsets (52, N, 3): the rotations of the head's own eye, vertices `own`, about `pivot`."""
-    ball, offsets = head.vertices[own], np.zeros((len(head.basis), len(points), 3))
-    for channel in np.flatnonzero(np.abs(head.basis[:, own]).max((1, 2)) > MIN_LOOK):
-        rotation = fit_similarity(ball, ball + head.basis[channel, own]).rotation
-        offsets[channel] = (points - pivot) @ rotation.T - (points - pivot)
-    return offsets
 
 
 def _follow_nearest(own: FloatArray, shapes: FloatArray, points: FloatArray) -> FloatArray:

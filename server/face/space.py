@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ MOTION_RADIUS = 0.24  # metres around the middle of the face; nothing beyond mov
 SAME_MESH = 1e-5  # metres: a mesh whose vertices all lie this near to the canonical head is that head
 SAME_LANDMARK = 1e-3  # metres: a landmark placed this near to that head's own landmark is the same
 SNAP_DISTANCE = 0.01  # metres: landmarks this near to the mesh are moved onto its surface
+MAX_DOUBTS = 20  # that are reported
 LOCATED, FITTED = 0.4, 0.7  # share of the duration of a fit that has passed after these steps
 # Poses at full strength in which triangles must not turn over: the rows of the basis to add.
 POSES = {
@@ -75,7 +76,8 @@ def fit(
         vertices: Vertices (V, 3) in any unit, Z up and facing −Y unless the landmarks say otherwise.
         triangles: Triangles (T, 3).
         landmarks: Landmarks (68, 3) that an artist placed, in the same unit, NaN where they are to be detected.
-        given_parts: Part that an artist assigned to each vertex (V,): parts.SKIN and so on, parts.AUTOMATIC where none.
+        given_parts: Part that an artist assigned to each vertex (V,): parts.SKIN and so on, parts.AUTOMATIC where none;
+            or parts.NAMED plus a bit for each part that its name allows.
         progress: Called with the fraction that is done, 0 to 1, and what comes next; an exception that it raises
             ends the fit.
 
@@ -86,7 +88,7 @@ def fit(
     began = time.perf_counter()
     points, corners = check_mesh(vertices, triangles)
     placed = check_landmarks(np.full((LANDMARK_COUNT, 3), np.nan) if landmarks is None else landmarks)
-    given = parts.check_parts(given_parts, len(points))
+    given, named = parts.check_parts(given_parts, len(points))
     head = load_head()
     canonical = recognise_canonical_head(points, placed, given, head)
     if canonical is not None:
@@ -105,7 +107,7 @@ def fit(
     check_face_resolution(registration, head)
 
     progress(FITTED, "Transferring the shapes")
-    vertex_part = parts.classify_parts(registration, head, piece, given)
+    vertex_part, doubts = parts.classify_parts(registration, head, piece, given, named)
     shut = eyelids.shut_eyes(registration.target, registration.fitted[head.landmark_vertices])
     basis = build_basis(registration, head, piece, vertex_part, shut)
     landmark_points, landmark_vertices = place_landmarks(registration, head, placed)
@@ -115,6 +117,7 @@ def fit(
         "scale": float(registration.to_mesh.scale),
         "flipped": inverted_shares(registration.target, basis),
         "shut_eyes": shut,
+        "doubtful_parts": [asdict(doubt) for doubt in doubts[:MAX_DOUBTS]],
         "landmark_confidence": [round(float(c), 3) for c in found.confidence],
         "check_landmarks": np.flatnonzero(found.confidence < MIN_CONFIDENCE).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
@@ -182,6 +185,7 @@ def recognise_canonical_head(
         "seconds": 0.0,
         "flipped": dict.fromkeys(POSES, 0.0),
         "shut_eyes": [],
+        "doubtful_parts": [],
         "landmark_confidence": [1.0] * LANDMARK_COUNT,
         "check_landmarks": [],
     }
