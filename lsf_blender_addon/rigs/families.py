@@ -75,8 +75,10 @@ class Family:
     def _found(self, names: Collection[str], empty: Collection[str]) -> dict[str, str]:
         """Return the head's name for the first name of each key of the family that the head has."""
         forms = names_by_canonical_form(tuple(names), frozenset(empty))
-        found: dict[str, str] = {}
-        taken: set[str] = set()
+        taken = self._by_name.keys() & (
+            set(names) - set(empty)
+        )  # a head may have keys whose names differ in case alone
+        found = {first: first for first in taken}
         for form in sorted(self._forms.keys() & forms.keys(), key=self._forms.__getitem__):
             first = self.keys[self._forms[form][0]].names[0]
             if first not in found and forms[form] not in taken:
@@ -234,7 +236,7 @@ def recognise(
     """
     best, best_rank = None, (0, 0)
     for family in families:
-        if len(set(_keys(family.match(names)))) < max(1, family.at_least):
+        if len(_keys(family.match(names))) < max(1, family.at_least):
             continue
         mapping = family.match(names, empty)
         used = _keys(mapping)

@@ -283,6 +283,13 @@ def test_a_saved_list_with_empty_keys_keeps_its_others(tmp_path):
     assert mapping == Mapping("Mine", (Row("auf", "jawOpen"),))
 
 
+def test_names_that_differ_in_case_alone_are_two_keys(tmp_path):
+    mine = Mapping("Mine", (Row("Smile", "mouthSmileLeft"), Row("smile", "mouthSmileRight"), Row("auf", "jawOpen")))
+    families.write(tmp_path / "mine.json", mine)
+    saved, _errors = families.saved(tmp_path)
+    assert set(families.recognise(["smile", "auf", "Smile"], saved).rows) == set(mine.rows)
+
+
 def test_panels_do_not_wait():
     names = [key.names[0] for name in ("Unified Expressions", "ARKit", "VRM") for key in FAMILIES[name].keys]
     empty = frozenset(CHANNELS[:20])
