@@ -176,6 +176,7 @@ def save(path: Path, result: Result) -> None:
         result: The result. Each of its layers is an array; "landmarks68" are vertex indices (68,); "seconds" is JSON
             text.
     """
+    assert result.face is not None  # this program asks for no line without a face
     arrays: dict[str, Any] = {  # whatever np.savez converts to arrays
         **{name: curve[0] if name in EYES else curve for name, curve in result.layers.items()},  # of the only variant
         "fps": result.fps,

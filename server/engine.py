@@ -32,6 +32,7 @@ MAX_FPS = 240  # frames per second
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
 MAX_EYE_VARIANTS = 16
+NO_FIT = ("no_face", "several_faces", "too_coarse")  # errors after which a line may do without a face
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 IMPORT_SHARE = 0.9  # of the time that an engine takes to load, for its progress: the import of torch and transformers
 IMPORTED_MODULES = 2600  # how many modules that import loads, about; their number grows evenly over its time
@@ -101,12 +102,14 @@ class Settings:
 class Result:
     """The animation: offset[f] = Σ_k motion[f, k] · face.basis[k], at t0 + f / fps seconds, in the mesh's own units."""
 
+    channels: tuple[str, ...]  # K names
     fps: float
     t0: float  # seconds of the audio
     motion: NDArray[np.float32]  # (F, K)
     expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
     emotion: NDArray[np.float32]  # (F, 8) 0 to 1: the emotion detected in the voice, in the order of EMOTIONS
-    face: "FaceSpace"
+    face: "FaceSpace | None"  # None where none was found and the job does not need it
+    no_face: LSFError | None  # why there is none
     mesh: Mesh
     rig_motion: NDArray[np.float32] | None  # (F, R) weights of the rig's own shapes, if there is a rig
     seconds: dict[str, float]  # wall time of each stage
@@ -166,6 +169,7 @@ class Engine:
         own_rig: rig_solver.Rig | None = None,
         direction: Direction | None = None,
         other_lines: Sequence[ReadSound] = (),
+        face_optional: bool = False,
     ) -> Result:
         """Animate a face to speech.
 
@@ -182,6 +186,8 @@ class Engine:
             direction: Emotion over time, row i at frame i of the result; None takes the emotion of the settings.
             other_lines: Other lines of the same voice, the most wanted first; the emotion is heard against the average
                 of all. Those that cannot be read are left out.
+            face_optional: Whether the curves are wanted even if no face is found on the mesh, or none that can be
+                fitted. They are those of the average face then, and `own_rig` is solved by the names of its keys.
 
         Returns:
             The curves and the face space that they move.
@@ -199,14 +205,20 @@ class Engine:
         count = self._frame_count(speech, fps, t0, shapes)
         clock.lap("audio")
         report(0.02, "Finding the face")
-        mesh, face = self._face(mesh, landmarks, parts, stage(report, 0.02, 0.3), cancelled)
+        no_face = None
+        try:
+            mesh, face = self._face(mesh, landmarks, parts, stage(report, 0.02, 0.3), cancelled)
+        except LSFError as error:
+            if mesh is None or not face_optional or error.code not in NO_FIT:
+                raise
+            face, no_face = None, error
         clock.lap("face")
         report(0.3, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
         own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
         performance = perform(
             self.model,
             speech,
-            face.identity,
+            np.zeros(self.model.config.identity_size, np.float32) if face is None else face.identity,
             own_mean=own_mean,
             temperature=settings.temperature,
             seed=settings.seed,
@@ -223,15 +235,21 @@ class Engine:
         rig_motion = None
         if own_rig is not None:
             report(0.99, "Solving the shape keys")
-            rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
+            if face is None:
+                own_head, own_face = default_head()
+                rig_motion = rig_solver.solve_by_names(own_rig, own_head.vertices, own_face, motion)
+            else:
+                rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
             clock.lap("rig")
         return Result(
+            tuple(self.model.config.channels),
             fps,
             float(t0),
             motion,
             expression,
             emotion,
             face,
+            no_face,
             mesh,
             rig_motion,
             clock.seconds,

@@ -97,7 +97,8 @@ def locate_face(
             raise LSFError(
                 "several_faces",
                 f"The mesh has {len(others) + (located is not None)} faces: select one "
-                "character, or place landmarks on the face that is to speak.",
+                "character, or place four landmarks on the face that is to speak (both corners of the mouth, the tip of the "
+                "nose and the chin).",
             )
     if located is None:
         raise no_face_error()

@@ -31,6 +31,7 @@ LIP_WEIGHT = 3.0  # weight of the distance of closing lips, times that of all sh
 SMOOTHNESS = 0.005  # weight of changes from frame to frame, relative to one shape's offsets
 RIDGE = 1e-4  # weight of the size of the weights, relative to one shape's offsets
 MIN_SHAPE_SIZE = 1e-4  # relative to the largest shape: smaller ones do not move the face
+KNOWN_CHANNELS = frozenset(CHANNELS)
 MAX_ITERATIONS, TOLERANCE = 400, 1e-4  # of the solver; the largest step relative to the largest weight
 
 
@@ -42,6 +43,7 @@ class Rig:
         shapes: Offsets of R shape keys at value 1 (R, V, 3), in the mesh's units and vertex order.
         limits: Least and greatest value of each shape key (R, 2).
         without: Channels that something else shows, as other shape keys or bones: these shape keys leave them out.
+        like: What each shape key shows, as values of channels, where that is known by its name; empty: of none.
 
     Raises:
         LSFError: "bad_rig" if the arrays have another shape or values that cannot be used.
@@ -50,10 +52,13 @@ class Rig:
     shapes: FloatArray
     limits: FloatArray
     without: tuple[str, ...] = ()
+    like: tuple[dict[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.shapes.ndim != 3 or self.shapes.shape[2] != 3 or self.shapes.dtype.kind != "f":
             raise LSFError("bad_rig", f"The rig's shapes must be float (R, V, 3), not {self.shapes.shape}.")
+        if (self.like and len(self.like) != len(self.shapes)) or not KNOWN_CHANNELS.issuperset(set().union(*self.like)):
+            raise LSFError("bad_rig", "rig_like must have values of channels for each of the rig's shapes.")
         if not 0 < len(self.shapes) <= MAX_SHAPES:
             raise LSFError("bad_rig", f"A rig has 1 to {MAX_SHAPES} shapes, not {len(self.shapes)}.")
         if not (np.abs(self.shapes) <= MAX_OFFSET).all():  # NaN fails, too
@@ -114,6 +119,29 @@ def solve(rig: Rig, vertices: FloatArray, face: "FaceSpace", motion: FloatArray)
     low, high = (rig.limits[used] * size[:, None]).T
     weights[:, used] = bounded_least_squares(gram, target, lips, own_motion @ lip_basis, lip_weight, low, high) / size
     return np.clip(weights, *rig.limits.T).astype(np.float32)
+
+
+def solve_by_names(rig: Rig, vertices: FloatArray, face: "FaceSpace", motion: FloatArray) -> NDArray[np.float32]:
+    """Solve for the weights of the rig's shape keys where the face of their mesh was not found.
+
+    Another head takes the place of the mesh. Its shapes are what the keys' names tell, see `Rig.like`. A key whose name
+    tells nothing stays at rest.
+
+    Args:
+        rig: Shape keys of any mesh.
+        vertices: Neutral vertices of the other head (V, 3).
+        face: Its face space.
+        motion: Curves (F, K) of the channels.
+
+    Returns:
+        Weights (F, R), within the rig's limits.
+    """
+    looks = np.zeros((len(rig.shapes), len(CHANNELS)), np.float32)
+    for look, like in zip(looks, rig.like, strict=False):
+        for channel, value in like.items():
+            look[CHANNELS.index(channel)] = value
+    shapes = np.einsum("rk,kvd->rvd", looks, face.basis)
+    return solve(Rig(shapes, rig.limits, rig.without), vertices, face, motion)
 
 
 def vertex_weights(vertices: FloatArray, landmarks: FloatArray, eye_distance: np.floating) -> FloatArray:

@@ -18,8 +18,8 @@ def no_face_error() -> LSFError:
     """Return the error for a mesh on which no face is found."""
     return LSFError(
         "no_face",
-        "No face was found on this mesh: select the character's head, facing -Y with Z up, or "
-        "place the landmarks by hand.",
+        "No face was found on this mesh: select the character's head, or place four landmarks by hand (Face > "
+        "Landmarks): both corners of the mouth, the tip of the nose and the chin are enough.",
     )
 
 

@@ -64,6 +64,7 @@ def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: R
         own_rig=_rig(header, arrays, mesh),
         direction=None if control is None else Direction.from_control(control),
         other_lines=others,
+        face_optional=_flag(header, "face_optional"),
     )
     return _generate_fields(result), _generate_arrays(result, own_head=mesh is None)
 
@@ -172,15 +173,18 @@ def _settings(header: wire.Header) -> Settings:
 
 def _generate_fields(result: Result) -> wire.Header:
     """Fields of the reply to `generate`."""
-    return {
+    fields: wire.Header = {
         "fps": result.fps,
         "t0": result.t0,
-        "channels": list(result.face.channels),
+        "channels": list(result.channels),
         "seconds": result.seconds,
         "emotions": list(EMOTIONS),
-        "report": result.face.report,
+        "report": {} if result.face is None else result.face.report,
         "heard_lines": result.heard_lines,
     }
+    if result.no_face is not None:
+        fields["no_face"] = {"code": result.no_face.code, "message": str(result.no_face)}
+    return fields
 
 
 def _generate_arrays(result: Result, own_head: bool) -> wire.Arrays:
@@ -190,7 +194,7 @@ def _generate_arrays(result: Result, own_head: bool) -> wire.Arrays:
         "expression": result.expression,
         "emotion": result.emotion,
         **result.layers,
-        **_face_arrays(result.face),
+        **({} if result.face is None else _face_arrays(result.face)),
     }
     if own_head:
         arrays |= {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
@@ -223,7 +227,11 @@ def _rig(header: wire.Header, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | N
     without = header.get("rig_without", [])
     if not isinstance(without, list) or not all(isinstance(channel, str) for channel in without):
         raise LSFError("bad_rig", "rig_without must be a list of channels.")
-    return Rig(shapes, limits, tuple(without))
+    like = header.get("rig_like") or []
+    if not isinstance(like, list) or not all(isinstance(look, dict) for look in like):
+        raise LSFError("bad_rig", "rig_like must be a list of objects, each with values of channels.")
+    looks = tuple({channel: _number(look, channel) for channel in look} for look in like)
+    return Rig(shapes, limits, tuple(without), looks)
 
 
 def _mesh(arrays: wire.Arrays) -> Mesh | None:
@@ -253,6 +261,14 @@ def _optional_number(fields: wire.Header, name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
         raise LSFError("bad_request", f"{name} must be a number, not {quoted(value)}.")
     return value
+
+
+def _flag(fields: wire.Header, name: str) -> bool:
+    """True or false, false if it is left out or null."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise LSFError("bad_request", f"{name} must be true or false, not {quoted(value)}.")
+    return bool(value)
 
 
 def _text(fields: wire.Header, name: str) -> str | None:

@@ -10,11 +10,12 @@ import pytest
 
 from server import engine as engine_module
 from server.arkit import CHANNELS
-from server.engine import Engine, Settings, frame_count, resample_motion
+from server.engine import Engine, Settings, default_head, frame_count, resample_motion
 from server.errors import Cancelled, LSFError
 from server.face import cache as face_cache
+from server.face.build.synthetic import ellipsoid
 from server.face.head import load_head
-from server.face.rig_solver import Rig
+from server.face.rig_solver import Rig, solve
 from server.files.meshes import Mesh
 from server.performance.perform import Performance
 
@@ -310,6 +311,43 @@ def test_a_rig_of_the_mesh_gets_weights_too(engine, head):
     assert result.rig_motion.shape == (51, 3) and result.rig_motion.min() >= 0 and result.rig_motion.max() <= 1
     assert result.seconds["rig"] >= 0
     assert engine.generate(SPEECH, 16000, mesh, landmarks=landmarks).rig_motion is None
+
+
+SPHERE = Mesh(*ellipsoid(np.zeros(3), np.ones(3), 20, 30))
+
+
+def test_a_mesh_without_a_face_is_refused_unless_the_face_is_optional(engine):
+    with pytest.raises(LSFError) as caught:
+        engine.generate(SPEECH, 16000, SPHERE)
+    assert caught.value.code == "no_face" and "four landmarks" in str(caught.value)
+    result = engine.generate(SPEECH, 16000, SPHERE, face_optional=True)
+    average = engine.generate(SPEECH, 16000)
+    assert result.face is None and result.no_face.code == "no_face" and result.rig_motion is None
+    np.testing.assert_allclose(result.motion, average.motion, atol=1e-6)
+
+
+def test_other_errors_are_raised_even_if_the_face_is_optional(engine):
+    with pytest.raises(LSFError) as caught:
+        engine.generate(SPEECH, 16000, Mesh(SPHERE.vertices, SPHERE.triangles[:0]), face_optional=True)
+    assert caught.value.code == "empty_mesh"
+
+
+def test_without_a_face_the_keys_are_solved_by_their_names(engine):
+    """The keys' own shapes do not count, as nobody knows where on the mesh the mouth is."""
+    shapes = np.random.default_rng(0).normal(size=(3, len(SPHERE.vertices), 3)).astype(np.float32)
+    rig = Rig(shapes, np.array([[0.0, 1.0]] * 3), like=({"jawOpen": 1.0}, {}, {"mouthPucker": 1.0}))
+    result = engine.generate(SPEECH, 16000, SPHERE, own_rig=rig, face_optional=True)
+    mesh, face = default_head()
+    own = Rig(face.basis[[CHANNELS.index("jawOpen"), CHANNELS.index("mouthPucker")]], rig.limits[:2])
+    np.testing.assert_allclose(result.rig_motion[:, [0, 2]], solve(own, mesh.vertices, face, result.motion), atol=1e-3)
+    assert not result.rig_motion[:, 1].any()
+
+
+@pytest.mark.parametrize("like", [({"jawOpen": 1.0},), ({"smile": 1.0}, {})])
+def test_names_that_do_not_fit_the_rig(like):
+    with pytest.raises(LSFError) as caught:
+        Rig(np.ones((2, 4, 3), np.float32), np.array([[0.0, 1.0]] * 2), like=like)
+    assert caught.value.code == "bad_rig"
 
 
 # The face cache

@@ -31,12 +31,26 @@ class ControlledEngine:
 
     def __init__(self):
         self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
+        self.no_face = None
 
     def generate(
-        self, samples, rate, mesh, settings, report, cancelled, landmarks, parts, own_rig, direction, other_lines
+        self,
+        samples,
+        rate,
+        mesh,
+        settings,
+        report,
+        cancelled,
+        landmarks,
+        parts,
+        own_rig,
+        direction,
+        other_lines,
+        face_optional,
     ):
         self.runs.append(settings)
         self.rig, self.direction, self.other_lines = own_rig, direction, other_lines
+        self.face_optional = face_optional
         self.started.set()
         for step in range(10_000):
             report(step / 10_000, "Working")
@@ -55,10 +69,12 @@ class ControlledEngine:
             parts=np.zeros(4, np.int32),
         )
         return SimpleNamespace(
+            channels=face.channels,
             fps=settings.fps,
             t0=settings.t0,
+            no_face=self.no_face,
             motion=np.ones((5, 1), np.float32),
-            face=face,
+            face=face if self.no_face is None else None,
             expression=np.zeros((5, 1), np.float32),
             emotion=np.zeros((5, 8), np.float32),
             mesh=mesh,
@@ -121,6 +137,28 @@ def test_a_job_reports_and_gives_its_result(peer):
     assert (result["type"], result["job"], result["fps"], result["t0"]) == ("result", "a", 24, 0.5)
     assert result["payload"]["motion"].shape == (5, 1) and "vertices" not in result["payload"]
     assert peer.engine.runs[0].seed == 7
+
+
+def test_a_face_may_be_optional(peer):
+    peer.engine.go.set()
+    arrays = {"audio": SPEECH} | TETRAHEDRON
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, arrays)
+    header = peer.receive("progress")
+    found = header["payload"]
+    assert "basis" in found and "no_face" not in header and not peer.engine.face_optional
+    peer.engine.no_face = LSFError("no_face", "No face was found.")
+    rig = {"rig_shapes": np.zeros((1, 4, 3), np.float32)}
+    request = {"type": "generate", "job": "b", "rate": 16000, "face_optional": True, "rig_like": [{"jawOpen": 0.5}]}
+    peer.send(request, arrays | rig)
+    header = peer.receive("progress")
+    found = header["payload"]
+    assert header["no_face"] == {"code": "no_face", "message": "No face was found."} and header["report"] == {}
+    assert {"motion", "emotion", "rig_motion"} <= found.keys()
+    assert not found.keys() & {"basis", "landmarks68", "landmark_vertices", "parts"}
+    assert peer.engine.face_optional and peer.engine.rig.like == ({"jawOpen": 0.5},)
+    for wrong in ({"face_optional": 1}, {"rig_like": [0.5]}, {"rig_like": [{"jawOpen": "wide"}]}):
+        peer.send(request | wrong, arrays | rig)
+        assert peer.receive("progress")["type"] == "error"
 
 
 def test_a_direction_travels_as_settings_or_over_time(peer):
@@ -516,7 +554,7 @@ def test_four_points_make_the_fit_possible_where_the_detection_fails():
     own = head.with_identity(np.random.default_rng(11).normal(size=50))
     ball = ellipsoid(np.array([0, -0.16, -0.07]), np.array([0.03, 0.02, 0.03]))
     vertices, triangles = join(own, head.faces, *ball)
-    turn = 100 * rotation(45, 45, 0).T
+    turn = 100 * rotation(45, 0, 45).T
     marks = (own[head.landmark_vertices] @ turn).astype(np.float32)
     mesh = {"vertices": (vertices @ turn).astype(np.float32), "triangles": triangles.astype(np.int32)}
     four = np.full((68, 3), np.nan, np.float32)
@@ -528,7 +566,7 @@ def test_four_points_make_the_fit_possible_where_the_detection_fails():
     peer = Peer(engine).greet()
     peer.send({"type": "prepare_face", "job": "alone"}, mesh)
     refused = peer.receive("progress")
-    assert (refused["type"], refused["code"]) == ("error", "no_face") and "place the landmarks" in refused["message"]
+    assert (refused["type"], refused["code"]) == ("error", "no_face") and "four landmarks" in refused["message"]
     peer.send({"type": "prepare_face", "job": "helped"}, mesh | {"landmarks68": four})
     saved = peer.receive("progress")
     assert saved["type"] == "result"
