@@ -118,6 +118,14 @@ def shape_key_default() -> float:
     return bpy.types.ShapeKey.bl_rna.properties["value"].default  # type: ignore[attr-defined]  # a FloatProperty
 
 
+# Bones
+
+
+def is_bone_selected(bone: Any) -> bool:
+    """Whether a pose bone is selected: the selection moved from the bone to its pose in 5.0."""
+    return bool(bone.select if hasattr(bone, "select") else bone.bone.select)
+
+
 # Online access
 
 
@@ -272,9 +280,7 @@ def assign_object_action(data: bpy.types.AnimData, action: bpy.types.Action) -> 
     assign_slot(data, action, "OBJECT")
 
 
-def assign_slot(
-    user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action, id_type: str = "KEY"
-) -> None:
+def assign_slot(user: bpy.types.AnimData | bpy.types.NlaStrip, action: bpy.types.Action, id_type: str = "KEY") -> None:
     """Make a user of the Action play its slot for shape keys, or for an object; does nothing before 4.4."""
     if has_slots():
         user.action_slot = _slot_for(action, id_type)

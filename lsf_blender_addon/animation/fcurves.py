@@ -48,7 +48,7 @@ def value_path(name: str) -> str:
 
 
 def key_name(path: str) -> str:
-    """Return the shape key's name in a data path."""
+    """Return the name of the shape key or bone in that of a curve."""
     return bpy.utils.unescape_identifier(path.split('"', 1)[1].rsplit('"', 1)[0])
 
 
@@ -73,7 +73,9 @@ def write(
     record, curves = curve_record.load(action), GeneratedCurves(action)
     existing = curves.present
     column_of = {
-        name if curves.bones else value_path(name): k for k, name in enumerate(composed.names) if k not in composed.beside
+        name if curves.bones else value_path(name): k
+        for k, name in enumerate(composed.names)
+        if k not in composed.beside
     }
     transition = TRANSITION * composed.fps
     edits = curve_edits.edited_ranges(action, window, transition, record) if keep else {}

@@ -1,5 +1,6 @@
 """The curves of one line: what its prediction, the artist's sliders and its place in the scene make of it. No bpy."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -50,6 +51,7 @@ class LineCurves:
     first_frame: int  # of the motion
     bound: ErrorBound | None = None  # the error that is allowed; None: a key on every frame
     rank: Rank = Rank.STRIP
+    bones: "LineCurves | None" = None  # the channels that bones show instead of shape keys
 
     @property
     def window(self) -> Window:
@@ -84,7 +86,13 @@ def ease_weight(frames: NDArray[np.integer], first_frame: int, count: int, ease:
     return smoothstep(np.clip(1 - outside / ease, 0, 1))
 
 
-def make(predicted: Prediction, sliders: Sliders, first_frame: int, rank: Rank = Rank.STRIP) -> LineCurves:
+def make(
+    predicted: Prediction,
+    sliders: Sliders,
+    first_frame: int,
+    rank: Rank = Rank.STRIP,
+    on_bones: Collection[str] = (),
+) -> LineCurves:
     """Make the curves of a line.
 
     Args:
@@ -92,17 +100,16 @@ def make(predicted: Prediction, sliders: Sliders, first_frame: int, rank: Rank =
         sliders: What the artist has set for it.
         first_frame: Scene frame of the prediction's first row, without the sliders' offset.
         rank: Which line decides where several are heard at the same frames.
+        on_bones: Channels that bones show: no shape key does.
     """
-    on_keys = retarget(predicted, sliders)
-    return LineCurves(
-        on_keys.channels,
-        on_keys.motion,
-        on_keys.lips,
-        predicted.fps,
-        first_frame + sliders.offset,
-        error_bound(sliders.density),
-        rank,
-    )
+    motion, shown = tweaked(predicted, sliders), [name in on_bones for name in predicted.channels]
+    on_keys = rig_drive.on_keys(predicted, np.where(shown, np.float32(0), motion) if any(shown) else motion)
+    start, bound = first_frame + sliders.offset, error_bound(sliders.density)
+    bones = None
+    if any(shown):
+        names = tuple(name for name in predicted.channels if name in on_bones)
+        bones = LineCurves(names, motion[:, shown], predicted.lips[shown], predicted.fps, start, bound, rank)
+    return LineCurves(on_keys.channels, on_keys.motion, on_keys.lips, predicted.fps, start, bound, rank, bones)
 
 
 def tweaked(predicted: Prediction, sliders: Sliders) -> Floats:

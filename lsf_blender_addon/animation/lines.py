@@ -16,13 +16,15 @@ from ..prediction import store, takes
 from ..prediction.eyes import Eyes
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
-from ..scene import drivers, strip_identity
+from ..scene import bones, drivers, strip_identity
 from ..scene.own_properties import lines_of
 from ..scene.snapshots import Source
 from ..scene.strip_identity import State
-from . import action_cache, actions, composition, curve_edits, curve_record, fcurves, line_curves
+from . import action_cache, actions, bone_actions, composition, curve_edits, curve_record, fcurves, line_curves
+from .bone_actions import BoneDrive
 from .composition import Composition
 from .fcurves import value_path
+from .generated_curves import GeneratedCurves
 from .key_plan import VISIBLE_VALUE
 from .line_curves import LineCurves, Rank, Sliders, Window
 from .user_edits import Range
@@ -151,6 +153,8 @@ def write(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line")
     """Write the curves of a line, and make its head's Action play. Generated curves that were deleted come back."""
     rewrite(action, [record], restore_deleted=True)
     actions.place(mesh, action, windows(action))
+    for head in bone_actions.heads_of(action):
+        bone_actions.place(head)
 
 
 def refresh(action: bpy.types.Action, record: "LSF_PG_line", keep: bool = True) -> None:
@@ -208,7 +212,9 @@ def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> N
     record.first_frame = first_frame
     old = window_of(record)
     if frames and old != NEVER:
-        fcurves.move(action, old, frames, [window_of(other) for other in lines_of(action) if other.uid != record.uid])
+        others = [window_of(other) for other in lines_of(action) if other.uid != record.uid]
+        fcurves.move(action, old, frames, others)
+        _move_bones(action, old, frames, others)
         record.window = old[0] + frames, old[1] + frames
         _write_shared(action, record, [old, window_of(record)])
 
@@ -228,6 +234,8 @@ def adopt_moves(action: bpy.types.Action) -> None:
         return
     fcurves.note_moves(action, [(window, frames) for _record, window, frames in moves])
     for record, window, frames in moves:
+        others = [window_of(other) for other in lines_of(action) if other.uid != record.uid]
+        _move_bones(action, window, frames, others, moved=True)
         record.first_frame += frames
         record.window = window[0] + frames, window[1] + frames
     for record, window, _frames in moves:
@@ -262,7 +270,12 @@ def curves_of(action: bpy.types.Action, record: "LSF_PG_line") -> LineCurves | N
     predicted = store.load(action, record.uid)
     if predicted is None:
         return None
-    return line_curves.make(predicted, sliders(record), record.first_frame, _rank(record))
+    return line_curves.make(predicted, sliders(record), record.first_frame, _rank(record), _channels_on_bones(action))
+
+
+def _channels_on_bones(action: bpy.types.Action) -> set[str]:
+    """The channels that bones show on the heads that play an Action."""
+    return {channel for head in bone_actions.heads_of(action) for channel in bones.channels(head)}
 
 
 def _rank(record: "LSF_PG_line") -> Rank:
@@ -294,13 +307,14 @@ def add_layer(mesh: bpy.types.Mesh) -> bpy.types.Action:
 
 
 def locked_keys(action: bpy.types.Action) -> list[str]:
-    """Names of the shape keys whose generated curves the artist has locked: nothing changes these."""
-    written = fcurves.paths(action)
-    return [
-        fcurves.key_name(curve.data_path)
-        for curve in compat.fcurves_of_keys(action)
-        if curve.lock and curve.data_path in written
+    """Names of the shape keys and bones whose generated curves the artist has locked: nothing changes these."""
+    names = [
+        fcurves.key_name(name)
+        for each in (action, *_bone_actions(action))
+        for name, curve in GeneratedCurves(each).present.items()
+        if curve.lock and name in fcurves.paths(each)
     ]
+    return list(dict.fromkeys(names))
 
 
 def overlapping(action: bpy.types.Action, record: "LSF_PG_line") -> "list[LSF_PG_line]":
@@ -317,11 +331,16 @@ def overlapping(action: bpy.types.Action, record: "LSF_PG_line") -> "list[LSF_PG
 
 def edits(action: bpy.types.Action, record: "LSF_PG_line") -> Edits:
     """What the artist has changed by hand in a line; quick if nothing has changed since the last call."""
-    found = action_cache.remembered(action, _no_edits_yet)
-    if record.uid not in found:
-        window = window_of(record)
-        found[record.uid] = Edits(curve_edits.edited_ranges(action, window), curve_edits.deleted_paths(action, window))
-    return found[record.uid]
+    ranges: dict[str, list[Range]] = {}
+    deleted: frozenset[str] = frozenset()
+    for each in (action, *_bone_actions(action)):
+        found = action_cache.remembered(each, _no_edits_yet)
+        if record.uid not in found:
+            window = window_of(record)
+            found[record.uid] = Edits(curve_edits.edited_ranges(each, window), curve_edits.deleted_paths(each, window))
+        ranges |= found[record.uid].ranges
+        deleted |= found[record.uid].deleted
+    return Edits(ranges, deleted)
 
 
 def is_edited(action: bpy.types.Action, record: "LSF_PG_line") -> bool:
@@ -338,7 +357,8 @@ def summary(action: bpy.types.Action, record: "LSF_PG_line", iface: Callable[[st
         record: The line.
         iface: Translates the sentence.
     """
-    count, curves = fcurves.count_keys(action, window_of(record))
+    counts = [fcurves.count_keys(each, window_of(record)) for each in (action, *_bone_actions(action))]
+    count, curves = map(sum, zip(*counts, strict=True))
     if record.tweaks.density >= 1 or not count:
         return iface("{count} keys, one on every frame").format(count=count)
     error = f"{record.value_error:.3f}"
@@ -370,21 +390,57 @@ def _write_windows(
     """Write all that plays in some windows; returns the largest errors."""
     records, errors = list(lines_of(action)), [(0.0, 0.0)]
     made: dict[str, LineCurves | None] = {}
+    drives = [bone_actions.drive(head) for head in bone_actions.heads_of(action)]
     for window in composition.merged(dirty):
         near = [record for record in records if composition.overlap(window_of(record), window)]
         for record in near:
             if record.uid not in made:
                 made[record.uid] = curves_of(action, record)
-        composed = composition.compose([curves for record in near if (curves := made[record.uid])], window)
+        inside = [curves for record in near if (curves := made[record.uid])]
+        composed = _on_free_keys(action, composition.compose(inside, window))
+        on_bones = composition.compose([curves.bones for curves in inside if curves.bones], window)
         others = [window_of(record) for record in records if record not in near and window_of(record) != NEVER]
-        written = fcurves.write(action, _on_free_keys(action, composed), others, keep, restore_deleted)
+        written = fcurves.write(action, _beside_bones(composed, on_bones), others, keep, restore_deleted)
         errors.append((written.value, written.millimetres))
+        errors += [_write_bones(drive, on_bones, composed, others, keep, restore_deleted) for drive in drives]
         for keys in actions.animated_keys(action) if written.gone else ():
             for key in keys.key_blocks:
                 if value_path(key.name) in written.gone:
                     key.value = 0.0  # it has no curve any more and would keep its last value
     value, millimetres = map(max, zip(*errors, strict=True))
     return fcurves.Written(frozenset(), value, millimetres)
+
+
+def _write_bones(
+    drive: BoneDrive,
+    channels: Composition,
+    keys: Composition,
+    others: list[Window],
+    keep: bool,
+    restore_deleted: bool,
+) -> tuple[float, float]:
+    """Write what bones do in a window; returns the largest errors, of their values and on the lips in millimetres."""
+    composed = bone_actions.composed(drive, channels, keys)
+    action = bone_actions.existing(drive.head)
+    if action is None or action.library is not None:
+        return 0.0, 0.0
+    written = fcurves.write(action, composed, others, keep, restore_deleted)
+    bone_actions.put_back(drive, action, written.gone)
+    return written.value, written.millimetres
+
+
+def _beside_bones(keys: Composition, channels: Composition) -> Composition:
+    """The motion of shape keys with that of the channels that bones show beside it: both move the lips."""
+    if channels.lips.shape[1] != keys.lips.shape[1] or not channels.names:
+        return keys
+    count = len(keys.names)
+    return replace(
+        keys,
+        names=[*keys.names, *channels.names],
+        motion=np.concatenate([keys.motion, channels.motion], 1),
+        lips=np.concatenate([keys.lips, channels.lips]),
+        beside=tuple(range(count, count + len(channels.names))),
+    )
 
 
 def _on_free_keys(action: bpy.types.Action, composed: Composition) -> Composition:
@@ -412,7 +468,10 @@ def _on_free_keys(action: bpy.types.Action, composed: Composition) -> Compositio
 def _remove_if_empty(mesh: bpy.types.Mesh, action: bpy.types.Action) -> None:
     """Remove a generated Action in which nothing is left; else bring what plays it up to date."""
     if not len(lines_of(action)) and not compat.fcurves_of_keys(action):
+        heads = bone_actions.heads_of(action)
         actions.remove(mesh, action)
+        for head in heads:
+            bone_actions.remove_if_empty(head)
     else:
         _place_everywhere(action)
 
@@ -422,11 +481,27 @@ def _place_everywhere(action: bpy.types.Action) -> None:
     for keys in actions.animated_keys(action):
         if isinstance(keys.user, bpy.types.Mesh):
             actions.place(keys.user, action, windows(action))
+    for head in bone_actions.heads_of(action):
+        bone_actions.remove_if_empty(head)
 
 
 def _no_edits_yet(_action: bpy.types.Action) -> dict[str, Edits]:
     """What is remembered of the edits of an Action, by line; `edits` fills it."""
     return {}
+
+
+def _move_bones(
+    action: bpy.types.Action, window: Window, frames: int, others: list[Window], moved: bool = False
+) -> None:
+    """Move the keys of the heads' bones; `moved`: unless the artist has."""
+    for own in _bone_actions(action):
+        bone_actions.move(own, window, frames, others, moved)
+
+
+def _bone_actions(action: bpy.types.Action) -> list[bpy.types.Action]:
+    """The Actions of the bones of the heads that play an Action."""
+    found = (bone_actions.existing(head) for head in bone_actions.heads_of(action))
+    return [own for own in found if own is not None]
 
 
 def _write_shared(action: bpy.types.Action, record: "LSF_PG_line", places: list[Window]) -> None:

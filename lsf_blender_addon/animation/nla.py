@@ -35,18 +35,20 @@ def add_strip(
     name: str,
     may_hold: Callable[[bpy.types.NlaTrack], bool],
     window: tuple[int, int] | None = None,
+    id_type: str = "KEY",
 ) -> bpy.types.NlaStrip:
-    """Add a strip that plays the Action's slot for shape keys.
+    """Add a strip that plays the Action's slot for shape keys, or for an object.
 
     It goes on the first track that may hold it and has room at its frames. Where there is none, a new track is made,
     which becomes the active one.
 
     Args:
-        data: Animation data of the shape keys.
+        data: Animation data of the shape keys or the object.
         action: What the strip plays.
         name: Name of a new track.
         may_hold: Whether a track may hold the strip.
         window: First and last frame of the Action that the strip plays; None: all of it.
+        id_type: Type of what is animated.
     """
     start, end = window or action.curve_frame_range[:]
     for track in data.nla_tracks:
@@ -59,7 +61,7 @@ def add_strip(
         strip = track.strips.new(action.name, int(start), action)
     else:
         strip = new_short_strip(track, action.name, int(start), action)
-    compat.assign_slot(strip, action)
+    compat.assign_slot(strip, action, id_type)
     if window is not None:
         strip.use_sync_length = False  # or the NLA's tweak mode gives the strip the length of the whole Action
         strip.action_frame_end, strip.action_frame_start = end, start  # the start cannot be set behind the end

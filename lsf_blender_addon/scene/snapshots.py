@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..client.wire import Arrays, Header
+from ..rigs import visemes
 from ..rigs.mapping import Mapping, Row
 from ..rigs.shape_check import Fault
 
@@ -20,6 +21,9 @@ STILL_SHARE = 1e-4  # of the largest offset of all channels: a channel with less
 
 RATE_EPSILON = 1e-4  # frames per second: Blender stores the base of a rate in single precision
 FRAME_EPSILON = 0.5  # frames: a strip that was moved by a part of a frame, or stored in single precision, is the same
+
+QUATERNION, AXIS_ANGLE = "QUATERNION", "AXIS_ANGLE"  # Blender's rotation modes besides the Euler orders
+NO_TURN = (1.0, 0.0, 0.0, 0.0)
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -80,9 +84,15 @@ class Character:
 
     def header(self) -> Header:
         """The values of a request that are no arrays, see docs/protocol.md."""
-        if self.rig is None or not self.solved:
+        if self.rig is None:
             return {}
-        return {"rig_limits": [self.rig.limits[key] for key in self.solved], "rig_without": self.rig.without}
+        looks = visemes.looks(self.rig.mapping, self.rig.limits)
+        header: Header = {"face_optional": bool(self.rig.mapping.direct) or any(looks)}
+        if self.solved:
+            header["rig_limits"] = [self.rig.limits[key] for key in self.solved]
+            header["rig_without"] = self.rig.without
+            header["rig_like"] = looks
+        return header
 
     def arrays(self) -> Arrays:
         """The arrays of a request that describe the mesh, see docs/protocol.md."""
@@ -117,6 +127,33 @@ class Character:
         """
         ends = np.cumsum([len(member.vertices) for member in self.members])
         yield from zip(self.members, np.split(array, ends[:-1], axis), strict=True)
+
+
+@dataclass(frozen=True)
+class BonePose:
+    """How a bone differs from its rest where a channel is 1, in the bone's own axes."""
+
+    channel: str
+    bone: str
+    location: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)  # rotation vector: axis · radians
+    scale: tuple[float, float, float] = (0.0, 0.0, 0.0)  # added to the scale at rest
+
+
+@dataclass(frozen=True)
+class BoneRest:
+    """A bone where all channels are 0: how it rotates, and its own pose, on top of which the channels come."""
+
+    bone: str
+    mode: str  # QUATERNION, AXIS_ANGLE, or an Euler order as "XYZ"
+    location: tuple[float, ...] = (0.0, 0.0, 0.0)
+    rotation: tuple[float, ...] = NO_TURN  # a quaternion, an angle and an axis, or Euler angles, as the mode says
+    scale: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+
+def rotation_property(mode: str) -> str:
+    """Return the property of a pose bone that holds its rotation in a rotation mode."""
+    return {QUATERNION: "rotation_quaternion", AXIS_ANGLE: "rotation_axis_angle"}.get(mode, "rotation_euler")
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ from .panels import (
     watch,
 )
 from .properties import batch as batch_properties
+from .properties import bones as bone_properties
 from .properties import emotion as emotion_properties
 from .properties import face as face_properties
 from .properties import layers as layer_properties
@@ -102,6 +103,8 @@ CLASSES: tuple[type, ...] = (
     face_properties.LSF_PG_part,
     face_properties.LSF_PG_landmark,
     face_properties.LSF_PG_mapping_row,
+    bone_properties.LSF_PG_bone_pose,
+    bone_properties.LSF_PG_bones,
     face_properties.LSF_PG_face,
     tweak_properties.LSF_PG_channel,
     tweak_properties.LSF_PG_tweaks,

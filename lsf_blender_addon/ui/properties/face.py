@@ -6,6 +6,7 @@ from ...rigs import families
 from ...rigs.mapping import Mapping
 from ...scene import parts, rig
 from ...scene.access import mesh_of
+from .bones import LSF_PG_bones
 from .layers import LSF_PG_nod
 
 
@@ -114,6 +115,7 @@ class LSF_PG_face(bpy.types.PropertyGroup):
         name="Recognised", description="Parts that were found in the head's mesh", options={"HIDDEN"}
     )
     nod: bpy.props.PointerProperty(type=LSF_PG_nod)
+    bones: bpy.props.PointerProperty(type=LSF_PG_bones)
     active_part: bpy.props.IntProperty(name="Active Part", options={"HIDDEN"})
 
     def add_part(self, obj: bpy.types.Object) -> bool:
