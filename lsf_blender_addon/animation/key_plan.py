@@ -24,6 +24,7 @@ class MeshState:
     keys: frozenset[str] = frozenset()  # names of all keys
     generated: frozenset[str] = frozenset()  # those that were generated, and not sculpted since
     driven: frozenset[str] = frozenset()  # those whose value a curve of ours would not reach: a driver decides
+    can_add_keys: bool = True  # whether new keys, and new shapes of keys, would be saved
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class KeyPlan:
     names: list[str]  # key names of these
     kept: list[str]  # the artist's keys among them
     driven: list[str]  # the artist's keys that follow a driver and are left alone
+    impossible: list[str] = field(default_factory=list)  # keys that would move and cannot be added
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,14 @@ def plan(
     seen = np.abs(motion).max(0) > VISIBLE_VALUE
     shapes: dict[str, NDArray[np.float32]] = {}
     ranges: dict[str, tuple[float, float]] = {}
-    animated, kept, driven = [], [], []
+    animated, kept, driven, impossible = [], [], [], []
     for k, channel in enumerate(channels):
         theirs = channel in state.keys and channel not in state.generated
         moves = bool(seen[k]) and (theirs or bool(moving[k]))
         needed = moves or (channel in reserved and bool(moving[k]))
+        if not (theirs or state.can_add_keys):
+            impossible += [channel] if moves else []
+            continue
         if channel in state.generated or (needed and not theirs):
             shapes[channel] = (state.base + basis[k] @ rest.to_local).astype(np.float32)
         if moves and channel in state.driven:
@@ -91,7 +96,7 @@ def plan(
                 kept.append(channel)
             else:
                 ranges[channel] = float(motion[:, k].min()), float(motion[:, k].max())
-    return KeyPlan(shapes, ranges, animated, [channels[k] for k in animated], kept, driven)
+    return KeyPlan(shapes, ranges, animated, [channels[k] for k in animated], kept, driven, impossible)
 
 
 def plan_parts(

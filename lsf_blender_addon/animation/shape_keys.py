@@ -9,7 +9,7 @@ from collections.abc import Collection
 import bpy
 
 from ..scene.access import find_item, mesh_of, shape_keys_of
-from ..scene.meshes import base_vertices
+from ..scene.meshes import base_vertices, keeps_new_keys
 from ..scene.shape_keys import MARK, fingerprint, generated_keys, marks
 from .key_plan import KeyPlan, MeshState
 
@@ -26,14 +26,16 @@ def read(obj: bpy.types.Object, driven: Collection[str]) -> MeshState:
     """
     mesh = mesh_of(obj)
     names = [key.name for key in mesh.shape_keys.key_blocks] if mesh.shape_keys else []
-    return MeshState(
-        obj.name, base_vertices(mesh), frozenset(names), frozenset(generated_keys(mesh)), frozenset(driven)
-    )
+    can_add_keys = keeps_new_keys(mesh)
+    generated = frozenset(generated_keys(mesh)) if can_add_keys else frozenset()  # in a library, they stay as they are
+    return MeshState(obj.name, base_vertices(mesh), frozenset(names), generated, frozenset(driven), can_add_keys)
 
 
 def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
     """Add or replace the planned keys, and widen their sliders as far as their curves reach."""
     mesh = mesh_of(obj)
+    if not keeps_new_keys(mesh):  # nothing is planned then
+        return
     active = obj.active_shape_key_index
     if mesh.shape_keys is None:
         obj.shape_key_add(name="Basis", from_mix=False)

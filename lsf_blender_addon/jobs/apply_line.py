@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, head_motion, lines, part_drivers, rollback, shape_keys
+from ..animation import actions, head_motion, lines, override_settings, part_drivers, rollback, shape_keys
 from ..prediction import takes
 from ..scene import strip_identity
 from ..scene.access import ensure_key_animation, mesh_of
@@ -25,6 +25,7 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
         The result line for the artist.
     """
     objects = [bpy.data.objects[name] for name in plan.objects]
+    override_settings.own(objects[0])
     nod = face_of(objects[0]).nod
     with rollback.on_error(objects, nod.object if plan.head_motion else None, nod.bone):
         text = _write(plan, objects, as_take)

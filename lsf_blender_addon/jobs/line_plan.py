@@ -347,3 +347,11 @@ def _left_out(rig: Rig, head: KeyPlan, iface: Callable[[str], str]) -> str:
     if text and instead:
         text += iface("; in their place: {names}").format(names=listed(instead))
     return text
+    if keys.impossible and not keys.animated:
+        raise UserError(
+            f'Blender keeps no new shape keys on the library override "{head}": add shape keys of the face in the '
+            "library's own file"
+        )
+    if head.impossible:
+        text = iface("; left out, as a library override takes no new keys: {names}")
+        end += text.format(names=listed(head.impossible))

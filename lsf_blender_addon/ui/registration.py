@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from ..animation import action_cache
+from ..animation import action_cache, override_settings
 from ..jobs import checkup, environment, session
 from ..preview import mouth_graph, playback
 from ..scene import empty_keys
@@ -44,6 +44,7 @@ from .operators import (
     make_environment,
     open_log,
     playblast,
+    override_mesh,
     preview,
     read_direction,
     release_keys,
@@ -153,6 +154,7 @@ CLASSES: tuple[type, ...] = (
     use_relative_keys.LSF_OT_use_relative_keys,
     find_landmarks.LSF_OT_find_landmarks,
     edit_landmarks.LSF_OT_edit_landmarks,
+    override_mesh.LSF_OT_override_mesh,
     reset_landmarks.LSF_OT_reset_landmarks,
     fill_mapping.LSF_OT_fill_mapping,
     add_mapping_row.LSF_OT_add_mapping_row,
@@ -233,8 +235,26 @@ def _on_undo(*_arguments: object) -> None:
 
 def register() -> None:
     """Register everything. Called when the add-on is enabled."""
+def _allow_overrides(group: type[bpy.types.PropertyGroup]) -> None:
+    """Let the properties of a group be changed on library overrides; see animation/override_settings.py.
+
+    Groups inside are no properties that Blender overrides: their own properties are.
+    """
+    for deferred in group.__annotations__.values():
+        inner = deferred.keywords.get("type")
+        is_collection = deferred.function is bpy.props.CollectionProperty
+        is_group = inner is not None and issubclass(inner, bpy.types.PropertyGroup)
+        if is_group:
+            _allow_overrides(inner)
+        if is_collection:
+            deferred.keywords["override"] = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}
+        elif not is_group:
+            deferred.keywords["override"] = {"LIBRARY_OVERRIDABLE"}
+
+
     for cls in CLASSES:
         if issubclass(cls, bpy.types.Operator):
+    _allow_overrides(face_properties.LSF_PG_face)
             cls.bl_description = tooltip(cls)
         bpy.utils.register_class(cls)
     translations.register()
@@ -248,6 +268,7 @@ def register() -> None:
     action_cache.register()
     empty_keys.register()
 
+    override_settings.register()
 
 def unregister() -> None:
     """Unregister everything and stop all processes. Called when the add-on is disabled."""
@@ -261,6 +282,7 @@ def unregister() -> None:
     empty_keys.unregister()
     action_cache.unregister()
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
+    override_settings.unregister()
         handlers.remove(_on_undo)
     bpy.app.handlers.load_pre.remove(_on_load)
     for menu, draw in MENUS:

@@ -44,7 +44,7 @@ def linked_reason(head: bpy.types.Object) -> str:
     return ""
 
 
-def override_reason(head: bpy.types.Object) -> str:
+def disabled_reason_override(head: bpy.types.Object) -> str:
     """Return a sentence if Blender would not save a new shape key of the head, or a changed slider range; else ""."""
     if meshes.keeps_new_keys(mesh_of(head)):
         return ""

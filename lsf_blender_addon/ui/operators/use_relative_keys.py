@@ -5,7 +5,7 @@ import bpy
 from ...scene.access import mesh_of, shape_keys_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
-from .poll import enabled_unless, override_reason
+from .poll import disabled_reason_override, enabled_unless
 
 
 class LSF_OT_use_relative_keys(bpy.types.Operator):
@@ -22,7 +22,7 @@ class LSF_OT_use_relative_keys(bpy.types.Operator):
         if keys is None or keys.use_relative:
             return enabled_unless(cls, "The shape keys of the head are relative.")
         assert head is not None
-        return enabled_unless(cls, override_reason(head))
+        return enabled_unless(cls, disabled_reason_override(head))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head = require_head(context)

@@ -9,7 +9,7 @@ from ...jobs.line_plan import listed
 from ...scene import shape_key_faults
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
-from .poll import enabled_unless, override_reason
+from .poll import disabled_reason_override, enabled_unless
 
 
 class LSF_OT_widen_sliders(bpy.types.Operator):
@@ -24,7 +24,7 @@ class LSF_OT_widen_sliders(bpy.types.Operator):
         head = find_head(context)
         if head is None or not shape_key_faults.short_sliders(head):
             return enabled_unless(cls, "The sliders of the head reach far enough.")
-        return enabled_unless(cls, override_reason(head))
+        return enabled_unless(cls, disabled_reason_override(head))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head = require_head(context)

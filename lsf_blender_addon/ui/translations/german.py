@@ -598,3 +598,8 @@ MESSAGES = {
     "{family}: {count} of {total} shape keys are animated": "{family}: {count} von {total} Formschlüsseln werden animiert",
     "{times} times as large as a human head; the speech fits it all the same": "{times}-mal so groß wie ein menschlicher Kopf; die Sprache passt trotzdem",
 }
+    "Override the Mesh": "Mesh überschreiben",
+    "Make library overrides of the meshes of this head and its parts, so that their shape keys can be animated. Blender's own menu overrides the objects alone": "Bibliotheksüberschreibungen der Meshes dieses Kopfes und seiner Teile anlegen, damit ihre Formschlüssel animiert werden können. Blenders eigenes Menü überschreibt nur die Objekte",
+    "No mesh of this head has to be overridden.": "Kein Mesh dieses Kopfes muss überschrieben werden.",
+    "; left out, as a library override takes no new keys: {names}": "; ausgelassen, weil eine Bibliotheksüberschreibung keine neuen Schlüssel aufnimmt: {names}",
+    "Blender does not keep this on a library override: change it in the library's own file.": "Blender behält das auf einer Bibliotheksüberschreibung nicht: in der Datei der Bibliothek ändern.",

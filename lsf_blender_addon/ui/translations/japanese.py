@@ -598,3 +598,8 @@ MESSAGES = {
     "{family}: {count} of {total} shape keys are animated": "{family}: シェイプキー {total} 個中 {count} 個が動きます",
     "{times} times as large as a human head; the speech fits it all the same": "人の頭の {times} 倍の大きさですが、発話は問題なく合います",
 }
+    "Override the Mesh": "メッシュをオーバーライド",
+    "Make library overrides of the meshes of this head and its parts, so that their shape keys can be animated. Blender's own menu overrides the objects alone": "この頭とパーツのメッシュのライブラリオーバーライドを作り、シェイプキーをアニメートできるようにします。Blender 自身のメニューはオブジェクトだけをオーバーライドします",
+    "No mesh of this head has to be overridden.": "この頭にオーバーライドが必要なメッシュはありません。",
+    "; left out, as a library override takes no new keys: {names}": "; ライブラリオーバーライドには新しいキーを追加できないため省いたもの: {names}",
+    "Blender does not keep this on a library override: change it in the library's own file.": "Blender はこの変更をライブラリオーバーライドに保存しません: ライブラリのファイルで変更してください。",
