@@ -1,7 +1,8 @@
 """Undoes everything that was written for a line, if an error occurs half-way.
 
 Before the first change, everything that a line may change is recorded: the character's shape keys with their animation
-data (Action, slot, NLA, drivers), the generated Actions, the head's properties, and the head motion.
+data (Action, slot, NLA, drivers), the generated Actions, the head's properties, the head motion, and the bones that
+channels move.
 
 Blender's own undo cannot do this: it undoes whole operators, and nothing in background mode. One thing is lost:
 modifiers that an artist has put on a generated NLA strip.
@@ -15,13 +16,14 @@ from typing import Any
 
 import bpy
 
+from ..scene import bones
 from ..scene.access import ensure_key_animation, key_animation, mesh_of
 from ..scene.head_motion import find_constraint
 from ..scene.meshes import coordinates
 from ..scene.own_properties import face_of
 from ..scene.shape_keys import MARK as KEYS_MARK
 from ..scene.shape_keys import marks
-from . import actions, nla, part_drivers, property_values
+from . import actions, bone_actions, nla, part_drivers, property_values
 from .shape_keys import MAX_SLIDER
 from .strip_state import StripState, action_use, identity, play
 
@@ -42,12 +44,14 @@ def on_error(objects: list[bpy.types.Object], target: bpy.types.Object | None, b
     face = face_of(objects[0])
     properties = property_values.read(face)
     meshes = [_Mesh(obj) for obj in objects]
-    motion = _HeadMotion(target, bone)
-    copies = _Actions({action for mesh in meshes for action in mesh.generated} | motion.actions)
+    motion, posed = _HeadMotion(target, bone), _Bones(objects[0])
+    del properties["bones"]["action"]  # an Action may be replaced by its copy: see _Bones
+    copies = _Actions({action for mesh in meshes for action in mesh.generated} | motion.actions | posed.actions)
     with ExitStack() as undo:  # calls the last one first, and all of them, even if one of them raises an error
         undo.callback(property_values.restore, face, properties)
         for mesh in meshes:  # the head is restored last: drivers of the parts refer to its keys
             undo.callback(mesh.restore)
+        undo.callback(posed.restore)
         undo.callback(copies.restore)
         undo.callback(motion.restore)
         yield
@@ -131,6 +135,36 @@ class _HeadMotion:
         if self.target is None:
             return ()
         return (self.target.pose.bones[self.bone] if self.target.type == "ARMATURE" else self.target).constraints
+
+
+class _Bones:
+    """The bones that channels move, and what animates their armature."""
+
+    def __init__(self, head: bpy.types.Object) -> None:
+        self.head, self.armature = head, bones.armature_of(head)
+        pointed, action = bones.settings(head).action, bone_actions.existing(head)
+        self.pointed = identity(pointed) if pointed else None
+        self.actions = {action} if action else set()
+        self.poses = [bones.read(bone) for bone in self.armature.pose.bones] if self.armature else []
+        data = self.armature.animation_data if self.armature else None
+        self.animation = _Animation(data) if data else None
+        self.blend = data.action_blend_type if data else ""
+
+    def restore(self) -> None:
+        """Let the armature play what it played, with its bones as they stood."""
+        found = next((action for action in bpy.data.actions if identity(action) == self.pointed), None)
+        bones.settings(self.head).action = found
+        if self.armature is None:
+            return
+        data = self.armature.animation_data
+        if self.animation is None:
+            self.armature.animation_data_clear()
+        elif data is not None:
+            self.animation.restore(data)
+            data.action_blend_type = self.blend  # type: ignore[assignment]  # it was read there
+        for pose in self.poses:
+            bones.write(self.armature.pose.bones[pose.bone], pose)
+        self.armature.update_tag()
 
 
 class _Mesh:

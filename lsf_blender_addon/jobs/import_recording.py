@@ -15,7 +15,17 @@ import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 from numpy.typing import NDArray
 
-from ..animation import actions, arkit_keys, head_motion, key_plan, lines, part_drivers, rollback, shape_keys
+from ..animation import (
+    actions,
+    arkit_keys,
+    bone_actions,
+    head_motion,
+    key_plan,
+    lines,
+    part_drivers,
+    rollback,
+    shape_keys,
+)
 from ..client.jobs import Job, State
 from ..errors import UserError
 from ..formats import live_link
@@ -210,6 +220,7 @@ def write(work: RecordingImport, name: str, options: Options) -> str:
         raise UserError(f'"{name}" is gone or was renamed while the recording was read: import it again')
     check(head)
     actions.check(mesh_of(head))
+    bone_actions.check(head)
     face = face_of(head)
     target = face.nod.object if options.head_rotation else None
     head_motion.check(target, face.nod.bone)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, head_motion, lines, lines_of_0_1, part_drivers, shape_keys
+from ..animation import actions, bone_actions, head_motion, lines, lines_of_0_1, part_drivers, shape_keys
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
 from ..scene import character, drivers, emotion_control, rig, strip_identity, strips, voice
@@ -159,4 +159,5 @@ def _keeps_layers(head: bpy.types.Object, state: LineState, result: Result) -> b
 def _check(head: bpy.types.Object) -> None:
     """Raise UserError if the head cannot take a line now."""
     actions.check(mesh_of(head))
+    bone_actions.check(head)
     head_motion.check(face_of(head).nod.object, face_of(head).nod.bone)

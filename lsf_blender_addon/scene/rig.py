@@ -11,8 +11,8 @@ from ..errors import UserError
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
 from ..rigs.shape_check import Fault
-from . import empty_keys, extension, shape_keys
-from .access import find_item, mesh_of, shape_keys_of
+from . import bones, empty_keys, extension, shape_keys
+from .access import find_item, mesh_of
 from .drivers import driven_keys
 from .meshes import coordinates
 from .own_properties import face_of
@@ -33,7 +33,7 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
         members: All objects of the character, the head first, with their meshes at rest.
 
     Returns:
-        The rig; None if no own key is driven, so that all channels get new keys.
+        The rig; None if no own key is driven and no bone, so that all channels get new keys.
     """
     mesh = mesh_of(head)
     names = own_keys(mesh)
@@ -42,9 +42,10 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     chosen = mapping_of(head)
     by_name = chosen is None or not chosen.rows
     mapping = _named_like_channels(names) if chosen is None or by_name else chosen
-    if not mapping.rows:
+    elsewhere = bones.channels(head)
+    if not mapping.rows and not elsewhere:
         return None
-    blocks = shape_keys_of(mesh).key_blocks
+    blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else {}
     empty = _without_shape([obj for obj, _rest in members])
     faults = dict.fromkeys(empty, Fault.EMPTY) | dict.fromkeys(driven_keys(mesh), Fault.DRIVEN)
     rows = mapping.rows
@@ -64,6 +65,7 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
         by_name,
         left_out,
         tuple(dict.fromkeys(row.key for row in fillers)),
+        elsewhere,
     )
 
 

@@ -13,7 +13,8 @@ from lsf_blender_addon.animation import actions, rollback
 from lsf_blender_addon.jobs import apply_line, lines
 from lsf_blender_addon.jobs.line_plan import LinePlan
 from lsf_blender_addon.prediction.eyes import LIDS
-from lsf_blender_addon.scene import meshes
+from lsf_blender_addon.scene import bones, meshes
+from lsf_blender_addon.scene.snapshots import BonePose
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -223,6 +224,32 @@ def with_nodding_head(scene):
     bpy.context.object.constraints.new("LIMIT_LOCATION")
 
 
+def with_bones(scene):
+    """The jaw is a bone of an armature with an Action of the artist's, and it stands turned."""
+    head = bpy.context.object
+    bpy.ops.object.armature_add()
+    rig = bpy.context.object
+    mine = bpy.data.actions.new("mine")
+    compat.object_fcurves(mine).new("location", index=2).keyframe_points.insert(3, 0.5)
+    compat.assign_object_action(rig.animation_data_create(), mine)
+    rig.pose.bones["Bone"].rotation_quaternion = 0.9, 0, 0.4, 0
+    head.lsf.bones.armature = rig
+    bones.store(head, "jawOpen", [BonePose("jawOpen", "Bone", (0, 0, 0.1), (0.3, 0, 0))])
+    bpy.context.view_layer.objects.active = head
+
+
+def with_bones_twice(scene):
+    with_bones(scene)
+    bpy.ops.lsf.generate()
+    new_line(scene, 200)
+    bones.store(bpy.context.object, "jawOpen", [BonePose("jawOpen", "Bone", (0, 0, 0.2), (0, 0.3, 0))])
+
+
+def with_bones_that_nothing_animates(scene):
+    with_bones(scene)
+    bpy.data.objects["Armature"].animation_data_clear()
+
+
 def with_takes(scene):
     bpy.ops.lsf.generate_takes()
 
@@ -247,8 +274,9 @@ def snapshot(dump) -> dict:
             # Before 5.0 registered properties are among them, too: dump has those.
             names = [name for name in block.keys() if name not in block.bl_rna.properties]  # noqa: SIM118 - no dict
             custom = {name: plain(block[name]) for name in names}
-            bones = block.pose.bones if kind == "objects" and block.pose else ()
-            constraints = [dump(constraint) for bone in bones for constraint in bone.constraints]
+            posed = block.pose.bones if kind == "objects" and block.pose else ()
+            constraints = [dump(constraint) for bone in posed for constraint in bone.constraints]
+            constraints += [bones.read(bone) for bone in posed]
             uses = block.users, block.use_fake_user
             state[kind, block.name] = dump(block, {"pose"}), custom, animation(block, dump), constraints, uses
     for keys in bpy.data.shape_keys:
@@ -356,6 +384,9 @@ SCENES = [
     with_layers_twice,
     with_nodding_head,
     with_takes,
+    with_bones,
+    with_bones_twice,
+    with_bones_that_nothing_animates,
 ]
 
 
