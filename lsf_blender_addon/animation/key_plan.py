@@ -1,7 +1,7 @@
 """Plans the shape keys of a mesh for a line: shapes, slider ranges, and which of them are animated. No bpy."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
