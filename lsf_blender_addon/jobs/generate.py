@@ -100,8 +100,8 @@ class Generation:
         )
 
     def _is_valid(self, job: Job) -> bool:
-        """Whether the result is what the protocol promises: motion (F, K), basis (K, V, 3) and so on, all finite."""
-        channels, motion, basis = job.header.get("channels"), job.arrays.get("motion"), job.arrays.get("basis")
+        """Whether the result is what the protocol promises: motion (F, K) and so on, all finite."""
+        channels, motion = job.header.get("channels"), job.arrays.get("motion")
         return (
             isinstance(channels, list)
             and all(isinstance(channel, str) for channel in channels)
@@ -109,8 +109,7 @@ class Generation:
             and motion.ndim == 2
             and motion.shape[0] > 0
             and motion.shape[1] == len(channels)
-            and basis is not None
-            and basis.shape == (len(channels), len(self.character.vertices), 3)
+            and self._has_face_or_needs_none(job, len(channels))
             and self._has_shape(job, "expression", motion.shape)
             and self._has_shape(job, "emotion", (len(motion), len(job.header.get("emotions") or ())))
             and self._has_shape(job, "blinks", (EYE_VARIANTS, len(motion)))
@@ -123,6 +122,14 @@ class Generation:
             and self._has_shape(job, "landmark_vertices", (68,))
             and all(bool(np.isfinite(array).all()) for array in job.arrays.values())
         )
+
+    def _has_face_or_needs_none(self, job: Job, channels: int) -> bool:
+        """Whether there is a basis (K, V, 3), or the reason why there is none if that was allowed."""
+        basis, no_face = job.arrays.get("basis"), job.header.get("no_face")
+        if basis is not None:
+            return basis.shape == (channels, len(self.character.vertices), 3)
+        allowed = bool(self.character.header().get("face_optional"))
+        return allowed and isinstance(no_face, dict) and isinstance(no_face.get("message"), str)
 
     def _has_shape(self, job: Job, name: str, shape: tuple[int, ...]) -> bool:
         """Whether an array that a server may leave out has this shape, if it is there."""

@@ -3,7 +3,7 @@
 Values come in and a value goes out, so a plan can be made and tested without Blender. `apply_line.apply` writes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..prediction import blend, eyes, lips, rig_drive, store
 from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
-from ..rigs import families
+from ..rigs import families, visemes
 from ..rigs.drive import make_drive, new_key_name
 from ..rigs.mapping import SOLVED
 from ..rigs.shape_check import Fault, find_faults
@@ -43,6 +43,16 @@ class Result:
     seed: int
     seconds: float  # since the button was pressed
     span: tuple[int, int] | None = None  # first and last scene frame of the part that is wanted; None: the whole line
+
+    @property
+    def no_face(self) -> Header | None:
+        """Code and message of the error if no face was found on the mesh, and the line does without one."""
+        return self.header.get("no_face")
+
+    def basis(self, vertices: int) -> Floats:
+        """The offsets (K, V, 3) of the channels on a mesh of V vertices; 0 if no face was found there."""
+        basis: Floats = self.arrays.get("basis", _still(len(self.header["channels"]), vertices))
+        return basis
 
 
 @dataclass(frozen=True)
@@ -130,14 +140,17 @@ def plan(
     channels, motion = list(on_keys.channels), np.ascontiguousarray(on_keys.motion)
     pieces = list(character.pieces(basis, axis=1))
     head = key_plan.plan(state.head, character.head, channels, motion, pieces[0][1], character.moving(basis), RESERVED)
-    _check_animated(state.head.object, head)
+    if not _on_bones(character, prediction, by_channel):
+        if result.no_face is not None and not head.animated:
+            raise UserError(str(result.no_face["message"]))
+        _check_animated(state.head.object, head)
     parts = key_plan.plan_parts(
         state.parts,
         pieces[1:],
         {*head.shapes, *head.names, *head.driven},
         channels,
         motion,
-        float(np.abs(result.arrays["basis"]).max(initial=0.0)),
+        float(np.abs(result.basis(len(character.vertices))).max(initial=0.0)),
     )
     with_layers = with_layers and result.span is None  # head motion of a part of a line would not fit the rest of it
     return LinePlan(
@@ -167,7 +180,7 @@ def predicted(result: Result, line: Line) -> Prediction:
         arrays.get("emotion", np.zeros((frames, 0), np.float32))[:frames],
         result.temperature,
         result.seed,
-        _lips(arrays),
+        _lips(arrays, motion.shape[1]),
         arrays["blinks"][:, :frames] if "blinks" in arrays else store.NO_BLINKS,
         arrays["gaze"][:, :frames] if "gaze" in arrays else store.NO_GAZE,
         int(result.header.get("heard_lines", 0)),
@@ -207,10 +220,10 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _lips(arrays: Arrays) -> Floats:
+def _lips(arrays: Arrays, channels: int) -> Floats:
     """(K, L, 3) how far the channels move the lips; L is 0 where the result does not tell."""
     if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
-        return np.zeros((len(arrays["basis"]), 0, 3), np.float32)
+        return np.zeros((channels, 0, 3), np.float32)
     return lips.measure(arrays["basis"], arrays["landmarks68"], arrays["landmark_vertices"])
 
 
@@ -237,37 +250,63 @@ def _with_drive(
     character: Character, result: Result, new: Prediction, prediction: Prediction, state: LineState
 ) -> tuple[Prediction, Floats]:
     """The prediction with its rig drive, and the offsets (N, V, 3) of the keys that it moves."""
-    rig, basis = character.rig, result.arrays["basis"]
+    rig, basis = character.rig, result.basis(len(character.vertices))
     if rig is None or (rig.by_name and not rig.left_out and not rig.elsewhere):
         return replace(prediction, drive=None), basis
     solved = result.arrays["rig_motion"][: len(new.motion)] if rig.mapping.solved else None
+    if result.no_face is None:
+        shapes, room, add_missing, lost = rig.shapes, basis, rig.add_missing, _lost_channels(rig)
+    else:
+        shapes, room = _shapes_by_name(rig, new.channels)
+        add_missing, lost = False, frozenset()
     drive, offsets = make_drive(
         rig.mapping,
-        rig.shapes,
+        shapes,
         rig.limits,
         new.channels,
         new.motion,
-        basis,
+        room,
         solved=solved,
-        add_missing=rig.add_missing,
-        head=rig.head,
+        add_missing=add_missing,
+        head=rig.head if result.no_face is None else room.shape[1],
         elsewhere=rig.elsewhere,
-        lost=_lost_channels(rig),
+        lost=lost,
     )
+    if result.no_face is not None:
+        offsets = _still(len(drive.keys), len(character.vertices))
     if result.span:
         weights = blend.new_take_weights(new, state.line.first_frame, result.span)
         drive = rig_drive.blended(state.earlier.drive if state.earlier else None, drive, weights)
     return replace(prediction, drive=drive), offsets
 
 
+def _still(keys: int, vertices: int) -> Floats:
+    """Offsets (N, V, 3) of N keys that move nothing, without memory of their own."""
+    return np.broadcast_to(np.float32(0), (keys, vertices, 3))
+
+
+def _shapes_by_name(rig: Rig, channels: Sequence[str]) -> tuple[Floats, Floats]:
+    """What the solved keys and the channels show, in a room that has a dimension for each channel in place of vertices.
+
+    Returns:
+        (R, K, 3) of the solved keys, and (K, K, 3) of the channels.
+    """
+    looks = visemes.looks(rig.mapping, rig.limits)
+    shapes = np.zeros((len(looks), len(channels), 3), np.float32)
+    shapes[..., 0] = [[look.get(channel, 0.0) for channel in channels] for look in looks] or shapes[..., 0]
+    room = np.zeros((len(channels), len(channels), 3), np.float32)
+    room[..., 0] = np.eye(len(channels))
+    return shapes, room
+
+
 def _with_usable_keys(character: Character, result: Result) -> Character:
     """The character without those of its own keys whose shapes are none of their channels'."""
     rig = character.rig
-    if rig is None or not rig.mapping.direct:
+    if rig is None or not rig.mapping.direct or result.no_face is not None:
         return character
-    basis = result.arrays["basis"]
+    basis = result.basis(len(character.vertices))
     gains = rig.mapping.gains(result.header["channels"])
-    wanted = np.einsum("nk,kvd->nvd", np.linalg.pinv(gains), basis).astype(np.float32)
+    wanted = np.tensordot(np.linalg.pinv(gains).astype(np.float32), basis, 1)
     skin = np.arange(basis.shape[1]) < rig.head
     if "parts" in result.arrays:
         skin &= result.arrays["parts"] <= SKIN
@@ -292,9 +331,16 @@ def _lost_channels(rig: Rig) -> frozenset[str]:
 
 def _head_motion(result: Result, state: LineState) -> HeadMotionPlan | None:
     """The head motion; None if the result has none, or nothing was chosen to get it."""
-    if "head" not in result.arrays or not state.has_head_target:
+    if not {"head", "landmarks68"} <= result.arrays.keys() or not state.has_head_target:
         return None
     return HeadMotionPlan(result.arrays["head"][: state.line.frames], result.arrays["landmarks68"])
+
+
+def _on_bones(character: Character, prediction: Prediction, motion: Floats) -> bool:
+    """Whether bones show a part of the motion (F, K) of the prediction's channels."""
+    elsewhere = character.rig.elsewhere if character.rig else ()
+    shown = [name in elsewhere for name in prediction.channels]
+    return bool(np.abs(motion[:, shown]).max(initial=0.0) > key_plan.VISIBLE_VALUE)
 
 
 def _check_animated(head: str, keys: KeyPlan) -> None:
@@ -303,6 +349,11 @@ def _check_animated(head: str, keys: KeyPlan) -> None:
         raise UserError(
             f'Drivers move the shape keys of "{head}" ({listed(keys.driven)}) and would overrule '
             "curves: remove the drivers, or choose Add New Keys under Face > Own Shape Keys"
+        )
+    if keys.impossible and not keys.animated:
+        raise UserError(
+            f'Blender keeps no new shape keys on the library override "{head}": add shape keys of the face in the '
+            "library's own file"
         )
     if not keys.animated:
         raise UserError("The face does not move in this line: pick a strip with clear speech")
@@ -322,11 +373,25 @@ def _message(
         end += iface("; {count} of your own keys animated").format(count=len(head.kept))
     if rig is not None:
         end += _left_out(rig, head, iface)
+    if result.no_face is not None:
+        end += _without_face(result.no_face, iface)
     if head.driven:
         end += iface("; left out, as drivers move them: {names}").format(names=listed(head.driven))
+    if head.impossible:
+        text = iface("; left out, as a library override takes no new keys: {names}")
+        end += text.format(names=listed(head.impossible))
     end += iface("; {seconds} s").format(seconds=f"{result.seconds:.1f}")
     names = listed([part.object for part in parts])
     return Message(start, iface("; with {names}").format(names=names) if parts else "", end)
+
+
+def _without_face(no_face: Header, iface: Callable[[str], str]) -> str:
+    """That only the head's own keys move, and what to do; as the continuation of a sentence."""
+    if no_face.get("code") == "no_face":
+        return iface(
+            "; the face was not found: only your own keys move; place four points (Face > Landmarks) for the rest"
+        )
+    return iface("; only your own keys move: {reason}").format(reason=str(no_face["message"]).rstrip("."))
 
 
 def _left_out(rig: Rig, head: KeyPlan, iface: Callable[[str], str]) -> str:
@@ -347,11 +412,3 @@ def _left_out(rig: Rig, head: KeyPlan, iface: Callable[[str], str]) -> str:
     if text and instead:
         text += iface("; in their place: {names}").format(names=listed(instead))
     return text
-    if keys.impossible and not keys.animated:
-        raise UserError(
-            f'Blender keeps no new shape keys on the library override "{head}": add shape keys of the face in the '
-            "library's own file"
-        )
-    if head.impossible:
-        text = iface("; left out, as a library override takes no new keys: {names}")
-        end += text.format(names=listed(head.impossible))

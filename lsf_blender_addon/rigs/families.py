@@ -72,6 +72,14 @@ class Family:
         """Count the names that are spelled exactly as the family's keys are."""
         return len(self._spellings.intersection(names))
 
+    def known_as(self, names: Collection[str]) -> dict[str, str]:
+        """Return the first name of the family's key for each of a head's keys that belong to the family.
+
+        Args:
+            names: Names of the head's keys.
+        """
+        return {name: first for first, name in self._found(names, frozenset()).items()}
+
     def _found(self, names: Collection[str], empty: Collection[str]) -> dict[str, str]:
         """Return the head's name for the first name of each key of the family that the head has."""
         forms = names_by_canonical_form(tuple(names), frozenset(empty))

@@ -87,7 +87,7 @@ class Character:
         if self.rig is None:
             return {}
         looks = visemes.looks(self.rig.mapping, self.rig.limits)
-        header: Header = {"face_optional": bool(self.rig.mapping.direct) or any(looks)}
+        header: Header = {"face_optional": bool(self.rig.mapping.direct or self.rig.elsewhere or any(looks))}
         if self.solved:
             header["rig_limits"] = [self.rig.limits[key] for key in self.solved]
             header["rig_without"] = self.rig.without

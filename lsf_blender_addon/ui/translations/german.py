@@ -21,6 +21,8 @@ MESSAGES = {
     "; left out, as they have no shape: {names}": "; ausgelassen, weil sie keine Form haben: {names}",
     "; left out, as they move something else: {names}": "; ausgelassen, weil sie etwas anderes bewegen: {names}",
     "; in their place: {names}": "; an ihrer Stelle: {names}",
+    "; only your own keys move: {reason}": "; nur Ihre eigenen Schlüssel bewegen sich: {reason}",
+    "; the face was not found: only your own keys move; place four points (Face > Landmarks) for the rest": "; das Gesicht wurde nicht gefunden: Nur Ihre eigenen Schlüssel bewegen sich; setzen Sie für den Rest vier Punkte (Gesicht > Landmarken)",
     "; left out, as drivers move them: {names}": "; ausgelassen, weil Treiber sie bewegen: {names}",
     "; left out, as there is no key for them: {names} ({reason})": "; ausgelassen, weil es dafür keinen Schlüssel gibt: {names} ({reason})",
     "; left out, as they are hidden or cannot be selected: {names}": "; ausgelassen, weil verborgen oder nicht auswählbar: {names}",
@@ -597,9 +599,9 @@ MESSAGES = {
     "and {count} more": "und {count} weitere",
     "{family}: {count} of {total} shape keys are animated": "{family}: {count} von {total} Formschlüsseln werden animiert",
     "{times} times as large as a human head; the speech fits it all the same": "{times}-mal so groß wie ein menschlicher Kopf; die Sprache passt trotzdem",
-}
     "Override the Mesh": "Mesh überschreiben",
     "Make library overrides of the meshes of this head and its parts, so that their shape keys can be animated. Blender's own menu overrides the objects alone": "Bibliotheksüberschreibungen der Meshes dieses Kopfes und seiner Teile anlegen, damit ihre Formschlüssel animiert werden können. Blenders eigenes Menü überschreibt nur die Objekte",
     "No mesh of this head has to be overridden.": "Kein Mesh dieses Kopfes muss überschrieben werden.",
     "; left out, as a library override takes no new keys: {names}": "; ausgelassen, weil eine Bibliotheksüberschreibung keine neuen Schlüssel aufnimmt: {names}",
     "Blender does not keep this on a library override: change it in the library's own file.": "Blender behält das auf einer Bibliotheksüberschreibung nicht: in der Datei der Bibliothek ändern.",
+}

@@ -21,6 +21,8 @@ MESSAGES = {
     "; left out, as they have no shape: {names}": "、形状がないため除外：{names}",
     "; left out, as they move something else: {names}": "、別の部分を動かすため除外：{names}",
     "; in their place: {names}": "、代わりに：{names}",
+    "; only your own keys move: {reason}": "、自作のキーだけが動きます：{reason}",
+    "; the face was not found: only your own keys move; place four points (Face > Landmarks) for the rest": "、顔が見つからず、自作のキーだけが動きます。残りには 4 点を置いてください（顔 > ランドマーク）",
     "; left out, as drivers move them: {names}": "、ドライバーが動かすため除外：{names}",
     "; left out, as there is no key for them: {names} ({reason})": "。対応するキーがないため除外：{names}（{reason}）",
     "; left out, as they are hidden or cannot be selected: {names}": "。非表示または選択できないため除外：{names}",
@@ -597,9 +599,9 @@ MESSAGES = {
     "and {count} more": "ほか {count} 件",
     "{family}: {count} of {total} shape keys are animated": "{family}: シェイプキー {total} 個中 {count} 個が動きます",
     "{times} times as large as a human head; the speech fits it all the same": "人の頭の {times} 倍の大きさですが、発話は問題なく合います",
-}
     "Override the Mesh": "メッシュをオーバーライド",
     "Make library overrides of the meshes of this head and its parts, so that their shape keys can be animated. Blender's own menu overrides the objects alone": "この頭とパーツのメッシュのライブラリオーバーライドを作り、シェイプキーをアニメートできるようにします。Blender 自身のメニューはオブジェクトだけをオーバーライドします",
     "No mesh of this head has to be overridden.": "この頭にオーバーライドが必要なメッシュはありません。",
     "; left out, as a library override takes no new keys: {names}": "; ライブラリオーバーライドには新しいキーを追加できないため省いたもの: {names}",
     "Blender does not keep this on a library override: change it in the library's own file.": "Blender はこの変更をライブラリオーバーライドに保存しません: ライブラリのファイルで変更してください。",
+}

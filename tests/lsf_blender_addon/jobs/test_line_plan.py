@@ -274,6 +274,45 @@ def test_an_own_key_that_moves_something_else_gets_a_new_key_in_its_place():
     assert not {"jawOpen", "mouthClose"} & set(found), "the artist's keys are not touched"
 
 
+def without_face(who: Character, code="no_face", **arrays) -> Result:
+    answer = result(who, **arrays)
+    header = answer.header | {"no_face": {"code": code, "message": "There is no face: place four landmarks."}}
+    return replace(
+        answer, header=header, arrays={name: array for name, array in answer.arrays.items() if name != "basis"}
+    )
+
+
+def test_without_a_face_the_own_keys_move_and_no_key_is_added():
+    who = character(replace(own_keys(), add_missing=True), parts=(rest("Teeth", TEETH),))
+    shapes = np.zeros((1, HEAD + TEETH, 3), np.float32)
+    who = replace(who, rig=replace(who.rig, shapes=shapes, direct_shapes=np.ones((2, HEAD + TEETH, 3), np.float32)))
+    solved = np.full((FRAMES + 1, 1), 0.3, np.float32)
+    answer = without_face(who, rig_motion=solved, head=np.zeros((FRAMES + 1, 3), np.float32))
+    assert who.header()["face_optional"] and who.header()["rig_like"][0]["jawOpen"] > 0
+    before = replace(own_state(), parts=state((rest("Teeth", TEETH),)).parts, has_head_target=True)
+    made = plan(who, answer, before)
+    columns = curves(made)
+    assert sorted(columns) == ["A", "Lid", "Mund"] and not made.head.shapes and not made.parts
+    np.testing.assert_allclose(columns["Mund"], 0.5 * answer.arrays["motion"][:FRAMES, 0], atol=1e-3)
+    np.testing.assert_allclose(columns["A"], 0.3, atol=1e-3)
+    assert made.face is None and made.expected is None and made.head_motion is None
+    assert "; the face was not found: only your own keys move; place four points" in made.message.end
+
+
+def test_without_a_face_the_reason_is_said():
+    who = character(own_keys())
+    made = plan(who, without_face(who, "too_coarse", rig_motion=np.zeros((FRAMES + 1, 1), np.float32)), own_state())
+    assert "; only your own keys move: There is no face: place four landmarks;" in made.message.end
+
+
+def test_without_a_face_and_without_own_keys_that_move_the_line_is_refused():
+    rig = Rig(Mapping("Own", (Row("A", SOLVED),)), {"A": (0.0, 1.0)}, np.zeros((1, HEAD, 3), np.float32), True, HEAD,
+              np.zeros((0, HEAD, 3), np.float32))  # fmt: skip
+    who = character(rig)
+    with pytest.raises(UserError, match="place four landmarks"):
+        plan(who, without_face(who, rig_motion=np.zeros((FRAMES + 1, 1), np.float32)), own_state())
+
+
 def test_own_keys_get_the_blinks_through_their_drive():
     who = character(own_keys())
     solved = np.full((FRAMES + 1, 1), 0.3, np.float32)
