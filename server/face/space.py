@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
-from . import eyelids, parts
+from . import eyelids, mouth_seam, parts
 from .geometry import fit_similarity, triangle_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
 from .landmark_constraints import check_landmarks, placed_mask
@@ -109,7 +109,8 @@ def fit(
     progress(FITTED, "Transferring the shapes")
     vertex_part, doubts = parts.classify_parts(registration, head, piece, given, named)
     shut = eyelids.shut_eyes(registration.target, registration.fitted[head.landmark_vertices])
-    basis = build_basis(registration, head, piece, vertex_part, shut)
+    seam = mouth_seam.find_seam(registration.target, head, registration.fitted)
+    basis, jaw = build_basis(registration, head, piece, vertex_part, shut, seam)
     landmark_points, landmark_vertices = place_landmarks(registration, head, placed)
     report = {
         "residual_mm": round(registration.residual * 1000, 3),
@@ -117,6 +118,7 @@ def fit(
         "scale": float(registration.to_mesh.scale),
         "flipped": inverted_shares(registration.target, basis),
         "shut_eyes": shut,
+        "welded_lips": None if seam is None else {"jaw": round(jaw, 3), "seam": seam.rows()},
         "doubtful_parts": [asdict(doubt) for doubt in doubts[:MAX_DOUBTS]],
         "landmark_confidence": [round(float(c), 3) for c in found.confidence],
         "check_landmarks": np.flatnonzero(found.confidence < MIN_CONFIDENCE).tolist(),
@@ -185,6 +187,7 @@ def recognise_canonical_head(
         "seconds": 0.0,
         "flipped": dict.fromkeys(POSES, 0.0),
         "shut_eyes": [],
+        "welded_lips": None,
         "doubtful_parts": [],
         "landmark_confidence": [1.0] * LANDMARK_COUNT,
         "check_landmarks": [],
@@ -218,9 +221,14 @@ def check_face_resolution(registration: Registration, head: Head) -> None:
 
 
 def build_basis(
-    registration: Registration, head: Head, piece: IntArray, vertex_part: IntArray, shut: list[str]
-) -> FloatArray:
-    """Return the offsets of all channels on the mesh.
+    registration: Registration,
+    head: Head,
+    piece: IntArray,
+    vertex_part: IntArray,
+    shut: list[str],
+    seam: mouth_seam.Seam | None,
+) -> tuple[FloatArray, float]:
+    """Compute the offsets of all channels on the mesh.
 
     Args:
         registration: The head, fitted to the mesh.
@@ -228,22 +236,26 @@ def build_basis(
         piece: Connected piece of each vertex (V,).
         vertex_part: Part of each vertex (V,).
         shut: Sides of the eyes that do not open, from eyelids.shut_eyes: their lids stay as they are.
+        seam: The seam of welded lips, which stay together; None if the lips are cut.
 
     Returns:
-        Offsets (52, V, 3) in the head's frame, metres.
+        Offsets (52, V, 3) in the head's frame, metres, and the share of the jaw's motion that welded lips leave.
     """
     shapes = adapt_shapes(registration, head)
     target = registration.target
+    if seam is not None:
+        target.side = mouth_seam.sides_of_seam(target, seam, registration.fitted[head.landmark_vertices])
     middle = registration.fitted[head.landmark_vertices].mean(0)
     near = np.linalg.norm(target.vertices - middle, axis=1) < MOTION_RADIUS
     skin = np.flatnonzero(near & np.isin(vertex_part, (parts.SKIN, parts.FOLLOWING)))
     basis = transfer_to_skin(registration, head, shapes, skin)
     lip_seam = registration.fitted[(head.seam & LIP_SEAMS) > 0]
     keep_lip_distance(target.vertices, target.side, lip_seam, basis)
+    jaw = 1.0 if seam is None else mouth_seam.keep_lips_together(target, seam, head, shapes, basis)
     basis = repair_inverted_triangles(target, basis, POSES.values())
     eyelids.keep_lids(basis, skin, shut)
     parts.transfer_to_parts(registration, head, shapes, piece, np.where(near, vertex_part, parts.STILL), basis)
-    return basis
+    return basis, jaw
 
 
 def place_landmarks(registration: Registration, head: Head, landmarks: FloatArray) -> tuple[FloatArray, IntArray]:
