@@ -40,14 +40,15 @@ def find_faults(shapes: Floats, wanted: Floats, skin: NDArray[np.bool_]) -> list
     Returns:
         A fault, or None, for each key.
     """
-    sizes, wanted_sizes = _sizes(shapes), _sizes(wanted)
+    sizes, wanted_sizes = np.sqrt(_products(shapes, shapes)), np.sqrt(_products(wanted, wanted))
     known = wanted_sizes > LEAST_WANTED * wanted_sizes.max(initial=0.0)
     on_skin, wanted_on_skin = shapes[:, skin], wanted[:, skin]
-    skin_sizes, wanted_skin_sizes = _sizes(on_skin), _sizes(wanted_on_skin)
+    skin_sizes = np.sqrt(_products(on_skin, on_skin))
+    wanted_skin_sizes = np.sqrt(_products(wanted_on_skin, wanted_on_skin))
     moves_skin = known & (wanted_skin_sizes > LEAST_SIZE * wanted_sizes)
     is_small = (sizes <= LEAST_SIZE * wanted_sizes) & (skin_sizes <= LEAST_SIZE * wanted_skin_sizes)
     empty = (moves_skin & is_small) | (sizes == 0)
-    products = np.einsum("nvd,nvd->n", on_skin, wanted_on_skin)
+    products = _products(on_skin, wanted_on_skin)
     judged = moves_skin & (skin_sizes > 0)
     wrong = judged & (products < LEAST_COSINE * skin_sizes * wanted_skin_sizes)
     if wrong.sum() > MAX_WRONG_SHARE * judged.sum():
@@ -58,7 +59,8 @@ def find_faults(shapes: Floats, wanted: Floats, skin: NDArray[np.bool_]) -> list
     ]
 
 
-def _sizes(offsets: Floats) -> Floats:
-    """Norms (N,) of offsets (N, V, 3)."""
-    sizes: Floats = np.linalg.norm(offsets.reshape(len(offsets), -1), axis=1)
-    return sizes
+def _products(a: Floats, b: Floats) -> Floats:
+    """Scalar products (N,) of offsets (N, V, 3) of the same keys."""
+    count = a.shape[1] * a.shape[2]
+    products: Floats = (a.reshape(-1, 1, count) @ b.reshape(-1, count, 1))[:, 0, 0]
+    return products
