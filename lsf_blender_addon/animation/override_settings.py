@@ -16,7 +16,7 @@ from .property_values import Values
 
 SETTINGS = "lsf"  # of an object, see scene/own_properties.py
 PROPERTY = "lsf_overrides"  # custom property on a scene: {object: settings}, as JSON
-OBJECT = "lsf_object"  # in place of a pointer: {OBJECT: name}
+OBJECT, ACTION = "lsf_object", "lsf_action"  # in place of a pointer: {OBJECT: name}
 
 
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs have no signature for it
@@ -43,7 +43,7 @@ def restore(*_arguments: object) -> None:
             obj = bpy.data.objects.get((name, None))
             if obj is not None and obj.override_library:
                 obj.property_unset(SETTINGS)
-                property_values.restore(face_of(obj), _with_objects(values))
+                property_values.restore(face_of(obj), _with_blocks(values))
     for obj in bpy.data.objects:
         own(obj)
 
@@ -82,20 +82,20 @@ def _kept(scene: bpy.types.Scene) -> dict[str, Values]:
 def _plain(value: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(value, bpy.types.ID):
-        return {OBJECT: value.name}
+        return {ACTION if isinstance(value, bpy.types.Action) else OBJECT: value.name}
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def _with_objects(value: Any) -> Any:
-    """A value from JSON, with the objects that it names; local ones first."""
+def _with_blocks(value: Any) -> Any:
+    """A value from JSON, with the objects and Actions that it names; local ones first."""
     if isinstance(value, dict):
-        if OBJECT in value:
-            name = value[OBJECT]
-            return bpy.data.objects.get((name, None)) or bpy.data.objects.get(name)
-        return {name: _with_objects(inner) for name, inner in value.items()}
+        for kind, blocks in ((OBJECT, bpy.data.objects), (ACTION, bpy.data.actions)):
+            if name := value.get(kind):
+                return blocks.get((name, None)) or blocks.get(name)
+        return {name: _with_blocks(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        inner = [_with_objects(item) for item in value]
+        inner = [_with_blocks(item) for item in value]
         return inner if all(isinstance(item, dict) for item in inner) else tuple(inner)
     return value

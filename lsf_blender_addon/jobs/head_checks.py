@@ -71,7 +71,7 @@ def own_keys(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
         if names and not set(names) & set(families.channels()):
             found.append(Finding("NOTE", _unknown_keys(head, names)))
         elif not names:
-            found.append(Finding("OK", iface("No shape keys: Generate adds new ones")))
+            found.append(Finding("OK", iface("It has no shape keys of its own: Generate adds new ones")))
         return found
     used = {row.key for row in mapping.rows}
     text = iface("{family}: {count} of {total} shape keys are animated")

@@ -37,6 +37,7 @@ def main() -> int:
             "pictures",
             "languages",
             "first_half_hour",
+            "check",
         ],
         help="which of the files here",
     )

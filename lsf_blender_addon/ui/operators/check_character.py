@@ -16,6 +16,8 @@ from ..head import find_head, require_head
 from .batch_modal import BatchModal
 from .poll import enabled_unless
 
+NO_FIT = ("no_face", "several_faces", "too_coarse")  # codes of errors after which a line may do without a face
+EDIT = "lsf.edit_landmarks"
 NO_ENGINE = "Lips, eyes and landmarks are checked once the speech engine is installed"
 
 
@@ -57,7 +59,7 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
         (item,) = batch.items
         head = bpy.data.objects.get(item.name)
         if item.state is State.FAILED and head is not None:
-            checkup.keep(head, None, Finding("FAULT", item.error.rstrip(".")))
+            checkup.keep(head, None, _without_face(item))
         session.redraw()
         return {"FINISHED"}
 
@@ -72,3 +74,16 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
         except UserError:  # one of the findings says it
             return False
         return server_python() is not None
+
+
+def _without_face(item: Item) -> Finding:
+    """Return what is said where no face was found; known keys of the head speak without one."""
+    finding = item.work
+    text = item.error.rstrip(".")
+    if not isinstance(finding, FaceFinding) or finding.character is None or finding.job.code not in NO_FIT:
+        return Finding("FAULT", text)
+    if not finding.character.header().get("face_optional"):
+        return Finding("FAULT", text, EDIT, cure_label="Set Four Points")
+    if finding.job.code == "no_face":
+        text = iface("The face was not found: only the head's own shape keys move")
+    return Finding("NOTE", text, EDIT, cure_label="Set Four Points")

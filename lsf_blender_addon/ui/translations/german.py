@@ -575,7 +575,7 @@ MESSAGES = {
     "No eyeballs were found: the eyes do not turn": "Keine Augäpfel gefunden: die Augen drehen sich nicht",
     "No shape key of the head is pinned.": "Kein Formschlüssel des Kopfes ist angeheftet.",
     "No shape key that a line moves is muted.": "Kein Formschlüssel, den eine Zeile bewegt, ist stummgeschaltet.",
-    "No shape keys: Generate adds new ones": "Keine Formschlüssel: „Generieren“ fügt neue hinzu",
+    "It has no shape keys of its own: Generate adds new ones": "Keine eigenen Formschlüssel: „Generieren“ fügt neue hinzu",
     "None of {count} shape keys is of a known kind: Generate adds new ones": "Keiner von {count} Formschlüsseln ist von bekannter Art: „Generieren“ fügt neue hinzu",
     "Not animated: {names}": "Nicht animiert: {names}",
     "Not muted any more: {names}": "Nicht mehr stummgeschaltet: {names}",
@@ -604,4 +604,6 @@ MESSAGES = {
     "No mesh of this head has to be overridden.": "Kein Mesh dieses Kopfes muss überschrieben werden.",
     "; left out, as a library override takes no new keys: {names}": "; ausgelassen, weil eine Bibliotheksüberschreibung keine neuen Schlüssel aufnimmt: {names}",
     "Blender does not keep this on a library override: change it in the library's own file.": "Blender behält das auf einer Bibliotheksüberschreibung nicht: in der Datei der Bibliothek ändern.",
+    "The face was not found: only the head's own shape keys move": "Das Gesicht wurde nicht gefunden: nur die eigenen Formschlüssel des Kopfes bewegen sich",
+    "Set Four Points": "Vier Punkte setzen",
 }

@@ -575,7 +575,7 @@ MESSAGES = {
     "No eyeballs were found: the eyes do not turn": "眼球が見つかりません: 目は動きません",
     "No shape key of the head is pinned.": "固定されているシェイプキーはありません。",
     "No shape key that a line moves is muted.": "セリフが動かすシェイプキーにミュートされたものはありません。",
-    "No shape keys: Generate adds new ones": "シェイプキーがありません: 「生成」が新しく追加します",
+    "It has no shape keys of its own: Generate adds new ones": "独自のシェイプキーがありません: 「生成」が新しく追加します",
     "None of {count} shape keys is of a known kind: Generate adds new ones": "シェイプキー {count} 個はどれも既知の種類ではありません: 「生成」が新しく追加します",
     "Not animated: {names}": "動かないもの: {names}",
     "Not muted any more: {names}": "ミュートを解除しました: {names}",
@@ -604,4 +604,6 @@ MESSAGES = {
     "No mesh of this head has to be overridden.": "この頭にオーバーライドが必要なメッシュはありません。",
     "; left out, as a library override takes no new keys: {names}": "; ライブラリオーバーライドには新しいキーを追加できないため省いたもの: {names}",
     "Blender does not keep this on a library override: change it in the library's own file.": "Blender はこの変更をライブラリオーバーライドに保存しません: ライブラリのファイルで変更してください。",
+    "The face was not found: only the head's own shape keys move": "顔が見つかりません: 頭自身のシェイプキーだけが動きます",
+    "Set Four Points": "4 点を指定",
 }

@@ -31,6 +31,7 @@ class FaceClient(Client):
             "parts": np.zeros(len(arrays["vertices"]), np.int32) if self.parts is None else self.parts,
         }
         job.error, job.state = self.error, State.FAILED if self.error else State.DONE
+        job.code = "no_face" if self.error else ""
         self.jobs.append(job)
         return job
 
@@ -163,15 +164,21 @@ def test_each_case_has_its_sentence(head, client, change, level, sentence, cure)
 def test_a_head_without_keys_and_without_eyes(addon, client):
     bpy.ops.lsf.add_head()
     check(bpy.context.object)
-    assert said(bpy.context.object, "OK") == ["No shape keys: Generate adds new ones"]
+    assert said(bpy.context.object, "OK") == ["It has no shape keys of its own: Generate adds new ones"]
     assert said(bpy.context.object, "NOTE") == ["No eyeballs were found: the eyes do not turn"]
 
 
 def test_a_face_that_is_not_found_is_said_and_the_rest_too(head, client):
     client.error = "No face was found: set four points"
     key(head, "jawOpen").mute = True
-    check(head)
-    assert said(head, "FAULT") == ["Muted, so that they do not show: jawOpen", "No face was found: set four points"]
+    found = check(head)
+    assert said(head, "FAULT") == ["Muted, so that they do not show: jawOpen"]
+    assert said(head, "NOTE") == ["The face was not found: only the head's own shape keys move"]
+    unknown_names(head)
+    found = check(head)
+    assert [(finding.text, finding.cure) for finding in found if finding.level == "FAULT"] == [
+        ("No face was found: set four points", "lsf.edit_landmarks")
+    ]
 
 
 def test_without_the_engine_the_rest_is_said_at_once(head, client, monkeypatch):
