@@ -11,6 +11,7 @@ The head points to its Action, so it may have any name, and is saved even if not
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import bpy
@@ -94,10 +95,42 @@ def drive(head: bpy.types.Object) -> BoneDrive:
     armature, action, poses = bones.armature_of(head), existing(head), bones.poses(head)
     if armature is None:
         return BoneDrive(head, None, [], [], frozenset())
-    before = {name: scale.before for name, scale in generated_curves.scales(action).items()} if action else {}
+    before = bones.kept(head)  # where a pose is shown at the moment
+    before |= {name: scale.before for name, scale in generated_curves.scales(action).items()} if action else {}
     others = _animated_by_others(armature, action)
     rests = [_rest(armature.pose.bones[name], before, others) for name in dict.fromkeys(pose.bone for pose in poses)]
     return BoneDrive(head, armature, poses, rests, frozenset(bones.driven(armature)))
+
+
+def resting(head: bpy.types.Object, names: Iterable[str]) -> list[BoneRest]:
+    """Bones at rest, whether they stand there or not: as they stood before lines animated them, else unposed.
+
+    Args:
+        head: The head.
+        names: Names of bones of its armature.
+    """
+    armature, action = bones.require_armature(head), existing(head)
+    before = {name: scale.before for name, scale in generated_curves.scales(action).items()} if action else {}
+    found = [armature.pose.bones[name] for name in names]
+    unposed = {name for bone in found for name, _property, _index in bones.component_names(bone)}
+    return [_rest(bone, before, unposed) for bone in found]
+
+
+def is_animated_by_others(head: bpy.types.Object, bone: bpy.types.PoseBone) -> bool:
+    """Whether the artist's Actions animate a bone of the head's armature."""
+    others = _animated_by_others(bones.require_armature(head), existing(head))
+    return any(name in others for name, _property, _index in bones.component_names(bone))
+
+
+def set_values(armature: bpy.types.Object, values: Mapping[str, float]) -> None:
+    """Set numbers of bones' transforms, by the names of their curves."""
+    for name, value in values.items():
+        _set_value(armature, name, value)
+
+
+def name_of(component: Component) -> str:
+    """The name of a component's curve."""
+    return f'pose.bones["{bpy.utils.escape_identifier(component.bone)}"].{component.property}[{component.index}]'
 
 
 def composed(drive: BoneDrive, channels: Composition, keys: Composition) -> Composition:
@@ -112,7 +145,7 @@ def composed(drive: BoneDrive, channels: Composition, keys: Composition) -> Comp
         The motion, by the names of the bones' curves. It is empty where nothing moves and there is no Action.
     """
     made = bone_curves.make(drive.poses, drive.rests, channels.names, channels.motion, channels.lips)
-    names = [_name(component) for component in made.components]
+    names = [name_of(component) for component in made.components]
     action = existing(drive.head)
     known = curve_record.paths(action) if action else set()
     moves = np.abs(made.values).max(0, initial=0.0) > VISIBLE_VALUE
@@ -224,11 +257,6 @@ def move(action: bpy.types.Action, window: Window, frames: int, others: list[Win
         fcurves.note_moves(action, [(window, frames)], others)
     else:
         fcurves.move(action, window, frames, others)
-
-
-def _name(component: Component) -> str:
-    """The name of a component's curve."""
-    return f'pose.bones["{bpy.utils.escape_identifier(component.bone)}"].{component.property}[{component.index}]'
 
 
 def _count(drive: BoneDrive, action: bpy.types.Action, made: BoneCurves, names: list[str]) -> None:

@@ -174,6 +174,16 @@ def refresh(action: bpy.types.Action, record: "LSF_PG_line", keep: bool = True) 
         _place_everywhere(action)
 
 
+def refresh_all(mesh: bpy.types.Mesh) -> None:
+    """Write the curves of all lines of a head again, as `refresh` does with one; nothing if it has none."""
+    action = actions.existing(mesh)
+    if action is None or action.library is not None:
+        return
+    adopt_moves(action)
+    rewrite(action, [record for record in lines_of(action) if store.is_stored(action, record.uid)])
+    _place_everywhere(action)
+
+
 def remove(mesh: bpy.types.Mesh, action: bpy.types.Action, record: "LSF_PG_line") -> None:
     """Remove a line with all that was generated for it. Keys that the artist has set stay.
 

@@ -1,5 +1,6 @@
 """The bones that channels move: the artist's poses at channel value 1, which are stored in the head object."""
 
+import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,14 @@ def poses(head: bpy.types.Object) -> list[BonePose]:
 def channels(head: bpy.types.Object) -> tuple[str, ...]:
     """The channels that bones show, so that shape keys need not."""
     return tuple(dict.fromkeys(pose.channel for pose in poses(head)))
+
+
+def kept(head: bpy.types.Object) -> dict[str, float]:
+    """How the bones stood before a channel's pose was shown, by the names of their curves; empty if none is shown."""
+    try:
+        return {name: float(value) for name, value in json.loads(settings(head).kept or "{}").items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def missing(head: bpy.types.Object) -> list[str]:

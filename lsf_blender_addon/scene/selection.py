@@ -11,8 +11,14 @@ if TYPE_CHECKING:
 
 
 def head_of(context: bpy.types.Context) -> bpy.types.Object | None:
-    """The head that was chosen in the panel, else the active object."""
-    return settings_of(context.scene).head or context.active_object
+    """The head that was chosen in the panel, else the active object, or the one head whose bones that object has."""
+    chosen = settings_of(context.scene).head or context.active_object
+    if chosen is not None and chosen.type == "ARMATURE":
+        heads = [
+            obj for obj in context.view_layer.objects if obj.type == "MESH" and face_of(obj).bones.armature == chosen
+        ]
+        return heads[0] if len(heads) == 1 else chosen
+    return chosen
 
 
 def enabled_layers(settings: "LSF_PG_settings", head: bpy.types.Object) -> list[str]:
