@@ -11,11 +11,15 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
+from ..client.wire import Arrays, Header
+from ..rigs.shape_check import Fault
 from ..scene import drivers, shape_key_faults
 from ..scene.access import mesh_of
 from ..scene.findings import Finding, FoundFace
 from ..scene.own_properties import face_of
-from . import head_checks
+from ..scene.snapshots import Character
+from . import head_checks, line_plan
+from .line_plan import Result
 
 MOST = 8  # lines that are shown: a longer list is not read
 ORDER = ("FAULT", "NOTE", "OK")  # faults are shown first
@@ -62,6 +66,20 @@ def findings(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
         What was found, in the order of the checks.
     """
     return [finding for check in CHECKS for finding in check(head, face)]
+
+
+def found_face(character: Character, header: Header, arrays: Arrays) -> FoundFace:
+    """The face that `prepare_face` has found; the head's own keys are compared with its channels, once.
+
+    Args:
+        character: Head and parts, as they were sent.
+        header: The result's header.
+        arrays: The result's arrays.
+    """
+    usable = line_plan.with_usable_keys(character, Result(header, arrays, temperature=0.0, seed=0, seconds=0.0))
+    left_out = usable.rig.left_out if usable.rig else ()
+    wrong = dict.fromkeys(row.key for row, fault in left_out if fault is Fault.WRONG)
+    return FoundFace(character, header, arrays, tuple(wrong))
 
 
 def keep(head: bpy.types.Object, face: FoundFace | None, missing: Finding | None = None) -> None:

@@ -56,31 +56,27 @@ def keys_that_show(head: bpy.types.Object, _face: FoundFace | None) -> list[Find
     return found
 
 
-def own_keys(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+def own_keys(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
     """What becomes of the shape keys that the head has."""
     mesh = mesh_of(head)
-    names, empty, mapping = rig.own_keys(mesh), empty_keys.find(mesh), rig.mapping_of(head)
-    if not meshes.keeps_new_keys(mesh):
-        names += sorted({key.name for key in mesh.shape_keys.key_blocks[1:]} - set(names)) if mesh.shape_keys else []
-    followed = drivers.driven_keys(mesh) - part_drivers.followed_keys(mesh)
-    wanted = shape_key_faults.wanted_ranges(head)
-    found = []
-    if driven := [name for name in wanted if name in followed]:
-        found.append(Finding("NOTE", iface("Drivers move these, and decide: {names}").format(names=listed(driven))))
+    names, mapping = _names(mesh), rig.mapping_of(head)
+    driven = drivers.driven_keys(mesh) - part_drivers.followed_keys(mesh)
+    left_out = [name for name in shape_key_faults.wanted_ranges(head) if name in driven]
+    found = _left_out(mesh, iface("Drivers move these"), left_out)
     if mapping is None or not mapping.rows:
-        if names and not set(names) & set(families.channels()):
-            found.append(Finding("NOTE", _unknown_keys(head, names)))
-        elif not names:
+        if not names:
             found.append(Finding("OK", iface("It has no shape keys of its own: Generate adds new ones")))
+        elif not set(names) & set(families.channels()):
+            found.append(Finding("NOTE", _unknown_keys(head, names)))
         return found
-    used = {row.key for row in mapping.rows}
+    empty, used = empty_keys.find(mesh), {row.key for row in mapping.rows}
+    without = {row.key for row in families.without_shape(names, rig.known_families(), mapping, empty)} | used & empty
+    wrong = [name for name in face.wrong if name in used] if face else []
+    found += _left_out(mesh, iface("Without a shape"), sorted(without))
+    found += _left_out(mesh, iface("They move something else than their names say"), wrong)
     text = iface("{family}: {count} of {total} shape keys are animated")
-    name = mapping.name or iface("own")
-    found.append(Finding("OK", text.format(family=name, count=len(used), total=len(names))))
-    without = {row.key for row in families.without_shape(names, rig.known_families(), mapping, empty)}
-    without |= used & empty
-    if without:
-        found.append(Finding("NOTE", iface("Without a shape: {names}").format(names=listed(sorted(without)))))
+    count = len(used - without - {*wrong, *left_out})
+    found.append(Finding("OK", text.format(family=mapping.name or iface("own"), count=count, total=len(names))))
     if unused := families.unused(names, mapping, empty):
         found.append(Finding("NOTE", iface("Not animated: {names}").format(names=listed(list(unused)))))
     return found
@@ -141,6 +137,22 @@ def moving_parts(head: bpy.types.Object, face: FoundFace | None) -> list[Finding
         text = iface("No eyeballs were found: the eyes do not turn")
         found.append(Finding("NOTE", text))
     return found
+
+
+def _names(mesh: bpy.types.Mesh) -> list[str]:
+    """The shape keys that the head has; on a library override those that were generated in the library, too."""
+    if meshes.keeps_new_keys(mesh) or mesh.shape_keys is None:
+        return rig.own_keys(mesh)
+    return [key.name for key in mesh.shape_keys.key_blocks if key != mesh.shape_keys.reference_key]
+
+
+def _left_out(mesh: bpy.types.Mesh, reason: str, names: list[str]) -> list[Finding]:
+    """What is said of keys that are left out; other keys, new ones if need be, move in their place if they can."""
+    if not names:
+        return []
+    instead = iface("{reason}, so others move in their place: {names}")
+    text = instead if meshes.keeps_new_keys(mesh) else iface("{reason}, so they are left out: {names}")
+    return [Finding("NOTE", text.format(reason=reason, names=listed(names)))]
 
 
 def _unknown_keys(head: bpy.types.Object, names: list[str]) -> str:

@@ -130,7 +130,7 @@ def plan(
     Raises:
         UserError: The result does not fit the file any more, or no curve would be visible.
     """
-    character = _with_usable_keys(character, result)
+    character = with_usable_keys(character, result)
     new = predicted(result, state.line)
     prediction = _in_span(new, state, result.span, with_layers)
     prediction, basis = _with_drive(character, result, new, prediction, state)
@@ -299,8 +299,13 @@ def _shapes_by_name(rig: Rig, channels: Sequence[str]) -> tuple[Floats, Floats]:
     return shapes, room
 
 
-def _with_usable_keys(character: Character, result: Result) -> Character:
-    """The character without those of its own keys whose shapes are none of their channels'."""
+def with_usable_keys(character: Character, result: Result) -> Character:
+    """The character without those of its own keys whose shapes are none of their channels'.
+
+    Args:
+        character: The character as it was sent to the server.
+        result: The answer to `generate` or `prepare_face`.
+    """
     rig = character.rig
     if rig is None or not rig.mapping.direct or result.no_face is not None:
         return character

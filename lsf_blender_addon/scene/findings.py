@@ -34,8 +34,10 @@ class FoundFace:
         character: Head and parts, as they were sent.
         header: The result of `prepare_face`, see docs/protocol.md.
         arrays: Its arrays.
+        wrong: Names of the head's own keys that move something else than their names say.
     """
 
     character: Character
     header: Header
     arrays: Arrays
+    wrong: tuple[str, ...] = ()

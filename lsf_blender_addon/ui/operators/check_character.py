@@ -10,7 +10,7 @@ from ...jobs.batch import Batch, Item
 from ...jobs.environment import server_python
 from ...jobs.prepare_face import FaceFinding
 from ...scene import character, meshes
-from ...scene.findings import Finding, FoundFace
+from ...scene.findings import Finding
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from .batch_modal import BatchModal
@@ -52,7 +52,7 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
         assert isinstance(finding, FaceFinding)
         assert finding.character is not None
         head, *_parts = character.find_objects(finding.character)
-        checkup.keep(head, FoundFace(finding.character, finding.job.header, finding.job.arrays))
+        checkup.keep(head, checkup.found_face(finding.character, finding.job.header, finding.job.arrays))
         return ""
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:

@@ -24,8 +24,9 @@ class FaceClient(Client):
         assert kind == "prepare_face"
         job = Job(str(len(self.jobs)), kind, request, arrays)
         marks = load_head().landmark_vertices
-        job.header = {"report": {"check_landmarks": []}}
+        job.header = {"channels": list(CHANNELS), "report": {"check_landmarks": []}}
         job.arrays = {
+            "basis": to_mesh(load_head().basis, arrays["vertices"]),
             "landmarks68": arrays["vertices"][marks],
             "landmark_vertices": marks.astype(np.int32),
             "parts": np.zeros(len(arrays["vertices"]), np.int32) if self.parts is None else self.parts,
@@ -34,6 +35,11 @@ class FaceClient(Client):
         job.code = "no_face" if self.error else ""
         self.jobs.append(job)
         return job
+
+
+def to_mesh(offsets: np.ndarray, vertices: np.ndarray) -> np.ndarray:
+    """Offsets of the project's own head as that is turned and scaled."""
+    return (offsets @ np.linalg.lstsq(load_head().vertices, vertices, rcond=None)[0]).astype(np.float32)
 
 
 @pytest.fixture
@@ -92,6 +98,11 @@ def one_without_shape(head):
     key(head, "jawOpen").points.foreach_set("co", flat)
 
 
+def wrong_shape(head):
+    shape = load_head().vertices + load_head().basis[CHANNELS.index("browInnerUp")]
+    key(head, "jawOpen").points.foreach_set("co", shape.astype(np.float32).ravel())
+
+
 def driven(head):
     key(head, "mouthPucker").driver_add("value")
 
@@ -140,9 +151,15 @@ def spare_key(head):
     ("change", "level", "sentence", "cure"),
     [
         (unknown_names, "NOTE", "None of 52 shape keys is of a known kind: Generate adds new ones", ""),
-        (one_without_shape, "NOTE", "Without a shape: jawOpen", ""),
+        (one_without_shape, "NOTE", "Without a shape, so others move in their place: jawOpen", ""),
+        (
+            wrong_shape,
+            "NOTE",
+            "They move something else than their names say, so others move in their place: jawOpen",
+            "",
+        ),
         (spare_key, "NOTE", "Not animated: Fat", ""),
-        (driven, "NOTE", "Drivers move these, and decide: mouthPucker", ""),
+        (driven, "NOTE", "Drivers move these, so others move in their place: mouthPucker", ""),
         (mirrored, "FAULT", "holds half a head and a Mirror modifier", ""),
         (cached, "FAULT", 'Nothing moves, as "Cache" replaces the shape keys by a cache', ""),
         (masked, "NOTE", "What moves cannot be measured behind these modifiers: Hidden", ""),
