@@ -12,12 +12,24 @@ from ..scene.snapshots import Character
 
 
 @dataclass(frozen=True)
+class PartDoubt:
+    """An object whose name contradicts its shape."""
+
+    object: str  # its name
+    part: int  # code of the part that it is taken for
+    named: tuple[int, ...]  # codes of the parts that its name, or its material's, allows
+    by_name: bool  # whether the name decided; otherwise the shape
+
+
+@dataclass(frozen=True)
 class FacePlan:
     """What is to be stored with the head."""
 
     landmarks: dict[int, SurfacePoint]  # by index, on the head's surface
     doubtful: frozenset[int]  # landmarks that the artist should check
     parts: list[NDArray[np.int32]] | None  # for each member of the character the codes of its vertices, if known
+    doubts: tuple[PartDoubt, ...] = ()
+    shut_eyes: tuple[str, ...] = ()  # "left", "right": eyes that do not open, and have no key of the artist's to blink
 
 
 def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | None:
@@ -42,4 +54,24 @@ def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | Non
     codes, parts = arrays.get("parts"), None
     if codes is not None and codes.shape == (len(character.vertices),):
         parts = [piece for _rest, piece in character.pieces(codes)]
-    return FacePlan(found, doubtful, parts)
+    return FacePlan(found, doubtful, parts, part_doubts(character, header), shut_eyes(character, header))
+
+
+def part_doubts(character: Character, header: Header) -> tuple[PartDoubt, ...]:
+    """The objects of a character whose names contradict their shapes, each once, by the header of a result."""
+    ends = np.cumsum([len(member.vertices) for member in character.members])
+    found = {}
+    for doubt in (header.get("report") or {}).get("doubtful_parts") or ():
+        member = int(np.searchsorted(ends, doubt["vertex"], side="right"))
+        if member < len(character.members):
+            name = character.members[member].object
+            found.setdefault(name, PartDoubt(name, doubt["part"], tuple(doubt["named"]), bool(doubt["by_name"])))
+    return tuple(found.values())
+
+
+def shut_eyes(character: Character, header: Header) -> tuple[str, ...]:
+    """Which eyes get no blink, "left" and "right": they do not open, and no key of the artist's shows a blink."""
+    rows = character.rig.mapping.rows if character.rig else ()
+    own = {row.channel for row in rows}
+    shut = (header.get("report") or {}).get("shut_eyes") or ()
+    return tuple(side for side in shut if f"eyeBlink{str(side).title()}" not in own)

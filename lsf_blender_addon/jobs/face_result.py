@@ -1,12 +1,16 @@
 """Keeps with the head what the server found out about a face: its landmarks, those in doubt, and its parts."""
 
+from collections.abc import Sequence
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..scene import parts
+from ..scene import nearby_parts, parts
 from ..scene.landmarks import points, store
 from ..scene.own_properties import face_of
-from .face_plan import FacePlan
+from ..scene.part_names import EYE, TEETH
+from .face_plan import FacePlan, PartDoubt
+from .line_plan import listed
 
 
 def write(objects: list[bpy.types.Object], plan: FacePlan) -> str:
@@ -21,23 +25,66 @@ def write(objects: list[bpy.types.Object], plan: FacePlan) -> str:
     """
     head = objects[0]
     store.write_found(head, plan.landmarks, set(plan.doubtful))
-    face = face_of(head)
+    face, doubts = face_of(head), {doubt.object for doubt in plan.doubts}
     for obj, codes in zip(objects, plan.parts, strict=True) if plan.parts is not None else ():
         text = parts.describe(codes)
         if obj == head:
             face.recognised = text
-        elif text not in ("", "Skin", "Still"):
+        elif text not in ("", "Skin", "Still") or obj.name in doubts:
             face.add_part(obj)
         for part in face.parts:
             if part.object == obj:
-                part.recognised = text
-    return iface("The face was found") + in_doubt(head)
+                part.recognised, part.is_doubtful = text, obj.name in doubts
+    return iface("The face was found") + in_doubt(head, plan)
 
 
-def in_doubt(head: bpy.types.Object) -> str:
-    """What the artist should check, as the end of a sentence; empty if nothing is in doubt."""
+def in_doubt(head: bpy.types.Object, plan: FacePlan | None) -> str:
+    """What the artist should check, as the end of a sentence; empty if nothing is in doubt.
+
+    Args:
+        head: The head's object.
+        plan: What was found of its face, if that is known.
+    """
     lines = doubted_lines(head)
-    return iface("; check the landmarks in the Face panel: {lines}").format(lines=lines) if lines else ""
+    text = iface("; check the landmarks in the Face panel: {lines}").format(lines=lines) if lines else ""
+    if plan is not None:
+        sentences = no_blink(plan.shut_eyes), *map(part_in_doubt, plan.doubts)
+        text += "".join(f"; {sentence}" for sentence in sentences if sentence)
+    nearby = nearby_parts.find(bpy.context, head)
+    return text + (f"; {standing_still(nearby)}" if nearby else "")
+
+
+def part_in_doubt(doubt: PartDoubt) -> str:
+    """The sentence on an object whose name contradicts its shape, without its full stop."""
+    text = (
+        iface('"{name}" is taken for {part} by its name, but has another shape: check it under Face > Parts')
+        if doubt.by_name
+        else iface('"{name}" is named like {named}, but is taken for {part} by its shape: check it under Face > Parts')
+    )
+    return text.format(name=doubt.object, part=_called((doubt.part,)), named=_called(doubt.named))
+
+
+def _called(codes: tuple[int, ...]) -> str:
+    """What the parts of these codes are called together."""
+    together = {parts.ALLOWED[EYE]: iface("Eye"), parts.ALLOWED[TEETH]: iface("Teeth")}
+    return together.get(codes) or ", ".join(iface(parts.NAMES[code]) for code in codes if code in parts.NAMES)
+
+
+def no_blink(sides: Sequence[str]) -> str:
+    """The sentence on eyes that do not open, "left" or "right", without its full stop; empty if there are none."""
+    if len(sides) > 1:
+        return iface("no blinks: the eyes do not open, they are shut or painted")
+    if "left" in sides:
+        return iface("no blinks on the left: that eye does not open, it is shut or painted")
+    if "right" in sides:
+        return iface("no blinks on the right: that eye does not open, it is shut or painted")
+    return ""
+
+
+def standing_still(objects: list[bpy.types.Object]) -> str:
+    """The sentence on objects that seem to belong to the head, but do not move with it, without its full stop."""
+    text = iface("{names} stand still: press Also Move under Face > Parts if they belong to the head")
+    return text.format(names=listed([obj.name for obj in objects]))
 
 
 def doubted_lines(head: bpy.types.Object) -> str:

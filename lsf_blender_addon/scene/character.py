@@ -53,7 +53,7 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
         members.append(rest)
         vertices.append(rest.vertices + (rest.origin - members[0].origin).astype(np.float32))
         triangles.append(rest.triangles + first)
-        codes.append(parts.read(obj, kind))
+        codes.append(parts.read(obj, kind, obj == head))
         first += len(rest.vertices)
     return Character(
         tuple(members),

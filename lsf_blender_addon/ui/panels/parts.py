@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...scene import character, parts
+from ...scene import character, nearby_parts, parts
 from ...scene.access import mesh_of
 from ...scene.own_properties import face_of
+from ..blender_types import IconItems
 from ..text import wrapped
 from .common import RowList, Tab, chosen_head
 
 if TYPE_CHECKING:
     from ..properties.face import LSF_PG_part
+
+MOST_NAMES = 6  # of objects that are offered
 
 
 class LSF_UL_parts(RowList, bpy.types.UIList):
@@ -20,7 +23,9 @@ class LSF_UL_parts(RowList, bpy.types.UIList):
     def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_part") -> None:
         row = layout.split(factor=0.5)
         exists = item.object is not None and item.object.users_scene  # the list keeps a deleted object alive
-        row.label(text=item.object.name if exists else "(deleted)", icon="MESH_DATA", translate=not exists)
+        is_doubtful = item.is_doubtful and item.kind == "AUTOMATIC"  # the artist's choice ends the doubt
+        icon: IconItems = "ERROR" if is_doubtful else "MESH_DATA"
+        row.label(text=item.object.name if exists else "(deleted)", icon=icon, translate=not exists)
         text = iface(parts.NAMES[parts.CODES[item.kind]])
         if item.kind == "AUTOMATIC" and item.recognised:
             names = ", ".join(iface(name) for name in item.recognised.split(", "))
@@ -49,6 +54,12 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
             names = ", ".join(obj.name for obj in selected)
             text = iface("Included because they are selected with the head: {names}")
             wrapped(layout, context, text.format(names=names), "INFO")
+        if nearby := nearby_parts.find(context, head):
+            names = ", ".join(obj.name for obj in nearby[:MOST_NAMES])
+            text = iface("They seem to belong to the head, but stand still: {names}")
+            more = f" + {len(nearby) - MOST_NAMES}" if len(nearby) > MOST_NAMES else ""
+            wrapped(layout, context, text.format(names=names + more), "ERROR")
+            layout.operator("lsf.add_nearby_parts", icon="ADD")
         layout.operator_menu_enum("lsf.set_part", "kind", text="Assign Selected Vertices")
         for name, count in parts.assigned_counts(mesh_of(head)).items() if head.mode == "OBJECT" else ():
             text = iface("{name}: {count} vertices assigned").format(name=iface(name), count=count)

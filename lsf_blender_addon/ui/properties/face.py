@@ -25,6 +25,9 @@ class LSF_PG_part(bpy.types.PropertyGroup):
     recognised: bpy.props.StringProperty(
         name="Recognised", description="Part that this object was last recognised as", options={"HIDDEN"}
     )
+    is_doubtful: bpy.props.BoolProperty(
+        name="Doubtful", description="Name and shape of this object contradict each other", options={"HIDDEN"}
+    )
 
 
 class LSF_PG_landmark(bpy.types.PropertyGroup):

@@ -60,7 +60,8 @@ def test_one_request_around_the_heads_origin(pair):
     np.testing.assert_allclose(sent["vertices"][:42], meshes.base_vertices(head.data), atol=1e-5)
     base = np.array([teeth.matrix_world @ vertex.co for vertex in teeth.data.vertices]) - head.location
     np.testing.assert_allclose(sent["vertices"][42:], base, atol=1e-5)
-    assert sent["triangles"].max() == len(everything) - 1 and "parts" not in sent
+    assert sent["triangles"].max() == len(everything) - 1
+    assert (sent["parts"][:42] == -1).all() and (sent["parts"][42:] == 256 + 2 + 4).all(), "its name tells of teeth"
     assert sent["triangles"][-12:].min() == len(head.data.vertices)
 
 

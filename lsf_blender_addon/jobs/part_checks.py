@@ -1,0 +1,30 @@
+"""Checks of the parts of a character: objects left out, names that contradict shapes, eyes that do not open."""
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+
+from ..scene import nearby_parts
+from ..scene.findings import Finding, FoundFace
+from . import face_plan, face_result
+from .line_plan import listed
+
+
+def objects_left_out(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+    """Objects beside the head that seem to belong to it, and would stand still."""
+    nearby = nearby_parts.find(bpy.context, head)
+    if not nearby:
+        return []
+    text = iface("{names} stand still, though they seem to belong to the head")
+    return [Finding("FAULT", text.format(names=listed([obj.name for obj in nearby])), "lsf.add_nearby_parts")]
+
+
+def names_and_shapes(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
+    """Objects whose names contradict their shapes."""
+    doubts = face_plan.part_doubts(face.character, face.header) if face else ()
+    return [Finding("NOTE", face_result.part_in_doubt(doubt)) for doubt in doubts[:2]]
+
+
+def eyes_that_open(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
+    """Eyes that are shut at rest, or painted."""
+    text = face_result.no_blink(face_plan.shut_eyes(face.character, face.header)) if face else ""
+    return [Finding("NOTE", text[0].upper() + text[1:])] if text else []

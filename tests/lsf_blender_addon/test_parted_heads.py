@@ -1,0 +1,155 @@
+"""Heads whose eyes, teeth and tongue are other objects, and eyes that do not open, with the real server."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+from lsf_blender_addon import compat
+from lsf_blender_addon.client.jobs import Client
+from lsf_blender_addon.jobs import checkup
+from server.face.head import load_head
+from tests.lsf_blender_addon import parted_head
+
+LINE = Path(compat.__file__).parent / "assets" / "demo_line.flac"
+STAND_STILL = (
+    "Teeth, Tongue, EyeLeft and 1 more stand still: press Also Move under Face > Parts if they belong to the head"
+)
+
+pytestmark = pytest.mark.skipif(
+    "LSF_SERVER_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
+    reason="LSF_SERVER_PYTHON names no Python with the server's packages",
+)
+
+
+@pytest.fixture
+def scene(addon, add_strip, monkeypatch, tmp_path, server_python, small_checkpoint):
+    client = Client(server_python, tmp_path / "server.log", ["--checkpoint", str(small_checkpoint)])
+    monkeypatch.setattr(addon.session, "client", lambda: client)
+    monkeypatch.setenv("LSF_CACHE_DIR", str(tmp_path / "faces"))
+    add_strip(LINE)
+    bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = True
+    yield bpy.context.scene
+    client.stop()
+
+
+def world(obj) -> np.ndarray:
+    """(V, 3) evaluated vertices in the world."""
+    bpy.context.view_layer.update()
+    evaluated = obj.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    flat = np.empty(len(evaluated.data.vertices) * 3)
+    evaluated.data.vertices.foreach_get("co", flat)
+    matrix = np.array(evaluated.matrix_world)
+    return flat.reshape(-1, 3) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def with_key(head, obj, name: str, value: float) -> np.ndarray:
+    """(V, 3) of an object while a key of the head is at a value, without the line's curves."""
+    keys = head.data.shape_keys
+    animation = {key: key.animation_data.action for key in (keys,) if key.animation_data}
+    for key in animation:
+        key.animation_data.action = None
+    keys.key_blocks[name].value = value
+    posed = world(obj)
+    keys.key_blocks[name].value = 0
+    for key, action in animation.items():
+        key.animation_data.action = action
+    return posed
+
+
+def test_parts_beside_the_head_are_offered_and_half_spheres_turn(scene, addon):
+    face = parted_head.add_face()
+    parts = parted_head.add_parts()
+    parted_head.choose(face)
+    bpy.ops.lsf.generate()
+    assert STAND_STILL in addon.session.message
+    assert not face.lsf.parts and all(obj.data.shape_keys is None for obj in parts.values())
+    assert bpy.ops.lsf.add_nearby_parts() == {"FINISHED"}
+    bpy.ops.lsf.generate()
+    assert "stand still" not in addon.session.message and "check it" not in addon.session.message
+    assert {part.object.name: part.recognised for part in face.lsf.parts} == {
+        "Teeth": "Upper Teeth, Lower Teeth",
+        "Tongue": "Tongue",
+        "EyeLeft": "Left Eye",
+        "EyeRight": "Right Eye",
+    }
+    eye = parts["EyeLeft"]
+    assert "eyeBlinkLeft" in face.data.shape_keys.key_blocks
+    assert "eyeBlinkLeft" not in eye.data.shape_keys.key_blocks, "an eye is no lash: it does not blink"
+    rest, turned = world(eye), with_key(face, eye, "eyeLookInLeft", 1.0)
+    moved = np.linalg.norm(turned - rest, axis=1)
+    assert moved.max() > 0.003
+    edges = np.array([edge.vertices[:] for edge in eye.data.edges])
+    lengths = [np.linalg.norm(np.diff(points[edges], axis=1), axis=-1) for points in (rest, turned)]
+    np.testing.assert_allclose(lengths[1], lengths[0], atol=1e-4, err_msg="it turns as a whole")
+
+
+def test_a_name_that_contradicts_the_shape_is_told(scene, addon):
+    """A flat bar before the eye is called EyeLeft, an eyeball Tongue; another name, and the doubt is gone."""
+    face = parted_head.add_face()
+    ball, triangles = parted_head.half_sphere("Right", 1.0)
+    wrong = parted_head.add_object("Tongue", ball, triangles)
+    marks = parted_head.person()[load_head().landmark_vertices]
+    middle = marks[42:48].mean(0) - np.array((0, 0.004, 0.009))
+    bar = middle + [(x, 0, z) for z in (-0.002, 0.002) for x in (-0.011, 0, 0.011)]
+    card = parted_head.add_object("EyeLeft", bar, [(0, 1, 3), (1, 4, 3), (1, 2, 4), (2, 5, 4)])
+    parted_head.choose(face)
+    for obj in (wrong, card):
+        face.lsf.add_part(obj)
+    bpy.ops.lsf.find_landmarks()
+    named = '"EyeLeft" is taken for Left Eye by its name, but has another shape: check it under Face > Parts'
+    shaped = '"Tongue" is named like Tongue, but is taken for Right Eye by its shape: check it under Face > Parts'
+    assert named in addon.session.message and shaped in addon.session.message
+    assert [part.is_doubtful for part in face.lsf.parts] == [True, True]
+    bpy.ops.lsf.check_character()
+    said = [finding.text for finding in checkup.shown(face)]
+    assert named in said and shaped in said
+    wrong.name, card.name = "linkes Auge", "card"  # the character's right eye: which it is, its place tells
+    card.data.name = "card"
+    bpy.ops.lsf.find_landmarks()
+    assert "check it" not in addon.session.message
+    assert [part.recognised for part in face.lsf.parts] == ["Right Eye", "Lashes"]
+    assert [part.is_doubtful for part in face.lsf.parts] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("shut", "is_painted", "sentence"),
+    [
+        (("eyeBlinkLeft",), False, "no blinks on the left: that eye does not open, it is shut or painted"),
+        (("eyeBlinkRight",), False, "no blinks on the right: that eye does not open, it is shut or painted"),
+        (("eyeBlinkLeft", "eyeBlinkRight"), False, "no blinks: the eyes do not open, they are shut or painted"),
+        ((), True, "no blinks: the eyes do not open, they are shut or painted"),
+        ((), False, ""),
+    ],
+)
+def test_eyes_that_do_not_open_do_not_blink(scene, addon, shut, is_painted, sentence):
+    face = parted_head.add_face(shut=shut, is_painted=is_painted)
+    parted_head.choose(face)
+    bpy.ops.lsf.generate()
+    assert (sentence in addon.session.message) if sentence else ("no blink" not in addon.session.message)
+    keys = face.data.shape_keys.key_blocks
+    for side in ("Left", "Right"):
+        blinks = not is_painted and f"eyeBlink{side}" not in shut
+        assert (f"eyeBlink{side}" in keys) == blinks and (f"eyeSquint{side}" in keys) <= blinks
+    rest = world(face)
+    lids = np.linalg.norm(rest - parted_head.person()[load_head().landmark_vertices[37]], axis=1) < 0.01
+    for frame in range(25, 60):
+        scene.frame_set(frame)
+        if is_painted or "eyeBlinkRight" in shut:
+            moved = np.linalg.norm(world(face) - rest, axis=1)
+            assert moved[lids].max() < 0.004, "brows may pull, lids do not close"
+    bpy.ops.lsf.check_character()
+    said = [finding.text for finding in checkup.shown(face)]
+    assert not sentence or sentence[0].upper() + sentence[1:] in said
+
+
+def test_an_artists_own_blink_is_kept_on_a_shut_eye(scene, addon):
+    """A key that the artist made shows what he wants: nothing is left out, and nothing said."""
+    face = parted_head.add_face(is_painted=True)
+    parted_head.add_keys(face, "eyeBlinkLeft", "eyeBlinkRight", "jawOpen")
+    parted_head.choose(face)
+    bpy.ops.lsf.generate()
+    assert "no blink" not in addon.session.message
