@@ -1,13 +1,10 @@
 """Mends what keeps shape keys of a head from showing: for buttons, when the artist presses them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import bpy
-import numpy as np
 
-from ..prediction import store
-from ..rigs.drive import Drive
+from ..prediction import store, takes
 from ..scene.access import mesh_of, shape_keys_of
 from ..scene.own_properties import lines_of
 from . import actions, lines
@@ -33,16 +30,6 @@ def widen(head: bpy.types.Object, ranges: Mapping[str, tuple[float, float]]) -> 
         blocks[name].slider_min, blocks[name].slider_max = low, high
     action = actions.existing(mesh)
     for record in lines_of(action) if action is not None and action.library is None else ():
-        prediction = store.load(action, record.uid)
-        if prediction is not None and prediction.drive is not None:
-            store.store(action, record.uid, replace(prediction, drive=_with_ranges(prediction.drive, ranges)))
-            lines.refresh(action, record)
-
-
-def _with_ranges(drive: Drive, ranges: Mapping[str, tuple[float, float]]) -> Drive:
-    """A drive whose limits are the new ones, for the keys that have new ones."""
-    limits = [
-        ranges.get(key, ends) for key, ends in zip(drive.keys, zip(drive.low, drive.high, strict=True), strict=True)
-    ]
-    low, high = np.array(limits, np.float32).reshape(-1, 2).T
-    return replace(drive, low=low, high=high)
+        store.set_limits(store.record_of(action, store.PROPERTY, record.uid), ranges)
+        takes.set_limits(action, record.uid, ranges)
+        lines.refresh(action, record)

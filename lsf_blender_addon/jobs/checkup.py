@@ -18,7 +18,7 @@ from ..scene.access import mesh_of
 from ..scene.findings import Finding, FoundFace
 from ..scene.own_properties import face_of
 from ..scene.snapshots import Character
-from . import head_checks, line_plan, part_checks
+from . import bone_poses, head_checks, line_plan
 from .line_plan import Result
 
 MOST = 8  # lines that are shown: a longer list is not read
@@ -34,10 +34,8 @@ CHECKS: tuple[Check, ...] = (  # in the order in which findings of one level are
     head_checks.keys_that_show,
     head_checks.modifiers,
     head_checks.own_keys,
+    bone_poses.check,
     head_checks.moving_parts,
-    part_checks.objects_left_out,
-    part_checks.names_and_shapes,
-    part_checks.eyes_that_open,
     head_checks.landmarks,
     head_checks.size,
 )
@@ -155,5 +153,6 @@ def _settings(head: bpy.types.Object) -> tuple[Any, ...]:
         tuple((modifier.name, modifier.type, modifier.show_viewport) for modifier in head.modifiers),
         (face.own_keys, face.add_missing, tuple((row.key, row.channel, row.gain) for row in face.mapping)),
         tuple((part.object, part.kind) for part in face.parts),
+        (face.bones.armature, tuple((row.channel, row.bone) for row in face.bones.rows)),
         tuple(item.index for item in face.own_landmarks),
     )

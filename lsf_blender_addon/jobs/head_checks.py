@@ -8,7 +8,7 @@ from ..animation import part_drivers
 from ..errors import UserError
 from ..prediction.lips import EYE_DISTANCE, LEFT_EYE, RIGHT_EYE
 from ..rigs import families
-from ..scene import drivers, empty_keys, meshes, parts, rig, shape_key_faults
+from ..scene import character, drivers, empty_keys, meshes, parts, rig, shape_key_faults
 from ..scene.access import mesh_of
 from ..scene.evaluated_keys import ADDING_MODIFIERS
 from ..scene.findings import Finding, FoundFace
@@ -131,7 +131,7 @@ def moving_parts(head: bpy.types.Object, face: FoundFace | None) -> list[Finding
     if face is None or codes is None:
         return []
     found = []
-    if others := [member.object for member in face.character.members[1:]]:
+    if others := [obj.name for obj in character.listed_parts(head)]:
         found.append(Finding("OK", iface("With the head move: {names}").format(names=listed(others))))
     if not {parts.CODES[eye] for eye in EYES} & set(codes.tolist()):
         text = iface("No eyeballs were found: the eyes do not turn")

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ..rigs.drive import Drive
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import bpy
 
 PROPERTY = "lsf_predictions"  # custom property on the Action: {uid of the line: record}
@@ -109,6 +111,21 @@ def read(kept: Any) -> Prediction | None:
     except UNREADABLE:
         return None
     return prediction if _is_whole(prediction) else None
+
+
+def set_limits(kept: Any, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Set new limits of keys in the drive of a record, an ID property. A record without a drive stays as it is.
+
+    Args:
+        kept: The record of a prediction.
+        limits: Names of keys, and the ends of their sliders.
+    """
+    drive = kept.get("drive") if hasattr(kept, "to_dict") else None
+    if not hasattr(drive, "to_dict"):
+        return
+    ends = list(zip(drive["keys"].split("\n"), drive["low"], drive["high"], strict=True))
+    drive["low"] = [float(limits.get(key, (low, high))[0]) for key, low, high in ends]
+    drive["high"] = [float(limits.get(key, (low, high))[1]) for key, low, high in ends]
 
 
 def is_stored(action: bpy.types.Action, uid: str) -> bool:

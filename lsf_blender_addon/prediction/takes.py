@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from . import store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import bpy
 
 PROPERTY = "lsf_takes"  # custom property on the Action: {uid of the line: {"000": as prediction.store writes it, …}}
@@ -59,6 +61,12 @@ def play(action: bpy.types.Action, uid: str, index: int) -> None:
     if hasattr(now, "to_dict"):
         take |= {name: now[name].to_dict() for name in EYES if name in now.keys()}  # noqa: SIM118  # an ID property
     store.set_record(action, store.PROPERTY, uid, take)
+
+
+def set_limits(action: bpy.types.Action, uid: str, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Set new limits of keys in all takes of a line; see store.set_limits."""
+    for take in _takes(action, uid):
+        store.set_limits(take, limits)
 
 
 def forget(action: bpy.types.Action, uid: str) -> None:

@@ -111,6 +111,21 @@ def test_all_lines_of_a_head_reach_as_far_as_its_widened_slider(head, addon):
     assert second > 0.5
 
 
+def test_other_takes_reach_as_far_as_the_widened_slider(head, addon):
+    generate(addon)
+    whole = widest_opening(head)
+    shorten(head)
+    del head.data.shape_keys["lsf_generated"]
+    head.lsf.own_keys = "LIST"
+    row = head.lsf.mapping.add()
+    row.key, row.channel = "jawOpen", "jawOpen"
+    bpy.ops.lsf.generate_takes()
+    bpy.ops.lsf.widen_sliders()
+    for _ in range(2):
+        bpy.ops.lsf.step_take(step=1)
+        assert abs(widest_opening(head) - whole) < 0.2
+
+
 def test_a_gain_above_one_asks_for_no_wider_slider(head, addon):
     head.shape_key_add(name="Basis")
     head.shape_key_add(name="Mouth").slider_min = -1.0
