@@ -9,8 +9,8 @@ from bpy.app.translations import pgettext_iface as iface
 from .. import compat
 from ..animation import bone_actions, bone_curves, generated_curves, lines
 from ..errors import UserError
-from ..rigs import families
-from ..scene import bones
+from ..rigs import face_bones, families
+from ..scene import bones, rig
 from ..scene.access import active_scene, mesh_of
 from ..scene.findings import Finding, FoundFace
 from ..scene.snapshots import BonePose, BoneRest
@@ -147,7 +147,7 @@ def check(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
         text = iface("Bones that channels should move are gone or were renamed: {bones}")
         found.append(Finding("FAULT", text.format(bones=listed(gone))))
     if not channels:
-        return found
+        return found or _offered(head)
     held = bones.held(head)
     if held["driver"]:
         text = iface("Drivers move these bones, so that channels cannot: {bones}")
@@ -162,6 +162,16 @@ def check(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
         found.append(Finding("NOTE", text.format(bones=listed(held["constraint"]))))
     text = iface("Bones show {channels}; shape keys show the other channels")
     return [*found, Finding("OK", text.format(channels=listed(list(channels))))]
+
+
+def _offered(head: bpy.types.Object) -> list[Finding]:
+    """Offer bones that look like those of a face, where neither a key nor a bone opens the mouth."""
+    armature, mapping = bones.armature_of(head) or bones.deforming_armature(head), rig.mapping_of(head)
+    by_key = mapping is not None and any(row.channel == "jawOpen" or row.key in mapping.solved for row in mapping.rows)
+    if armature is None or by_key or not face_bones.has_face([bone.name for bone in armature.pose.bones]):
+        return []
+    text = iface('"{armature}" has bones of a face, which channels can move').format(armature=armature.name)
+    return [Finding("NOTE", text, "lsf.recognise_bones")]
 
 
 def _changed(head: bpy.types.Object, armature: bpy.types.Object | None) -> None:

@@ -15,12 +15,17 @@ from . import bone_poses
 def recognise(head: bpy.types.Object) -> str:
     """Fill the list of bones that channels move, as the names of the armature's bones say.
 
+    If no armature was chosen, it is the one that deforms the head.
+
     Returns:
         A sentence for the artist.
 
     Raises:
         UserError: No armature was chosen, or no bone is recognised.
     """
+    settings = bones.settings(head)
+    if settings.armature is None:
+        settings.armature = bones.deforming_armature(head)
     armature = bones.require_armature(head)
     found = face_bones.recognise({bone.name: _read(bone) for bone in armature.pose.bones})
     driven = bones.driven(armature)

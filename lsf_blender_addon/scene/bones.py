@@ -30,6 +30,17 @@ def armature_of(head: bpy.types.Object) -> bpy.types.Object | None:
     return armature if armature is not None and armature.type == "ARMATURE" and armature.users_scene else None
 
 
+def deforming_armature(head: bpy.types.Object) -> bpy.types.Object | None:
+    """The armature that deforms a head, or whose child it is; None if there is none."""
+    by_modifier = [
+        modifier.object
+        for modifier in head.modifiers
+        if isinstance(modifier, bpy.types.ArmatureModifier) and modifier.object is not None
+    ]
+    found = next(iter(by_modifier), head.parent)
+    return found if found is not None and found.type == "ARMATURE" else None
+
+
 def poses(head: bpy.types.Object) -> list[BonePose]:
     """The poses at channel value 1, of the bones that are still there."""
     armature = armature_of(head)

@@ -1,6 +1,7 @@
 """German."""
 
 MESSAGES = {
+    '"{armature}" has bones of a face, which channels can move': "„{armature}“ hat Knochen eines Gesichts, die Kanäle bewegen können",
     "(deleted)": "(gelöscht)",
     ", on an NLA track": ", auf einer NLA-Spur",
     ", {count} of them without a head: choose it in the list": ", {count} davon ohne Kopf: in der Liste wählen",

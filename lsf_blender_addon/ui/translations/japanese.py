@@ -1,6 +1,7 @@
 """Japanese."""
 
 MESSAGES = {
+    '"{armature}" has bones of a face, which channels can move': "「{armature}」にはチャンネルで動かせる顔のボーンがある",
     "(deleted)": "(削除済み)",
     ", on an NLA track": "、NLA トラックに配置",
     ", {count} of them without a head: choose it in the list": "、うち {count} 行は頭がありません。一覧で選んでください",

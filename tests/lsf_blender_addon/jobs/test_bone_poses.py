@@ -110,7 +110,6 @@ def test_what_cannot_be_set_is_said(rig, head):
 
 
 def test_check_character_says_which_channels_move_bones_and_what_holds_them(rig, head):
-    assert bone_poses.check(head, None) == []
     rig.pose.bones["jaw"].location.y = 0.1
     pressed(bpy.ops.lsf.set_bones)
     assert [(f.level, f.text) for f in bone_poses.check(head, None)] == [
@@ -123,6 +122,21 @@ def test_check_character_says_which_channels_move_bones_and_what_holds_them(rig,
     rig.data.bones["jaw"].name = "chin"
     (found,) = bone_poses.check(head, None)
     assert found.text == "Bones that channels should move are gone or were renamed: jaw" and found.level == "FAULT"
+
+
+def test_check_character_offers_the_bones_of_a_face_and_its_button_takes_them(rig, head):
+    head.lsf.bones.armature = None
+    assert bone_poses.check(head, None) == []
+    head.modifiers.new("Armature", "ARMATURE").object = rig
+    (found,) = bone_poses.check(head, None)
+    assert (found.level, found.cure) == ("NOTE", "lsf.recognise_bones") and '"Rig" has bones of a face' in found.text
+    assert not pressed(bpy.ops.lsf.recognise_bones)
+    assert head.lsf.bones.armature == rig and list(rows(head)) == [("jawOpen", "jaw")]
+    bpy.ops.lsf.clear_bones(channel="jawOpen")
+    head.shape_key_add(name="Basis")
+    for channel in CHANNELS:
+        head.shape_key_add(name=channel, from_mix=False).points[0].co.z += 0.3
+    assert bone_poses.check(head, None) == [], "its keys open the mouth"
 
 
 def test_the_armature_leads_to_its_head(rig, head):
