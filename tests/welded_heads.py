@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from server.arkit import CHANNELS
 from server.face.raster import render
 
 ASSET = Path(__file__).parents[1] / "server" / "face" / "assets" / "head.npz"
 SKIN, MOUTH_BAG = 0, 3  # values of `part` and `region`
+AJAR = 0.1  # of jawOpen
 MOST_DEPTH = 0.012  # metres within a quad of a scan
 UPPER_LIP, LOWER_LIP = 1, 2  # bits of `seam`
 
@@ -45,8 +47,10 @@ def merged(with_bag=False):
 
 
 def bridged():
-    """The whole skin, with triangles from lip to lip: the inside of the mouth stays behind them."""
+    """A mouth that is ajar, with triangles from lip to lip: its inside stays behind them."""
     vertices, triangles = skin(True)
+    head = load()
+    vertices = vertices + AJAR * head["basis"][CHANNELS.index("jawOpen")]
     return used(vertices, np.concatenate([triangles, strip(vertices, *lip_borders())]))
 
 
@@ -92,7 +96,7 @@ def strip(vertices, upper, lower):
     while i < len(upper) - 1 or j < len(lower) - 1:
         on_upper = j == len(lower) - 1 or (i < len(upper) - 1 and vertices[upper[i + 1], 0] < vertices[lower[j + 1], 0])
         following = upper[i + 1] if on_upper else lower[j + 1]
-        triangles.append((upper[i], lower[j], following))
+        triangles.append((lower[j], following, upper[i]))  # counterclockwise, seen from the front
         i, j = (i + 1, j) if on_upper else (i, j + 1)
     return without_degenerate(np.array(triangles))
 

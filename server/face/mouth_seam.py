@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ..numerics import BoolArray, FloatArray, IntArray, smoothstep
-from .geometry import adjacency, edge_lengths, nearest_points, sample_surface, unique_edges
+from .geometry import adjacency, edge_lengths, nearest_points, sample_surface, triangle_normals, unique_edges
 from .head import Head
 from .seam_closure import JAW_OPEN, MOUTH_CLOSE, seam_vertices
 from .target_mesh import TargetMesh
@@ -39,6 +39,7 @@ SAMPLES_PER_RADIUS = 4
 GROOVE_GAIN = 3.0  # of the depth of a groove, by which a way through it costs less
 SIDE_RADIUS = 0.8  # along the surface from a lip, and from the seam, within which vertices have a side
 CLEAR_RATIO = 0.6  # as in mouth_sides
+LINING_RADIUS = 0.35  # from the seam, within which the linings of the lips have a side
 UPPER_REACH, LOWER_REACH = 0.4, 0.8  # from the seam: as far as to the nose and to the chin, common motion fades out
 LOWER_SHARE = 0.35  # of the lower lip in the common motion; the skin below gives way more, as it is longer
 STRETCH_RADIUS = 0.35  # around the seam, within which the skin's stretch is measured
@@ -48,7 +49,8 @@ MAX_STRETCH = 1.6
 STRETCHED_SHARE = 0.1  # of the area around the mouth, in a pose, that may be stretched more
 BISECTIONS = 5
 UPPER_LIP, LOWER_LIP = slice(49, 54), slice(55, 60)  # landmarks of their outer borders
-MERGED_COST = 0.3  # of a way along an edge of more than two triangles, where lips that touched were merged
+BORDER_COST = 0.1  # of a way along the border of a lip, where lips that touched were merged
+FOLD_COSINE = 0.2  # of the normals of two triangles: below, their edge is such a border
 EDGE_COST = 0.8  # of a way along an edge, relative to one across a triangle
 
 
@@ -170,7 +172,10 @@ def find_seam(target: TargetMesh, head: Head, fitted: FloatArray) -> Seam | None
     if width <= 0 or not lip_detour(target, landmarks, width) < MAX_DETOUR:
         return None
     line = lip_line(head, fitted)
-    graph = surface_graph(target.vertices, _skin_near(target, line, LINE_RADIUS * width), SEAM_STEP * width)
+    triangles = _skin_near(target, line, LINE_RADIUS * width)
+    if not len(triangles):
+        return None
+    graph = surface_graph(target.vertices, triangles, SEAM_STEP * width)
     path = _cheapest_path(graph, target, landmarks, line, width)
     if path is None:
         return None
@@ -240,8 +245,9 @@ def _cheapest_path(
     one, two = graph.pairs.T
     length = np.maximum(np.linalg.norm(graph.points[one] - graph.points[two], axis=1), MIN_LENGTH)
     cost = length * (1 + ((off_line[one] + off_line[two]) / 2) ** 2)
-    cost *= np.exp(-GROOVE_GAIN * (groove[one] + groove[two]))
-    cost *= np.where(graph.on_edge < 0, 1, np.where(_merged_edges(graph), MERGED_COST, EDGE_COST)[graph.on_edge])
+    in_groove = np.exp(-GROOVE_GAIN * (groove[one] + groove[two])) * np.where(graph.on_edge < 0, 1, EDGE_COST)
+    on_border = (graph.on_edge >= 0) & _border_edges(graph, target.vertices)[graph.on_edge]
+    cost *= np.where(on_border, BORDER_COST, in_groove)
     start, end = (_corner_point(graph, landmarks[corner], width) for corner in INNER_CORNERS)
     _, previous = dijkstra(
         adjacency(graph.pairs, len(graph.points), cost), directed=False, indices=start, return_predecessors=True
@@ -254,13 +260,21 @@ def _cheapest_path(
     return _without_points_along_edges(graph, np.array(path[::-1]))
 
 
-def _merged_edges(graph: SurfaceGraph) -> BoolArray:
-    """Return which edges (M,) have more than two triangles."""
-    sides = np.sort(graph.triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+def _border_edges(graph: SurfaceGraph, vertices: FloatArray) -> BoolArray:
+    """Return which edges (M,) have more than two triangles, or two that meet at a sharp fold: the borders of lips."""
+    triangles = graph.triangles
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     count = int(sides.max()) + 1
-    codes, uses = np.unique(sides @ [count, 1], return_counts=True)
-    merged: BoolArray = uses[np.searchsorted(codes, graph.edges @ [count, 1])] > 2
-    return merged
+    codes, edge, uses = np.unique(sides @ [count, 1], return_inverse=True, return_counts=True)
+    normals = triangle_normals(vertices, triangles)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+    owners = np.argsort(edge.ravel(), kind="stable") // 3
+    first = np.cumsum(uses) - uses
+    second = np.minimum(first + 1, len(owners) - 1)
+    cosine = (normals[owners[first]] * normals[owners[second]]).sum(1)
+    border = (uses > 2) | ((uses == 2) & (cosine < FOLD_COSINE))
+    found: BoolArray = border[np.searchsorted(codes, graph.edges @ [count, 1])]
+    return found
 
 
 def _groove_depth(graph: SurfaceGraph, vertices: FloatArray, normals: FloatArray, radius: float) -> FloatArray:
@@ -323,12 +337,15 @@ def sides_of_seam(target: TargetMesh, seam: Seam, landmarks: FloatArray) -> IntA
     side[upper < CLEAR_RATIO * lower] = 1
     side[lower < CLEAR_RATIO * upper] = -1
     side[np.minimum(upper, lower) > SIDE_RADIUS * seam.width] = 0
-    # Linings of the lips that hang at the seam alone.
-    loose = usable[~np.isfinite(upper[usable]) & ~np.isfinite(lower[usable])]
-    if len(loose):
-        up = landmarks[UPPER_LIP].mean(0) - landmarks[LOWER_LIP].mean(0)
-        nearest = seam.points[nearest_points(seam.points, target.vertices[loose])[1]]
-        side[loose] = np.sign((target.vertices[loose] - nearest) @ up)
+    # Linings behind the seam, which hang at it alone or reach both lips around the corners: the upper one faces down.
+    behind = usable[side[usable] == 0]
+    distance, nearest = nearest_points(seam.points, target.vertices[behind])
+    inner = (distance < LINING_RADIUS * seam.width) & (nearest > 0) & (nearest < len(seam.points) - 1)
+    behind, nearest = behind[inner], nearest[inner]
+    up = landmarks[UPPER_LIP].mean(0) - landmarks[LOWER_LIP].mean(0)
+    way = target.vertices[behind] - seam.points[nearest]
+    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), MIN_LENGTH)
+    side[behind] = np.sign((way - target.normals[behind]) @ up)
     return side
 
 

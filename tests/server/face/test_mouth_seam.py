@@ -75,6 +75,13 @@ def test_a_mouth_without_a_width_has_no_seam():
     assert find_seam(target, head, fitted) is None
 
 
+def test_lips_far_from_the_skin_have_no_seam():
+    vertices, triangles = welded_heads.used(*welded_heads.skin(False))
+    head = load_head()
+    target = TargetMesh(vertices, triangles, vertices, np.zeros(len(vertices), int), np.ones(len(triangles), bool))
+    assert find_seam(target, head, head.vertices + 1) is None
+
+
 def lips_part(face):
     """Metres by which the inner lips part under jawOpen, at their middle."""
     opened = face.basis[face.channels.index("jawOpen"), face.landmark_vertices]
