@@ -60,7 +60,7 @@ def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | Non
 def part_doubts(character: Character, header: Header) -> tuple[PartDoubt, ...]:
     """The objects of a character whose names contradict their shapes, each once, by the header of a result."""
     ends = np.cumsum([len(member.vertices) for member in character.members])
-    found = {}
+    found: dict[str, PartDoubt] = {}
     for doubt in (header.get("report") or {}).get("doubtful_parts") or ():
         member = int(np.searchsorted(ends, doubt["vertex"], side="right"))
         if member < len(character.members):
