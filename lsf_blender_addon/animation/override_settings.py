@@ -5,6 +5,7 @@ So what differs from the library is written to the scene before the file is save
 When a library is reloaded, Blender drops the settings until the file is opened again.
 """
 
+import contextlib
 import json
 from typing import Any
 
@@ -16,6 +17,7 @@ from .property_values import Values
 
 SETTINGS = "lsf"  # of an object, see scene/own_properties.py
 PROPERTY = "lsf_overrides"  # custom property on a scene: {object: settings}, as JSON
+UNREADABLE = (AttributeError, KeyError, RecursionError, TypeError, ValueError)  # what damaged settings raise
 OBJECT, ACTION = "lsf_object", "lsf_action"  # in place of a pointer: {OBJECT: name}
 
 
@@ -43,7 +45,8 @@ def restore(*_arguments: object) -> None:
             obj = bpy.data.objects.get((name, None))
             if obj is not None and obj.override_library:
                 obj.property_unset(SETTINGS)
-                property_values.restore(face_of(obj), _with_blocks(values))
+                with contextlib.suppress(*UNREADABLE):  # as much as is not damaged
+                    property_values.restore(face_of(obj), _with_blocks(values))
     for obj in bpy.data.objects:
         own(obj)
 
@@ -74,9 +77,12 @@ def unregister() -> None:
 
 
 def _kept(scene: bpy.types.Scene) -> dict[str, Values]:
-    """What a scene keeps, by object."""
-    kept: dict[str, Values] = json.loads(scene.get(PROPERTY) or "{}")
-    return kept
+    """What a scene keeps, by object; nothing if that is damaged."""
+    try:
+        kept = json.loads(scene.get(PROPERTY, "{}"))
+    except UNREADABLE:
+        return {}
+    return {name: values for name, values in kept.items() if isinstance(values, dict)} if isinstance(kept, dict) else {}
 
 
 def _plain(value: Any) -> Any:
@@ -92,7 +98,7 @@ def _with_blocks(value: Any) -> Any:
     """A value from JSON, with the objects and Actions that it names; local ones first."""
     if isinstance(value, dict):
         for kind, blocks in ((OBJECT, bpy.data.objects), (ACTION, bpy.data.actions)):
-            if name := value.get(kind):
+            if isinstance(name := value.get(kind), str):
                 return blocks.get((name, None)) or blocks.get(name)
         return {name: _with_blocks(inner) for name, inner in value.items()}
     if isinstance(value, list):

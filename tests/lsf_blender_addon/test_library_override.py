@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
+from lsf_blender_addon.animation import override_settings
 from lsf_blender_addon.jobs import head_checks, session
 from lsf_blender_addon.scene.access import mesh_of
 from server.arkit import CHANNELS
@@ -265,6 +266,33 @@ def test_settings_of_an_override_are_saved(head, tmp_path):
         assert face.parts[0].object.override_library
     face.mapping.remove(0)
     assert [row.gain for row in reopened(tmp_path, "Anna").lsf.mapping] == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "{",
+        "[1, 2]",
+        "null",
+        '{"LSF Head": 3}',
+        '{"LSF Head": {"parts": {"a": 1}, "own_keys": "NOTHING"}}',
+        '{"LSF Head": {"mapping": [1, "x", {"key": 5}], "nod": [], "gone": 1}}',
+        '{"LSF Head": {"parts": [{"object": {"lsf_object": ["x"]}}]}}',
+        '{"LSF Head": ' + '{"nod": ' * 5000 + "1" + "}" * 5001,
+        5,
+        [1, 2],
+        {"LSF Head": {"own_keys": "LIST"}},
+    ],
+)
+def test_damaged_settings_in_a_file_are_ignored(head, tmp_path, damaged, capfd):
+    bpy.ops.lsf.override_mesh()
+    bpy.app.handlers.save_pre.remove(override_settings.keep)
+    bpy.context.scene["lsf_overrides"] = damaged
+    head = reopened(tmp_path)
+    bpy.app.handlers.save_pre.append(override_settings.keep)
+    head.lsf.add_missing = True
+    assert reopened(tmp_path).lsf.add_missing
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_two_characters_of_one_library_speak_for_themselves(head, library, tmp_path):
