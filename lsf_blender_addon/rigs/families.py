@@ -28,11 +28,13 @@ class Key:
         channels: Channels that it follows, with their gains; empty if it is solved.
         stands_for: First names of the keys that show the same when they are used together, as those of the left and
             the right lid do for a key that shuts both. If a head has all of them, they are used, else this key.
+        like: Channels with the values at which they look like the key, if it is solved and its name tells.
     """
 
     names: tuple[str, ...]
     channels: tuple[tuple[str, float], ...]
     stands_for: tuple[str, ...] = ()
+    like: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,14 @@ class Family:
         """Count the names that are spelled exactly as the family's keys are."""
         return len(self._spellings.intersection(names))
 
-    def known_as(self, names: Collection[str]) -> dict[str, str]:
-        """Return the first name of the family's key for each of a head's keys that belong to the family.
+    def looks(self, names: Collection[str]) -> dict[str, dict[str, float]]:
+        """Return what those of a head's keys show that are solved, as values of channels, where their names tell.
 
         Args:
             names: Names of the head's keys.
         """
-        return {name: first for first, name in self._found(names, frozenset()).items()}
+        found = self._found(names, frozenset())
+        return {name: dict(self._by_name[first].like) for first, name in found.items() if self._by_name[first].like}
 
     def _found(self, names: Collection[str], empty: Collection[str]) -> dict[str, str]:
         """Return the head's name for the first name of each key of the family that the head has."""
@@ -162,13 +165,16 @@ def _read(path: Path, _changed: int) -> Family:
                 tuple(map(str, key["names"])),
                 tuple((str(channel), float(gain)) for channel, gain in key.get("channels", {}).items()),
                 tuple(map(str, key.get("stands_for", ()))),
+                tuple((str(channel), float(value)) for channel, value in key.get("like", {}).items()),
             )
             for key in data["keys"]
         )
         family = Family(str(data["name"]), int(data["at_least"]), keys)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f'"{path}" is no mapping of shape keys ({error}): save it again, or remove the file') from error
-    if not all(key.names for key in keys) or not all(math.isfinite(gain) for key in keys for _, gain in key.channels):
+    if not all(key.names for key in keys) or not all(
+        math.isfinite(gain) for key in keys for _, gain in key.channels + key.like
+    ):
         raise UserError(f'"{path}" is no mapping of shape keys: it has keys without names, or gains without a value')
     return family
 

@@ -1,8 +1,7 @@
 """The project's own head with shape keys as other makers name and cut them, and a server that knows its face.
 
 A maker's keys together show what the head's 52 shapes show: where several keys follow one channel, each has its share
-of the shape, and a key that follows two channels has both shapes. Keys that are solved have shapes of a mouth that
-speaks.
+of the shape, and a key that follows two channels has both shapes. Keys that are solved show what their names tell.
 """
 
 from collections.abc import Collection
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lsf_blender_addon.rigs.families import Family
-from lsf_blender_addon.rigs.mapping import Mapping
 from lsf_blender_addon.scene import meshes, talking_head
 from server.arkit import CHANNELS
 from server.face import rig_solver
@@ -24,17 +22,7 @@ OPEN, SHUT, REST, CLOSED = 30, 65, 48, 82  # rows of the motion: widest mouth, s
 UPPER_LIP, LOWER_LIP = (61, 62, 63), (67, 66, 65)  # landmarks of the inner lips
 UPPER_LID, LOWER_LID = (37, 38, 43, 44), (41, 40, 47, 46)
 
-# Mouths of vowels and consonants, for keys whose shapes no channel tells.
-MOUTHS = (
-    {"jawOpen": 0.8, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3},
-    {"jawOpen": 0.3, "mouthStretchLeft": 0.6, "mouthStretchRight": 0.6},
-    {"jawOpen": 0.2, "mouthPucker": 0.9},
-    {"jawOpen": 0.5, "mouthFunnel": 0.8},
-    {"jawOpen": 0.4, "mouthSmileLeft": 0.4, "mouthSmileRight": 0.4},
-    {"mouthPressLeft": 0.6, "mouthPressRight": 0.6, "mouthRollLower": 0.3},
-    {"jawOpen": 0.1, "mouthRollLower": 0.7, "mouthUpperUpLeft": 0.2, "mouthUpperUpRight": 0.2},
-    {"mouthFrownLeft": 0.7, "mouthFrownRight": 0.7},
-)
+UNKNOWN = {"mouthFrownLeft": 0.7, "mouthFrownRight": 0.7}  # what keys show whose names tell nothing of their shapes
 
 
 class Face(SimpleNamespace):
@@ -65,7 +53,7 @@ def speech() -> NDArray[np.float32]:
         motion[:, CHANNELS.index(channel)] = np.exp(-(((frames - SHUT) / 3) ** 2))
     closed = np.exp(-(((frames - CLOSED) / 4) ** 2))
     for channel in ("jawOpen", "mouthClose"):
-        motion[:, CHANNELS.index(channel)] += 0.4 * closed
+        motion[:, CHANNELS.index(channel)] += 0.2 * closed
     return motion
 
 
@@ -90,15 +78,16 @@ class HeadClient(Client):
         return job
 
 
-def shapes_of(mapping: Mapping) -> dict[str, NDArray[np.float32]]:
-    """Return offsets (V, 3) for each key of a mapping, as a maker would have cut the head's shapes."""
+def shapes_of(family: Family, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
+    """Return offsets (V, 3) for each of a maker's keys, as the maker would have cut the head's shapes."""
     basis = read_face().basis
-    gains = mapping.gains(CHANNELS)  # (52, N)
-    cut = np.einsum("nk,kvd->nvd", np.linalg.pinv(gains), basis)
+    mapping = family.match(list(names))
+    cut = np.einsum("nk,kvd->nvd", np.linalg.pinv(mapping.gains(CHANNELS)), basis)
     shapes = dict(zip(mapping.direct, cut.astype(np.float32), strict=True))
-    for number, key in enumerate(mapping.solved):
-        values = MOUTHS[number % len(MOUTHS)]
-        shapes[key] = sum(value * basis[CHANNELS.index(channel)] for channel, value in values.items())
+    looks = family.looks(names)
+    for key in mapping.solved:
+        look = looks.get(key, UNKNOWN)
+        shapes[key] = sum(value * basis[CHANNELS.index(channel)] for channel, value in look.items())
     return shapes
 
 
@@ -123,7 +112,7 @@ def give_keys(head: bpy.types.Object, family: Family, names: Collection[str], em
     """Give the head a maker's keys, as for `add`, beside those that it has."""
     if head.data.shape_keys is None:
         head.shape_key_add(name="Basis")
-    shapes = shapes_of(family.match(list(names)))
+    shapes = shapes_of(family, names)
     rest = meshes.base_vertices(head.data)
     for name in names:
         key = head.shape_key_add(name=name, from_mix=False)

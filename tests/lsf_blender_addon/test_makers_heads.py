@@ -75,7 +75,9 @@ def test_the_head_speaks_and_blinks(stage, family):
     assert 0.9 < opening(result) / opening(wanted) < 1.1
     if family not in LIPS_ONLY:
         assert 0.9 < closing(result) / closing(wanted) < 1.1
-    assert result[CLOSED][0] < wanted[CLOSED][0] + (1.0 if not mapping.solved else 2.5), "the jaw opens behind the lips"
+    # Visemes have no key that closes the lips while the jaw is open.
+    apart = 0.3 * opening(wanted) if mapping.solved else 1.0
+    assert result[CLOSED][0] < wanted[CLOSED][0] + apart, "the jaw opens behind the lips"
 
 
 @pytest.mark.parametrize("prefix", ["Genesis8Female__", "blendShape1.", "Face_"])
@@ -113,7 +115,7 @@ def test_a_key_that_is_sculpted_is_used_from_then_on(stage):
     head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
     makers_head.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
     spoken(head)
-    shapes = makers_head.shapes_of(FAMILIES["ARKit"].match(list(CHANNELS)))
+    shapes = makers_head.shapes_of(FAMILIES["ARKit"], CHANNELS)
     rest = makers_head.read_face().vertices
     for channel in CHANNELS:
         key = head.data.shape_keys.key_blocks[channel]
