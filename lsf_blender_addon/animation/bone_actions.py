@@ -327,12 +327,12 @@ def _put_on_track(data: bpy.types.AnimData, action: bpy.types.Action) -> None:
     """Let an Action play from a track of ours above all others, combined with what is below."""
     active = data.nla_tracks.active
     nla.remove_strips([track for track in data.nla_tracks if _is_ours(track)], action)
-    _remove_empty(data)
     tracks = list(data.nla_tracks)
     theirs = max((i for i, track in enumerate(tracks) if not _is_ours(track)), default=-1)
     above = tracks[theirs + 1 :]
     strip = nla.add_strip(data, action, TRACK, lambda track: track in above and _is_ours(track), id_type="OBJECT")
     strip.extrapolation, strip.blend_type = "HOLD", "COMBINE"
+    _remove_empty(data)
     if data.action is not None and data.action_blend_type == "REPLACE" and theirs < 0:
         action[BLEND] = data.action_blend_type
         data.action_blend_type = "COMBINE"

@@ -244,6 +244,8 @@ class _Animation:
         # A track is only a place in the stack: which of them are new does not matter, as all get their strips back.
         for track in list(data.nla_tracks)[len(self.tracks) :]:
             data.nla_tracks.remove(track)
+        while len(data.nla_tracks) < len(self.tracks):
+            data.nla_tracks.new()
         recorded = list(zip(data.nla_tracks, self.tracks, strict=True))
         missing = [_remove_changed_strips(track, strips) for track, (_values, strips) in recorded]
         for (track, _recorded), states in zip(recorded, missing, strict=True):

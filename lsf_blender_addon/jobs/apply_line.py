@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, head_motion, lines, override_settings, part_drivers, rollback, shape_keys
+from ..animation import actions, bone_actions, head_motion, lines, override_settings, part_drivers, rollback, shape_keys
 from ..prediction import takes
 from ..scene import strip_identity
 from ..scene.access import ensure_key_animation, mesh_of
@@ -62,6 +62,10 @@ def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -
     text = iface(", on an NLA track") if ensure_key_animation(mesh).action != action else ""
     if overruled := actions.overruled(mesh, plan.head.names):
         text += iface("; your own curves decide over {names}").format(names=listed(overruled))
+    if overruled := bone_actions.overruled(bpy.data.objects[plan.objects[0]]):
+        text += iface(
+            "; your own Action decides over the bones {names}: push it down to the NLA and press Generate again"
+        ).format(names=listed(overruled))
     text += line_list.locked_note(action)
     record = lines.find(action, plan.line.id)
     if record is not None and not actions.plays(mesh, action, lines.window_of(record)):

@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat
-from ..animation import actions, head_motion, lines
+from ..animation import actions, bone_actions, head_motion, lines
 from ..animation.chosen_line import ChosenLine, active_strip_name, picked_line
 from ..errors import UserError
 from ..prediction import takes
@@ -41,10 +41,11 @@ def check_changeable(head: bpy.types.Object) -> None:
     """Check that the lines of a head can be changed, and that Blender saves what is changed.
 
     Raises:
-        UserError: The head or its Action is linked from another file, or the NLA is in tweak mode or turned off.
+        UserError: The head, its Action or bones are linked from another file, or an NLA is in tweak mode or off.
     """
     meshes.check_local(head)
     actions.check(mesh_of(head))
+    bone_actions.check(head)
 
 
 def status_of(head: bpy.types.Object, line: ChosenLine) -> Status | None:

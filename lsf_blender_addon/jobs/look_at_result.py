@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..animation import actions, line_curves, lines
 from ..prediction import lips
 from ..prediction.store import Prediction
-from ..scene import evaluated_keys, shape_key_faults
+from ..scene import bones, evaluated_keys, shape_key_faults
 from ..scene.access import mesh_of
 from ..scene.meshes import read_triangles
 from . import result_check
@@ -53,6 +53,8 @@ def _cause(
     local: NDArray[np.float32],
 ) -> str:
     """Why the lips part too little; empty if that is not known. Takes the vertices (V, 3) in both spaces."""
+    if "jawOpen" in bones.channels(head):
+        return ""  # no key is to open the mouth
     on_keys = line_curves.retarget(prediction, sliders)
     values = on_keys.motion[expected.frames[0]]
     opening = values * lips.opening(on_keys.lips)
