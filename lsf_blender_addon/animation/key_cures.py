@@ -29,7 +29,9 @@ def widen(head: bpy.types.Object, ranges: Mapping[str, tuple[float, float]]) -> 
     for name, (low, high) in ranges.items():
         blocks[name].slider_min, blocks[name].slider_max = low, high
     action = actions.existing(mesh)
-    for record in lines_of(action) if action is not None and action.library is None else ():
+    if action is None or action.library is not None:
+        return
+    for record in lines_of(action):
         store.set_limits(store.record_of(action, store.PROPERTY, record.uid), ranges)
         takes.set_limits(action, record.uid, ranges)
         lines.refresh(action, record)

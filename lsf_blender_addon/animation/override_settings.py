@@ -42,7 +42,7 @@ def restore(*_arguments: object) -> None:
     """Give the overridden objects their settings back: a handler of load_post."""
     for scene in bpy.data.scenes:
         for name, values in _kept(scene).items():
-            obj = bpy.data.objects.get((name, None))
+            obj: bpy.types.Object | None = bpy.data.objects.get((name, None))
             if obj is not None and obj.override_library:
                 obj.property_unset(SETTINGS)
                 with contextlib.suppress(*UNREADABLE):  # as much as is not damaged

@@ -132,11 +132,11 @@ def _shortened(found: list[Finding]) -> list[Finding]:
 def _shape(head: bpy.types.Object) -> tuple[Any, ...]:
     """What differs when the head got another shape or size, so that its face has to be found again."""
     mesh, count = mesh_of(head), len(mesh_of(head).vertices)
-    scale = tuple(round(length, 5) for length in head.matrix_world.to_scale())
+    scale = tuple(round(length, 5) for length in head.matrix_world.to_scale()[:])
     if head.mode != "OBJECT":
         return (head.mode,)
     points = mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices
-    places = tuple(tuple(points[i].co) for i in range(0, count, max(1, count // SAMPLES)))
+    places = tuple(tuple(points[i].co[:]) for i in range(0, count, max(1, count // SAMPLES)))
     return (mesh.session_uid, count, len(mesh.polygons), scale, places)
 
 

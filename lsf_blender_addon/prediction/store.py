@@ -120,7 +120,7 @@ def set_limits(kept: Any, limits: Mapping[str, tuple[float, float]]) -> None:
         kept: The record of a prediction.
         limits: Names of keys, and the ends of their sliders.
     """
-    drive = kept.get("drive") if hasattr(kept, "to_dict") else None
+    drive: Any = kept.get("drive") if hasattr(kept, "to_dict") else None
     if not hasattr(drive, "to_dict"):
         return
     ends = list(zip(drive["keys"].split("\n"), drive["low"], drive["high"], strict=True))

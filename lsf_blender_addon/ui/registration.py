@@ -45,8 +45,8 @@ from .operators import (
     load_mapping,
     make_environment,
     open_log,
-    playblast,
     override_mesh,
+    playblast,
     preview,
     read_direction,
     recognise_bones,
@@ -159,9 +159,9 @@ CLASSES: tuple[type, ...] = (
     unmute_keys.LSF_OT_unmute_keys,
     widen_sliders.LSF_OT_widen_sliders,
     use_relative_keys.LSF_OT_use_relative_keys,
+    override_mesh.LSF_OT_override_mesh,
     find_landmarks.LSF_OT_find_landmarks,
     edit_landmarks.LSF_OT_edit_landmarks,
-    override_mesh.LSF_OT_override_mesh,
     reset_landmarks.LSF_OT_reset_landmarks,
     fill_mapping.LSF_OT_fill_mapping,
     add_mapping_row.LSF_OT_add_mapping_row,
@@ -246,8 +246,6 @@ def _on_undo(*_arguments: object) -> None:
     session.say("")
 
 
-def register() -> None:
-    """Register everything. Called when the add-on is enabled."""
 def _allow_overrides(group: type[bpy.types.PropertyGroup]) -> None:
     """Let the properties of a group be changed on library overrides; see animation/override_settings.py.
 
@@ -265,9 +263,11 @@ def _allow_overrides(group: type[bpy.types.PropertyGroup]) -> None:
             deferred.keywords["override"] = {"LIBRARY_OVERRIDABLE"}
 
 
+def register() -> None:
+    """Register everything. Called when the add-on is enabled."""
+    _allow_overrides(face_properties.LSF_PG_face)
     for cls in CLASSES:
         if issubclass(cls, bpy.types.Operator):
-    _allow_overrides(face_properties.LSF_PG_face)
             cls.bl_description = tooltip(cls)
         bpy.utils.register_class(cls)
     translations.register()
@@ -279,9 +279,9 @@ def _allow_overrides(group: type[bpy.types.PropertyGroup]) -> None:
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_on_undo)
     action_cache.register()
+    override_settings.register()
     empty_keys.register()
 
-    override_settings.register()
 
 def unregister() -> None:
     """Unregister everything and stop all processes. Called when the add-on is disabled."""
@@ -293,9 +293,9 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(make_environment.watch):
         bpy.app.timers.unregister(make_environment.watch)
     empty_keys.unregister()
+    override_settings.unregister()
     action_cache.unregister()
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
-    override_settings.unregister()
         handlers.remove(_on_undo)
     bpy.app.handlers.load_pre.remove(_on_load)
     for menu, draw in MENUS:

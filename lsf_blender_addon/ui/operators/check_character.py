@@ -9,8 +9,10 @@ from ...jobs import checkup, session
 from ...jobs.batch import Batch, Item
 from ...jobs.environment import server_python
 from ...jobs.prepare_face import FaceFinding
-from ...scene import character, meshes
+from ...scene import character, meshes, mouth_seam
+from ...scene.access import find_item
 from ...scene.findings import Finding
+from ...scene.lip_seam import from_header
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from .batch_modal import BatchModal
@@ -52,12 +54,13 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
         assert isinstance(finding, FaceFinding)
         assert finding.character is not None
         head, *_parts = character.find_objects(finding.character)
+        mouth_seam.write(head, from_header(finding.job.header, len(finding.character.head.vertices)))
         checkup.keep(head, checkup.found_face(finding.character, finding.job.header, finding.job.arrays))
         return ""
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
         (item,) = batch.items
-        head = bpy.data.objects.get(item.name)
+        head = find_item(bpy.data.objects, item.name)
         if item.state is State.FAILED and head is not None:
             checkup.keep(head, None, _without_face(item))
         session.redraw()
