@@ -122,8 +122,8 @@ def _current_keys(curves: GeneratedCurves, name: str, window: Range) -> user_edi
     """Return the keys that a curve has now in a window."""
     table = curves.read_shape(name, window[0] - user_edits.SAME_FRAME, window[1] + user_edits.SAME_FRAME)
     columns = {name: column.astype(np.float64) for name, column in table.items() if name in keyframes.AXES}
-    automatic = [keyframes.enum_number("handle_left_type", kind) for kind in ("AUTO", "AUTO_CLAMPED")]
-    left, right = (np.isin(table[name], automatic) for name in keyframes.ENUMS[:2])
+    auto, clamped = (keyframes.enum_number("handle_left_type", kind) for kind in ("AUTO", "AUTO_CLAMPED"))
+    left, right = ((table[name] == auto) | (table[name] == clamped) for name in keyframes.ENUMS[:2])
     return user_edits.CurrentKeys(
         frames=columns["co"][:, 0],
         values=columns["co"][:, 1],
