@@ -201,7 +201,10 @@ def classify_parts(
             doubts.append(Doubt(int(rows[0]), int(vertex_part[rows[0]]), allowed, by_name))
     for rows in small:
         vertex_part[rows] = recognition.within_eye(rows, vertex_part[rows])
-    vertex_part[vertex_part == AUTOMATIC] = STILL  # vertices that no triangle uses
+    loose = vertex_part == AUTOMATIC  # no triangle uses these
+    vertex_part[loose] = STILL
+    for part in range(STILL):
+        vertex_part[loose & (named == 1 << part)] = part
     return vertex_part, sorted(doubts, key=lambda doubt: doubt.vertex)
 
 

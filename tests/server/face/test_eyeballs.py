@@ -215,5 +215,20 @@ def test_upper_and_lower_teeth_by_name(person):
     whole = head.with_identity(np.random.default_rng(7).normal(size=50)).astype(float)
     lower = head.part == HeadPart.TEETH_UPPER
     given = np.where(lower, parts.NAMED + (1 << parts.LOWER_TEETH), parts.AUTOMATIC)
-    space = fit(whole, head.faces, person[2], given)
+    given = np.append(given, given.max())
+    space = fit(np.concatenate([whole, [whole[lower].mean(0)]]), head.faces, person[2], given)
+    assert space.parts[-1] == parts.LOWER_TEETH, "a vertex without a triangle, of the same name"
     assert part_of(space, np.flatnonzero(lower)) == parts.LOWER_TEETH and space.report["doubtful_parts"] == []
+
+
+def test_a_squashed_ball_that_shows_between_the_lids_is_an_eye(person):
+    """The eyes of a stylised character, half as high as they are wide: no sphere fits."""
+    pieces = []
+    for middle, radius in person[3]:
+        points, triangles = cap(radius, 2)
+        pieces.append((points * (1, 1, 0.45) + middle, triangles))
+    space, vertices, (left, right) = fit_with(person, pieces)
+    assert part_of(space, left) == parts.LEFT_EYE and part_of(space, right) == parts.RIGHT_EYE
+    turned = vertices[left] + space.basis[CHANNELS.index("eyeLookOutLeft"), left]
+    edge = np.linalg.norm(np.diff(turned[[0, 100]], axis=0))
+    assert edge == pytest.approx(np.linalg.norm(np.diff(vertices[left][[0, 100]], axis=0)), rel=1e-3)
