@@ -187,9 +187,9 @@ def to_quaternion(mode: str, rotation: Sequence[float] | Floats) -> Floats:
         axis = values[1:] / max(float(np.linalg.norm(values[1:])), 1e-30)
         return quaternions((values[0] * axis)[None])[0]
     result = np.array(NO_TURN)
-    for axis in mode:  # the first one is applied first
+    for letter in mode:  # the first one is applied first
         turn = np.zeros((1, 3))
-        turn[0, "XYZ".index(axis)] = values["XYZ".index(axis)]
+        turn[0, "XYZ".index(letter)] = values["XYZ".index(letter)]
         result = multiply(quaternions(turn)[0], result)
     return result
 

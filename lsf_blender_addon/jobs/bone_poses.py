@@ -7,7 +7,7 @@ import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat
-from ..animation import bone_actions, bone_curves, generated_curves, lines
+from ..animation import bone_actions, bone_curves, lines
 from ..errors import UserError
 from ..rigs import face_bones, families
 from ..scene import bones, rig
@@ -99,10 +99,12 @@ def show(head: bpy.types.Object, channel: str) -> None:
     rests = bone_actions.resting(head, dict.fromkeys(pose.bone for pose in poses))
     values = posed(poses, rests)
     settings = bones.settings(head)
-    kept: dict[str, float] = {}
-    for name in values:
-        path, index = generated_curves.split(name)
-        kept[name] = float(armature.path_resolve(path)[index])
+    kept = {
+        name: float(getattr(bone, prop)[index])
+        for bone in armature.pose.bones
+        for name, prop, index in bones.component_names(bone)
+        if name in values
+    }
     settings.kept, settings.shown = json.dumps(kept), channel
     bone_actions.set_values(armature, values)
     armature.update_tag()

@@ -151,9 +151,9 @@ def _controls(bones: Mapping[str, RestBone]) -> dict[str, str]:
     found = {}
     for point, candidates in CONTROLS.items():
         for side in "LR" if "{side}" in point else "L":
-            name = next((name for c in candidates if (name := c.format(side=side)) in bones), None)
-            if name is not None:
-                found[point.format(side=side)] = name
+            present = [name for c in candidates if (name := c.format(side=side)) in bones]
+            if present:
+                found[point.format(side=side)] = present[0]
     for side in "LR":  # Rigify's middle follows the inner and the outer control of a brow
         if f"brow_inner.{side}" in found and f"brow_outer.{side}" in found:
             found.pop(f"brow_middle.{side}", None)

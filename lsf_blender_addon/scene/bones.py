@@ -106,7 +106,7 @@ def default(name: str, index: int) -> float:
 def read(bone: bpy.types.PoseBone) -> BoneRest:
     """How a bone stands now, without what animates it."""
     rotation = tuple(getattr(bone, rotation_property(bone.rotation_mode)))
-    return BoneRest(bone.name, bone.rotation_mode, tuple(bone.location), rotation, tuple(bone.scale))
+    return BoneRest(bone.name, bone.rotation_mode, tuple(bone.location[:]), rotation, tuple(bone.scale[:]))
 
 
 def write(bone: bpy.types.PoseBone, pose: BoneRest) -> None:

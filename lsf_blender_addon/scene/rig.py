@@ -45,7 +45,7 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     elsewhere = bones.channels(head)
     if not mapping.rows and not elsewhere:
         return None
-    blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else {}
+    blocks = {key.name: key for key in mesh.shape_keys.key_blocks} if mesh.shape_keys else {}
     empty = _without_shape([obj for obj, _rest in members])
     faults = dict.fromkeys(empty, Fault.EMPTY) | dict.fromkeys(driven_keys(mesh), Fault.DRIVEN)
     rows = mapping.rows

@@ -6,6 +6,7 @@ import bpy
 
 from ...jobs import bone_poses
 from ...scene import bones
+from ..blender_types import IconItems
 from ..text import wrapped
 from .common import RowList, Tab, chosen_head
 
@@ -25,11 +26,13 @@ class LSF_UL_bones(RowList, bpy.types.UIList):
         name = right.row()
         name.alert = armature is not None and item.bone not in armature.pose.bones
         name.label(text=item.bone, translate=False)
-        for operator, icon in (
+        eye: IconItems = "HIDE_OFF" if settings.shown == item.channel else "HIDE_ON"
+        buttons: list[tuple[str, IconItems]] = [
             ("lsf.set_bones", "CHECKMARK"),
-            ("lsf.show_bones", "HIDE_OFF" if settings.shown == item.channel else "HIDE_ON"),
+            ("lsf.show_bones", eye),
             ("lsf.clear_bones", "X"),
-        ):
+        ]
+        for operator, icon in buttons:
             right.operator(operator, text="", icon=icon, emboss=False).channel = item.channel
 
 
