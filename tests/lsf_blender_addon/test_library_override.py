@@ -152,6 +152,39 @@ def test_a_line_on_an_override_moves_it_still_when_the_file_is_opened_again(head
     assert abs(widest_opening(head) - whole) < 0.1
 
 
+def test_a_rigged_character_of_an_instanced_collection(library, addon, add_strip, clicks, monkeypatch, tmp_path):
+    def in_a_collection(head):
+        character = bpy.data.collections.new("Character")
+        bpy.context.scene.collection.children.link(character)
+        rig = bpy.data.objects.new("Rig", bpy.data.armatures.new("Rig"))
+        character.objects.link(rig)
+        character.objects.link(head)
+        head.parent = rig
+        head.modifiers.new("Rig", "ARMATURE").object = rig
+
+    change_library(library, in_a_collection)
+    use(addon, monkeypatch, OnHead())
+    add_strip(clicks)
+    bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
+    with bpy.data.libraries.load(library, link=True) as (_source, target):
+        target.collections = ["Character"]
+    instance = bpy.data.objects.new("Instance", None)
+    instance.instance_type, instance.instance_collection = "COLLECTION", target.collections[0]
+    bpy.context.collection.objects.link(instance)
+    bpy.context.view_layer.objects.active = instance
+    instance.select_set(True)
+    bpy.ops.object.make_override_library()
+    head = bpy.data.objects[("LSF Head", None)]
+    assert head.override_library
+    bpy.context.scene.lsf.head = head
+    bpy.ops.lsf.override_mesh()
+    bpy.ops.lsf.generate()
+    whole = widest_opening(head)
+    head = reopened(tmp_path)
+    assert whole > 10 and abs(widest_opening(head) - whole) < 0.1
+    assert len(head.lsf.found_landmarks) == 68 and bpy.context.scene.lsf.head == head
+
+
 def test_channels_without_a_key_are_left_out_and_named(head, addon, monkeypatch):
     class Smiling(OnHead):
         def submit(self, kind, request, arrays):
