@@ -18,7 +18,7 @@ from ..scene.access import mesh_of
 from ..scene.findings import Finding, FoundFace
 from ..scene.own_properties import face_of
 from ..scene.snapshots import Character
-from . import bone_poses, head_checks, line_plan, part_checks
+from . import bone_poses, head_checks, line_plan, mouth_checks, part_checks
 from .line_plan import Result
 
 MOST = 8  # lines that are shown: a longer list is not read
@@ -39,6 +39,7 @@ CHECKS: tuple[Check, ...] = (  # in the order in which findings of one level are
     part_checks.objects_left_out,
     part_checks.names_and_shapes,
     part_checks.eyes_that_open,
+    mouth_checks.lips,
     head_checks.landmarks,
     head_checks.size,
 )

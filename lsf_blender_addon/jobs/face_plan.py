@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..client.wire import Arrays, Header
+from ..rigs.mapping import SOLVED
 from ..scene.landmarks import points
 from ..scene.landmarks.surface import Surface, SurfacePoint
+from ..scene.lip_seam import Seam, from_header
 from ..scene.snapshots import Character
 
 
@@ -22,6 +24,14 @@ class PartDoubt:
 
 
 @dataclass(frozen=True)
+class WeldedLips:
+    """Lips that are one surface."""
+
+    seam: Seam
+    own_keys: bool  # whether keys of the artist's move the mouth; new ones keep such lips together
+
+
+@dataclass(frozen=True)
 class FacePlan:
     """What is to be stored with the head."""
 
@@ -30,6 +40,7 @@ class FacePlan:
     parts: list[NDArray[np.int32]] | None  # for each member of the character the codes of its vertices, if known
     doubts: tuple[PartDoubt, ...] = ()
     shut_eyes: tuple[str, ...] = ()  # "left", "right": eyes that do not open, and have no key of the artist's to blink
+    welded_lips: WeldedLips | None = None
 
 
 def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | None:
@@ -54,7 +65,14 @@ def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | Non
     codes, parts = arrays.get("parts"), None
     if codes is not None and codes.shape == (len(character.vertices),):
         parts = [piece for _rest, piece in character.pieces(codes)]
-    return FacePlan(found, doubtful, parts, part_doubts(character, header), shut_eyes(character, header))
+    return FacePlan(
+        found,
+        doubtful,
+        parts,
+        part_doubts(character, header),
+        shut_eyes(character, header),
+        welded_lips(character, header),
+    )
 
 
 def part_doubts(character: Character, header: Header) -> tuple[PartDoubt, ...]:
@@ -75,3 +93,12 @@ def shut_eyes(character: Character, header: Header) -> tuple[str, ...]:
     own = {row.channel for row in rows}
     shut = (header.get("report") or {}).get("shut_eyes") or ()
     return tuple(side for side in shut if f"eyeBlink{str(side).title()}" not in own)
+
+
+def welded_lips(character: Character, header: Header) -> WeldedLips | None:
+    """The lips of a character, by the header of a result; None if they are cut."""
+    seam = from_header(header, len(character.head.vertices))
+    if seam is None:
+        return None
+    rows = character.rig.mapping.rows if character.rig else ()
+    return WeldedLips(seam, any(row.channel in ("jawOpen", SOLVED) for row in rows))

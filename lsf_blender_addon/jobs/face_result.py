@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..scene import nearby_parts, parts
+from ..scene import mouth_seam, nearby_parts, parts
 from ..scene.landmarks import points, store
 from ..scene.own_properties import face_of
 from ..scene.part_names import EYE, TEETH
-from .face_plan import FacePlan, PartDoubt
+from .face_plan import FacePlan, PartDoubt, WeldedLips
 from .line_plan import listed
 
 
@@ -25,6 +25,7 @@ def write(objects: list[bpy.types.Object], plan: FacePlan) -> str:
     """
     head = objects[0]
     store.write_found(head, plan.landmarks, set(plan.doubtful))
+    mouth_seam.write(head, plan.welded_lips.seam if plan.welded_lips else None)
     face, doubts = face_of(head), {doubt.object for doubt in plan.doubts}
     for obj, codes in zip(objects, plan.parts, strict=True) if plan.parts is not None else ():
         text = parts.describe(codes)
@@ -48,7 +49,7 @@ def in_doubt(head: bpy.types.Object, plan: FacePlan | None) -> str:
     lines = doubted_lines(head)
     text = iface("; check the landmarks in the Face panel: {lines}").format(lines=lines) if lines else ""
     if plan is not None:
-        sentences = no_blink(plan.shut_eyes), *map(part_in_doubt, plan.doubts)
+        sentences = no_blink(plan.shut_eyes), one_surface(plan.welded_lips), *map(part_in_doubt, plan.doubts)
         text += "".join(f"; {sentence}" for sentence in sentences if sentence)
     nearby = nearby_parts.find(bpy.context, head)
     return text + (f"; {standing_still(nearby)}" if nearby else "")
@@ -79,6 +80,19 @@ def no_blink(sides: Sequence[str]) -> str:
     if "right" in sides:
         return iface("no blinks on the right: that eye does not open, it is shut or painted")
     return ""
+
+
+def one_surface(lips: WeldedLips | None) -> str:
+    """The sentence on lips that are one surface, without its full stop; empty if they are cut."""
+    if lips is None:
+        return ""
+    if lips.own_keys:
+        return iface("the lips are one surface, which your keys stretch: press Cut the Mouth in the Face panel")
+    text = iface(
+        "the lips are one surface: they stay together, and the jaw opens by {percent} %; press Cut the Mouth in the "
+        "Face panel"
+    )
+    return text.format(percent=round(100 * lips.seam.jaw))
 
 
 def standing_still(objects: list[bpy.types.Object]) -> str:

@@ -54,3 +54,15 @@ def marks(mesh: bpy.types.Mesh) -> dict[str, list[float]]:
         return {}
     stored: dict[str, list[float]] = mesh.shape_keys[MARK].to_dict()
     return stored
+
+
+def renew_marks(mesh: bpy.types.Mesh, names: set[str]) -> None:
+    """Take generated keys of these names as they are now for not sculpted: their mesh has got other vertices."""
+    if not names:
+        return
+    keys, base = mesh.shape_keys, base_vertices(mesh)
+    assert keys is not None
+    stored = {name: list(values) for name, values in marks(mesh).items()}
+    for name in names:
+        stored[name] = fingerprint(coordinates(keys.key_blocks[name].points) - base)
+    keys[MARK] = stored

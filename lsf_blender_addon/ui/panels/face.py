@@ -4,6 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...jobs import face_result, session
+from ...scene import mouth_seam
 from ...scene.landmarks import points
 from ...scene.own_properties import face_of
 from ..text import wrapped
@@ -41,6 +42,9 @@ class LSF_PT_view3d_face(Tab, bpy.types.Panel):
             layout.label(text=text.format(own=own), icon="CHECKMARK", translate=False)
         elif own:
             layout.label(text=iface("{own} landmarks set by hand").format(own=own), icon="HAND", translate=False)
+        if mouth_seam.is_welded(head):
+            wrapped(layout, context, iface("The lips are one surface"), "ERROR")
+            layout.operator("lsf.cut_mouth")
         if lines := face_result.doubted_lines(head):
             text = iface("Check these with Edit Landmarks: {lines}")
             wrapped(layout, context, text.format(lines=lines), "ERROR")

@@ -50,6 +50,13 @@ class LSF_PG_landmark(bpy.types.PropertyGroup):
     )
 
 
+class LSF_PG_seam_point(bpy.types.PropertyGroup):
+    """A point of the seam of welded lips, see scene/mouth_seam.py."""
+
+    ends: bpy.props.IntVectorProperty(name="Ends", description="Vertices of the edge that the point lies on", size=2)
+    share: bpy.props.FloatProperty(name="Share", description="How far along the edge it lies, 0 to 1")
+
+
 def _channel_names(_row: "LSF_PG_mapping_row", _context: bpy.types.Context, typed: str) -> list[str]:
     """Return the ARKit channels whose names contain the typed text."""
     return [channel for channel in families.channels() if typed.lower() in channel.lower()]
@@ -116,6 +123,15 @@ class LSF_PG_face(bpy.types.PropertyGroup):
     )
     recognised: bpy.props.StringProperty(
         name="Recognised", description="Parts that were found in the head's mesh", options={"HIDDEN"}
+    )
+    lip_seam: bpy.props.CollectionProperty(
+        name="Lip Seam", description="Where lips that are one surface would part", type=LSF_PG_seam_point
+    )
+    lip_seam_vertices: bpy.props.IntProperty(
+        name="Lip Seam Vertices", description="Vertex count of the mesh when the seam was found", options={"HIDDEN"}
+    )
+    lip_seam_jaw: bpy.props.FloatProperty(
+        name="Lip Seam Jaw", description="Share of the jaw's motion that welded lips leave", options={"HIDDEN"}
     )
     nod: bpy.props.PointerProperty(type=LSF_PG_nod)
     bones: bpy.props.PointerProperty(type=LSF_PG_bones)

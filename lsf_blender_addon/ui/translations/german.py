@@ -2,7 +2,7 @@
 
 MESSAGES = {
     '"{armature}" has bones of a face, which channels can move': "„{armature}“ hat Knochen eines Gesichts, die Kanäle bewegen können",
-    "\"{armature}\" has bones of a face, which channels can move": "„{armature}“ hat Knochen eines Gesichts, die Kanäle bewegen können",
+    '"{armature}" has bones of a face, which channels can move': "„{armature}“ hat Knochen eines Gesichts, die Kanäle bewegen können",
     "(deleted)": "(gelöscht)",
     ", on an NLA track": ", auf einer NLA-Spur",
     ", {count} of them without a head: choose it in the list": ", {count} davon ohne Kopf: in der Liste wählen",
@@ -67,7 +67,7 @@ MESSAGES = {
     "How far the bone moves": "Wie weit sich der Knochen bewegt",
     "Keep the present pose of the selected bones as that in which the channel is at its full value. The bones then go back to rest. Lines that are generated already follow": "Die jetzige Pose der ausgewählten Knochen als die merken, in der der Kanal seinen vollen Wert hat. Die Knochen gehen dann in die Ruhelage zurück. Schon erzeugte Zeilen folgen",
     "Let channels move the bones of a Rigify face, controls named like ARKit channels, or a jaw bone. Poses that you have set for other channels stay": "Kanäle die Knochen eines Rigify-Gesichts, nach ARKit-Kanälen benannte Regler oder einen Kieferknochen bewegen lassen. Posen, die für andere Kanäle gesetzt sind, bleiben",
-    "Let the channel move no bones any more. Shape keys show it again; where these are solved from their shapes, from the next Generate on": "Den Kanal keine Knochen mehr bewegen lassen. Formschlüssel zeigen ihn wieder; wo sie aus ihrer Form bestimmt werden, ab dem nächsten Erzeugen",
+    "Let the channel move no bones any more. Shape keys show it from the next Generate on": "Den Kanal keine Knochen mehr bewegen lassen. Ab dem nächsten Erzeugen zeigen ihn Formschlüssel",
     "Location": "Position",
     "Make shape keys for columns that no shape key of the head shows. Its own keys stay as they are": "Formschlüssel für Spalten anlegen, die kein Formschlüssel des Kopfs zeigt. Seine eigenen bleiben, wie sie sind",
     "Add Missing Keys": "Fehlende Schlüssel hinzufügen",

@@ -2,7 +2,7 @@
 
 MESSAGES = {
     '"{armature}" has bones of a face, which channels can move': "「{armature}」にはチャンネルで動かせる顔のボーンがある",
-    "\"{armature}\" has bones of a face, which channels can move": "「{armature}」にはチャンネルで動かせる顔のボーンがある",
+    '"{armature}" has bones of a face, which channels can move': "「{armature}」にはチャンネルで動かせる顔のボーンがある",
     "(deleted)": "(削除済み)",
     ", on an NLA track": "、NLA トラックに配置",
     ", {count} of them without a head: choose it in the list": "、うち {count} 行は頭がありません。一覧で選んでください",
@@ -67,7 +67,7 @@ MESSAGES = {
     "How far the bone moves": "ボーンの移動量",
     "Keep the present pose of the selected bones as that in which the channel is at its full value. The bones then go back to rest. Lines that are generated already follow": "選択したボーンの現在のポーズを、チャンネルが最大値のときのポーズとして記録する。その後ボーンは静止位置に戻る。生成済みのセリフにも反映される",
     "Let channels move the bones of a Rigify face, controls named like ARKit channels, or a jaw bone. Poses that you have set for other channels stay": "Rigify の顔のボーン、ARKit チャンネル名のコントロール、またはあごのボーンをチャンネルで動かす。ほかのチャンネルに設定済みのポーズは残る",
-    "Let the channel move no bones any more. Shape keys show it again; where these are solved from their shapes, from the next Generate on": "チャンネルでボーンを動かすのをやめる。再びシェイプキーが表す。形状から値を求める場合は、次の生成から反映される",
+    "Let the channel move no bones any more. Shape keys show it from the next Generate on": "チャンネルでボーンを動かすのをやめる。次の生成からはシェイプキーが表す",
     "Location": "位置",
     "Make shape keys for columns that no shape key of the head shows. Its own keys stay as they are": "頭のどのシェイプキーも表さない列のためにシェイプキーを作る。元からのキーはそのまま残る",
     "Add Missing Keys": "足りないキーを追加",
