@@ -81,7 +81,7 @@ def store_poses(head: bpy.types.Object, poses: list[BonePose]) -> None:
 
 
 def clear(head: bpy.types.Object, channel: str) -> None:
-    """Forget the pose of a channel: shape keys show it again."""
+    """Forget the pose of a channel: shape keys show it from the next Generate on."""
     hide(head)
     bones.clear(head, channel)
     _changed(head, bones.armature_of(head))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
+from .access import active_scene
 from .own_properties import face_of, settings_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def head_of(context: bpy.types.Context) -> bpy.types.Object | None:
     chosen = settings_of(context.scene).head or context.active_object
     if chosen is not None and chosen.type == "ARMATURE":
         heads = [
-            obj for obj in context.view_layer.objects if obj.type == "MESH" and face_of(obj).bones.armature == chosen
+            obj for obj in active_scene(context).objects if obj.type == "MESH" and face_of(obj).bones.armature == chosen
         ]
         return heads[0] if len(heads) == 1 else chosen
     return chosen

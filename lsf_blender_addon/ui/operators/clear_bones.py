@@ -11,7 +11,7 @@ from .poll import enabled_with_head
 class LSF_OT_clear_bones(bpy.types.Operator):
     """Let the channel move no bones any more.
 
-    Shape keys show it again; where these are solved from their shapes, from the next Generate on.
+    Shape keys show it from the next Generate on.
     """
 
     bl_idname = "lsf.clear_bones"

@@ -20,7 +20,9 @@ from tests.lsf_blender_addon.animation.stage import prediction
 from tests.lsf_blender_addon.fake_client import Client, use
 from tests.lsf_blender_addon.ui.panels import test_draw
 
-ORDER = ["lines", "watch", "take", "emotion", "tweak", "channels", "keys", "layers", "face", "parts", "own_keys"]
+ORDER = [
+    "lines", "watch", "take", "emotion", "tweak", "channels", "keys", "layers", "face", "parts", "own_keys", "bones",
+]  # fmt: skip
 HAS_SOUND = bpy.app.build_options.audaspace
 needs_strips = pytest.mark.skipif(not HAS_SOUND, reason="the bpy 4.2 wheel can make no strips")
 
