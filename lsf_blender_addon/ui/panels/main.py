@@ -116,14 +116,21 @@ def _draw_check(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     for finding in found:
         wrapped(box, context, finding.text, FINDING_ICONS[finding.level])
         _draw_cure(box, finding)
+        if finding.cure:
+            box.separator(factor=0.5)
 
 
 def _draw_cures(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Draw below a result the buttons that mend what keeps it from being seen, unless Check Character shows them."""
+    """Draw the buttons that mend what keeps a result from being seen, or what disables Generate.
+
+    If Check Character shows them already, they are not drawn again.
+    """
     head = find_head(context)
-    if head is not None and session.message and not (session.failed or session.noted or checkup.shown(head)):
-        for finding in head_checks.keys_that_show(head, None):
-            _draw_cure(layout, finding)
+    if head is None or checkup.shown(head) or session.noted:
+        return
+    is_result = bool(session.message) and not session.failed
+    for finding in (head_checks.keys_that_show if is_result else head_checks.can_be_animated)(head, None):
+        _draw_cure(layout, finding)
 
 
 def _draw_cure(layout: bpy.types.UILayout, finding: Finding) -> None:

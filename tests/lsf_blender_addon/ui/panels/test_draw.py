@@ -11,7 +11,7 @@ import pytest
 from lsf_blender_addon.animation.chosen_line import chosen_line
 from lsf_blender_addon.client.installation import Progress
 from lsf_blender_addon.client.jobs import State
-from lsf_blender_addon.jobs import environment
+from lsf_blender_addon.jobs import environment, session
 from lsf_blender_addon.jobs.batch import Batch, Item
 from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene import empty_keys, extension
@@ -34,7 +34,7 @@ class Layout:
 
     row = column = split = box = _sub
 
-    def separator(self) -> None:
+    def separator(self, factor=1.0) -> None:
         pass
 
     def label(self, text="", icon="NONE", icon_value=0, translate=True) -> None:
@@ -306,3 +306,30 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
     installation.running, installation.error = False, "The disk is full."
     assert {"The disk is full.", "Install Again", "Engine Log"} <= set(drawn())
     monkeypatch.setattr(environment, "installation", None)
+
+
+def test_the_buttons_that_mend_a_result_are_below_it(panels, scene):
+    bpy.ops.lsf.generate()
+    assert not {"Unpin", "Unmute", "Widen the Sliders"} & set(draw(panels))
+    head = bpy.context.scene.lsf.head or bpy.context.object
+    head.show_only_shape_key = head.data.shape_keys.key_blocks["jawOpen"].mute = True
+    bpy.ops.lsf.generate()
+    drawn = draw(panels)
+    assert drawn.count("Unpin") == drawn.count("Unmute") == 2  # in both editors
+    bpy.ops.lsf.check_character()
+    drawn = draw(panels)
+    assert drawn.count("Unpin") == 2 and "Hide the Check" not in drawn  # it is an X
+    bpy.ops.lsf.unpin_key()
+    drawn = draw(panels)
+    assert "Unpin" not in drawn and drawn.count("Unmute") == 2
+
+
+def test_the_button_that_enables_generate_is_below_its_reason(panels, scene):
+    bpy.ops.lsf.generate()
+    head = bpy.context.scene.lsf.head or bpy.context.object
+    head.data.shape_keys.use_relative = False
+    session.say("")
+    drawn = draw(panels)
+    assert drawn.count("Turn On Relative") == 2
+    bpy.ops.lsf.use_relative_keys()
+    assert "Turn On Relative" not in draw(panels)
