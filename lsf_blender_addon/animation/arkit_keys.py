@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..rigs.drive import Drive, channel_of
 from ..rigs.mapping import Mapping
-from ..scene import drivers, empty_keys, rig, shape_keys
+from ..scene import bones, drivers, empty_keys, rig, shape_keys
 from ..scene.access import mesh_of
 
 
@@ -20,7 +20,7 @@ class Match(NamedTuple):
         keys: Names of N keys.
         gains: How much of each channel a key shows (K, N).
         driven: Channels that only keys show which follow a driver: it would overrule a curve.
-        missing: Channels that no key with a shape shows.
+        missing: Channels that no key with a shape shows, nor a bone.
     """
 
     keys: list[str]
@@ -60,7 +60,8 @@ def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
     )
     gains = np.concatenate((gains, same.reshape(len(channels), -1)), 1)
     kept = [n for n, name in enumerate(names) if name not in driven and gains[:, n].any()]
-    moved, shown = _any(gains[:, kept]), _any(gains)
+    on_bones = np.isin(channels, bones.channels(head))
+    moved, shown = _any(gains[:, kept]) | on_bones, _any(gains) | on_bones
     return Match(
         [names[n] for n in kept],
         gains[:, kept],

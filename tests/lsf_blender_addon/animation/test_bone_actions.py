@@ -6,7 +6,7 @@ import pytest
 from mathutils import Quaternion
 
 from lsf_blender_addon import compat
-from lsf_blender_addon.animation import bone_actions, lines
+from lsf_blender_addon.animation import arkit_keys, bone_actions, lines
 from lsf_blender_addon.scene import bones
 from lsf_blender_addon.scene.snapshots import BonePose
 from tests.lsf_blender_addon.animation import stage
@@ -284,3 +284,12 @@ def test_the_file_opened_again_goes_on_where_it_was(speaker, tmp_path):
     assert errors(rig, 0.5 * motion()[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
     head.remove("a")
     assert turn(rig, "jaw", 40).angle < 1e-6
+
+
+def test_a_recording_moves_the_bone_and_needs_no_key_for_it(speaker):
+    head, rig = speaker
+    head.object.shape_key_remove(head.keys.key_blocks["jawOpen"])
+    assert arkit_keys.match(head.object, ["jawOpen", "tongueOut"]).missing == ["tongueOut"]
+    values = motion()
+    head.record_take("take", 20, values)
+    assert errors(rig, values[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
