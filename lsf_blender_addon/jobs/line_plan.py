@@ -271,6 +271,7 @@ def _with_drive(
         head=rig.head if result.no_face is None else room.shape[1],
         elsewhere=rig.elsewhere,
         lost=lost,
+        by_names=result.no_face is not None,
     )
     if result.no_face is not None:
         offsets = _still(len(drive.keys), len(character.vertices))

@@ -72,6 +72,7 @@ def make_drive(
     head: int,
     elsewhere: Collection[str] = (),
     lost: Collection[str] = (),
+    by_names: bool = False,
 ) -> tuple[Drive, Floats]:
     """Make the drive of a rig's keys for a line.
 
@@ -88,6 +89,8 @@ def make_drive(
         elsewhere: Channels that bones show: no key follows them.
         lost: Channels whose own keys are left out: they become keys themselves if no other key shows them. Such a key
             has a name of its own where the head has a key of the channel's name.
+        by_names: Whether the shapes are what the keys' names tell. They are few numbers and much alike, so that only
+            weights that are not negative keep a key from standing in for the lack of another.
 
     Returns:
         The drive of N keys, and offsets (N, V, 3) of the vertices for each key at value 1. For the head's own keys the
@@ -97,7 +100,7 @@ def make_drive(
     is_elsewhere = np.isin(channels, list(elsewhere))
     gains[is_elsewhere] = 0
     flat_shapes = shapes.reshape(len(shapes), flat.shape[1])
-    weights = _ridge_weights(flat, flat_shapes)
+    weights = _non_negative_weights(flat_shapes, flat) if by_names else _ridge_weights(flat, flat_shapes)
     shown = is_elsewhere | gains.any(1)
     weights[shown] = 0
     shown |= _explained_share(flat, weights, flat_shapes) > MIN_EXPLAINED

@@ -6,8 +6,9 @@ import bpy
 import numpy as np
 import pytest
 
+from demo import characters
+from demo.characters import FAMILIES
 from lsf_blender_addon.client.jobs import State
-from lsf_blender_addon.rigs import families
 from lsf_blender_addon.scene import evaluated_keys
 from server.arkit import CHANNELS
 from server.face import rig_solver
@@ -15,7 +16,6 @@ from tests.lsf_blender_addon import makers_head
 from tests.lsf_blender_addon.fake_client import Client, use
 from tests.lsf_blender_addon.makers_head import FRAMES, OPEN, REST, SHUT, distances, read_face, speech
 
-FAMILIES = {family.name: family for family in families.built_in()}
 FIRST_FRAME = 25  # of the strip that `clicks` becomes
 SENTENCE = "; the face was not found: only your own keys move; place four points (Face > Landmarks) for the rest"
 
@@ -68,7 +68,7 @@ def meant() -> tuple[float, float]:
 @pytest.mark.parametrize("family", ["ARKit", "MMD", "VRM", "Unified Expressions", "Genesis 8"])
 def test_keys_of_known_families_move(stage, addon, family):
     names = [key.names[0] for key in FAMILIES[family].keys if not key.stands_for]
-    head = makers_head.add(FAMILIES[family], names)
+    head = characters.with_keys(FAMILIES[family], names)
     before = len(head.data.shape_keys.key_blocks)
     bpy.ops.lsf.generate()
     lips, lids = moved(head)
@@ -80,7 +80,7 @@ def test_keys_of_known_families_move(stage, addon, family):
 
 
 def test_strength_of_the_mouth_moves_visemes_too(stage):
-    head = makers_head.add(FAMILIES["MMD"], list("あいうえお"))
+    head = characters.with_keys(FAMILIES["MMD"], list("あいうえお"))
     bpy.ops.lsf.generate()
     full, _ = moved(head)
     bpy.context.scene.lsf.head = head
@@ -102,7 +102,7 @@ def test_a_head_whose_keys_tell_nothing_is_refused_with_the_sentence(stage, addo
 
 def test_four_points_bring_the_rest(stage, addon, monkeypatch):
     """With the points, the server finds the face, and the line is made anew with all channels."""
-    head = makers_head.add(FAMILIES["MMD"], list("あいうえお"))
+    head = characters.with_keys(FAMILIES["MMD"], list("あいうえお"))
     bpy.ops.lsf.generate()
     assert len(head.data.shape_keys.key_blocks) == 6
     use(addon, monkeypatch, makers_head.HeadClient())
