@@ -349,8 +349,8 @@ def _take_off(armature: bpy.types.Object, action: bpy.types.Action) -> None:
     _remove_empty(data)
     if data.action == action:
         data.action = None
-    others = [other for other in nla.actions(data) if generated_curves.is_for_bones(other)]
-    if action.get(BLEND) and data.action_blend_type == "COMBINE" and not others:
+    is_below = any(generated_curves.is_for_bones(strip.action) for track in data.nla_tracks for strip in track.strips)
+    if action.get(BLEND) and data.action_blend_type == "COMBINE" and not is_below:
         data.action_blend_type = action[BLEND]
     for name, scale in generated_curves.scales(action).items():
         _set_value(armature, name, scale.before)

@@ -293,3 +293,65 @@ def test_a_recording_moves_the_bone_and_needs_no_key_for_it(speaker):
     values = motion()
     head.record_take("take", 20, values)
     assert errors(rig, values[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
+
+
+@pytest.mark.parametrize("where", ["active", "track"])
+def test_quaternions_locations_and_scales_of_the_artist_are_combined_with_the_line(addon, where):
+    head, rig = talker(rows=[BonePose("jawOpen", "jaw", (0, 0, 0.1), (ANGLE, 0, 0), (0.5, 0, 0))])
+    jaw = rig.pose.bones["jaw"]
+    jaw.rotation_quaternion, jaw.location, jaw.scale = Quaternion((1, 0, 0), 0.2), (0, 0.3, 0.2), (2, 1, 1)
+    for name in ("rotation_quaternion", "location", "scale"):
+        jaw.keyframe_insert(name, frame=1)
+    data = rig.animation_data
+    if where == "track":
+        data.nla_tracks.new().strips.new("mine", 1, data.action)
+        data.action = None
+    head.speak("a", 20)
+    for frame in (5, 40, 60, 120):
+        value = motion()[frame - 20, JAW] if 20 <= frame < 20 + FRAMES else 0
+        found = evaluated(rig, "jaw", frame)
+        assert found.to_quaternion().angle == pytest.approx(0.2 + ANGLE * value, abs=BOUND * ANGLE)
+        assert np.allclose(found.to_translation(), (0, 0.3, 0.2 + 0.1 * value), atol=BOUND * 0.1)
+        assert np.allclose(found.to_scale(), (2 * (1 + 0.5 * value), 1, 1), atol=2 * BOUND)
+
+
+def test_two_heads_may_share_an_armature(addon):
+    one, rig = talker()
+    two, _rig = talker(rig, [BonePose("mouthSmileLeft", "lip", (0, 0.1, 0))])
+    one.speak("a", 20)
+    two.speak("b", 40, prediction(motion(seed=2)))
+    assert errors(rig, motion()[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
+    found = [evaluated(rig, "lip", 40 + frame).to_translation().y for frame in range(0, FRAMES, 9)]
+    assert np.allclose(found, 0.1 * motion(seed=2)[::9, SMILE], atol=BOUND * 0.1)
+    one.record("a").tweaks.jaw = 0.5
+    assert errors(rig, 0.5 * motion()[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
+    two.remove("b")
+    assert errors(rig, 0.5 * motion()[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
+    assert rig.animation_data.action_blend_type == "REPLACE" and not rig.animation_data.nla_tracks
+    one.remove("a")
+    assert rig.animation_data.action is None
+
+
+def test_keys_of_the_artist_on_other_bones_of_the_generated_action_stay_when_lines_go(speaker):
+    head, rig = speaker
+    head.speak("a", 20)
+    bpy.context.scene.frame_set(30)
+    rig.pose.bones["head"].rotation_quaternion = Quaternion((0, 0, 1), 0.5)
+    rig.pose.bones["head"].keyframe_insert("rotation_quaternion", frame=30)
+    head.remove("a")
+    action = rig.animation_data.action
+    assert {fcurve.data_path for fcurve in compat.fcurves_of(action)} == {'pose.bones["head"].rotation_quaternion'}
+    assert turn(rig, "head", 40).angle == pytest.approx(0.5, abs=1e-5) and turn(rig, "jaw", 40).angle < 1e-6
+
+
+def test_locked_and_driven_curves_are_left_alone(addon):
+    head, rig = talker(rows=[*OPEN, BonePose("mouthSmileLeft", "lip", (0.1, 0.1, 0))])
+    rig.pose.bones["lip"].driver_add("location", 1).driver.expression = "0.7"
+    head.speak("a", 20)
+    curves = {(c.data_path, c.array_index): c for c in compat.fcurves_of(bone_action(head))}
+    assert ('pose.bones["lip"].location', 0) in curves and ('pose.bones["lip"].location', 1) not in curves
+    locked = curves['pose.bones["lip"].location', 0]
+    locked.lock, before = True, [tuple(point.co) for point in locked.keyframe_points]
+    head.record("a").tweaks.lips = 0.2
+    assert [tuple(point.co) for point in locked.keyframe_points] == before
+    assert lines.locked_keys(head.action) == ["lip"]
