@@ -2,6 +2,7 @@
 """One entry point to the project. It needs Python 3.10 or newer and nothing else.
 
     python3 build.py demo            a talking head from a line of speech, in out/demo/
+    python3 build.py gallery         docs/gallery.md: the demo's line on characters of all kinds, with pictures
     python3 build.py test            every test, on every Blender version whose Python is found or can be fetched
     python3 build.py test --unit     the quick tests alone; further arguments go to pytest
     python3 build.py check [NAME]    lint, format, types, imports, or one of them; --fix repairs what it can
@@ -468,6 +469,12 @@ def demo(arguments: list[str]) -> None:
     )
 
 
+def gallery(arguments: list[str]) -> None:
+    """Write the gallery of characters, docs/gallery.md with its pictures."""
+    ensure_libraries()
+    run_in_blender("gallery.py", str(ROOT / "docs"), *arguments)
+
+
 def bench(arguments: list[str]) -> None:
     """Measure speed and memory."""
     ensure_libraries()
@@ -604,7 +611,8 @@ def show_or_set_version(arguments: list[str]) -> None:
 
 
 COMMANDS: dict[str, Callable[[list[str]], object]] = {
-    "demo": demo, "test": test, "check": check, "server": server, "bench": bench, "setup": setup, "lock": lock,
+    "demo": demo, "gallery": gallery, "test": test, "check": check, "server": server, "bench": bench, "setup": setup,
+    "lock": lock,
     "version": show_or_set_version, "apt": lambda arguments: say(" ".join(missing_apt_packages())),
     "package": lambda arguments: package(),
 }  # fmt: skip

@@ -1,18 +1,11 @@
-"""The project's own head with shape keys as other makers name and cut them, and a server that knows its face.
+"""A line of speech on the project's own head, and a server that knows its face, whatever keys the head has."""
 
-A maker's keys together show what the head's 52 shapes show: where several keys follow one channel, each has its share
-of the shape, and a key that follows two channels has both shapes. Keys that are solved show what their names tell.
-"""
-
-from collections.abc import Collection
 from types import SimpleNamespace
 
-import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from lsf_blender_addon.rigs.families import Family
-from lsf_blender_addon.scene import meshes, talking_head
+from lsf_blender_addon.scene import talking_head
 from server.arkit import CHANNELS
 from server.face import rig_solver
 from tests.lsf_blender_addon.fake_client import Client
@@ -21,8 +14,6 @@ FRAMES = 96  # of the line
 OPEN, SHUT, REST, CLOSED = 30, 65, 48, 82  # rows of the motion: widest mouth, shut lids, neither, closed lips
 UPPER_LIP, LOWER_LIP = (61, 62, 63), (67, 66, 65)  # landmarks of the inner lips
 UPPER_LID, LOWER_LID = (37, 38, 43, 44), (41, 40, 47, 46)
-
-UNKNOWN = {"mouthFrownLeft": 0.7, "mouthFrownRight": 0.7}  # what keys show whose names tell nothing of their shapes
 
 
 class Face(SimpleNamespace):
@@ -76,52 +67,6 @@ class HeadClient(Client):
             solver = rig_solver.Rig(arrays["rig_shapes"], limits, tuple(request.get("rig_without", ())))
             job.arrays["rig_motion"] = rig_solver.solve(solver, face.vertices, face, motion)
         return job
-
-
-def shapes_of(family: Family, names: Collection[str]) -> dict[str, NDArray[np.float32]]:
-    """Return offsets (V, 3) for each of a maker's keys, as the maker would have cut the head's shapes."""
-    basis = read_face().basis
-    mapping = family.match(list(names))
-    cut = np.einsum("nk,kvd->nvd", np.linalg.pinv(mapping.gains(CHANNELS)), basis)
-    shapes = dict(zip(mapping.direct, cut.astype(np.float32), strict=True))
-    looks = family.looks(names)
-    for key in mapping.solved:
-        look = looks.get(key, UNKNOWN)
-        shapes[key] = sum(value * basis[CHANNELS.index(channel)] for channel, value in look.items())
-    return shapes
-
-
-def add(family: Family, names: Collection[str], empty: Collection[str] = ()) -> bpy.types.Object:
-    """Add the head to the scene, with a maker's keys.
-
-    Args:
-        family: The maker's keys.
-        names: Names of the keys; all are the family's.
-        empty: Those of them that get no shape.
-    """
-    head = talking_head.add(bpy.context)
-    for other in bpy.context.selected_objects:  # what is selected with a head is a part of it
-        other.select_set(False)
-    bpy.context.view_layer.objects.active = head
-    head.select_set(True)
-    give_keys(head, family, names, empty)
-    return head
-
-
-def give_keys(head: bpy.types.Object, family: Family, names: Collection[str], empty: Collection[str] = ()) -> None:
-    """Give the head a maker's keys, as for `add`, beside those that it has."""
-    if head.data.shape_keys is None:
-        head.shape_key_add(name="Basis")
-    shapes = shapes_of(family, names)
-    rest = meshes.base_vertices(head.data)
-    for name in names:
-        key = head.shape_key_add(name=name, from_mix=False)
-        key.value = 0.0
-        moved = rest if name in empty else rest + shapes[name]
-        key.points.foreach_set("co", moved.astype(np.float32).ravel())
-        if any(row.gain < 0 for row in family.match([name]).rows):
-            key.slider_min = -1.0
-    head.data.update()
 
 
 def distances(vertices: NDArray[np.float32]) -> tuple[float, float]:

@@ -4,10 +4,11 @@ import bpy
 import numpy as np
 import pytest
 
+from demo import characters
+from demo.characters import FAMILIES
 from lsf_blender_addon.scene.meshes import base_vertices, coordinates
 from server.arkit import CHANNELS
-from tests.lsf_blender_addon import makers_head
-from tests.lsf_blender_addon.test_makers_heads import FAMILIES, closing, meant, opening, spoken, stage
+from tests.lsf_blender_addon.test_makers_heads import closing, meant, opening, spoken, stage
 
 __all__ = ["stage"]  # the fixture
 
@@ -15,7 +16,7 @@ __all__ = ["stage"]  # the fixture
 @pytest.fixture
 def head(stage) -> bpy.types.Object:
     """The project's own head with 52 ARKit keys of an artist's."""
-    return makers_head.add(FAMILIES["ARKit"], CHANNELS)
+    return characters.with_keys(FAMILIES["ARKit"], CHANNELS)
 
 
 def block(head, name):
@@ -58,7 +59,7 @@ def test_an_empty_or_tiny_shape(head, addon, own_keys, share):
 
 
 def test_all_shapes_are_empty(stage, addon):
-    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
+    head = characters.with_keys(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
     check_speech(head)
     assert "as they have no shape: eyeBlinkLeft, eyeLookDownLeft, eyeLookInLeft and 49 more" in addon.session.message
 

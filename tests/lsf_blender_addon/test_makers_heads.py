@@ -4,14 +4,14 @@ import bpy
 import numpy as np
 import pytest
 
-from lsf_blender_addon.rigs import families
+from demo import characters
+from demo.characters import FAMILIES, keys_of
 from lsf_blender_addon.scene import evaluated_keys, rig
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon import makers_head
 from tests.lsf_blender_addon.fake_client import use
 from tests.lsf_blender_addon.makers_head import CLOSED, OPEN, REST, SHUT, HeadClient, distances
 
-FAMILIES = {family.name: family for family in families.built_in()}
 ROWS = (OPEN, SHUT, REST, CLOSED)
 FIRST_FRAME = 25  # of the strip that `clicks` becomes
 LIPS_ONLY = {"Character Creator visemes", "Genesis visemes", "Oculus visemes", "Preston Blair"}
@@ -26,17 +26,12 @@ def stage(addon, add_strip, clicks, monkeypatch):
     bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
 
 
-def keys_of(family: str) -> list[str]:
-    """Names of a maker's keys, without those that show the same as others together."""
-    return [key.names[0] for key in FAMILIES[family].keys if not key.stands_for]
-
-
 def head_of(family: str) -> bpy.types.Object:
     """Add the head with a maker's keys. Where some are solved, the test needs the server's package for this."""
     names = keys_of(family)
     if FAMILIES[family].match(names).solved:
         pytest.importorskip("scipy")
-    return makers_head.add(FAMILIES[family], names)
+    return characters.with_keys(FAMILIES[family], names)
 
 
 def spoken(head) -> Distances:
@@ -103,8 +98,8 @@ def test_two_heads_of_two_makers(stage):
 
 def test_vroid_with_52_empty_names_speaks_with_its_vowels(stage):
     pytest.importorskip("scipy")
-    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
-    makers_head.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
+    head = characters.with_keys(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
+    characters.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
     result, wanted = spoken(head), meant()
     assert rig.recognised_mapping(head).name == "VRM"
     assert 0.9 < opening(result) / opening(wanted) < 1.1 and 0.9 < closing(result) / closing(wanted) < 1.1
@@ -112,10 +107,10 @@ def test_vroid_with_52_empty_names_speaks_with_its_vowels(stage):
 
 def test_a_key_that_is_sculpted_is_used_from_then_on(stage):
     pytest.importorskip("scipy")
-    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
-    makers_head.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
+    head = characters.with_keys(FAMILIES["ARKit"], CHANNELS, empty=CHANNELS)
+    characters.give_keys(head, FAMILIES["VRM"], keys_of("VRM"))
     spoken(head)
-    shapes = makers_head.shapes_of(FAMILIES["ARKit"], CHANNELS)
+    shapes = characters.shapes_of(FAMILIES["ARKit"], CHANNELS)
     rest = makers_head.read_face().vertices
     for channel in CHANNELS:
         key = head.data.shape_keys.key_blocks[channel]
@@ -138,9 +133,9 @@ def test_a_key_that_is_sculpted_is_used_from_then_on(stage):
 def test_one_key_for_both_lids_or_one_eye_only(stage, lids, empty, left, right):
     pytest.importorskip("scipy")
     first = {"Blink": "blink", "Blink_L": "blinkLeft", "Blink_R": "blinkRight"}
-    head = makers_head.add(FAMILIES["VRM"], keys_of("VRM")[:5])
+    head = characters.with_keys(FAMILIES["VRM"], keys_of("VRM")[:5])
     for name in lids:
-        makers_head.give_keys(head, FAMILIES["VRM"], [first[name]], [first[name]] if name in empty else [])
+        characters.give_keys(head, FAMILIES["VRM"], [first[name]], [first[name]] if name in empty else [])
         head.data.shape_keys.key_blocks[first[name]].name = name
     bpy.ops.lsf.generate()
     (shape, rest) = evaluated_keys.sample_vertices(head, [FIRST_FRAME + SHUT, FIRST_FRAME + REST])
@@ -156,9 +151,9 @@ def test_one_key_for_both_lids_or_one_eye_only(stage, lids, empty, left, right):
 @pytest.mark.parametrize("visemes", ["Oculus visemes", "VRM", "MMD"])
 def test_visemes_beside_empty_arkit_keys_open_the_mouth(stage, visemes, empty):
     pytest.importorskip("scipy")
-    head = makers_head.add(FAMILIES["ARKit"], CHANNELS, empty=empty)
+    head = characters.with_keys(FAMILIES["ARKit"], CHANNELS, empty=empty)
     names = [key.names[0] for key in FAMILIES[visemes].keys if not key.channels and not key.stands_for]
-    makers_head.give_keys(head, FAMILIES[visemes], names)
+    characters.give_keys(head, FAMILIES[visemes], names)
     result, wanted = spoken(head), meant()
     assert rig.recognised_mapping(head).name == "ARKit"
     assert 0.85 < opening(result) / opening(wanted) < 1.15 and 0.9 < closing(result) / closing(wanted) < 1.1
