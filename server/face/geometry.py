@@ -40,6 +40,58 @@ class Similarity:
         return Similarity(self.scale * first.scale, self.rotation @ first.rotation, self.apply(first.translation))
 
 
+@dataclass(frozen=True)
+class StretchedSimilarity:
+    """A similarity after which the axes are stretched: y = (scale · R · x + t) · stretch, for points as rows."""
+
+    similarity: Similarity
+    stretch: FloatArray  # (3, 3), with determinant 1
+
+    @property
+    def scale(self) -> float:
+        """The cubic root of the change of volume."""
+        return self.similarity.scale
+
+    def apply(self, points: FloatArray) -> FloatArray:
+        """Transform points (..., 3)."""
+        transformed: FloatArray = self.similarity.apply(points) @ self.stretch
+        return transformed
+
+    def apply_to_vectors(self, vectors: FloatArray) -> FloatArray:
+        """Transform offsets (..., 3)."""
+        transformed: FloatArray = self.similarity.apply_to_vectors(vectors) @ self.stretch
+        return transformed
+
+    def apply_inverse(self, points: FloatArray) -> FloatArray:
+        """Transform points (..., 3) back."""
+        return self.similarity.apply_inverse(points @ np.linalg.inv(self.stretch))
+
+
+def measure_stretch(
+    source: FloatArray, target: FloatArray, weight: FloatArray, rotation: FloatArray
+) -> tuple[FloatArray, float]:
+    """Measure how much `target` is stretched along the axes of `source`, relative to a similarity.
+
+    Args:
+        source: Points (N, 3), not all in one plane.
+        target: Points (N, 3), one for each source point.
+        weight: Non-negative weights (N,).
+        rotation: Rotation (3, 3) of the source's axes to the target's.
+
+    Returns:
+        The stretch in the target's axes, symmetric with determinant 1 (3, 3), and the ratio of its largest to its
+        smallest factor.
+    """
+    weight = weight / weight.sum()
+    centred_source, centred_target = source - weight @ source, target - weight @ target
+    root = np.sqrt(weight)[:, None]
+    affine = np.linalg.lstsq(centred_source * root, centred_target * root, rcond=None)[0].T
+    _, singular_values, vt = np.linalg.svd(affine)
+    factors = np.diag((vt.T * singular_values) @ vt)
+    factors = factors / np.cbrt(factors.prod())
+    return (rotation * factors) @ rotation.T, float(factors.max() / factors.min())
+
+
 def fit_similarity(source: FloatArray, target: FloatArray, weight: FloatArray | None = None) -> Similarity:
     """Return the similarity that maps `source` to `target` with the least weighted squared error.
 

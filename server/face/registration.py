@@ -13,6 +13,7 @@ from ..numerics import BoolArray, FloatArray, IntArray
 from .eyelids import detect_eyelids
 from .geometry import (
     Similarity,
+    StretchedSimilarity,
     fit_similarity,
     interpolate_offsets,
     uniform_laplacian,
@@ -94,7 +95,7 @@ class Registration:
         unmatched: As in Alignment.
     """
 
-    to_mesh: Similarity
+    to_mesh: Similarity | StretchedSimilarity
     identity: FloatArray
     fitted: FloatArray
     target: TargetMesh

@@ -98,6 +98,52 @@ def test_a_lying_head_is_found_as_well_as_an_upright_one(person, turn):
     assert error(space, landmarks @ turn.T) < 0.03 and space.report["check_landmarks"] == []
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_head_stretched_twofold_is_fitted_in_ordinary_proportions(person, axis):
+    vertices, triangles, landmarks = person
+    factors = np.ones(3)
+    factors[axis] = 2
+    space = fit(vertices * factors, triangles)
+    assert error(space, landmarks * factors) < 0.05
+    assert max(space.report["flipped"].values()) < 0.005
+    jaw = space.basis[space.channels.index("jawOpen")] / factors
+    straight = fit(vertices, triangles).basis[space.channels.index("jawOpen")]
+    assert (jaw * straight).sum() > 0.97 * np.linalg.norm(jaw) * np.linalg.norm(straight)
+
+
+def test_four_points_on_a_stretched_head_are_met(person):
+    vertices, triangles, landmarks = person
+    few = np.full((68, 3), np.nan)
+    few[[48, 54, 30, 8]] = (landmarks * (1, 1, 2))[[48, 54, 30, 8]]
+    space = fit(vertices * (1, 1, 2), triangles, few)
+    np.testing.assert_allclose(space.landmarks68[[48, 54, 30, 8]], few[[48, 54, 30, 8]], atol=1e-4)
+    assert error(space, landmarks * (1, 1, 2)) < 0.05
+
+
+@pytest.mark.parametrize("radius", [0.022, 0.035])
+def test_a_ball_before_the_mouth_is_looked_past(person, radius):
+    vertices, triangles, landmarks = person
+    mouth = landmarks[[48, 54]].mean(0)
+    ball = ellipsoid(mouth - (0, radius + 0.016, 0), np.full(3, radius))
+    space = fit(*join(vertices, triangles, *ball))
+    assert error(space, landmarks) < 0.05
+    assert np.abs(space.basis[space.channels.index("mouthPucker"), len(vertices) :]).max() < 0.01
+
+
+def test_strands_of_hair_over_the_face_are_looked_past(person):
+    """Cards from the forehead over the brows and the eyes."""
+    vertices, triangles, landmarks = person
+    hairy, hairy_triangles = vertices, triangles
+    middle = landmarks[[36, 45]].mean(0)
+    for k in range(-3, 4):
+        left, bottom = middle + np.array((0.025 * k - 0.009, 0, 0)), 0.01 if k % 2 else -0.027
+        strand = left + [(x, y, z) for y, z in ((-0.011, 0.08), (-0.025, 0.03), (-0.027, bottom)) for x in (0, 0.018)]
+        cards = np.array([[0, 2, 1], [1, 2, 3], [2, 4, 3], [3, 4, 5]])
+        hairy, hairy_triangles = join(hairy, hairy_triangles, strand, cards)
+    space = fit(hairy, hairy_triangles)
+    assert error(space, landmarks) < 0.03
+
+
 def test_two_heads_are_refused_and_four_points_choose_one(person):
     vertices, triangles, landmarks = person
     both = join(vertices, triangles, vertices + np.array((0.35, 0, 0.02)), triangles)
