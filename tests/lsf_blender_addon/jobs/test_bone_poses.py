@@ -1,5 +1,6 @@
 """Set, Show, Clear and Recognise Bones, as an artist uses them on an armature."""
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -244,6 +245,35 @@ def test_a_rigify_face_moves_as_far_as_the_fit_moves_the_skin(addon, names):
     (raised,) = shown(rig, "browInnerUp", brow)
     assert np.linalg.norm(raised - meant("browInnerUp", *landmarks)) < 0.1 * millimetre
     assert np.allclose(rig.pose.bones["jaw_master"].matrix_basis, np.eye(4), atol=1e-6)
+
+
+@pytest.fixture
+def rigify_addon(addon):
+    """Blender's own Rigify."""
+    if "rigify" not in {module.__name__ for module in addon_utils.modules()}:
+        pytest.skip("this build of Blender has no Rigify")
+    bpy.ops.preferences.addon_enable(module="rigify")
+    yield
+    bpy.ops.preferences.addon_disable(module="rigify")
+
+
+def test_a_face_that_rigify_has_generated(rigify_addon):
+    bpy.ops.object.armature_human_metarig_add()
+    bpy.ops.pose.rigify_generate()
+    rig = bpy.context.object
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.lsf.bones.armature = rig
+    assert not pressed(bpy.ops.lsf.recognise_bones)
+    wide = np.linalg.norm(place(rig, "lips.L") - place(rig, "lips.R"))
+    lower, upper, skin = shown(rig, "jawOpen", "lip.B", "lip.T", "DEF-lip.B.L")
+    assert lower[2] < -0.4 * wide and abs(upper[2]) < 0.15 * wide and skin[2] < -0.3 * wide
+    left, right = shown(rig, "mouthSmileLeft", "lips.L", "lips.R")
+    assert left[0] > 0.1 * wide and left[2] > 0.1 * wide and np.abs(right).max() < 1e-6
+    top, bottom = (place(rig, f"lid.{where}.L.002") for where in "TB")
+    shut, below = shown(rig, "eyeBlinkLeft", "lid.T.L.002", "lid.B.L.002")
+    assert np.linalg.norm(top + shut - bottom - below) < 0.2 * np.linalg.norm(top - bottom)
+    (raised,) = shown(rig, "browInnerUp", "brow.T.L.003")
+    assert raised[2] > 0.05 * wide
 
 
 def test_controls_named_like_channels_go_along_y_as_far_as_their_limit(addon):
