@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import part_drivers
+from ..animation import actions, part_drivers
 from ..errors import UserError
 from ..prediction.lips import EYE_DISTANCE, LEFT_EYE, RIGHT_EYE
 from ..rigs import families
@@ -27,12 +27,15 @@ def can_be_animated(head: bpy.types.Object, _face: FoundFace | None) -> list[Fin
     mesh = mesh_of(head)
     try:
         meshes.check(head)
+        actions.check(mesh)
     except UserError as error:
-        cure = ""
+        cure, action = "", actions.existing(mesh)
         if not head.library and mesh.library:
             cure = "lsf.override_mesh"
         elif mesh.shape_keys is not None and not mesh.shape_keys.use_relative:
             cure = "lsf.use_relative_keys"
+        elif mesh.library is None and action is not None and action.library is not None:
+            cure = "lsf.make_lines_local"
         return [Finding("FAULT", iface(str(error)), cure)]
     if meshes.keeps_new_keys(mesh):
         return []

@@ -360,3 +360,28 @@ def test_a_mended_override_stays_mended(head, tmp_path):
     assert not head_checks.keys_that_show(head, None)
     with pytest.raises(RuntimeError, match="The sliders of the head reach far enough"):
         bpy.ops.lsf.widen_sliders()
+
+
+def test_lines_of_the_library_are_made_local_by_a_button(library, addon, add_strip, clicks, monkeypatch, tmp_path):
+    def with_a_line(head):
+        use(addon, monkeypatch, OnHead())
+        add_strip(clicks)
+        bpy.context.scene.lsf.head = head
+        bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
+        bpy.ops.lsf.generate()
+
+    change_library(library, with_a_line)
+    add_strip(clicks)
+    head = link(library)
+    bpy.ops.lsf.override_mesh()
+    whole = widest_opening(head)
+    assert whole > 10
+    with pytest.raises(RuntimeError, match="is linked from another file"):
+        bpy.ops.lsf.generate()
+    (finding,) = [found for found in head_checks.can_be_animated(head, None) if found.level == "FAULT"]
+    assert finding.cure == "lsf.make_lines_local" and "is linked from another file" in finding.text
+    bpy.ops.lsf.make_lines_local()
+    bpy.ops.lsf.generate()
+    head = reopened(tmp_path)
+    action = head.data.shape_keys.animation_data.action
+    assert action.library is None and abs(widest_opening(head) - whole) < 0.1

@@ -682,4 +682,7 @@ MESSAGES = {
     "Vertices of the edge that the point lies on": "Vertices der Kante, auf der der Punkt liegt",
     "Lip Seam": "Lippennaht",
     "Where lips that are one surface would part": "Wo sich Lippen trennen würden, die eine Fläche sind",
+    "Make Lines Local": "Zeilen lokal machen",
+    "Copy the lines of this head from its library into this file, where they can be changed": "Die Zeilen dieses Kopfes aus seiner Bibliothek in diese Datei kopieren, wo sie geändert werden können",
+    "The lines of the head are in this file.": "Die Zeilen des Kopfes sind in dieser Datei.",
 }

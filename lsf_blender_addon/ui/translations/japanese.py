@@ -682,4 +682,7 @@ MESSAGES = {
     "Vertices of the edge that the point lies on": "点が乗っている辺の頂点",
     "Lip Seam": "唇の継ぎ目",
     "Where lips that are one surface would part": "一つの面になっている唇が分かれる位置",
+    "Make Lines Local": "セリフをローカル化",
+    "Copy the lines of this head from its library into this file, where they can be changed": "この頭のセリフをライブラリからこのファイルへコピーし、変更できるようにします",
+    "The lines of the head are in this file.": "この頭のセリフはこのファイルにあります。",
 }
