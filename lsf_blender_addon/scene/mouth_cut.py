@@ -7,6 +7,7 @@ attributes and custom normals are kept, and interpolated where an edge or a face
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bmesh
 import bpy
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 from . import meshes, shape_keys
-from .access import mesh_of
+from .access import find_item, mesh_of
 from .lip_seam import Seam
 
 GAP = 4e-4  # share of the mouth's width between the lips afterwards: vertices at one place would count as one surface
 ONE_LIP = 0.5  # of `_upness`: surfaces beyond it are those of one lip
 BOUND = ("is_bound", "is_bind")  # properties of modifiers that are bound to a mesh, and to the number of its vertices
+FREE_NORMALS = "custom_normal"  # name of Blender's own attribute, which has vectors if its type is that
 NORMALS = "lsf_normals_before"  # temporary attribute
 SEAM_ID = "lsf_seam_point"  # temporary layer: number of a point of the seam + 1
 # The rings of the mouth's inside: depth, height of each half, and width over that of the lips. The first two are shares
@@ -147,8 +149,8 @@ def _split(bm: BMesh, seam: Sequence[BMVert]) -> _Cut:
             copies[vert[layer] - 1].append(vert)
     across = (before[-1] - before[0]).normalized()
     up = _up(copies[1:-1], across)
-    upper, lower, extra = [seam[0]], [seam[0]], {}
-    behind = 0
+    upper, lower, behind = [seam[0]], [seam[0]], 0
+    extra: dict[BMVert | BMEdge | BMFace, BMVert | BMEdge | BMFace] = {}
     for own in copies[1:-1]:
         own.sort(key=lambda vert: _upness(vert, up), reverse=True)
         behind += len(own) > 2
@@ -245,7 +247,7 @@ def _make_inside(bm: BMesh, opened: _Cut, slot: int | None, has_normals: bool) -
 
 def _new_vert(bm: BMesh, source: BMVert, shift: Vector) -> BMVert:
     """A vertex with the weights and attributes of a vertex of the lips, which moves with it in all shape keys."""
-    vert = bm.verts.new(source.co + shift, source)
+    vert = bm.verts.new((source.co + shift).to_tuple(), source)
     for layer in bm.verts.layers.shape.values():
         vert[layer] = source[layer] + shift
     return vert
@@ -273,12 +275,15 @@ def _new_face(
     """
     face = bm.faces.new([vert for vert, _place, _ring in corner], corners[corner[0][1]].face)
     face.smooth, face.select = True, False
+    face.normal_update()
     if slot is not None:
         face.material_index = slot
     for loop, (_vert, place, ring) in zip(face.loops, corner, strict=True):
         _copy_corner(bm, corners[place], loop)
         if has_normals:
             loop[bm.loops.layers.float_vector[NORMALS]] = (0, 0, 0)
+        if (free := bm.loops.layers.float_vector.get(FREE_NORMALS)) is not None:
+            loop[free] = face.normal
         if slot is not None:
             for layer in bm.loops.layers.uv.values():
                 loop[layer].uv = (share[place], 0.5 + 0.5 * sign[place] * ring / len(RINGS))
@@ -313,19 +318,19 @@ def _store_normals(mesh: bpy.types.Mesh) -> bool:
     """Keep custom normals, which are stored relative to the faces around, as vectors; return whether there are any."""
     if not mesh.has_custom_normals:
         return False
-    own = mesh.attributes.get("custom_normal")
+    own = find_item(mesh.attributes, FREE_NORMALS)
     if own is not None and own.data_type == "FLOAT_VECTOR":  # stored as vectors: they need no help
         return False
     flat = np.empty(len(mesh.loops) * 3, np.float32)
     mesh.corner_normals.foreach_get("vector", flat)
-    attribute = mesh.attributes.new(NORMALS, "FLOAT_VECTOR", "CORNER")
+    attribute: Any = mesh.attributes.new(NORMALS, "FLOAT_VECTOR", "CORNER")
     attribute.data.foreach_set("vector", flat)
     return True
 
 
 def _restore_normals(mesh: bpy.types.Mesh, cut: bool) -> None:
     """Set the custom normals that `_store_normals` has kept, if the mesh was cut since, and forget them."""
-    attribute = mesh.attributes[NORMALS]
+    attribute: Any = mesh.attributes[NORMALS]
     flat = np.empty(len(mesh.loops) * 3, np.float32)
     attribute.data.foreach_get("vector", flat)
     mesh.attributes.remove(attribute)
@@ -335,7 +340,8 @@ def _restore_normals(mesh: bpy.types.Mesh, cut: bool) -> None:
 
 def _open_gap(mesh: bpy.types.Mesh, upper: list[int], lower: list[int], shift: NDArray[np.float64]) -> None:
     """Move the borders of the lips apart, in all shape keys alike."""
-    for points in [mesh.vertices, *(key.points for key in (mesh.shape_keys.key_blocks if mesh.shape_keys else ()))]:
+    shapes: list[Any] = [key.points for key in mesh.shape_keys.key_blocks] if mesh.shape_keys else []
+    for points in [mesh.vertices, *shapes]:
         flat = meshes.coordinates(points)
         flat[upper] += shift
         flat[lower] -= shift

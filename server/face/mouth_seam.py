@@ -249,9 +249,8 @@ def _cheapest_path(
     on_border = (graph.on_edge >= 0) & _border_edges(graph, target.vertices)[graph.on_edge]
     cost *= np.where(on_border, BORDER_COST, in_groove)
     start, end = (_corner_point(graph, landmarks[corner], width) for corner in INNER_CORNERS)
-    _, previous = dijkstra(
-        adjacency(graph.pairs, len(graph.points), cost), directed=False, indices=start, return_predecessors=True
-    )
+    ways = adjacency(graph.pairs, len(graph.points), cost)
+    previous = dijkstra(ways, directed=False, indices=[start], return_predecessors=True)[1][0]
     path = [end]
     while path[-1] != start:
         if previous[path[-1]] < 0:

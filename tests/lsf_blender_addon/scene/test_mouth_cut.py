@@ -122,6 +122,20 @@ def test_custom_normals_stay(head, seam_of):
     assert np.abs(found.reshape(-1, 3) - expected)[of_skin(mesh)].max() < 0.03  # their precision is .012
 
 
+def test_custom_normals_that_are_vectors_stay(head):
+    mesh = head.data
+    wanted = own_normals(places_of(head)[corner_vertices(mesh)])
+    attribute = mesh.attributes.new("custom_normal", "FLOAT_VECTOR", "CORNER")
+    attribute.data.foreach_set("vector", wanted.ravel())
+    mesh.update()
+    mouth_cut.cut(head, welded_head.seam_across_faces(head))
+    found = np.empty(len(mesh.loops) * 3, np.float32)
+    mesh.attributes["custom_normal"].data.foreach_get("vector", found)
+    expected = own_normals(places_of(head)[corner_vertices(mesh)])
+    assert np.abs(found.reshape(-1, 3) - expected)[of_skin(mesh)].max() < 0.01
+    assert np.linalg.norm(found.reshape(-1, 3), axis=1).min() > 0.9
+
+
 def own_normals(places):
     normals = [0, -1, 0] + 0.3 * np.sin(places * 20)
     return normals / np.linalg.norm(normals, axis=1, keepdims=True)
