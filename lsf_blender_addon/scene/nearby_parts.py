@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Vector
 from numpy.typing import NDArray
 
 from ..rigs import families
@@ -59,11 +60,23 @@ class _Box:
         extent: Floats = np.ptp(self.corners, axis=0)
         return extent
 
-    def contains(self, point: Floats) -> bool:
-        """Whether a point (3,) lies in the box, or not far outside."""
+    def with_margin(self) -> "_Limits":
+        """The limits within which the centre of a part lies."""
         low, high = self.corners.min(0), self.corners.max(0)
         slack = MARGIN * (high - low)
-        return bool((point > low - slack).all() and (point < high + slack).all())
+        return _Limits(tuple((low - slack).tolist()), tuple((high + slack).tolist()))
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """The lowest and the highest corner of a box in the world. Plain numbers: numpy is slow for single points."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def contains(self, point: Vector) -> bool:
+        """Whether a point lies within."""
+        return all(low < value < high for low, value, high in zip(self.low, point, self.high, strict=True))
 
 
 def find(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.Object]:
@@ -81,26 +94,23 @@ def find(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.O
     taken.update(obj for other in heads for obj in character.listed_parts(other))
     layer = context.view_layer
     assert layer is not None
-    meshes = [
-        obj
-        for obj in layer.objects
-        if obj.type == "MESH" and obj not in taken and not obj.library and obj.visible_get(view_layer=layer)
-    ]
-    if not meshes:
-        return []
     box, face, family = _Box.of(head), _face_frame(head), _relatives(head)
     keys, found, rivals = _face_keys(head), [], [_Box.of(other) for other in heads]
-    for obj in meshes:
-        if len(mesh_of(obj).polygons) == 0:
+    inside = box.with_margin()
+    for obj in layer.objects:
+        if obj.type != "MESH" or obj in taken or obj.library:
+            continue
+        is_inside = inside.contains(_centre(obj))  # the quick tests come first: a scene may have thousands of objects
+        same_keys = bool(keys) and mesh_of(obj).shape_keys is not None and not keys.isdisjoint(_key_names(obj))
+        if not (is_inside or same_keys) or not mesh_of(obj).polygons or not obj.visible_get(view_layer=layer):
             continue
         own, relatives = _Box.of(obj), _relatives(obj)
-        same_keys = bool(keys) and mesh_of(obj).shape_keys is not None and not keys.isdisjoint(_key_names(obj))
         if same_keys and own.extent.max() > HEAD_SIZE * box.extent.max():
             rivals.append(own)
             continue
         related = bool(family & relatives) or head in relatives or not (family or relatives)
         named = part_names.kind_of(obj.name) or part_names.kind_of(mesh_of(obj).name)
-        if related and box.contains(own.centre) and (same_keys or _lies_in_face(own, box, face, named)):
+        if related and is_inside and (same_keys or _lies_in_face(own, box, face, named)):
             found.append((obj, own))
     return [obj for obj, own in found if not any(_is_nearer(own, rival, box) for rival in rivals)]
 
@@ -112,6 +122,12 @@ def _other_heads(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy
         for obj in active_scene(context).objects
         if obj != head and obj.type == "MESH" and (face_of(obj).parts or face_of(obj).found_landmarks)
     ]
+
+
+def _centre(obj: bpy.types.Object) -> Vector:
+    """The middle of an object's bounding box in the world."""
+    corners = obj.bound_box
+    return obj.matrix_world @ ((Vector(corners[0]) + Vector(corners[6])) / 2)
 
 
 def _relatives(obj: bpy.types.Object) -> set[bpy.types.Object]:

@@ -4,8 +4,7 @@ import bpy
 import numpy as np
 
 from server.face.head import HeadPart, load_head
-from tests.server.face.test_eyeballs import cap
-from tests.server.face.test_eyelids import painted, shut_by
+from tests.eye_shapes import cap, painted, shut_by
 
 TEETH = (HeadPart.TEETH_UPPER, HeadPart.GUMS_UPPER, HeadPart.TEETH_LOWER, HeadPart.GUMS_LOWER)
 EYES = {"Left": HeadPart.EYE_LEFT, "Right": HeadPart.EYE_RIGHT}

@@ -67,7 +67,13 @@ def test_parts_beside_the_head_are_offered_and_half_spheres_turn(scene, addon):
     bpy.ops.lsf.generate()
     assert STAND_STILL in addon.session.message
     assert not face.lsf.parts and all(obj.data.shape_keys is None for obj in parts.values())
+    bpy.ops.lsf.check_character()
+    (offer,) = [finding for finding in checkup.shown(face) if finding.cure == "lsf.add_nearby_parts"]
+    assert offer.level == "FAULT"
+    assert offer.text == "Teeth, Tongue, EyeLeft and 1 more stand still, though they seem to belong to the head"
     assert bpy.ops.lsf.add_nearby_parts() == {"FINISHED"}
+    bpy.ops.lsf.check_character()
+    assert not [finding for finding in checkup.shown(face) if finding.cure == "lsf.add_nearby_parts"]
     bpy.ops.lsf.generate()
     assert "stand still" not in addon.session.message and "check it" not in addon.session.message
     assert {part.object.name: part.recognised for part in face.lsf.parts} == {

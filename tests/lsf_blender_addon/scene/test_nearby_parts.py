@@ -144,7 +144,10 @@ def test_the_search_is_quick_enough_for_a_redraw(face):
         bpy.context.collection.objects.link(obj)
     parted_head.add_parts()
     bpy.context.view_layer.update()
-    nearby_parts.find(bpy.context, face)
-    began = time.perf_counter()
     assert len(nearby_parts.find(bpy.context, face)) == 4
-    assert time.perf_counter() - began < 0.1
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        nearby_parts.find(bpy.context, face)
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.05

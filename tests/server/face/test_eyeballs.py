@@ -9,43 +9,13 @@ from server.face.eyeballs import fit_sphere
 from server.face.head import HeadPart, load_head
 from server.face.seam_closure import seam_vertices
 from server.face.space import fit
+from tests.eye_shapes import cap
 
 EYES = (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT)
 EYE = parts.NAMED + (1 << parts.LEFT_EYE) + (1 << parts.RIGHT_EYE)
 LASHES = parts.NAMED + (1 << parts.FOLLOWING)
 TEETH = parts.NAMED + (1 << parts.UPPER_TEETH) + (1 << parts.LOWER_TEETH)
 TONGUE = parts.NAMED + (1 << parts.TONGUE)
-
-
-def cap(radius, depth, cornea=0.0, disc=False, around=20, rings=10):
-    """The front of a sphere, from its apex at −Y to `depth` radii behind it: vertices (V, 3), triangles (T, 3).
-
-    Args:
-        radius: Its radius, metres.
-        depth: From 0 to 2.
-        cornea: How far the middle stands out, as a share of the radius.
-        disc: Whether a flat disc closes the back.
-        around: Vertices in a ring.
-        rings: Number of rings.
-    """
-    angle = np.linspace(0, np.arccos(1 - depth), rings + 1)[1:]
-    reach = radius * (1 + cornea * np.clip(1 - (angle / 0.5) ** 2, 0, None))
-    turn = np.linspace(0, 2 * np.pi, around, endpoint=False)
-    ring = [
-        np.stack([np.sin(a) * np.cos(turn), np.full(around, -np.cos(a)), np.sin(a) * np.sin(turn)], 1) * r
-        for a, r in zip(angle, reach, strict=True)
-    ]
-    points = np.concatenate([[(0, -radius * (1 + cornea), 0)], *ring])
-    one, two = np.arange(around), np.roll(np.arange(around), -1)
-    triangles = [np.stack([one * 0, 1 + one, 1 + two], 1)]
-    for k in range(rings - 1):
-        a, b, c, d = 1 + k * around + one, 1 + k * around + two, 1 + (k + 1) * around + one, 1 + (k + 1) * around + two
-        triangles += [np.stack([a, c, b], 1), np.stack([b, c, d], 1)]
-    if disc:
-        last = 1 + (rings - 1) * around
-        triangles.append(np.stack([np.full(around, len(points)), last + two, last + one], 1))
-        points = np.concatenate([points, [(0, points[-1, 1], 0)]])
-    return points, np.concatenate(triangles)
 
 
 def strip(edge, reach):

@@ -6,10 +6,10 @@ import pytest
 from server.arkit import CHANNELS
 from server.face.eyelids import EYE_LANDMARKS, MIN_OPENING, detect_eyelids, lid_openings, shut_eyes
 from server.face.geometry import vertex_normals
-from server.face.head import HeadPart, HeadRegion, load_head
-from server.face.seam_closure import seam_vertices
+from server.face.head import HeadPart, load_head
 from server.face.space import fit
 from server.face.target_mesh import TargetMesh
+from tests.eye_shapes import painted, shut_by
 
 
 def target(vertices, triangles):
@@ -62,31 +62,6 @@ def test_closed_and_filled_eyes_show_no_opening(skin):
     found, seen = detect_eyelids(target(vertices, np.concatenate([triangles, balls])), landmarks)
     for eye in EYE_LANDMARKS:  # lids may still stand out before an eyeball, but nothing goes astray
         assert not seen[eye].any() or np.linalg.norm(found[eye] - landmarks[eye], axis=1).max() < 0.004
-
-
-def shut_by(vertices, *channels):
-    return vertices + load_head().basis[[CHANNELS.index(channel) for channel in channels]].sum(0)
-
-
-def painted(vertices, triangles, bulge=0.0):
-    """The skin without sockets, closed between the lids, like a mask or a scan on which the eyes are only painted.
-
-    Args:
-        vertices: Vertices (V, 3) of the head.
-        triangles: Its skin.
-        bulge: Metres by which the middle of the closed surface stands out, as an eyeball that is one with the lids.
-    """
-    head = load_head()
-    vertices, patches = vertices.astype(float), [triangles[(head.region[triangles] != HeadRegion.SOCKET).all(1)]]
-    seams = seam_vertices(head)
-    for side in ("left", "right"):
-        upper, lower = (seams[f"{lid}_lid_{side}"] for lid in ("upper", "lower"))
-        border = np.unique(np.concatenate([upper, lower]))
-        middle = vertices[border].mean(0) - np.array((0, bulge, 0))
-        ring = border[np.argsort(np.arctan2(*(vertices[border] - middle)[:, [2, 0]].T))]
-        fan = np.stack([ring, np.roll(ring, -1), np.full(len(ring), len(vertices))], axis=1)
-        vertices, patches = np.concatenate([vertices, [middle]]), [*patches, fan]
-    return vertices, np.concatenate(patches)
 
 
 def test_how_far_lids_are_open(skin):
