@@ -53,7 +53,7 @@ def check(head: bpy.types.Object) -> None:
         UserError: Its mesh cannot be changed, or a modifier needs it as it is.
     """
     meshes.check(head)
-    if mesh_of(head).override_library:
+    if not meshes.keeps_new_keys(mesh_of(head)):
         raise UserError(f'"{head.name}" is a library override: cut the mouth in the library\'s own file')
     for modifier in head.modifiers:
         if modifier.type == "MULTIRES" or any(getattr(modifier, name, False) for name in BOUND):
