@@ -20,7 +20,7 @@ from .poll import enabled_unless
 
 NO_FIT = ("no_face", "several_faces", "too_coarse")  # codes of errors after which a line may do without a face
 EDIT = "lsf.edit_landmarks"
-NO_ENGINE = "Lips, eyes and landmarks are checked once the speech engine is installed"
+NOT_CHECKED_YET = "Lips, eyes and landmarks are checked once the speech engine is installed"
 
 
 class LSF_OT_check_character(BatchModal, bpy.types.Operator):
@@ -69,7 +69,7 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
     def _needs_server(self, context: bpy.types.Context) -> bool:
         """Show what is known without the face, and return whether the server can find the face."""
         head = require_head(context)
-        checkup.keep(head, None, None if server_python() else Finding("NOTE", iface(NO_ENGINE)))
+        checkup.keep(head, None, None if server_python() else Finding("NOTE", iface(NOT_CHECKED_YET)))
         session.redraw()
         try:
             for obj in (head, *character.find_parts(context, head)):
