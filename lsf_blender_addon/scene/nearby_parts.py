@@ -76,7 +76,7 @@ class _Limits:
 
     def contains(self, point: Vector) -> bool:
         """Whether a point lies within."""
-        return all(low < value < high for low, value, high in zip(self.low, point, self.high, strict=True))
+        return all(low < value < high for low, value, high in zip(self.low, point.to_tuple(), self.high, strict=True))
 
 
 def find(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.Object]:

@@ -3,6 +3,7 @@
 import bpy
 import numpy as np
 
+from server.arkit import CHANNELS
 from server.face.head import HeadPart, load_head
 from tests.eye_shapes import cap, painted, shut_by
 
@@ -64,6 +65,16 @@ def add_keys(obj: bpy.types.Object, *names: str) -> None:
     obj.shape_key_add(name="Basis")
     for name in names:
         obj.shape_key_add(name=name).points[0].co.z += 0.01
+
+
+def add_shapes(obj: bpy.types.Object, members, *channels: str) -> None:
+    """Add keys with the shapes of the head's own channels, as an artist would have made them for `members`."""
+    head = load_head()
+    rows = np.isin(head.part, members)
+    obj.shape_key_add(name="Basis")
+    for name in channels:
+        posed = (person() + head.basis[CHANNELS.index(name)])[rows]
+        obj.shape_key_add(name=name).points.foreach_set("co", posed.astype(np.float32).ravel())
 
 
 def choose(obj: bpy.types.Object) -> None:

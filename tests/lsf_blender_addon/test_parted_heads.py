@@ -11,7 +11,8 @@ import pytest
 from lsf_blender_addon import compat
 from lsf_blender_addon.client.jobs import Client
 from lsf_blender_addon.jobs import checkup
-from server.face.head import load_head
+from server.arkit import CHANNELS
+from server.face.head import HeadPart, load_head
 from tests.lsf_blender_addon import parted_head
 
 LINE = Path(compat.__file__).parent / "assets" / "demo_line.flac"
@@ -91,6 +92,36 @@ def test_parts_beside_the_head_are_offered_and_half_spheres_turn(scene, addon):
     edges = np.array([edge.vertices[:] for edge in eye.data.edges])
     lengths = [np.linalg.norm(np.diff(points[edges], axis=1), axis=-1) for points in (rest, turned)]
     np.testing.assert_allclose(lengths[1], lengths[0], atol=1e-4, err_msg="it turns as a whole")
+
+
+def test_parts_with_the_same_keys_of_the_artists_move_with_the_head(scene, addon):
+    """The head is selected alone; teeth with the same keys, named by no one, stand still until they are added."""
+    root = bpy.data.objects.new("Character", None)
+    bpy.context.collection.objects.link(root)
+    face = parted_head.add_face(parent=root)
+    teeth = parted_head.add_object("Object.003", *parted_head.piece(parted_head.TEETH), parent=root)
+    for obj, members in ((face, [HeadPart.SKIN]), (teeth, parted_head.TEETH)):
+        parted_head.add_shapes(obj, members, *CHANNELS)
+    parted_head.choose(face)
+    bpy.ops.lsf.generate()
+    assert "on your ARKit keys" in addon.session.message
+    assert "Object.003 stand still: press Also Move under Face > Parts" in addon.session.message
+    rest = world(teeth)
+    opened = max(range(25, 120), key=lambda frame: jaw_at(scene, face, frame))
+    jaw = jaw_at(scene, face, opened)
+    assert jaw > 0.01 and np.abs(world(teeth) - rest).max() < 1e-6
+    assert bpy.ops.lsf.add_nearby_parts() == {"FINISHED"}
+    bpy.ops.lsf.generate()
+    assert "; with Object.003;" in addon.session.message and "stand still" not in addon.session.message
+    scene.frame_set(opened)
+    moved = np.linalg.norm(world(teeth) - rest, axis=1)
+    shape = np.abs(np.array([point.co for point in teeth.data.shape_keys.key_blocks["jawOpen"].points]) - rest).max()
+    assert moved.max() > 0.5 * jaw * shape, "lower teeth go down with the jaw"
+
+
+def jaw_at(scene, face, frame: int) -> float:
+    scene.frame_set(frame)
+    return face.data.shape_keys.key_blocks["jawOpen"].value
 
 
 def test_a_name_that_contradicts_the_shape_is_told(scene, addon):
