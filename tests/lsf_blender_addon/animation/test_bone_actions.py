@@ -7,6 +7,8 @@ from mathutils import Quaternion
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import arkit_keys, bone_actions, lines
+from lsf_blender_addon.errors import UserError
+from lsf_blender_addon.jobs import bone_poses
 from lsf_blender_addon.scene import bones
 from lsf_blender_addon.scene.snapshots import BonePose
 from tests.lsf_blender_addon.animation import stage
@@ -355,3 +357,32 @@ def test_locked_and_driven_curves_are_left_alone(addon):
     head.record("a").tweaks.lips = 0.2
     assert [tuple(point.co) for point in locked.keyframe_points] == before
     assert lines.locked_keys(head.action) == ["lip"]
+
+
+def test_a_pose_that_is_shown_is_no_rest_of_a_line_that_is_made_meanwhile(speaker):
+    head, rig = speaker
+    bone_poses.show(head.object, "jawOpen")
+    assert turn(rig, "jaw", 1).angle == pytest.approx(ANGLE, abs=1e-5)
+    head.speak("a", 20)
+    assert errors(rig, motion()[:, [JAW]] * [ANGLE, 0, 0], 20) < BOUND * ANGLE
+    bone_poses.hide(head.object)
+    head.remove("a")
+    assert turn(rig, "jaw", 40).angle < 1e-6
+
+
+def test_a_linked_armature_is_refused_before_anything_is_written(speaker, tmp_path):
+    head, rig = speaker
+    bpy.data.libraries.write(str(tmp_path / "rig.blend"), {rig})
+    with bpy.data.libraries.load(str(tmp_path / "rig.blend"), link=True) as (_there, here):
+        here.objects = [rig.name]
+    (linked,) = here.objects
+    bpy.context.scene.collection.objects.link(linked)
+    head.object.lsf.bones.armature = linked
+    with pytest.raises(UserError, match="make a library override"):
+        bone_actions.check(head.object)
+    head.object.lsf.bones.armature = rig
+    rig.animation_data_create().use_nla = False
+    bone_actions.check(head.object)
+    key_artists_pose(rig)
+    with pytest.raises(UserError, match=r"NLA of .* is turned off"):
+        bone_actions.check(head.object)
