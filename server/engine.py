@@ -32,6 +32,7 @@ MAX_FPS = 240  # frames per second
 MAX_TEMPERATURE = 2.0
 MAX_SEED = 2**32 - 1
 MAX_EYE_VARIANTS = 16
+MAX_REFUSED = 16  # meshes without a face that are remembered
 NO_FIT = ("no_face", "several_faces", "too_coarse")  # errors after which a line may do without a face
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 IMPORT_SHARE = 0.9  # of the time that an engine takes to load, for its progress: the import of torch and transformers
@@ -154,6 +155,7 @@ class Engine:
         self.model, self.device, self.device_note = load_on_device(folder, device)
         self._voices = VoiceAverages(self.model)
         self._faces = face_cache.FaceCache(cache_folder)
+        self._refused: dict[str, LSFError] = {}  # meshes without a face, by their key: the search takes seconds
 
     def generate(
         self,
@@ -265,8 +267,16 @@ class Engine:
         report: Report = lambda fraction, text: None,
         cancelled: IsCancelled = lambda: False,
     ) -> "FaceSpace":
-        """Fit a face, or take it from the cache; see the function `prepare_face`."""
-        return prepare_face(mesh, self._faces, landmarks, parts, report, cancelled)
+        """Fit a face, or take it from the cache; see the function `prepare_face`. A refusal is remembered."""
+        key = face_cache.key(mesh, landmarks, parts)
+        if key in self._refused:
+            raise LSFError(self._refused[key].code, str(self._refused[key]))
+        try:
+            return prepare_face(mesh, self._faces, landmarks, parts, report, cancelled)
+        except LSFError as error:
+            if error.code in NO_FIT:
+                self._refused = dict([*self._refused.items(), (key, error)][-MAX_REFUSED:])
+            raise
 
     def _frame_count(self, speech: FloatArray, fps: float, t0: float, shapes: int) -> int:
         """Number of frames of the result. Raises LSFError("long_audio") if the largest array would be too large."""

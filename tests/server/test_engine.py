@@ -326,6 +326,13 @@ def test_a_mesh_without_a_face_is_refused_unless_the_face_is_optional(engine):
     np.testing.assert_allclose(result.motion, average.motion, atol=1e-6)
 
 
+def test_a_mesh_without_a_face_is_searched_once(engine, monkeypatch):
+    for _ in range(2):
+        with pytest.raises(LSFError, match="four landmarks"):
+            engine.prepare_face(SPHERE)
+        monkeypatch.setattr(engine_module, "prepare_face", lambda *_: pytest.fail("it was searched again"))
+
+
 def test_other_errors_are_raised_even_if_the_face_is_optional(engine):
     with pytest.raises(LSFError) as caught:
         engine.generate(SPEECH, 16000, Mesh(SPHERE.vertices, SPHERE.triangles[:0]), face_optional=True)
