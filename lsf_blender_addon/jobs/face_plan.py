@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..client.wire import Arrays, Header
 from ..rigs.mapping import SOLVED
+from ..scene import part_names
 from ..scene.landmarks import points
 from ..scene.landmarks.surface import Surface, SurfacePoint
 from ..scene.lip_seam import Seam, from_header
@@ -15,9 +16,10 @@ from ..scene.snapshots import Character
 
 @dataclass(frozen=True)
 class PartDoubt:
-    """An object whose name contradicts its shape."""
+    """An object, or a piece of one, whose name contradicts its shape."""
 
     object: str  # its name
+    is_piece: bool  # whether a material's name is meant, and the pieces that have it
     part: int  # code of the part that it is taken for
     named: tuple[int, ...]  # codes of the parts that its name, or its material's, allows
     by_name: bool  # whether the name decided; otherwise the shape
@@ -83,7 +85,9 @@ def part_doubts(character: Character, header: Header) -> tuple[PartDoubt, ...]:
         member = int(np.searchsorted(ends, doubt["vertex"], side="right"))
         if member < len(character.members):
             name = character.members[member].object
-            found.setdefault(name, PartDoubt(name, doubt["part"], tuple(doubt["named"]), bool(doubt["by_name"])))
+            is_piece = member == 0 or not part_names.kind_of(name)
+            part, named = doubt["part"], tuple(doubt["named"])
+            found.setdefault(name, PartDoubt(name, is_piece, part, named, bool(doubt["by_name"])))
     return tuple(found.values())
 
 

@@ -58,11 +58,12 @@ def in_doubt(head: bpy.types.Object, plan: FacePlan | None) -> str:
 def part_in_doubt(doubt: PartDoubt) -> str:
     """The sentence on an object whose name contradicts its shape, without its full stop."""
     text = (
-        iface('"{name}" is taken for {part} by its name, but has another shape: check it under Face > Parts')
+        iface("{name} is taken for {part} by its name, but has another shape: check it under Face > Parts")
         if doubt.by_name
-        else iface('"{name}" is named like {named}, but is taken for {part} by its shape: check it under Face > Parts')
+        else iface("{name} is named like {named}, but is taken for {part} by its shape: check it under Face > Parts")
     )
-    return text.format(name=doubt.object, part=_called((doubt.part,)), named=_called(doubt.named))
+    name = iface('a piece of "{name}"').format(name=doubt.object) if doubt.is_piece else f'"{doubt.object}"'
+    return text.format(name=name, part=_called((doubt.part,)), named=_called(doubt.named))
 
 
 def _called(codes: tuple[int, ...]) -> str:

@@ -21,10 +21,15 @@ def objects_left_out(head: bpy.types.Object, _face: FoundFace | None) -> list[Fi
 def names_and_shapes(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
     """Objects whose names contradict their shapes."""
     doubts = face_plan.part_doubts(face.character, face.header) if face else ()
-    return [Finding("NOTE", face_result.part_in_doubt(doubt)) for doubt in doubts[:2]]
+    return [Finding("NOTE", _sentence(face_result.part_in_doubt(doubt))) for doubt in doubts[:2]]
 
 
 def eyes_that_open(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
     """Eyes that are shut at rest, or painted."""
     text = face_result.no_blink(face_plan.shut_eyes(face.character, face.header)) if face else ""
-    return [Finding("NOTE", text[0].upper() + text[1:])] if text else []
+    return [Finding("NOTE", _sentence(text))] if text else []
+
+
+def _sentence(text: str) -> str:
+    """The continuation of a sentence as one of its own."""
+    return text[:1].upper() + text[1:]
