@@ -241,6 +241,13 @@ def stylised(style: str) -> bpy.types.Object:
     return _deformed(vertices)
 
 
+def relief(family: str, depth: float) -> bpy.types.Object:
+    """Add the head with a family's keys, pressed flat to a share of its depth: no face is found on it."""
+    head = of_family(family)
+    head.data.transform(Matrix.Scale(depth, 4, Vector((0.0, 1.0, 0.0))), shape_keys=True)
+    return head
+
+
 def low_poly(share: float) -> bpy.types.Object:
     """Add the head with a share of its triangles, alike on both sides, as the Decimate modifier leaves them."""
     head = plain()
@@ -285,12 +292,14 @@ def _deformed(vertices: Floats) -> bpy.types.Object:
 
 
 def _keep(mesh: bpy.types.Mesh, parts: Collection[HeadPart]) -> None:
-    """Remove the vertices of all other parts from a mesh with the head's vertices."""
-    others = np.flatnonzero(~np.isin(load_head().part, list(parts))).tolist()
+    """Remove the faces of all other parts from a mesh with the head's faces, and the vertices that no face has then."""
+    data = load_head()
+    part = data.part[data.faces].max(1)  # where tongue and gums share a face, it is the tongue's
+    others = np.flatnonzero(~np.isin(part, list(parts))).tolist()
     edited = bmesh.new()
     edited.from_mesh(mesh)
-    edited.verts.ensure_lookup_table()
-    bmesh.ops.delete(edited, geom=[edited.verts[k] for k in others], context="VERTS")
+    edited.faces.ensure_lookup_table()
+    bmesh.ops.delete(edited, geom=[edited.faces[k] for k in others], context="FACES")
     edited.to_mesh(mesh)
     edited.free()
 

@@ -120,6 +120,7 @@ def built(build: Callable[[], bpy.types.Object]) -> Callable[[Path], bpy.types.O
 
 
 LOW_POLY = 0.25  # of the triangles of the head, which are 15696
+RELIEF = 0.15  # of the depth of the head
 STYLE_NOTE = "If the result asks for it, look at the landmarks."
 SHOWN_ALONE = {"ARKit", "VRM", "MMD"}  # families that have pictures of their own; all others share one
 GENERATE = "Select the head and press **Generate**."
@@ -135,8 +136,8 @@ def set_jaw(head: bpy.types.Object) -> None:
 
 
 def cut_mouth(head: bpy.types.Object) -> None:
-    """Press *Find Landmarks*, which finds that the lips are welded, and *Cut the Mouth*."""
-    bpy.ops.lsf.find_landmarks()
+    """Generate, which finds that the lips are welded, and press *Cut the Mouth*."""
+    bpy.ops.lsf.generate()
     bpy.ops.lsf.cut_mouth()
 
 
@@ -193,7 +194,7 @@ KINDS = (
     ),
     Kind(
         "Welded lips that were cut",
-        "Press **Find Landmarks**, then **Cut the Mouth**, then **Generate**.",
+        "Press **Generate**, then **Cut the Mouth**, then **Generate** again.",
         built(characters.with_welded_lips),
         cut_mouth,
     ),
@@ -217,6 +218,11 @@ KINDS = (
     *(
         Kind(f"Stylised: {style}", f"{GENERATE} {STYLE_NOTE}", built(partial(characters.stylised, style)))
         for style in characters.STYLES
+    ),
+    Kind(
+        "A face that is not found, with MMD names",
+        f"{GENERATE} The keys speak by their names. This head is pressed flat, and only its keys are known.",
+        built(partial(characters.relief, "MMD", RELIEF)),
     ),
     Kind("Low-poly", GENERATE, built(partial(characters.low_poly, LOW_POLY))),
     Kind(
