@@ -116,10 +116,16 @@ def resting(head: bpy.types.Object, names: Iterable[str]) -> list[BoneRest]:
     return [_rest(bone, before, unposed) for bone in found]
 
 
-def is_animated_by_others(head: bpy.types.Object, bone: bpy.types.PoseBone) -> bool:
-    """Whether the artist's Actions animate a bone of the head's armature."""
+def moved_by_others(head: bpy.types.Object) -> set[str]:
+    """Names of the bones of the head's armature that Actions of the artist animate."""
     others = _animated_by_others(bones.require_armature(head), existing(head))
-    return any(name in others for name, _property, _index in bones.component_names(bone))
+    return {fcurves.key_name(name) for name in others if name.startswith("pose.bones[")}
+
+
+def moved_by_lines(head: bpy.types.Object) -> set[str]:
+    """Names of the bones that lines of a head animate."""
+    action = existing(head)
+    return {fcurves.key_name(name) for name in curve_record.paths(action)} if action else set()
 
 
 def set_values(armature: bpy.types.Object, values: Mapping[str, float]) -> None:

@@ -40,34 +40,38 @@ def set_pose(context: bpy.types.Context, head: bpy.types.Object, channel: str) -
     now = {bone.name: bones.read(bone) for bone in armature.pose.bones}
     posed = [bone.name for bone in armature.pose.bones]
     rests = {rest.bone: rest for rest in bone_actions.resting(head, posed)}
-    animated = [bone for bone in armature.pose.bones if bone_actions.is_animated_by_others(head, bone)]
-    if animated:  # a pose of the artist's Action is rest, too: a new evaluation of the frame brings it back
+    by_others = bone_actions.moved_by_others(head)
+    animated = [bone for bone in armature.pose.bones if bone.name in by_others]
+    by_lines = bone_actions.moved_by_lines(head) & now.keys()
+    if animated or by_lines:  # a new evaluation of the frame brings back what animation does to bones
         scene = active_scene(context)
         scene.frame_set(scene.frame_current, subframe=scene.frame_subframe)
-        rests |= {bone.name: bones.read(bone) for bone in animated}
+        rests |= {bone.name: bones.read(bone) for bone in animated}  # a pose of the artist's Action is rest, too
+    spoken = {name: bones.read(armature.pose.bones[name]) for name in by_lines}
+    posed = [name for name in posed if name not in spoken or bones.difference("", now[name], spoken[name])]
     found = [pose for name in posed if (pose := bones.difference(channel, now[name], rests[name])) is not None]
     chosen = [pose for pose in found if compat.is_bone_selected(armature.pose.bones[pose.bone])] or found
     if not chosen:
-        for name in posed:
-            bones.write(armature.pose.bones[name], now[name])
+        for name, pose in now.items():
+            bones.write(armature.pose.bones[name], pose)
         raise UserError(
             f'No bone of "{armature.name}" is posed: pose those that {channel} moves as far as it does at 1'
         )
     driven = bones.driven(armature)
-    for pose in chosen:
-        names = {name for name, _property, _index in bones.component_names(armature.pose.bones[pose.bone])}
+    for row in chosen:
+        names = {name for name, _property, _index in bones.component_names(armature.pose.bones[row.bone])}
         if names & driven:
             raise UserError(
-                f'A driver moves the bone "{pose.bone}" and would overrule the curves: pose the bone that '
+                f'A driver moves the bone "{row.bone}" and would overrule the curves: pose the bone that '
                 "the driver reads instead"
             )
     hide(head)
-    for pose in chosen:
-        bones.write(armature.pose.bones[pose.bone], rests[pose.bone])
+    for row in chosen:
+        bones.write(armature.pose.bones[row.bone], rests[row.bone])
     bones.store(head, channel, chosen)
     _changed(head, armature)
     return iface("{channel} moves {bones} now; generated lines follow").format(
-        channel=channel, bones=listed([pose.bone for pose in chosen])
+        channel=channel, bones=listed([row.bone for row in chosen])
     )
 
 

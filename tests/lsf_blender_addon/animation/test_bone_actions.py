@@ -386,3 +386,18 @@ def test_a_linked_armature_is_refused_before_anything_is_written(speaker, tmp_pa
     key_artists_pose(rig)
     with pytest.raises(UserError, match=r"NLA of .* is turned off"):
         bone_actions.check(head.object)
+
+
+def test_what_a_line_does_to_bones_is_no_pose_of_the_artist(speaker):
+    head, rig = speaker
+    head.speak("a", 20)
+    bpy.context.scene.frame_set(40)
+    rig.pose.bones["lip"].location = 0, 0.1, 0
+    bone_poses.set_pose(bpy.context, head.object, "mouthSmileLeft")
+    assert {(pose.channel, pose.bone) for pose in bones.poses(head.object)} == {
+        ("jawOpen", "jaw"),
+        ("mouthSmileLeft", "lip"),
+    }
+    rig.pose.bones["jaw"].matrix_basis = Quaternion((1, 0, 0), 0.6).to_matrix().to_4x4()
+    bone_poses.set_pose(bpy.context, head.object, "jawOpen")
+    assert errors(rig, motion()[:, [JAW]] * [0.6, 0, 0], 20) < BOUND * 0.6, "relative to rest, not to the line"
