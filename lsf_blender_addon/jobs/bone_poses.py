@@ -52,8 +52,8 @@ def set_pose(context: bpy.types.Context, head: bpy.types.Object, channel: str) -
     found = [pose for name in posed if (pose := bones.difference(channel, now[name], rests[name])) is not None]
     chosen = [pose for pose in found if compat.is_bone_selected(armature.pose.bones[pose.bone])] or found
     if not chosen:
-        for name, pose in now.items():
-            bones.write(armature.pose.bones[name], pose)
+        for name, stands in now.items():
+            bones.write(armature.pose.bones[name], stands)
         raise UserError(
             f'No bone of "{armature.name}" is posed: pose those that {channel} moves as far as it does at 1'
         )
