@@ -35,6 +35,7 @@ MIN_SHARE, MAX_SHARE = 0.1, 0.9  # of the way between the corners: the limits of
 MAX_CORNER_SHIFT = 0.25  # share of the eye's width by which a corner may be corrected
 CANTHUS = 0.1  # share of the eye's width by which the inner corner lies beyond the end of the opening
 CLIFF = 0.0008  # metres between pixels of one column: the border of a lid, with the eyeball or nothing behind it
+CLEAR = 0.0015  # metres between an eyeball and the skin behind it; less is an eye that is laid on the skin
 MIDDLE, REACH = 0.25, 0.9  # of the eye's width and height: columns and rows around its middle that are measured
 # Least opening of the lids, in metres and as a share of the opening of the fitted lids. Measured on 8 heads of other
 # makers and 4 identities of the head, open, half closed, shut by a blink, and painted on a closed surface. Openings
@@ -67,7 +68,7 @@ def detect_eyelids(target: TargetMesh, landmarks: FloatArray) -> tuple[FloatArra
     return landmarks, detected
 
 
-def shut_eyes(target: TargetMesh, landmarks: FloatArray) -> list[str]:
+def shut_eyes(target: TargetMesh, landmarks: FloatArray, eyeballs: BoolArray | None = None) -> list[str]:
     """Find the eyes that do not open: shut at rest, painted on the skin, or one surface with it.
 
     The lids of such eyes have no border that could move. A blink would tear the skin.
@@ -75,13 +76,14 @@ def shut_eyes(target: TargetMesh, landmarks: FloatArray) -> list[str]:
     Args:
         target: The mesh, in the head's frame.
         landmarks: The 68 landmarks of the head that was fitted to it (68, 3), metres.
+        eyeballs: Triangles of pieces that are eyes (T,); none by default.
 
     Returns:
         Those of SIDES whose eye does not open.
     """
     shut = []
     for side, eye in zip(SIDES, EYE_LANDMARKS, strict=True):
-        opening, fitted = lid_openings(target, landmarks[eye])
+        opening, fitted = lid_openings(target, landmarks[eye], eyeballs)
         if opening < max(MIN_OPENING, MIN_OPENING_SHARE * fitted):
             shut.append(side)
     return shut
@@ -99,18 +101,22 @@ def keep_lids(basis: FloatArray, vertices: IntArray, sides: Iterable[str]) -> No
         basis[np.ix_(np.array(LID_CHANNELS[side]), vertices)] = 0
 
 
-def lid_openings(target: TargetMesh, landmarks: FloatArray) -> tuple[float, float]:
+def lid_openings(target: TargetMesh, landmarks: FloatArray, eyeballs: BoolArray | None = None) -> tuple[float, float]:
     """Return how far the lids are open in the middle of an eye: on the mesh, and between the landmarks (6, 3); metres.
 
     Seen from the front, each column of pixels goes down over a cliff at the border of the upper lid, and up at that of
-    the lower one. What lies between is open.
+    the lower one. What lies between is open, and so is what shows an eyeball that stands clear of the skin behind it:
+    lids may go over into their socket without a border.
     """
     width, height = np.ptp(landmarks[:, [0, 2]], axis=0)
     if width <= 0:
         return 0.0, float(height)
     eye = _EyeView.render(target, landmarks)
     middle = np.abs(eye.x - eye.centre[0]) < MIDDLE * width
-    return float(np.median(eye.open_pixels()[:, middle].sum(0)) * eye.pixel), float(height)
+    is_open = eye.open_pixels()
+    if eyeballs is not None and eyeballs.any():
+        is_open |= eye.shows(target, eyeballs)
+    return float(np.median(is_open[:, middle].sum(0)) * eye.pixel), float(height)
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,13 @@ class _EyeView:
             centre,
             max(height, MIN_HEIGHT * width),
         )
+
+    def shows(self, target: TargetMesh, triangles: BoolArray) -> BoolArray:
+        """Return the pixels (P, P) in which some triangles (T,) of the mesh stand clear of the skin behind them."""
+        view = render(target.vertices, target.triangles[triangles], target.normals, self.centre, self.view.size, PIXELS)
+        near = np.abs(self.z - self.centre[1]) < REACH * self.height
+        is_clear: BoolArray = near[:, None] & (np.where(view.filled, view.depth, np.inf) < self.depth - CLEAR)
+        return is_clear
 
     def open_pixels(self) -> BoolArray:
         """Return the pixels (P, P) between a cliff down and a cliff up of their column, around the eye."""

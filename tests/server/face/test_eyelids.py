@@ -96,6 +96,29 @@ def test_painted_eyes_do_not_open(skin, bulge):
     assert shut_eyes(target(vertices, triangles), skin[2]) == ["right", "left"]
 
 
+@pytest.mark.parametrize(("recess", "before", "opens"), [(0.008, 0, True), (0.008, -0.02, False), (0, 0.017, False)])
+def test_an_eyeball_in_a_smooth_hollow_shows_that_the_eye_opens(skin, recess, before, opens):
+    """The lids go over into a bowl without a border. An eyeball behind the skin, or laid on it, opens nothing."""
+    vertices, triangles = painted(*skin[:2], -recess)
+    head = load_head()
+    balls = np.flatnonzero(np.isin(head.part, (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT)))
+    local = np.full(len(vertices), -1)
+    local[balls] = len(vertices) + np.arange(len(balls))
+    faces = local[head.faces[np.isin(head.faces, balls).all(1)]]
+    pieces = head.vertices[balls].astype(float)
+    if before < 0:
+        pieces = pieces - (0, before, 0)
+    elif before > 0:  # a thin card on the skin
+        for eye in EYE_LANDMARKS:
+            own = np.abs(pieces[:, 0] - skin[2][eye, 0].mean()) < 0.02
+            pieces[own, 1] = vertices[-2:, 1].mean() - 0.0005
+    mesh = target(np.concatenate([vertices, pieces]), np.concatenate([triangles, faces]))
+    eyeballs = np.arange(len(mesh.triangles)) >= len(triangles)
+    mesh.skin = ~eyeballs
+    assert shut_eyes(mesh, skin[2]) == ["right", "left"], "the skin alone does not tell"
+    assert shut_eyes(mesh, skin[2], eyeballs) == ([] if opens else ["right", "left"])
+
+
 def test_eyes_that_a_blink_has_shut_do_not_open(skin):
     vertices, triangles, landmarks = skin
     assert shut_eyes(target(vertices, triangles), landmarks) == []
