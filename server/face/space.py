@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError
-from ..numerics import BoolArray, FloatArray, IntArray
+from ..numerics import FloatArray, IntArray
 from . import eyelids, mouth_seam, parts
 from .geometry import fit_similarity, triangle_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
@@ -108,7 +108,7 @@ def fit(
 
     progress(FITTED, "Transferring the shapes")
     vertex_part, doubts = parts.classify_parts(registration, head, piece, given, named)
-    eyeballs: BoolArray = np.isin(vertex_part[corners], parts.EYES).all(axis=1)
+    eyeballs = np.asarray(np.isin(vertex_part[corners], parts.EYES).all(axis=1))
     shut = eyelids.shut_eyes(registration.target, registration.fitted[head.landmark_vertices], eyeballs)
     seam = mouth_seam.find_seam(registration.target, head, registration.fitted)
     basis, jaw = build_basis(registration, head, piece, vertex_part, shut, seam)
