@@ -275,10 +275,11 @@ def _with_drive(
     )
     if result.no_face is not None:
         offsets = _still(len(drive.keys), len(character.vertices))
-    if result.span:
-        weights = blend.new_take_weights(new, state.line.first_frame, result.span)
-        drive = rig_drive.blended(state.earlier.drive if state.earlier else None, drive, weights)
-    return replace(prediction, drive=drive), offsets
+    if result.span is None:
+        return replace(prediction, drive=drive), offsets
+    weights = blend.new_take_weights(new, state.line.first_frame, result.span)
+    blended = rig_drive.blended(state.earlier, replace(new, drive=drive), prediction.motion, weights)
+    return replace(prediction, drive=blended), offsets
 
 
 def _still(keys: int, vertices: int) -> Floats:

@@ -11,21 +11,32 @@ from .store import Prediction, packed, unpacked
 Floats = NDArray[np.float32]
 
 
-def blended(earlier: Drive | None, new: Drive, weights: Floats) -> Drive:
+def blended(earlier: Prediction | None, new: Prediction, motion: Floats, weights: Floats) -> Drive | None:
     """Blend the drives of two predictions of a line.
 
+    The keys' values are blended, not the matrices: each was fitted to the motion of its own prediction.
+
     Args:
-        earlier: The drive of the earlier prediction, if it had one.
-        new: The drive of the new prediction.
+        earlier: The earlier prediction of the line.
+        new: The new prediction, with its drive.
+        motion: Values (F, K) of the channels in the blended prediction.
         weights: Weights (F,) of the new one, see blend.new_take_weights.
 
     Returns:
         The blended drive; the new drive if the earlier one has other keys or another length.
     """
-    if earlier is None or earlier.keys != new.keys or earlier.residual.shape != new.residual.shape:
-        return new
+    drive, old = new.drive, earlier.drive if earlier else None
+    if earlier is None or drive is None or old is None or old.keys != drive.keys or len(old.residual) != len(motion):
+        return drive
     part = weights[:, None]
-    return rounded(replace(new, residual=(1 - part) * earlier.residual + part * new.residual))
+    values = (1 - part) * _unlimited(old, earlier.motion) + part * _unlimited(drive, new.motion)
+    return rounded(replace(drive, residual=values - motion @ drive.matrix))
+
+
+def _unlimited(drive: Drive, motion: Floats) -> Floats:
+    """Values (F, N) of a drive's keys for motion (F, K), beyond the limits of their sliders too."""
+    values: Floats = motion @ drive.matrix + drive.residual
+    return values
 
 
 def on_keys(predicted: Prediction, motion: Floats) -> Prediction:

@@ -14,6 +14,7 @@ Matrix = NDArray[np.floating[Any]]
 
 RIDGE = 1e-3  # share of the mean squared norm of a shape; without it, similar shapes get huge opposite weights
 MIN_EXPLAINED = 0.2  # share of a channel's offsets that the solved keys must reproduce, else the channel is missing
+LEAST_VALUE = 0.01  # a channel that stays below it tells nothing about the keys
 PREFIX = "LSF "  # of the name of a new key, where the head has a key of the channel's name
 SWEEPS = 60  # of coordinate descent
 
@@ -101,19 +102,23 @@ def make_drive(
     gains[is_elsewhere] = 0
     flat_shapes = shapes.reshape(len(shapes), flat.shape[1])
     weights = _non_negative_weights(flat_shapes, flat) if by_names else _ridge_weights(flat, flat_shapes)
-    shown = is_elsewhere | gains.any(1)
-    weights[shown] = 0
-    shown |= _explained_share(flat, weights, flat_shapes) > MIN_EXPLAINED
+    by_others = is_elsewhere | gains.any(1)
+    weights[by_others] = 0
+    shown = by_others | (_explained_share(flat, weights, flat_shapes) > MIN_EXPLAINED)
     missing = [
         k
         for k, channel in enumerate(channels)
         if not shown[k] and (channel in lost or (add_missing and channel not in limits))
     ]
+    if solved is not None:
+        heard = ~by_others & (np.abs(motion).max(0) > LEAST_VALUE)
+        weights[heard] = 0
+        weights[heard] = _fitted(motion[:, heard], solved - motion @ weights)
     direct, own = len(mapping.direct), len(mapping.direct) + len(mapping.solved)
     keys = (*mapping.direct, *mapping.solved, *(new_key_name(channels[k], limits) for k in missing))
     matrix = np.concatenate([gains, weights, np.eye(len(channels))[:, missing]], 1)
     residual = np.zeros((len(motion), len(keys)))
-    if len(shapes) and solved is not None:
+    if solved is not None:
         residual[:, direct:own] = solved - motion @ weights
     low, high = np.array([limits.get(key, (-np.inf, np.inf)) for key in keys]).reshape(-1, 2).T
     offsets = np.zeros((len(keys), flat.shape[1]), np.float32)
@@ -139,6 +144,17 @@ def channel_of(name: str) -> str:
 def _ridge_weights(basis: Floats, shapes: Floats) -> Matrix:
     """Return the weights (K, R) with which shapes (R, D) best approximate basis (K, D): ridge regression."""
     return np.linalg.solve(_regularised_gram(shapes), (shapes @ basis.T).astype(np.float64)).T
+
+
+def _fitted(motion: Floats, values: Matrix) -> Matrix:
+    """Return weights (K, R) that take motion (F, K) to values (F, R): ridge regression.
+
+    The solved values have limits, and shapes that stand in for each other. So a key follows a channel in the line
+    otherwise than the shapes alone say: with these, less jaw would open some mouths more.
+    """
+    gram = (motion.T @ motion).astype(np.float64)
+    gram += max(gram.trace() / max(1, len(gram)), 1e-30) * np.eye(len(gram))
+    return np.linalg.solve(gram, (motion.T @ values).astype(np.float64))
 
 
 def _regularised_gram(rows: Floats) -> Matrix:
