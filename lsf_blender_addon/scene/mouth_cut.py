@@ -149,15 +149,16 @@ def _split(bm: BMesh, seam: Sequence[BMVert]) -> _Cut:
             copies[vert[layer] - 1].append(vert)
     across = (before[-1] - before[0]).normalized()
     up = _up(copies[1:-1], across)
-    upper, lower, behind = [seam[0]], [seam[0]], 0
+    upper, lower = [seam[0]], [seam[0]]
+    behind = sum(len(own) > 2 for own in copies)
     extra: dict[BMVert | BMEdge | BMFace, BMVert | BMEdge | BMFace] = {}
     for own in copies[1:-1]:
         own.sort(key=lambda vert: _upness(vert, up), reverse=True)
-        behind += len(own) > 2
         sides = [_upness(vert, up) for vert in own]
-        if len(own) < 3 and (
-            sides[-1] > ONE_LIP or sides[0] < -ONE_LIP
-        ):  # a gap between the lips: the vertex is on the border of one
+        if len(own) == 2 and sides[0] * sides[1] > 0 and bm.edges.get((own[1], upper[-1])) is not None:
+            own.reverse()  # at a notch of the seam: the copy that goes on from the upper lip is of the upper lip
+        of_one_lip = sides[-1] > ONE_LIP or sides[0] < -ONE_LIP
+        if behind and len(own) < 3 and of_one_lip:  # where merged lips have a gap, a vertex is on the border of one
             groups = (own, own)
         else:
             middle = max(1, sum(side >= 0 for side in sides[:-1]))
