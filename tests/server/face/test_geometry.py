@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from server.face.build.synthetic import rotation
-from server.face.geometry import Similarity, closest_on_triangles, fit_similarity, position_labels, unique_edges
+from server.face.geometry import (
+    Similarity,
+    StretchedSimilarity,
+    closest_on_triangles,
+    fit_similarity,
+    measure_stretch,
+    position_labels,
+    unique_edges,
+)
 
 
 def test_edges_come_once_and_sorted():
@@ -47,3 +55,26 @@ def test_a_similarity_is_recovered_from_points():
 def test_the_closest_point_of_a_triangle(point, weights):
     triangle = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]])
     np.testing.assert_allclose(closest_on_triangles(np.array([point], float), triangle), [weights], atol=1e-12)
+
+
+def test_a_stretch_along_the_axes_of_a_turned_head_is_measured():
+    rng = np.random.default_rng(3)
+    points, turn = rng.normal(size=(68, 3)), rotation(30, 20, 110)
+    stretched = 5 * (points * (1, 1, 2)) @ turn.T + (1, 2, 3)
+    stretch, ratio = measure_stretch(points, stretched, np.ones(68), turn)
+    assert abs(ratio - 2) < 1e-9 and abs(np.linalg.det(stretch) - 1) < 1e-9
+    straight = fit_similarity(points, stretched @ np.linalg.inv(stretch))
+    np.testing.assert_allclose(straight.rotation, turn, atol=1e-9)
+    transform = StretchedSimilarity(straight, stretch)
+    np.testing.assert_allclose(transform.apply(points), stretched, atol=1e-9)
+    np.testing.assert_allclose(transform.apply_inverse(stretched), points, atol=1e-9)
+    offsets = transform.apply_to_vectors(points[1:] - points[:-1])
+    np.testing.assert_allclose(offsets, np.diff(stretched, axis=0), atol=1e-9)
+    assert transform.scale == straight.scale
+
+
+def test_a_similarity_stretches_nothing():
+    points = np.random.default_rng(4).normal(size=(20, 3))
+    stretch, ratio = measure_stretch(points, 7 * points @ rotation(10, 50, 0).T, np.ones(20), rotation(10, 50, 0))
+    np.testing.assert_allclose(stretch, np.eye(3), atol=1e-9)
+    assert abs(ratio - 1) < 1e-9
