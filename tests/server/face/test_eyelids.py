@@ -43,6 +43,18 @@ def test_corners_and_lids_are_detected_where_the_landmarks_were_off(skin):
     np.testing.assert_array_equal(found[~seen], off[~seen])
 
 
+def test_inner_corners_that_lie_far_inside_the_nose_are_corrected(skin):
+    """As the networks place them beside a big nose, where the lids of the fit would stay too far apart."""
+    vertices, triangles, landmarks = skin
+    off = landmarks.astype(float)
+    for corner, outer in ((39, 36), (42, 45)):
+        off[corner] += 0.3 * (landmarks[corner] - landmarks[outer])
+    found, seen = detect_eyelids(target(vertices, triangles), off)
+    assert seen[36:48].all()
+    assert np.linalg.norm((found - landmarks)[[39, 42]][:, [0, 2]], axis=1).max() < 0.003
+    assert shut_eyes(target(vertices, triangles), found) == []
+
+
 @pytest.mark.filterwarnings("error")
 def test_an_eye_whose_landmarks_coincide_is_left_as_it_is(skin):
     vertices, triangles, landmarks = skin
