@@ -311,13 +311,14 @@ def with_usable_keys(character: Character, result: Result) -> Character:
     rig = character.rig
     if rig is None or not rig.mapping.direct or result.no_face is not None:
         return character
-    basis = result.basis(len(character.vertices))
+    basis = result.basis(len(character.vertices))[:, :: rig.step]
     gains = rig.mapping.gains(result.header["channels"])
     wanted = np.tensordot(np.linalg.pinv(gains).astype(np.float32), basis, 1)
-    skin = np.arange(basis.shape[1]) < rig.head
+    skin = np.arange(len(character.vertices)) < rig.head
     if "parts" in result.arrays:
         skin &= result.arrays["parts"] <= SKIN
-    found = dict(zip(rig.mapping.direct, find_faults(rig.direct_shapes, wanted, skin), strict=True))
+    faults = find_faults(rig.direct_shapes, wanted, skin[:: rig.step])
+    found = dict(zip(rig.mapping.direct, faults, strict=True))
     left_out = tuple((row, fault) for row in rig.mapping.rows if (fault := found.get(row.key)) is not None)
     if not left_out:
         return character

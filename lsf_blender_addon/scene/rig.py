@@ -18,6 +18,8 @@ from .meshes import coordinates
 from .own_properties import face_of
 from .snapshots import RestMesh, Rig
 
+MAX_MEASURED = 10_000  # vertices: what keys move is measured on so many of them, to be quick on fine meshes
+
 if TYPE_CHECKING:
     from ..ui.properties.face import LSF_PG_face
 
@@ -55,17 +57,19 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
     mapping = mapping.restricted_to(set(names) - faults.keys())
     fillers = families.fillers(names, known_families(), mapping, frozenset(faults)) if left_out else ()
     mapping = Mapping(mapping.name, (*mapping.rows, *fillers))
+    step = -(-sum(len(rest.vertices) for _obj, rest in members) // MAX_MEASURED)
     return Rig(
         mapping,
         {name: (blocks[name].slider_min, blocks[name].slider_max) for name in names},
         _shapes(members, mapping.solved),
         by_name or face_of(head).add_missing,
         len(mesh.vertices),
-        _shapes(members, mapping.direct),
+        _shapes(members, mapping.direct, step),
         by_name,
         left_out,
         tuple(dict.fromkeys(row.key for row in fillers)),
         elsewhere,
+        step,
     )
 
 
@@ -139,16 +143,25 @@ def saved_mappings_folder() -> Path:
     return extension.user_folder() / "rigs"
 
 
-def _shapes(members: list[tuple[bpy.types.Object, RestMesh]], names: tuple[str, ...]) -> NDArray[np.float32]:
-    """(N, V, 3) offsets of N keys at value 1 on all members, in world axes; zeros where an object has no such key."""
-    shapes = [_offsets(obj, names) @ np.linalg.inv(rest.to_local).astype(np.float32) for obj, rest in members]
+def _shapes(
+    members: list[tuple[bpy.types.Object, RestMesh]], names: tuple[str, ...], step: int = 1
+) -> NDArray[np.float32]:
+    """(N, V, 3) offsets of N keys at value 1 on all members, in world axes; zeros where an object has no such key.
+
+    With a `step`, those of every `step`-th vertex of all members together.
+    """
+    first, shapes = 0, []
+    for obj, rest in members:
+        every = slice(-first % step, None, step)
+        shapes.append(_offsets(obj, names, every) @ np.linalg.inv(rest.to_local).astype(np.float32))
+        first += len(rest.vertices)
     return np.concatenate(shapes, axis=1)
 
 
-def _offsets(obj: bpy.types.Object, names: tuple[str, ...]) -> NDArray[np.float32]:
+def _offsets(obj: bpy.types.Object, names: tuple[str, ...], every: slice) -> NDArray[np.float32]:
     """(N, V, 3) offsets of N keys at value 1 in the object's own space; zeros if it has no such key."""
     mesh = mesh_of(obj)
-    offsets = np.zeros((len(names), len(mesh.vertices), 3), np.float32)
+    offsets = np.zeros((len(names), len(range(len(mesh.vertices))[every]), 3), np.float32)
     relative: dict[str, NDArray[np.float32]] = {}  # most keys are relative to the same one, the Basis
     for row, name in zip(offsets, names, strict=True):
         key = find_item(mesh.shape_keys.key_blocks, name) if mesh.shape_keys else None
@@ -156,11 +169,13 @@ def _offsets(obj: bpy.types.Object, names: tuple[str, ...]) -> NDArray[np.float3
             continue
         base = key.relative_key
         if base.name not in relative:
-            relative[base.name] = coordinates(base.points)
-        np.subtract(coordinates(key.points), relative[base.name], out=row)
+            relative[base.name] = coordinates(base.points)[every]
+        np.subtract(coordinates(key.points)[every], relative[base.name], out=row)
         group = find_item(obj.vertex_groups, key.vertex_group) if key.vertex_group else None
         if group is not None:
-            row *= np.array([_weight(vertex, group.index) for vertex in mesh.vertices], np.float32)[:, None]
+            row *= np.array([_weight(vertex, group.index) for vertex in list(mesh.vertices)[every]], np.float32)[
+                :, None
+            ]
     return offsets
 
 

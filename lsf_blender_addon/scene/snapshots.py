@@ -48,11 +48,12 @@ class Rig:
     shapes: NDArray[np.float32]  # (R, V, 3) offsets of the solved keys at value 1, on all of the character's vertices
     add_missing: bool  # whether channels that no own key shows get new keys
     head: int  # number of the head's vertices, which are the first
-    direct_shapes: NDArray[np.float32]  # (D, V, 3) offsets of the keys that follow channels, at value 1
+    direct_shapes: NDArray[np.float32]  # (D, M, 3) as `shapes`, of the keys that follow channels; not all vertices
     by_name: bool = False  # whether no family or list is in use: keys with channels' names follow these
     left_out: tuple[tuple[Row, Fault], ...] = ()  # rows whose keys cannot be used
     stand_ins: tuple[str, ...] = ()  # keys of other families that show what those do not
     elsewhere: tuple[str, ...] = ()  # channels that bones show
+    step: int = 1  # `direct_shapes` have every step-th vertex
 
     @property
     def without(self) -> list[str]:

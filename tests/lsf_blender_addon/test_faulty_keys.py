@@ -6,6 +6,7 @@ import pytest
 
 from demo import characters
 from demo.characters import FAMILIES
+from lsf_blender_addon.scene import rig
 from lsf_blender_addon.scene.meshes import base_vertices, coordinates
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.test_makers_heads import closing, meant, opening, spoken, stage
@@ -89,3 +90,11 @@ def test_a_key_that_was_mended_is_used_again(head, addon):
     give_shape(head, "jawOpen", shape)
     check_speech(head)
     assert "left out" not in addon.session.message, "and the mouth does not open twice"
+
+
+def test_a_fine_mesh_is_measured_on_some_of_its_vertices(head, addon, monkeypatch):
+    monkeypatch.setattr(rig, "MAX_MEASURED", 1000)
+    give_shape(head, "jawOpen", offsets(head, "browInnerUp"))
+    give_shape(head, "eyeBlinkLeft", 0.05 * offsets(head, "eyeBlinkLeft"))
+    check_speech(head)
+    assert "no shape: eyeBlinkLeft; left out, as they move something else: jawOpen; in" in addon.session.message
