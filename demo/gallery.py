@@ -52,11 +52,13 @@ animates them with the add-on, measures them, and writes this page and its pictu
 
 The first column of figures is the add-on's own: by how many millimetres the lips part where the mouth is widest open,
 as measured on the mesh that is seen, and how many were meant. The second is by how much the lids close at a blink, and
-their distance at rest. All are millimetres of a human face. What the result line says of a head beside that is in
-*italics*. Each picture shows the head at rest, at the widest open frame, at a closure of the lips, and at a blink.
+their distance at rest; lids that shut tightly lie a little over each other. All are millimetres of a human face. What
+the result line says of a head beside that is in *italics*. Each picture shows the head at rest, at the widest open
+frame, at a closure of the lips, and at a blink.
 """
-MAKERS_TEXT = """Select the head and press **Generate**: the names are recognised. The picture shows the widest open
-frame with the keys of each kind, in the order of the table, from left to right. Keys for the mouth alone move no lids.
+MAKERS_TEXT = """\
+Select the head and press **Generate**: the names are recognised. The picture shows the widest open frame with the keys
+of each kind, in the order of the table, row by row. Keys for the mouth alone move no lids.
 [Known kinds](artists.md#known-kinds-of-shape-keys) has the names."""
 # What the result line says of every head: frames, number of keys, their error, seconds, and the figure.
 ORDINARY = re.compile(r".*: frames \d|\d+ keys|largest error|[\d.]+ s$|the lips part by")
@@ -259,13 +261,22 @@ def generate(kind: Kind, folder: Path) -> bpy.types.Object:
 
 
 def gaps(head: bpy.types.Object, frames: Sequence[int]) -> tuple[Floats, Floats]:
-    """Measure how far lips and lids are apart on the evaluated mesh; (F,) millimetres of a human face each."""
+    """Measure how far lips and lids are apart on the evaluated mesh, negative for lids that have passed each other.
+
+    Args:
+        head: The head.
+        frames: F frames, at the first of which the head is at rest.
+
+    Returns:
+        Millimetres (F,) of a human face each.
+    """
     marks, vertices = characters.landmarks(head), evaluated_keys.sample_vertices(head, frames)
     assert vertices is not None
     points = vertices[:, marks]
     scale = EYE_DISTANCE / np.linalg.norm(points[0, 36] - points[0, 45])
     lips = np.linalg.norm(points[:, 62] - points[:, 66], axis=1)
-    lids = np.linalg.norm(points[:, list(UPPER_LIDS)] - points[:, list(LOWER_LIDS)], axis=2).mean(1)
+    across = points[:, list(UPPER_LIDS)] - points[:, list(LOWER_LIDS)]
+    lids = ((across * across[0]).sum(2) / np.linalg.norm(across[0], axis=1)).mean(1)
     return lips * scale, lids * scale
 
 
