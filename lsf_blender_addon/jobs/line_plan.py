@@ -24,7 +24,7 @@ from ..rigs.shape_check import Fault, find_faults
 from ..scene.snapshots import SKIN, Character, Line, Rig
 from . import face_plan, result_check
 from .face_plan import FacePlan
-from .result_check import Expectation
+from .result_check import GAPS, LEFT_EYE, LIPS, RIGHT_EYE, Expectation
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
 MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
@@ -317,16 +317,33 @@ def with_usable_keys(character: Character, result: Result) -> Character:
     skin = np.arange(len(character.vertices)) < rig.head
     if "parts" in result.arrays:
         skin &= result.arrays["parts"] <= SKIN
-    faults = find_faults(rig.direct_shapes, wanted, skin[:: rig.step])
+    lips, eye_distance = _lips_and_eyes(result, rig)
+    faults = find_faults(rig.direct_shapes, wanted, skin[:: rig.step], lips, eye_distance)
     found = dict(zip(rig.mapping.direct, faults, strict=True))
-    left_out = tuple((row, fault) for row in rig.mapping.rows if (fault := found.get(row.key)) is not None)
-    if not left_out:
-        return character
-    usable = rig.mapping.restricted_to({key for key, fault in found.items() if fault is None} | {*rig.mapping.solved})
-    shapes = rig.direct_shapes[[found[key] is None for key in rig.mapping.direct]]
-    return replace(
-        character, rig=replace(rig, mapping=usable, direct_shapes=shapes, left_out=(*rig.left_out, *left_out))
+    kept = (Fault.DOUBTFUL, Fault.WRONG) if rig.by_list else (Fault.DOUBTFUL,)
+    doubtful = tuple(key for key, fault in found.items() if fault in kept)
+    bad = {key: fault for key, fault in found.items() if fault not in (None, *kept)}
+    left_out = tuple((row, fault) for row in rig.mapping.rows if (fault := bad.get(row.key)) is not None)
+    usable = rig.mapping.restricted_to({row.key for row in rig.mapping.rows} - bad.keys())
+    rig = replace(
+        rig,
+        mapping=usable,
+        direct_shapes=rig.direct_shapes[[key not in bad for key in rig.mapping.direct]],
+        left_out=(*rig.left_out, *left_out),
+        doubtful=doubtful,
     )
+    return replace(character, rig=rig)
+
+
+def _lips_and_eyes(result: Result, rig: Rig) -> tuple[tuple[int, int] | None, float]:
+    """The measured vertices of the inner lips, or None if they are others, and the distance of the eye corners."""
+    arrays = result.arrays
+    if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
+        return None, 0.0
+    upper, lower = (int(vertex) for vertex in arrays["landmark_vertices"][[*GAPS[LIPS]]])
+    right, left = arrays["landmarks68"][[RIGHT_EYE, LEFT_EYE]]
+    ends = None if upper % rig.step or lower % rig.step else (upper // rig.step, lower // rig.step)
+    return ends, float(np.linalg.norm(left - right))
 
 
 def _lost_channels(rig: Rig) -> frozenset[str]:
@@ -417,6 +434,8 @@ def _left_out(rig: Rig, head: KeyPlan, iface: Callable[[str], str]) -> str:
     lost = _lost_channels(rig)
     new = (new_key_name(channel, rig.limits) for channel in families.channels() if channel in lost)
     instead = [*rig.stand_ins, *(name for name in new if name in head.shapes)]
+    if rig.doubtful:
+        text += iface("; these move something else than their channels: {names}").format(names=listed([*rig.doubtful]))
     if text and instead:
         text += iface("; in their place: {names}").format(names=listed(instead))
     return text

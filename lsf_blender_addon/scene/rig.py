@@ -69,7 +69,8 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
         left_out,
         tuple(dict.fromkeys(row.key for row in fillers)),
         elsewhere,
-        step,
+        by_list=face_of(head).own_keys == "LIST",
+        step=step,
     )
 
 

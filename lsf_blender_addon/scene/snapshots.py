@@ -53,6 +53,8 @@ class Rig:
     left_out: tuple[tuple[Row, Fault], ...] = ()  # rows whose keys cannot be used
     stand_ins: tuple[str, ...] = ()  # keys of other families that show what those do not
     elsewhere: tuple[str, ...] = ()  # channels that bones show
+    by_list: bool = False  # whether the mapping is the artist's own list, which is obeyed
+    doubtful: tuple[str, ...] = ()  # keys in use that move something else than their channels do
     step: int = 1  # `direct_shapes` have every step-th vertex
 
     @property

@@ -98,3 +98,31 @@ def test_a_fine_mesh_is_measured_on_some_of_its_vertices(head, addon, monkeypatc
     give_shape(head, "eyeBlinkLeft", 0.05 * offsets(head, "eyeBlinkLeft"))
     check_speech(head)
     assert "no shape: eyeBlinkLeft; left out, as they move something else: jawOpen; in" in addon.session.message
+
+
+def test_half_a_shape_and_a_shape_that_carries_the_head(head, addon):
+    shape = offsets(head, "jawOpen")
+    give_shape(head, "jawOpen", shape * (base_vertices(head.data)[:, :1] > 0))
+    check_speech(head)
+    assert "; left out, as they move something else: jawOpen; in their place: LSF jawOpen" in addon.session.message
+    give_shape(head, "jawOpen", shape + np.float32([0, 0, -0.3]))
+    check_speech(head)
+    assert "; left out, as they move something else: jawOpen; in their place: LSF jawOpen" in addon.session.message
+
+
+def test_the_artists_list_is_obeyed(head, addon):
+    """A key that moves something else is named, and moves as the list says."""
+    give_shape(head, "jawOpen", offsets(head, "browInnerUp"))
+    bpy.ops.lsf.fill_mapping()
+    bpy.ops.lsf.generate()
+    assert "; these move something else than their channels: jawOpen" in addon.session.message
+    assert len(head.data.shape_keys.key_blocks) == 53
+
+
+def test_left_and_right_exchanged(head, addon):
+    for name in [name for name in CHANNELS if name.endswith("Left")]:
+        block(head, name).name = "x"
+        block(head, name.replace("Left", "Right")).name = name
+        block(head, "x").name = name.replace("Left", "Right")
+    check_speech(head)
+    assert "; these move something else than their channels: " in addon.session.message

@@ -32,10 +32,13 @@ def test_another_place_and_the_other_way(wanted):
 
 
 def test_if_most_shapes_are_wrong_the_face_is_in_doubt(wanted):
-    assert find_faults(-wanted, wanted, EVERYWHERE) == [None] * 6
+    doubtful = Fault.DOUBTFUL
+    assert find_faults(-wanted, wanted, EVERYWHERE) == [doubtful] * 6
     shapes = -wanted
     shapes[3] = 0
-    assert find_faults(shapes, wanted, EVERYWHERE) == [None] * 3 + [Fault.EMPTY] + [None] * 2, "which needs no face"
+    assert find_faults(shapes, wanted, EVERYWHERE) == [doubtful] * 3 + [Fault.EMPTY] + [doubtful] * 2, (
+        "which needs no face"
+    )
 
 
 def test_eyes_that_bones_turn_are_no_fault(wanted):
@@ -52,3 +55,22 @@ def test_a_channel_that_moves_nothing_here_says_nothing(wanted):
     shapes = wanted.copy()
     shapes[0] = 0.1
     assert find_faults(shapes, wanted, EVERYWHERE) == [None] * 6
+
+
+def test_a_key_that_carries_the_whole_head(wanted):
+    """Also if it has the channel's own shape beside."""
+    wanted[:, 30:] = 0
+    shapes = wanted.copy()
+    shapes[0] = (0, 0, -0.3)
+    shapes[1] += (0, 0, -0.3)
+    assert find_faults(shapes, wanted, EVERYWHERE) == [Fault.WRONG] * 2 + [None] * 4
+
+
+def test_a_key_that_leaves_the_lips_together(wanted):
+    """As on a mesh whose lips were cut after its keys were made, or if only one half of the face moves."""
+    wanted[:, :2] *= 0.1
+    wanted[0, :2] = (0, 0, 0.1), (0, 0, -0.4)
+    shapes = wanted.copy()
+    shapes[0, 1] = shapes[0, 0]
+    assert find_faults(shapes, wanted, EVERYWHERE, (0, 1), 1.0) == [Fault.WRONG] + [None] * 5
+    assert find_faults(shapes, wanted, EVERYWHERE) == [None] * 6, "it is not known where the lips are"
