@@ -18,7 +18,7 @@ from ..prediction import blend, eyes, lips, rig_drive, store
 from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
 from ..rigs import families, visemes
-from ..rigs.drive import make_drive, new_key_name
+from ..rigs.drive import channel_of, make_drive, new_key_name
 from ..rigs.mapping import SOLVED
 from ..rigs.shape_check import Fault, find_faults
 from ..scene.snapshots import SKIN, Character, Line, Rig
@@ -404,7 +404,7 @@ def _message(
         end += iface("; left out, as drivers move them: {names}").format(names=listed(head.driven))
     if head.impossible:
         text = iface("; left out, as a library override takes no new keys: {names}")
-        end += text.format(names=listed(head.impossible))
+        end += text.format(names=listed([channel_of(name) for name in head.impossible]))
     end += iface("; {seconds} s").format(seconds=f"{result.seconds:.1f}")
     names = listed([part.object for part in parts])
     return Message(start, iface("; with {names}").format(names=names) if parts else "", end)

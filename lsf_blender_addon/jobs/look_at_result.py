@@ -1,5 +1,7 @@
 """Looks at what a line moves on the evaluated head, once it is written."""
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 from bpy.app.translations import pgettext_iface as iface
@@ -11,8 +13,9 @@ from ..prediction.store import Prediction
 from ..scene import bones, evaluated_keys, shape_key_faults
 from ..scene.access import mesh_of
 from ..scene.meshes import read_triangles
+from ..scene.shape_keys import renamed
 from . import result_check
-from .line_plan import LinePlan
+from .line_plan import LinePlan, listed
 from .result_check import Expectation
 
 
@@ -29,7 +32,9 @@ def look(head: bpy.types.Object, plan: LinePlan) -> str:
     """
     action, expected = actions.existing(mesh_of(head)), plan.expected
     record = lines.find(action, plan.line.id)
-    if action is None or record is None or expected is None or head.hide_viewport or lines.overlapping(action, record):
+    if expected is None:  # no face was found: what holds keys back can be told all the same
+        return _held_back(head)
+    if action is None or record is None or head.hide_viewport or lines.overlapping(action, record):
         return ""
     sliders = lines.sliders(record)
     first = record.first_frame + sliders.offset
@@ -44,6 +49,18 @@ def look(head: bpy.types.Object, plan: LinePlan) -> str:
     return result_check.describe(expected, found, first, cause, iface)
 
 
+def _held_back(head: bpy.types.Object) -> str:
+    """What keeps keys from showing, whatever they show, as the continuation of a sentence."""
+    pinned, muted = shape_key_faults.pinned(head), shape_key_faults.muted(head)
+    short = shape_key_faults.short_sliders(head)
+    text = iface("; the shape key {name} is pinned, so that no other one shows").format(name=pinned) if pinned else ""
+    if muted:
+        text += iface("; these are muted: {names}").format(names=listed(muted))
+    if short:
+        text += iface("; the sliders of these end too early: {names}").format(names=listed([*short]))
+    return text
+
+
 def _cause(
     head: bpy.types.Object,
     prediction: Prediction,
@@ -55,6 +72,9 @@ def _cause(
     """Why the lips part too little; empty if that is not known. Takes the vertices (V, 3) in both spaces."""
     if "jawOpen" in bones.channels(head):
         return ""  # no key is to open the mouth
+    if prediction.drive is not None:  # what is wanted does not end where a slider ends
+        free = np.full_like(prediction.drive.low, np.inf)
+        prediction = replace(prediction, drive=replace(prediction.drive, low=-free, high=free))
     on_keys = line_curves.retarget(prediction, sliders)
     values = on_keys.motion[expected.frames[0]]
     opening = values * lips.opening(on_keys.lips)
@@ -63,4 +83,6 @@ def _cause(
     face = local[[*expected.face]], in_world[[*expected.face]]
     size, world_size = (float(np.linalg.norm(points[1] - points[0])) for points in face)
     wanted = float(opening[k]) / expected.millimetres * size / world_size
-    return shape_key_faults.find(head, on_keys.channels[k], float(values[k]), ends, wanted)
+    name = on_keys.channels[k]
+    name = renamed(mesh_of(head)).get(name, name)
+    return shape_key_faults.find(head, name, float(values[k]), ends, wanted)

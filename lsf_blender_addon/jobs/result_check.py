@@ -17,6 +17,7 @@ GAPS = np.array([(62, 66), (37, 41), (44, 46)])  # upper and lower landmark of e
 
 LEAST_MOVE = 1.0  # millimetres: a smaller change of a gap is not worth a sentence
 LEAST_SHARE = 0.5  # of the change that was meant: a smaller one is told with its cause
+MOST_SHARE = 1.3  # of the change that was meant: a larger one is told, as something else opens the mouth, too
 LARGEST_REST = 1.0  # millimetres that lips may stay farther apart at a closure than was meant
 LARGEST_TURNED = 0.01  # of the triangles of the head: more of them turned over are told
 
@@ -121,7 +122,10 @@ def describe(
     meant, seen = float(expected.changes[0, LIPS]), float(found.changes[0, LIPS])
     if meant >= LEAST_MOVE:
         text += iface("; the lips part by {seen} of {meant} mm").format(seen=_rounded(seen), meant=_rounded(meant))
-        text += f": {cause}" if says_cause and cause else ""
+        if too_much(expected, found):
+            text += iface("; something else opens the mouth, too: look for other curves, drivers and bones")
+        elif says_cause:
+            text += ": " + (cause or iface("press Check Character to see why"))
     apart = float(found.changes[1, LIPS] - max(expected.changes[1, LIPS], 0.0))
     if apart > LARGEST_REST and not says_cause:
         text += iface("; at frame {frame} they stay {apart} mm too far apart").format(
@@ -141,6 +145,12 @@ def too_little(expected: Expectation, found: Measurement) -> bool:
     """Whether the lips part much less than was meant."""
     meant = float(expected.changes[0, LIPS])
     return meant >= LEAST_MOVE and float(found.changes[0, LIPS]) < LEAST_SHARE * meant
+
+
+def too_much(expected: Expectation, found: Measurement) -> bool:
+    """Whether the lips part much more than was meant."""
+    meant, seen = float(expected.changes[0, LIPS]), float(found.changes[0, LIPS])
+    return meant >= LEAST_MOVE and seen > MOST_SHARE * meant + LEAST_MOVE
 
 
 def _rounded(millimetres: float) -> str:

@@ -14,6 +14,9 @@ from .meshes import coordinates
 Range = tuple[float, float]
 
 SLIDER_SHARE = 0.9  # of the value that is wanted: a slider that ends below it holds the key back
+SMALL_SHAPE = (
+    0.6  # of the offset that is wanted: an artist's shape may be smaller than the fitted one, and is told then
+)
 LEAST_SHAPE = 0.2  # of the offset that is wanted: a shape that moves less is told
 
 
@@ -44,8 +47,11 @@ def find(obj: bpy.types.Object, name: str, value: float, ends: NDArray[np.intp],
             name=name, limit=f"{key.slider_max:.2f}"
         )
     offsets = (coordinates(key.points) - coordinates(key.relative_key.points))[ends]
-    if value * float(np.linalg.norm(offsets[0] - offsets[1])) < LEAST_SHAPE * wanted:
+    share = value * float(np.linalg.norm(offsets[0] - offsets[1])) / max(wanted, 1e-12)
+    if share < LEAST_SHAPE:
         return iface('"{name}" has no shape that parts the lips').format(name=name)
+    if share < SMALL_SHAPE:
+        return iface('"{name}" parts the lips less than this face would').format(name=name)
     return ""
 
 

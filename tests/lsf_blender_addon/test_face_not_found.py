@@ -89,6 +89,18 @@ def test_strength_of_the_mouth_moves_visemes_too(stage):
     assert moved(head)[0] < 0.85 * full
 
 
+def test_what_holds_keys_back_is_said_without_a_face(stage, addon):
+    head = characters.with_keys(FAMILIES["MMD"], list("あいうえお"))
+    bpy.ops.lsf.generate()
+    assert "pinned" not in addon.session.message and "muted" not in addon.session.message
+    head.show_only_shape_key, head.active_shape_key_index = True, 1
+    head.data.shape_keys.key_blocks["い"].mute = True
+    head.data.shape_keys.key_blocks["う"].slider_max = 0.1
+    bpy.ops.lsf.generate()
+    for sentence in ("the shape key あ is pinned", "these are muted: い", "these end too early: う"):
+        assert sentence in addon.session.message
+
+
 def test_a_head_whose_keys_tell_nothing_is_refused_with_the_sentence(stage, addon):
     bpy.ops.mesh.primitive_uv_sphere_add(segments=8, ring_count=6)
     head = bpy.context.object

@@ -215,3 +215,28 @@ def test_landmarks_that_are_not_on_the_head_are_not_measured():
     outside = head.landmark_vertices + len(head.vertices)
     assert result_check.expect(head.vertices, outside, head.basis, motion) is None
     assert result_check.expect(head.vertices, np.zeros(68, int), head.basis, motion) is None
+
+
+def test_a_mouth_that_something_else_opens_too_is_told(head, addon):
+    """Here a key of the artist's, which a driver moves with the jaw."""
+    generate(addon)
+    extra = head.shape_key_add(name="extra")
+    points = np.empty(len(head.data.vertices) * 3, np.float32)
+    key(head, "jawOpen").points.foreach_get("co", points)
+    extra.points.foreach_set("co", points)
+    driver = extra.driver_add("value").driver
+    variable = driver.variables.new()
+    variable.targets[0].id_type, variable.targets[0].id = "KEY", head.data.shape_keys
+    variable.targets[0].data_path = key(head, "jawOpen").path_from_id("value")
+    driver.expression = variable.name
+    text = generate(addon)
+    seen, meant = seen_of_meant(text)
+    assert seen > 1.8 * meant and "; something else opens the mouth, too: look for other curves, drivers" in text
+
+
+def test_sliders_that_all_end_early(head, addon):
+    generate(addon)
+    for block in head.data.shape_keys.key_blocks[1:]:
+        block.slider_max = 0.1
+    del head.data.shape_keys["lsf_generated"]  # the artist's keys now: the ranges of generated ones are widened
+    assert 'the slider of "jawOpen" ends at 0.10' in generate(addon)
