@@ -99,6 +99,13 @@ def keep(head: bpy.types.Object, face: FoundFace | None, missing: Finding | None
     _report = _Report(head.session_uid, _shape(head), face, missing)
 
 
+def known_face(head: bpy.types.Object) -> FoundFace | None:
+    """The face of a head that was checked last; None if it is another one, or has changed since."""
+    if _report is None or _report.head != head.session_uid or _report.shape != _shape(head):
+        return None
+    return _report.face
+
+
 def forget() -> None:
     """Show nothing any more."""
     global _report

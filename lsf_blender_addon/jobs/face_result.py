@@ -51,7 +51,7 @@ def in_doubt(head: bpy.types.Object, plan: FacePlan | None) -> str:
     if plan is not None:
         sentences = no_blink(plan.shut_eyes), one_surface(plan.welded_lips), *map(part_in_doubt, plan.doubts)
         text += "".join(f"; {sentence}" for sentence in sentences if sentence)
-    nearby = nearby_parts.find(bpy.context, head)
+    nearby, _is_certain = nearby_parts.find(bpy.context, head)
     return text + (f"; {standing_still(nearby)}" if nearby else "")
 
 

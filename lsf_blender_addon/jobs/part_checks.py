@@ -9,13 +9,23 @@ from . import face_plan, face_result
 from .line_plan import listed
 
 
-def objects_left_out(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
+def nearby(
+    context: bpy.types.Context, head: bpy.types.Object, face: FoundFace | None
+) -> tuple[list[bpy.types.Object], bool]:
+    """Objects beside the head that seem to belong to it, and whether they certainly do, see `nearby_parts.find`."""
+    vertices = face.arrays.get("landmark_vertices") if face else None
+    return nearby_parts.find(context, head, vertices.tolist() if vertices is not None else ())
+
+
+def objects_left_out(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
     """Objects beside the head that seem to belong to it, and would stand still."""
-    nearby = nearby_parts.find(bpy.context, head)
-    if not nearby:
+    objects, is_certain = nearby(bpy.context, head, face)
+    if not objects:
         return []
-    text = iface("{names} stand still, though they seem to belong to the head")
-    return [Finding("FAULT", text.format(names=listed([obj.name for obj in nearby])), "lsf.add_nearby_parts")]
+    certain = iface("{names} stand still, though they seem to belong to the head")
+    text = certain if is_certain else iface("{names} stand still: add them if they belong to the head")
+    names = listed([obj.name for obj in objects])
+    return [Finding("FAULT" if is_certain else "NOTE", text.format(names=names), "lsf.add_nearby_parts")]
 
 
 def names_and_shapes(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:

@@ -4,6 +4,7 @@ Nothing is taken without asking: the panel offers them. Bounding boxes and names
 `draw`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -16,18 +17,19 @@ from . import character, part_names, rig
 from .access import active_scene, mesh_of
 from .own_properties import face_of
 
-RIGHT_EYE, LEFT_EYE, CHIN, NOSE_BRIDGE = 36, 45, 8, 27  # landmarks: outer corners of the eyes, chin, bridge of the nose
+USED = (36, 45, 8, 27)  # landmarks: outer corners of the right and the left eye, chin, bridge of the nose
 # The part of a face where other objects belong to it, from the middle between the outer corners of the eyes, in
 # distances of these corners (about 9 cm): to either side, below, above, before and behind. Ears lie 0.8 aside.
 ASIDE, BELOW, ABOVE, BEFORE, BEHIND = 0.6, 1.3, 0.5, 0.4, 1.0
 LARGEST = 1.35  # of these distances: teeth 0.7, two eyes 1.1, two brows 1.25; glasses and hair are larger
 # Without landmarks, of the width of the head's bounding box.
 MIDDLE, LARGEST_OF_WIDTH = 0.3, 0.75
+WELL_INSIDE = 0.8  # of the box: a nose ring and a cigarette lie farther out than eyes and teeth
 TALLEST_HEAD = 2.2  # its height over its width: what is taller has a body, and tells less about where the face is
 MARGIN = (
     0.15  # of the size of a head's box: an object of the same character whose centre is farther out is no part of it
 )
-HEAD_SIZE = 0.7  # of a head's largest extent: an object with the same keys that is as large is another head
+HEAD_SIZE = 0.7  # of a head's largest extent: an object with the same keys, or beside it, as large is another head
 
 Floats = NDArray[np.float64]
 
@@ -60,11 +62,10 @@ class _Box:
         extent: Floats = np.ptp(self.corners, axis=0)
         return extent
 
-    def with_margin(self) -> "_Limits":
-        """The limits within which the centre of a part lies."""
-        low, high = self.corners.min(0), self.corners.max(0)
-        slack = MARGIN * (high - low)
-        return _Limits(tuple((low - slack).tolist()), tuple((high + slack).tolist()))
+    def within(self, share: float) -> "_Limits":
+        """The limits of a box around the same centre, `share` times as large."""
+        reach = share / 2 * self.extent
+        return _Limits(tuple((self.centre - reach).tolist()), tuple((self.centre + reach).tolist()))
 
 
 @dataclass(frozen=True)
@@ -79,29 +80,42 @@ class _Limits:
         return all(low < value < high for low, value, high in zip(self.low, point.to_tuple(), self.high, strict=True))
 
 
-def find(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.Object]:
+def find(
+    context: bpy.types.Context, head: bpy.types.Object, landmarks: Sequence[int] = ()
+) -> tuple[list[bpy.types.Object], bool]:
     """The visible mesh objects that seem to be parts of a head, and that would not move with it.
 
     They have some of its keys of the face, or lie in it, and belong to the same armature or parent, or to none as it
-    does. What belongs to another head is left out.
+    does. What belongs to another head is left out. As long as keys or names tell that some are parts, only these count:
+    what only lies in the face may be a nose ring.
 
     Args:
         context: The context.
         head: The head's object.
+        landmarks: The head's vertices at its landmarks (68,), where they were found, but are not stored yet.
+
+    Returns:
+        The objects; and whether it is certain that they belong to the head: its face is known, and their keys or names
+        tell it.
     """
     heads = _other_heads(context, head)
     taken = {head, *character.find_parts(context, head), *heads}
     taken.update(obj for other in heads for obj in character.listed_parts(other))
     layer = context.view_layer
     assert layer is not None
-    box, face, family = _Box.of(head), _face_frame(head), _relatives(head)
-    keys, found, rivals = _face_keys(head), [], [_Box.of(other) for other in heads]
-    inside = box.with_margin()
+    box, face, family = _Box.of(head), _face_frame(head, landmarks), _relatives(head)
+    keys, rivals = _face_keys(head), [_Box.of(other) for other in heads]
+    told: list[tuple[bpy.types.Object, _Box]] = []  # by keys or names
+    placed: list[tuple[bpy.types.Object, _Box]] = []  # only by where they are
+    inside, well_inside = box.within(1 + 2 * MARGIN), box.within(WELL_INSIDE)
     for obj in layer.objects:
         if obj.type != "MESH" or obj in taken or obj.library:
             continue
         is_inside = inside.contains(_centre(obj))  # the quick tests come first: a scene may have thousands of objects
         same_keys = bool(keys) and mesh_of(obj).shape_keys is not None and not keys.isdisjoint(_key_names(obj))
+        if face is None and not well_inside.contains(_centre(obj)) and _is_head_sized(obj, box):
+            rivals.append(_Box.of(obj))
+            continue
         if not (is_inside or same_keys) or not mesh_of(obj).polygons or not obj.visible_get(view_layer=layer):
             continue
         own, relatives = _Box.of(obj), _relatives(obj)
@@ -111,8 +125,12 @@ def find(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.O
         related = bool(family & relatives) or head in relatives or not (family or relatives)
         named = part_names.kind_of(obj.name) or part_names.kind_of(mesh_of(obj).name)
         if related and is_inside and (same_keys or _lies_in_face(own, box, face, named)):
-            found.append((obj, own))
-    return [obj for obj, own in found if not any(_is_nearer(own, rival, box) for rival in rivals)]
+            (told if same_keys or named else placed).append((obj, own))
+    certain, others = (
+        [obj for obj, own in found if not any(_is_nearer(own, rival, box) for rival in rivals)]
+        for found in (told, placed)
+    )
+    return certain or others, bool(certain) and face is not None
 
 
 def _other_heads(context: bpy.types.Context, head: bpy.types.Object) -> list[bpy.types.Object]:
@@ -154,19 +172,24 @@ def _face_keys(head: bpy.types.Object) -> set[str]:
     return names & {*families.channels(), *shown}
 
 
-def _face_frame(head: bpy.types.Object) -> tuple[Floats, Floats, float] | None:
+def _is_head_sized(obj: bpy.types.Object, head: _Box) -> bool:
+    """Whether an object beside a head is as large as that, and seems to be another one."""
+    size = max(obj.dimensions) / max(float(head.extent.max()), 1e-12)
+    return HEAD_SIZE < size < 1 / HEAD_SIZE
+
+
+def _face_frame(head: bpy.types.Object, landmarks: Sequence[int]) -> tuple[Floats, Floats, float] | None:
     """Where the face is: middle between the eyes (3,), axes to its left, its front and up (3, 3), distance of the eyes.
 
     None if its landmarks are not known.
     """
-    face = face_of(head)
-    marks = {item.index: item.position for group in (face.found_landmarks, face.own_landmarks) for item in group}
-    if not {RIGHT_EYE, LEFT_EYE, CHIN, NOSE_BRIDGE} <= marks.keys():
+    face, vertices = face_of(head), mesh_of(head).vertices
+    marks = {i: vertices[landmarks[i]].co for i in USED if i < len(landmarks) and landmarks[i] < len(vertices)}
+    marks |= {item.index: item.position for group in (face.found_landmarks, face.own_landmarks) for item in group}
+    if not marks.keys() >= {*USED}:
         return None
     matrix = np.array(head.matrix_world, np.float64)
-    right, left, chin, bridge = (
-        np.array(marks[index]) @ matrix[:3, :3].T + matrix[:3, 3] for index in (RIGHT_EYE, LEFT_EYE, CHIN, NOSE_BRIDGE)
-    )
+    right, left, chin, bridge = (np.array(marks[index][:]) @ matrix[:3, :3].T + matrix[:3, 3] for index in USED)
     distance = float(np.linalg.norm(left - right))
     if distance <= 0:
         return None
@@ -191,8 +214,8 @@ def _lies_in_face(own: _Box, head: _Box, face: tuple[Floats, Floats, float] | No
     if named:
         return is_small
     is_head = height < TALLEST_HEAD * width
-    aside = np.abs(own.centre - head.centre)[:2].min()
-    return is_small and is_head and bool(aside < MIDDLE * width)
+    is_central = np.abs(own.centre - head.centre)[:2].min() < MIDDLE * width
+    return is_small and is_head and bool(is_central) and head.within(WELL_INSIDE).contains(Vector(own.centre))
 
 
 def _is_nearer(own: _Box, other: _Box, head: _Box) -> bool:

@@ -3,7 +3,8 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...scene import character, nearby_parts
+from ...jobs import checkup, part_checks
+from ...scene import character
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import require_head
@@ -24,12 +25,13 @@ class LSF_OT_add_nearby_parts(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if not enabled_with_head(cls, context):
             return False
-        nearby = nearby_parts.find(context, require_head(context))
+        head = require_head(context)
+        nearby, _is_certain = part_checks.nearby(context, head, checkup.known_face(head))
         return enabled_unless(cls, "" if nearby else "No other objects seem to belong to this head.")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head = require_head(context)
-        nearby = nearby_parts.find(context, head)
+        nearby, _is_certain = part_checks.nearby(context, head, checkup.known_face(head))
         for obj in (*character.find_parts(context, head), *nearby):  # a list replaces the selection
             face_of(head).add_part(obj)
         self.report({"INFO"}, iface("{count} added").format(count=len(nearby)))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...scene import character, nearby_parts, parts
+from ...jobs import checkup, part_checks
+from ...scene import character, parts
 from ...scene.access import mesh_of
 from ...scene.own_properties import face_of
 from ..blender_types import IconItems
@@ -54,9 +55,11 @@ class LSF_PT_view3d_parts(Tab, bpy.types.Panel):
             names = ", ".join(obj.name for obj in selected)
             text = iface("Included because they are selected with the head: {names}")
             wrapped(layout, context, text.format(names=names), "INFO")
-        if nearby := nearby_parts.find(context, head):
+        nearby, is_certain = part_checks.nearby(context, head, checkup.known_face(head))
+        if nearby:
             names = ", ".join(obj.name for obj in nearby[:MOST_NAMES])
-            text = iface("They seem to belong to the head, but stand still: {names}")
+            certain = iface("They seem to belong to the head, but stand still: {names}")
+            text = certain if is_certain else iface("{names} stand still: add them if they belong to the head")
             more = f" + {len(nearby) - MOST_NAMES}" if len(nearby) > MOST_NAMES else ""
             wrapped(layout, context, text.format(names=names + more), "ERROR")
             layout.operator("lsf.add_nearby_parts", icon="ADD")

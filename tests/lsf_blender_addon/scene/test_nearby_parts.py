@@ -20,7 +20,7 @@ def face(addon):
 
 def offered(head) -> set[str]:
     bpy.context.view_layer.update()
-    return {obj.name for obj in nearby_parts.find(bpy.context, head)}
+    return {obj.name for obj in nearby_parts.find(bpy.context, head)[0]}
 
 
 def know_landmarks(head) -> None:
@@ -133,6 +133,34 @@ def test_another_head_of_the_same_character_is_no_part(face):
     assert offered(face) == set()
 
 
+def test_what_is_worn_is_not_offered_beside_named_parts(face):
+    """A nose ring, an earring, a cigarette and a brain, before and after the landmarks are known."""
+    parted_head.add_parts()
+    marks = parted_head.person()[load_head().landmark_vertices]
+    worn = {"Ring": marks[30], "Cigarette": marks[62] - (0, 0.02, 0), "Earring.L": (0.08, 0, -0.05), "Brain": (0, 0, 0)}
+    for name, place in worn.items():
+        parted_head.add_object(name, np.eye(3) * 0.006, [(0, 1, 2)], place)
+    named = {"Teeth", "Tongue", "EyeLeft", "EyeRight"}
+    assert offered(face) == named and not nearby_parts.find(bpy.context, face)[1], "the face is not known"
+    at_landmarks = load_head().landmark_vertices.tolist()
+    assert {obj.name for obj in nearby_parts.find(bpy.context, face, at_landmarks)[0]} == named
+    assert nearby_parts.find(bpy.context, face, at_landmarks)[1]
+    know_landmarks(face)
+    assert offered(face) == named and nearby_parts.find(bpy.context, face)[1]
+    assert bpy.ops.lsf.add_nearby_parts() == {"FINISHED"}
+    assert {part.object.name for part in face.lsf.parts} == named
+    assert "Earring.L" not in offered(face) and not nearby_parts.find(bpy.context, face)[1]
+
+
+@pytest.mark.parametrize("distance", [0.17, 0.19])
+def test_a_character_nearby_keeps_its_parts(face, distance):
+    """Two characters without a common parent, whose landmarks nobody knows: neither takes the other's eye."""
+    parted_head.add_parts()
+    for obj in (parted_head.add_face(), *parted_head.add_parts().values()):
+        obj.location.x += distance
+    assert offered(face) == {"Teeth", "Tongue", "EyeLeft", "EyeRight"}
+
+
 def test_the_search_is_quick_enough_for_a_redraw(face):
     """A thousand other objects."""
     know_landmarks(face)
@@ -144,7 +172,7 @@ def test_the_search_is_quick_enough_for_a_redraw(face):
         bpy.context.collection.objects.link(obj)
     parted_head.add_parts()
     bpy.context.view_layer.update()
-    assert len(nearby_parts.find(bpy.context, face)) == 4
+    assert len(nearby_parts.find(bpy.context, face)[0]) == 4
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
