@@ -43,6 +43,7 @@ MAX_FOLLOWING_SIZE = 0.25  # metres: larger pieces are clothes and bodies, not l
 # A piece in the mouth, as shares of the mouth's width: offsets sideways and up, depth, extent, gap behind the lips.
 MAX_MOUTH_ASIDE, MAX_MOUTH_ABOVE, MAX_MOUTH_DEPTH, MAX_MOUTH_SIZE, MIN_MOUTH_GAP = 0.8, 0.7, 2.0, 2.0, 0.05
 NAMED_MOUTH = 1.5  # times these limits, for a piece whose name says that it belongs into the mouth
+SHELL_DEPTH = 0.7  # of the radius of its sphere: layers over an eye are about 0.4 deep, half spheres 1
 WITHIN_EYE = 0.02  # of its radius: how far before an eyeball a piece may lie that belongs to it
 NEAREST_CANDIDATES = 12  # vertices of the head among which the nearest with a like normal is chosen
 JOINED_SHARE = 0.25  # a piece with at least this share in the upper and in the lower jaw joins them
@@ -201,6 +202,9 @@ def classify_parts(
             doubts.append(Doubt(int(rows[0]), int(vertex_part[rows[0]]), allowed, by_name))
     for rows in small:
         vertex_part[rows] = recognition.within_eye(rows, vertex_part[rows])
+    for rows, eye in recognition.shells:
+        if not (vertex_part == eye).any():  # what it should lie over is missing: it may be the eyeball itself
+            doubts.append(Doubt(int(rows[0]), FOLLOWING, (FOLLOWING,), by_name=True))
     loose = vertex_part == AUTOMATIC  # no triangle uses these
     vertex_part[loose] = STILL
     for part in range(STILL):
@@ -221,6 +225,7 @@ class _Recognition:
         self.target, fitted = registration.target, registration.fitted
         self.eyes = {part: Eye.of(head, fitted, HEAD_PARTS[part][0]) for part in EYES}
         self.found: dict[int, list[Piece]] = {part: [] for part in EYES}  # balls and caps so far
+        self.shells: list[tuple[IntArray, int]] = []  # vertices of deep caps that names call lashes, and over which eye
         self.lips = fitted[head.landmark_vertices[MOUTH_LANDMARKS]]
         self.nearest_mouth_part = _NearestMouthPart(head, fitted)
         self.pieces = _Pieces(self.target, piece)
@@ -236,6 +241,8 @@ class _Recognition:
         eye, is_deep = self._eye(rows)
         in_mouth = eye is None and _is_in_mouth(self.lips, members)
         if allowed == (FOLLOWING,) and not is_deep:  # lashes lie on a ball, and what covers an eye is a cap
+            if eye is not None and self._is_half_sphere(rows):
+                self.shells.append((rows, eye))
             return np.full(len(rows), FOLLOWING), False
         if allowed and eye is None:
             if set(allowed) <= set(EYES) and (near := self._nearest_eye(rows)) is not None:
@@ -268,6 +275,11 @@ class _Recognition:
         if not len(piece.triangles) or not (eye.is_ball(piece) or eye.shows(piece)):
             return None, False
         return near, eye.fits(piece.sphere) and piece.extent[1] > eyeballs.FULL_DEPTH * piece.sphere.radius
+
+    def _is_half_sphere(self, rows: IntArray) -> bool:
+        """Return whether a piece is as deep as an eyeball."""
+        piece = self.pieces.of(rows)
+        return bool(piece.sphere.deviation < eyeballs.ROUND and piece.extent[1] > SHELL_DEPTH * piece.sphere.radius)
 
     def _nearest_eye(self, rows: IntArray) -> int | None:
         """Return which of EYES a piece may be by its size and place, the nearer one; None if neither."""

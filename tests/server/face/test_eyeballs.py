@@ -179,6 +179,22 @@ def test_a_cap_over_the_eye_that_is_named_so_follows_the_lids(person):
     assert part_of(space, shell) == parts.FOLLOWING and space.report["doubtful_parts"] == []
 
 
+def test_a_half_sphere_without_an_eyeball_that_is_named_as_lashes_is_told(person):
+    """The name decides, so that it would bend with the lids; over an eyeball it is a layer, and all is well."""
+    middle, radius = person[3][0]
+    points, triangles = cap(1.02 * radius, 1)
+    space, _, (half,) = fit_with(person, [(points + middle, triangles)], [LASHES])
+    assert part_of(space, half) == parts.FOLLOWING
+    (doubt,) = space.report["doubtful_parts"]
+    assert doubt["vertex"] in half and doubt["named"] == (parts.FOLLOWING,) and doubt["by_name"]
+    ball, corners = cap(radius, 2)
+    space, _, (half, eyeball) = fit_with(
+        person, [(points + middle, triangles), (ball + middle, corners)], [LASHES, EYE]
+    )
+    assert part_of(space, half) == parts.FOLLOWING and part_of(space, eyeball) == parts.LEFT_EYE
+    assert space.report["doubtful_parts"] == []
+
+
 def test_upper_and_lower_teeth_by_name(person):
     """A mouth whose teeth lie low: the name tells which jaw they belong to."""
     head = load_head()
