@@ -20,7 +20,7 @@ from ..prediction.tweaks import ADDED_CHANNELS
 from ..rigs import families, visemes
 from ..rigs.drive import channel_of, make_drive, new_key_name
 from ..rigs.mapping import SOLVED
-from ..rigs.shape_check import Fault, find_faults
+from ..rigs.shape_check import NO_LIPS, WIDE, Fault, find_faults
 from ..scene.snapshots import SKIN, Character, Line, Rig
 from . import face_plan, result_check
 from .face_plan import FacePlan
@@ -29,6 +29,9 @@ from .result_check import GAPS, LEFT_EYE, LIPS, RIGHT_EYE, Expectation
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
 MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
 RESERVED = MOVED_LATER | {new_key_name(channel, MOVED_LATER) for channel in MOVED_LATER}  # keys for these
+
+SAME_PLACE = 1e-3  # of the distance of the eye corners: vertices at both sides of a cut are nearer to each other
+LIPS_RADIUS = 0.4  # of the distance of the eye corners: the lips lie within it around their middle
 
 Floats = NDArray[np.float32]
 
@@ -317,7 +320,7 @@ def with_usable_keys(character: Character, result: Result) -> Character:
     skin = np.arange(len(character.vertices)) < rig.head
     if "parts" in result.arrays:
         skin &= result.arrays["parts"] <= SKIN
-    lips, eye_distance = _lips_and_eyes(result, rig)
+    lips, eye_distance = _lips_and_eyes(character, result) if rig.step == 1 else (NO_LIPS, 0.0)
     faults = find_faults(rig.direct_shapes, wanted, skin[:: rig.step], lips, eye_distance)
     found = dict(zip(rig.mapping.direct, faults, strict=True))
     kept = (Fault.DOUBTFUL, Fault.WRONG) if rig.by_list else (Fault.DOUBTFUL,)
@@ -335,15 +338,27 @@ def with_usable_keys(character: Character, result: Result) -> Character:
     return replace(character, rig=rig)
 
 
-def _lips_and_eyes(result: Result, rig: Rig) -> tuple[tuple[int, int] | None, float]:
-    """The measured vertices of the inner lips, or None if they are others, and the distance of the eye corners."""
+def _lips_and_eyes(character: Character, result: Result) -> tuple[NDArray[np.intp], float]:
+    """Pairs of vertices (P, 2) of both lips, empty if they are not known, and the distance of the eye corners.
+
+    Lips that were cut apart have pairs of vertices at one place. Keys that are older than the cut do not part them.
+    """
     arrays = result.arrays
     if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
-        return None, 0.0
-    upper, lower = (int(vertex) for vertex in arrays["landmark_vertices"][[*GAPS[LIPS]]])
+        return NO_LIPS, 0.0
     right, left = arrays["landmarks68"][[RIGHT_EYE, LEFT_EYE]]
-    ends = None if upper % rig.step or lower % rig.step else (upper // rig.step, lower // rig.step)
-    return ends, float(np.linalg.norm(left - right))
+    eye_distance = float(np.linalg.norm(left - right))
+    ends = arrays["landmark_vertices"][[*GAPS[LIPS]]].astype(np.intp)
+    vertices, basis = character.head.vertices, result.basis(len(character.vertices))
+    near = np.flatnonzero(np.linalg.norm(vertices - vertices[ends].mean(0), axis=1) < LIPS_RADIUS * eye_distance)
+    cells = np.round(vertices[near] / (SAME_PLACE * eye_distance))
+    _, place, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    order = near[np.argsort(place.ravel(), kind="stable")]
+    firsts = np.cumsum(count)[count == 2] - 2
+    pairs = np.stack([order[firsts], order[firsts + 1]], 1)
+    apart = np.linalg.norm(basis[:, pairs[:, 0]] - basis[:, pairs[:, 1]], axis=2).max(0, initial=0.0)
+    cut = pairs[apart > WIDE * eye_distance]
+    return (cut if len(cut) else ends[None]), eye_distance
 
 
 def _lost_channels(rig: Rig) -> frozenset[str]:

@@ -24,6 +24,9 @@ LEAST_WANTED = 1e-2  # of the largest channel: a channel that moves less says no
 Floats = NDArray[np.floating[Any]]
 
 
+NO_LIPS = np.zeros((0, 2), np.intp)
+
+
 class Fault(Enum):
     """What is wrong with a key. All but DOUBTFUL ones are left out."""
 
@@ -37,7 +40,7 @@ def find_faults(
     shapes: Floats,
     wanted: Floats,
     skin: NDArray[np.bool_],
-    lips: tuple[int, int] | None = None,
+    lips: NDArray[np.intp] = NO_LIPS,
     eye_distance: float = 0.0,
 ) -> list[Fault | None]:
     """Judge the shapes of keys.
@@ -47,7 +50,7 @@ def find_faults(
         wanted: Offsets (N, V, 3) that the channels of each key ask for.
         skin: Vertices (V,) by which the direction of a shape is judged. Eyes and teeth are no part of it: bones may
             turn them, and then a key moves the lids alone.
-        lips: Vertices in the middle of the inner upper and lower lip, if they are known.
+        lips: Pairs of vertices (P, 2), one on the upper and one on the lower lip each; empty if they are not known.
         eye_distance: Distance of the outer eye corners, in the unit of the shapes.
 
     Returns:
@@ -65,7 +68,7 @@ def find_faults(
     judged = moves_skin & (skin_sizes > 0)
     wrong = judged & (products < LEAST_COSINE * skin_sizes * wanted_skin_sizes)
     wrong |= moves_skin & (_drift(on_skin, wanted_on_skin) > MAX_DRIFT)
-    if lips is not None:
+    if len(lips):
         wrong |= known & ~empty & _keeps_lips_together(shapes, wanted, lips, WIDE * eye_distance)
     fault = Fault.DOUBTFUL if wrong.sum() > MAX_WRONG_SHARE * judged.sum() else Fault.WRONG
     return [
@@ -85,11 +88,12 @@ def _drift(shapes: Floats, wanted: Floats) -> Floats:
     return drift
 
 
-def _keeps_lips_together(shapes: Floats, wanted: Floats, lips: tuple[int, int], wide: float) -> NDArray[np.bool_]:
+def _keeps_lips_together(shapes: Floats, wanted: Floats, lips: NDArray[np.intp], wide: float) -> NDArray[np.bool_]:
     """Which keys (N,) hardly part the lips, though they should part them by more than a distance."""
-    seen, meant = (offsets[:, lips[0]] - offsets[:, lips[1]] for offsets in (shapes, wanted))
-    length = np.square(meant).sum(1)
-    result: NDArray[np.bool_] = (length > wide**2) & ((seen * meant).sum(1) < LEAST_PARTING * length)
+    seen, meant = (offsets[:, lips[:, 0]] - offsets[:, lips[:, 1]] for offsets in (shapes, wanted))
+    length = np.square(meant).sum((1, 2))
+    opens = length > len(lips) * wide**2
+    result: NDArray[np.bool_] = opens & ((seen * meant).sum((1, 2)) < LEAST_PARTING * length)
     return result
 
 

@@ -361,3 +361,25 @@ def test_what_was_found_of_the_face():
     assert (
         len(face.landmarks) == 68 and face.doubtful == {3} and [list(codes) for codes in face.parts] == [[*range(HEAD)]]
     )
+
+
+def test_keys_that_are_older_than_the_cut_of_the_lips():
+    """Both borders of the cut lie at one place, and such a key moves them alike."""
+    who = character()
+    upper, lower = 4, 5
+    who.vertices[lower] = who.vertices[upper] + np.float32([0, 0, 1e-5])
+    basis = 0.1 * result(who).arrays["basis"]
+    basis[0, upper], basis[0, lower] = (0, 0, 0), (0, 0, -0.5)
+    marks = np.zeros(68, np.int32)
+    marks[62], marks[66], marks[36], marks[45] = 6, 7, 0, 1
+    answer = result(who, landmark_vertices=marks, landmarks68=who.vertices[marks])
+    answer.arrays["basis"] = basis
+    names = tuple(CHANNELS)
+    direct = basis.copy()
+    mapping = Mapping("ARKit", tuple(Row(name, name) for name in names))
+    rig = Rig(mapping, dict.fromkeys(names, (0.0, 1.0)), np.zeros((0, HEAD, 3), np.float32), False, HEAD, direct)
+    near = replace(who, members=(replace(who.members[0], vertices=who.vertices),), rig=rig)
+    assert not line_plan.with_usable_keys(near, answer).rig.left_out
+    direct[0, lower] = direct[0, upper]
+    usable = line_plan.with_usable_keys(near, answer).rig
+    assert [row.key for row, _fault in usable.left_out] == ["jawOpen"] and len(usable.direct_shapes) == 5

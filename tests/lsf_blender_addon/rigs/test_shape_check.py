@@ -72,5 +72,5 @@ def test_a_key_that_leaves_the_lips_together(wanted):
     wanted[0, :2] = (0, 0, 0.1), (0, 0, -0.4)
     shapes = wanted.copy()
     shapes[0, 1] = shapes[0, 0]
-    assert find_faults(shapes, wanted, EVERYWHERE, (0, 1), 1.0) == [Fault.WRONG] + [None] * 5
+    assert find_faults(shapes, wanted, EVERYWHERE, np.array([(0, 1)]), 1.0) == [Fault.WRONG] + [None] * 5
     assert find_faults(shapes, wanted, EVERYWHERE) == [None] * 6, "it is not known where the lips are"
