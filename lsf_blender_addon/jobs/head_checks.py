@@ -8,7 +8,7 @@ from ..animation import actions, part_drivers
 from ..errors import UserError
 from ..prediction.lips import EYE_DISTANCE, LEFT_EYE, RIGHT_EYE
 from ..rigs import families
-from ..scene import character, drivers, empty_keys, meshes, parts, rig, shape_key_faults
+from ..scene import bones, character, drivers, empty_keys, meshes, parts, rig, shape_key_faults
 from ..scene.access import mesh_of
 from ..scene.evaluated_keys import ADDING_MODIFIERS
 from ..scene.findings import Finding, FoundFace
@@ -20,6 +20,8 @@ REPLACING_MODIFIERS = {"MESH_CACHE", "MESH_SEQUENCE_CACHE"}  # they replace the 
 REMOVING_MODIFIERS = {"BOOLEAN", "BUILD", "DECIMATE", "EXPLODE", "MASK", "REMESH", "WELD"}
 USUAL_SIZE = 3.0  # times as large as a human head, or as small: beyond, the units are told
 EYES = ("LEFT_EYE", "RIGHT_EYE")
+SIDES = ("Left", "Right")
+MAIN_CHANNELS = ("jawOpen", *(name + side for name in ("eyeBlink", "mouthSmile") for side in SIDES))  # missed at once
 
 
 def can_be_animated(head: bpy.types.Object, _face: FoundFace | None) -> list[Finding]:
@@ -67,7 +69,10 @@ def own_keys(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
     left_out = [name for name in shape_key_faults.wanted_ranges(head) if name in driven]
     found = _left_out(mesh, iface("Drivers move these"), left_out)
     if mapping is None or not mapping.rows:
-        if not names:
+        if names and set(names) <= empty_keys.find(mesh):
+            text = iface("None of {count} shape keys has a shape: they move nothing")
+            found.append(Finding("NOTE", text.format(count=len(names))))
+        elif not names:
             found.append(Finding("OK", iface("It has no shape keys of its own: Generate adds new ones")))
         elif not set(names) & set(families.channels()):
             found.append(Finding("NOTE", _unknown_keys(head, names)))
@@ -80,6 +85,11 @@ def own_keys(head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
     text = iface("{family}: {count} of {total} shape keys are animated")
     count = len(used - without - {*wrong, *left_out})
     found.append(Finding("OK", text.format(family=mapping.name or iface("own"), count=count, total=len(names))))
+    shown = {
+        row.channel for row in (*mapping.rows, *families.without_shape(names, rig.known_families(), mapping, empty))
+    }
+    if not (mapping.solved or face_of(head).add_missing):
+        found += _without_key(mesh, shown | set(bones.channels(head)))
     if unused := families.unused(names, mapping, empty):
         found.append(Finding("NOTE", iface("Not animated: {names}").format(names=listed(list(unused)))))
     return found
@@ -149,12 +159,31 @@ def _names(mesh: bpy.types.Mesh) -> list[str]:
     return [key.name for key in mesh.shape_keys.key_blocks if key != mesh.shape_keys.reference_key]
 
 
+def _takes_new_keys(mesh: bpy.types.Mesh) -> bool:
+    """Whether Generate can add shape keys: neither to a linked mesh nor to a library override."""
+    return mesh.library is None and meshes.keeps_new_keys(mesh)
+
+
+def _without_key(mesh: bpy.types.Mesh, shown: set[str]) -> list[Finding]:
+    """What is said of channels that no key and no bone shows: the main ones, and those of which one side is shown."""
+    wanted = dict.fromkeys(MAIN_CHANNELS)
+    for channel in sorted(shown):
+        for side, other in (SIDES, SIDES[::-1]):
+            if channel.endswith(side):
+                wanted[channel.removesuffix(side) + other] = None
+    missing = [channel for channel in wanted if channel in families.channels() and channel not in shown]
+    if not missing:
+        return []
+    text = iface("No shape key shows these channels: {channels}").format(channels=listed(missing))
+    return [Finding("NOTE", text, "lsf.add_missing_keys" if _takes_new_keys(mesh) else "")]
+
+
 def _left_out(mesh: bpy.types.Mesh, reason: str, names: list[str]) -> list[Finding]:
     """What is said of keys that are left out; other keys, new ones if need be, move in their place if they can."""
     if not names:
         return []
     instead = iface("{reason}, so others move in their place: {names}")
-    text = instead if meshes.keeps_new_keys(mesh) else iface("{reason}, so they are left out: {names}")
+    text = instead if _takes_new_keys(mesh) else iface("{reason}, so they are left out: {names}")
     return [Finding("NOTE", text.format(reason=reason, names=listed(names)))]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.client.jobs import Job, State
-from lsf_blender_addon.jobs import checkup
+from lsf_blender_addon.jobs import checkup, head_checks
 from lsf_blender_addon.scene.findings import Finding
 from server.arkit import CHANNELS
 from server.face.head import load_head
@@ -148,6 +148,19 @@ def spare_key(head):
     block.points[0].co.x += 0.1
 
 
+def all_without_shape(head):
+    flat = np.empty(3 * len(head.data.vertices), np.float32)
+    key(head, "Basis").points.foreach_get("co", flat)
+    for block in head.data.shape_keys.key_blocks[1:]:
+        block.points.foreach_set("co", flat)
+
+
+def without_right_side(head):
+    for block in list(head.data.shape_keys.key_blocks):
+        if block.name.endswith("Right"):
+            head.shape_key_remove(block)
+
+
 @pytest.mark.parametrize(
     ("change", "level", "sentence", "cure"),
     [
@@ -158,6 +171,13 @@ def spare_key(head):
             "NOTE",
             "They move something else than their names say, so others move in their place: jawOpen",
             "",
+        ),
+        (all_without_shape, "NOTE", "None of 52 shape keys has a shape: they move nothing", ""),
+        (
+            without_right_side,
+            "NOTE",
+            "No shape key shows these channels: eyeBlinkRight, mouthSmileRight, browDownRight and",
+            "lsf.add_missing_keys",
         ),
         (spare_key, "NOTE", "Not animated: Fat", ""),
         (driven, "NOTE", "Drivers move these, so others move in their place: mouthPucker", ""),
@@ -177,6 +197,26 @@ def test_each_case_has_its_sentence(head, client, change, level, sentence, cure)
     found = [finding for finding in check(head) if sentence in finding.text]
     assert [(finding.level, finding.cure) for finding in found] == [(level, cure)], said(head)
     assert "All well" not in said(head)
+
+
+def test_missing_keys_are_added_by_a_click(head, client):
+    with_eyes(client)
+    without_right_side(head)
+    check(head)
+    assert bpy.ops.lsf.add_missing_keys() == {"FINISHED"} and head.lsf.add_missing
+    assert said(head)[0] == "All well" and not bpy.ops.lsf.add_missing_keys.poll()
+
+
+def test_a_linked_head_gets_no_other_keys(head, client, tmp_path):
+    one_without_shape(head)
+    without_right_side(head)
+    path = str(tmp_path / "library.blend")
+    bpy.data.libraries.write(path, {head})
+    with bpy.data.libraries.load(path, link=True) as (_there, wanted):
+        wanted.objects = [head.name]
+    found = head_checks.own_keys(wanted.objects[0], None)
+    assert "Without a shape, so they are left out: jawOpen" in [finding.text for finding in found]
+    assert any("eyeBlinkRight" in finding.text for finding in found) and not any(finding.cure for finding in found)
 
 
 def test_a_head_without_keys_and_without_eyes(addon, client):
