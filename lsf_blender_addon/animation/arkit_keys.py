@@ -52,12 +52,16 @@ def match(head: bpy.types.Object, channels: Sequence[str]) -> Match:
     mapping = mapping.restricted_to(set(mapping.direct) - empty) if mapping else Mapping("", ())
     direct, gains = mapping.direct, mapping.gains(channels)
     blocks = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
-    key_of = {key.name.casefold(): key.name for key in blocks if key.name not in empty and key.name not in direct}
+    made_as = {now: name for name, now in shape_keys.renamed(mesh).items()}
+    key_of = {
+        made_as.get(key.name, key.name).casefold(): key.name
+        for key in blocks
+        if key.name not in empty and key.name not in direct
+    }
     wanted = {channel.casefold() for channel in channels}
     names = [*direct, *(name for form, name in key_of.items() if channel_of(form) in wanted)]
-    same = np.array(
-        [[channel.casefold() == channel_of(name.casefold()) for name in names[len(direct) :]] for channel in channels]
-    )
+    forms = [made_as.get(name, name).casefold() for name in names[len(direct) :]]
+    same = np.array([[channel.casefold() == channel_of(form) for form in forms] for channel in channels])
     gains = np.concatenate((gains, same.reshape(len(channels), -1)), 1)
     kept = [n for n, name in enumerate(names) if name not in driven and gains[:, n].any()]
     on_bones = np.isin(channels, bones.channels(head))
@@ -86,7 +90,10 @@ def keys_to_channels(
         Names of N channels or keys, and their values (F, N).
     """
     mapping, generated = rig.mapping_of(head), shape_keys.marked(mesh_of(head))
-    in_place = {channel_of(name) for name in names if name in generated}  # new keys, also of channels with an own key
+    made_as = {now: name for name, now in shape_keys.renamed(mesh_of(head)).items()}
+    in_place = {
+        channel_of(made_as.get(name, name)) for name in names if name in generated
+    }  # new keys, also of channels with an own key
     rows = [row for row in mapping.rows if row.key in mapping.direct and row.gain] if mapping else []
     shared = {row.channel for row in rows if sum(row.channel == other.channel for other in rows) > 1}
     channels: list[str] = []
@@ -95,7 +102,7 @@ def keys_to_channels(
         followed = [row for row in rows if row.key == name]
         gain = sum(row.gain for row in followed)
         if name in generated:
-            channels.append(channel_of(name))
+            channels.append(channel_of(made_as.get(name, name)))
             columns.append(column)
         elif gain and shared.isdisjoint(row.channel for row in followed):
             left = [row.channel for row in followed if row.channel not in in_place]

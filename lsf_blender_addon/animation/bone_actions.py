@@ -75,7 +75,7 @@ def existing(head: bpy.types.Object) -> bpy.types.Action | None:
     playing = [action for action in nla.actions(data) if generated_curves.is_for_bones(action)] if data else []
     if pointed is not None and (pointed in playing or not playing):
         return pointed
-    return next((action for action in playing if not _heads(action)), pointed)
+    return next((action for action in playing if not users_of(action)), pointed)
 
 
 def heads_of(action: bpy.types.Action) -> list[bpy.types.Object]:
@@ -179,7 +179,7 @@ def ensure(drive: BoneDrive) -> bpy.types.Action:
         action = bpy.data.actions.new(f"LSF · {armature.name}")
         compat.object_fcurves(action)
         generated_curves.set_scales(action, {})
-    elif any(other != head and bones.armature_of(other) != armature for other in _heads(action)):
+    elif any(other != head and bones.armature_of(other) != armature for other in users_of(action)):
         shared, action = action, action.copy()
         assert isinstance(action, bpy.types.Action)
         data = armature.animation_data
@@ -197,7 +197,7 @@ def place(head: bpy.types.Object) -> None:
     if action is None:
         return
     for other in [obj for obj in bpy.data.objects if obj != armature and _plays(obj, action)]:
-        if not any(bones.armature_of(user) == other for user in _heads(action)):
+        if not any(bones.armature_of(user) == other for user in users_of(action)):
             _take_off(other, action)  # the artist has chosen another armature
     if armature is None:
         return
@@ -225,7 +225,7 @@ def remove_if_empty(head: bpy.types.Object) -> None:
         return
     for armature in [obj for obj in bpy.data.objects if _plays(obj, action)]:
         _take_off(armature, action)
-    for user in _heads(action):
+    for user in users_of(action):
         bones.settings(user).action = None
     if not action.users - action.use_fake_user:
         bpy.data.actions.remove(action)
@@ -308,7 +308,7 @@ def _animated_by_others(armature: bpy.types.Object, action: bpy.types.Action | N
     }
 
 
-def _heads(action: bpy.types.Action) -> list[bpy.types.Object]:
+def users_of(action: bpy.types.Action) -> list[bpy.types.Object]:
     """The heads that point to an Action of bones."""
     return [obj for obj in bpy.data.objects if obj.type == "MESH" and face_of(obj).bones.action == action]
 

@@ -16,11 +16,11 @@ from ..prediction import store, takes
 from ..prediction.eyes import Eyes
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
-from ..scene import bones, drivers, strip_identity
+from ..scene import bones, drivers, shape_keys, strip_identity
 from ..scene.own_properties import lines_of
 from ..scene.snapshots import Source
 from ..scene.strip_identity import State
-from . import action_cache, actions, bone_actions, composition, curve_edits, curve_record, fcurves, line_curves
+from . import action_cache, actions, bone_actions, composition, curve_edits, curve_record, fcurves, line_curves, renames
 from .bone_actions import BoneDrive
 from .composition import Composition
 from .fcurves import value_path
@@ -232,8 +232,12 @@ def move(action: bpy.types.Action, record: "LSF_PG_line", first_frame: int) -> N
 def adopt_moves(action: bpy.types.Action) -> None:
     """Find lines whose keys the artist has moved in time, and record where they are now.
 
-    Where they have left another line, or have come onto one, both are written again.
+    Where they have left another line, or have come onto one, both are written again. Shape keys and bones that were
+    renamed are found, too.
     """
+    renames.adopt_keys(action)
+    for head in bone_actions.heads_of(action):
+        renames.adopt_bones(head)
     written, moves = curve_record.load(action), []
     for record in lines_of(action):
         window = window_of(record)
@@ -280,7 +284,16 @@ def curves_of(action: bpy.types.Action, record: "LSF_PG_line") -> LineCurves | N
     predicted = store.load(action, record.uid)
     if predicted is None:
         return None
-    return line_curves.make(predicted, sliders(record), record.first_frame, _rank(record), _channels_on_bones(action))
+    on_bones = _channels_on_bones(action)
+    made = line_curves.make(predicted, sliders(record), record.first_frame, _rank(record), on_bones)
+    now = _renamed_keys(action)
+    return replace(made, names=tuple(now.get(name, name) for name in made.names)) if now else made
+
+
+def _renamed_keys(action: bpy.types.Action) -> dict[str, str]:
+    """{name: present name} of the generated keys that were renamed on the heads that play an Action."""
+    meshes = [keys.user for keys in actions.animated_keys(action) if isinstance(keys.user, bpy.types.Mesh)]
+    return {name: now for mesh in meshes for name, now in shape_keys.renamed(mesh).items()}
 
 
 def _channels_on_bones(action: bpy.types.Action) -> set[str]:

@@ -21,7 +21,7 @@ from ..scene.access import ensure_key_animation, find_item, key_animation, mesh_
 from ..scene.character import listed_parts
 from ..scene.landmarks import store as landmarks
 from ..scene.meshes import base_vertices, coordinates, to_world
-from ..scene.shape_keys import generated_keys
+from ..scene.shape_keys import generated_keys, renamed
 from ..scene.snapshots import Source
 from . import actions, curve_edits, curve_record, fcurves, keyframes, lines, nla, part_drivers, shape_keys
 from .curve_record import Record
@@ -210,8 +210,9 @@ def _replace_blink_keys(head: bpy.types.Object) -> None:
         mesh = mesh_of(obj)
         if BLINK not in generated_keys(mesh):
             continue
+        blink = renamed(mesh).get(BLINK, BLINK)
         base = base_vertices(mesh)
-        both = coordinates(shape_keys_of(mesh).key_blocks[BLINK].points) - base
+        both = coordinates(shape_keys_of(mesh).key_blocks[blink].points) - base
         is_left = (to_world(base, obj) - (left + right) / 2) @ (left - right) > 0
         shapes = {
             lid: base + np.where((is_left == (lid == eyes.LIDS[0]))[:, None], both, 0)
@@ -223,8 +224,8 @@ def _replace_blink_keys(head: bpy.types.Object) -> None:
             shape_keys.write(obj, keys)
         else:
             part_drivers.write(PartPlan(obj.name, keys), head)
-            shape_keys_of(mesh).driver_remove(value_path(BLINK))
-        obj.shape_key_remove(shape_keys_of(mesh).key_blocks[BLINK])
+            shape_keys_of(mesh).driver_remove(value_path(blink))
+        obj.shape_key_remove(shape_keys_of(mesh).key_blocks[blink])
 
 
 def _clear_tracks(data: bpy.types.AnimData) -> None:

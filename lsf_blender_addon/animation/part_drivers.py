@@ -15,6 +15,7 @@ import bpy
 from .. import compat
 from ..scene import drivers
 from ..scene.access import key_animation, mesh_of, shape_keys_of
+from ..scene.shape_keys import renamed
 from . import actions, nla, shape_keys
 from .fcurves import value_path
 from .key_plan import MeshState, PartPlan
@@ -32,16 +33,16 @@ def write(plan: PartPlan, head: bpy.types.Object) -> None:
     """Add the planned keys to the part, and let each follow the head's key of the same name, which must exist."""
     part, source = bpy.data.objects[plan.object], shape_keys_of(mesh_of(head))
     shape_keys.write(part, plan.keys)
-    keys = shape_keys_of(mesh_of(part))
+    keys, own_names, head_names = shape_keys_of(mesh_of(part)), renamed(mesh_of(part)), renamed(mesh_of(head))
     for name in sorted({*plan.keys.names, *plan.keys.shapes} - {*plan.keys.driven}):
-        path = value_path(name)
+        path, followed = (value_path(names.get(name, name)) for names in (own_names, head_names))
         curve = keys.animation_data.drivers.find(path) if keys.animation_data else None
         if curve is None:
             added = keys.driver_add(path)
             assert isinstance(added, bpy.types.FCurve)  # a list only for arrays
-            _copy(added, source, path)
+            _copy(added, source, followed)
         elif (variable := _variable(curve)) is not None:  # of an earlier run, maybe on another head
-            variable.targets[0].id, variable.targets[0].data_path = source, path
+            variable.targets[0].id, variable.targets[0].data_path = source, followed
 
 
 def play_along(part: bpy.types.Object, head: bpy.types.Object) -> None:

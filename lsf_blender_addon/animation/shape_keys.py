@@ -1,7 +1,8 @@
 """Writes one named shape key per channel, beside the artist's own and never instead of them.
 
 The names and fingerprints of generated keys are kept on the Key data-block. A generated key that the artist has
-sculpted or renamed since is the artist's: its shape stays, only its value is animated.
+sculpted since is the artist's: its shape stays, only its value is animated. One that the artist has renamed is planned
+under the name under which it was made, see scene/shape_keys.py.
 """
 
 from collections.abc import Collection
@@ -10,7 +11,7 @@ import bpy
 
 from ..scene.access import find_item, mesh_of, shape_keys_of
 from ..scene.meshes import base_vertices, keeps_new_keys
-from ..scene.shape_keys import MARK, fingerprint, generated_keys, marks
+from ..scene.shape_keys import MARK, find_renamed, fingerprint, generated_keys, marks, renamed
 from .key_plan import KeyPlan, MeshState
 
 SLIDER_TOLERANCE = 0.02  # a curve that overshoots its slider by less is clipped, which nobody sees
@@ -25,10 +26,13 @@ def read(obj: bpy.types.Object, driven: Collection[str]) -> MeshState:
         driven: Names of the keys that a curve of ours would not reach.
     """
     mesh = mesh_of(obj)
-    names = [key.name for key in mesh.shape_keys.key_blocks] if mesh.shape_keys else []
+    find_renamed(mesh)
+    made_as = {now: name for name, now in renamed(mesh).items()}
+    names = [made_as.get(key.name, key.name) for key in mesh.shape_keys.key_blocks] if mesh.shape_keys else []
     can_add_keys = keeps_new_keys(mesh)
     generated = frozenset(generated_keys(mesh)) if can_add_keys else frozenset()  # in a library, they stay as they are
-    return MeshState(obj.name, base_vertices(mesh), frozenset(names), generated, frozenset(driven), can_add_keys)
+    not_reached = frozenset(made_as.get(name, name) for name in driven)
+    return MeshState(obj.name, base_vertices(mesh), frozenset(names), generated, not_reached, can_add_keys)
 
 
 def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
@@ -41,11 +45,11 @@ def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
         obj.shape_key_add(name="Basis", from_mix=False)
     keys = shape_keys_of(mesh)
     blocks = keys.key_blocks
-    base = base_vertices(mesh)
+    base, now = base_vertices(mesh), renamed(mesh)
     # ID properties come back without order or type guarantees: rebuild the mark.
-    written = {name: list(values) for name, values in marks(mesh).items() if name in blocks}
+    written = {name: list(values) for name, values in marks(mesh).items() if now.get(name, name) in blocks}
     for name, shape in plan.shapes.items():
-        key = find_item(blocks, name)
+        key = find_item(blocks, now.get(name, name))
         if key is None:
             key = obj.shape_key_add(name=name, from_mix=False)
             key.value = 0.0  # 5.0 starts at 1

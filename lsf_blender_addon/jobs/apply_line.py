@@ -8,6 +8,7 @@ from ..prediction import takes
 from ..scene import strip_identity
 from ..scene.access import ensure_key_animation, mesh_of
 from ..scene.own_properties import face_of
+from ..scene.shape_keys import renamed
 from ..scene.snapshots import Line
 from ..scene.strip_identity import State
 from . import face_result, line_list, look_at_result
@@ -59,8 +60,9 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
 
 def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -> str:
     """Where the curves play, as the continuation of a sentence."""
+    now = renamed(mesh)
     text = iface(", on an NLA track") if ensure_key_animation(mesh).action != action else ""
-    if overruled := actions.overruled(mesh, plan.head.names):
+    if overruled := actions.overruled(mesh, [now.get(name, name) for name in plan.head.names]):
         text += iface("; your own curves decide over {names}").format(names=listed(overruled))
     if overruled := bone_actions.overruled(bpy.data.objects[plan.objects[0]]):
         text += iface(

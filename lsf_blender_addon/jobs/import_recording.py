@@ -23,6 +23,7 @@ from ..animation import (
     key_plan,
     lines,
     part_drivers,
+    renames,
     rollback,
     shape_keys,
 )
@@ -238,6 +239,7 @@ def _write(
 ) -> str:
     """Write the keys, the curves, and the turns of the target; return the result line."""
     head = objects[0]
+    renames.adopt(head)
     mesh, moves = mesh_of(head), moving(recording)
     names, motion = recording.shapes.names, recording.shapes.resampled(options.fps)
     match = arkit_keys.match(head, names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, bone_actions, head_motion, lines, lines_of_0_1, part_drivers, shape_keys
+from ..animation import actions, bone_actions, head_motion, lines, lines_of_0_1, part_drivers, renames, shape_keys
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
 from ..scene import character, drivers, emotion_control, rig, strip_identity, strips, voice
@@ -56,6 +56,7 @@ def start_generation(
     packed: dict[int, bytes] = {}
     strip_identity.ensure_id(scene, strip, lines.all_sources())
     line = strips.read_line(scene, strip, packed)
+    renames.adopt(head)
     face = character.read(head, parts)
     _check(head)
     span = strips.current_range(scene) if settings.only_range and not whole else None
@@ -91,6 +92,7 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     """
     objects = character.find_objects(generation.character)
     line = strips.relocated(generation.line)
+    renames.adopt(objects[0])
     _check(objects[0])
     rig.check(objects[0], generation.character.rig)
     if lines_of_0_1.are_there(mesh_of(objects[0])):

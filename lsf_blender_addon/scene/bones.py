@@ -1,7 +1,7 @@
 """The bones that channels move: the artist's poses at channel value 1, which are stored in the head object."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import bpy
@@ -153,6 +153,17 @@ def clear(head: bpy.types.Object, channel: str) -> None:
     rows = settings(head).rows
     for index in reversed([i for i, row in enumerate(rows) if row.channel == channel]):
         rows.remove(index)
+
+
+def rename(head: bpy.types.Object, names: Mapping[str, str]) -> None:
+    """Let poses follow bones that were renamed.
+
+    Args:
+        head: The head.
+        names: The new names, by the old ones.
+    """
+    for row in settings(head).rows:
+        row.name = row.bone = names.get(row.bone, row.bone)
 
 
 def held(head: bpy.types.Object) -> dict[str, list[str]]:

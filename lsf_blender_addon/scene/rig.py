@@ -38,6 +38,7 @@ def read(head: bpy.types.Object, members: list[tuple[bpy.types.Object, RestMesh]
         The rig; None if no own key is driven and no bone, so that all channels get new keys.
     """
     mesh = mesh_of(head)
+    shape_keys.find_renamed(mesh)
     names = own_keys(mesh)
     for obj, _rest in members:
         empty_keys.forget(mesh_of(obj))
