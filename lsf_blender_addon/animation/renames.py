@@ -78,9 +78,8 @@ def _rename(action: bpy.types.Action, paths: Mapping[str, str]) -> None:
     if generated_curves.is_for_bones(action):
         scales = generated_curves.scales(action)
         action[generated_curves.MARK] = json.dumps({moved.get(name, name): scale for name, scale in scales.items()})
-    keys, ranges = (
-        {moved.get(path, path): value for path, value in kept.items()} for kept in (record.keys, record.ranges)
-    )
+    keys = {moved.get(path, path): kept for path, kept in record.keys.items()}
+    ranges = {moved.get(path, path): kept for path, kept in record.ranges.items()}
     curve_record.store(action, Record(keys, ranges))
     action_cache.forget(action)
 

@@ -24,7 +24,7 @@ from ..rigs.shape_check import NO_LIPS, WIDE, Fault, find_faults
 from ..scene.snapshots import SKIN, Character, Line, Rig
 from . import face_plan, result_check
 from .face_plan import FacePlan
-from .result_check import GAPS, LEFT_EYE, LIPS, RIGHT_EYE, Expectation
+from .result_check import GAPS, LIPS, Expectation
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
 MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
@@ -346,7 +346,7 @@ def _lips_and_eyes(character: Character, result: Result) -> tuple[NDArray[np.int
     arrays = result.arrays
     if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
         return NO_LIPS, 0.0
-    right, left = arrays["landmarks68"][[RIGHT_EYE, LEFT_EYE]]
+    right, left = arrays["landmarks68"][[lips.RIGHT_EYE, lips.LEFT_EYE]]
     eye_distance = float(np.linalg.norm(left - right))
     ends = arrays["landmark_vertices"][[*GAPS[LIPS]]].astype(np.intp)
     vertices, basis = character.head.vertices, result.basis(len(character.vertices))

@@ -174,7 +174,7 @@ def _face_keys(head: bpy.types.Object) -> set[str]:
 
 def _is_head_sized(obj: bpy.types.Object, head: _Box) -> bool:
     """Whether an object beside a head is as large as that, and seems to be another one."""
-    size = max(obj.dimensions) / max(float(head.extent.max()), 1e-12)
+    size = max(obj.dimensions.to_tuple()) / max(float(head.extent.max()), 1e-12)
     return HEAD_SIZE < size < 1 / HEAD_SIZE
 
 
@@ -215,7 +215,7 @@ def _lies_in_face(own: _Box, head: _Box, face: tuple[Floats, Floats, float] | No
         return is_small
     is_head = height < TALLEST_HEAD * width
     is_central = np.abs(own.centre - head.centre)[:2].min() < MIDDLE * width
-    return is_small and is_head and bool(is_central) and head.within(WELL_INSIDE).contains(Vector(own.centre))
+    return is_small and is_head and bool(is_central) and head.within(WELL_INSIDE).contains(Vector(own.centre.tolist()))
 
 
 def _is_nearer(own: _Box, other: _Box, head: _Box) -> bool:
