@@ -1,7 +1,6 @@
 """Heads whose eyes, teeth and tongue are other objects, and eyes that do not open, with the real server."""
 
 import importlib.util
-import os
 from pathlib import Path
 
 import bpy
@@ -21,8 +20,8 @@ STAND_STILL = (
 )
 
 pytestmark = pytest.mark.skipif(
-    "LSF_SERVER_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
-    reason="LSF_SERVER_PYTHON names no Python with the server's packages",
+    importlib.util.find_spec("torch") is None,
+    reason="the server answers every Blender alike: its faces are fitted once, where its packages are",
 )
 
 

@@ -1,7 +1,6 @@
 """Heads with welded lips, with the real server and its model: said, kept together, cut, and then parted."""
 
 import importlib.util
-import os
 from pathlib import Path
 
 import bpy
@@ -20,8 +19,8 @@ FRAMES = range(25, 125, 2)
 SENTENCE = "the lips are one surface: they stay together, and the jaw opens by "
 
 pytestmark = pytest.mark.skipif(
-    "LSF_SERVER_PYTHON" not in os.environ and importlib.util.find_spec("torch") is None,
-    reason="LSF_SERVER_PYTHON names no Python with the server's packages",
+    importlib.util.find_spec("torch") is None,
+    reason="the server answers every Blender alike: its faces are fitted once, where its packages are",
 )
 
 
