@@ -364,7 +364,7 @@ def traced(tracer, write):
     return run
 
 
-EVERY = 41  # so many scenes share the lines: each raises at every fourteenth of them
+EVERY = 41  # so many scenes share the lines: each raises at a part of them
 SCENES = [
     None,
     generated,
