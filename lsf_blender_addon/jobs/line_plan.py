@@ -358,7 +358,7 @@ def _lips_and_eyes(character: Character, result: Result) -> tuple[NDArray[np.int
     pairs = np.stack([order[firsts], order[firsts + 1]], 1)
     apart = np.linalg.norm(basis[:, pairs[:, 0]] - basis[:, pairs[:, 1]], axis=2).max(0, initial=0.0)
     cut = pairs[apart > WIDE * eye_distance]
-    return (cut if len(cut) else ends[None]), eye_distance
+    return np.concatenate([ends[None], cut]), eye_distance
 
 
 def _lost_channels(rig: Rig) -> frozenset[str]:

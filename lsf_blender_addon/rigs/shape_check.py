@@ -69,7 +69,8 @@ def find_faults(
     wrong = judged & (products < LEAST_COSINE * skin_sizes * wanted_skin_sizes)
     wrong |= moves_skin & (_drift(on_skin, wanted_on_skin) > MAX_DRIFT)
     if len(lips):
-        wrong |= known & ~empty & _keeps_lips_together(shapes, wanted, lips, WIDE * eye_distance)
+        for pairs in (lips[:1], lips[1:]):  # the middle, and the borders of a cut
+            wrong |= known & ~empty & _keeps_lips_together(shapes, wanted, pairs, WIDE * eye_distance)
     fault = Fault.DOUBTFUL if wrong.sum() > MAX_WRONG_SHARE * judged.sum() else Fault.WRONG
     return [
         fault if is_wrong else Fault.EMPTY if is_empty else None
