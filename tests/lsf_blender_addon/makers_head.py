@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from lsf_blender_addon.scene import talking_head
+from lsf_blender_addon.scene import evaluated_keys, talking_head
 from server.arkit import CHANNELS
 from server.face import rig_solver
 from tests.lsf_blender_addon.fake_client import Client
@@ -14,6 +15,10 @@ FRAMES = 96  # of the line
 OPEN, SHUT, REST, CLOSED = 30, 65, 48, 82  # rows of the motion: widest mouth, shut lids, neither, closed lips
 UPPER_LIP, LOWER_LIP = (61, 62, 63), (67, 66, 65)  # landmarks of the inner lips
 UPPER_LID, LOWER_LID = (37, 38, 43, 44), (41, 40, 47, 46)
+
+ROWS = (OPEN, SHUT, REST, CLOSED)
+FIRST_FRAME = 25  # of the strip that `clicks` becomes
+Distances = dict[int, tuple[float, float]]  # of lips and lids, in millimetres, for each of ROWS
 
 
 class Face(SimpleNamespace):
@@ -51,21 +56,28 @@ def speech() -> NDArray[np.float32]:
 class HeadClient(Client):
     """Answers as the server does for the project's own head: its shapes, and weights that the real solver finds."""
 
+    def motion(self, frames: int) -> NDArray[np.float32]:
+        """Return the motion (F, 52) of a line."""
+        motion = np.zeros((frames, len(CHANNELS)), np.float32)
+        motion[:FRAMES] = speech()[:frames]
+        return motion
+
     def submit(self, kind, request, arrays):
         job = super().submit(kind, request, arrays)
-        face = read_face()
-        motion = np.zeros_like(job.arrays["motion"])
-        motion[:FRAMES] = speech()[: len(motion)]
+        face, motion = read_face(), self.motion(len(job.arrays["motion"]))
+        to_world = np.linalg.lstsq(face.vertices, arrays["vertices"], rcond=None)[0]  # as the object is turned, scaled
         job.arrays |= {
             "motion": motion,
-            "basis": face.basis,
-            "landmarks68": face.landmarks68,
-            "landmark_vertices": face.landmark_vertices,
+            "basis": (face.basis @ to_world).astype(np.float32),
+            "landmarks68": arrays["vertices"][face.landmark_vertices],
+            "landmark_vertices": face.landmark_vertices.astype(np.int32),
         }
         if "rig_shapes" in arrays:
             limits = np.array(request["rig_limits"], float)
             solver = rig_solver.Rig(arrays["rig_shapes"], limits, tuple(request.get("rig_without", ())))
-            job.arrays["rig_motion"] = rig_solver.solve(solver, face.vertices, face, motion)
+            world = SimpleNamespace(basis=job.arrays["basis"], landmarks68=job.arrays["landmarks68"])
+            world.landmark_vertices = face.landmark_vertices
+            job.arrays["rig_motion"] = rig_solver.solve(solver, arrays["vertices"], world, motion)
         return job
 
 
@@ -75,3 +87,31 @@ def distances(vertices: NDArray[np.float32]) -> tuple[float, float]:
     lips = np.linalg.norm(points[list(UPPER_LIP)] - points[list(LOWER_LIP)], axis=1).mean()
     lids = np.linalg.norm(points[list(UPPER_LID)] - points[list(LOWER_LID)], axis=1).mean()
     return float(lips), float(lids)
+
+
+def spoken(head) -> Distances:
+    """Generate, and return what the evaluated mesh does."""
+    bpy.ops.lsf.generate()
+    return measured(head)
+
+
+def measured(head) -> Distances:
+    """Return what the evaluated mesh does."""
+    vertices = evaluated_keys.sample_vertices(head, [FIRST_FRAME + row for row in ROWS])
+    return {row: distances(shape) for row, shape in zip(ROWS, vertices, strict=True)}
+
+
+def meant() -> Distances:
+    """Return what the line means."""
+    face, motion = read_face(), speech()
+    return {row: distances(face.vertices + np.tensordot(motion[row], face.basis, 1)) for row in ROWS}
+
+
+def opening(result: Distances) -> float:
+    """Return by how many millimetres the lips part."""
+    return result[OPEN][0] - result[REST][0]
+
+
+def closing(result: Distances) -> float:
+    """Return by how many millimetres the lids come together."""
+    return result[REST][1] - result[SHUT][1]

@@ -9,9 +9,16 @@ from demo.characters import FAMILIES
 from lsf_blender_addon.scene import rig
 from lsf_blender_addon.scene.meshes import base_vertices, coordinates
 from server.arkit import CHANNELS
-from tests.lsf_blender_addon.test_makers_heads import closing, meant, opening, spoken, stage
+from tests.lsf_blender_addon.fake_client import use
+from tests.lsf_blender_addon.makers_head import HeadClient, closing, meant, opening, spoken
 
-__all__ = ["stage"]  # the fixture
+
+@pytest.fixture
+def stage(addon, add_strip, clicks, monkeypatch):
+    """A scene with a strip, and a server that knows the head's face."""
+    add_strip(clicks)
+    use(addon, monkeypatch, HeadClient())
+    bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
 
 
 @pytest.fixture

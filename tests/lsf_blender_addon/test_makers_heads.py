@@ -10,12 +10,20 @@ from lsf_blender_addon.scene import evaluated_keys, rig
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon import makers_head
 from tests.lsf_blender_addon.fake_client import use
-from tests.lsf_blender_addon.makers_head import CLOSED, OPEN, REST, SHUT, HeadClient, distances
+from tests.lsf_blender_addon.makers_head import (
+    CLOSED,
+    FIRST_FRAME,
+    REST,
+    SHUT,
+    HeadClient,
+    closing,
+    meant,
+    measured,
+    opening,
+    spoken,
+)
 
-ROWS = (OPEN, SHUT, REST, CLOSED)
-FIRST_FRAME = 25  # of the strip that `clicks` becomes
 LIPS_ONLY = {"Character Creator visemes", "Genesis visemes", "Oculus visemes", "Preston Blair"}
-Distances = dict[int, tuple[float, float]]  # of lips and lids, in millimetres, for each of ROWS
 
 
 @pytest.fixture
@@ -32,32 +40,6 @@ def head_of(family: str) -> bpy.types.Object:
     if FAMILIES[family].match(names).solved:
         pytest.importorskip("scipy")
     return characters.with_keys(FAMILIES[family], names)
-
-
-def spoken(head) -> Distances:
-    """Generate; returns what the evaluated mesh does."""
-    bpy.ops.lsf.generate()
-    return measured(head)
-
-
-def measured(head) -> Distances:
-    vertices = evaluated_keys.sample_vertices(head, [FIRST_FRAME + row for row in ROWS])
-    return {row: distances(shape) for row, shape in zip(ROWS, vertices, strict=True)}
-
-
-def meant() -> Distances:
-    face, motion = makers_head.read_face(), makers_head.speech()
-    return {row: distances(face.vertices + np.tensordot(motion[row], face.basis, 1)) for row in ROWS}
-
-
-def opening(result: Distances) -> float:
-    """By how many millimetres the lips part."""
-    return result[OPEN][0] - result[REST][0]
-
-
-def closing(result: Distances) -> float:
-    """By how many millimetres the lids come together."""
-    return result[REST][1] - result[SHUT][1]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

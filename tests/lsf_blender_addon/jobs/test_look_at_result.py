@@ -10,31 +10,20 @@ from lsf_blender_addon import compat
 from lsf_blender_addon.jobs import result_check
 from server.arkit import CHANNELS
 from server.face.head import load_head
-from tests.lsf_blender_addon.fake_client import Client, use
+from tests.lsf_blender_addon.fake_client import use
+from tests.lsf_blender_addon.makers_head import HeadClient
 
 JAW, BLINKS = CHANNELS.index("jawOpen"), [CHANNELS.index("eyeBlinkLeft"), CHANNELS.index("eyeBlinkRight")]
 
 
-class HeadClient(Client):
-    """The project's own head: its shapes and landmarks; the jaw opens and the eyes blink once a second."""
+class JawClient(HeadClient):
+    """On the project's own head, the jaw opens and the eyes blink once a second."""
 
-    def submit(self, kind, request, arrays):
-        job = super().submit(kind, request, arrays)
-        head = load_head()
-        motion = np.zeros_like(job.arrays["motion"])
-        frames = np.arange(len(motion))
-        motion[:, JAW] = 0.3 - 0.3 * np.cos(frames / 12 * np.pi)
-        motion[:, BLINKS] = (frames % 24 == 20)[:, None]
-        to_world = np.linalg.lstsq(head.vertices, arrays["vertices"], rcond=None)[
-            0
-        ]  # how the object is turned and scaled
-        job.arrays |= {
-            "motion": motion,
-            "basis": (head.basis @ to_world).astype(np.float32),
-            "landmarks68": arrays["vertices"][head.landmark_vertices],
-            "landmark_vertices": head.landmark_vertices.astype(np.int32),
-        }
-        return job
+    def motion(self, frames):
+        motion, rows = np.zeros((frames, len(CHANNELS)), np.float32), np.arange(frames)
+        motion[:, JAW] = 0.3 - 0.3 * np.cos(rows / 12 * np.pi)
+        motion[:, BLINKS] = (rows % 24 == 20)[:, None]
+        return motion
 
 
 @pytest.fixture
@@ -42,7 +31,7 @@ def head(addon, add_strip, clicks, monkeypatch) -> bpy.types.Object:
     """The project's own head, and a line that was generated on it."""
     add_strip(clicks)
     bpy.ops.lsf.add_head()
-    use(addon, monkeypatch, HeadClient())
+    use(addon, monkeypatch, JawClient())
     bpy.context.scene.lsf.layers.blinks = bpy.context.scene.lsf.layers.gaze = False
     return bpy.context.object
 
