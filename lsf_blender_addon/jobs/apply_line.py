@@ -12,7 +12,8 @@ from ..scene.shape_keys import renamed
 from ..scene.snapshots import Line
 from ..scene.strip_identity import State
 from . import face_result, line_list, look_at_result
-from .line_plan import LinePlan, listed
+from .line_plan import LinePlan
+from .name_list import listed
 
 
 def apply(plan: LinePlan, as_take: bool = False) -> str:

@@ -18,8 +18,7 @@ from ..scene.access import mesh_of
 from ..scene.findings import Finding, FoundFace
 from ..scene.own_properties import face_of
 from ..scene.snapshots import Character
-from . import bone_poses, head_checks, line_plan, mouth_checks, part_checks
-from .line_plan import Result
+from . import bone_poses, head_checks, mouth_checks, own_keys, part_checks
 
 MOST = 8  # lines that are shown: a longer list is not read
 ORDER = ("FAULT", "NOTE", "OK")  # faults are shown first
@@ -81,7 +80,7 @@ def found_face(character: Character, header: Header, arrays: Arrays) -> FoundFac
         header: The result's header.
         arrays: The result's arrays.
     """
-    usable = line_plan.with_usable_keys(character, Result(header, arrays, temperature=0.0, seed=0, seconds=0.0))
+    usable = own_keys.with_usable_keys(character, header["channels"], arrays)
     left_out = usable.rig.left_out if usable.rig else ()
     wrong = dict.fromkeys(row.key for row, fault in left_out if fault is Fault.WRONG)
     return FoundFace(character, header, arrays, tuple(wrong))

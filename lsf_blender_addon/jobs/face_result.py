@@ -10,7 +10,7 @@ from ..scene.landmarks import points, store
 from ..scene.own_properties import face_of
 from ..scene.part_names import EYE, TEETH
 from .face_plan import FacePlan, PartDoubt, WeldedLips
-from .line_plan import listed
+from .name_list import listed
 
 
 def write(objects: list[bpy.types.Object], plan: FacePlan) -> str:

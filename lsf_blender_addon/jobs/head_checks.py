@@ -14,7 +14,7 @@ from ..scene.evaluated_keys import ADDING_MODIFIERS
 from ..scene.findings import Finding, FoundFace
 from ..scene.landmarks import points
 from ..scene.own_properties import face_of
-from .line_plan import listed
+from .name_list import listed
 
 REPLACING_MODIFIERS = {"MESH_CACHE", "MESH_SEQUENCE_CACHE"}  # they replace the vertices, and with them the shape keys
 REMOVING_MODIFIERS = {"BOOLEAN", "BUILD", "DECIMATE", "EXPLODE", "MASK", "REMESH", "WELD"}

@@ -40,7 +40,7 @@ from ..scene.meshes import check, read_rest
 from ..scene.own_properties import face_of, lines_of
 from ..scene.snapshots import Character, Line, Source
 from . import environment, face_plan, face_result, session
-from .line_plan import listed
+from .name_list import listed
 from .prepare_face import FaceFinding
 from .server_job import ServerWork
 

@@ -15,7 +15,7 @@ from ..scene.access import active_scene, find_item, mesh_of
 from ..scene.own_properties import face_of, lines_of, settings_of
 from ..scene.selection import head_of
 from ..scene.strip_identity import State, Status
-from .line_plan import listed
+from .name_list import listed
 
 _shown: tuple[tuple[object, ...], int] | None = None  # what the artist had chosen, and the line that followed from it
 

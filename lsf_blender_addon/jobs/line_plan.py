@@ -17,21 +17,17 @@ from ..errors import UserError
 from ..prediction import blend, eyes, lips, rig_drive, store
 from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
-from ..rigs import families, visemes
+from ..rigs import visemes
 from ..rigs.drive import channel_of, make_drive, new_key_name
-from ..rigs.mapping import SOLVED
-from ..rigs.shape_check import NO_LIPS, WIDE, Fault, find_faults
-from ..scene.snapshots import SKIN, Character, Line, Rig
-from . import face_plan, result_check
+from ..scene.snapshots import Character, Line, Rig
+from . import face_plan, own_keys, result_check
 from .face_plan import FacePlan
-from .result_check import GAPS, LIPS, Expectation
+from .name_list import listed
+from .result_check import Expectation
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
 MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
 RESERVED = MOVED_LATER | {new_key_name(channel, MOVED_LATER) for channel in MOVED_LATER}  # keys for these
-
-SAME_PLACE = 1e-3  # of the distance of the eye corners: vertices at both sides of a cut are nearer to each other
-LIPS_RADIUS = 0.4  # of the distance of the eye corners: the lips lie within it around their middle
 
 Floats = NDArray[np.float32]
 
@@ -133,7 +129,7 @@ def plan(
     Raises:
         UserError: The result does not fit the file any more, or no curve would be visible.
     """
-    character = with_usable_keys(character, result)
+    character = own_keys.with_usable_keys(character, result.header["channels"], result.arrays)
     new = predicted(result, state.line)
     prediction = _in_span(new, state, result.span, with_layers)
     prediction, basis = _with_drive(character, result, new, prediction, state)
@@ -218,11 +214,6 @@ def check_span(state: LineState, span: tuple[int, int]) -> None:
         raise UserError(f'"{line.strip}" was not generated for "{state.head.object}" yet: turn off Only Current Range')
 
 
-def listed(names: list[str]) -> str:
-    """The first three names, and how many there are besides."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
 def _lips(arrays: Arrays, channels: int) -> Floats:
     """(K, L, 3) how far the channels move the lips; L is 0 where the result does not tell."""
     if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
@@ -258,7 +249,7 @@ def _with_drive(
         return replace(prediction, drive=None), basis
     solved = result.arrays["rig_motion"][: len(new.motion)] if rig.mapping.solved else None
     if result.no_face is None:
-        shapes, room, add_missing, lost = rig.shapes, basis, rig.add_missing, _lost_channels(rig)
+        shapes, room, add_missing, lost = rig.shapes, basis, rig.add_missing, own_keys.lost_channels(rig)
     else:
         shapes, room = _shapes_by_name(rig, new.channels)
         add_missing, lost = False, frozenset()
@@ -304,71 +295,6 @@ def _shapes_by_name(rig: Rig, channels: Sequence[str]) -> tuple[Floats, Floats]:
     return shapes, room
 
 
-def with_usable_keys(character: Character, result: Result) -> Character:
-    """The character without those of its own keys whose shapes are none of their channels'.
-
-    Args:
-        character: The character as it was sent to the server.
-        result: The answer to `generate` or `prepare_face`.
-    """
-    rig = character.rig
-    if rig is None or not rig.mapping.direct or result.no_face is not None:
-        return character
-    basis = result.basis(len(character.vertices))[:, :: rig.step]
-    gains = rig.mapping.gains(result.header["channels"])
-    wanted = np.tensordot(np.linalg.pinv(gains).astype(np.float32), basis, 1)
-    skin = np.arange(len(character.vertices)) < rig.head
-    if "parts" in result.arrays:
-        skin &= result.arrays["parts"] <= SKIN
-    lips, eye_distance = _lips_and_eyes(character, result) if rig.step == 1 else (NO_LIPS, 0.0)
-    faults = find_faults(rig.direct_shapes, wanted, skin[:: rig.step], lips, eye_distance)
-    found = dict(zip(rig.mapping.direct, faults, strict=True))
-    kept = (Fault.DOUBTFUL, Fault.WRONG) if rig.by_list else (Fault.DOUBTFUL,)
-    doubtful = tuple(key for key, fault in found.items() if fault in kept)
-    bad = {key: fault for key, fault in found.items() if fault not in (None, *kept)}
-    left_out = tuple((row, fault) for row in rig.mapping.rows if (fault := bad.get(row.key)) is not None)
-    usable = rig.mapping.restricted_to({row.key for row in rig.mapping.rows} - bad.keys())
-    rig = replace(
-        rig,
-        mapping=usable,
-        direct_shapes=rig.direct_shapes[[key not in bad for key in rig.mapping.direct]],
-        left_out=(*rig.left_out, *left_out),
-        doubtful=doubtful,
-    )
-    return replace(character, rig=rig)
-
-
-def _lips_and_eyes(character: Character, result: Result) -> tuple[NDArray[np.intp], float]:
-    """Pairs of vertices (P, 2) of both lips, empty if they are not known, and the distance of the eye corners.
-
-    Lips that were cut apart have pairs of vertices at one place. Keys that are older than the cut do not part them.
-    """
-    arrays = result.arrays
-    if not {"landmarks68", "landmark_vertices"} <= arrays.keys():
-        return NO_LIPS, 0.0
-    right, left = arrays["landmarks68"][[lips.RIGHT_EYE, lips.LEFT_EYE]]
-    eye_distance = float(np.linalg.norm(left - right))
-    ends = arrays["landmark_vertices"][[*GAPS[LIPS]]].astype(np.intp)
-    vertices, basis = character.head.vertices, result.basis(len(character.vertices))
-    near = np.flatnonzero(np.linalg.norm(vertices - vertices[ends].mean(0), axis=1) < LIPS_RADIUS * eye_distance)
-    cells = np.round(vertices[near] / (SAME_PLACE * eye_distance))
-    _, place, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    order = near[np.argsort(place.ravel(), kind="stable")]
-    firsts = np.cumsum(count)[count == 2] - 2
-    pairs = np.stack([order[firsts], order[firsts + 1]], 1)
-    apart = np.linalg.norm(basis[:, pairs[:, 0]] - basis[:, pairs[:, 1]], axis=2).max(0, initial=0.0)
-    cut = pairs[apart > WIDE * eye_distance]
-    return np.concatenate([ends[None], cut]), eye_distance
-
-
-def _lost_channels(rig: Rig) -> frozenset[str]:
-    """Channels whose own keys are left out. Without solved keys (visemes) those are all of the mouth."""
-    lost = {row.channel for row, _fault in rig.left_out}
-    if SOLVED in lost:
-        lost.update(channel for channel in families.channels() if channel.startswith(families.SOLVED_CHANNELS))
-    return frozenset(lost)
-
-
 def _head_motion(result: Result, state: LineState) -> HeadMotionPlan | None:
     """The head motion; None if the result has none, or nothing was chosen to get it."""
     if not {"head", "landmarks68"} <= result.arrays.keys() or not state.has_head_target:
@@ -412,7 +338,7 @@ def _message(
     elif head.kept:
         end += iface("; {count} of your own keys animated").format(count=len(head.kept))
     if rig is not None:
-        end += _left_out(rig, head, iface)
+        end += own_keys.describe(rig, head, iface)
     if result.no_face is not None:
         end += _without_face(result.no_face, iface)
     if head.driven:
@@ -432,25 +358,3 @@ def _without_face(no_face: Header, iface: Callable[[str], str]) -> str:
             "; the face was not found: only your own keys move; place four points (Face > Landmarks) for the rest"
         )
     return iface("; only your own keys move: {reason}").format(reason=str(no_face["message"]).rstrip("."))
-
-
-def _left_out(rig: Rig, head: KeyPlan, iface: Callable[[str], str]) -> str:
-    """Which of the head's own keys are not used, and what moves in their place; as the continuation of a sentence."""
-    texts = {
-        Fault.EMPTY: iface("; left out, as they have no shape: {names}"),
-        Fault.WRONG: iface("; left out, as they move something else: {names}"),
-        Fault.DRIVEN: iface("; left out, as drivers move them: {names}"),
-    }
-    text = ""
-    for fault, sentence in texts.items():
-        names = list(dict.fromkeys(row.key for row, found in rig.left_out if found is fault))
-        if names:
-            text += sentence.format(names=listed(names))
-    lost = _lost_channels(rig)
-    new = (new_key_name(channel, rig.limits) for channel in families.channels() if channel in lost)
-    instead = [*rig.stand_ins, *(name for name in new if name in head.shapes)]
-    if rig.doubtful:
-        text += iface("; these move something else than their channels: {names}").format(names=listed([*rig.doubtful]))
-    if text and instead:
-        text += iface("; in their place: {names}").format(names=listed(instead))
-    return text

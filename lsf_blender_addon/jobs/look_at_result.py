@@ -15,7 +15,8 @@ from ..scene.access import mesh_of
 from ..scene.meshes import read_triangles
 from ..scene.shape_keys import renamed
 from . import result_check
-from .line_plan import LinePlan, listed
+from .line_plan import LinePlan
+from .name_list import listed
 from .result_check import Expectation
 
 

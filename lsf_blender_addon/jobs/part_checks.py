@@ -6,7 +6,7 @@ from bpy.app.translations import pgettext_iface as iface
 from ..scene import nearby_parts
 from ..scene.findings import Finding, FoundFace
 from . import face_plan, face_result
-from .line_plan import listed
+from .name_list import listed
 
 
 def nearby(

@@ -8,7 +8,7 @@ from bpy_extras.io_utils import ExportHelper
 
 from ...errors import UserError
 from ...jobs import export_character, session
-from ...jobs.line_plan import listed
+from ...jobs.name_list import listed
 from ...scene import evaluated_keys
 from ...scene.access import active_scene, mesh_of
 from ..blender_types import OperatorResult

@@ -9,7 +9,7 @@ from bpy_extras.io_utils import ExportHelper
 from ...animation import arkit_keys
 from ...formats import curves_json, live_link
 from ...formats.curves import Curves
-from ...jobs.line_plan import listed
+from ...jobs.name_list import listed
 from ...scene import evaluated_keys, heard_part
 from ...scene.access import active_scene, mesh_of
 from ..blender_types import OperatorResult

@@ -6,10 +6,11 @@ from bpy.app.translations import pgettext_iface as iface
 from ... import compat
 from ...client.jobs import State
 from ...errors import UserError
-from ...jobs import line_plan, lines, session
+from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.environment import NO_PYTHON, server_python
 from ...jobs.generate import Generation
+from ...jobs.name_list import listed
 from ...scene import character, meshes, strips
 from ...scene.access import active_scene, find_item
 from ...scene.own_properties import settings_of
@@ -66,7 +67,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         if self._without_head:
             text += iface("; {count} without a head").format(count=len(self._without_head))
             if bpy.app.background:
-                print(f"LSF: nobody speaks {line_plan.listed(self._without_head)}")
+                print(f"LSF: nobody speaks {listed(self._without_head)}")
         if texts and self.save:
             bpy.ops.wm.save_mainfile()
         session.failures = [(item.name, item.error) for item in batch.failed]
@@ -77,7 +78,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
                 for name, error in session.failures:
                     print(f"LSF: {name} failed: {error}")  # Blender truncates reports
                 # the report raises RuntimeError in a script, so that a render farm notices
-                self.report({"ERROR"}, f"{text}: {line_plan.listed([item.name for item in batch.failed])}")
+                self.report({"ERROR"}, f"{text}: {listed([item.name for item in batch.failed])}")
             else:
                 self.report({"WARNING"}, iface("{result}: see the Batch panel").format(result=text))
         else:

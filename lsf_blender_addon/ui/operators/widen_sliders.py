@@ -5,7 +5,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import key_cures
 from ...jobs import session
-from ...jobs.line_plan import listed
+from ...jobs.name_list import listed
 from ...scene import shape_key_faults
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head

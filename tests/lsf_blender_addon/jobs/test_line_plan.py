@@ -14,6 +14,7 @@ from lsf_blender_addon.animation.line_curves import Sliders
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import line_plan
 from lsf_blender_addon.jobs.line_plan import LineState, Result
+from lsf_blender_addon.jobs.own_keys import with_usable_keys
 from lsf_blender_addon.prediction.eyes import Eyes
 from lsf_blender_addon.prediction.tweaks import Tweaks
 from lsf_blender_addon.rigs.mapping import SOLVED, Mapping, Row
@@ -379,7 +380,7 @@ def test_keys_that_are_older_than_the_cut_of_the_lips():
     mapping = Mapping("ARKit", tuple(Row(name, name) for name in names))
     rig = Rig(mapping, dict.fromkeys(names, (0.0, 1.0)), np.zeros((0, HEAD, 3), np.float32), False, HEAD, direct)
     near = replace(who, members=(replace(who.members[0], vertices=who.vertices),), rig=rig)
-    assert not line_plan.with_usable_keys(near, answer).rig.left_out
+    assert not with_usable_keys(near, CHANNELS, answer.arrays).rig.left_out
     direct[0, lower] = direct[0, upper]
-    usable = line_plan.with_usable_keys(near, answer).rig
-    assert [row.key for row, _fault in usable.left_out] == ["jawOpen"] and len(usable.direct_shapes) == 5
+    judged = with_usable_keys(near, CHANNELS, answer.arrays).rig
+    assert [row.key for row, _fault in judged.left_out] == ["jawOpen"] and len(judged.direct_shapes) == 5
