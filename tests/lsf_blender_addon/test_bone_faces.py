@@ -10,14 +10,14 @@ from lsf_blender_addon.scene import bones
 from server.arkit import CHANNELS
 from server.face.head import load_head
 from tests.lsf_blender_addon.fake_client import use
-from tests.lsf_blender_addon.jobs.test_look_at_result import HeadClient, generate, seen_of_meant, widest_opening
+from tests.lsf_blender_addon.jobs.test_look_at_result import JawClient, generate, seen_of_meant, widest_opening
 
 HINGE = np.array([0, 0.0206, 0.048])  # about which jawOpen turns the jaw of the project's head
 TURN = 0.243  # radians
 
 
-class BoneClient(HeadClient):
-    """The project's own head, and a server that keeps what it was asked."""
+class BoneClient(JawClient):
+    """A jaw that opens once a second, and a server that keeps what it was asked."""
 
     def submit(self, kind, request, arrays):
         job = super().submit(kind, request, arrays)
