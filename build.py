@@ -505,18 +505,17 @@ def run_pytest(name: str, arguments: list[str], title: str, together: bool = Fal
         command = [str(environment(name)), "-c", PYTEST, "-q", f"--junitxml={report}", "-p", "no:cacheprovider"]
         threads = os.environ.get("OMP_NUM_THREADS", "1")  # models this small only lose by sharing their work
         variables = child_environment(LSF_CACHE_DIR=str(Path(folder) / "faces"), OMP_NUM_THREADS=threads)
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=ROOT,
-            env=variables,
-            text=True,
-            errors="replace",
-            stdout=subprocess.PIPE if together else None,
-            stderr=subprocess.STDOUT if together else None,
-        )
-        code = done.returncode
+        output = Path(folder) / "output.txt"  # not a pipe: a process that a test left behind would keep it open
+        with output.open("wb") as stream:
+            code = subprocess.run(
+                [*command, *arguments],
+                cwd=ROOT,
+                env=variables,
+                stdout=stream if together else None,
+                stderr=subprocess.STDOUT if together else None,
+            ).returncode
         if together:
-            say(f"\n== {title}\n{done.stdout}")
+            say(f"\n== {title}\n{output.read_text(encoding='utf-8', errors='replace')}")
         suites = list(ElementTree.parse(report).getroot().iter("testsuite")) if report.exists() else []
     count = {key: sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped")}
     failed = count["failures"] + count["errors"]
