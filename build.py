@@ -9,6 +9,7 @@
     python3 build.py server ...      the server's command line: generate, fit
     python3 build.py bench           speed and memory, as a table
     python3 build.py package         dist/lsf_animation-VERSION.zip, the whole product
+    python3 build.py release         dist/VERSION: that zip, its SHA-256, its changes, and an extensions repository
     python3 build.py setup           the private environments alone
     python3 build.py apt             the Debian packages that Blender needs and this machine lacks
     python3 build.py lock            new versions of the server's packages, in their lock file
@@ -52,6 +53,7 @@ ADDON = ROOT / "lsf_blender_addon"
 PYPROJECT = ROOT / "pyproject.toml"
 MANIFEST = ADDON / "blender_manifest.toml"
 VERSION_FILE = ROOT / "server" / "__init__.py"  # the one source of the version
+CHANGELOG = ROOT / "CHANGELOG.md"
 LOCK = ADDON / "client" / "requirements.lock"
 TORCH = ADDON / "client" / "requirements-torch.txt"
 
@@ -410,6 +412,19 @@ def product_files() -> list[tuple[str, Path]]:
     return sorted(files)
 
 
+def extension_command(*arguments: StrPath) -> None:
+    """Run `blender --command extension` of the main environment's Blender. Exits with its output if it fails.
+
+    Args:
+        arguments: A subcommand that needs no Blender window or preferences, such as "validate", and its arguments.
+    """
+    python = environment(MAIN)
+    script = next(python.parent.parent.rglob("bl_pkg/cli/blender_ext.py"))  # what that command runs
+    done = subprocess.run([python, script, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"Blender refuses `extension {' '.join(map(str, arguments))}`:\n{done.stdout}{done.stderr}")
+
+
 def package(folder: Path = ROOT / "dist") -> Path:
     """Write the extension zip and have Blender's own validator read it.
 
@@ -428,16 +443,53 @@ def package(folder: Path = ROOT / "dist") -> Path:
             packed = path.suffix in {".safetensors", ".npz", ".flac"}  # deflate gains nothing on these
             entry.compress_type = zipfile.ZIP_STORED if packed else zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
-    python = environment(MAIN)
-    validator = next(python.parent.parent.rglob("bl_pkg/cli/blender_ext.py"))
-    checked = subprocess.run([python, validator, "validate", target], capture_output=True, text=True)
-    if checked.returncode:
-        sys.exit(f"Blender refuses {target}:\n{checked.stdout}{checked.stderr}")
+    extension_command("validate", target)
     say(
         f"{target.relative_to(ROOT) if ROOT in target.parents else target}: {target.stat().st_size / 1e6:.1f} MB, "
         "valid for Blender."
     )
     return target
+
+
+def changes(number: str) -> str:
+    """The part of the change log on a version, without its heading; "" if it has none.
+
+    Args:
+        number: The version, or "Unreleased".
+    """
+    log = CHANGELOG.read_text(encoding="utf-8")
+    part = re.search(rf"^## \[{re.escape(number)}\].*\n((?:(?!## \[).*\n?)*)", log, re.MULTILINE)
+    return part[1].strip() if part else ""
+
+
+def release(dist: Path = ROOT / "dist") -> Path:
+    """Write all that a release publishes. The folder is an extensions repository as it is, on any web server.
+
+    Args:
+        dist: Where the folder goes.
+
+    Returns:
+        The folder, named after the version: the zip, its SHA-256 as `sha256sum -c` reads it, what has changed in this
+        version, and index.json, which Blender's own command makes.
+    """
+    number = manifest_version()
+    text = changes(number)
+    if number != version() or not text:
+        sys.exit(
+            f"The manifest states {number}, the server {version()}, and CHANGELOG.md has {'' if text else 'no '}"
+            f"changes of {number}: see CONTRIBUTING.md on releases."
+        )
+    folder = dist / number
+    shutil.rmtree(folder, ignore_errors=True)
+    product = package(folder)
+    digest = hashlib.sha256(product.read_bytes()).hexdigest()
+    (folder / f"{product.name}.sha256").write_text(f"{digest}  {product.name}\n", encoding="utf-8", newline="\n")
+    (folder / "CHANGES.md").write_text(f"# {number}\n\n{text}\n", encoding="utf-8", newline="\n")
+    extension_command("server-generate", "--repo-dir", folder)
+    say(f"{folder} is ready to publish; in Blender, add its index.json as a repository to try it.")
+    if changes("Unreleased"):
+        say(f"Note: CHANGELOG.md has changes under Unreleased, which {folder / 'CHANGES.md'} does not name.")
+    return folder
 
 
 # ---- Commands -------------------------------------------------------------------------------------------------------
@@ -613,7 +665,7 @@ COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "demo": demo, "gallery": gallery, "test": test, "check": check, "server": server, "bench": bench, "setup": setup,
     "lock": lock,
     "version": show_or_set_version, "apt": lambda arguments: say(" ".join(missing_apt_packages())),
-    "package": lambda arguments: package(),
+    "package": lambda arguments: package(), "release": lambda arguments: release(),
 }  # fmt: skip
 
 if __name__ == "__main__":
