@@ -36,7 +36,7 @@ def _check_ranges(config: "BackboneConfig | LSFConfig", names: str, least: int) 
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """A speech encoder from `transformers`, whose layers give hidden states at 50 Hz.
+    """A speech encoder, whose layers give hidden states at 50 Hz. "hubert" and "wav2vec2" need `transformers`.
 
     Attributes:
         kind: "whisper", "hubert" or "wav2vec2".

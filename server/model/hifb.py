@@ -120,7 +120,7 @@ class HIFB(nn.Module):
             dropout: Dropout rate.
         """
         super().__init__()
-        self.tokens = nn.Parameter(0.02 * torch.randn(1, tokens, size))
+        self.tokens = nn.Parameter(nn.init.normal_(torch.empty(1, tokens, size), std=0.02))
         self.blocks = nn.ModuleList(FusionBlock(size, heads, mlp, dropout) for _ in range(blocks - 1))
         self.last = TransformerLayer(size, heads, mlp, dropout)
         self.span = span

@@ -9,6 +9,7 @@ B clips, F frames at `config.fps`, T = frame_stack · F feature frames at 50 Hz,
 """
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +18,21 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import LSFError
 from ..protocol.emotions import EMOTIONS
+from .backbones import make_backbone
 from .config import LSFConfig
 from .emotion import EMBEDDING, EmotionReader
 from .hifb import HIFB
 from .layers import FrameConv
 from .motion_prior import MotionPrior, Quantised
 from .sie_encoder import FeatureNorm, SIEEncoder
-from .speech import HOP_LENGTH, make_backbone
+from .speech import HOP_LENGTH
+from .whisper import LogMel, mel_filters
 
+FILTERS = ".mel.filters"  # end of the name of a filter bank
 ClipStatistics = tuple[Tensor, Tensor | None]
 """Statistics of a whole clip for the motion and the emotion backbone; see `LSF.clip_statistics`."""
 
@@ -337,15 +342,15 @@ class LSF(nn.Module):
         Args:
             folder: Where to write; it is created if it does not exist.
             half: Whether to store every matrix in half precision (a weight changes by less than 0.05 %). Otherwise only
-                frozen backbones are stored so.
+                frozen backbones are stored so. The filter bank of mel bands, which is no weight, stays as it is.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        frozen = {name for name, weight in self.named_parameters() if "_backbone." in name and not weight.requires_grad}
-        state = {
-            name: (value.half() if name in frozen or (half and value.dim() > 1) else value).cpu().contiguous()
-            for name, value in self.state_dict().items()
-        }
+        state = self.state_dict()
+        halved = {name for name, weight in self.named_parameters() if "_backbone." in name and not weight.requires_grad}
+        if half:
+            halved |= {name for name, value in state.items() if value.dim() > 1 and not name.endswith(FILTERS)}
+        state = {name: (value.half() if name in halved else value).cpu().contiguous() for name, value in state.items()}
         save_file(state, folder / "model.safetensors", {"format": "pt"})
         (folder / "config.json").write_text(self.config.to_json(), encoding="utf-8")
 
@@ -364,12 +369,33 @@ class LSF(nn.Module):
         """
         folder = Path(folder)
         config, state = _read_files(folder)
-        with torch.device("meta"):  # shapes without memory: a damaged config.json must not allocate much
-            expected = cls(config).state_dict()
+        with torch.device("meta"), _NoRandomWeights():  # no memory: a damaged config.json must not allocate much
+            model = cls(config)
+        expected = model.state_dict()
+        for name in expected.keys() - state.keys():
+            if name.endswith(FILTERS):  # checkpoints of the releases up to 0.1 have no filter bank
+                mels, bins = expected[name].shape
+                state[name] = mel_filters(mels, bins, LogMel.MAX_FREQUENCY)
         _check_state(folder, state, expected)
-        model = cls(config)
-        model.load_state_dict({name: value.to(expected[name].dtype) for name, value in state.items()})
+        weights = {name: value.to(expected[name].dtype, copy=True) for name, value in state.items()}
+        model.load_state_dict(weights, assign=True)
         return model.eval()
+
+
+class _NoRandomWeights(TorchFunctionMode):
+    """Lets modules be made without the random weights that a checkpoint replaces.
+
+    For weights on the device "meta", which have a shape alone, torch would load its compiler to draw them: seconds.
+    """
+
+    def __torch_function__(
+        self, function: Callable[..., object], types: object, args: Sequence[object] = (), kwargs: object = None
+    ) -> object:
+        """Call a function of torch, but for those of `torch.nn.init`, which return the tensor as it is."""
+        given: dict[str, object] = kwargs if isinstance(kwargs, dict) else {}
+        if getattr(function, "__module__", None) == nn.init.__name__:
+            return given["tensor"] if "tensor" in given else args[0]
+        return function(*args, **given)
 
 
 def stack_frames(features: Tensor, frame_stack: int) -> Tensor:

@@ -47,7 +47,7 @@ class Quantiser(nn.Module):
         super().__init__()
         self.size, self.slots, self.commitment = config.code_size, config.codes_per_frame, config.commitment
         stages = 1 + config.residual_stages
-        self.register_buffer("codebook", torch.randn(stages, config.codes, config.code_size))
+        self.register_buffer("codebook", nn.init.normal_(torch.empty(stages, config.codes, config.code_size)))
         self.register_buffer("counts", torch.zeros(stages, config.codes))  # all zero: not initialised yet
         self.register_buffer("sums", torch.zeros(stages, config.codes, config.code_size))
 

@@ -41,7 +41,7 @@ class FeatureNorm(nn.Module):
         self.size = components or size
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
-        self.register_buffer("projection", torch.eye(size, components) if components else None)
+        self.register_buffer("projection", torch.zeros(size, components).fill_diagonal_(1) if components else None)
 
     @torch.no_grad()
     def fit(self, features: Tensor, whiten: bool = True) -> None:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from ..files.audio import SAMPLE_RATE, load_16k
 from ..model import LSF, LSFConfig
-from ..model.speech import WhisperBackbone
+from ..model.whisper import WhisperBackbone
 from ..numerics import FloatArray
 from . import FPS, corpora
 from .speech import augment

@@ -21,7 +21,7 @@ from ..files.audio import load_16k
 from ..model import LSF, LSFConfig
 from ..model.losses import predictor_loss, prior_loss
 from ..model.lsf import Output
-from ..model.speech import Wav2Vec2ClassBackbone
+from ..model.wav2vec2 import Wav2Vec2ClassBackbone
 from . import corpora
 from .corpora import required
 

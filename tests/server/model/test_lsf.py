@@ -256,6 +256,16 @@ def test_save_and_load(make, tmp_path, half, speech_like):
     assert all(torch.equal(value, saved[name]) for name, value in load_file(again / "model.safetensors").items())
 
 
+def test_the_filter_bank_is_stored_as_it_is_and_older_checkpoints_without_it_load(make, tmp_path):
+    model = make()
+    model.save_pretrained(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    bank = state.pop("motion_backbone.mel.filters")
+    assert torch.equal(bank, model.motion_backbone.mel.filters)
+    save_file(state, tmp_path / "model.safetensors")
+    assert torch.equal(LSF.from_pretrained(tmp_path).motion_backbone.mel.filters, bank)
+
+
 def test_the_papers_model_saves_and_loads(tmp_path):
     model = LSF(PAPER).eval()
     model.save_pretrained(tmp_path, half=False)

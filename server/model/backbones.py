@@ -1,0 +1,29 @@
+"""The choice between the speech backbones."""
+
+from typing import TYPE_CHECKING
+
+from ..errors import LSFError
+from .config import BackboneConfig
+from .whisper import WhisperBackbone
+
+if TYPE_CHECKING:
+    from .wav2vec2 import Wav2Vec2ClassBackbone
+
+
+def make_backbone(config: BackboneConfig, layers: int) -> "WhisperBackbone | Wav2Vec2ClassBackbone":
+    """Make a backbone of the kind of its configuration, with the lowest `layers` layers.
+
+    Raises:
+        LSFError: "missing_package" if the kind needs `transformers` and it is not installed.
+    """
+    if config.kind == "whisper":
+        return WhisperBackbone(config, layers)
+    try:
+        from .wav2vec2 import Wav2Vec2ClassBackbone
+    except ModuleNotFoundError as error:
+        raise LSFError(
+            "missing_package",
+            f'This model hears with {config.kind}, which needs the Python package "{error.name}": install it in the '
+            "Python that runs the server, or choose the model that ships.",
+        ) from error
+    return Wav2Vec2ClassBackbone(config, layers)
