@@ -5,6 +5,8 @@ from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
 from typing import Any, NamedTuple, TypeGuard
 
 import bpy
+import numpy as np
+from numpy.typing import NDArray
 
 
 def _first_attribute(owner: object, *names: str) -> Any:
@@ -108,6 +110,20 @@ def sound_offset(strip: bpy.types.Strip) -> float:
 def retiming_key_count(strip: bpy.types.Strip) -> int:
     """Number of retiming keys of a strip; 0 in 4.2, which does not tell for sound strips."""
     return len(strip.retiming_keys) if hasattr(strip, "retiming_keys") else 0
+
+
+# Meshes
+
+
+def corner_vertices(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
+    """(L,) vertices of the corners of all faces; by the attribute a hundred times faster than by `loops`."""
+    attribute: Any = mesh.attributes.get(".corner_vert")
+    values = np.empty(len(mesh.loops), np.int32)
+    if attribute is not None:
+        attribute.data.foreach_get("value", values)
+    else:
+        mesh.loops.foreach_get("vertex_index", values)
+    return values
 
 
 # Shape keys

@@ -91,13 +91,17 @@ class Generation:
             self.state, self.fraction, self.text = job.state, job.fraction, job.text
         return self.state
 
-    def result(self) -> Result:
-        """The server's answer, when `state` is DONE."""
+    def result(self, moved: int = 0) -> Result:
+        """The server's answer, when `state` is DONE.
+
+        Args:
+            moved: Frames by which the strip was moved since; the wanted part moves along.
+        """
         assert self.job is not None
-        settings = self._settings
-        return Result(
-            self.job.header, self.job.arrays, settings["temperature"], settings["seed"], self.seconds, self.span
-        )
+        settings, span = self._settings, self.span
+        if span is not None:
+            span = span[0] + moved, span[1] + moved
+        return Result(self.job.header, self.job.arrays, settings["temperature"], settings["seed"], self.seconds, span)
 
     def _is_valid(self, job: Job) -> bool:
         """Whether the result is what the protocol promises: motion (F, K) and so on, all finite."""

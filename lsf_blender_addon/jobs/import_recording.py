@@ -35,10 +35,11 @@ from ..prediction import recording as recorded
 from ..rigs.drive import new_key_name
 from ..scene import character, drivers
 from ..scene.access import find_item, mesh_of
+from ..scene.heard_part import scene_fps
 from ..scene.landmarks import points, store
 from ..scene.meshes import check, read_rest
 from ..scene.own_properties import face_of, lines_of
-from ..scene.snapshots import Character, Line, Source
+from ..scene.snapshots import RATE_EPSILON, Character, Line, Source
 from . import environment, face_plan, face_result, session
 from .name_list import listed
 from .prepare_face import FaceFinding
@@ -216,16 +217,22 @@ def write(work: RecordingImport, name: str, options: Options) -> str:
         UserError: The head is gone, cannot take it, or shows nothing of it. Nothing was changed.
     """
     assert work.recording is not None
-    head = find_item(bpy.data.objects, name)
+    head, objects = find_item(bpy.data.objects, name), []
+    if work.character is not None:
+        objects, work.character = character.find_objects(work.character, "Import Face Curves")
+        head = objects[0]
     if head is None:
         raise UserError(f'"{name}" is gone or was renamed while the recording was read: import it again')
+    scene = find_item(bpy.data.scenes, options.scene)
+    if scene is None or abs(scene_fps(scene) - options.fps) > RATE_EPSILON:
+        raise UserError("The scene or its frame rate was changed while the recording was read: import it again")
     check(head)
     actions.check(mesh_of(head))
     bone_actions.check(head)
     face = face_of(head)
     target = face.nod.object if options.head_rotation else None
     head_motion.check(target, face.nod.bone)
-    objects = character.find_objects(work.character) if work.character else [head]
+    objects = objects or [head]
     with rollback.on_error(objects, target, face.nod.bone):
         return _write(work, work.recording, objects, options, target)
 

@@ -64,6 +64,7 @@ class LineState:
     earlier: Prediction | None = None  # of the same line, from an earlier run
     sliders: Sliders = field(default_factory=Sliders)
     has_head_target: bool = False  # whether an object or bone was chosen for the head motion
+    axes: Floats | None = None  # (3, 3) of the head's object at rest, as columns; None: as when it was sent
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def plan(
         head,
         prediction,
         tuple(parts),
-        _head_motion(result, state) if with_layers else None,
+        _head_motion(character, result, state) if with_layers else None,
         face_plan.plan(character, result.header, result.arrays),
         _message(character, result, state.line, head, parts, iface),
         _expectation(character, result, by_channel),
@@ -295,11 +296,17 @@ def _shapes_by_name(rig: Rig, channels: Sequence[str]) -> tuple[Floats, Floats]:
     return shapes, room
 
 
-def _head_motion(result: Result, state: LineState) -> HeadMotionPlan | None:
-    """The head motion; None if the result has none, or nothing was chosen to get it."""
+def _head_motion(character: Character, result: Result, state: LineState) -> HeadMotionPlan | None:
+    """The head motion; None if the result has none, or nothing was chosen to get it.
+
+    The head may have turned since it was sent: its landmarks turn along.
+    """
     if not {"head", "landmarks68"} <= result.arrays.keys() or not state.has_head_target:
         return None
-    return HeadMotionPlan(result.arrays["head"][: state.line.frames], result.arrays["landmarks68"])
+    landmarks = result.arrays["landmarks68"]
+    if state.axes is not None:
+        landmarks = (landmarks @ character.head.to_local @ state.axes.T).astype(np.float32)
+    return HeadMotionPlan(result.arrays["head"][: state.line.frames], landmarks)
 
 
 def _on_bones(character: Character, prediction: Prediction, motion: Floats) -> bool:

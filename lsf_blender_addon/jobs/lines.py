@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import bpy
+import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 
 from ..animation import actions, bone_actions, head_motion, lines, lines_of_0_1, part_drivers, renames, shape_keys
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
-from ..scene import character, drivers, emotion_control, rig, strip_identity, strips, voice
+from ..scene import character, drivers, emotion_control, meshes, strip_identity, strips, voice
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
@@ -90,16 +91,15 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     Raises:
         UserError: The file has changed meanwhile, so that the result does not fit. Nothing was written.
     """
-    objects = character.find_objects(generation.character)
+    objects, face = character.find_objects(generation.character)
     line = strips.relocated(generation.line)
     renames.adopt(objects[0])
     _check(objects[0])
-    rig.check(objects[0], generation.character.rig)
     if lines_of_0_1.are_there(mesh_of(objects[0])):
         lines_of_0_1.take_over(objects[0])
-    state, result = _read_state(line, objects), generation.result()
+    state, result = _read_state(line, objects), generation.result(line.first_frame - generation.line.first_frame)
     with_layers = with_layers and not _keeps_layers(objects[0], state, result)
-    return apply(line_plan.plan(generation.character, result, state, with_layers, iface), as_take)
+    return apply(line_plan.plan(face, result, state, with_layers, iface), as_take)
 
 
 def disabled_reason_apply(work: Generation | ServerWork) -> str:
@@ -135,6 +135,7 @@ def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
         store.load(action, line.id) if action else None,
         lines.sliders(record),
         face_of(head).nod.object is not None,
+        np.array(meshes.rest_matrix(head))[:3, :3],
     )
 
 

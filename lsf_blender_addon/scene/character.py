@@ -1,10 +1,13 @@
 """Reads a character: the head, and the objects that move with it, like teeth, tongue, eyes and lashes."""
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_iface as iface
 
 from ..errors import UserError
-from . import meshes, parts, rig
+from . import meshes, parts, rig, staleness
 from .access import find_item
 from .landmarks import store
 from .own_properties import face_of
@@ -55,29 +58,47 @@ def read(head: bpy.types.Object, others: dict[bpy.types.Object, str]) -> Charact
         triangles.append(rest.triangles + first)
         codes.append(parts.read(obj, kind, obj == head))
         first += len(rest.vertices)
+    own_keys = rig.read(head, list(zip(objects, members, strict=True)))
     return Character(
         tuple(members),
         np.concatenate(vertices),
         np.concatenate(triangles),
         np.concatenate(codes),
         store.own_positions(head, vertices[0]),
-        rig.read(head, list(zip(objects, members, strict=True))),
+        own_keys,
+        tuple(staleness.read(objects, listed_parts(head), own_keys)),
     )
 
 
-def find_objects(character: Character) -> list[bpy.types.Object]:
-    """The objects of a character's members, the head first.
+def find_objects(character: Character, button: str = "Generate") -> tuple[list[bpy.types.Object], Character]:
+    """The objects of a character's members, right before a result is written on them.
+
+    Args:
+        character: The character as it was sent to the server.
+        button: What the artist presses to start again, in English.
+
+    Returns:
+        The objects, the head first, and the character with the names that they have now.
 
     Raises:
-        UserError: An object is gone, or its mesh can no longer be animated.
+        UserError: An object is gone, its mesh can no longer be animated, or something that a result depends on was
+            changed since the character was read.
     """
+    by_id = {obj.session_uid: obj for obj in bpy.data.objects}
+    known = [traits.object for traits in character.traits] or [0] * len(character.members)
     found: list[bpy.types.Object] = []
-    for rest in character.members:
-        obj = find_item(bpy.data.objects, rest.object)
+    for rest, uid in zip(character.members, known, strict=True):
+        obj = by_id.get(uid) or find_item(bpy.data.objects, rest.object)
         if obj is None or not obj.users_scene:
-            raise UserError(
-                f'"{rest.object}" is gone or was renamed while its animation was made: press Generate again'
-            )
+            raise UserError(_again(iface('"{name}" was deleted').format(name=rest.object), button))
         meshes.check(obj)
         found.append(obj)
-    return found
+    if change := staleness.change(character, found, listed_parts(found[0])):
+        raise UserError(_again(change, button))
+    members = tuple(replace(rest, object=obj.name) for rest, obj in zip(character.members, found, strict=True))
+    return found, replace(character, members=members)
+
+
+def _again(change: str, button: str) -> str:
+    """The sentence that says what has changed and what to press."""
+    return iface("{change} while the result was made: press {button} again").format(change=change, button=iface(button))

@@ -87,10 +87,10 @@ def read_rest(obj: bpy.types.Object) -> RestMesh:
     """
     check(obj)
     mesh = mesh_of(obj)
-    local = _shaped(obj) if any(_shapes(m) for m in obj.modifiers) else None
+    local = _shaped(obj) if any(is_shaping(m) for m in obj.modifiers) else None
     if local is None:
         local = base_vertices(mesh)
-    world = np.array(_rest_matrix(obj), np.float64)
+    world = np.array(rest_matrix(obj), np.float64)
     matrix = world[:3, :3]
     if abs(np.linalg.det(matrix)) < 1e-12 or not np.isfinite(matrix).all():
         raise UserError(f'"{obj.name}" is scaled to nothing: give it a scale')
@@ -146,7 +146,7 @@ def read_triangles(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
     return flat.reshape(-1, 3)
 
 
-def _rest_matrix(obj: bpy.types.Object) -> Matrix:
+def rest_matrix(obj: bpy.types.Object) -> Matrix:
     """World matrix of the object; with the armature at rest, if its parent is a bone, as for an eye or teeth."""
     bone = obj.parent.data.bones.get(obj.parent_bone) if obj.parent and obj.parent.type == "ARMATURE" else None
     if obj.parent_type != "BONE" or bone is None or obj.constraints:
@@ -155,7 +155,7 @@ def _rest_matrix(obj: bpy.types.Object) -> Matrix:
     return obj.parent.matrix_world @ bone.matrix_local @ tail @ obj.matrix_parent_inverse @ obj.matrix_basis
 
 
-def _shapes(modifier: bpy.types.Modifier) -> bool:
+def is_shaping(modifier: bpy.types.Modifier) -> bool:
     """Whether a modifier takes part in the mesh's shape at rest."""
     return modifier.show_viewport and modifier.type in SHAPING_MODIFIERS
 
@@ -171,7 +171,7 @@ def _shaped(obj: bpy.types.Object) -> NDArray[np.float32] | None:
         copy.animation_data_clear()
         copy.constraints.clear()
         for modifier in list(copy.modifiers):
-            if not _shapes(modifier):
+            if not is_shaping(modifier):
                 copy.modifiers.remove(modifier)
         copy.parent, copy.matrix_world = None, obj.matrix_world
         scene.collection.objects.link(copy)

@@ -58,18 +58,18 @@ def read(obj: bpy.types.Object, kind: str = "AUTOMATIC", is_head: bool = False) 
         name = "" if is_head else part_names.kind_of(obj.name) or part_names.kind_of(mesh.name)
         codes[:] = _suggestion(name)
         _suggest_by_material(mesh, codes)
-    stored = _stored(mesh)
-    if stored is not None:
-        codes[stored > 0] = stored[stored > 0] - 1
+    kept = stored(mesh)
+    if kept is not None:
+        codes[kept > 0] = kept[kept > 0] - 1
     return codes
 
 
 def assigned_counts(mesh: bpy.types.Mesh) -> dict[str, int]:
     """Names of the parts that are set for individual vertices, with the number of these. Not for Edit Mode."""
-    stored = _stored(mesh)
-    if stored is None:
+    kept = stored(mesh)
+    if kept is None:
         return {}
-    codes, counts = np.unique(stored[stored > 0] - 1, return_counts=True)
+    codes, counts = np.unique(kept[kept > 0] - 1, return_counts=True)
     return {NAMES[code]: int(count) for code, count in zip(codes.tolist(), counts, strict=True) if code in NAMES}
 
 
@@ -100,11 +100,11 @@ def _suggest_by_material(mesh: bpy.types.Mesh, codes: NDArray[np.int32]) -> None
             codes[vertices[slot_of_loop == slot]] = _suggestion(kind)
 
 
-def _stored(mesh: bpy.types.Mesh) -> NDArray[np.int32] | None:
+def stored(mesh: bpy.types.Mesh) -> NDArray[np.int32] | None:
     """(V,) values of the attribute; None if the mesh has none of the right kind, or is in Edit Mode."""
     attribute = find_item(mesh.attributes, ATTRIBUTE)
     if not isinstance(attribute, bpy.types.IntAttribute) or attribute.domain != "POINT":
         return None
-    stored = np.zeros(len(attribute.data), np.int32)
-    attribute.data.foreach_get("value", stored)
-    return stored if len(stored) == len(mesh.vertices) else None
+    values = np.zeros(len(attribute.data), np.int32)
+    attribute.data.foreach_get("value", values)
+    return values if len(values) == len(mesh.vertices) else None

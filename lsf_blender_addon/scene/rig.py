@@ -7,7 +7,6 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
 from ..rigs import families
 from ..rigs.mapping import Mapping, Row
 from ..rigs.shape_check import Fault
@@ -88,18 +87,6 @@ def _without_shape(objects: list[bpy.types.Object]) -> frozenset[str]:
 def _named_like_channels(names: list[str]) -> Mapping:
     """The mapping of keys that have the names of channels to these channels."""
     return Mapping("", tuple(Row(name, name) for name in names if name in families.channels()))
-
-
-def check(head: bpy.types.Object, rig: Rig | None) -> None:
-    """Make sure that the keys of a rig are still there.
-
-    Raises:
-        UserError: One of them is gone.
-    """
-    if rig is not None and not {row.key for row in rig.mapping.rows} <= set(own_keys(mesh_of(head))):
-        raise UserError(
-            f'The shape keys of "{head.name}" were changed while its animation was made: press Generate again'
-        )
 
 
 def own_keys(mesh: bpy.types.Mesh) -> list[str]:

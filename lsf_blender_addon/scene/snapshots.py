@@ -4,7 +4,7 @@ A snapshot holds no reference to Blender data, so a thread may use it, and code 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -65,6 +65,37 @@ class Rig:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What a member of a character is, as far as a result depends on it; see scene/staleness.py.
+
+    Attributes:
+        object: The object's session_uid, which it keeps when it is renamed.
+        listed: Whether it is in the head's list of parts.
+        faces: How the faces join the vertices.
+        shape: The base of the shape keys, and the modifiers that belong to the shape at rest.
+        keys: The artist's shape keys that are in use.
+        part: Which part of the face it is, as a whole and vertex by vertex.
+        landmarks: Of the head: those that the artist has set.
+        bones: Of the head: the channels that bones show.
+        stands: Transform (4, 4) of a part in the head's space; of the head (3, 3) how it is stretched.
+        by_hand: The transforms that no animation sets.
+        size: Size of the head's mesh, in its own space.
+    """
+
+    object: int
+    listed: bool
+    faces: Hashable
+    shape: Hashable
+    keys: dict[str, Hashable]
+    part: Hashable
+    landmarks: Hashable
+    bones: tuple[str, ...]
+    stands: NDArray[np.float64]
+    by_hand: Hashable
+    size: float
+
+
+@dataclass(frozen=True)
 class Character:
     """Head and parts as one mesh."""
 
@@ -74,6 +105,7 @@ class Character:
     parts: NDArray[np.int32]  # (V,) codes of scene/parts.py
     landmarks68: NDArray[np.float32] | None  # (68, 3) the artist's points, NaN for all others
     rig: Rig | None  # the head's own shape keys, if they are to be driven
+    traits: tuple[Traits, ...] = ()  # of the members, to tell whether they have changed since
 
     @property
     def head(self) -> RestMesh:
@@ -175,6 +207,7 @@ class Line:
     t0: float  # seconds of the read audio at which first_frame lies; negative where the strip begins with silence
     id: str = ""  # the strip's own id, see scene/strip_identity.py; empty if it has none
     content: float = 0.0  # frames of the whole sound, which no handle changes
+    file: tuple[int, int] = (0, 0)  # size of the file, and nanoseconds at which it was written
 
     @property
     def source(self) -> "Source":

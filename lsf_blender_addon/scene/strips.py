@@ -3,6 +3,7 @@
 from __future__ import annotations  # bpy.types.Strip exists since 4.4 only
 
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, packed: dict[
     """
     placed = next(placed for placed in placed_strips(scene) if placed.strip == strip)
     part = heard_part(scene, placed)
-    path, contents = _sound_file(strip, {} if packed is None else packed)
+    path, contents, file = _sound_file(strip, {} if packed is None else packed)
     return Line(
         strip.name,
         scene.name,
@@ -84,39 +85,51 @@ def read_line(scene: bpy.types.Scene, strip: bpy.types.SoundStrip, packed: dict[
         part.t0,
         strip_identity.strip_id(strip),
         part.content,
+        file,
     )
 
 
 def relocated(line: Line) -> Line:
     """Return the line at its strip's present frame and with its present names.
 
-    The line is returned as it was if the strip was changed in another way, or deleted. If an undo took away the id that
-    the strip got when the line was read, the strip gets it back.
+    If an undo took away the id that the strip got when the line was read, the strip gets it back.
 
     Raises:
-        UserError: The scene is gone, or its frame rate has changed.
+        UserError: The scene or the strip is gone, the frame rate has changed, or the strip plays something else now.
     """
     found = strip_identity.find(line.source)
     scene = found[0] if found else find_item(bpy.data.scenes, line.scene)
     if scene is None or abs(scene_fps(scene) - line.fps) > RATE_EPSILON:
         raise UserError("The scene or its frame rate was changed while the animation was made: press Generate again")
+    strip = found[1] if found else strip_identity.find_named(scene, line.strip)
+    if strip is None or (found is None and strip_identity.strip_id(strip) not in ("", line.id)):
+        raise UserError(f'The strip "{line.strip}" was deleted while its animation was made: press Generate again')
     try:
-        strip = found[1] if found else find_strip(scene, line.strip)
-        now = read_line(scene, strip)
-    except UserError:
-        return line
-    if now.id not in ("", line.id):
-        return line  # another strip that has got the name
-    now = replace(now, id=line.id)
-    if replace(now, first_frame=line.first_frame, strip=line.strip, scene=line.scene) != line:
-        return line
+        now = replace(read_line(scene, strip, _known_contents(strip, line)), id=line.id)
+    except UserError:  # it is retimed, plays nothing, or has lost its sound
+        now = None
+    if now is None or replace(now, first_frame=line.first_frame, strip=line.strip, scene=line.scene) != line:
+        raise UserError(
+            f'The strip "{strip.name}" was trimmed, or its speed or sound was changed, while its animation was made: '
+            "press Generate again"
+        )
     if line.id:
         strip_identity.restore_id(strip, line.id)
     return now
 
 
-def _sound_file(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> tuple[str, bytes | None]:
+def _known_contents(strip: bpy.types.SoundStrip, line: Line) -> dict[int, bytes]:
+    """The packed sound of a line that was read before, so that it is not copied again only to be compared."""
+    file = strip.sound.packed_file if strip.sound else None
+    if file is None or line.packed is None or file.size != len(line.packed):
+        return {}
+    return {strip.sound.session_uid: line.packed}
+
+
+def _sound_file(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> tuple[str, bytes | None, tuple[int, int]]:
     """Path of the strip's sound file, or name and contents of a packed one; see `read_line` for `packed`.
+
+    With it the file's size, and when it was written; zeros for a packed one.
 
     Raises:
         UserError: The file is missing.
@@ -127,8 +140,12 @@ def _sound_file(strip: bpy.types.SoundStrip, packed: dict[int, bytes]) -> tuple[
     if sound.packed_file is not None:
         if sound.session_uid not in packed:
             packed[sound.session_uid] = bytes(sound.packed_file.data)
-        return file_name(sound.filepath) or sound.name, packed[sound.session_uid]
+        return file_name(sound.filepath) or sound.name, packed[sound.session_uid], (0, 0)
     path = os.path.normpath(bpy.path.abspath(sound.filepath, library=sound.library))
-    if not Path(path).is_file():
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):  # a name with a zero in it is no path
+        found = None
+    if found is None or not stat.S_ISREG(found.st_mode):
         raise UserError(f'The sound file "{path}" is missing: use File > External Data > Find Missing Files')
-    return path, None
+    return path, None, (found.st_size, found.st_mtime_ns)

@@ -53,9 +53,9 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
         finding = item.work
         assert isinstance(finding, FaceFinding)
         assert finding.character is not None
-        head, *_parts = character.find_objects(finding.character)
-        mouth_seam.write(head, from_header(finding.job.header, len(finding.character.head.vertices)))
-        checkup.keep(head, checkup.found_face(finding.character, finding.job.header, finding.job.arrays))
+        (head, *_parts), face = character.find_objects(finding.character, self.bl_label)
+        mouth_seam.write(head, from_header(finding.job.header, len(face.head.vertices)))
+        checkup.keep(head, checkup.found_face(face, finding.job.header, finding.job.arrays))
         return ""
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:

@@ -36,9 +36,10 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
         finding = item.work
         assert isinstance(finding, FaceFinding)
         assert finding.character is not None
-        plan = face_plan.plan(finding.character, finding.job.header, finding.job.arrays)
+        objects, face = character.find_objects(finding.character, self.bl_label)
+        plan = face_plan.plan(face, finding.job.header, finding.job.arrays)
         assert plan is not None  # every valid result of `prepare_face` has landmarks
-        return face_result.write(character.find_objects(finding.character), plan)
+        return face_result.write(objects, plan)
 
 
 def disabled_reason(context: bpy.types.Context) -> str:

@@ -192,20 +192,34 @@ def started(addon, client):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ("delete", "is gone or was renamed"),
-        ("rename", "is gone or was renamed"),
-        ("remodel", "got other vertices"),
+        ("delete", '"Sphere" was deleted while the result was made: press Generate again'),
+        ("remodel", 'The mesh of "Sphere" was changed while the result was made: press Generate again'),
+        ("trim", 'The strip "line" was trimmed'),
+        ("another sound", 'The strip "line" was trimmed, or its speed or sound was changed'),
+        ("a file recorded anew", 'The strip "line" was trimmed, or its speed or sound was changed'),
+        ("delete the strip", 'The strip "line" was deleted'),
+        ("frame rate base", "frame rate was changed"),
         ("frame rate", "frame rate was changed"),
     ],
 )
-def test_changes_during_the_job(scene, addon, dump, change, sentence):
+def test_changes_during_the_job(scene, addon, dump, clicks, change, sentence):
     generation = started(addon, Client())
     assert generation.poll() is State.DONE
     head = bpy.context.object
     if change == "delete":
         bpy.data.objects.remove(head)
-    elif change == "rename":
-        head.name = "other"
+    elif change == "trim":
+        strips.find_strip(scene, "line").frame_offset_start = 10
+    elif change == "another sound":
+        other = clicks.with_name("ändere Töne.wav")
+        other.write_bytes(clicks.read_bytes())
+        strips.find_strip(scene, "line").sound.filepath = str(other)
+    elif change == "a file recorded anew":
+        clicks.write_bytes(clicks.read_bytes() + b"0")
+    elif change == "delete the strip":
+        compat.remove_strip(scene.sequence_editor, strips.find_strip(scene, "line"))
+    elif change == "frame rate base":
+        scene.render.fps_base = 1.01
     elif change == "remodel":
         head.data.vertices.add(1)
     else:
@@ -216,16 +230,16 @@ def test_changes_during_the_job(scene, addon, dump, change, sentence):
     assert snapshot(dump) == before
 
 
-@pytest.mark.parametrize(("moved", "first"), [({"frame_start": 300}, 300), ({"frame_offset_start": 10}, 25)])
-def test_a_strip_that_moves_takes_its_animation_along(scene, addon, moved, first):
-    """One that is trimmed meanwhile does not: the animation is that of the sound at the time of pressing."""
+def test_what_may_change_during_the_job(scene, addon):
+    """The animation goes along with a strip that is moved; all may get other names."""
     generation = started(addon, Client())
     generation.poll()
-    for name, value in moved.items():
-        setattr(strips.find_strip(scene, "line"), name, value)
-    lines.apply_result(generation)
+    strip = strips.find_strip(scene, "line")
+    strip.frame_start, strip.name, strip.mute, strip.volume = 300, "Zeile 1", True, 0.1
+    scene.name, bpy.context.object.name, bpy.context.object.data.name = "Szene", "Jürgen", "Masche"
+    assert lines.apply_result(generation).startswith("Zeile 1: frames 300 to ")
     action = bpy.context.object.data.shape_keys.animation_data.action
-    assert tuple(action.curve_frame_range) == (first - 6, first + 119 + 6)
+    assert tuple(action.curve_frame_range) == (300 - 6, 300 + 119 + 6)
 
 
 def at_work(addon, client):

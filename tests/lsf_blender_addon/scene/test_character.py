@@ -163,14 +163,16 @@ def test_a_part_that_is_gone_or_shared(pair, addon):
     head, teeth, _client = pair
     face = character.read(head, character.find_parts(bpy.context, head))
     teeth.name = "other"
-    with pytest.raises(UserError, match='"teeth" is gone or was renamed'):
-        character.find_objects(face)
+    found, now = character.find_objects(face)
+    assert found == [head, teeth] and [member.object for member in now.members] == ["head", "other"]
     twin = bpy.data.objects.new("twin", teeth.data)
     with pytest.raises(RuntimeError, match="shared with other objects"):
         bpy.ops.lsf.generate()
     bpy.data.objects.remove(twin)
     head.lsf.add_part(teeth)
     bpy.data.objects.remove(teeth)
+    with pytest.raises(UserError, match='"teeth" was deleted'):
+        character.find_objects(face)
     assert not character.find_parts(bpy.context, head)
     assert bpy.ops.lsf.generate() == {"FINISHED"}, "a list entry without an object does no harm"
 
