@@ -46,6 +46,11 @@ def client() -> Client:
     return _client
 
 
+def running_client() -> Client | None:
+    """Return the client if there is one, without starting it."""
+    return _client
+
+
 def device_in_use() -> tuple[str, str]:
     """Return the device on which the running server computes, and why it is not the preferred one.
 

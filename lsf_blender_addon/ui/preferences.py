@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..jobs import environment, session
+from ..jobs import environment, health, session
 from ..scene.extension import PACKAGE
 from .blender_types import IconItems
 from .panels.setup import draw_setup
@@ -57,10 +57,12 @@ class LSF_preferences(bpy.types.AddonPreferences):
             row.operator("lsf.install_text_encoder", icon="IMPORT")
             row.operator("lsf.open_log", text="Engine Log", icon="TEXT").log = "SERVER"
         layout.prop(self, "device")
-        for text in _device_in_use():
-            wrapped(layout, context, text, "INFO")
+        for text in [health.engine_state(), *_device_in_use()]:
+            if text:
+                wrapped(layout, context, text, "INFO")
         layout.prop(self, "wheels")
         layout.prop(self, "python")
+        layout.operator("lsf.copy_report", icon="COPYDOWN")
 
 
 def _state(python: Path | None) -> tuple[str, IconItems]:

@@ -5,6 +5,7 @@ import traceback
 
 import bpy
 
+from ...client import last_fault
 from ...client.jobs import State
 from ...errors import UserError
 from ...jobs import session
@@ -76,6 +77,7 @@ class BatchModal(OperatorMixin):
             return self._tick(context, event)
         except Exception:  # Blender ends the operator; without this, the panel would show its progress for ever
             self._stop_timer(context)
+            last_fault.note(UNEXPECTED, traceback.format_exc())
             session.drop(UNEXPECTED)
             raise
 
@@ -152,6 +154,7 @@ class BatchModal(OperatorMixin):
                 item.fail(str(error))
             except Exception:  # a bug in one item must not lose the results of the others
                 traceback.print_exc()
+                last_fault.note(UNEXPECTED, traceback.format_exc())
                 item.fail(UNEXPECTED)
         return not self._unwritten
 
