@@ -55,6 +55,7 @@ MANIFEST = ADDON / "blender_manifest.toml"
 VERSION_FILE = ROOT / "server" / "__init__.py"  # the one source of the version
 CHANGELOG = ROOT / "CHANGELOG.md"
 LOCK = ADDON / "client" / "requirements.lock"
+TRANSFORMERS_LOCK = ADDON / "client" / "requirements-transformers.lock"
 TORCH = ADDON / "client" / "requirements-torch.txt"
 
 MAIN = "bpy-5.0"  # runs the server, the demo and most tests
@@ -281,7 +282,10 @@ def requirements(name: str) -> list[list[str]]:
     if name == CHECKS:
         return [["-r", str(TORCH)], [*listed("checks"), *listed("tests")]]
     blender = [f"bpy=={name.removeprefix('bpy-')}.*", *listed("tests")]
-    return [["--require-hashes", "-r", str(LOCK)], ["-r", str(TORCH)], blender] if name == MAIN else [blender]
+    if name != MAIN:
+        return [blender]
+    locked = [["--require-hashes", "-r", str(path)] for path in (LOCK, TRANSFORMERS_LOCK)]
+    return [locked[0], ["-r", str(TORCH)], locked[1], blender]
 
 
 @contextlib.contextmanager
@@ -365,6 +369,11 @@ LOCK_HEAD = """\
 # torch is not in here. One version exists as several builds, with CUDA or for the CPU alone, and which of them a
 # machine gets depends on its index of packages; on Linux it also brings CUDA packages of its own. Hashes would forbid
 # all builds but one. requirements-torch.txt names the version, and it is installed in a step of its own.
+"""
+TRANSFORMERS_LOCK_HEAD = """\
+# The package transformers with all that it needs, one version each with the hashes of its files: for the text encoder,
+# the backbones of the paper and training. The model that ships does without. Made by `python3 build.py lock`, with the
+# versions of requirements.lock where both name a package.
 """
 
 
@@ -635,17 +644,20 @@ def check(arguments: list[str]) -> None:
 
 
 def lock(arguments: list[str]) -> None:
-    """Write the lock file anew, with the newest versions that pyproject.toml and torch's pin allow."""
+    """Write the lock files anew, with the newest versions that pyproject.toml and torch's pin allow."""
     options = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-annotate", "--quiet"]
-    with tempfile.TemporaryDirectory(prefix="lsf-lock-") as folder:
-        target = Path(folder) / "requirements.lock"
-        files = ["-c", str(TORCH), "-o", str(target), str(PYPROJECT)]
-        if subprocess.run(
-            [environment(CHECKS).parent / "uv", "pip", "compile", *options, *files, *arguments], cwd=ROOT
-        ).returncode:
-            sys.exit("The packages cannot be locked: uv says why above.")
-        LOCK.write_text(LOCK_HEAD + without_unlocked(target.read_text(encoding="utf-8")), encoding="utf-8")
-    say(f"{LOCK.relative_to(ROOT)} is written; run `python3 build.py test` before you commit it.")
+    sources = {  # the second one has the versions of the first, since both are installed into one environment
+        LOCK: (LOCK_HEAD, ["-c", str(TORCH), str(PYPROJECT)]),
+        TRANSFORMERS_LOCK: (TRANSFORMERS_LOCK_HEAD, ["-c", str(LOCK), "--group", f"{PYPROJECT}:transformers"]),
+    }
+    for path, (head, source) in sources.items():
+        with tempfile.TemporaryDirectory(prefix="lsf-lock-") as folder:
+            target = Path(folder) / path.name
+            command = [environment(CHECKS).parent / "uv", "pip", "compile", *options, "-o", target, *source, *arguments]
+            if subprocess.run(command, cwd=ROOT).returncode:
+                sys.exit("The packages cannot be locked: uv says why above.")
+            path.write_text(head + without_unlocked(target.read_text(encoding="utf-8")), encoding="utf-8")
+        say(f"{path.relative_to(ROOT)} is written; run `python3 build.py test` before you commit it.")
 
 
 def setup(arguments: list[str]) -> None:

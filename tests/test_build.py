@@ -61,15 +61,32 @@ def test_requirements_are_those_of_pyproject():
 
 def test_tests_run_on_what_the_add_on_installs():
     assert (build.LOCK, build.TORCH) == (installation.LOCK, installation.TORCH)
-    locked, torch, _ = build.requirements(build.MAIN)
+    locked, torch, transformers, _ = build.requirements(build.MAIN)
     assert locked == ["--require-hashes", "-r", str(build.LOCK)] and torch == ["-r", str(build.TORCH)]
+    assert transformers == ["--require-hashes", "-r", str(build.TRANSFORMERS_LOCK)]
 
 
-def test_every_locked_package_has_hashes_and_none_names_a_registry():
-    text = build.LOCK.read_text(encoding="utf-8")
-    packages = re.findall(r"^\w\S*==.*\n(?: +.*\n)*", text, re.MULTILINE)
-    assert len(packages) > 30 and all("--hash=sha256:" in package for package in packages)
-    assert "://" not in text
+def locked_packages(path: Path) -> list[str]:
+    """Each package of a lock file with its version and hashes."""
+    return re.findall(r"^\w\S*==.*\n(?: +.*\n)*", path.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [build.LOCK, build.TRANSFORMERS_LOCK], ids=lambda path: path.name)
+def test_every_locked_package_has_hashes_and_none_names_a_registry(path):
+    packages = locked_packages(path)
+    assert len(packages) > 10 and all("--hash=sha256:" in package for package in packages)
+    assert "://" not in path.read_text(encoding="utf-8")
+
+
+def test_artists_do_not_install_transformers_and_both_lock_files_agree():
+    """pip installs one after the other into the same environment."""
+    base, more = (
+        {package.split(" \\")[0] for package in locked_packages(path)} for path in (build.LOCK, build.TRANSFORMERS_LOCK)
+    )
+    names = {pin.split("==")[0] for pin in base}
+    assert not names & {"transformers", "tokenizers", "huggingface-hub"}
+    assert "transformers" in {pin.split("==")[0] for pin in more}
+    assert {pin for pin in more if pin.split("==")[0] in names} <= base
 
 
 def test_packages_that_exist_in_several_builds_are_not_locked():
@@ -273,7 +290,7 @@ def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
     names = set(zipfile.ZipFile(first).namelist())
     assert {
         "blender_manifest.toml", "__init__.py", "LICENSE", "NOTICE", "server/__main__.py", "server/protocol/wire.py",
-        "client/requirements.lock", "client/requirements-torch.txt",
+        "client/requirements.lock", "client/requirements-torch.txt", "client/requirements-transformers.lock",
         "server/face/assets/head.npz", "server/checkpoints/default/model.safetensors", "assets/demo_line.flac",
     } <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name or "test" in name or name.startswith("server/training")]

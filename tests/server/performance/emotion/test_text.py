@@ -1,6 +1,7 @@
 """Directions in words. Tests that need the optional encoder package are skipped where it is not installed."""
 
 import importlib.util
+import sys
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def test_without_the_package_a_sentence_says_what_to_do(monkeypatch):
     monkeypatch.setattr(text.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(LSFError, match="install it in the add-on's preferences") as error:
         text.read("angry")
+    assert error.value.code == "missing_package"
+
+
+def test_the_encoder_without_the_package_that_runs_it_says_so(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
+    with pytest.raises(LSFError, match=r'"transformers": install the text encoder again') as error:
+        text._Encoder(tmp_path)
     assert error.value.code == "missing_package"
 
 
