@@ -35,8 +35,8 @@ MAX_EYE_VARIANTS = 16
 MAX_REFUSED = 16  # meshes without a face that are remembered
 NO_FIT = ("no_face", "several_faces", "too_coarse")  # errors after which a line may do without a face
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
-IMPORT_SHARE = 0.9  # of the time that an engine takes to load, for its progress: the import of torch and transformers
-IMPORTED_MODULES = 2600  # how many modules that import loads, about; their number grows evenly over its time
+IMPORT_SHARE = 0.8  # of the time that an engine takes to load, for its progress: the import of torch
+IMPORTED_MODULES = 920  # how many modules that import loads, about; their number grows evenly over its time
 IMPORT_TICK = 0.25  # seconds between two reports of that import
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
 
@@ -357,6 +357,16 @@ def prepare_face(
         face = fit(mesh.vertices, mesh.triangles, landmarks, parts, step)
         faces.put(key, face)
     return face
+
+
+def warm_up() -> None:
+    """Import what the first job needs beside the model. It takes about as long as half of the import of torch."""
+    import scipy.interpolate
+    import scipy.ndimage
+    import scipy.signal  # noqa: F401
+    import soundfile  # noqa: F401
+
+    from .face import space  # noqa: F401
 
 
 def available(checkpoint: str | Path | None = None) -> list[dict[str, object]]:
