@@ -1,8 +1,9 @@
 """Reads and converts sound: any file that libsndfile reads, any sample rate and channel count, to mono 16 kHz."""
 
+import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,44 +11,55 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LSFError
+from ..errors import Cancelled, LSFError
 from ..numerics import FloatArray
 
 if TYPE_CHECKING:  # libsndfile is loaded only when a file is read
     import soundfile
+
+log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 16000  # Hz; what the speech encoders were trained on
 MIN_SECONDS, MAX_SECONDS = 0.1, 4 * 3600.0
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1000, 768000  # Hz
 MAX_CHANNELS = 64
 SILENCE = 1e-4  # peak amplitude, -80 dBFS: far below the noise floor of any recorded voice
+MAX_VALUES = round(MAX_SECONDS) * 192000  # samples of all channels in a part: what can be decoded in a minute
 MAX_AMPLITUDE = (
     1e10  # 32-bit samples that were never scaled reach 2e9; the squares of much larger ones overflow float32
 )
 LONG_SECONDS = 600.0  # a longer part of a file is resampled while it is read, to keep memory small
+USUAL_RATE = 48000  # Hz; at a higher one, a part is long already if it has as many samples
 BLOCK_SECONDS = 30  # length of the blocks that are read at the file's own rate and channel count
+BLOCK_VALUES = 1 << 24  # samples of all channels in a block, at most
+MAX_FRAMES = 1 << 40  # of a whole file; libsndfile tells 2^63 - 1 where the file does not say how many it has
 FILTER_SECONDS = Fraction(1, 50)  # of context on both sides of a block: longer than the filter's impulse response
 
 
 def load(
-    path: str | os.PathLike[str], start: float = 0.0, duration: float | None = None
+    path: str | os.PathLike[str],
+    start: float = 0.0,
+    duration: float | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[NDArray[np.float32], int]:
     """Read a part of a sound file.
 
     The file is read in blocks, and a part longer than LONG_SECONDS is resampled to 16 kHz block by block, so that hours
-    of many channels need little memory.
+    of many channels need little memory. What the file says about its length is not trusted.
 
     Args:
         path: A file in any format that libsndfile reads.
         start: Start of the part in seconds, 0 or later.
         duration: Length of the part in seconds; None reads to the end of the file.
+        cancelled: Called before each block; returns true when the job shall stop.
 
     Returns:
         Mono samples (N,), the mean of all channels, and their sample rate in Hz.
 
     Raises:
         LSFError: "no_file", "bad_request" (start or duration out of range), "bad_audio" (not readable, or sample rate
-            out of range), "empty_audio", "short_audio" or "long_audio".
+            or number of channels out of range), "empty_audio", "short_audio" or "long_audio".
+        Cancelled: If `cancelled` returned true.
     """
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a path that is too long or forbidden)
         raise LSFError("no_file", f'There is no sound file "{path}": check the path of the strip\'s sound.')
@@ -57,11 +69,13 @@ def load(
 
     try:
         with soundfile.SoundFile(_encoded(path)) as file:
-            return _read_part(file, start, duration)
-    except soundfile.SoundFileError as error:
+            return _read_part(file, start, duration, cancelled)
+    except (soundfile.SoundFileError, TypeError, OSError) as error:  # a TypeError for samples without a header, .raw
+        log.info("%s cannot be read", path, exc_info=True)
         raise LSFError(
             "bad_audio",
-            f'The sound file "{Path(path).name}" cannot be read ({error}): convert it to .wav or .flac.',
+            f'The sound file "{Path(path).name}" cannot be read, it is damaged or of another kind than its name says: '
+            "convert it to .wav or .flac.",
         ) from error
 
 
@@ -92,35 +106,51 @@ def load_16k(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     return resample(*load(path))
 
 
-def _read_part(file: "soundfile.SoundFile", start: float, duration: float | None) -> tuple[NDArray[np.float32], int]:
+def _read_part(
+    file: "soundfile.SoundFile", start: float, duration: float | None, cancelled: Callable[[], bool]
+) -> tuple[NDArray[np.float32], int]:
     """Read `duration` seconds from `start` on: mono samples (N,) and their rate. See `load`."""
     rate: int = file.samplerate
     _check_rate(rate)
+    if not 1 <= file.channels <= MAX_CHANNELS:
+        raise LSFError("bad_audio", f"The audio has {file.channels} channels: the limit is {MAX_CHANNELS}.")
+    if file.frames > MAX_FRAMES:
+        raise LSFError("bad_audio", "The sound file does not say how long it is: convert it to .wav or .flac.")
     first = min(round(start * rate), file.frames)
     length = file.frames - first if duration is None else min(round(duration * rate), file.frames - first)
     _check_length(length, rate)
-    file.seek(first)
-    if length > LONG_SECONDS * rate:
-        return _read_at_16k(file, length), SAMPLE_RATE
-    blocks = list(_mono_blocks(file, length, BLOCK_SECONDS * rate))
+    if length * file.channels > MAX_VALUES:
+        raise LSFError("long_audio", "The audio has too many samples in all its channels: cut it, or mix it down.")
+    if first:
+        file.seek(first)
+    if length > LONG_SECONDS * min(rate, USUAL_RATE):
+        return _read_at_16k(file, length, cancelled), SAMPLE_RATE
+    blocks = list(_mono_blocks(file, length, BLOCK_SECONDS * rate, cancelled))
     return (np.concatenate(blocks) if blocks else np.empty(0, np.float32)), rate
 
 
-def _mono_blocks(file: "soundfile.SoundFile", length: int, size: int) -> Iterator[NDArray[np.float32]]:
+def _mono_blocks(
+    file: "soundfile.SoundFile", length: int, size: int, cancelled: Callable[[], bool]
+) -> Iterator[NDArray[np.float32]]:
     """Yield the next `length` samples, `size` at a time; fewer if the file is shorter than its header says."""
     while length > 0 and len(block := file.read(min(size, length), dtype="float32", always_2d=True)):
+        if cancelled():
+            raise Cancelled
         length -= len(block)
-        yield block.mean(1)
+        with np.errstate(over="ignore", invalid="ignore"):  # to_mono_16k refuses what is too large
+            mono = block.mean(1)
+        yield mono
 
 
-def _read_at_16k(file: "soundfile.SoundFile", length: int) -> NDArray[np.float32]:
+def _read_at_16k(file: "soundfile.SoundFile", length: int, cancelled: Callable[[], bool]) -> NDArray[np.float32]:
     """Read and resample in blocks; each is resampled together with `pad` samples of context on both sides."""
     ratio = _ratio(file.samplerate)
     # Both are multiples of the denominator, so that every block begins on a sample of the result.
     pad = ratio.denominator * math.ceil(file.samplerate * FILTER_SECONDS / ratio.denominator)
-    size = ratio.denominator * math.ceil(BLOCK_SECONDS * file.samplerate / ratio.denominator)
+    size = min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels)
+    size = ratio.denominator * math.ceil(size / ratio.denominator)
     buffer, results = np.zeros(pad, np.float32), []
-    for block in _mono_blocks(file, length, size):
+    for block in _mono_blocks(file, length, size, cancelled):
         buffer = np.concatenate([buffer, block])
         if len(block) == size:  # a shorter one is the last
             results.append(resample(buffer, file.samplerate)[int(pad * ratio) : int((len(buffer) - pad) * ratio)])
@@ -150,7 +180,8 @@ def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
         )
     _check_rate(rate)
     _check_length(len(samples), rate)
-    mono = samples.astype(np.float32, copy=False) if samples.ndim == 1 else samples.mean(1, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
+        mono = samples.astype(np.float32, copy=False) if samples.ndim == 1 else samples.mean(1, dtype=np.float32)
     if not np.isfinite(mono).all():
         raise LSFError("bad_audio", "The audio has samples that are not numbers: export the sound again.")
     peak = np.abs(mono).max()
