@@ -12,8 +12,8 @@ import pytest
 
 import build
 import server
-from lsf_blender_addon.client import installation
-from lsf_blender_addon.client.installation import REQUIREMENTS
+from lsf_blender_addon.client import requirements
+from lsf_blender_addon.client.requirements import REQUIREMENTS
 
 ROOT = Path(build.__file__).parent
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -60,7 +60,7 @@ def test_requirements_are_those_of_pyproject():
 
 
 def test_tests_run_on_what_the_add_on_installs():
-    assert (build.LOCK, build.TORCH) == (installation.LOCK, installation.TORCH)
+    assert (build.LOCK, build.TORCH) == (requirements.LOCK, requirements.TORCH)
     locked, torch, transformers, _ = build.requirements(build.MAIN)
     assert locked == ["--require-hashes", "-r", str(build.LOCK)] and torch == ["-r", str(build.TORCH)]
     assert transformers == ["--require-hashes", "-r", str(build.TRANSFORMERS_LOCK)]

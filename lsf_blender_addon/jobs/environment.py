@@ -5,24 +5,30 @@ from pathlib import Path
 
 import bpy
 
-from ..client.installation import (
-    Installation,
-    TorchBuild,
-    add_text_encoder,
-    is_complete,
-    python_of,
-    torch_builds,
-)
+from ..client.environments import State, python_of, state_of
+from ..client.installation import Installation, add_text_encoder, has_text_encoder
+from ..client.requirements import LOCKED_SIZE, Size, python_tag, torch_builds
 from ..scene import extension
 
 NO_PYTHON = "Install the speech engine first"
+OLD_FOLDER = "env"  # of the environment that add-on 0.1.0 made, for whichever Python
 
 installation: Installation | None = None  # the one that runs, or the last one
 
 
 def environment_folder() -> Path:
-    """The private environment's folder."""
-    return extension.user_folder() / "env"
+    """The private environment's folder. Blenders with different Pythons that share the user folder have one each."""
+    return extension.user_folder() / python_tag()
+
+
+def state() -> State:
+    """What the environment's folder holds."""
+    return state_of(environment_folder())
+
+
+def text_encoder_is_installed() -> bool:
+    """Whether the environment has the text encoder."""
+    return has_text_encoder(environment_folder())
 
 
 def install_log() -> Path:
@@ -41,7 +47,7 @@ def server_python() -> Path | None:
     It is LSF_SERVER_PYTHON (for tests and render farms), else the one in the preferences, else the environment's.
 
     Returns:
-        None if nothing is chosen and the environment is not complete.
+        None if nothing is chosen, and there is no environment that the server can run in.
     """
     if chosen := os.environ.get("LSF_SERVER_PYTHON"):
         return Path(chosen)
@@ -49,7 +55,13 @@ def server_python() -> Path | None:
     if preferences and preferences.python:
         return Path(bpy.path.abspath(preferences.python))
     folder = environment_folder()
-    return python_of(folder) if is_complete(folder) else None
+    return python_of(folder) if state_of(folder).usable else None
+
+
+def is_own_python() -> bool:
+    """Whether the server runs in the environment that Install makes, as nothing else is chosen."""
+    preferences = extension.preferences()
+    return not os.environ.get("LSF_SERVER_PYTHON") and not (preferences and preferences.python)
 
 
 def server_arguments() -> list[str]:
@@ -58,9 +70,9 @@ def server_arguments() -> list[str]:
     return ["--device", preferences.device if preferences else "auto"]
 
 
-def torch_build() -> TorchBuild:
-    """The build of PyTorch that the preferences choose."""
-    return torch_builds()[_build_name()]
+def size() -> Size:
+    """The size of all that Install installs, with the build of PyTorch that the preferences choose."""
+    return LOCKED_SIZE + torch_builds()[_build_name()].size
 
 
 def _build_name() -> str:
@@ -69,30 +81,32 @@ def _build_name() -> str:
     return preferences.build if preferences and preferences.build in builds else next(iter(builds))
 
 
-def install(wheels: str) -> Installation:
-    """Start to install the environment, in a thread.
-
-    Args:
-        wheels: A folder with wheels to install from, offline; empty to download them.
-    """
+def install() -> Installation:
+    """Start to install or renew the environment as the preferences say, in a thread."""
     global installation
     installation = Installation(
-        environment_folder(), install_log(), wheels=bpy.path.abspath(wheels) or None, build=_build_name()
+        environment_folder(),
+        install_log(),
+        build=_build_name(),
+        replaced=[extension.user_folder() / OLD_FOLDER],
+        **_sources(),
     )
     return installation
 
 
-def install_text_encoder(wheels: str) -> Installation:
-    """Start to add the text encoder to the environment, in a thread.
-
-    Args:
-        wheels: A folder with wheels to install from, offline; empty to download them.
-    """
+def install_text_encoder() -> Installation:
+    """Start to add the text encoder to the environment, in a thread."""
     global installation
-    installation = Installation(
-        environment_folder(), install_log(), add_text_encoder, wheels=bpy.path.abspath(wheels) or None
-    )
+    installation = Installation(environment_folder(), install_log(), add_text_encoder, **_sources())
     return installation
+
+
+def _sources() -> dict[str, str | None]:
+    """Where the packages come from: the wheel folder and the package indexes that the preferences name."""
+    preferences = extension.preferences()
+    if preferences is None:
+        return {}
+    return {"wheels": bpy.path.abspath(preferences.wheels) or None, "index": preferences.index}
 
 
 def installing() -> bool:

@@ -16,8 +16,8 @@ from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat
 from ..client import last_fault, report
-from ..client.installation import REQUIREMENTS
 from ..client.jobs import Client
+from ..client.requirements import REQUIREMENTS
 from ..client.wire import Header
 from ..scene import extension, strips
 from . import environment, session

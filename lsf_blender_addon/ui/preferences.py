@@ -5,10 +5,13 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..jobs import environment, health, session
+from ..client.jobs import State
+from ..client.requirements import TEXT_ENCODER_SIZE
+from ..jobs import environment, health, self_test, session
 from ..scene.extension import PACKAGE
 from .blender_types import IconItems
-from .panels.setup import draw_setup
+from .operators import self_test as self_test_operator
+from .panels.setup import draw_setup, size_text
 from .text import wrapped
 
 
@@ -25,10 +28,15 @@ class LSF_preferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
         description="Folder of Python wheels to install from, for a computer without network",
     )
+    index: bpy.props.StringProperty(
+        name="Package Index",
+        description="Address of your studio's package index, which is used instead of PyPI. Several are separated by "
+        "spaces. Leave empty to use pip's own configuration",
+    )
     build: bpy.props.EnumProperty(
         name="Install for",
         description="Build of PyTorch to install. A change takes effect with the next installation",
-        items=(  # the identifiers are those of client.installation.TORCH_BUILDS
+        items=(  # the identifiers are those of client.requirements.TORCH_BUILDS
             ("CPU", "CPU", "PyTorch for the CPU. It is much smaller, and quick enough for speech"),
             ("CUDA", "GPU (CUDA)", "PyTorch for NVIDIA graphics cards. It runs on the CPU, too"),
         ),
@@ -54,12 +62,17 @@ class LSF_preferences(bpy.types.AddonPreferences):
         draw_setup(layout, context)
         if not environment.installing():
             row = layout.row()
-            row.operator("lsf.install_text_encoder", icon="IMPORT")
+            row.operator("lsf.self_test", icon="CHECKMARK")
             row.operator("lsf.open_log", text="Engine Log", icon="TEXT").log = "SERVER"
+            _draw_self_test(layout, context)
+            if environment.state().usable and not environment.text_encoder_is_installed():
+                text = iface("Install Text Encoder ({size})").format(size=size_text(TEXT_ENCODER_SIZE.download))
+                layout.operator("lsf.install_text_encoder", text=text, icon="IMPORT", translate=False)
         layout.prop(self, "device")
         for text in [health.engine_state(), *_device_in_use()]:
             if text:
                 wrapped(layout, context, text, "INFO")
+        layout.prop(self, "index")
         layout.prop(self, "wheels")
         layout.prop(self, "python")
         layout.operator("lsf.copy_report", icon="COPYDOWN")
@@ -75,6 +88,17 @@ def _state(python: Path | None) -> tuple[str, IconItems]:
     if not python.is_file():
         return iface("Python not found, choose another one: {python}").format(python=python), "ERROR"
     return iface("Ready: {python}").format(python=python), "CHECKMARK"
+
+
+def _draw_self_test(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw the progress or the result of the last self-test, if there was one."""
+    if (test := self_test.test) is None:
+        return
+    if not test.state.ended:
+        layout.progress(factor=test.fraction, text=self_test_operator.result_text(test))
+    else:
+        icon: IconItems = "CHECKMARK" if test.state is State.DONE else "ERROR"
+        wrapped(layout, context, self_test_operator.result_text(test), icon)
 
 
 def _device_in_use() -> list[str]:

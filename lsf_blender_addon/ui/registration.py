@@ -7,6 +7,7 @@ import bpy
 
 from ..animation import action_cache, override_settings
 from ..jobs import checkup, environment, session
+from ..jobs import self_test as engine_test
 from ..preview import mouth_graph, playback
 from ..scene import empty_keys
 from . import preferences, translations
@@ -63,6 +64,7 @@ from .operators import (
     reset_landmarks,
     reset_tweaks,
     save_mapping,
+    self_test,
     set_bones,
     set_part,
     share_head,
@@ -184,6 +186,7 @@ CLASSES: tuple[type, ...] = (
     make_environment.LSF_OT_make_environment,
     allow_online_access.LSF_OT_allow_online_access,
     cancel_environment.LSF_OT_cancel_environment,
+    self_test.LSF_OT_self_test,
     open_log.LSF_OT_open_log,
     copy_report.LSF_OT_copy_report,
     main.LSF_PT_view3d,
@@ -299,8 +302,10 @@ def unregister() -> None:
     emotion_icons.free()
     playback.restore_settings()
     mouth_graph.hide()
-    if bpy.app.timers.is_registered(make_environment.watch):
-        bpy.app.timers.unregister(make_environment.watch)
+    for watch_timer in (make_environment.watch, self_test.watch):
+        if bpy.app.timers.is_registered(watch_timer):
+            bpy.app.timers.unregister(watch_timer)
+    engine_test.forget()
     empty_keys.unregister()
     override_settings.unregister()
     action_cache.unregister()

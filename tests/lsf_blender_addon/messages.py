@@ -17,6 +17,8 @@ SENTENCES = {  # calls, and which of their arguments is the sentence
     "iface": 0,
     "enabled_unless": 1,
     "UserError": 0,
+    "InstallationError": 0,
+    "Advice": 1,  # on what the installation of the speech engine has met
     "say": 0,
     "drop": 0,
     "report": 1,  # of an operator; progress of the server and of the installation

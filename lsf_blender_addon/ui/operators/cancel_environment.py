@@ -10,7 +10,7 @@ from .poll import enabled_unless
 class LSF_OT_cancel_environment(bpy.types.Operator):
     """Cancel the installation.
 
-    The speech engine has to be installed again afterwards.
+    What was downloaded is kept for the next time.
     """
 
     bl_idname = "lsf.cancel_environment"

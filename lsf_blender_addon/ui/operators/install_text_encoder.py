@@ -2,7 +2,6 @@
 
 import bpy
 
-from ...client.installation import is_complete
 from ...jobs import environment
 from ..blender_types import OperatorResult
 from . import make_environment
@@ -10,13 +9,13 @@ from .poll import enabled_unless
 
 
 class LSF_OT_install_text_encoder(bpy.types.Operator):
-    """Install the text encoder that Set Emotion from Text needs (about 84 MB).
+    """Install the text encoder that Set Emotion from Text needs, into the add-on's own folder.
 
     It works offline.
     """
 
     bl_idname = "lsf.install_text_encoder"
-    bl_label = "Install Text Encoder (84 MB)"
+    bl_label = "Install Text Encoder"
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -28,6 +27,8 @@ class LSF_OT_install_text_encoder(bpy.types.Operator):
 
 def disabled_reason() -> str:
     """Return why the button is disabled, as a sentence; empty if it is not."""
-    if not is_complete(environment.environment_folder()):
+    if not environment.state().usable:
         return "Install the speech engine first."
+    if environment.text_encoder_is_installed():
+        return "The text encoder is installed."
     return make_environment.disabled_reason()

@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import bpy
 
+from ...client.environments import InstallationError
 from ...client.installation import Installation
 from ...jobs import environment, session
 from ...scene import extension
 from ..blender_types import OperatorResult
+from ..translations import translated
 from .poll import enabled_unless
 
 TICK = 0.25  # seconds between two redraws of the progress bar
@@ -41,27 +43,32 @@ def disabled_reason() -> str:
     return ""
 
 
-def install(operator: bpy.types.Operator, begin: Callable[[str], Installation]) -> OperatorResult:
+def install(operator: bpy.types.Operator, begin: Callable[[], Installation]) -> OperatorResult:
     """Start an installation; in background mode, wait for its end.
 
     Args:
         operator: The operator that reports an error.
-        begin: Function that starts the installation in a thread, given the wheel folder ("" for none).
+        begin: Function that starts the installation in a thread.
 
     Returns:
         What the operator returns to Blender.
     """
-    preferences = extension.preferences()
     session.stop()  # a running server holds files of the old environment
-    installation = begin(preferences.wheels if preferences else "")
+    installation = begin()
     if not bpy.app.background:
         bpy.app.timers.register(watch, first_interval=TICK, persistent=True)
         return {"FINISHED"}
     while installation.running:
         time.sleep(TICK)
-    if installation.error:
-        operator.report({"ERROR"}, installation.error)
-    return {"CANCELLED"} if installation.error else {"FINISHED"}
+    if installation.failure is None:
+        return {"FINISHED"}
+    operator.report({"ERROR"}, failure_text(installation.failure))
+    return {"CANCELLED"}
+
+
+def failure_text(failure: InstallationError) -> str:
+    """Return why an installation has failed, in the user's language."""
+    return translated(failure.sentence).format(**failure.values)
 
 
 def watch() -> float | None:

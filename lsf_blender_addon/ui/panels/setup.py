@@ -3,10 +3,12 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...client.installation import Progress, torch_builds
+from ...client.environments import State
+from ...client.pip_install import Progress
+from ...client.requirements import torch_builds
 from ...jobs import environment
 from ...scene import extension
-from ..operators import allow_online_access
+from ..operators import allow_online_access, make_environment
 from ..text import wrapped
 
 
@@ -34,13 +36,31 @@ def draw_setup(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             wrapped(layout, context, reason, "INFO")
     if preferences is not None and len(torch_builds()) > 1 and not offline:
         layout.row().prop(preferences, "build", expand=True)
+    state = environment.state()
+    if text := state_text(state):
+        wrapped(layout, context, text, "INFO")
     row = layout.row(align=True)
-    is_installed = environment.server_python() is not None
-    row.operator("lsf.make_environment", text="Install Again" if is_installed else "Install", icon="IMPORT")
+    row.operator(
+        "lsf.make_environment",
+        text="Install Again" if state is State.READY else "Install" if state is State.MISSING else "Update",
+        icon="IMPORT",
+    )
     row.operator("lsf.open_log", text="", icon="TEXT").log = "INSTALL"
     wrapped(layout, context, sizes_text(offline), "INFO")
-    if installation and installation.error:
-        wrapped(layout, context, installation.error, "INFO" if installation.cancelled else "ERROR")
+    if installation and installation.failure is not None:
+        text = make_environment.failure_text(installation.failure)
+        wrapped(layout, context, text, "INFO" if installation.cancelled else "ERROR")
+
+
+def state_text(state: State) -> str:
+    """Return what is to be said of an environment that was made for another version of the add-on; "" for others."""
+    if state is State.OUTDATED:
+        return iface(
+            "The add-on was updated: press Update for the packages it is tested with. Generate works meanwhile"
+        )
+    if state is State.UNFIT:
+        return iface("The add-on was updated, and its speech engine needs newer packages: press Update")
+    return ""
 
 
 def sizes_text(offline: bool) -> str:
@@ -51,9 +71,9 @@ def sizes_text(offline: bool) -> str:
     """
     if offline:
         return iface("Installs from the wheel folder, without network")
-    build = environment.torch_build()
+    size = environment.size()
     return iface("Downloads about {download}, needs {stored} of disk").format(
-        download=_size(build.download), stored=_size(build.stored)
+        download=size_text(size.download), stored=size_text(size.stored)
     )
 
 
@@ -65,6 +85,6 @@ def progress_text(progress: Progress) -> str:
     return iface("{step}: {done} of about {all} MB").format(step=step, done=progress.megabytes, all=progress.expected)
 
 
-def _size(megabytes: int) -> str:
+def size_text(megabytes: int) -> str:
     """Return a size with its unit."""
     return f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"

