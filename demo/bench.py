@@ -8,6 +8,7 @@ run half as often. This measures and tests nothing.
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -116,13 +117,26 @@ def subdivide(
 
 
 def bench_start(folder: Path, repeats: int) -> None:
-    """Time the start of the server; the first start, with cold file caches, does not count."""
-    started = []
+    """Time the start of the server and the import of torch in turn; the first, with cold file caches, do not count."""
+    torch_alone, started = [], []
     for _ in range(repeats + 1):
+        torch_alone.append(import_torch())
         started.append(Server(folder / "server.log"))
         started[-1].process.kill()
+    ratios = [server.ready / alone for server, alone in zip(started[1:], torch_alone[1:], strict=True)]
+    row("a Python that imports torch alone", torch_alone[1:])
     row("server: start to its first answer", [server.greeted for server in started[1:]])
-    row("server: start to ready, model loaded", [server.ready for server in started[1:]])
+    ready = [server.ready for server in started[1:]]
+    row("server: start to ready, model loaded", ready, f"{median(ratios):.2f} x the import of torch")
+
+
+def import_torch() -> float:
+    """Seconds from the start of a Python until it has imported torch."""
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", "import torch; print(flush=True)"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        return time.perf_counter() - start
 
 
 def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
