@@ -1,7 +1,7 @@
 """Cache of fitted faces, in memory and on disk, keyed by everything that goes into the fit."""
 
+import contextlib
 import hashlib
-import json
 import logging
 import os
 import sys
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arkit import CHANNELS
 from ..files.meshes import Mesh
 from ..numerics import FloatArray, IntArray
+from .cached_face import decode, encode, max_bytes
 
 if TYPE_CHECKING:  # imports scipy, which would delay the server's first answer
     from .space import FaceSpace
@@ -25,16 +25,10 @@ log = logging.getLogger(__name__)
 
 MAX_FACES_IN_MEMORY = 4  # a basis of 52 channels on 26 000 vertices is 16 MB
 MAX_DISK_BYTES = 1 << 30  # 1 GiB: about 60 faces of that size
+SUFFIX = ".safetensors"
 PARTIAL_FILE_SECONDS = 3600  # an older unfinished file belongs to a process that was killed
-NOT_IN_FIT = ("cache.py", "rig_solver.py")  # modules of this folder that the fit does not run
+NOT_IN_FIT = ("cache.py", "cached_face.py", "rig_solver.py")  # modules of this folder that the fit does not run
 FIT_MODULES = ("arkit.py", "numerics.py")  # modules of server/ that the fit runs
-_DTYPES = {  # of each array of a FaceSpace
-    "basis": np.float32,
-    "landmarks68": np.float32,
-    "landmark_vertices": np.int32,
-    "identity": np.float32,
-    "parts": np.int32,
-}
 
 
 def default_folder() -> Path:
@@ -105,7 +99,7 @@ class FaceCache:
             vertex_count: Number of vertices of the mesh.
 
         Returns:
-            The face, or None if it is not cached, or its file is damaged or of another mesh.
+            The face, or None if it is not cached, or its file is odd in any way: damaged, of another mesh or version.
         """
         face = self._faces.get(key)
         if face is None:
@@ -139,84 +133,74 @@ class FaceCache:
 
     def _save(self, key: str, face: "FaceSpace") -> None:
         """Write a face to the folder, if there is one. The file appears complete or not at all."""
-        from safetensors.numpy import save
-
         if self._folder is None:
             return
-        arrays = {name: np.ascontiguousarray(getattr(face, name)) for name in _DTYPES}
-        data = save(arrays, {"channels": json.dumps(list(face.channels)), "report": json.dumps(face.report)})
+        data = encode(face, key)
         self._folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(_face_file(self._folder, key))
         except BaseException:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
             raise
+        _sync_folder(self._folder)
 
     def _load(self, key: str, vertex_count: int) -> "FaceSpace | None":
-        """Read a face of a mesh with `vertex_count` vertices; return None if there is none or its file is damaged."""
+        """Read a face of a mesh with `vertex_count` vertices; return None if there is none or its file is odd."""
         if self._folder is None or not _face_file(self._folder, key).is_file():
             return None
-        from safetensors import SafetensorError
-
         path = _face_file(self._folder, key)
         try:
-            face = _read_face(path, vertex_count)
-            os.utime(path)
-            return face
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            log.warning("The cached face %s is damaged and will be fitted again: %s", path.name, error)
+            with path.open("rb") as file:
+                data = file.read(max_bytes(vertex_count) + 1)
+            face = decode(data, key, vertex_count)
+        except Exception as error:  # whatever the file holds, the face can be fitted anew
+            log.warning("The cached face %s is not used and will be fitted again: %s", path.name, error)
             return None
+        with contextlib.suppress(OSError):  # it is not the most recently used one, then
+            os.utime(path)
+        return face
 
     def _evict(self) -> None:
         """Delete unfinished files of processes that were killed, and the least recently used faces beyond the limit."""
         if self._folder is None:
             return
-        for path in self._folder.glob("*.part"):
-            if path.stat().st_mtime < time.time() - PARTIAL_FILE_SECONDS:
+        for path, status in _files(self._folder, ".part"):
+            if status.st_mtime < time.time() - PARTIAL_FILE_SECONDS:
                 path.unlink(missing_ok=True)
-        files = sorted(
-            ((p.stat().st_mtime, p.stat().st_size, p) for p in self._folder.glob("*.safetensors")), reverse=True
-        )
         total = 0
-        for _, size, path in files:
-            total += size
+        for path, status in sorted(_files(self._folder, SUFFIX), key=lambda file: file[1].st_mtime, reverse=True):
+            total += status.st_size
             if total > self._max_bytes:
                 path.unlink(missing_ok=True)
 
 
+def _files(folder: Path, suffix: str) -> list[tuple[Path, os.stat_result]]:
+    """Return the files of a folder with this suffix, without those that another process deletes meanwhile."""
+    found = []
+    for path in folder.glob(f"*{suffix}"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append((path, path.stat()))
+    return found
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk; Windows does so by itself."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):  # some file systems of networks cannot
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _face_file(folder: Path, key: str) -> Path:
     """Return the file of a key."""
-    return folder / f"{key}.safetensors"
-
-
-def _read_face(path: Path, vertex_count: int) -> "FaceSpace":
-    """Read the face of a mesh with `vertex_count` vertices. Raises ValueError and others if its file is damaged."""
-    from safetensors import safe_open
-
-    from .head import load_head
-    from .parts import SKIN, STILL
-    from .space import FaceSpace
-
-    with safe_open(path, "np") as file:
-        arrays = {name: file.get_tensor(name) for name in _DTYPES}
-        channels, report = (json.loads(file.metadata()[name]) for name in ("channels", "report"))
-    json.dumps(report, allow_nan=False)  # raises ValueError: a reply to the client cannot carry NaN
-    usable = (
-        all(arrays[name].dtype == dtype and np.isfinite(arrays[name]).all() for name, dtype in _DTYPES.items())
-        and tuple(channels) == CHANNELS
-        and isinstance(report, dict)
-        and arrays["basis"].shape == (len(channels), vertex_count, 3)
-        and arrays["landmarks68"].shape == (68, 3)
-        and arrays["identity"].shape == (len(load_head().identity_modes),)
-        and arrays["parts"].shape == (vertex_count,)
-        and SKIN <= arrays["parts"].min() <= arrays["parts"].max() <= STILL
-        and arrays["landmark_vertices"].shape == (68,)
-        and 0 <= arrays["landmark_vertices"].min() <= arrays["landmark_vertices"].max() < vertex_count
-    )
-    if not usable:
-        raise ValueError("its arrays do not match the mesh")
-    return FaceSpace(channels=tuple(channels), report=report, **arrays)
+    return folder / f"{key}{SUFFIX}"
