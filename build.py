@@ -5,6 +5,7 @@
     python3 build.py gallery         docs/gallery.md: the demo's line on characters of all kinds, with pictures
     python3 build.py test            every test, on every Blender version whose Python is found or can be fetched
     python3 build.py test --unit     the quick tests alone; further arguments go to pytest
+    python3 build.py soak            an hour of random jobs, faults and edits; --minutes, --seed
     python3 build.py check [NAME]    lint, format, types, imports, or one of them; --fix repairs what it can
     python3 build.py server ...      the server's command line: generate, fit
     python3 build.py bench           speed and memory, as a table
@@ -542,6 +543,13 @@ def bench(arguments: list[str]) -> None:
     run_in_blender("bench.py", *arguments)
 
 
+def soak(arguments: list[str]) -> None:
+    """Run random jobs, faults and edits, and exit with 1 if any of them fails."""
+    ensure_libraries()
+    script = ROOT / "tests" / "soak" / "run.py"
+    sys.exit(subprocess.run([environment(MAIN), script, *arguments], env=child_environment()).returncode)
+
+
 def server(arguments: list[str]) -> None:
     """Run the server's command line and exit with its code."""
     python = environment(MAIN)
@@ -674,8 +682,8 @@ def show_or_set_version(arguments: list[str]) -> None:
 
 
 COMMANDS: dict[str, Callable[[list[str]], object]] = {
-    "demo": demo, "gallery": gallery, "test": test, "check": check, "server": server, "bench": bench, "setup": setup,
-    "lock": lock,
+    "demo": demo, "gallery": gallery, "test": test, "check": check, "server": server, "bench": bench, "soak": soak,
+    "setup": setup, "lock": lock,
     "version": show_or_set_version, "apt": lambda arguments: say(" ".join(missing_apt_packages())),
     "package": lambda arguments: package(), "release": lambda arguments: release(),
 }  # fmt: skip
