@@ -1,5 +1,7 @@
 """Shows the emotions detected in a voice over time: as segments with one emotion each, and as a picture. No bpy."""
 
+from functools import lru_cache
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -7,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scene.smoothing import hann_average
+from .store import DetectedEmotion
 
 Floats = NDArray[np.floating]
 
 SMOOTHING_WINDOW = 0.5  # seconds
 MIN_SEGMENT = 0.6  # seconds: shorter segments are too many to read in a panel
+DECIMALS = 9  # of mean weights; sums over hours of frames are exact to about 1e-11
 COLOURS = {  # sRGB, after Plutchik's wheel of emotions, in shades that colour-blind people can tell apart
     "angry": (0.84, 0.19, 0.15),
     "disgusted": (0.45, 0.55, 0.18),
@@ -41,10 +45,16 @@ class Segment(NamedTuple):
     strength: float
 
 
+@lru_cache(maxsize=1)
+def of_line(detected: DetectedEmotion) -> list[Segment]:
+    """Divide a line into segments; see `segments`. The last line is remembered, for a panel."""
+    return segments(detected.emotion, detected.emotions, detected.fps)
+
+
 def segments(emotion: Floats, names: tuple[str, ...], fps: float) -> list[Segment]:
     """Divide a line into segments with one strongest emotion each.
 
-    A segment shorter than MIN_SEGMENT is merged into a neighbour.
+    A segment shorter than MIN_SEGMENT is merged into a neighbour, the shortest ones first.
 
     Args:
         emotion: Weights (F, E) of the emotions, 0 to 1.
@@ -57,25 +67,52 @@ def segments(emotion: Floats, names: tuple[str, ...], fps: float) -> list[Segmen
     if not emotion.size:
         return []
     smooth = hann_average(emotion.astype(float), SMOOTHING_WINDOW * fps)
-    edges = [0, *(np.flatnonzero(np.diff(smooth.argmax(1))) + 1).tolist(), len(smooth)]
-    while len(edges) > 2:
-        lengths = np.diff(edges)
-        shortest = int(lengths.argmin())
-        if lengths[shortest] >= MIN_SEGMENT * fps:
-            break
-        # The shortest segment is merged into the neighbour whose emotion is stronger within it.
-        part = smooth[edges[shortest] : edges[shortest + 1]].mean(0)
-        before, after = (
-            part[_strongest(smooth, edges, k)] if 0 <= k < len(lengths) else -1.0 for k in (shortest - 1, shortest + 1)
-        )
-        del edges[shortest if before >= after else shortest + 1]
+    sums = np.vstack((np.zeros(smooth.shape[1]), np.cumsum(smooth, 0)))
+    starts = [0, *(np.flatnonzero(np.diff(smooth.argmax(1))) + 1).tolist()]
+    edges = _merged(starts, sums, MIN_SEGMENT * fps)
     found: list[Segment] = []
     for start, end in pairwise(edges):
-        strongest = int(smooth[start:end].mean(0).argmax())
+        strongest = _strongest(sums, start, end)
         if found and found[-1].emotion == names[strongest]:
             start = round(found.pop().start * fps)
         found.append(Segment(start / fps, end / fps, names[strongest], float(emotion[start:end, strongest].mean())))
     return found
+
+
+def _merged(starts: list[int], sums: Floats, shortest: float) -> list[int]:
+    """Merge segments until none is shorter than `shortest` frames.
+
+    Args:
+        starts: First frame of each segment.
+        sums: (F + 1, E) sums of the weights before each frame.
+        shortest: Frames.
+
+    Returns:
+        First frame of each segment that remains, and the number of frames F.
+    """
+    frames = len(sums) - 1
+    following = dict(pairwise([*starts, frames]))  # by its first frame, the first frame of the next segment
+    previous = dict(pairwise(reversed(starts)))
+    lengths = [(end - start, start) for start, end in following.items()]
+    heapify(lengths)
+    while len(following) > 1:
+        length, start = heappop(lengths)
+        if length >= shortest:
+            break
+        if following.get(start, start) - start != length:
+            continue  # it was merged, or has grown
+        # The shortest segment is merged into the neighbour whose emotion is stronger within it.
+        end = following[start]
+        mean = _mean(sums, start, end)
+        before = mean[_strongest(sums, previous[start], start)] if start in previous else -1.0
+        after = mean[_strongest(sums, end, following[end])] if end < frames else -1.0
+        first, second = (previous[start], start) if before >= after else (start, end)
+        following[first] = following.pop(second)
+        del previous[second]
+        if following[first] < frames:
+            previous[following[first]] = first
+        heappush(lengths, (following[first] - first, first))
+    return [*sorted(following), frames]
 
 
 def picture(emotion: Floats, names: tuple[str, ...], width: int, height: int) -> NDArray[np.float32]:
@@ -102,6 +139,11 @@ def picture(emotion: Floats, names: tuple[str, ...], width: int, height: int) ->
     return result
 
 
-def _strongest(smooth: Floats, edges: list[int], k: int) -> int:
-    """Return the index of the strongest emotion of smooth (F, E) in segment k."""
-    return int(smooth[edges[k] : edges[k + 1]].mean(0).argmax())
+def _strongest(sums: Floats, start: int, end: int) -> int:
+    """Return the index of the emotion that is strongest from frame `start` up to `end`, of sums (F + 1, E)."""
+    return int(_mean(sums, start, end).argmax())
+
+
+def _mean(sums: Floats, start: int, end: int) -> Floats:
+    """Return the mean weights (E,), rounded so that equal ones are equal whatever precedes them in the sums."""
+    return ((sums[end] - sums[start]) / (end - start)).round(DECIMALS)

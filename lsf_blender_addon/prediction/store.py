@@ -2,17 +2,22 @@
 
 So the curves can be made again with other settings, without the model. Values are rounded to 1/32768 of the next power
 of two above the largest. The differences between frames are compressed: a minute of 52 channels takes about 100 kB.
+
+A file may come from anybody. So the shapes in a record are compared with each other and with limits before anything is
+unpacked: a megabyte may unpack to a gigabyte.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UserError
 from ..rigs.drive import Drive
 
 if TYPE_CHECKING:
@@ -23,8 +28,13 @@ if TYPE_CHECKING:
 PROPERTY = "lsf_predictions"  # custom property on the Action: {uid of the line: record}
 VERSION = 3  # of the record
 ARRAYS = {"motion": 2, "expression": 2, "emotion": 2, "lips": 3, "blinks": 2, "gaze": 3}  # dimensions of each
+DRIVE_ARRAYS = {"matrix": 2, "residual": 2}
 MIN_EXPRESSION = 1e-4  # weight of a channel; less is the rounding of a difference, not an emotion
 STEPS = 32768  # quantisation steps on either side of 0: the range of int16
+MAX_NUMBERS = 1 << 26  # in all arrays of a prediction: an hour of speech at 60 fps, with 100 keys of the head's own
+MAX_NAMES = 4096  # of channels, of emotions or of keys
+MAX_SCALE = 2.0**40  # the largest value of an array; what is multiplied with it stays finite
+MAX_FPS = 10_000.0
 # Errors of a damaged record.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
 
@@ -56,8 +66,17 @@ class Prediction:
 
 
 def rounded(prediction: Prediction) -> Prediction:
-    """Return the prediction exactly as `load` will return it, with rounded arrays."""
+    """Return the prediction exactly as `load` will return it, with rounded arrays.
+
+    Raises:
+        UserError: It is too large to be stored.
+    """
+    shapes = {name: getattr(prediction, name).shape for name in ARRAYS}
     drive = prediction.drive
+    if drive is not None:
+        shapes |= {name: getattr(drive, name).shape for name in DRIVE_ARRAYS}
+    if sum(map(math.prod, shapes.values())) > MAX_NUMBERS:
+        raise UserError("The line is too long to be kept in the file: cut its strip into shorter ones")
     if drive is not None:
         matrix, residual = (unpacked(packed(array), 2) for array in (drive.matrix, drive.residual))
         drive = replace(drive, matrix=matrix, residual=residual)
@@ -93,12 +112,12 @@ def load(action: bpy.types.Action, uid: str) -> Prediction | None:
 
 def read(kept: Any) -> Prediction | None:
     """Return the prediction in a record, an ID property; None if this version cannot read it."""
-    if not hasattr(kept, "to_dict") or kept.get("version") != VERSION:
+    if not is_readable(kept):
         return None
     drive = kept.get("drive")
     try:
         arrays: dict[str, Any] = {name: unpacked(kept[name], dimensions) for name, dimensions in ARRAYS.items()}
-        prediction = Prediction(
+        return Prediction(
             fps=float(kept["fps"]),
             channels=_names(kept["channels"]),
             emotions=_names(kept["emotions"]),
@@ -110,19 +129,44 @@ def read(kept: Any) -> Prediction | None:
         )
     except UNREADABLE:
         return None
-    return prediction if _is_whole(prediction) else None
+
+
+def is_readable(kept: Any) -> bool:
+    """Return whether a record, an ID property, is a prediction that this version can read.
+
+    Nothing is unpacked: it is fast enough for a panel, and does not notice bytes that are damaged.
+    """
+    if not hasattr(kept, "to_dict") or kept.get("version") != VERSION:
+        return False
+    drive = kept.get("drive")
+    try:
+        shapes = {name: _shape(kept[name], dimensions) for name, dimensions in ARRAYS.items()}
+        if drive is not None:
+            shapes |= {name: _shape(drive[name], dimensions) for name, dimensions in DRIVE_ARRAYS.items()}
+        return (
+            sum(map(math.prod, shapes.values())) <= MAX_NUMBERS
+            and 0 < float(kept["fps"]) <= MAX_FPS
+            and math.isfinite(float(kept["temperature"]))
+            and min(int(kept["heard_lines"]), int(kept["seed"])) >= 0
+            and _fit_together(shapes, _names(kept["channels"]), _names(kept["emotions"]))
+            and (drive is None or _drive_fits(shapes, drive))
+        )
+    except UNREADABLE:
+        return False
 
 
 def set_limits(kept: Any, limits: Mapping[str, tuple[float, float]]) -> None:
-    """Set new limits of keys in the drive of a record, an ID property. A record without a drive stays as it is.
+    """Set new limits of keys in the drive of a record, an ID property.
+
+    A record without a drive, or one that cannot be read, stays as it is.
 
     Args:
         kept: The record of a prediction.
         limits: Names of keys, and the ends of their sliders.
     """
-    drive: Any = kept.get("drive") if hasattr(kept, "to_dict") else None
-    if not hasattr(drive, "to_dict"):
+    if not is_readable(kept) or kept.get("drive") is None:
         return
+    drive: Any = kept["drive"]
     ends = list(zip(drive["keys"].split("\n"), drive["low"], drive["high"], strict=True))
     drive["low"] = [float(limits.get(key, (low, high))[0]) for key, low, high in ends]
     drive["high"] = [float(limits.get(key, (low, high))[1]) for key, low, high in ends]
@@ -173,7 +217,8 @@ def set_record(action: bpy.types.Action, name: str, uid: str, record: dict[str, 
         del kept[uid]
 
 
-class DetectedEmotion(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class DetectedEmotion:
     """The emotions that were detected in the voice of a line; attributes as in Prediction."""
 
     fps: float
@@ -182,19 +227,29 @@ class DetectedEmotion(NamedTuple):
     heard_lines: int
 
 
+_detected: dict[tuple[Any, ...], DetectedEmotion] = {}  # of the last line that was asked for, by its record
+
+
 def detected_emotion(action: bpy.types.Action, uid: str) -> DetectedEmotion | None:
-    """Return the emotions of a line's prediction, None if there are none. Fast enough for a panel."""
+    """Return the emotions of a line's prediction, None if there are none.
+
+    Fast enough for a panel. As long as the same line is asked for and its record stays, this is the same object.
+    """
     kept = record_of(action, PROPERTY, uid)
+    if not is_readable(kept):
+        return None
+    packed_emotion = kept["emotion"]
     try:
-        found = DetectedEmotion(
-            float(kept["fps"]),
-            _names(kept["emotions"]),
-            unpacked(kept["emotion"], ARRAYS["emotion"]),
-            int(kept["heard_lines"]),
-        )
+        content = packed_emotion["bytes"]
+        fps, names, heard = float(kept["fps"]), kept["emotions"], int(kept["heard_lines"])
+        key = fps, names, heard, tuple(packed_emotion["shape"]), float(packed_emotion["scale"]), zlib.crc32(content)
+        if key not in _detected:
+            found = DetectedEmotion(fps, _names(names), unpacked(packed_emotion, ARRAYS["emotion"]), heard)
+            _detected.clear()
+            _detected[key] = found
+        return _detected[key]
     except UNREADABLE:
         return None
-    return found if found.fps > 0 and found.emotion.shape[1] == len(found.emotions) else None
 
 
 def packed(array: NDArray[np.floating]) -> dict[str, Any]:
@@ -218,10 +273,10 @@ def unpacked(kept: Any, dimensions: int) -> Floats:
     Raises:
         Exception: One of UNREADABLE, if the property is damaged.
     """
-    shape, scale = tuple(int(n) for n in kept["shape"]), float(kept["scale"])
-    size = int(np.prod(shape))
-    if len(shape) != dimensions or min(shape) < 0 or not 0 < scale < np.inf:
-        raise ValueError("shape or scale")
+    shape, scale = _shape(kept, dimensions), float(kept["scale"])
+    size = math.prod(shape)
+    if not 0 < scale <= MAX_SCALE or size > MAX_NUMBERS:
+        raise ValueError("scale or size")
     unpacker = zlib.decompressobj()
     planes = np.frombuffer(unpacker.decompress(kept["bytes"], 2 * size + 1), np.uint8)
     if len(planes) != 2 * size:
@@ -232,8 +287,22 @@ def unpacked(kept: Any, dimensions: int) -> Floats:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Return the names in a text with one name a line."""
-    return tuple(text.split("\n")) if text else ()
+    """Return the names in a text, one a line. Raises ValueError if there are too many, or if one is there twice."""
+    names = tuple(text.split("\n", MAX_NAMES)) if text else ()
+    if len(names) > MAX_NAMES or len(set(names)) < len(names):
+        raise ValueError("names")
+    return names
+
+
+def _shape(kept: Any, dimensions: int) -> tuple[int, ...]:
+    """Return the shape of a packed array, an ID property. Raises one of UNREADABLE if it cannot be right."""
+    given = kept["shape"]
+    if len(given) != dimensions or not isinstance(kept["bytes"], bytes):
+        raise ValueError("dimensions or bytes")
+    shape = tuple(int(n) for n in given)
+    if min(shape) < 0 or math.prod(max(n, 1) for n in shape) > MAX_NUMBERS:
+        raise ValueError("shape")
+    return shape
 
 
 def _drive_record(drive: Drive) -> dict[str, Any]:
@@ -250,7 +319,7 @@ def _drive_record(drive: Drive) -> dict[str, Any]:
 def _drive(kept: Any) -> Drive:
     """Read a drive from an ID property. Raises one of UNREADABLE if the property is damaged."""
     return Drive(
-        tuple(kept["keys"].split("\n")),
+        _names(kept["keys"]),
         unpacked(kept["matrix"], 2),
         unpacked(kept["residual"], 2),
         np.array(kept["low"], np.float32),
@@ -258,19 +327,28 @@ def _drive(kept: Any) -> Drive:
     )
 
 
-def _is_whole(prediction: Prediction) -> bool:
+def _fit_together(shapes: Mapping[str, tuple[int, ...]], channels: tuple[str, ...], emotions: tuple[str, ...]) -> bool:
     """Return whether the shapes of a prediction's arrays fit together."""
-    frames, channels = prediction.motion.shape
-    drive = prediction.drive
+    frames = shapes["motion"][0]
+    variants, looks = shapes["blinks"][0], shapes["gaze"][0]
     return (
         frames > 0
-        and prediction.fps > 0
-        and channels == len(prediction.channels) == len(prediction.lips)
-        and prediction.expression.shape == (frames, channels)
-        and prediction.lips.shape[2] == 3
-        and prediction.emotion.shape == (frames, len(prediction.emotions))
-        and prediction.blinks.shape[1] == (frames if len(prediction.blinks) else 0)
-        and prediction.gaze.shape[1:] == (frames if len(prediction.gaze) else 0, 2)
-        and (drive is None or drive.matrix.shape == (channels, len(drive.keys)))
-        and (drive is None or drive.residual.shape == (frames, len(drive.keys)))
+        and shapes["motion"] == shapes["expression"] == (frames, len(channels))
+        and (shapes["lips"][0], shapes["lips"][2]) == (len(channels), 3)
+        and shapes["emotion"] == (frames, len(emotions))
+        and shapes["blinks"][1] == (frames if variants else 0)
+        and shapes["gaze"][1:] == (frames if looks else 0, 2)
+    )
+
+
+def _drive_fits(shapes: Mapping[str, tuple[int, ...]], drive: Any) -> bool:
+    """Return whether a drive, an ID property, fits the shapes of its prediction. Raises one of UNREADABLE, too."""
+    frames, channels = shapes["motion"]
+    keys = len(_names(drive["keys"]))
+    low, high = drive["low"], drive["high"]
+    return (
+        shapes["matrix"] == (channels, keys)
+        and shapes["residual"] == (frames, keys)
+        and len(low) == len(high) == keys
+        and not any(math.isnan(limit) for limit in (*low, *high))
     )

@@ -1,9 +1,13 @@
-"""Takes: several predictions of one line, stored on its Action. One of them plays. No bpy at run time."""
+"""Takes: several predictions of one line, stored on its Action. One of them plays. No bpy at run time.
+
+Takes that this version cannot read are kept in the file, but not counted.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UserError
 from . import store
 
 if TYPE_CHECKING:
@@ -20,7 +24,7 @@ def add(action: bpy.types.Action, uid: str) -> None:
     now = store.record_of(action, store.PROPERTY, uid)
     if not hasattr(now, "to_dict") or playing(action, uid) is not None:
         return
-    kept = [take.to_dict() for take in _takes(action, uid)]
+    kept = [take.to_dict() for take in _kept(action, uid)]
     same = [i for i, take in enumerate(kept) if _setting(take) == _setting(now)]
     if same:
         kept[same[0]] = now.to_dict()
@@ -55,10 +59,19 @@ def setting(action: bpy.types.Action, uid: str) -> tuple[int, float] | None:
 
 
 def play(action: bpy.types.Action, uid: str, index: int) -> None:
-    """Make a take the line's prediction; the line keeps its blinks and gaze. The caller writes the curves again."""
-    take = _takes(action, uid)[index].to_dict()
+    """Make a take the line's prediction; the line keeps its blinks and gaze if it keeps its length.
+
+    The caller writes the curves again.
+
+    Raises:
+        UserError: The take is damaged. The line is as it was before.
+    """
+    kept = _takes(action, uid)[index]
+    if store.read(kept) is None:
+        raise UserError("This take is damaged: generate the line again")
+    take = kept.to_dict()
     now = store.record_of(action, store.PROPERTY, uid)
-    if hasattr(now, "to_dict"):
+    if store.is_readable(now) and now["motion"]["shape"][0] == take["motion"]["shape"][0]:
         take |= {name: now[name].to_dict() for name in EYES if name in now.keys()}  # noqa: SIM118  # an ID property
     store.set_record(action, store.PROPERTY, uid, take)
 
@@ -75,22 +88,28 @@ def forget(action: bpy.types.Action, uid: str) -> None:
 
 
 def _takes(action: bpy.types.Action, uid: str) -> list[Any]:
-    """Return the records of the takes, ID properties as prediction.store writes them, in order."""
+    """Return the records of the takes that can be read, ID properties as prediction.store writes them, in order."""
+    return [take for take in _kept(action, uid) if store.is_readable(take)]
+
+
+def _kept(action: bpy.types.Action, uid: str) -> list[Any]:
+    """Return all records of takes, ID properties, in order."""
     kept = store.record_of(action, PROPERTY, uid)
-    return [kept[name] for name in sorted(kept.keys())] if hasattr(kept, "to_dict") else []
+    if not hasattr(kept, "to_dict"):
+        return []
+    return [take for name in sorted(kept.keys()) if hasattr(take := kept[name], "to_dict")]
 
 
-def _setting(kept: Any) -> tuple[str, float]:
+def _setting(kept: Any) -> tuple[str, str]:
     """Return which take a record is, by the settings of its request."""
-    return str(kept.get("seed", "")), float(kept.get("temperature", 0.0))
+    return str(kept.get("seed", "")), str(kept.get("temperature", 0.0))
 
 
 def _fingerprint(kept: Any) -> tuple[bytes, ...]:
-    """Return what distinguishes a take: its compressed motion and rig drive. Empty if the record is damaged."""
-    if not hasattr(kept, "to_dict"):
+    """Return what distinguishes a take: its compressed motion and rig drive. Empty if the record cannot be read."""
+    if not store.is_readable(kept):
         return ()
-    arrays, drive = [kept.get("motion")], kept.get("drive")
-    if hasattr(drive, "to_dict"):
-        arrays += [drive.get("matrix"), drive.get("residual")]
-    whole = all(hasattr(array, "to_dict") and "bytes" in array for array in arrays)
-    return tuple(bytes(array["bytes"]) for array in arrays) if whole else ()
+    arrays, drive = [kept["motion"]], kept.get("drive")
+    if drive is not None:
+        arrays += [drive["matrix"], drive["residual"]]
+    return tuple(array["bytes"] for array in arrays)

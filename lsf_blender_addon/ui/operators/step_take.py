@@ -36,7 +36,11 @@ class LSF_OT_step_take(bpy.types.Operator):
         if now is None:  # the line plays a result that is not one of its takes
             now = -1 if self.step > 0 else 0
         index = (now + self.step) % takes.count(action, record.uid)
-        takes.play(action, record.uid, index)
+        try:
+            takes.play(action, record.uid, index)
+        except UserError as error:
+            self.report({"ERROR"}, f"{iface(str(error))}.")
+            return {"CANCELLED"}
         lines.refresh(action, record)
         text = iface("{name}: take {take}").format(name=record.name, take=takes.seed(action, record.uid, index))
         self.report({"INFO"}, text)

@@ -754,4 +754,6 @@ MESSAGES = {
     "The speech engine is loading": "Die Sprach-Engine wird geladen",
     "The speech engine is running": "Die Sprach-Engine läuft",
     "The speech engine is running and uses {memory} MB of memory": "Die Sprach-Engine läuft und belegt {memory} MB Arbeitsspeicher",
+    "This take is damaged: generate the line again": "Dieser Take ist beschädigt: die Zeile neu generieren",
+    "The line is too long to be kept in the file: cut its strip into shorter ones": "Die Zeile ist zu lang, um in der Datei aufbewahrt zu werden: ihren Streifen in kürzere schneiden",
 }

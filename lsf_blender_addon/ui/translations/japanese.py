@@ -754,4 +754,6 @@ MESSAGES = {
     "The speech engine is loading": "音声エンジンを読み込んでいます",
     "The speech engine is running": "音声エンジンは動作中です",
     "The speech engine is running and uses {memory} MB of memory": "音声エンジンは動作中で、メモリを {memory} MB 使用しています",
+    "This take is damaged: generate the line again": "このテイクは壊れています。セリフを生成し直してください",
+    "The line is too long to be kept in the file: cut its strip into shorter ones": "セリフが長すぎてファイルに保存できません。ストリップを短く分割してください",
 }

@@ -1,15 +1,23 @@
 """Predictions of lines that are stored on an Action: loading, copying, saving, and damaged ones."""
 
+import math
+import subprocess
+import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import bpy
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from lsf_blender_addon.prediction import store
+from lsf_blender_addon.errors import UserError
+from lsf_blender_addon.prediction import emotion_segments, store, takes
 from lsf_blender_addon.prediction.store import Prediction
 from lsf_blender_addon.rigs.drive import Drive
 
+ROOT = Path(__file__).resolve().parents[3]
 LINE = "a4e1"  # id of the line
 
 
@@ -263,3 +271,172 @@ def test_each_line_has_its_own(action):
 def test_whether_there_are_blinks_or_a_gaze(action, change, shown):
     store.store(action, LINE, replace(predicted(), **change))
     assert store.has_eyes(action, LINE) == shown and store.load(action, LINE) is not None
+
+
+class Group(dict):
+    """What an ID property is to these modules: a dictionary with `to_dict`, in which a dictionary becomes one, too."""
+
+    def __setitem__(self, name, value):
+        super().__setitem__(name, group(value))
+
+    def to_dict(self):
+        return {name: value.to_dict() if isinstance(value, Group) else value for name, value in self.items()}
+
+
+def group(value):
+    return Group({name: group(item) for name, item in value.items()}) if isinstance(value, dict) else value
+
+
+def record(prediction) -> Group:
+    action = {}
+    store.store(action, LINE, prediction)
+    return group(action[store.PROPERTY][LINE])
+
+
+UNPACK_IN_LITTLE_MEMORY = """
+import resource, time, zlib
+from tests.lsf_blender_addon.prediction.test_store import LINE, Group, predicted, record, store, takes, with_drive
+packer = zlib.compressobj(1)
+bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
+print(len(bomb))
+size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+names = [*store.ARRAYS]
+records = []
+for name in names:
+    for shape in ([2**24, 8], [2**27, 1], [2**25, 4], [2**27 // 60, 20, 3], [2, 2**25, 2]):
+        records.append(record(predicted()))
+        records[-1][name].update(shape=shape, bytes=bomb)
+many = record(predicted())
+for name in ("motion", "expression"):
+    many[name].update(shape=[2**25, 4], bytes=bomb)
+many["emotion"]["shape"], many["blinks"]["shape"], many["gaze"]["shape"] = [2**25, 2], [0, 0], [0, 0, 2]
+drive = record(with_drive())
+drive["drive"]["residual"].update(shape=[2**26, 2], bytes=bomb)
+shut = Group(version=store.VERSION, shape=[2**27])
+began = time.process_time()
+for kept in (*records, many, drive, shut):
+    action = {store.PROPERTY: Group({LINE: kept}), takes.PROPERTY: Group({LINE: Group({"000": kept})})}
+    assert store.load(action, LINE) is None and store.detected_emotion(action, LINE) is None
+    assert takes.count(action, LINE) == 0 and takes.playing(action, LINE) is None
+    store.has_eyes(action, LINE), store.has_expression(action, LINE), takes.setting(action, LINE)
+print(time.process_time() - began, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size) >> 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in other units on other systems")
+def test_what_unpacks_to_a_thousand_times_its_size_is_not_unpacked():
+    """At a redraw, for the line and for its takes, whichever array it is and however well the shapes fit together."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNPACK_IN_LITTLE_MEMORY], cwd=ROOT, text=True, capture_output=True, timeout=100
+    )
+    assert not done.returncode, done.stderr[-500:]
+    size, cost = done.stdout.splitlines()
+    seconds, megabytes = map(float, cost.split())
+    assert int(size) < 2 << 20 and seconds < 0.5 and megabytes < 50, done.stdout
+
+
+def test_a_line_that_is_too_long_for_the_file_is_refused_before_anything_is_written(monkeypatch):
+    given = with_drive()
+    numbers = (
+        sum(getattr(given, name).size for name in store.ARRAYS) + given.drive.matrix.size + given.drive.residual.size
+    )
+    monkeypatch.setattr(store, "MAX_NUMBERS", numbers)
+    assert store.read(record(store.rounded(given))) is not None
+    monkeypatch.setattr(store, "MAX_NUMBERS", numbers - 1)
+    with pytest.raises(UserError, match="too long"):
+        store.rounded(given)
+    assert store.read(record(given)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keys", "A\nA"),
+        ("low", [0.0]),
+        ("high", [1.0, math.nan]),
+        ("low", ["a", "b"]),
+        ("keys", "A"),
+        ("keys", "\n" * 10_000),
+    ],
+)
+def test_a_drive_that_does_not_fit_damages_its_prediction(name, value):
+    kept = record(with_drive())
+    before = kept["drive"].to_dict()
+    kept["drive"][name] = value
+    assert store.read(kept) is None
+    store.set_limits(kept, {"A": (-1.0, 2.0)})
+    assert kept["drive"].to_dict() == before | {name: value} or math.nan in value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("fps", math.inf),
+        ("fps", math.nan),
+        ("temperature", math.nan),
+        ("seed", "-1"),
+        ("seed", "9" * 5000),
+        ("heard_lines", -1),
+        ("channels", "jawOpen\njawOpen\nbrowInnerUp\nwink"),
+        ("channels", "a\n" * 1_000_000),
+    ],
+)
+def test_a_prediction_with_a_wrong_value_is_not_loaded(name, value):
+    kept = record(predicted())
+    kept[name] = value
+    assert store.read(kept) is None
+
+
+def test_the_same_detected_emotion_is_read_once(action):
+    store.store(action, LINE, predicted())
+    first = store.detected_emotion(action, LINE)
+    assert store.detected_emotion(action, LINE) is first
+    assert emotion_segments.of_line(first) is emotion_segments.of_line(first)
+    store.store(action, LINE, predicted(seed=1))
+    other = store.detected_emotion(action, LINE)
+    assert other is not first and not np.array_equal(other.emotion, first.emotion)
+
+
+ID_VALUES = st.one_of(
+    st.integers(-(2**31), 2**31 - 1),
+    st.floats(),
+    st.text(max_size=6),
+    st.binary(max_size=20),
+    st.lists(st.one_of(st.integers(-3, 300), st.just(2**31 - 1)), max_size=4),
+    st.lists(st.floats(), max_size=3),
+    st.builds(Group),
+    st.builds(store.packed, st.sampled_from([np.zeros((240, 4)), np.ones((3, 2)), np.zeros((0, 0))])).map(group),
+)
+FIELDS = [(name,) for name in record(with_drive())]
+FIELDS += [(name, part) for name in store.ARRAYS for part in ("shape", "scale", "bytes")]
+FIELDS += [("drive", name) for name in record(with_drive())["drive"]]
+FIELDS += [("drive", name, part) for name in store.DRIVE_ARRAYS for part in ("shape", "scale", "bytes")]
+
+
+@hypothesis.given(st.lists(st.tuples(st.sampled_from(FIELDS), ID_VALUES), min_size=1, max_size=3), st.booleans())
+@hypothesis.settings(max_examples=150)
+def test_a_record_of_any_kind_is_a_whole_prediction_or_none(changes, with_keys):
+    kept = record(with_drive() if with_keys else predicted())
+    for path, value in changes:
+        place = kept
+        for name in path[:-1]:
+            place = place.get(name) if isinstance(place, Group) else None
+        if isinstance(place, Group):
+            place[path[-1]] = value
+    action = {store.PROPERTY: Group({LINE: kept}), takes.PROPERTY: Group({LINE: Group({"000": kept, "001": 3})})}
+    found = store.load(action, LINE)
+    if found is not None:
+        assert np.isfinite(found.motion).all() and found.motion.shape[1] == len(found.channels)
+        assert found.drive is None or np.isfinite(found.drive.values(found.motion)).any()
+    for ask in (store.has_eyes, store.has_expression, store.detected_emotion, store.is_stored, takes.setting):
+        ask(action, LINE)
+    store.set_limits(kept, {"A": (-1.0, 2.0)})
+    takes.set_limits(action, LINE, {"A": (-1.0, 2.0)})
+    playing, count = takes.playing(action, LINE), takes.count(action, LINE)
+    assert count in (0, 1) and playing in (None, 0)
+    for index in range(count):
+        takes.seed(action, LINE, index)
+        try:
+            takes.play(action, LINE, index)
+        except UserError:
+            assert store.read(kept) is None

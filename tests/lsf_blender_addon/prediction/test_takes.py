@@ -8,9 +8,11 @@ from lsf_blender_addon import compat
 from lsf_blender_addon.animation import lines
 from lsf_blender_addon.animation.chosen_line import chosen_line
 from lsf_blender_addon.client.jobs import State
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.prediction import store, takes
 from server.arkit import CHANNELS
 from tests.lsf_blender_addon.fake_client import Client, use
+from tests.lsf_blender_addon.prediction.test_store import Group, predicted, record
 from tests.lsf_blender_addon.two_lines import FIRST, SECOND, SpeechClient, TwoLines, same_values
 
 
@@ -329,3 +331,48 @@ def test_a_first_take_that_fails_leaves_the_others_their_blinks(addon, add_strip
     two.generate_takes(0, 3)
     assert takes.count(two.action, two.record(0).uid) == 2 and "1 failed" in addon.session.message
     assert store.has_eyes(two.action, two.record(0).uid) and two.curve("eyeBlinkLeft", FIRST + 20, 2).min() > 0.98
+
+
+def stored(now: Group, *kept) -> dict:
+    """An Action with a line and takes of it."""
+    return {
+        store.PROPERTY: Group(a=now),
+        takes.PROPERTY: Group(a=Group({f"{i:03}": take for i, take in enumerate(kept)})),
+    }
+
+
+def test_a_damaged_take_is_neither_counted_nor_played():
+    now, other = record(predicted()), record(predicted(seed=1))
+    for foreign in (3, Group(), Group(version=99), record(predicted()) | {"fps": "fast"}):
+        action = stored(now, foreign, other, now)
+        assert takes.count(action, "a") == 2 and takes.playing(action, "a") == 1
+        takes.play(action, "a", 0)
+        assert takes.playing(action, "a") == 0
+    other["motion"]["bytes"] = b"no zlib"
+    action = stored(now, now, other)
+    with pytest.raises(UserError, match="damaged"):
+        takes.play(action, "a", 1)
+    assert takes.playing(action, "a") == 0
+
+
+def test_what_cannot_be_read_stays_in_the_file():
+    newer = Group(version=99, seed="8")
+    action = stored(record(predicted()), newer)
+    takes.add(action, "a")
+    assert action[takes.PROPERTY]["a"] == {"000": newer, "001": record(predicted())}
+
+
+def test_a_take_of_another_length_has_its_own_blinks():
+    action = stored(record(predicted(100)), record(predicted(240)))
+    takes.play(action, "a", 0)
+    assert store.load(action, "a").blinks.shape == (3, 240)
+
+
+def test_a_damaged_take_is_said(scene, client):
+    scene.lsf.takes.count = 2
+    bpy.ops.lsf.generate_takes()
+    before = kept().motion
+    line().action[takes.PROPERTY][line().uid]["001"]["motion"]["bytes"] = b"no zlib"
+    with pytest.raises(RuntimeError, match="This take is damaged: generate the line again"):
+        bpy.ops.lsf.step_take(step=1)
+    assert np.array_equal(kept().motion, before) and playing() == 0
