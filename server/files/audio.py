@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import Cancelled, LSFError
 from ..numerics import FloatArray
+from .spool import Spool, release
 
 if TYPE_CHECKING:  # libsndfile is loaded only when a file is read
     import soundfile
@@ -123,10 +124,15 @@ def _read_part(
         raise LSFError("long_audio", "The audio has too many samples in all its channels: cut it, or mix it down.")
     if first:
         file.seek(first)
-    if length > LONG_SECONDS * min(rate, USUAL_RATE):
+    if _is_long(length, rate):
         return _read_at_16k(file, length, cancelled), SAMPLE_RATE
     blocks = list(_mono_blocks(file, length, BLOCK_SECONDS * rate, cancelled))
     return (np.concatenate(blocks) if blocks else np.empty(0, np.float32)), rate
+
+
+def _is_long(length: int, rate: float) -> bool:
+    """Whether so many samples of one channel are resampled in blocks, and kept in a file."""
+    return length > LONG_SECONDS * min(rate, USUAL_RATE)
 
 
 def _mono_blocks(
@@ -143,20 +149,38 @@ def _mono_blocks(
 
 
 def _read_at_16k(file: "soundfile.SoundFile", length: int, cancelled: Callable[[], bool]) -> NDArray[np.float32]:
-    """Read and resample in blocks; each is resampled together with `pad` samples of context on both sides."""
-    ratio = _ratio(file.samplerate)
-    # Both are multiples of the denominator, so that every block begins on a sample of the result.
-    pad = ratio.denominator * math.ceil(file.samplerate * FILTER_SECONDS / ratio.denominator)
-    size = min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels)
-    size = ratio.denominator * math.ceil(size / ratio.denominator)
-    buffer, results = np.zeros(pad, np.float32), []
-    for block in _mono_blocks(file, length, size, cancelled):
+    """Read and resample in blocks, into an array of a `Spool`."""
+    size = _block_size(min(BLOCK_SECONDS * file.samplerate, BLOCK_VALUES // file.channels), file.samplerate)
+    return _resample_blocks(_mono_blocks(file, length, size, cancelled), size, file.samplerate)
+
+
+def _block_size(size: int, rate: float) -> int:
+    """Return a number of samples, `size` or a few more, of which the next block begins on a sample at 16 kHz."""
+    denominator = _ratio(rate).denominator
+    return denominator * math.ceil(size / denominator)
+
+
+def _resample_blocks(blocks: Iterable[NDArray[np.float32]], size: int, rate: float) -> NDArray[np.float32]:
+    """Resample to 16 kHz block by block, each together with `pad` samples of context on both sides.
+
+    Args:
+        blocks: The samples: `size` of them each, fewer in the last one.
+        size: A result of `_block_size`.
+        rate: Sample rate in Hz.
+
+    Returns:
+        (M,) samples at 16 kHz, an array of a `Spool`.
+    """
+    ratio, results = _ratio(rate), Spool(np.float32)
+    pad = _block_size(math.ceil(rate * FILTER_SECONDS), rate)
+    buffer = np.zeros(pad, np.float32)
+    for block in blocks:
         buffer = np.concatenate([buffer, block])
         if len(block) == size:  # a shorter one is the last
-            results.append(resample(buffer, file.samplerate)[int(pad * ratio) : int((len(buffer) - pad) * ratio)])
+            results.append(resample(buffer, rate)[int(pad * ratio) : int((len(buffer) - pad) * ratio)])
             buffer = buffer[-2 * pad :]
-    results.append(resample(buffer, file.samplerate)[int(pad * ratio) :])
-    return np.concatenate(results)
+    results.append(resample(buffer, rate)[int(pad * ratio) :])
+    return results.finish()
 
 
 def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
@@ -182,14 +206,18 @@ def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
     _check_length(len(samples), rate)
     with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused
         mono = samples.astype(np.float32, copy=False) if samples.ndim == 1 else samples.mean(1, dtype=np.float32)
-    if not np.isfinite(mono).all():
+    peak = max(-mono.min(), mono.max())  # neither makes a copy, which hours of sound would need memory for
+    release(mono)
+    if not np.isfinite(peak):
         raise LSFError("bad_audio", "The audio has samples that are not numbers: export the sound again.")
-    peak = np.abs(mono).max()
     if peak > MAX_AMPLITUDE:
         raise LSFError("bad_audio", f"The audio has samples up to {peak:.0e}: export the sound again.")
     if peak < SILENCE:
         raise LSFError("silent_audio", "The audio is silent: pick a strip with speech in it.")
-    return resample(mono, rate)
+    if rate == SAMPLE_RATE or not _is_long(len(mono), rate):
+        return resample(mono, rate)
+    size = _block_size(round(BLOCK_SECONDS * rate), rate)
+    return _resample_blocks((mono[start : start + size] for start in range(0, len(mono), size)), size, rate)
 
 
 def resample(mono: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
