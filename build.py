@@ -11,6 +11,7 @@
     python3 build.py bench           speed and memory, as a table
     python3 build.py package         dist/lsf_animation-VERSION.zip, the whole product
     python3 build.py release         dist/VERSION: that zip, its SHA-256, its changes, and an extensions repository
+    python3 build.py wheels FOLDER   the speech engine's packages, to install from without network; see --help
     python3 build.py setup           the private environments alone
     python3 build.py apt             the Debian packages that Blender needs and this machine lacks
     python3 build.py lock            new versions of the server's packages, in their lock file
@@ -24,10 +25,12 @@ PyTorch's index of CPU wheels, which saves gigabytes of CUDA.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -90,17 +93,29 @@ def say(text: str) -> None:
 # ---- The system: libraries and Pythons ------------------------------------------------------------------------------
 
 
-def run_logged(command: Sequence[StrPath], log: Path, shown: str = r"(Collecting|Downloading|Installing) ") -> None:
+def run_logged(
+    command: Sequence[StrPath],
+    log: Path,
+    shown: str = r"(Collecting|Downloading|Installing) ",
+    cwd: StrPath | None = None,
+) -> None:
     """Run a command with its output in a log. Exits with the log's end if the command fails.
 
     Args:
         command: The program and its arguments.
         log: The file that the output is appended to.
         shown: A pattern; lines that begin with it are printed too, as progress.
+        cwd: The folder that it runs in; None for the present one.
     """
     with log.open("a", encoding="utf-8") as file:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace"
+            command,
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
         for line in process.stdout or ():
             file.write(line)
@@ -668,6 +683,105 @@ def lock(arguments: list[str]) -> None:
         say(f"{path.relative_to(ROOT)} is written; run `python3 build.py test` before you commit it.")
 
 
+# Names of the wheels that run on the oldest system of each kind on which Blender 4.2 runs (torch needs macOS 14), and
+# what markers like `sys_platform == 'win32'` are compared with there.
+WHEEL_PLATFORMS = {
+    "linux": (
+        [*(f"manylinux_2_{glibc}_x86_64" for glibc in range(28, 4, -1)), "manylinux2014_x86_64", "manylinux1_x86_64"],
+        {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
+    ),
+    "windows": (
+        ["win_amd64"],
+        {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
+    ),
+    "macos": (
+        ["macosx_14_0_arm64"],
+        {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
+    ),
+}
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+HERE = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
+
+# Prints the packages of lock files whose markers hold in an environment, without these markers.
+MARKED = """
+import json, re, sys
+from packaging.markers import Marker
+there = json.loads(sys.argv[1])
+for path in sys.argv[2:]:
+    for line in open(path, encoding="utf-8").read().replace("\\\\\\n", " ").splitlines():
+        package, *hashes = re.split(r"\\s+--hash=", line)
+        name, _, marker = package.partition(";")
+        if name[:1].isalnum() and (not marker or Marker(marker).evaluate(there)):
+            print(name.strip(), *("--hash=" + digest for digest in hashes))
+"""
+
+
+def wheels(arguments: list[str]) -> None:
+    """Fill a folder with the wheels of the speech engine, and say how large they are."""
+    parser = argparse.ArgumentParser(prog="build.py wheels", description=wheels.__doc__)
+    parser.add_argument("folder", type=Path, help="what is named as Wheel Folder in the add-on's preferences")
+    parser.add_argument("--platform", choices=WHEEL_PLATFORMS, default=HERE, help="the system of the artists")
+    parser.add_argument(
+        "--python", choices=sorted(set(BLENDERS.values())), default=BLENDERS[MAIN], help="Blender's own"
+    )
+    parser.add_argument("--gpu", action="store_true", help="on Linux: the build of PyTorch with CUDA, which is large")
+    parser.add_argument("--text-encoder", action="store_true", help="also what Set Emotion from Text needs")
+    chosen = parser.parse_args(arguments)
+    if chosen.gpu and (chosen.platform, HERE) != ("linux", "linux"):
+        sys.exit("The build with CUDA is for Linux, and is fetched there.")
+    tags, markers = WHEEL_PLATFORMS[chosen.platform]
+    there = {**markers, "python_version": chosen.python, "python_full_version": f"{chosen.python}.0",
+             "implementation_name": "cpython", "platform_python_implementation": "CPython"}  # fmt: skip
+    python, client = environment(MAIN), LOCK.parent
+    locks = [LOCK, TRANSFORMERS_LOCK] if chosen.text_encoder else [LOCK]
+    filtered = subprocess.run(
+        [python, "-c", MARKED, json.dumps(there), *locks], capture_output=True, text=True, check=True
+    ).stdout
+    torch = listed_torch()
+    is_cpu = chosen.platform == "linux" and not chosen.gpu
+    calls = [["--no-deps", "--require-hashes", "-r", "locked.txt"]]
+    if chosen.text_encoder:
+        calls.append(["--no-deps", "--require-hashes", "-r", str(client / "requirements-text.txt")])
+    if is_cpu:
+        calls.append(["--no-deps", "--extra-index-url", TORCH_CPU_INDEX, f"{torch}+cpu"])
+    else:  # with the packages of CUDA; the others are there already
+        # "===" is this build alone: "==" would take one with a local version, as "+cpu", where an index has it.
+        exact = torch.replace("==", "===")
+        calls.append([*([] if chosen.gpu else ["--no-deps"]), "-c", "versions.txt", "--find-links", "new", exact])
+    options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={chosen.python}", "--no-cache-dir"]
+    options += [f"--platform={tag}" for tag in tags]
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=chosen.folder) as folder:  # half a folder is no use
+        Path(folder, "locked.txt").write_text(filtered, encoding="utf-8")
+        versions = re.sub(r" .*", "", filtered)
+        Path(folder, "versions.txt").write_text(versions, encoding="utf-8")
+        for call in calls:
+            pip = [str(python), "-m", "pip", "download", "--progress-bar", "off", "-d", "new", *options, *call]
+            run_logged(pip, BUILD / "wheels.log", cwd=folder)
+        files = sorted(Path(folder, "new").glob("*.whl"))
+        loaded = sum(path.stat().st_size for path in files)
+        stored = sum(map(installed_size, files))
+        for path in files:
+            path.replace(chosen.folder / path.name)
+    say(
+        f"{len(files)} wheels for {chosen.platform} and Python {chosen.python} are in {chosen.folder}: "
+        f"{loaded / 1e6:.0f} MB, about {stored / 1e6:.0f} MB when they are installed."
+    )
+
+
+def listed_torch() -> str:
+    """The requirement of torch, with its one version."""
+    found = re.search(r"^torch==\S+", TORCH.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, f"{TORCH} names no version"
+    return found[0]
+
+
+def installed_size(wheel: Path) -> int:
+    """Bytes of an installed wheel: its files, and the compiled form of its Python files, which is about as large."""
+    with zipfile.ZipFile(wheel) as archive:
+        return sum(info.file_size * (2 if info.filename.endswith(".py") else 1) for info in archive.infolist())
+
+
 def setup(arguments: list[str]) -> None:
     """Make the named environments, or the main one."""
     for name in arguments or [MAIN]:
@@ -683,7 +797,7 @@ def show_or_set_version(arguments: list[str]) -> None:
 
 COMMANDS: dict[str, Callable[[list[str]], object]] = {
     "demo": demo, "gallery": gallery, "test": test, "check": check, "server": server, "bench": bench, "soak": soak,
-    "setup": setup, "lock": lock,
+    "setup": setup, "lock": lock, "wheels": wheels,
     "version": show_or_set_version, "apt": lambda arguments: say(" ".join(missing_apt_packages())),
     "package": lambda arguments: package(), "release": lambda arguments: release(),
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """build.py: Pythons, system packages, requirements, environments that survive interruption, version, zip."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -294,3 +295,98 @@ def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
         "server/face/assets/head.npz", "server/checkpoints/default/model.safetensors", "assets/demo_line.flac",
     } <= names  # fmt: skip
     assert not [name for name in names if "__pycache__" in name or "test" in name or name.startswith("server/training")]
+
+
+# ---- wheels ---------------------------------------------------------------------------------------------------------
+
+TORCH = build.listed_torch().removeprefix("torch==")
+LOCKED = """\
+# Some packages, as build.py lock writes them.
+colorama==0.4.6 ; sys_platform == 'win32' \\
+    --hash=sha256:{colorama}
+httpx-jsfetch==1.0 ; python_full_version >= '3.12' and sys_platform == 'emscripten' \\
+    --hash=sha256:{colorama}
+numpy==1.26.4 ; python_full_version < '3.12' \\
+    --hash=sha256:{old} \\
+    --hash=sha256:{other}
+numpy==2.5.5 ; python_full_version >= '3.12' \\
+    --hash=sha256:{new}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A folder of packages for several systems, which pip knows alone, and the lock of some of them."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+
+    def sell(name, version, tag="py3-none-any", content=""):
+        info = f"{name}-{version}.dist-info"
+        path = folder / f"{name}-{version}-{tag}.whl"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr(f"{name}/__init__.py", content)
+            file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+            file.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n")
+            file.writestr(f"{info}/RECORD", "")
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    digests = {
+        "colorama": sell("colorama", "0.4.6"),
+        "old": sell("numpy", "1.26.4", "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64"),
+        "other": sell("numpy", "1.26.4", "cp311-cp311-win_amd64"),
+        "new": sell("numpy", "2.5.5", "cp313-cp313-win_amd64"),
+    }
+    for tag in ("cp311-cp311-manylinux_2_28_x86_64", "cp313-cp313-win_amd64", "cp311-none-macosx_14_0_arm64"):
+        sell("torch", TORCH, tag)
+    sell("torch", f"{TORCH}+cpu", "cp311-cp311-manylinux_2_28_x86_64", content="# the build for the CPU")
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(LOCKED.format(**digests))
+    monkeypatch.setattr(build, "LOCK", lock)
+    monkeypatch.setattr(build, "TORCH_CPU_INDEX", folder.as_uri())
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    for name, value in {"CONFIG_FILE": os.devnull, "NO_INDEX": "1", "FIND_LINKS": folder.as_uri()}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (
+            ["--platform=windows", "--python=3.13"],
+            {
+                "colorama-0.4.6-py3-none-any.whl", "numpy-2.5.5-cp313-cp313-win_amd64.whl",
+                f"torch-{TORCH}-cp313-cp313-win_amd64.whl",
+            },
+        ),
+        (
+            ["--platform=linux", "--python=3.11"],
+            {
+                "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+                f"torch-{TORCH}+cpu-cp311-cp311-manylinux_2_28_x86_64.whl",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_a_wheel_folder_has_what_one_system_needs(shop, tmp_path, capsys, arguments, names):
+    folder = tmp_path / "Räder für das Studio"
+    build.wheels([str(folder), *arguments])
+    assert {path.name for path in folder.iterdir()} == names
+    assert f"{len(names)} wheels for {arguments[0].partition('=')[2]}" in capsys.readouterr().out
+
+
+def test_a_wheel_that_is_not_the_locked_one_leaves_the_folder_as_it_was(shop, tmp_path):
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    (folder / "mine.whl").touch()
+    build.LOCK.write_text(re.sub("sha256:.{8}", "sha256:" + 8 * "0", build.LOCK.read_text()))
+    with pytest.raises(SystemExit, match="DO NOT MATCH THE HASHES"):
+        build.wheels([str(folder), "--platform=windows"])
+    assert [path.name for path in folder.iterdir()] == ["mine.whl"]
+
+
+def test_the_build_with_cuda_is_fetched_on_linux_for_linux(tmp_path):
+    with pytest.raises(SystemExit, match="is for Linux"):
+        build.wheels([str(tmp_path / "wheels"), "--platform=windows", "--gpu"])
+    assert not (tmp_path / "wheels").exists()
