@@ -70,31 +70,47 @@ def test_a_version_without_changes_is_not_released(monkeypatch, tmp_path):
 def run(user: Path, *command: str | Path) -> str:
     variables = {**os.environ, "BLENDER_USER_RESOURCES": str(user)}
     variables.pop("PYTHONPATH", None)  # what is found must come from the repository, not from the source tree
-    done = subprocess.run(command, env=variables, cwd=user, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=variables, cwd=user, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return done.stdout
+    return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("blender", "look"),
-    [
-        pytest.param([sys.executable, "-c", COMMAND], [sys.executable, "-c", LOOK], id="bpy"),
-        pytest.param(
-            ["blender", "--online-mode", "--command", "extension"],
-            ["blender", "-b", "--python-exit-code", "1", "--python-expr", LOOK],
-            id="blender",
-            marks=pytest.mark.skipif(not shutil.which("blender"), reason="no Blender is on the PATH"),
-        ),
-    ],
-)
-def test_blender_installs_from_the_repository(published, tmp_path, blender, look):
-    user = tmp_path / "blender user"
+BLENDERS = [
+    pytest.param([sys.executable, "-c", COMMAND], [sys.executable, "-c", LOOK], id="bpy"),
+    pytest.param(
+        ["blender", "--online-mode", "--command", "extension"],
+        ["blender", "-b", "--python-exit-code", "1", "--python-expr", LOOK],
+        id="blender",
+        marks=pytest.mark.skipif(not shutil.which("blender"), reason="no Blender is on the PATH"),
+    ),
+]
+
+
+def add_repository(user: Path, blender: list[str], folder: Path) -> None:
+    """Add a folder as a repository to a Blender that has no other one, and read its index."""
     (user / "config").mkdir(parents=True)
     run(user, *blender, "repo-remove", "blender_org")  # sync would ask for it, and this test has no network
-    run(user, *blender, "repo-add", "lsf", "--name", "LSF", "--url", (published / "index.json").as_uri())
+    run(user, *blender, "repo-add", "lsf", "--name", "LSF", "--url", (folder / "index.json").as_uri())
     assert "LSF" in run(user, *blender, "repo-list")
     run(user, *blender, "sync")
+
+
+@pytest.mark.parametrize(("blender", "look"), BLENDERS)
+def test_blender_installs_from_the_repository(published, tmp_path, blender, look):
+    user = tmp_path / "blender user"
+    add_repository(user, blender, published)
     run(user, *blender, "install", "--enable", "lsf_animation")
     assert "lsf_animation [installed]" in run(user, *blender, "list")
     found = run(user, *look).split("FOUND ")[1].splitlines()[0]
     assert json.loads(found) == ["bl_ext.lsf.lsf_animation", True, True]
+
+
+def test_blender_refuses_another_zip_under_this_name(published, tmp_path):
+    folder, user, command = tmp_path / "published", tmp_path / "user", [sys.executable, "-c", COMMAND]
+    shutil.copytree(published, folder)
+    data = bytearray((folder / ZIP).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / ZIP).write_bytes(data)
+    add_repository(user, command, folder)
+    assert "checksum mismatch" in run(user, *command, "install", "lsf_animation")
+    assert not list(user.rglob("blender_manifest.toml"))

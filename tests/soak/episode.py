@@ -578,6 +578,8 @@ def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> No
                 what, error = "raised", traceback.format_exc()
                 print(error, flush=True)
                 stage.wrong.append(" | ".join(error.splitlines()[-4:]))
+            if number == 1:
+                stage.measure_patience()
             print(errors.getvalue(), flush=True)
             if "Traceback" in (shown := errors.getvalue()):
                 stage.wrong.append("Blender printed an error: " + " | ".join(shown.strip().splitlines()[-3:]))
