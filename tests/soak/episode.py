@@ -342,7 +342,7 @@ def edited(stage: Stage) -> str:
         stage.check_motion(target, int(strip.frame_final_start), min(STRIP_FRAMES, strip.frame_final_duration))
     for other_button in stage.rng.sample(["step_take", "remove_line", "check_character", "key_lines"], 2):
         stage.press(other_button)
-    stage.changed()  # the edits may have made keys the artist's own
+    stage.changed("key ")  # an edit may have made keys the artist's own, and Generate none of them
     stage.check()
     stage.reopen(path)
     return f"{how}, {speaker}, {'done' if done else 'refused'}: {text[:100]}"

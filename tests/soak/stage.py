@@ -207,9 +207,15 @@ class Stage:
 
     # What must hold
 
-    def changed(self) -> None:
-        """Note that the soak itself has changed the artist's work."""
-        self._before = own_work()
+    def changed(self, kind: str = "") -> None:
+        """Note that the soak itself has changed the artist's work.
+
+        Args:
+            kind: Beginning of the names in `own_work` of what may have changed.
+        """
+        now = own_work()
+        kept = {name: digest for name, digest in self._before.items() if not name.startswith(kind)}
+        self._before = kept | {name: digest for name, digest in now.items() if name.startswith(kind)}
 
     def check_motion(self, obj: bpy.types.Object, first: int, frames: int) -> None:
         """Check that the evaluated mesh moves within a line, and nowhere goes astray."""
