@@ -15,6 +15,7 @@ import bpy
 
 from .. import compat
 from ..errors import UserError
+from ..scene import stored
 from ..scene.access import ensure_key_animation, key_animation, shape_keys_of
 from . import fcurves, layer, nla, property_values
 from .fcurves import value_path
@@ -61,12 +62,12 @@ def check_local(action: bpy.types.Action) -> None:
 
 def is_generated(action: bpy.types.Action | None) -> bool:
     """Whether this is an Action with generated lines."""
-    return action is not None and action.get(MARK) is not None
+    return action is not None and stored.is_on(action, MARK)
 
 
 def is_rest(action: bpy.types.Action | None) -> bool:
     """Return whether this Action holds keys at rest, on the track for that."""
-    return action is not None and action.get(REST_PATHS) is not None
+    return action is not None and stored.text(action, REST_PATHS) is not None
 
 
 def existing(mesh: bpy.types.Mesh) -> bpy.types.Action | None:
@@ -307,7 +308,7 @@ def _fill_rest_track(data: bpy.types.AnimData, rest: bpy.types.NlaTrack) -> None
     paths -= held
     action = (rest.strips[0].action if rest.strips else None) or bpy.data.actions.new("LSF · rest")
     curves = compat.key_fcurves(action)
-    earlier = set(str(action.get(REST_PATHS, "")).split("\n"))
+    earlier = set((stored.text(action, REST_PATHS) or "").split("\n"))
     for curve in [curve for curve in curves if curve.data_path in earlier]:
         curves.remove(curve)
     for path in sorted(paths):

@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import compat
 from ..errors import UserError
-from ..scene import bones
+from ..scene import bones, stored
 from ..scene.access import find_item
 from ..scene.own_properties import face_of
 from ..scene.snapshots import BonePose, BoneRest, rotation_property
@@ -356,8 +356,8 @@ def _take_off(armature: bpy.types.Object, action: bpy.types.Action) -> None:
     if data.action == action:
         data.action = None
     is_below = any(generated_curves.is_for_bones(strip.action) for track in data.nla_tracks for strip in track.strips)
-    if action.get(BLEND) and data.action_blend_type == "COMBINE" and not is_below:
-        data.action_blend_type = action[BLEND]
+    if stored.text(action, BLEND) == "REPLACE" and data.action_blend_type == "COMBINE" and not is_below:
+        data.action_blend_type = "REPLACE"
     for name, scale in generated_curves.scales(action).items():
         _set_value(armature, name, scale.before)
     armature.update_tag()

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..scene import stored
 from .key_reduction import Keys
 from .user_edits import SAME_FRAME, Range
 
@@ -41,15 +43,23 @@ def load(action: bpy.types.Action) -> Record:
         names = kept["paths"].split("\n") if kept["paths"] else []
         counts = np.frombuffer(kept["counts"], np.int32)
         numbers = np.frombuffer(kept["keys"], np.float32).reshape(-1, 3).astype(np.float64)
-        if counts.min(initial=0) < 0 or counts.sum() != len(numbers):
+        if counts.min(initial=0) < 0 or counts.sum() != len(numbers) or not _is_sound(numbers):
             return Record()
         parts = np.split(numbers, np.cumsum(counts)[:-1]) if names else []
         ranges: dict[str, list[Range]] = {}
         for path, first, last in np.frombuffer(kept["ranges"], np.float64).reshape(-1, 3).tolist():
+            if not (abs(first) < 2 * stored.LATEST and abs(last) < 2 * stored.LATEST):
+                return Record()
             ranges.setdefault(names[int(path)], []).append((first, last))
         return Record({path: Keys(*part.T) for path, part in zip(names, parts, strict=True)}, ranges)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
         return Record()
+
+
+def _is_sound(numbers: NDArray[np.float64]) -> bool:
+    """Whether frames and values (N, 3) are such that a scene may have; a slope may be unknown."""
+    known = bool(np.isfinite(numbers[:, :2]).all()) and not bool(np.isinf(numbers[:, 2]).any())
+    return known and bool((np.abs(numbers[:, 0]) < 2 * stored.LATEST).all())
 
 
 def paths(action: bpy.types.Action) -> set[str]:

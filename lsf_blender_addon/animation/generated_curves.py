@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
+from ..scene import stored
 from . import curve_record, keyframes
 from .curve_record import Record
 from .key_reduction import Keys
@@ -93,7 +94,7 @@ class GeneratedCurves:
 
 def is_for_bones(action: bpy.types.Action | None) -> bool:
     """Return whether this is a generated Action for bones."""
-    return action is not None and action.get(MARK) is not None
+    return action is not None and stored.text(action, MARK) is not None
 
 
 def split(name: str) -> tuple[str, int]:
@@ -104,10 +105,8 @@ def split(name: str) -> tuple[str, int]:
 
 def scales(action: bpy.types.Action) -> dict[str, Scale]:
     """Return how the values of an Action's curves are counted, by name; nothing if that cannot be read."""
-    try:
-        return {name: Scale(*map(float, numbers)) for name, numbers in json.loads(action.get(MARK, "{}")).items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}
+    kept = {name: stored.numbers(value, 3) for name, value in stored.document(action.get(MARK)).items()}
+    return {name: Scale(*values) for name, values in kept.items() if values is not None and values[1]}
 
 
 def set_scales(action: bpy.types.Action, new: Mapping[str, Scale]) -> None:

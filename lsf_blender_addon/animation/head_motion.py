@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import compat
 from ..errors import UserError
 from ..prediction import store
+from ..scene import stored
 from ..scene.access import active_scene
 from ..scene.head_motion import MARK, find_constraint, matrix_without_head_motion
 from ..scene.snapshots import Line
@@ -243,10 +244,13 @@ class _LineKeys(NamedTuple):
 
 def _load_lines(action: bpy.types.Action) -> dict[str, _LineKeys]:
     """Return where each line was written, by its id; nothing if that cannot be read."""
-    try:
-        return {name: _LineKeys(*map(int, numbers)) for name, numbers in json.loads(action.get(LINES, "{}")).items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}
+    kept = {name: stored.numbers(value, 3) for name, value in stored.document(action.get(LINES)).items()}
+    lines = {name: _LineKeys(*map(int, values)) for name, values in kept.items() if values is not None}
+    return {
+        name: line
+        for name, line in lines.items()
+        if abs(line.first_frame) < stored.LATEST and 0 < line.frames < stored.LATEST
+    }
 
 
 def _untouched(curves: list[bpy.types.FCurve], written: dict[str, _LineKeys]) -> set[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import bpy
 
 from .. import compat
+from ..scene import stored
 from .line_curves import Window
 
 PROPERTY = "lsf_layer_rest"  # custom property on the layer: the frames of its keys with the value 0
@@ -24,7 +25,7 @@ def new(name: str) -> bpy.types.Action:
 
 def is_layer(action: bpy.types.Action | None) -> bool:
     """Whether this is such a layer."""
-    return action is not None and action.get(PROPERTY) is not None
+    return action is not None and stored.text(action, PROPERTY) is not None
 
 
 def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Window]) -> None:
@@ -41,7 +42,7 @@ def rest_between(layer: bpy.types.Action, paths: Iterable[str], windows: list[Wi
     existing = {curve.data_path: curve for curve in curves}
     if layer.library or (layer.get(PROPERTY) == text and wanted <= existing.keys()):
         return
-    earlier = {float(word) for word in str(layer.get(PROPERTY)).split()}
+    earlier = {frame for word in layer[PROPERTY].split() if (frame := stored.frame_in(word)) is not None}
     for path in sorted(wanted | existing.keys()):
         curve = existing.get(path) or curves.new(path)
         if not all(point.co[1] == 0 and point.co[0] in earlier for point in curve.keyframe_points):

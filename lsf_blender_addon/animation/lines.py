@@ -16,8 +16,8 @@ from ..prediction import store, takes
 from ..prediction.eyes import Eyes
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
-from ..scene import bones, drivers, shape_keys, strip_identity
-from ..scene.own_properties import lines_of
+from ..scene import bones, drivers, shape_keys, stored, strip_identity
+from ..scene.own_properties import lines_of, number
 from ..scene.snapshots import Source
 from ..scene.strip_identity import State
 from . import action_cache, actions, bone_actions, composition, curve_edits, curve_record, fcurves, line_curves, renames
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from ..ui.properties.lines import LSF_PG_line
 
 NEVER = (0, 0)  # window of a line that was not written yet
-LATEST = 2**20  # frame: scenes of Blender end before it
 
 
 class Edits(NamedTuple):
@@ -103,19 +102,11 @@ def sliders(record: "LSF_PG_line | None") -> Sliders:
         return Sliders()
     values = record.tweaks
     muted = frozenset(channel.name for channel in values.channels if channel.muted)
-    tweaks = Tweaks(
-        values.jaw,
-        values.lips,
-        values.cheeks,
-        values.brows,
-        values.lids,
-        values.smile,
-        values.emotion,
-        values.smoothing,
-        values.closure,
-        muted,
-    )
-    return Sliders(tweaks, Eyes(values.blinks, values.gaze, values.variant), values.density, values.offset)
+    names = ("jaw", "lips", "cheeks", "brows", "lids", "smile", "emotion", "smoothing", "closure")
+    tweaks = Tweaks(*(number(values, name) for name in names), muted)
+    eyes = Eyes(number(values, "blinks"), number(values, "gaze"), int(number(values, "variant")))
+    offset = min(max(values.offset, -stored.LATEST), stored.LATEST)
+    return Sliders(tweaks, eyes, number(values, "density"), offset)
 
 
 def put(
@@ -282,7 +273,7 @@ def rewrite(
 def curves_of(action: bpy.types.Action, record: "LSF_PG_line") -> LineCurves | None:
     """The curves of a line, with its sliders as they are now; None if its prediction cannot be read."""
     predicted = store.load(action, record.uid)
-    if predicted is None:
+    if predicted is None or abs(record.first_frame) > stored.LATEST:
         return None
     on_bones = _channels_on_bones(action)
     made = line_curves.make(predicted, sliders(record), record.first_frame, _rank(record), on_bones)
@@ -311,7 +302,7 @@ def _rank(record: "LSF_PG_line") -> Rank:
 def window_of(record: "LSF_PG_line") -> Window:
     """First and last frame in which a line has written keys; NEVER if it has not, or if the record is damaged."""
     first, last = record.window
-    return (first, last) if -LATEST < first < last < LATEST else NEVER
+    return (first, last) if -stored.LATEST < first < last < stored.LATEST else NEVER
 
 
 def windows(action: bpy.types.Action) -> list[Window]:

@@ -5,9 +5,9 @@ gaze of the line. Keys that the artist has set on the speech's curves stay; what
 blinks and gaze is lost with these.
 """
 
+import contextlib
 import uuid
 from dataclasses import replace
-from typing import Any
 
 import bpy
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .. import compat
 from ..prediction import eyes, store
 from ..prediction.store import Prediction
-from ..scene import strip_identity
+from ..scene import stored, strip_identity
 from ..scene.access import ensure_key_animation, find_item, key_animation, mesh_of, shape_keys_of
 from ..scene.character import listed_parts
 from ..scene.landmarks import store as landmarks
@@ -57,7 +57,7 @@ def take_over(head: bpy.types.Object) -> int:
     mesh, name = mesh_of(head), head.name
     data = ensure_key_animation(mesh)
     speech = [action for action in nla.actions(data) if _is_speech(action)]
-    layers = [action for action in nla.actions(data) if hasattr(action.get(LAYER), "to_dict")]
+    layers = [action for action in nla.actions(data) if stored.group(action, LAYER) is not None]
     rests = [action for action in nla.actions(data) if _is_rest(action)]
     found = [(old, _prediction(old, [layer for layer in layers if _mark(layer) == _mark(old)])) for old in speech]
     _clear_tracks(data)
@@ -80,35 +80,36 @@ def take_over(head: bpy.types.Object) -> int:
 
 def _is_speech(action: bpy.types.Action) -> bool:
     """Whether this is an Action of one line, as add-on 0.1.0 has made it, which the artist has not renamed."""
-    mark: Any = action.get(SPEECH)
+    mark = stored.group(action, SPEECH)
     return (
-        hasattr(mark, "to_dict")
+        mark is not None
         and action.library is None
         and mark.get("name") == action.name
-        and bool(mark.get("strip"))
+        and bool(stored.text(mark, "strip"))
+        and stored.text(mark, "scene") is not None
     )
 
 
 def _is_rest(action: bpy.types.Action) -> bool:
     """Whether this Action of add-on 0.1.0 held the keys at rest between the lines."""
-    mark: Any = action.get(SPEECH)
-    return hasattr(mark, "to_dict") and not mark.get("strip") and mark.get("paths") is not None
+    mark = stored.group(action, SPEECH)
+    return mark is not None and not mark.get("strip") and mark.get("paths") is not None
 
 
 def _mark(action: bpy.types.Action) -> tuple[str, str]:
     """Names of the strip and the scene of a line."""
-    mark: Any = action.get(SPEECH) or action.get(LAYER)
-    return str(mark.get("strip", "")), str(mark.get("scene", ""))
+    mark = stored.group(action, SPEECH) or stored.group(action, LAYER)
+    return (stored.text(mark, "strip") or "", stored.text(mark, "scene") or "") if mark else ("", "")
 
 
 def _prediction(old: bpy.types.Action, layers: list[bpy.types.Action]) -> Prediction | None:
     """The prediction of a line, with the blinks and the gaze of its layers; None if it cannot be read."""
-    kept: Any = old.get(PREDICTION)
-    if not hasattr(kept, "to_dict"):
+    kept = stored.group(old, PREDICTION)
+    if kept is None:
         return None
     eyes_arrays = {"blinks": store.packed(store.NO_BLINKS), "gaze": store.packed(store.NO_GAZE)}
     record = {"heard_lines": 0, **kept.to_dict(), **eyes_arrays, "version": store.VERSION}
-    if hasattr(old.get(DRIVE), "to_dict"):  # the first version kept the drive beside the prediction
+    if stored.group(old, DRIVE) is not None:  # the first version kept the drive beside the prediction
         record["drive"] = old[DRIVE].to_dict()
     store.set_record(old, store.PROPERTY, PREDICTION, record)
     predicted = store.load(old, PREDICTION)
@@ -143,8 +144,8 @@ def _gaze(curves: dict[str, Floats], frames: int) -> Floats:
 
 def _first_frame(old: bpy.types.Action) -> int:
     """First frame of a line: that of its keys, if the artist has moved them."""
-    mark, kept = old[SPEECH], old[PREDICTION]
-    first = int(mark.get("first_frame", kept.get("first_frame", 1)))
+    mark, kept = old[SPEECH], old[PREDICTION]  # both are groups: see `take_over`
+    first = stored.frame(mark.get("first_frame", kept.get("first_frame"))) or 1
     keys = curve_record.load(old).keys.values()
     written = (
         min((known.frames[0] for known in keys), default=0),
@@ -158,11 +159,13 @@ def _add_line(mesh: bpy.types.Mesh, name: str, old: bpy.types.Action, predicted:
     source = _source(old, predicted)
     _action, record = lines.put(mesh, name, source, predicted)
     record.window = source.first_frame, source.first_frame + source.frames - 1
-    sliders = compat.system_properties(old).get("lsf")
+    sliders = stored.names(compat.system_properties(old).get("lsf"))
     for slider in (*record.tweaks.SLIDERS, "density"):
-        if sliders is not None and slider in sliders.keys():  # noqa: SIM118  # an ID property is no dictionary
-            setattr(record.tweaks, slider, sliders[slider])
-    muted = [channel.get("name") for channel in (sliders or {}).get("channels", ()) if channel.get("muted")]
+        with contextlib.suppress(TypeError, ValueError):  # a value of another type
+            setattr(record.tweaks, slider, sliders.get(slider, getattr(record.tweaks, slider)))
+    channels = sliders.get("channels")
+    listed = [channel for channel in channels if stored.is_group(channel)] if isinstance(channels, list) else []
+    muted = [channel.get("name") for channel in listed if channel.get("muted")]
     for channel in record.tweaks.channels:
         channel.muted = channel.name in muted
     return str(record.uid)
@@ -187,9 +190,11 @@ def _merge_curves(action: bpy.types.Action, old: bpy.types.Action) -> None:
     for curve in compat.fcurves_of(old):
         target = curves.find(curve.data_path) or curves.new(curve.data_path)
         keyframes.write(target, keyframes.read(target).joined(keyframes.read(curve))[0])
+    # The first versions recorded slopes that nothing uses.
+    has_no_slopes = stored.is_on(stored.group(old, curve_record.PROPERTY) or {}, "automatic")
     keys = dict(record.keys)
     for path, known in other.keys.items():
-        if bool(old[curve_record.PROPERTY].get("automatic")):  # the first versions recorded slopes that nothing uses
+        if has_no_slopes:
             known = replace(known, slopes=np.full(len(known.frames), np.nan))
         keys[path] = keys[path].joined(known) if path in keys else known
     ranges = {path: record.ranges.get(path, []) + other.ranges.get(path, []) for path in keys}
@@ -233,7 +238,7 @@ def _clear_tracks(data: bpy.types.AnimData) -> None:
     for track in list(data.nla_tracks):
         for strip in list(track.strips):
             old = strip.action
-            if old is not None and (_is_speech(old) or _is_rest(old) or hasattr(old.get(LAYER), "to_dict")):
+            if old is not None and (_is_speech(old) or _is_rest(old) or stored.group(old, LAYER) is not None):
                 track.strips.remove(strip)
         if not track.strips and any(nla.is_named(track, name) for name in TRACKS):
             data.nla_tracks.remove(track)

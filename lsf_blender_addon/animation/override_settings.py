@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 
+from ..scene import stored
 from ..scene.own_properties import face_of
 from . import property_values
 from .property_values import Values
@@ -78,11 +79,8 @@ def unregister() -> None:
 
 def _kept(scene: bpy.types.Scene) -> dict[str, Values]:
     """What a scene keeps, by object; nothing if that is damaged."""
-    try:
-        kept = json.loads(scene.get(PROPERTY, "{}"))
-    except UNREADABLE:
-        return {}
-    return {name: values for name, values in kept.items() if isinstance(values, dict)} if isinstance(kept, dict) else {}
+    kept = stored.document(scene.get(PROPERTY))
+    return {name: values for name, values in kept.items() if isinstance(values, dict)}
 
 
 def _plain(value: Any) -> Any:

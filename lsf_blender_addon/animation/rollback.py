@@ -16,13 +16,13 @@ from typing import Any
 
 import bpy
 
-from ..scene import bones
+from ..scene import bones, stored
 from ..scene.access import ensure_key_animation, key_animation, mesh_of
 from ..scene.head_motion import find_constraint
 from ..scene.meshes import coordinates
 from ..scene.own_properties import face_of
 from ..scene.shape_keys import MARK as KEYS_MARK
-from ..scene.shape_keys import marked, marks
+from ..scene.shape_keys import marked
 from . import actions, bone_actions, nla, part_drivers, property_values
 from .shape_keys import MAX_SLIDER
 from .strip_state import StripState, action_use, identity, play
@@ -176,7 +176,7 @@ class _Mesh:
         blocks = keys.key_blocks if keys else ()
         self.object, self.active = obj, obj.active_shape_key_index
         self.sliders = {key.name: (key.slider_min, key.slider_max, key.value) for key in blocks}
-        self.mark = marks(self.mesh) if keys and keys.get(KEYS_MARK) is not None else None
+        self.mark = stored.plain(keys.get(KEYS_MARK)) if keys else None
         self.shapes = {key.name: coordinates(key.points) for key in blocks if key.name in marked(self.mesh)}
         self.animation = _Animation(data) if data else None
         action = actions.existing(self.mesh)

@@ -11,7 +11,7 @@ import bpy
 
 from ..scene.access import find_item, mesh_of, shape_keys_of
 from ..scene.meshes import base_vertices, keeps_new_keys
-from ..scene.shape_keys import MARK, find_renamed, fingerprint, generated_keys, marks, renamed
+from ..scene.shape_keys import find_renamed, fingerprint, generated_keys, marks, renamed, set_marks
 from .key_plan import KeyPlan, MeshState
 
 SLIDER_TOLERANCE = 0.02  # a curve that overshoots its slider by less is clipped, which nobody sees
@@ -46,8 +46,7 @@ def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
     keys = shape_keys_of(mesh)
     blocks = keys.key_blocks
     base, now = base_vertices(mesh), renamed(mesh)
-    # ID properties come back without order or type guarantees: rebuild the mark.
-    written = {name: list(values) for name, values in marks(mesh).items() if now.get(name, name) in blocks}
+    written = {name: values for name, values in marks(mesh).items() if now.get(name, name) in blocks}
     for name, shape in plan.shapes.items():
         key = find_item(blocks, now.get(name, name))
         if key is None:
@@ -61,5 +60,5 @@ def write(obj: bpy.types.Object, plan: KeyPlan) -> None:
             key.slider_max = min(MAX_SLIDER, high)
         written[name] = fingerprint(shape - base)
     obj.active_shape_key_index = active
-    keys[MARK] = written
+    set_marks(keys, written)
     mesh.update_tag()

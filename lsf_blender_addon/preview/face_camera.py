@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..scene import meshes
 from ..scene.access import mesh_of
 
+NAME = "LSF face"  # of the camera
 FOCAL_LENGTH, SENSOR_WIDTH = 85.0, 36.0  # millimetres: as for a portrait
 FRAMING = 1.4  # height of the picture in heights of the face
 VERTICAL = 0.7  # a face looks up or down if the vertical component of its direction is larger than this
@@ -37,12 +38,12 @@ def create(obj: bpy.types.Object) -> bpy.types.Object:
         (right.to_tuple(), above.to_tuple(), front.to_tuple())
     ).transposed()  # a camera looks along its -Z
     size = max(np.ptp(points @ np.array(axis)) for axis in (right, above))
-    data = bpy.data.cameras.new("LSF face")
+    data = bpy.data.cameras.new(NAME)
     data.lens, data.sensor_width = FOCAL_LENGTH, SENSOR_WIDTH
     depth = np.ptp(points @ np.array(front)) / 2
     distance = float(FRAMING * size * FOCAL_LENGTH / SENSOR_WIDTH + depth)
     data.clip_start, data.clip_end = distance / 100, distance * 100
-    camera = bpy.data.objects.new("LSF face", data)
+    camera = bpy.data.objects.new(NAME, data)
     camera.matrix_world = Matrix.Translation((middle + distance * front).to_tuple()) @ rotation.to_4x4()
     return camera
 

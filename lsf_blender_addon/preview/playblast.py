@@ -10,8 +10,10 @@ import bpy
 
 from .. import compat
 from ..errors import UserError
+from ..scene import stored
 from . import face_camera
 
+NAME = "LSF Playblast"  # of the scene and its world
 MARK = "lsf_playblast"  # custom property of everything that is made for a playblast: the path of the video
 FACE_SIZE = 720  # pixels, width and height of a close-up
 
@@ -53,7 +55,7 @@ def create_scene(
     """
     copy = scene.copy()
     assert copy is not None
-    copy.name, copy[MARK] = "LSF Playblast", path
+    copy.name, copy[MARK] = NAME, path
     copy.frame_start, copy.frame_end = frames
     copy.frame_step = 1
     copy.use_preview_range = False
@@ -67,14 +69,19 @@ def create_scene(
 
 def remove_scene(copy: bpy.types.Scene) -> None:
     """Remove the copy of the scene and everything that was made for it."""
-    cameras = [obj for obj in copy.collection.objects if obj.get(MARK) is not None]
-    world = [copy.world] if copy.world and copy.world.get(MARK) is not None else []
+    cameras = [obj for obj in copy.collection.objects if is_playblast(obj)]
+    world = [copy.world] if copy.world and is_playblast(copy.world) else []
     bpy.data.batch_remove([copy, *cameras, *(camera.data for camera in cameras), *world])
 
 
 def remaining_scenes() -> list[bpy.types.Scene]:
     """Copies that are still in the file."""
-    return [scene for scene in bpy.data.scenes if scene.get(MARK) is not None]
+    return [scene for scene in bpy.data.scenes if is_playblast(scene)]
+
+
+def is_playblast(block: bpy.types.ID) -> bool:
+    """Whether this was made for a playblast; of the same mark in a file of others, nothing is removed."""
+    return stored.text(block, MARK) is not None and block.name.startswith((NAME, face_camera.NAME))
 
 
 def _add_face_camera(copy: bpy.types.Scene, head: bpy.types.Object) -> None:
@@ -112,7 +119,7 @@ def _set_up_shading(copy: bpy.types.Scene) -> None:
     copy.render.film_transparent = False
     copy.render.use_freestyle = False
     copy.display.render_aa = "FXAA"
-    world = bpy.data.worlds.new("LSF Playblast")
+    world = bpy.data.worlds.new(NAME)
     world[MARK] = copy[MARK]
     world.color = 0.045, 0.05, 0.06
     copy.world = world

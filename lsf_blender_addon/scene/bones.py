@@ -1,6 +1,5 @@
 """The bones that channels move: the artist's poses at channel value 1, which are stored in the head object."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import numpy as np
 from mathutils import Euler, Quaternion
 
 from ..errors import UserError
+from . import stored
 from .access import find_item
 from .own_properties import face_of
 from .snapshots import AXIS_ANGLE, QUATERNION, BonePose, BoneRest, rotation_property
@@ -50,6 +50,7 @@ def poses(head: bpy.types.Object) -> list[BonePose]:
         BonePose(row.channel, row.bone, tuple(row.location), tuple(row.rotation), tuple(row.scale))
         for row in settings(head).rows
         if row.bone in armature.pose.bones
+        and stored.numbers((*row.location, *row.rotation, *row.scale), 9) is not None  # else the file is damaged
     ]
 
 
@@ -60,10 +61,8 @@ def channels(head: bpy.types.Object) -> tuple[str, ...]:
 
 def kept(head: bpy.types.Object) -> dict[str, float]:
     """How the bones stood before a channel's pose was shown, by the names of their curves; empty if none is shown."""
-    try:
-        return {name: float(value) for name, value in json.loads(settings(head).kept or "{}").items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}
+    values = {name: stored.numbers([value], 1) for name, value in stored.document(settings(head).kept).items()}
+    return {name: value[0] for name, value in values.items() if value is not None}
 
 
 def missing(head: bpy.types.Object) -> list[str]:

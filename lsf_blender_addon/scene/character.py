@@ -10,7 +10,7 @@ from ..errors import UserError
 from . import meshes, parts, rig, staleness
 from .access import find_item
 from .landmarks import store
-from .own_properties import face_of
+from .own_properties import choice, face_of
 from .snapshots import Character
 
 
@@ -33,7 +33,7 @@ def find_parts(context: bpy.types.Context, head: bpy.types.Object) -> dict[bpy.t
 def listed_parts(head: bpy.types.Object) -> dict[bpy.types.Object, str]:
     """The objects that are listed as parts of the head and still in a scene, and their kinds."""
     return {
-        part.object: part.kind
+        part.object: choice(part, "kind")
         for part in face_of(head).parts
         if part.object is not None and part.object != head and part.object.users_scene
     }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..client.wire import EMOTIONS, Header
-from .own_properties import settings_of
+from .own_properties import choice, number, settings_of
 from .smoothing import hann_average
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ def read(
         chosen = EMOTIONS[i - 1] if (i := _enum_value(emotion)) else None
         return {
             "emotion": chosen,
-            "emotion_strength": emotion.strength,
-            "emotion_mix": emotion.mix if chosen else 0.0,
+            "emotion_strength": number(emotion, "strength"),
+            "emotion_mix": number(emotion, "mix") if chosen else 0.0,
         }, {}
-    margin = round(emotion.transition * fps)  # transitions to keys outside the line reach into it
+    transition = number(emotion, "transition") * fps
+    margin = round(transition)  # transitions to keys outside the line reach into it
     times = first_frame + np.arange(-margin, frames + margin)
 
     def sampled(name: str, value: float) -> NDArray[np.float64]:
@@ -55,9 +56,9 @@ def read(
 
     rows = control_rows(
         sampled("chosen", _enum_value(emotion)),
-        sampled("strength", emotion.strength),
-        sampled("mix", emotion.mix),
-        emotion.transition * fps,
+        sampled("strength", number(emotion, "strength")),
+        sampled("mix", number(emotion, "mix")),
+        transition,
     )
     return {}, {"emotion_control": rows[margin : margin + frames]}
 
@@ -85,9 +86,9 @@ def control_rows(
 
 def _enum_value(emotion: "LSF_PG_emotion") -> int:
     """The choice as a number, as its F-curve holds it."""
-    choice = emotion.bl_rna.properties["chosen"]
-    assert isinstance(choice, bpy.types.EnumProperty)
-    return choice.enum_items[emotion.chosen].value
+    prop = emotion.bl_rna.properties["chosen"]
+    assert isinstance(prop, bpy.types.EnumProperty)
+    return prop.enum_items[choice(emotion, "chosen")].value
 
 
 def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:

@@ -5,6 +5,8 @@ from typing import TypeGuard
 import bpy
 from mathutils import Matrix, Quaternion
 
+from . import stored
+
 MARK = "lsf_layer"  # custom property on the empty that rotates the head
 
 
@@ -34,5 +36,5 @@ def _is_generated(constraint: bpy.types.Constraint) -> TypeGuard[bpy.types.CopyR
     return (
         isinstance(constraint, bpy.types.CopyRotationConstraint)
         and constraint.target is not None
-        and constraint.target.get(MARK) is not None
+        and stored.text(constraint.target, MARK) is not None
     )

@@ -2,6 +2,7 @@
 
 import bpy
 
+from . import stored
 from .access import mesh_of
 from .lip_seam import Seam
 from .own_properties import face_of
@@ -24,6 +25,10 @@ def read(head: bpy.types.Object) -> Seam | None:
     if not face.lip_seam or face.lip_seam_vertices != len(mesh_of(head).vertices):
         return None
     points = tuple((item.ends[0], item.ends[1], item.share) for item in face.lip_seam)
+    ends = [end for point in points for end in point[:2]]
+    shares = stored.numbers([face.lip_seam_jaw, *(point[2] for point in points)], len(points) + 1)
+    if shares is None or min(ends) < 0 or max(ends) >= face.lip_seam_vertices:
+        return None  # damaged
     return Seam(points, face.lip_seam_vertices, face.lip_seam_jaw)
 
 

@@ -14,7 +14,7 @@ from . import bones, empty_keys, extension, shape_keys
 from .access import find_item, mesh_of
 from .drivers import driven_keys
 from .meshes import coordinates
-from .own_properties import face_of
+from .own_properties import face_of, number
 from .snapshots import RestMesh, Rig
 
 MAX_MEASURED = 10_000  # vertices: what keys move is measured on so many of them, to be quick on fine meshes
@@ -113,7 +113,7 @@ def mapping_of(head: bpy.types.Object) -> Mapping | None:
 
 def mapping_rows(face: "LSF_PG_face") -> tuple[Row, ...]:
     """The rows of the artist's list that name a key."""
-    return tuple(Row(row.key, row.channel, row.gain) for row in face.mapping if row.key)
+    return tuple(Row(row.key, row.channel, number(row, "gain")) for row in face.mapping if row.key)
 
 
 def recognised_mapping(head: bpy.types.Object) -> Mapping | None:

@@ -6,17 +6,20 @@ that it has had since are stored, too. A key is spoken of by the name under whic
 """
 
 import json
+from collections.abc import Mapping, Sequence
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from . import stored
 from .access import find_item
 from .meshes import base_vertices, coordinates
 
 MARK = "lsf_generated"  # custom property on the Key: {key name: fingerprint}
 RENAMED = "lsf_renamed"  # custom property on the Key: JSON, {key name: its names since, the newest one last}
 SAME_SHAPE = 1e-4  # of the sum of a key's offsets: fingerprints of one shape differ by less
+FINGERPRINT = 4  # numbers of a fingerprint
 NO_SHAPE = 1e-9  # sum of the offsets of a key without a shape
 
 
@@ -27,9 +30,9 @@ def generated_keys(mesh: bpy.types.Mesh) -> set[str]:
     find_renamed(mesh)
     base, now = base_vertices(mesh), renamed(mesh)
     names: set[str] = set()
-    for name, stored in marks(mesh).items():
+    for name, made in marks(mesh).items():
         key = find_item(mesh.shape_keys.key_blocks, now.get(name, name))
-        if key is not None and _is_same(fingerprint(coordinates(key.points) - base), stored):
+        if key is not None and _is_same(fingerprint(coordinates(key.points) - base), made):
             names.add(name)
     return names
 
@@ -103,10 +106,19 @@ def fingerprint(offsets: NDArray[np.float32]) -> list[float]:
 
 def marks(mesh: bpy.types.Mesh) -> dict[str, list[float]]:
     """{key name: fingerprint} of the keys that were generated."""
-    if mesh.shape_keys is None or not hasattr(mesh.shape_keys.get(MARK), "to_dict"):
-        return {}
-    stored: dict[str, list[float]] = mesh.shape_keys[MARK].to_dict()
-    return stored
+    kept = stored.group(mesh.shape_keys, MARK)
+    read = {name: stored.numbers(value, FINGERPRINT) for name, value in stored.names(kept).items()}
+    return {name: values for name, values in read.items() if values is not None}
+
+
+def set_marks(keys: bpy.types.Key, made: Mapping[str, Sequence[float]]) -> None:
+    """Replace the fingerprints of the keys that were generated; what else lies among them stays."""
+    kept = stored.names(stored.group(keys, MARK))
+    foreign = {name: value for name, value in kept.items() if stored.numbers(value, FINGERPRINT) is None}
+    # A group that is changed in place comes back without order or type guarantees: it is made again.
+    keys[MARK] = {name: stored.plain(value) for name, value in foreign.items()} | {
+        name: list(values) for name, values in made.items()
+    }
 
 
 def renew_marks(mesh: bpy.types.Mesh, names: set[str]) -> None:
@@ -115,23 +127,18 @@ def renew_marks(mesh: bpy.types.Mesh, names: set[str]) -> None:
         return
     keys, base, now = mesh.shape_keys, base_vertices(mesh), renamed(mesh)
     assert keys is not None
-    stored = {name: list(values) for name, values in marks(mesh).items()}
+    made = marks(mesh)
     for name in names:
-        stored[name] = fingerprint(coordinates(keys.key_blocks[now.get(name, name)].points) - base)
-    keys[MARK] = stored
+        made[name] = fingerprint(coordinates(keys.key_blocks[now.get(name, name)].points) - base)
+    set_marks(keys, made)
 
 
 def _stored_names(keys: bpy.types.Key) -> dict[str, list[str]]:
     """What is stored of names, whether such keys are there or not; empty if that cannot be read."""
-    try:
-        stored = json.loads(keys.get(RENAMED, "{}"))
-        return {str(name): [str(one) for one in since] for name, since in stored.items() if since}
-    except (ValueError, TypeError, AttributeError):
-        return {}
+    kept = stored.document(keys.get(RENAMED))
+    return {name: [str(one) for one in since] for name, since in kept.items() if since and isinstance(since, list)}
 
 
-def _is_same(now: list[float], stored: list[float]) -> bool:
+def _is_same(now: list[float], made: list[float]) -> bool:
     """Whether two fingerprints are those of one shape."""
-    return len(stored) == len(now) and bool(
-        np.abs(np.subtract(now, stored)).max() < SAME_SHAPE * max(stored[-1], NO_SHAPE)
-    )
+    return bool(np.abs(np.subtract(now, made)).max() < SAME_SHAPE * max(made[-1], NO_SHAPE))

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import meshes
+from .. import meshes, stored
 from ..access import mesh_of
 from ..own_properties import face_of
 from . import points
@@ -25,12 +25,13 @@ SurfacePoints = dict[int, SurfacePoint]  # by landmark number
 def read(head: bpy.types.Object) -> tuple[SurfacePoints, SurfacePoints]:
     """The landmarks as they were found, and those that the artist has set."""
     face, mesh = face_of(head), mesh_of(head)
+    count = len(mesh.vertices)
     surface = Surface(meshes.base_vertices(mesh), meshes.read_triangles(mesh)) if _is_outdated(head) else None
     found, own = (
         {
-            item.index: _surface_point(item, surface, len(mesh.vertices))
+            item.index: _surface_point(item, surface, count)
             for item in group
-            if item.index in range(points.COUNT)
+            if item.index in range(points.COUNT) and _is_sound(item, count)
         }
         for group in (face.found_landmarks, face.own_landmarks)
     )
@@ -99,6 +100,13 @@ def _is_outdated(head: bpy.types.Object) -> bool:
     """Whether a landmark was stored when the mesh had another number of vertices."""
     face, count = face_of(head), len(mesh_of(head).vertices)
     return any(item.vertex_count != count for group in (face.found_landmarks, face.own_landmarks) for item in group)
+
+
+def _is_sound(item: "LSF_PG_landmark", vertex_count: int) -> bool:
+    """Whether a landmark lies on the mesh: a file may hold anything."""
+    if item.vertex_count != vertex_count:
+        return stored.numbers(item.position, 3) is not None
+    return stored.numbers(item.weights, 3) is not None and all(corner in range(vertex_count) for corner in item.corners)
 
 
 def _surface_point(item: "LSF_PG_landmark", surface: Surface | None, vertex_count: int) -> SurfacePoint:

@@ -16,7 +16,7 @@ from ...jobs.generate import Generation
 from ...prediction import takes
 from ...scene import character, strip_identity, strips
 from ...scene.access import active_scene, find_item, mesh_of
-from ...scene.own_properties import settings_of
+from ...scene.own_properties import number, settings_of
 from ...scene.selection import enabled_layers
 from ..blender_types import OperatorResult
 from .batch_modal import BatchModal
@@ -49,7 +49,10 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         settings.line = ""  # the panels show the line that is generated
         layers = enabled_layers(settings, head)
         # All takes of a line share the layers of the first one that is written; which one that is, is not known yet.
-        requests = [{**settings.take_request(settings.take + i), "layers": layers} for i in range(settings.takes.count)]
+        requests = [
+            {**settings.take_request(settings.take + i), "layers": layers}
+            for i in range(int(number(settings.takes, "count")))
+        ]
         return [Item(f"Take {request['seed']}", partial(_start, *names, request)) for request in requests]
 
     def write(self, item: Item) -> str:

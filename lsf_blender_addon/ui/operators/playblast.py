@@ -13,6 +13,8 @@ from ..blender_types import OperatorResult
 from ..head import find_head, usable_head
 from .poll import enabled_unless
 
+_path = ""  # of the video that is rendered
+
 
 class LSF_OT_playblast(bpy.types.Operator):
     """Render the line quickly, with sound, to an .mp4 file next to the .blend file.
@@ -41,6 +43,7 @@ class LSF_OT_playblast(bpy.types.Operator):
 
     def _render(self, context: bpy.types.Context, call: str) -> OperatorResult:
         """Render a copy of the scene; `call` is the execution context of Blender's render operator."""
+        global _path
         try:
             head = usable_head(context)
             line = line_list.frames_to_watch(context, head)
@@ -53,6 +56,7 @@ class LSF_OT_playblast(bpy.types.Operator):
         for handlers, ended in _HANDLERS:
             handlers.append(ended)
         session.say("Rendering the playblast", is_note=True)
+        _path = path
         try:
             copy = playblast.create_scene(active_scene(context), head, (line.first, line.last), path, self.close_up)
             bpy.ops.render.render(call, animation=True, scene=copy.name)
@@ -61,6 +65,9 @@ class LSF_OT_playblast(bpy.types.Operator):
             session.say(f"The playblast could not be rendered: {error}", is_error=True)
             self.report({"ERROR"}, session.message)
             return {"CANCELLED"}
+        except Exception:  # the scene was not finished
+            _clean_up()
+            raise
         finally:
             view.render_display_type = display
         if call == "EXEC_DEFAULT":
@@ -93,7 +100,7 @@ def _cancelled(scene: bpy.types.Scene, *_arguments: object) -> None:
 def _ended(scene: bpy.types.Scene, done: bool) -> None:
     """Report how the playblast ended, and schedule the removal of its scene. Other renders are ignored."""
     path = scene.get(playblast.MARK)
-    if path is None:
+    if path != _path or not playblast.is_playblast(scene):  # a mark in a file of others names no file to remove
         return
     if done:
         session.say(iface("The playblast was saved as {path}").format(path=path))

@@ -8,7 +8,7 @@ from bpy.app.translations import pgettext_iface as iface
 from ...jobs import checkup, part_checks
 from ...scene import character, parts
 from ...scene.access import mesh_of
-from ...scene.own_properties import face_of
+from ...scene.own_properties import choice, face_of
 from ..blender_types import IconItems
 from ..text import wrapped
 from .common import RowList, Tab, chosen_head
@@ -24,11 +24,12 @@ class LSF_UL_parts(RowList, bpy.types.UIList):
     def draw_row(layout: bpy.types.UILayout, item: "LSF_PG_part") -> None:
         row = layout.split(factor=0.5)
         exists = item.object is not None and item.object.users_scene  # the list keeps a deleted object alive
-        is_doubtful = item.is_doubtful and item.kind == "AUTOMATIC"  # the artist's choice ends the doubt
+        kind = choice(item, "kind")
+        is_doubtful = item.is_doubtful and kind == "AUTOMATIC"  # the artist's choice ends the doubt
         icon: IconItems = "ERROR" if is_doubtful else "MESH_DATA"
         row.label(text=item.object.name if exists else "(deleted)", icon=icon, translate=not exists)
-        text = iface(parts.NAMES[parts.CODES[item.kind]])
-        if item.kind == "AUTOMATIC" and item.recognised:
+        text = iface(parts.NAMES[parts.CODES[kind]])
+        if kind == "AUTOMATIC" and item.recognised:
             names = ", ".join(iface(name) for name in item.recognised.split(", "))
             text = iface("Auto: {parts}").format(parts=names)
         row.prop_menu_enum(item, "kind", text=text)

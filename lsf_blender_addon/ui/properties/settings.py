@@ -5,6 +5,7 @@ import bpy
 from ... import compat
 from ...jobs import line_list
 from ...scene import strip_identity, strips
+from ...scene.own_properties import number
 from ..translations import OWN_CONTEXT
 from . import batch, emotion, layers, takes
 
@@ -118,7 +119,7 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
         Returns:
             The settings `temperature` and `seed` of docs/protocol.md.
         """
-        return {"temperature": self.variation if take else 0.0, "seed": take}
+        return {"temperature": number(self, "variation") if take > 0 else 0.0, "seed": max(0, take)}
 
     def show_take(self, seed: int, temperature: float) -> None:
         """Set Take and Variation so that Generate makes an earlier performance again.

@@ -155,7 +155,7 @@ def test_a_playblast_with_sound(head, addon, tmp_path, monkeypatch):
         assert np.abs(np.frombuffer(sound, np.int16).astype(np.int32)).max() > 3000
 
 
-def test_a_cancelled_playblast_leaves_no_file(head, addon, tmp_path):
+def test_a_cancelled_playblast_leaves_no_file(head, addon, tmp_path, monkeypatch):
     """Esc while it is rendered: Blender calls the handler, and has written a part of the file."""
     from lsf_blender_addon.ui.operators import playblast as operator
 
@@ -163,7 +163,9 @@ def test_a_cancelled_playblast_leaves_no_file(head, addon, tmp_path):
     path.write_bytes(b"half a video")
     copy = playblast.create_scene(bpy.context.scene, head, (25, 30), str(path), close_up=True)
     operator._cancelled(bpy.context.scene)  # of another render
+    operator._cancelled(copy)  # of a scene that is in the file with the same mark
     assert path.exists()
+    monkeypatch.setattr(operator, "_path", str(path))
     operator._cancelled(copy)
     assert not path.exists() and "no playblast" in addon.session.message
     operator._clean_up()
