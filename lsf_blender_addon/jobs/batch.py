@@ -9,7 +9,7 @@ import numpy as np
 
 from ..client.jobs import State
 from ..client.wire import Arrays
-from ..errors import UserError
+from ..errors import UserError, printable
 from .generate import Generation
 from .server_job import ServerWork
 
@@ -42,7 +42,7 @@ class Item:
         Args:
             reason: A sentence for the artist, with or without its full stop.
         """
-        self.state, self.error = State.FAILED, reason.rstrip(".") + "."
+        self.state, self.error = State.FAILED, printable(reason.rstrip(".") + ".")
 
 
 class Batch:

@@ -7,7 +7,6 @@ are there.
 import threading
 import uuid
 from collections.abc import Callable, Collection
-from pathlib import Path
 from typing import NamedTuple
 
 import bpy
@@ -39,7 +38,7 @@ from ..scene.heard_part import scene_fps
 from ..scene.landmarks import points, store
 from ..scene.meshes import check, read_rest
 from ..scene.own_properties import face_of, lines_of
-from ..scene.snapshots import RATE_EPSILON, Character, Line, Source
+from ..scene.snapshots import RATE_EPSILON, Character, Line, Source, file_name
 from . import environment, face_plan, face_result, session
 from .name_list import listed
 from .prepare_face import FaceFinding
@@ -184,7 +183,7 @@ class RecordingImport(ServerWork):
         except UserError as error:
             self._failure = str(error)
         except Exception as error:  # else the job would wait for ever
-            self._failure = f'"{Path(path).name}" cannot be read ({error}): pick a .csv of Live Link Face'
+            self._failure = f'"{file_name(path)}" cannot be read ({error}): pick a .csv of Live Link Face'
 
     def _follow(self, face: FaceFinding) -> None:
         """Update the state from that of the fit; without a fit, the recording is still written."""
@@ -254,12 +253,12 @@ def _write(
     match = arkit_keys.match(head, names)
     driven, missing = ([name for name in left_out if name in moves] for left_out in (match.driven, match.missing))
     if len(driven) + len(missing) == len(moves):
-        raise UserError(_nothing_shown(head, Path(options.path).name, driven, missing, work))
+        raise UserError(_nothing_shown(head, file_name(options.path), driven, missing, work))
     source = Source(
-        id=_id(mesh, Path(options.path).name),
-        strip=Path(options.path).name,
+        id=_id(mesh, file_name(options.path)),
+        strip=file_name(options.path),
         scene=options.scene,
-        sound=Path(options.path).name,
+        sound=file_name(options.path),
         fps=options.fps,
         first_frame=options.first_frame,
         frames=len(motion),

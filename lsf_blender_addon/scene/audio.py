@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..client.wire import LINE_SECONDS, VOICE_SECONDS, Arrays, Header
-from ..errors import UserError
+from ..errors import UserError, printable
 from .snapshots import Line
 
 # What libsndfile reads. It seeks to the exact sample, and it runs in the server's process and so never blocks Blender.
@@ -37,7 +37,7 @@ def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float
     aud = audaspace()
     if aud is None or _is_for_server(path):
         return {"audio_file": path, "start": line.start, "duration": line.duration}, {}
-    (samples,), rate = decode(aud, path, [(line.start, line.duration)])
+    (samples,), rate = decode(aud, _linked(path, folder, "line"), [(line.start, line.duration)])
     if not len(samples):
         raise UserError(f'The sound file "{Path(path).name}" ends before the strip begins: pick another strip')
     return {"rate": rate}, {"audio": samples}
@@ -69,9 +69,9 @@ def request_others(lines: list[Line], folder: str) -> tuple[Header, Arrays]:
         assert aud is not None  # else the server tries all of them
         parts = [(lines[i].start, min(lines[i].duration, LINE_SECONDS)) for i in chosen]
         try:
-            pieces, rate = decode(aud, path, parts)
+            pieces, rate = decode(aud, _linked(path, folder, f"voice{chosen[0]}"), parts)
         except Exception as error:  # whatever a decoder raises, the line itself must not fail because of another one
-            print(f'LSF: the voice is heard without "{path}": {error}')
+            print(printable(f'LSF: the voice is heard without "{path}": {error}'))
             continue
         for i, samples in zip(chosen, pieces, strict=True):
             if len(samples):
@@ -155,6 +155,15 @@ def _paths(lines: list[Line], folder: str) -> list[str]:
 def _is_for_server(path: str) -> bool:
     """Whether the server reads files of this name itself."""
     return Path(path).suffix.lower() in SERVER_FORMATS
+
+
+def _linked(path: str, folder: str, stem: str) -> str:
+    """A path of a file that Audaspace can open: a link in a folder, if the file's own path is not valid Unicode."""
+    if printable(path) == path:
+        return path
+    link = Path(folder) / f"{stem}{printable(Path(path).suffix)}"
+    link.symlink_to(path)
+    return str(link)
 
 
 def _unpack(name: str, contents: bytes, folder: str, stem: str) -> str:

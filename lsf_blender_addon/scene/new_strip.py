@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from .. import compat
-from ..errors import UserError
+from ..errors import UserError, printable
 from . import audio, strips
 
 DEMO_LINE = Path(__file__).parents[1] / "assets" / "demo_line.flac"
@@ -81,9 +81,11 @@ def last_frame(strip: "bpy.types.SoundStrip") -> int:
 
 
 def _check_sound(path: str) -> None:
-    """Raise UserError if a file is missing or Blender finds no sound in it."""
+    """Raise UserError if a file is missing, Blender finds no sound in it, or scripts cannot tell Blender its path."""
     if not Path(path).is_file():
         raise UserError(f'There is no file "{path}": choose a sound file')
+    if printable(path) != path:
+        raise UserError(f'The path "{path}" is not valid Unicode: rename the file and its folders')
     aud = audio.audaspace()
     if aud is None:  # the bpy module of 4.2
         return

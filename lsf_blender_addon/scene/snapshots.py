@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..client.wire import Arrays, Header
+from ..errors import printable
 from ..rigs import visemes
 from ..rigs.mapping import Mapping, Row
 from ..rigs.shape_check import Fault
@@ -252,5 +253,5 @@ class Source:
 
 
 def file_name(path: str) -> str:
-    """The last part of a path of any system: Blender's own (//…) too."""
-    return re.split(r"[\\/]", path)[-1]
+    """The last part of a path of any system, Blender's own (//…) too, as Blender can store and show it."""
+    return printable(re.split(r"[\\/]", path)[-1])

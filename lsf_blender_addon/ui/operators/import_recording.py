@@ -47,7 +47,7 @@ class LSF_OT_import_recording(RecordingOptions, BatchModal, bpy.types.Operator):
     bl_label = "Import Recording"
     bl_options = {"UNDO", "INTERNAL"}
 
-    filepath: bpy.props.StringProperty(options={"HIDDEN"})
+    filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
 
     def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head = require_head(context)
