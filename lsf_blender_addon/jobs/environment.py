@@ -58,10 +58,10 @@ def server_python() -> Path | None:
     return python_of(folder) if state_of(folder).usable else None
 
 
-def is_own_python() -> bool:
-    """Whether the server runs in the environment that Install makes, as nothing else is chosen."""
-    preferences = extension.preferences()
-    return not os.environ.get("LSF_SERVER_PYTHON") and not (preferences and preferences.python)
+def is_outdated() -> bool:
+    """Whether the server runs in an environment of an older version of the add-on, which Update renews."""
+    folder = environment_folder()
+    return server_python() == python_of(folder) and state_of(folder) is State.OUTDATED
 
 
 def server_arguments() -> list[str]:

@@ -10,13 +10,7 @@ from lsf_blender_addon.client.environments import InstallationError, State, prob
 from lsf_blender_addon.client.requirements import Size
 from tests.e2e.package_index import index, wheel
 
-PACKAGES = {
-    "torch": "2.13.0",
-    "safetensors": "0.8.0",
-    "numpy": "2.0.0",
-    "scipy": "1.17.0",
-    "soundfile": "0.14.0",
-}
+PACKAGES = dict.fromkeys(map(requirements.name, requirements.REQUIREMENTS), "99.0") | {"torch": "2.13.0"}
 
 
 @pytest.fixture

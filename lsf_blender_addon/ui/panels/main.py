@@ -4,6 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
+from ...client import last_fault
 from ...errors import UserError
 from ...jobs import checkup, environment, head_checks, session
 from ...scene import strips
@@ -30,7 +31,7 @@ class _MainPanel(Tab):
         has_sound = bool(strips.sound_strips(compat.sequencer_scene(context)))
         if is_ready and has_sound:
             session.preload_soon()
-        if not is_ready:
+        if not is_ready or environment.is_outdated():
             box = layout.box()
             box.label(text="Speech Engine", icon="PREFERENCES")
             draw_setup(box, context)
@@ -65,6 +66,8 @@ class _MainPanel(Tab):
             text, icon = generate.disabled_reason(context), "INFO"
         if text:
             _status_rows[self.bl_space_type] = wrapped(self.layout, context, text, icon)
+            if session.failed and last_fault.is_in(session.message):
+                self.layout.operator("lsf.copy_report", icon="COPYDOWN")
             _draw_cures(self.layout, context)
             return
         column = self.layout.column(align=True)

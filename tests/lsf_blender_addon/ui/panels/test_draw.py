@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.animation.chosen_line import chosen_line
-from lsf_blender_addon.client import environments
+from lsf_blender_addon.client import environments, requirements
 from lsf_blender_addon.client.environments import InstallationError
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.client.pip_install import Progress
@@ -18,9 +19,10 @@ from lsf_blender_addon.jobs.batch import Batch, Item
 from lsf_blender_addon.prediction import store
 from lsf_blender_addon.scene import empty_keys, extension
 from lsf_blender_addon.ui import preferences as preferences_module
-from lsf_blender_addon.ui.panels import main
+from lsf_blender_addon.ui.panels import main, setup
 from tests.lsf_blender_addon.fake_client import Client, use
 
+README = Path(__file__).parents[4] / "README.md"
 PREFERENCES = SimpleNamespace(system=SimpleNamespace(ui_scale=1.0))  # 0 in background mode
 ICONS = set(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys())
 
@@ -220,6 +222,31 @@ def test_the_tab_installs_the_speech_engine(panels, scene, monkeypatch):
     drawn = draw([panel])
     assert "Unpacking: 700 of about 1300 MB" in drawn and "Install" not in drawn
     monkeypatch.setattr(environment, "installation", None)
+
+
+def test_the_tab_says_that_an_update_is_ready(panels, scene, addon, monkeypatch):
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+    monkeypatch.setattr(environment, "state_of", lambda folder: environments.State.OUTDATED)
+    (panel,) = [panel for panel in panels if panel.__name__ == "LSF_PT_view3d"]
+    drawn = draw([panel])
+    assert "Update" in drawn and any(text.startswith("The add-on was updated") for text in drawn)
+    monkeypatch.setenv("LSF_SERVER_PYTHON", "/another/python")
+    assert "Update" not in draw([panel]), "the engine that is used is another one"
+
+
+@pytest.mark.parametrize(
+    ("row", "system", "build"),
+    [
+        ("| Linux, **CPU**", "linux", "CPU"),
+        ("| Linux, **GPU (CUDA)**", "linux", "CUDA"),
+        ("| Windows", "win32", "CPU"),
+        ("| macOS", "darwin", "CPU"),
+    ],
+)
+def test_the_sizes_in_the_readme_are_those_of_the_tab(row, system, build):
+    size = requirements.LOCKED_SIZE + requirements.torch_builds(system)[build].size
+    (line,) = [line for line in README.read_text("utf-8").splitlines() if line.strip().startswith(row)]
+    assert line.endswith(f"| {setup.size_text(size.download)} | {setup.size_text(size.stored)} |")
 
 
 def test_a_fresh_file_offers_speech_and_the_demo(panels, addon, add_strip, clicks):
