@@ -64,6 +64,7 @@ class LSF_preferences(bpy.types.AddonPreferences):
             row = layout.row()
             row.operator("lsf.self_test", icon="CHECKMARK")
             row.operator("lsf.open_log", text="Engine Log", icon="TEXT").log = "SERVER"
+            row.operator("lsf.copy_report", icon="COPYDOWN")
             _draw_self_test(layout, context)
             if environment.state().usable and not environment.text_encoder_is_installed():
                 text = iface("Install Text Encoder ({size})").format(size=size_text(TEXT_ENCODER_SIZE.download))
@@ -75,7 +76,6 @@ class LSF_preferences(bpy.types.AddonPreferences):
         layout.prop(self, "index")
         layout.prop(self, "wheels")
         layout.prop(self, "python")
-        layout.operator("lsf.copy_report", icon="COPYDOWN")
 
 
 def _state(python: Path | None) -> tuple[str, IconItems]:

@@ -38,6 +38,7 @@ def main() -> int:
             "languages",
             "first_half_hour",
             "check",
+            "health",
         ],
         help="which of the files here",
     )
