@@ -7,9 +7,10 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ..client.jobs import State
 from ..client.requirements import TEXT_ENCODER_SIZE
-from ..jobs import environment, health, self_test, session
+from ..jobs import environment, face_cache, health, self_test, session
 from ..scene.extension import PACKAGE
 from .blender_types import IconItems
+from .operators import clear_cache
 from .operators import self_test as self_test_operator
 from .panels.setup import draw_setup, size_text
 from .text import wrapped
@@ -66,6 +67,9 @@ class LSF_preferences(bpy.types.AddonPreferences):
             row.operator("lsf.open_log", text="Engine Log", icon="TEXT").log = "SERVER"
             row.operator("lsf.copy_report", icon="COPYDOWN")
             _draw_self_test(layout, context)
+            layout.operator("lsf.clear_cache", icon="TRASH")
+            if (clearing := face_cache.clearing) is not None:
+                wrapped(layout, context, clear_cache.result_text(clearing), "ERROR" if clearing.failed else "INFO")
             if environment.state().usable and not environment.text_encoder_is_installed():
                 text = iface("Install Text Encoder ({size})").format(size=size_text(TEXT_ENCODER_SIZE.download))
                 layout.operator("lsf.install_text_encoder", text=text, icon="IMPORT", translate=False)

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ..animation import action_cache, override_settings
-from ..jobs import checkup, environment, session
+from ..jobs import checkup, environment, face_cache, session
 from ..jobs import self_test as engine_test
 from ..preview import mouth_graph, playback
 from ..scene import empty_keys
@@ -24,6 +24,7 @@ from .operators import (
     cancel_environment,
     check_character,
     clear_bones,
+    clear_cache,
     copy_report,
     cut_mouth,
     demo_line,
@@ -187,6 +188,7 @@ CLASSES: tuple[type, ...] = (
     allow_online_access.LSF_OT_allow_online_access,
     cancel_environment.LSF_OT_cancel_environment,
     self_test.LSF_OT_self_test,
+    clear_cache.LSF_OT_clear_cache,
     open_log.LSF_OT_open_log,
     copy_report.LSF_OT_copy_report,
     main.LSF_PT_view3d,
@@ -302,10 +304,11 @@ def unregister() -> None:
     emotion_icons.free()
     playback.restore_settings()
     mouth_graph.hide()
-    for watch_timer in (make_environment.watch, self_test.watch):
+    for watch_timer in (make_environment.watch, self_test.watch, clear_cache.watch):
         if bpy.app.timers.is_registered(watch_timer):
             bpy.app.timers.unregister(watch_timer)
     engine_test.forget()
+    face_cache.forget()
     empty_keys.unregister()
     override_settings.unregister()
     action_cache.unregister()

@@ -124,6 +124,22 @@ class FaceCache:
         except OSError as error:
             log.warning("The face cannot be kept on disk: %s", error)
 
+    def clear(self) -> int:
+        """Delete all faces, and files of processes that were killed. Returns how many bytes they had on disk.
+
+        Raises:
+            OSError: A file cannot be deleted.
+        """
+        self._faces.clear()
+        freed = 0
+        if self._folder is None:
+            return freed
+        for suffix in (SUFFIX, ".part"):
+            for path, status in _files(self._folder, suffix):
+                path.unlink(missing_ok=True)
+                freed += status.st_size
+        return freed
+
     def _remember(self, key: str, face: "FaceSpace") -> None:
         """Make a face the most recent one in memory."""
         self._faces[key] = face
@@ -182,7 +198,7 @@ class FaceCache:
 
 def _files(folder: Path, suffix: str) -> list[tuple[Path, os.stat_result]]:
     """Return the files of a folder with this suffix, without those that another process deletes meanwhile."""
-    found = []
+    found: list[tuple[Path, os.stat_result]] = []
     for path in folder.glob(f"*{suffix}"):
         with contextlib.suppress(FileNotFoundError):
             found.append((path, path.stat()))
