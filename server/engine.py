@@ -234,7 +234,7 @@ class Engine:
         report(0.98, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
         times = t0 + np.arange(count) / fps
-        curves = layers.make_layers(settings.layers, speech, times, settings.seed, settings.eye_variants)
+        curves = layers.make_layers(settings.layers, performance.voice, times, settings.seed, settings.eye_variants)
         clock.lap("timing")
         rig_motion = None
         if own_rig is not None:

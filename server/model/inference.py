@@ -1,11 +1,12 @@
 """Inference for a clip of any length, in overlapping windows.
 
-Time is linear in the length. What is kept of a clip is its curves, its emotion embedding and its projected features,
-240 MB for an hour. The curves of a voice without emotion come first (`synthesize`); what emotions add to them is the
-difference to the curves with another place in the emotion stream (`emotion_changes`).
+Time is linear in the length. What is kept of a clip is its curves, its emotion embedding and its projected features;
+those of a long clip, 170 MB for an hour, are in a temporary file. The curves of a voice without emotion come first
+(`synthesize`); what emotions add to them is the difference to the curves with another place in the emotion stream
+(`emotion_changes`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import Cancelled, LSFError
+from ..files.audio import LONG_SECONDS, SAMPLE_RATE
+from ..files.spool import Spool, release
 from ..numerics import FloatArray
 from ..protocol.emotions import EMOTIONS
 from .lsf import LSF
@@ -81,11 +84,12 @@ class Window:
 
     Attributes:
         first: Its first frame.
-        motion: (F, stacked) projected motion features, half precision: it halves what is kept of a clip.
+        motion: (F, stacked) projected motion features. Half precision halves what is kept of a clip; those of a long
+            clip are in an array of a `Spool`.
     """
 
     first: int
-    motion: Tensor
+    motion: NDArray[np.float16]
 
 
 @dataclass
@@ -108,27 +112,53 @@ def _decode(model: LSF, z: Tensor, first: int, temperature: float, seed: int) ->
     return curves
 
 
-class _Blend:
-    """Joins results of overlapping windows: the later one fades in."""
+class _Windows:
+    """Keeps the windows of a clip, those of a long one in a file."""
 
-    def __init__(self, frames: int):
-        self.frames, self.end = frames, 0
-        self.results: list[NDArray[np.float32]] = []
+    def __init__(self, samples: int):
+        self._spool = Spool(np.float16) if samples > LONG_SECONDS * SAMPLE_RATE else None
+        self._windows: list[Window] = []
+        self._sizes: list[tuple[int, tuple[int, ...]]] = []  # first frame and shape of each in the file
 
-    def add(self, first: int, parts: list[NDArray[np.float32]]) -> None:
-        """Add results (…, n, C) of the frames from `first` on."""
-        if not self.results:
-            self.results = [np.empty((*part.shape[:-2], self.frames, part.shape[-1]), np.float32) for part in parts]
-        shared = self.end - first
+    def add(self, first: int, motion: Tensor) -> None:
+        """Keep a window (F, stacked) that begins with frame `first`."""
+        numbers = motion.cpu().numpy()
+        if self._spool is None:
+            self._windows.append(Window(first, numbers))
+        else:
+            self._spool.append(numbers.ravel())
+            self._sizes.append((first, numbers.shape))
+
+    def all(self) -> list[Window]:
+        """Return the windows; none can be added any more."""
+        if self._spool is not None:
+            numbers = self._spool.finish()
+            for first, shape in self._sizes:
+                size = int(np.prod(shape))
+                self._windows.append(Window(first, numbers[:size].reshape(shape)))
+                numbers = numbers[size:]
+        return self._windows
+
+
+_Part = tuple[int, list[NDArray[np.float32]]]
+"""First frame of a part of a clip, and results (…, n, C) for its n frames."""
+
+
+def _joined(windows: Iterable[_Part]) -> Iterator[_Part]:
+    """Join results of overlapping windows, in order; the later one fades in. Gives parts that do not overlap."""
+    start, kept = 0, []  # the last window, as far as the next one may still change it
+    for first, results in windows:
+        shared = start + kept[0].shape[-2] - first if kept else 0
         if shared > 0:
             # Weight of the later window, from 0 to 1: windows are least accurate at their ends.
             rise = np.sin(np.linspace(0, np.pi / 2, shared + 2, dtype=np.float32)[1:-1, None]) ** 2
-            for result, part in zip(self.results, parts, strict=True):
-                part[..., :shared, :] *= rise
-                part[..., :shared, :] += (1 - rise) * result[..., first : self.end, :]
-        self.end = first + parts[0].shape[-2]
-        for result, part in zip(self.results, parts, strict=True):
-            result[..., first : self.end, :] = part
+            for earlier, later in zip(kept, results, strict=True):
+                later[..., :shared, :] *= rise
+                later[..., :shared, :] += (1 - rise) * earlier[..., first - start :, :]
+        if kept:
+            yield start, [earlier[..., : first - start, :] for earlier in kept]
+        start, kept = first, results
+    yield start, kept
 
 
 @torch.inference_mode()
@@ -171,32 +201,45 @@ def synthesize(
     frames = model.frame_count(len(samples))
     size = min(round(window * config.fps), model.max_frames)
     plan = plan_windows(frames, size, min(round(overlap * config.fps), size // 2))
-    statistics = model.clip_statistics(samples)
-    blend = _Blend(frames)
-    windows: list[Window] = []
-    neutral = model.emotion_places(samples.new_zeros(1, len(EMOTIONS))) if config.emotion_bank else None
-    average = None if own_mean is None else torch.as_tensor(np.asarray(own_mean, np.float32), device=samples.device)
-    for number, (first, end) in enumerate(plan):
+
+    def between() -> None:
+        release(audio)
         if cancelled is not None and cancelled():
             raise Cancelled
-        if report is not None:
-            report(number / len(plan), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
-        motion, emotion = model.encode_audio(samples, first, end - first, statistics)
-        stacked = model.stack_motion(motion[None]).half()
-        windows.append(Window(first, stacked[0]))
-        z = model.predict(stacked.float(), emotion[None] if neutral is None else neutral, coefficients, first=first)
-        heard = [emotion.new_zeros(end - first, 0)] * 2
-        if model.emotion_reader is not None:
-            embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
-            heard = [logits.softmax(-1), embedding]
-        blend.add(first, [_decode(model, z, first, temperature, seed)[0], *(part.cpu().numpy() for part in heard)])
+
+    statistics = model.clip_statistics(samples, between)
+    windows = _Windows(len(samples))
+    neutral = model.emotion_places(samples.new_zeros(1, len(EMOTIONS))) if config.emotion_bank else None
+    average = None if own_mean is None else torch.as_tensor(np.asarray(own_mean, np.float32), device=samples.device)
+
+    def heard() -> Iterator[_Part]:
+        """Curves, emotions and embedding of each window."""
+        for number, (first, end) in enumerate(plan):
+            between()
+            if report is not None:
+                report(number / len(plan), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
+            motion, emotion = model.encode_audio(samples, first, end - first, statistics)
+            stacked = model.stack_motion(motion[None]).half()
+            windows.add(first, stacked[0])
+            z = model.predict(stacked.float(), emotion[None] if neutral is None else neutral, coefficients, first=first)
+            parts = [emotion.new_zeros(end - first, 0)] * 2
+            if model.emotion_reader is not None:
+                embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
+                parts = [logits.softmax(-1), embedding]
+            yield first, [_decode(model, z, first, temperature, seed)[0], *(part.cpu().numpy() for part in parts)]
+
+    results: list[NDArray[np.float32]] = []
+    for first, parts in _joined(heard()):
+        if not results:
+            results = [np.empty((frames, part.shape[-1]), np.float32) for part in parts]
+        for result, part in zip(results, parts, strict=True):
+            result[first : first + len(part)] = part
     if report is not None:
         report(1.0, "Speech analysed")
-    curves, probabilities, embeddings = blend.results
-    return SpeechResult(curves, probabilities, embeddings, windows)
+    curves, probabilities, embeddings = results
+    return SpeechResult(curves, probabilities, embeddings, windows.all())
 
 
-@torch.inference_mode()
 def emotion_changes(
     model: LSF,
     result: SpeechResult,
@@ -205,10 +248,11 @@ def emotion_changes(
     *,
     temperature: float = 0.0,
     seed: int = 0,
+    shown: NDArray[np.bool_] | None = None,
     report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> NDArray[np.float32]:
-    """Return what emotions change in the curves of a clip: the curves with each, less those of the neutral voice.
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Give what emotions change in the curves of a clip: the curves with each, less those of the neutral voice.
 
     The differences are multiplied by the model's `expression_gain`.
 
@@ -219,31 +263,42 @@ def emotion_changes(
         identity: As of `synthesize`.
         temperature: As of `synthesize`.
         seed: As of `synthesize`; the same take.
+        shown: (F, len(emotions)) whether a change is needed; those that are not needed may be zero. None: all are.
         report: As of `synthesize`.
         cancelled: As of `synthesize`.
 
-    Returns:
-        (len(emotions), F, K).
+    Yields:
+        The clip in parts, in order: the first frame of each, and (len(emotions), n, K) for its n frames.
 
     Raises:
         LSFError: "bad_identity".
         Cancelled: If `cancelled` returned true.
     """
-    frames, channels = result.curves.shape
-    if not len(emotions):
-        return np.zeros((0, frames, channels), np.float32)
     device = model.motion_mean.device
     coefficients = identity_coefficients(model, identity)
     places = model.emotion_places(torch.eye(len(EMOTIONS), device=device)[list(emotions)])
-    blend = _Blend(frames)
-    for number, part in enumerate(result.windows):
+    needed = np.ones((len(result.windows), len(emotions)), bool)
+    if shown is not None:
+        needed = np.stack([shown[part.first : part.first + len(part.motion)].any(0) for part in result.windows])
+    work = np.cumsum([0, *(needed.sum(1) + 1)])  # the curves of a neutral voice are a place of their own
+
+    @torch.inference_mode()
+    def change(number: int) -> _Part:
+        """Curves with the emotions that are needed in a window."""
         if cancelled is not None and cancelled():
             raise Cancelled
         if report is not None:
-            report(number / len(result.windows), "Adding the expression")
-        z = model.predict(part.motion[None].float(), places, coefficients, first=part.first)
-        blend.add(part.first, [_decode(model, z, part.first, temperature, seed)])
-    changes = blend.results[0]
-    changes -= result.curves  # in place: those of seven emotions take 130 MB for an hour
-    changes *= model.expression_gain[list(emotions)].cpu().numpy()[:, None, None]
-    return changes
+            report(work[number] / work[-1], "Adding the expression")
+        part, chosen = result.windows[number], np.flatnonzero(needed[number])
+        neutral = result.curves[part.first : part.first + len(part.motion)]
+        curves = np.repeat(neutral[None], len(emotions), 0)  # no change where none is needed
+        if len(chosen):
+            motion = torch.from_numpy(part.motion).to(device)[None].float()
+            z = model.predict(motion, places[chosen], coefficients, first=part.first)
+            curves[chosen] = _decode(model, z, part.first, temperature, seed)
+            release(part.motion)
+        return part.first, [curves]
+
+    gain = model.expression_gain[list(emotions)].cpu().numpy()[:, None, None]
+    for first, (curves,) in _joined(map(change, range(len(result.windows)))):
+        yield first, (curves - result.curves[first : first + curves.shape[1]]) * gain

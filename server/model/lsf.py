@@ -166,10 +166,18 @@ class LSF(nn.Module):
         backbones = [self.motion_backbone, self.emotion_backbone or self.motion_backbone]
         return min(backbone.max_frames for backbone in backbones) // self.config.frame_stack
 
-    def clip_statistics(self, audio: Tensor) -> ClipStatistics:
-        """Measure the statistics of a whole clip (N,) that the backbones need to encode parts of it."""
-        emotion = None if self.emotion_backbone is None else self.emotion_backbone.clip_statistics(audio)
-        return self.motion_backbone.clip_statistics(audio), emotion
+    def clip_statistics(self, audio: Tensor, between: Callable[[], object] = lambda: None) -> ClipStatistics:
+        """Measure the statistics of a whole clip that the backbones need to encode parts of it.
+
+        Args:
+            audio: (N,) the clip at 16 kHz.
+            between: Called before each piece of it, a minute; it may raise an exception to stop.
+
+        Returns:
+            The statistics for both backbones.
+        """
+        emotion = None if self.emotion_backbone is None else self.emotion_backbone.clip_statistics(audio, between)
+        return self.motion_backbone.clip_statistics(audio, between), emotion
 
     def encode_audio(
         self, audio: Tensor, first: int = 0, frames: int | None = None, statistics: ClipStatistics | None = None

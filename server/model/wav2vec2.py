@@ -1,5 +1,6 @@
 """HuBERT, wav2vec 2.0 and the like, the backbones of the paper. They come from `transformers`, which only they need."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -80,11 +81,18 @@ class Wav2Vec2ClassBackbone(nn.Module):
             raise other
         self.model.load_state_dict(loaded.state_dict())
 
-    def clip_statistics(self, audio: Tensor) -> Tensor:
-        """Return mean and standard deviation (2,) of the samples of a clip (N,)."""
-        pieces = audio.split(STATISTICS_PIECE)
-        mean = torch.stack([double(piece).sum() for piece in pieces]).sum() / len(audio)
-        variance = torch.stack([(double(piece) - mean).square().sum() for piece in pieces]).sum() / len(audio)
+    def clip_statistics(self, audio: Tensor, between: Callable[[], object] = lambda: None) -> Tensor:
+        """Return mean and deviation (2,) of the samples of a clip (N,); `between` is called before each piece."""
+
+        def mean_of(function: Callable[[Tensor], Tensor]) -> Tensor:
+            sums = []
+            for piece in audio.split(STATISTICS_PIECE):
+                between()
+                sums.append(function(double(piece)).sum())
+            return torch.stack(sums).sum() / len(audio)
+
+        mean = mean_of(lambda piece: piece)
+        variance = mean_of(lambda piece: (piece - mean).square())
         return torch.stack((mean, (variance + self.MIN_VARIANCE).sqrt())).float().to(audio.device)
 
     def forward(self, audio: Tensor, level: Tensor, first: int, count: int) -> list[Tensor]:

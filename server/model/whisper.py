@@ -5,6 +5,7 @@ two. They are written here because importing `transformers` takes several times 
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -154,11 +155,15 @@ class WhisperBackbone(nn.Module):
         state = {**state, "embed_positions.weight": positions, "mel.filters": self.mel.filters}
         self.load_state_dict({name: state[name].float() for name in self.state_dict()})
 
-    def clip_statistics(self, audio: Tensor) -> Tensor:
-        """Return the largest log10 mel value, a tensor (), of a clip (N,)."""
+    def clip_statistics(self, audio: Tensor, between: Callable[[], object] = lambda: None) -> Tensor:
+        """Return the largest log10 mel value, a tensor (), of a clip (N,); `between` is called before each piece."""
         step = STATISTICS_PIECE // LogMel.HOP_LENGTH
         count = max(1, len(audio) // LogMel.HOP_LENGTH)
-        return torch.stack([self.mel(audio, at, min(step, count - at)).max() for at in range(0, count, step)]).max()
+        peaks = []
+        for at in range(0, count, step):
+            between()
+            peaks.append(self.mel(audio, at, min(step, count - at)).max())
+        return torch.stack(peaks).max()
 
     def forward(self, audio: Tensor, peak: Tensor, first: int, count: int) -> list[Tensor]:
         """Encode a window of a clip.

@@ -4,12 +4,15 @@ Loudness and pitch are measured in windows with common centres, one every HOP_LE
 value i of both belongs to the same moment.
 """
 
+import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..files.audio import SAMPLE_RATE
+from ..files.spool import release
 from ..numerics import FloatArray
 
 HOP_LENGTH = SAMPLE_RATE // 50  # samples from one window to the next, and the length of a window of loudness
@@ -19,7 +22,7 @@ MIN_PITCH, MAX_PITCH = 70, 500  # Hz
 MIN_LAG, MAX_LAG = SAMPLE_RATE // MAX_PITCH, SAMPLE_RATE // MIN_PITCH  # samples of one period
 VOICING_THRESHOLD = 0.45  # least autocorrelation of a voiced window at its pitch period, relative to lag 0
 MAX_PITCH_DEVIATION = 14  # semitones from the voice's median; more is an octave error
-PITCH_BLOCK = 3000  # windows analysed at a time, so that hours of speech need little memory
+BLOCK = 1500  # windows analysed at a time, 30 s, so that hours of speech need little memory and stop at once
 
 LOUD_PERCENTILE = 95  # of the levels: the loud parts of a voice
 MIN_PAUSE = 0.2  # seconds; the closure of a plosive is shorter
@@ -42,15 +45,32 @@ class Accents(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """Loudness and pitch of a line at the same n moments, see `centres`."""
+    """What is measured of a line: loudness and pitch at the same n moments, see `centres`."""
 
     level: FloatArray  # (n,) decibels
     pitch: FloatArray  # (n,) semitones above the voice's median, 0 where nothing is voiced
+    seconds: float  # duration of the line
+    checksum: int  # CRC-32 of its samples: lines with different sound differ in it
 
 
-def measure(audio: FloatArray) -> Voice:
-    """Return loudness and pitch of speech (N,) at 16 kHz, n = N // HOP_LENGTH values each."""
-    return Voice(loudness(audio), pitch(audio))
+def measure(audio: FloatArray, report: Callable[[float], None] = lambda fraction: None) -> Voice:
+    """Measure a line.
+
+    Args:
+        audio: (N,) speech at 16 kHz.
+        report: Called with the fraction done before each block of it, some minutes of speech; it may raise an exception
+            to stop.
+
+    Returns:
+        Loudness and pitch, n = N // HOP_LENGTH values each.
+    """
+    checksum, levels = 0, []
+    for start in range(0, len(audio), BLOCK * HOP_LENGTH):
+        block = np.ascontiguousarray(audio[start : start + BLOCK * HOP_LENGTH])
+        checksum = zlib.crc32(block.data, checksum)
+        levels.append(loudness(block))
+    level = np.concatenate(levels) if levels else np.zeros(0, np.float32)
+    return Voice(level, pitch(audio, report), len(audio) / SAMPLE_RATE, checksum)
 
 
 def centres(count: int) -> FloatArray:
@@ -94,22 +114,27 @@ def relative_loudness(level: FloatArray, decibels: float) -> FloatArray:
     return np.clip((level - np.percentile(level, LOUD_PERCENTILE)) / decibels + 1, 0, 1)
 
 
-def pitch(audio: FloatArray) -> NDArray[np.float64]:
+def pitch(audio: FloatArray, report: Callable[[float], None] = lambda fraction: None) -> NDArray[np.float64]:
     """Estimate the pitch by the maximum of the autocorrelation of Hann windows.
 
     Args:
         audio: (N,) speech at 16 kHz.
+        report: As of `measure`.
 
     Returns:
         (n,) semitones above the voice's median, n = N // HOP_LENGTH; 0 where nothing is voiced.
     """
     count = len(audio) // HOP_LENGTH
-    padded = np.pad(audio.astype(np.float32), (PITCH_PADDING, PITCH_WINDOW))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH][:count]
     semitones, voiced = np.zeros(count), np.zeros(count, bool)
-    for start in range(0, count, PITCH_BLOCK):
-        block = slice(start, start + PITCH_BLOCK)
-        semitones[block], voiced[block] = _pitch_of_windows(windows[block])
+    for start in range(0, count, BLOCK):
+        report(start / count)
+        end = min(start + BLOCK, count)
+        first, last = start * HOP_LENGTH - PITCH_PADDING, (end - 1) * HOP_LENGTH - PITCH_PADDING + PITCH_WINDOW
+        samples = audio[max(first, 0) : last].astype(np.float32)
+        padded = np.pad(samples, (max(-first, 0), last - max(first, 0) - len(samples)))  # silence outside of the line
+        windows = np.lib.stride_tricks.sliding_window_view(padded, PITCH_WINDOW)[::HOP_LENGTH]
+        semitones[start:end], voiced[start:end] = _pitch_of_windows(windows)
+        release(audio)
     if not voiced.any():
         return np.zeros(count)
     semitones -= np.median(semitones[voiced])
@@ -133,21 +158,18 @@ def median_filtered(pitch: FloatArray) -> FloatArray:
     return filtered
 
 
-def accents(audio: FloatArray) -> Accents:
-    """Find the stressed syllables: local maxima of a prominence of loudness and pitch.
-
-    Args:
-        audio: (N,) speech at 16 kHz.
+def accents(voice: Voice) -> Accents:
+    """Find the stressed syllables of a line: local maxima of a prominence of loudness and pitch.
 
     Returns:
         Time and strength of each accent; none if the sound is shorter than 0.1 s.
     """
     from scipy.signal import find_peaks
 
-    level = loudness(audio)
+    level = voice.level
     if len(level) < PITCH_MEDIAN:
         return Accents(np.zeros(0), np.zeros(0))
-    height = np.clip(median_filtered(pitch(audio)) / ACCENT_PITCH_RANGE, MIN_ACCENT_PITCH, 1)
+    height = np.clip(median_filtered(voice.pitch) / ACCENT_PITCH_RANGE, MIN_ACCENT_PITCH, 1)
     stress = relative_loudness(level, ACCENT_RANGE) * (LOUDNESS_WEIGHT + PITCH_WEIGHT * height)
     hann = np.hanning(SYLLABLE_WINDOW)[1:-1]
     prominence = np.convolve(stress, hann / hann.sum(), "same")
@@ -158,16 +180,15 @@ def accents(audio: FloatArray) -> Accents:
     return Accents(centres(len(level))[peaks], np.clip(properties["peak_heights"], 0, 1))
 
 
-def pauses(audio: FloatArray) -> tuple[FloatArray, FloatArray]:
+def pauses(level: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Find the pauses of at least MIN_PAUSE seconds.
 
     Args:
-        audio: (N,) speech at 16 kHz.
+        level: (n,) level of the line in decibels, see `loudness`.
 
     Returns:
-        Starts (n,) and ends (n,) of the pauses in seconds, silence before and after the speech included.
+        Starts (m,) and ends (m,) of the pauses in seconds, silence before and after the speech included.
     """
-    level = loudness(audio)
     if not len(level):
         return np.zeros(0), np.zeros(0)
     quiet = level < np.percentile(level, LOUD_PERCENTILE) - PAUSE_DEPTH
@@ -178,7 +199,7 @@ def pauses(audio: FloatArray) -> tuple[FloatArray, FloatArray]:
     return starts[long], ends[long]
 
 
-def phrase_ends(audio: FloatArray) -> FloatArray:
-    """Return the times (n,) in seconds at which a phrase of speech (N,) at 16 kHz ends and a pause begins."""
-    starts, _ = pauses(audio)
+def phrase_ends(level: FloatArray) -> FloatArray:
+    """Return the times (m,) in seconds at which a phrase ends and a pause begins, by the level (n,) of the line."""
+    starts, _ = pauses(level)
     return starts[starts > 0]

@@ -18,11 +18,11 @@ ONSET = 0.06  # seconds before and after the first sound over which the mouth op
 RELEASE = 0.08  # seconds after the last sound over which it closes
 
 
-def pause_weight(audio: FloatArray, frames: int, fps: float) -> FloatArray:
+def pause_weight(level: FloatArray, frames: int, fps: float) -> FloatArray:
     """Return how far the mouth speaks: 1 in speech, 0 in pauses inside of the line, with smooth steps between.
 
     Args:
-        audio: (N,) speech at 16 kHz.
+        level: (n,) level of the line in decibels, see `prosody.loudness`.
         frames: Number of frames; frame i lies at i / fps seconds.
         fps: Frames per second.
 
@@ -31,23 +31,24 @@ def pause_weight(audio: FloatArray, frames: int, fps: float) -> FloatArray:
     """
     times = np.arange(frames) / fps
     weight = np.ones(frames)
-    starts, ends = prosody.pauses(audio)
-    last = len(audio) // prosody.HOP_LENGTH * prosody.HOP_LENGTH / SAMPLE_RATE  # the end of a pause that ends the line
+    starts, ends = prosody.pauses(level)
+    last = len(level) * prosody.HOP_LENGTH / SAMPLE_RATE  # the end of a pause that ends the line
     for start, end in zip(starts, ends, strict=True):
         if start > 0 and end < last and end - start >= MIN_PAUSE:
-            closing = 1 - smoothstep(times, start, start + RELEASE)
-            opening = smoothstep(times, end - ONSET, end + ONSET)
-            weight = np.minimum(weight, np.maximum(closing, opening))
+            pause = slice(*np.searchsorted(times, (start, end + ONSET)))  # an hour has thousands of pauses
+            closing = 1 - smoothstep(times[pause], start, start + RELEASE)
+            opening = smoothstep(times[pause], end - ONSET, end + ONSET)
+            weight[pause] = np.minimum(weight[pause], np.maximum(closing, opening))
     return weight
 
 
-def rest_in_pauses(speech: NDArray[np.float32], audio: FloatArray, fps: float) -> NDArray[np.float32]:
+def rest_in_pauses(speech: NDArray[np.float32], level: FloatArray, fps: float) -> NDArray[np.float32]:
     """Return curves (F, 52) that rest in the pauses inside of a line.
 
     Args:
         speech: ARKit curves (F, 52) of the speech alone, 0 to 1.
-        audio: (N,) the speech at 16 kHz.
+        level: As of `pause_weight`.
         fps: Frames per second of the curves.
     """
-    resting: NDArray[np.float32] = speech * pause_weight(audio, len(speech), fps)[:, None].astype(np.float32)
+    resting: NDArray[np.float32] = speech * pause_weight(level, len(speech), fps)[:, None].astype(np.float32)
     return resting

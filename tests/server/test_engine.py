@@ -17,6 +17,7 @@ from server.face.build.synthetic import ellipsoid
 from server.face.head import load_head
 from server.face.rig_solver import Rig, solve
 from server.files.meshes import Mesh
+from server.performance import prosody
 from server.performance.perform import Performance
 
 SPEECH = (0.3 * np.sin(np.arange(32000) / 16000 * 2 * np.pi * 200)).astype(np.float32)
@@ -258,7 +259,8 @@ def test_motion_less_expression_is_the_same_speech_whatever_emotion_adds(engine,
     speech = rng.uniform(0, 0.5, (50, 52)).astype(np.float32)
 
     def left(expression):
-        made = Performance(speech + expression, expression, np.zeros((50, 8), np.float32))
+        voice = prosody.measure(SPEECH)
+        made = Performance(voice, speech + expression, expression, np.zeros((50, 8), np.float32))
         monkeypatch.setattr(engine_module, "perform", lambda *arguments, **options: made)
         result = engine.generate(SPEECH, 16000, None, Settings(fps=24))
         assert not expression.any() or np.abs(result.expression).max() > 0.1

@@ -1,15 +1,15 @@
 """Layers: movements of a talking person besides speech. Each is a separate curve that the artist can remove."""
 
-import zlib
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...numerics import FloatArray
+from ..prosody import Voice
 from . import blinks, gaze, head_motion
 
-LAYERS: dict[str, Callable[[FloatArray, FloatArray, int], NDArray[np.float32]]] = {
+LAYERS: dict[str, Callable[[Voice, FloatArray, int], NDArray[np.float32]]] = {
     "blinks": blinks.curve,
     "gaze": gaze.curve,
     "head": head_motion.curve,
@@ -19,7 +19,7 @@ EYES = ("blinks", "gaze")  # layers of which a line may have several variants, t
 
 
 def make_layers(
-    names: tuple[str, ...], audio: FloatArray, times: FloatArray, seed: int, variants: int = 1
+    names: tuple[str, ...], voice: Voice, times: FloatArray, seed: int, variants: int = 1
 ) -> dict[str, NDArray[np.float32]]:
     """Make the curves of some layers.
 
@@ -27,7 +27,7 @@ def make_layers(
 
     Args:
         names: Keys of LAYERS.
-        audio: (N,) speech at 16 kHz.
+        voice: What is measured of the line.
         times: (F,) evenly spaced seconds of the audio.
         seed: Selects the curves.
         variants: Number V of different curves for each of EYES.
@@ -35,12 +35,12 @@ def make_layers(
     Returns:
         For each name its curve (F, …), see the layer's module; (V, F, …) for those of EYES.
     """
-    line_seed = zlib.crc32(np.ascontiguousarray(audio).data) ^ seed
+    line_seed = voice.checksum ^ seed
     # Variant v takes the seed of a take that is v wide steps away, so that it is not the first of a neighbouring take.
     seeds = [(line_seed + v * SEED_STEP) % 2**32 for v in range(variants)]
     return {
-        name: np.stack([LAYERS[name](audio, times, one) for one in seeds])
+        name: np.stack([LAYERS[name](voice, times, one) for one in seeds])
         if name in EYES
-        else LAYERS[name](audio, times, line_seed)
+        else LAYERS[name](voice, times, line_seed)
         for name in names
     }

@@ -8,7 +8,6 @@ lids fall faster than they rise (Caffier et al. 2003).
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray, smoothstep
 from .. import prosody
 
@@ -18,11 +17,11 @@ MIN_INTERVAL = 1.0  # seconds
 EARLY, LATE = 1.2, 0.8  # seconds by which a blink may move from its random time to the end of a phrase
 
 
-def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
+def curve(voice: prosody.Voice, times: FloatArray, seed: int) -> NDArray[np.float32]:
     """Make the blinks of a line.
 
     Args:
-        audio: (N,) speech at 16 kHz.
+        voice: What is measured of the line.
         times: (F,) evenly spaced seconds of the audio.
         seed: The same seed gives the same blinks.
 
@@ -30,7 +29,7 @@ def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32
         (F,) closure of the lids, 0 to 1.
     """
     fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
-    return lid_closure(blink_times(audio, seed) - times[0], len(times), fps)
+    return lid_closure(blink_times(voice, seed) - times[0], len(times), fps)
 
 
 def lid_closure(times: FloatArray, frames: int, fps: float) -> NDArray[np.float32]:
@@ -59,15 +58,16 @@ def lid_closure(times: FloatArray, frames: int, fps: float) -> NDArray[np.float3
     return curve
 
 
-def blink_times(audio: FloatArray, seed: int) -> FloatArray:
-    """Draw the times (n,) in seconds of the blinks in speech (N,) at 16 kHz, moved to phrase ends that are near."""
+def blink_times(voice: prosody.Voice, seed: int) -> FloatArray:
+    """Draw the times (n,) in seconds of the blinks in a line, moved to phrase ends that are near."""
     rng = np.random.default_rng(seed)
-    duration, ends = len(audio) / SAMPLE_RATE, prosody.phrase_ends(audio) + CLOSING
+    duration, ends = voice.seconds, prosody.phrase_ends(voice.level) + CLOSING
     times: list[float] = []
     last = -rng.uniform(0, MEDIAN_INTERVAL)  # the line is a part of a longer performance
     while True:
         planned = last + max(MIN_INTERVAL, MEDIAN_INTERVAL * np.exp(LOG_SPREAD * rng.standard_normal()))
-        near = ends[(ends > max(last + MIN_INTERVAL, planned - EARLY)) & (ends < planned + LATE)]
+        earliest = max(last + MIN_INTERVAL, planned - EARLY)
+        near = ends[np.searchsorted(ends, earliest, "right") : np.searchsorted(ends, planned + LATE)]
         last = near[np.argmin(np.abs(near - planned))] if len(near) else planned
         if last > duration - CLOSED - OPENING:  # a lid that is closed on the last frame would stay closed
             return np.array(times)

@@ -10,7 +10,6 @@ of a saccade grows with its amplitude (the main sequence: Bahill, Clark and Star
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray, smoothstep
 from .. import prosody
 
@@ -29,18 +28,18 @@ SACCADE, SACCADE_PER_DEGREE = 0.025, 0.0024  # seconds
 STRAIGHT_GAZE = 0.4  # seconds of gaze straight ahead at the end of a line; once to twice as long at its start
 
 
-def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
+def curve(voice: prosody.Voice, times: FloatArray, seed: int) -> NDArray[np.float32]:
     """Make the gaze of a line, which begins and ends straight ahead.
 
     Args:
-        audio: (N,) speech at 16 kHz.
+        voice: What is measured of the line.
         times: (F,) seconds of the audio.
         seed: The same seed gives the same gaze.
 
     Returns:
         (F, 2) degrees: to the character's left, and up.
     """
-    onsets, targets = fixations(len(audio) / SAMPLE_RATE, prosody.phrase_ends(audio), seed)
+    onsets, targets = fixations(voice.seconds, prosody.phrase_ends(voice.level), seed)
     previous = np.vstack((np.zeros(2), targets[:-1]))
     duration = SACCADE + SACCADE_PER_DEGREE * np.linalg.norm(targets - previous, axis=1)
     current = np.searchsorted(onsets, times, "right") - 1

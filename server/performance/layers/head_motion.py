@@ -8,7 +8,6 @@ by eye.
 import numpy as np
 from numpy.typing import NDArray
 
-from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray, smoothstep
 from .. import prosody
 
@@ -24,11 +23,11 @@ PAUSE_SWAY = 0.35  # share of the sway that stays in a pause
 FADE = 0.5  # seconds in which the motion fades in at the start of a line and out at its end
 
 
-def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32]:
+def curve(voice: prosody.Voice, times: FloatArray, seed: int) -> NDArray[np.float32]:
     """Make the head rotation of a line, which begins and ends at 0.
 
     Args:
-        audio: (N,) speech at 16 kHz.
+        voice: What is measured of the line.
         times: (F,) seconds of the audio.
         seed: The same seed gives the same motion.
 
@@ -37,9 +36,9 @@ def curve(audio: FloatArray, times: FloatArray, seed: int) -> NDArray[np.float32
         (positive tilts the crown to the character's left), about Z (positive turns to that left).
     """
     rng = np.random.default_rng((seed, 2))
-    degrees = _sway(audio, times, rng)
-    degrees[:, 0] += _nods(prosody.accents(audio), times, rng)
-    ends = np.minimum(times, len(audio) / SAMPLE_RATE - times) / FADE
+    degrees = _sway(voice, times, rng)
+    degrees[:, 0] += _nods(prosody.accents(voice), times, rng)
+    ends = np.minimum(times, voice.seconds - times) / FADE
     return np.radians(degrees * smoothstep(ends)[:, None]).astype(np.float32)
 
 
@@ -55,16 +54,16 @@ def _nods(accents: prosody.Accents, times: FloatArray, rng: np.random.Generator)
     return total
 
 
-def _sway(audio: FloatArray, times: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _sway(voice: prosody.Voice, times: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Sway in degrees (F, 3): a spline through random postures, smaller ones in pauses."""
     from scipy.interpolate import CubicSpline
 
-    duration = len(audio) / SAMPLE_RATE
+    duration = voice.seconds
     steps = rng.uniform(*SWAY_INTERVAL, int(duration / SWAY_INTERVAL[0]) + 4)
     knots = np.concatenate(([0.0], steps.cumsum()))
     knots = knots[: np.searchsorted(knots, duration) + 2]
     postures = SWAY * np.clip(rng.standard_normal((len(knots), 3)), -MAX_SWAY, MAX_SWAY)
-    for start, end in zip(*prosody.pauses(audio), strict=True):
+    for start, end in zip(*prosody.pauses(voice.level), strict=True):
         postures[(knots > start) & (knots < end)] *= PAUSE_SWAY
     angles: FloatArray = CubicSpline(knots, postures)(np.clip(times, 0, duration))
     return angles

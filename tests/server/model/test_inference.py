@@ -26,6 +26,17 @@ def test_windows_cover_every_frame_once_but_for_the_overlap(frames):
     assert all(end - start <= 500 for start, end in plan)
 
 
+def changed(model, spoken, emotions, identity=None, **more) -> np.ndarray:
+    """The parts that `emotion_changes` gives, joined: (len(emotions), F, K)."""
+    parts, end = [], 0
+    for first, part in emotion_changes(model, spoken, emotions, identity, **more):
+        assert first == end and part.shape[0] == len(emotions)
+        end += part.shape[1]
+        parts.append(part)
+    assert end == len(spoken.curves)
+    return np.concatenate(parts, 1)
+
+
 @pytest.mark.parametrize(("samples", "frames"), [(0, 1), (1, 1), (800, 1), (961, 2), (16000, 25), (100000, 156)])
 def test_length(model, samples, frames):
     heard = synthesize(model, np.zeros(samples, np.float32))
@@ -99,20 +110,34 @@ def test_what_an_emotion_changes_is_the_difference_to_the_neutral_voice(make_ope
     speech, identity = speech_like(13), np.ones(6)
     spoken = synthesize(model, speech, identity)
     happy, neutral = EMOTIONS.index("happy"), EMOTIONS.index("neutral")
-    changes = emotion_changes(model, spoken, [happy, neutral], identity)
+    changes = changed(model, spoken, [happy, neutral], identity)
     assert changes.shape == (2, len(spoken.curves), 5)
     np.testing.assert_allclose(changes[1], 0, atol=1e-5)
     assert np.abs(changes[0]).mean() > 1e-3
-    assert emotion_changes(model, spoken, []).shape == (0, *spoken.curves.shape)
+    assert changed(model, spoken, []).shape == (0, *spoken.curves.shape)
     # In the first 8 s no windows overlap: the curves are those of the latent with this place.
     window = spoken.windows[0]
     place = model.emotion_places(torch.eye(len(EMOTIONS))[[happy]])
     with torch.inference_mode():
-        z = model.predict(window.motion[None].float(), place, torch.ones(1, 6))
+        z = model.predict(torch.from_numpy(window.motion)[None].float(), place, torch.ones(1, 6))
         shown = model.decode(z).motion[0, :200].numpy()
     np.testing.assert_allclose((spoken.curves + changes[0])[:200], shown, atol=1e-4)
     model.expression_gain[happy] = 2.0
-    np.testing.assert_allclose(emotion_changes(model, spoken, [happy], identity), 2 * changes[:1], atol=1e-5)
+    np.testing.assert_allclose(changed(model, spoken, [happy], identity), 2 * changes[:1], atol=1e-5)
+
+
+def test_changes_are_computed_where_they_are_needed(make_open, speech_like):
+    model = make_open(emotion_bank=True, clamp=False)
+    model.emotion_reader.bank.normal_(generator=torch.Generator().manual_seed(0))
+    spoken, emotions = synthesize(model, speech_like(40)), [EMOTIONS.index("happy"), EMOTIONS.index("sad")]
+    whole, seen = changed(model, spoken, emotions), []
+    needed = np.zeros((1000, 2), bool)
+    needed[700:710, 1] = True
+    part = changed(model, spoken, emotions, shown=needed, report=lambda fraction, text: seen.append(fraction))
+    np.testing.assert_allclose(part[1, 700:710], whole[1, 700:710], atol=1e-5)
+    for unneeded in (part[0], part[1, :600], part[1, 850:]):
+        np.testing.assert_allclose(unneeded, 0, atol=1e-5)
+    assert seen[0] == 0 and seen == sorted(seen) and 0.8 < seen[-1] < 1 and len(seen) == len(spoken.windows)
 
 
 def test_a_take_with_an_emotion_is_the_same_take(make_open, speech_like):
@@ -120,10 +145,10 @@ def test_a_take_with_an_emotion_is_the_same_take(make_open, speech_like):
     spoken = synthesize(model, speech_like(2), temperature=0.2, seed=3)
     places = [EMOTIONS.index("neutral")]
     seen: list[tuple[float, str]] = []
-    emotion_changes(model, spoken, places, report=lambda *told: seen.append(told))
+    changed(model, spoken, places, report=lambda *told: seen.append(told))
     assert seen == [(0.0, "Adding the expression")]  # one window
-    np.testing.assert_allclose(emotion_changes(model, spoken, places, temperature=0.2, seed=3), 0, atol=1e-5)
-    assert np.abs(emotion_changes(model, spoken, places, temperature=0.2, seed=4)).max() > 1e-3
+    np.testing.assert_allclose(changed(model, spoken, places, temperature=0.2, seed=3), 0, atol=1e-5)
+    assert np.abs(changed(model, spoken, places, temperature=0.2, seed=4)).max() > 1e-3
 
 
 def test_report_and_cancel_between_windows(make, speech_like):
@@ -158,6 +183,19 @@ def test_the_mouth_moves_with_the_sound(settled, speech_like):
 
     r = [np.corrcoef(moving(early[10:65]), moving(later[60 + lag : 115 + lag]))[0, 1] for lag in range(-6, 7)]
     assert np.argmax(r) == 6 and r[6] > 0.1 + max(r[:5] + r[8:])
+
+
+def test_the_windows_of_a_long_clip_are_in_a_file_and_give_the_same(make_open, speech_like, monkeypatch):
+    model, speech = make_open(emotion_bank=True), speech_like(40)
+    model.emotion_reader.bank.normal_(generator=torch.Generator().manual_seed(0))
+    short = synthesize(model, speech)
+    monkeypatch.setattr("server.model.inference.LONG_SECONDS", 30)
+    long = synthesize(model, speech)
+    assert not isinstance(short.windows[0].motion, np.memmap) and isinstance(long.windows[0].motion, np.memmap)
+    for one, other in zip(short.windows, long.windows, strict=True):
+        assert one.first == other.first and np.array_equal(one.motion, other.motion)
+    happy = [EMOTIONS.index("happy")]
+    np.testing.assert_array_equal(changed(model, long, happy), changed(model, short, happy))
 
 
 MEASURE = """

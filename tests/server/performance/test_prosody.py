@@ -1,5 +1,7 @@
 """Pauses, pitch and accents of synthetic sound are found at their times."""
 
+import zlib
+
 import numpy as np
 import pytest
 
@@ -21,8 +23,8 @@ def silence(seconds: float) -> np.ndarray:
 
 def test_phrases_end_where_the_sound_does_and_short_gaps_do_not_count():
     audio = np.concatenate([voice(2, 120), silence(0.5), voice(1.5, 120), silence(0.1), voice(1, 120)])
-    np.testing.assert_allclose(prosody.phrase_ends(audio), [2.0], atol=0.021)
-    starts, stops = prosody.pauses(np.concatenate([silence(0.4), audio, silence(0.3)]))
+    np.testing.assert_allclose(prosody.phrase_ends(prosody.loudness(audio)), [2.0], atol=0.021)
+    starts, stops = prosody.pauses(prosody.loudness(np.concatenate([silence(0.4), audio, silence(0.3)])))
     np.testing.assert_allclose(starts, [0, 2.4, 5.5], atol=0.021)
     np.testing.assert_allclose(stops, [0.4, 2.9, 5.8], atol=0.021)
 
@@ -42,17 +44,23 @@ def test_accents_are_where_the_voice_is_loud_and_high_and_silence_has_none():
     stressed = np.array([1.0, 2.3, 4.1])
     bump = sum(np.exp(-(((seconds - s) / 0.08) ** 2)) for s in stressed)
     audio = voice(6, 120 * 2 ** (bump * 5 / 12), 0.05 * (1 + 4 * bump))
-    found = prosody.accents(audio)
+    found = prosody.accents(prosody.measure(audio))
     np.testing.assert_allclose(found.seconds, stressed, atol=0.05)
     assert ((found.strength > 0.3) & (found.strength <= 1)).all()
-    assert len(prosody.accents(silence(3)).seconds) < 10 and len(prosody.accents(audio[:100]).seconds) == 0
+    assert len(prosody.accents(prosody.measure(silence(3))).seconds) < 10
+    assert len(prosody.accents(prosody.measure(audio[:100])).seconds) == 0
 
 
-def test_blocks_do_not_change_the_pitch(monkeypatch):
-    audio = voice(8, 120 + 20 * np.sin(np.arange(8 * RATE) / RATE))
-    whole = prosody.pitch(audio)
-    monkeypatch.setattr(prosody, "PITCH_BLOCK", 37)
-    np.testing.assert_allclose(prosody.pitch(audio), whole, atol=1e-6)
+@pytest.mark.parametrize("more", [0, 1, 319])
+def test_blocks_change_nothing_and_are_reported(monkeypatch, more):
+    audio = np.append(voice(8, 120 + 20 * np.sin(np.arange(8 * RATE) / RATE)), np.zeros(more, np.float32))
+    whole, seen = prosody.measure(audio), []
+    monkeypatch.setattr(prosody, "BLOCK", 37)
+    parts = prosody.measure(audio, seen.append)
+    np.testing.assert_array_equal(parts.level, whole.level)
+    np.testing.assert_allclose(parts.pitch, whole.pitch, atol=1e-6)
+    assert parts[2:] == whole[2:] == (len(audio) / RATE, zlib.crc32(audio.tobytes()))
+    assert seen == [37 * i / 400 for i in range(11)]
 
 
 def crossing(values: np.ndarray, before: float, after: float, near: float) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from server.performance import rest
+from server.performance import prosody, rest
 
 RATE, FPS = 16000, 25
 
@@ -16,7 +16,7 @@ def line(*spans: tuple[float, float], seconds: float = 4.0, noise: float = 0.0) 
 
 
 def weight(audio: np.ndarray) -> np.ndarray:
-    return rest.pause_weight(audio, round(len(audio) / RATE * FPS), FPS)
+    return rest.pause_weight(prosody.loudness(audio), round(len(audio) / RATE * FPS), FPS)
 
 
 def test_the_mouth_closes_in_a_pause_and_is_half_open_at_the_next_sound():
@@ -38,11 +38,11 @@ def test_short_gaps_and_noise_leave_the_mouth_alone():
 def test_curves_are_scaled_and_keep_their_type():
     audio = line((0.4, 1.2), (2.0, 3.2))
     speech = np.full((100, 52), 0.5, np.float32)
-    resting = rest.rest_in_pauses(speech, audio, FPS)
+    resting = rest.rest_in_pauses(speech, prosody.loudness(audio), FPS)
     assert resting.dtype == np.float32 and resting[40].max() == 0 and (resting[20] == 0.5).all()
 
 
 @pytest.mark.parametrize("samples", [0, 1, 200, 5000])
 def test_very_short_sound(samples):
     audio = np.zeros(samples, np.float32)
-    assert rest.pause_weight(audio, 3, FPS).tolist() == [1, 1, 1]
+    assert rest.pause_weight(prosody.loudness(audio), 3, FPS).tolist() == [1, 1, 1]

@@ -9,12 +9,11 @@ from server.performance.layers import blinks
 FPS = 25
 
 
-def speech(*seconds: float) -> np.ndarray:
-    """Noise and silence in turn, (N,) at 16 kHz."""
+def speech(*seconds: float) -> prosody.Voice:
+    """Noise and silence in turn."""
     rng = np.random.default_rng(0)
-    return np.concatenate(
-        [rng.normal(0, 0.1 if i % 2 == 0 else 1e-5, round(s * 16000)) for i, s in enumerate(seconds)]
-    ).astype(np.float32)
+    audio = [rng.normal(0, 0.1 if i % 2 == 0 else 1e-5, round(s * 16000)) for i, s in enumerate(seconds)]
+    return prosody.measure(np.concatenate(audio).astype(np.float32))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -25,9 +24,9 @@ def test_the_rate_is_human_and_no_blink_follows_at_once(seed):
 
 
 def test_blinks_prefer_the_ends_of_phrases():
-    audio = speech(*[1.7, 0.5] * 60)
-    ends = prosody.phrase_ends(audio) + blinks.CLOSING
-    times = blinks.blink_times(audio, 3)
+    line = speech(*[1.7, 0.5] * 60)
+    ends = prosody.phrase_ends(line.level) + blinks.CLOSING
+    times = blinks.blink_times(line, 3)
     at_end = np.abs(times[:, None] - ends).min(1) < 0.01
     assert at_end.mean() > 0.8
 
@@ -40,12 +39,12 @@ def test_lids_close_fully_and_fall_faster_than_they_rise():
 
 
 def test_the_clip_begins_and_ends_with_open_eyes():
+    line = speech(3.0)
     for seed in range(50):
-        audio = speech(3.0)
-        curve = blinks.lid_closure(blinks.blink_times(audio, seed), 75, FPS)
+        curve = blinks.lid_closure(blinks.blink_times(line, seed), 75, FPS)
         assert curve[-1] < 1e-6 and curve[0] < 0.1
 
 
 @pytest.mark.parametrize("samples", [0, 100, 800])
 def test_very_short_sound_has_no_blink(samples):
-    assert len(blinks.blink_times(np.ones(samples, np.float32), 0)) == 0
+    assert len(blinks.blink_times(prosody.measure(np.ones(samples, np.float32)), 0)) == 0
