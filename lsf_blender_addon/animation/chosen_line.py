@@ -66,6 +66,8 @@ def chosen_line(context: bpy.types.Context) -> ChosenLine:
         raise UserError(f'Nothing was generated for this strip on "{head.name if head else ""}" yet: press Generate')
     if not store.is_stored(line.action, line.uid):
         raise UserError(f'"{line.record.name}" keeps no prediction: press Generate to make one')
+    if not store.is_readable(store.record_of(line.action, store.PROPERTY, line.uid)):
+        raise UserError(f'"{line.record.name}" keeps a prediction that cannot be read: press Generate to make it again')
     actions.check_local(line.action)
     return line
 

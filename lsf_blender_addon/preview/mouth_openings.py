@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..prediction import lips, store
-from ..scene import stored
 from ..scene.own_properties import lines_of
 
 FULL_OPENING = 15.0  # millimetres between the lips that fill the height of the graph
@@ -39,11 +38,10 @@ def openings_by_strip() -> dict[str, MouthOpening]:
     used: dict[CacheKey, MouthOpening] = {}
     for action in bpy.data.actions:
         for record in lines_of(action):
-            kept = stored.group(stored.group(action, store.PROPERTY), record.uid)
-            packed = stored.group(kept, "motion")
-            if packed is None or not isinstance(packed.get("bytes"), bytes):
+            kept = store.record_of(action, store.PROPERTY, record.uid)
+            if not store.is_readable(kept):
                 continue
-            key = action.name, record.uid, record.first_frame, packed["bytes"][-64:]
+            key = action.name, record.uid, record.first_frame, bytes(kept["motion"]["bytes"][-64:])
             opening = _cache.get(key) or _measure(action, record.uid, record.first_frame)
             if opening is not None:
                 used[key] = found[record.uid] = opening

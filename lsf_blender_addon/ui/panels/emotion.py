@@ -64,7 +64,7 @@ def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     width = context.region.width / context.preferences.system.ui_scale - MARGIN
     for tile in emotion_icons.chart(detected):
         row.template_icon(icon_value=tile, scale=max(1.0, width / emotion_icons.TILES / ICON_SIZE))
-    found = emotion_segments.segments(detected.emotion, detected.emotions, detected.fps)
+    found = emotion_segments.of_line(detected)
     listed = layout.column(align=True)
     listed.scale_y = 0.8
     for segment in found[:MAX_SEGMENTS]:
