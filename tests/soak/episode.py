@@ -91,9 +91,12 @@ def generate(stage: Stage) -> str:
     """A line on a head, with random settings."""
     settings, rng = bpy.context.scene.lsf, stage.rng
     settings.take, settings.variation = rng.choice([0, 0, 1, 7]), rng.uniform(0, 0.5)
-    settings.only_range = rng.random() < 0.15
     settings.layers.blinks, settings.layers.gaze = rng.random() < 0.8, rng.random() < 0.8
-    return stage.generate(stage.head())
+    obj = stage.head()
+    settings.only_range = rng.random() < 0.3 and stage.line(obj) is not None
+    text = stage.generate(obj)
+    settings.only_range = False
+    return text
 
 
 @step("Generate on what is no head", 1, quick=False)
@@ -172,7 +175,7 @@ def undo(stage: Stage) -> str:
     return f"{stage.undo(stage.rng.randint(1, 3))} undone"
 
 
-@step("Save and reopen")
+@step("Save and reopen", 1)
 def reopen(stage: Stage) -> str:
     """Save the file, open it, and find the same lines."""
     path = str(stage.folder / "Szene ä.blend")
