@@ -1,22 +1,25 @@
 """The command line: `python -m server` (message loop), `python -m server generate …`, `python -m server fit …`."""
 
 import argparse
+import io
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from . import liveness
 from .engine import Engine, ReadSound, Result, Settings, prepare_face
-from .errors import LSFError
+from .errors import LSFError, explain
 from .face import cache as face_cache
 from .files import audio, meshes
 from .performance.layers import EYES, LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
-from .protocol.wire import LINE_SECONDS, MAX_OTHER_LINES
+from .protocol.wire import HUNG, LINE_SECONDS, MAX_OTHER_LINES
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +32,9 @@ def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     for p in (top, common):  # the options are accepted before and after the command
         _add_common(p)
+    top.add_argument(
+        "--parent", type=int, metavar="PID", help="of the message loop: end when this process, which started it, ends"
+    )
     commands = top.add_subparsers(dest="command")
     _add_generate(commands.add_parser("generate", parents=[common], help="animate a head: one .npz per sound file"))
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
@@ -95,16 +101,20 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 2 if anything failed, 130 if it was interrupted. Every failure is one sentence on stderr.
+        If the work hangs, the process ends with the exit code wire.HUNG.
     """
     args = parser().parse_args(arguments)
     checkpoint, device = getattr(args, "checkpoint", None), getattr(args, "device", "cpu")
     cache = getattr(args, "cache", None)
     cache_folder = None if cache == "off" else Path(cache) if cache else face_cache.default_folder()
     if args.command is None:
-        message_loop.main(checkpoint, device, cache_folder)
+        message_loop.main(checkpoint, device, cache_folder, args.parent)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have bytes that are not text
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         run = _generate if args.command == "generate" else _fit
-        return run(args, checkpoint, device, cache_folder)
+        with liveness.HangWatch(_end_hung).work():
+            return run(args, checkpoint, device, cache_folder)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -197,6 +207,17 @@ def save(path: Path, result: Result) -> None:
 
 def _fail(error: Exception, file_name: str = "") -> int:
     """Print an error's sentence on stderr, after the name of the file that it concerns. Returns the exit code."""
-    _, sentence = message_loop.explain(error)
+    _, sentence = explain(error)
     print(f"{file_name}: {sentence}" if file_name else sentence, file=sys.stderr)
     return 2
+
+
+def _end_hung() -> NoReturn:
+    """Say that the work hangs, and end the process."""
+    seconds = liveness.HANG_TICK * liveness.HANG_TICKS
+    print(
+        f"Nothing has happened for {seconds:.0f} s: check that all drives and the graphics card work, then try again.",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(HUNG)

@@ -5,13 +5,15 @@
     …  in a timer:  for event in client.drain(): …        client.cancel(job)        client.stop()
 
 One thread, the pump, owns the server process and the queue of jobs. It sends one job at a time, so that a crash of the
-server fails one job only and the others run in the next process. A second thread per process reads its messages.
+server fails one job only and the others run in the next process. Two more threads per process read its messages and
+notice when it hangs.
 """
 
 import contextlib
 import itertools
 import queue
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,15 +22,17 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from . import causes
 from .process import ServerError, ServerProcess, StrPath
 from .wire import Arrays, Header, WireError
 
 LOADING_SHARE = 0.5  # of the progress of a job that waits for a server which is not ready yet
 GREETED = 0.1  # how far such a server is when it answers; then it loads the model
+MAX_SENT = 2  # times that a job is sent: a second server that ends without a word about it ends because of it
 CANCEL_SECONDS = 0.8  # a server that still works on a cancelled job after this time is killed
 
-# "loading": it answers, but the model is not loaded yet; "broken": it answers, but the model cannot be loaded.
-ServerState = Literal["stopped", "starting", "loading", "ready", "broken", "failed"]
+# "loading": it answers, but the model is not loaded yet; "failed": it has ended, and the next job starts another one.
+ServerState = Literal["stopped", "starting", "loading", "ready", "failed"]
 EventKind = Literal["progress", "done", "failed", "cancelled", "server"]
 
 
@@ -66,6 +70,8 @@ class Job:
         code: Code of the error if the job failed, see docs/protocol.md.
         error: A sentence about the error for the artist.
         cancelling: Whether the job was cancelled but may not have ended yet.
+        sent: How often it was sent to a server.
+        answered: Whether a server has said anything about it.
     """
 
     id: str
@@ -80,6 +86,8 @@ class Job:
     code: str = ""
     error: str = ""
     cancelling: bool = False
+    sent: int = 0
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ class Client:
         notice: A sentence about that state, for the artist.
         loaded: How far a server that is not ready yet is, 0 to 1.
         hello: The server's `hello` message; empty before it has come.
+        pong: The last `pong` of the running server, with its memory and state; empty without one.
         device: The device that the model runs on; empty until the server is ready.
         device_note: A sentence that says why this is not the requested device; empty if it is.
 
@@ -121,6 +130,7 @@ class Client:
         self.loaded = 0.0
         self.device, self.device_note = "", ""
         self.hello: Header = {}
+        self.pong: Header = {}
         self._ids = itertools.count(1)
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = (
             queue.SimpleQueue()
@@ -133,6 +143,12 @@ class Client:
         self._crashed = False
         self._pump = threading.Thread(target=self._run, name="lsf-client", daemon=True)
         self._pump.start()
+
+    @property
+    def pid(self) -> int | None:
+        """Id of the server's process; None if none runs."""
+        process = self._process
+        return process.pid if process else None
 
     # Main thread
 
@@ -211,14 +227,15 @@ class Client:
             try:
                 call()
                 self._send_next()
-            except Exception as error:  # a bug must not let a job wait for ever
+            except Exception:  # a bug must not let a job wait for ever
+                sentence = causes.unexpected(traceback.format_exc())
                 for job in self._unfinished():
-                    self._fail(job, "internal", f"Something unexpected went wrong ({error}): please report it.")
+                    self._fail(job, causes.INTERNAL, sentence)
         for job in self._unfinished():
             self._end(job, State.CANCELLED, "cancelled")
         if self._process:
             self._process.kill()
-        self._process = None
+        self._process, self.pong = None, {}
         self._set_server("stopped", "")
 
     def _on_start(self) -> None:
@@ -245,22 +262,47 @@ class Client:
         if process is not self._process:
             return  # a late message of a server that was killed
         if job is not None and header.get("job") == job.id:
+            job.answered = True
             if kind == "progress":
-                self._progress(job, self._offset + (1 - self._offset) * _fraction(header), str(header.get("text", "")))
+                self._progress(job, self._offset + (1 - self._offset) * _fraction(header), _text(header, "text"))
             elif kind == "result":
                 job.header, job.arrays = header, arrays
                 self._end(job, State.DONE, "done")
             elif kind == "cancelled":
                 self._end(job, State.CANCELLED, "cancelled")
             elif kind == "error":
-                self._fail(job, str(header.get("code")), str(header.get("message")))
+                self._fail(job, *causes.of_reply(header))
+        elif kind == "pong":
+            self.pong = header
         elif kind == "loading":
-            self._show_loading(GREETED + (1 - GREETED) * _fraction(header), str(header.get("text", "")))
+            self._show_loading(GREETED + (1 - GREETED) * _fraction(header), _text(header, "text"))
         elif kind == "ready":
-            self.device, self.device_note = str(header.get("device", "")), str(header.get("device_note", ""))
+            process.is_loading = False
+            self.device, self.device_note = _text(header, "device"), _text(header, "device_note")
             self._set_server("ready", "")
         elif kind == "error" and "job" not in header:
-            self._set_server("broken", str(header.get("message")))
+            self._on_error(process, header)
+
+    def _on_error(self, process: ServerProcess, header: Header) -> None:
+        """Handle an error that names no job: the model cannot be loaded, or a message of this client was refused."""
+        code, sentence = causes.of_reply(header)
+        if self.server == "ready":
+            if self._active is not None:
+                self._fail(self._active, code, sentence)
+            return
+        # Python does not import again what has failed halfway, so this process is of no use. The next job starts
+        # another one; those that wait would fail for the same reason.
+        self._process, self.pong = None, {}
+        process.kill()
+        self._set_server("failed", sentence)
+        for job in self._unfinished():
+            self._fail(job, code, sentence)
+
+    def _on_ping(self, process: ServerProcess) -> None:
+        """Ask a server whether it is alive."""
+        if process is self._process:
+            with contextlib.suppress(ServerError):  # the reader thread notices it, too
+                process.ping()
 
     def _on_hello(self, process: ServerProcess, hello: Header) -> None:
         """Note that the server has answered."""
@@ -274,15 +316,18 @@ class Client:
         """End the job of a server process that has ended; the sentence says why it has."""
         if process is not self._process:
             return
-        never_greeted = self.server == "starting"
-        self._process, job = None, self._active
+        never_greeted, was_ready = self.server == "starting", self.server == "ready"
+        self._process, self.pong, job = None, {}, self._active
         if job is not None and job.cancelling:  # _kill_for killed the server: start it for the next job
             self._end(job, State.CANCELLED, "cancelled")
             self._start_server()
             return
         self._crashed = True
         self._set_server("failed", sentence)
-        if job is not None:
+        if job is not None and was_ready and not job.answered and job.sent < MAX_SENT:
+            self._active = None  # the server had ended or hung before the job came
+            self._waiting.appendleft(job)
+        elif job is not None:
             self._fail(job, "server_gone", sentence)
         if never_greeted:  # the next process would fail in the same way
             self._fail_waiting()
@@ -293,6 +338,7 @@ class Client:
             self._start_server()
         while self._waiting and self._active is None and self.server in ("loading", "ready", "broken"):
             job = self._active = self._waiting.popleft()
+            job.sent += 1
             job.state, self._offset = State.RUNNING, LOADING_SHARE if self.server == "loading" else 0.0
             self._progress(job, self._offset * self.loaded, self.notice if self.server == "loading" else "Starting")
             try:
@@ -320,7 +366,7 @@ class Client:
         self._show_loading(0.0, self.notice)
         try:
             process = self._process = ServerProcess(self.python, self.log_path, self.arguments)
-        except (ServerError, OSError) as error:
+        except ServerError as error:
             self._set_server("failed", str(error))
             self._fail_waiting()
             return
@@ -367,13 +413,24 @@ class Client:
         """Put the messages of a process into the inbox until the process ends."""
         try:
             self._inbox.put(partial(self._on_hello, process, process.greet()))
+            ping = partial(self._inbox.put, partial(self._on_ping, process))
+            threading.Thread(target=process.watch, args=(ping,), name="lsf-client-watch", daemon=True).start()
             while True:
                 self._inbox.put(partial(self._on_message, process, *process.receive()))
         except ServerError as error:
             self._inbox.put(partial(self._on_gone, process, str(error)))
+        except Exception:  # a bug must not let a job wait for ever
+            process.kill()
+            self._inbox.put(partial(self._on_gone, process, causes.unexpected(traceback.format_exc())))
 
 
 def _fraction(header: Header) -> float:
     """Return the progress in a message; 0 if it is not a number from 0 to 1."""
     fraction = header.get("fraction")
     return float(fraction) if isinstance(fraction, (int, float)) and 0 <= fraction <= 1 else 0.0
+
+
+def _text(header: Header, name: str) -> str:
+    """Return a text in a message, on one line; empty if there is none."""
+    text = header.get(name)
+    return causes.one_line(text) if isinstance(text, str) else ""

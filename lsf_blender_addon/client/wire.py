@@ -20,10 +20,12 @@ EMOTIONS = emotions.EMOTIONS
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 MAX_OTHER_LINES, LINE_SECONDS, VOICE_SECONDS = wire.MAX_OTHER_LINES, wire.LINE_SECONDS, wire.VOICE_SECONDS
 EYE_VARIANTS = wire.EYE_VARIANTS
+HUNG = wire.HUNG
 
 __all__ = [
     "EMOTIONS",
     "EYE_VARIANTS",
+    "HUNG",
     "LINE_SECONDS",
     "MAX_OTHER_LINES",
     "PROTOCOL",

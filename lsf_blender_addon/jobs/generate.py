@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from ..client.causes import DAMAGED
 from ..client.jobs import Client, Job, State
-from ..client.process import DAMAGED
 from ..client.wire import EYE_VARIANTS, Arrays, Header
 from ..errors import UserError
 from ..scene import audio

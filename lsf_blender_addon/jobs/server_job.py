@@ -1,7 +1,7 @@
 """Base class of the server's jobs that need nothing but a request. Touches no Blender data."""
 
+from ..client.causes import DAMAGED
 from ..client.jobs import Client, State
-from ..client.process import DAMAGED
 from ..client.wire import Arrays, Header
 from ..scene.snapshots import Character
 

@@ -4,6 +4,7 @@ See docs/protocol.md.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,118 +12,139 @@ import numpy as np
 
 from ..engine import Engine, IsCancelled, ReadSound, Result, Settings
 from ..errors import LSFError
-from ..face.rig_solver import Rig
+from ..face.rig_solver import MAX_SHAPES, Rig
 from ..files import audio
 from ..files.meshes import Mesh
-from ..numerics import FloatArray
+from ..numerics import FloatArray, IntArray
 from ..performance.emotion import text as emotion_text
 from ..performance.emotion.direction import Direction
 from ..performance.perform import Report
 from . import wire
 from .emotions import EMOTIONS
+from .wire import quoted
 
 if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from ..face.space import FaceSpace
 
 MAX_JOB_NAME = 64  # characters
-MAX_QUOTED = 40  # characters of a client's value in a message
+MAX_NAMES = 256  # in a list of names: there are three layers and 52 channels
+MAX_NAME = 100  # characters of such a name
+MAX_PATH = 32767  # characters of the longest path that a system allows (Windows)
 MAX_NUMBER = 2**53  # magnitude up to which float64 holds every whole number
 
 Reply = tuple[wire.Header, wire.Arrays]
+Run = Callable[[Engine, Report, IsCancelled], Reply]
+"""Runs a request whose fields were checked: gives the fields and arrays of the result. Raises LSFError, Cancelled."""
 
 
-def generate(engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: IsCancelled) -> Reply:
-    """Run a `generate` request.
+def generate(header: wire.Header, arrays: wire.Arrays) -> Run:
+    """Check a `generate` request.
 
     Args:
-        engine: The engine.
         header: Fields of the request.
         arrays: Arrays of the request.
-        report: Called with the progress.
-        cancelled: Returns true when the job shall stop.
 
     Returns:
-        Fields and arrays of the result.
+        What runs it. Only what needs the model, the face or a sound file is found out there.
 
     Raises:
-        LSFError: If the request cannot be carried out; docs/protocol.md lists the codes.
-        Cancelled: If `cancelled` returned true.
+        LSFError: If a field cannot be used; docs/protocol.md lists the codes.
     """
-    samples, rate = _sound(header, arrays, report)
+    read = _sound(header, arrays)
     settings = _settings(header)
     control = arrays.get("emotion_control")
+    direction = None if control is None else Direction.from_control(control)
     mesh, others = _mesh(arrays), _other_lines(header, arrays)
-    result = engine.generate(
-        samples,
-        rate,
-        mesh,
-        settings,
-        report=report,
-        cancelled=cancelled,
-        landmarks=arrays.get("landmarks68"),
-        parts=arrays.get("parts"),
-        own_rig=_rig(header, arrays, mesh),
-        direction=None if control is None else Direction.from_control(control),
-        other_lines=others,
-        face_optional=_flag(header, "face_optional"),
-    )
-    return _generate_fields(result), _generate_arrays(result, own_head=mesh is None)
+    landmarks, parts = _landmarks(arrays), _parts(arrays)
+    own_rig, face_optional = _rig(header, arrays, mesh), _flag(header, "face_optional")
+
+    def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
+        samples, rate = read(report, cancelled)
+        result = engine.generate(
+            samples,
+            rate,
+            mesh,
+            settings,
+            report=report,
+            cancelled=cancelled,
+            landmarks=landmarks,
+            parts=parts,
+            own_rig=own_rig,
+            direction=direction,
+            other_lines=others,
+            face_optional=face_optional,
+        )
+        return _generate_fields(result), _generate_arrays(result, own_head=mesh is None)
+
+    return run
 
 
-def prepare_face(
-    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: IsCancelled
-) -> Reply:
-    """Run a `prepare_face` request; arguments, result and errors as in `generate`."""
-    mesh = _mesh(arrays)
+def prepare_face(header: wire.Header, arrays: wire.Arrays) -> Run:
+    """Check a `prepare_face` request; arguments, result and errors as in `generate`."""
+    mesh, landmarks, parts = _mesh(arrays), _landmarks(arrays), _parts(arrays)
     if mesh is None:
         raise LSFError("bad_request", 'A prepare_face message needs the arrays "vertices" and "triangles".')
-    started = time.perf_counter()
-    face = engine.prepare_face(mesh, arrays.get("landmarks68"), arrays.get("parts"), report, cancelled)
-    seconds = {"face": round(time.perf_counter() - started, 4)}
-    return {"channels": list(face.channels), "report": face.report, "seconds": seconds}, _face_arrays(face)
+
+    def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
+        started = time.perf_counter()
+        face = engine.prepare_face(mesh, landmarks, parts, report, cancelled)
+        seconds = {"face": round(time.perf_counter() - started, 4)}
+        return {"channels": list(face.channels), "report": face.report, "seconds": seconds}, _face_arrays(face)
+
+    return run
 
 
-def read_emotion(
-    engine: Engine, header: wire.Header, arrays: wire.Arrays, report: Report, cancelled: IsCancelled
-) -> Reply:
-    """Run a `read_emotion` request; arguments, result and errors as in `generate`."""
-    if not isinstance(header.get("text"), str):
-        raise LSFError("bad_request", "A read_emotion message needs a text.")
-    report(0.0, "Reading the direction")
-    weights, strength = emotion_text.read(header["text"])
-    return {"emotions": list(EMOTIONS), "strength": strength}, {"weights": weights}
+def read_emotion(header: wire.Header, arrays: wire.Arrays) -> Run:
+    """Check a `read_emotion` request; arguments, result and errors as in `generate`."""
+    text = _text(header, "text")
+    if not text or len(text) > emotion_text.MAX_CHARACTERS:
+        raise LSFError(
+            "bad_request", f"A read_emotion message needs a text of 1 to {emotion_text.MAX_CHARACTERS} characters."
+        )
+
+    def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
+        report(0.0, "Reading the direction")
+        weights, strength = emotion_text.read(text)
+        return {"emotions": list(EMOTIONS), "strength": strength}, {"weights": weights}
+
+    return run
 
 
-RUN = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion}
+JOBS = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion}
 
 
 def job_name(header: wire.Header) -> str:
     """Return the field `job`. Raises LSFError("bad_request") unless it is a text of 1 to MAX_JOB_NAME characters."""
     job = header.get("job")
-    if not isinstance(job, str) or not 0 < len(job) <= MAX_JOB_NAME:
+    if not is_job_name(job):
         raise LSFError("bad_request", f"job must be a text of 1 to {MAX_JOB_NAME} characters.")
+    assert isinstance(job, str)
     return job
 
 
-def quoted(value: object) -> str:
-    """Return the representation of a client's value for a message, cut to MAX_QUOTED characters."""
-    text = repr(value)
-    return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
+def is_job_name(value: object) -> bool:
+    """Whether a value is a text of 1 to MAX_JOB_NAME characters, all of them Unicode: no half of a surrogate pair."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_JOB_NAME:
+        return False
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def _sound(header: wire.Header, arrays: wire.Arrays, report: Report) -> tuple[FloatArray, float]:
-    """Samples (N,) or (N, C) of a request and their rate in Hz, from an array or a file."""
+def _sound(header: wire.Header, arrays: wire.Arrays) -> Callable[[Report, IsCancelled], tuple[FloatArray, float]]:
+    """What gives the samples (N,) or (N, C) of a request and their rate in Hz, from an array or a file."""
     if ("audio" in arrays) == ("audio_file" in header):
         raise LSFError("bad_request", 'A generate message needs either the array "audio" or the field "audio_file".')
     if "audio" in arrays:
         samples, rate = arrays["audio"], _number(header, "rate")
-        if samples.dtype != np.float32:
-            raise LSFError("bad_audio", "The audio must be float32.")
-        return samples, rate
-    if not isinstance(header["audio_file"], str):
-        raise LSFError("bad_request", "audio_file must be a path.")
-    report(0.0, "Reading the sound")
-    return audio.load(header["audio_file"], _number(header, "start", 0.0), _optional_number(header, "duration"))
+        if samples.dtype != np.float32 or samples.ndim not in (1, 2):
+            raise LSFError("bad_audio", "The audio must be float32, one value per sample and channel.")
+        return lambda report, cancelled: (samples, rate)
+    path, start, duration = _path(header), _number(header, "start", 0.0), _optional_number(header, "duration")
+
+    def read(report: Report, cancelled: IsCancelled) -> tuple[FloatArray, float]:
+        report(0.0, "Reading the sound")
+        return audio.load(path, start, duration, cancelled)
+
+    return read
 
 
 def _other_lines(header: wire.Header, arrays: wire.Arrays) -> list[ReadSound]:
@@ -141,12 +163,12 @@ def _other_line(entry: object, arrays: wire.Arrays) -> ReadSound:
         raise LSFError("bad_request", 'Each of other_lines needs either the field "array" or the field "audio_file".')
     if "array" in entry:
         samples, rate = arrays.get(_text(entry, "array") or ""), _number(entry, "rate")
-        if samples is None or samples.dtype != np.float32:
+        if samples is None or samples.dtype != np.float32 or samples.ndim not in (1, 2):
             raise LSFError("bad_request", f"There is no float32 array {quoted(entry['array'])} for other_lines.")
         return lambda: (samples, rate)
-    path, start = _text(entry, "audio_file"), _number(entry, "start", 0.0)
+    path, start = _path(entry), _number(entry, "start", 0.0)
     duration = _optional_number(entry, "duration")
-    if path is None or start < 0 or (duration is not None and duration <= 0):
+    if start < 0 or (duration is not None and duration <= 0):
         raise LSFError("bad_request", "Each of other_lines needs a path, a start of 0 s or later, and a duration.")
     return partial(audio.load, path, start, min(wire.LINE_SECONDS, duration or wire.LINE_SECONDS))
 
@@ -220,18 +242,38 @@ def _rig(header: wire.Header, arrays: wire.Arrays, mesh: Mesh | None) -> Rig | N
     shapes, limits = arrays["rig_shapes"], header.get("rig_limits")
     if mesh is None:
         raise LSFError("bad_request", "rig_shapes need the mesh that they belong to.")
+    if shapes.ndim != 3 or not 0 < len(shapes) <= MAX_SHAPES or shapes.shape[1:] != mesh.vertices.shape:
+        raise LSFError(
+            "bad_rig", f"rig_shapes must be 1 to {MAX_SHAPES} shapes of the mesh's vertices, not {shapes.shape}."
+        )
     try:
         limits = np.array([[0.0, 1.0]] * len(shapes) if limits is None else limits, dtype=float)
     except (TypeError, ValueError, OverflowError):
         raise LSFError("bad_rig", "rig_limits must be a list of pairs of numbers.") from None
     without = header.get("rig_without", [])
-    if not isinstance(without, list) or not all(isinstance(channel, str) for channel in without):
+    if not _is_list_of_names(without):
         raise LSFError("bad_rig", "rig_without must be a list of channels.")
     like = header.get("rig_like") or []
-    if not isinstance(like, list) or not all(isinstance(look, dict) for look in like):
+    if not isinstance(like, list) or len(like) > MAX_SHAPES or not all(isinstance(look, dict) for look in like):
         raise LSFError("bad_rig", "rig_like must be a list of objects, each with values of channels.")
     looks = tuple({channel: _number(look, channel) for channel in look} for look in like)
     return Rig(shapes, limits, tuple(without), looks)
+
+
+def _landmarks(arrays: wire.Arrays) -> FloatArray | None:
+    """The landmarks of a request, if it has some."""
+    landmarks = arrays.get("landmarks68")
+    if landmarks is not None and (landmarks.shape != (68, 3) or landmarks.dtype.kind != "f"):
+        raise LSFError("bad_landmarks", "The landmarks must be 68 points (68, 3): reset them and place them again.")
+    return landmarks
+
+
+def _parts(arrays: wire.Arrays) -> IntArray | None:
+    """The parts of the vertices of a request, if it has some."""
+    parts, vertices = arrays.get("parts"), arrays.get("vertices")
+    if parts is not None and (vertices is None or parts.shape != vertices.shape[:1] or parts.dtype.kind != "i"):
+        raise LSFError("bad_parts", "The parts must be one whole number for each vertex.")
+    return parts
 
 
 def _mesh(arrays: wire.Arrays) -> Mesh | None:
@@ -279,11 +321,26 @@ def _text(fields: wire.Header, name: str) -> str | None:
     return value
 
 
+def _path(fields: wire.Header) -> str:
+    """The field `audio_file`, a path."""
+    path = fields.get("audio_file")
+    if not isinstance(path, str) or not 0 < len(path) <= MAX_PATH or "\0" in path:
+        raise LSFError("bad_request", "audio_file must be a path.")
+    return path
+
+
 def _names(fields: wire.Header, name: str) -> tuple[str, ...]:
-    """A list of texts; empty if it is left out or null."""
+    """A list of texts, each of them once; empty if it is left out or null."""
     value = fields.get(name)
     if value is None:
         return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise LSFError("bad_request", f"{name} must be a list of names, not {quoted(value)}.")
+    if not _is_list_of_names(value):
+        raise LSFError("bad_request", f"{name} must be a list of names, each of them once, not {quoted(value)}.")
     return tuple(value)
+
+
+def _is_list_of_names(value: object) -> bool:
+    """Whether a value is a list of at most MAX_NAMES different short texts."""
+    if not isinstance(value, list) or len(value) > MAX_NAMES:
+        return False
+    return all(isinstance(item, str) and len(item) <= MAX_NAME for item in value) and len(set(value)) == len(value)

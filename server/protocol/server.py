@@ -4,6 +4,9 @@ The main thread reads messages and answers at once (hello, ping, cancel). One wo
 `hello` and runs the jobs in order. The process ends with its stdin, so it cannot outlive the program that started it.
 """
 
+import contextlib
+import faulthandler
+import importlib.metadata
 import logging
 import os
 import platform
@@ -12,31 +15,38 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from .. import __version__
-from ..engine import Engine, available
-from ..errors import Cancelled, LSFError
+from .. import __version__, liveness
+from ..engine import Engine, available, warm_up
+from ..errors import MAX_SENTENCE, Cancelled, LSFError, explain, shortened
 from ..performance.perform import Report
 from . import requests, wire
-from .requests import job_name, quoted
+from .requests import is_job_name, job_name
+from .wire import quoted
 
 log = logging.getLogger(__name__)
 
 MAX_JOBS = 256
 MAX_QUEUED_BYTES = 2 << 30  # arrays of all jobs in the queue
 PROGRESS_INTERVAL = 0.1  # seconds between two progress messages of a job with the same text
-MAX_REASON = 120  # characters of an unexpected error in a message
+PACKAGES = ("torch", "numpy", "scipy", "safetensors", "soundfile")  # whose versions `hello` names
 
 
 class Job:
-    """One request in the queue or running."""
+    """One request in the queue or running.
 
-    def __init__(self, header: wire.Header, arrays: wire.Arrays):
-        self.id: str = header["job"]
-        self.header, self.arrays = header, arrays
-        self.bytes = sum(a.nbytes for a in arrays.values())
+    Attributes:
+        id: The client's name for it.
+        run: What runs it.
+        bytes: Size of its arrays.
+        cancelled: Set when it shall stop.
+    """
+
+    def __init__(self, id: str, run: requests.Run, bytes: int):
+        self.id, self.run, self.bytes = id, run, bytes
         self.cancelled = threading.Event()
 
 
@@ -50,48 +60,61 @@ class Server:
         make_engine: Callable[[Report], Engine],
         models: list[dict[str, object]],
         device: str,
+        end: Callable[[int], None],
     ):
         """Make a server; `run` starts it.
 
         Args:
             source: Stream of requests.
             sink: Stream of replies.
-            make_engine: Builds the engine, and reports its progress to its argument. It is called in the worker thread
-                after `hello`, and again at the next job if it raised.
+            make_engine: Builds the engine, and reports its progress to its argument. It is called once, in the worker
+                thread after `hello`.
             models: The field "models" of the reply to `hello`.
             device: The requested device, which `hello` names until the engine is loaded.
+            end: Ends the process with an exit code. It is called in the worker thread if the model cannot be loaded,
+                and in another one if the work hangs.
         """
         self._reader, self._sink = wire.Reader(source), sink
         self._make_engine, self._models, self._device = make_engine, models, device
         self._engine: Engine | None = None
-        self._greeted = False
+        self._greeted = threading.Event()
         self._sending, self._lock = threading.Lock(), threading.Lock()
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()  # None: load the model
+        self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._active: dict[str, Job] = {}  # queued and running; guarded by _lock
         self._running: Job | None = None
+        self._end = end
+        self._hang_watch = liveness.HangWatch(partial(end, wire.HUNG))
+        self._started, self._jobs_done = time.monotonic(), 0
 
     def run(self) -> None:
         """Serve until the stream ends. A job that is still running then is cancelled, and its reply is lost."""
         threading.Thread(target=self._work, name="worker", daemon=True).start()
         try:
-            while True:
-                try:
-                    header, arrays = self._reader.read()
-                    if header.get("type") == "shutdown":
-                        break
-                    self._answer(header, arrays)
-                except LSFError as error:
-                    self._error(header, error.code, str(error))
-                except wire.WireError as error:
-                    log.warning("%s: %s", error.code, error)
-                    self._error(error.header, error.code, str(error))
-                    if error.code == "truncated_frame":
-                        break
+            while self._serve_one():
+                pass
         except (EOFError, OSError):  # OSError: the client no longer reads the replies
             log.info("The client closed the connection.")
         with self._lock:
             for job in self._active.values():
                 job.cancelled.set()
+
+    def _serve_one(self) -> bool:
+        """Read and answer one message. Returns false after the last one. Raises EOFError or OSError at the end."""
+        header: wire.Header = {}
+        try:
+            header, arrays = self._reader.read()
+            if header.get("type") == "shutdown":
+                return False
+            self._answer(header, arrays)
+        except wire.WireError as error:
+            log.warning("%s: %s", error.code, error)
+            self._error(error.header, error.code, str(error))
+            return error.code != "truncated_frame"
+        except (EOFError, OSError):
+            raise
+        except Exception as error:  # LSFError, and bugs: one message must not end the server
+            self._error(header, *explain(error))
+        return True
 
     # Main thread: immediate answers
 
@@ -100,13 +123,13 @@ class Server:
         kind = header.get("type")
         if kind == "hello":
             self._hello(header)
-        elif not self._greeted:
+        elif not self._greeted.is_set():
             raise LSFError("no_hello", 'The first message must be "hello".')
         elif kind == "ping":
-            self._send({"type": "pong"})
+            self._send({"type": "pong", **self._health()})
         elif kind == "cancel":
             self._cancel(header)
-        elif isinstance(kind, str) and kind in requests.RUN:
+        elif isinstance(kind, str) and kind in requests.JOBS:
             self._enqueue(header, arrays)
         else:
             raise LSFError("unknown_message", f"There is no message of type {quoted(kind)}.")
@@ -127,16 +150,15 @@ class Server:
                 **self._device_fields(),
                 "models": self._models,
                 "python": platform.python_version(),
+                "packages": _versions(),
             }
         )
-        if not self._greeted:
-            self._greeted = True
-            self._queue.put(None)
+        self._greeted.set()
 
     def _enqueue(self, header: wire.Header, arrays: wire.Arrays) -> None:
-        """Put a job into the queue. Raises LSFError if its name is taken or the queue is full."""
-        job_name(header)
-        job = Job(header, arrays)
+        """Check a job and put it into the queue. Raises LSFError if a field cannot be used or the queue is full."""
+        run = requests.JOBS[header["type"]](header, arrays)
+        job = Job(job_name(header), run, sum(array.nbytes for array in arrays.values()))
         with self._lock:
             if job.id in self._active:
                 raise LSFError("duplicate_job", f"A job {quoted(job.id)} is already queued or running.")
@@ -161,25 +183,33 @@ class Server:
         if waiting:  # the worker skips it; the running job sends its own reply
             self._send({"type": "cancelled", "job": job.id})
 
+    def _health(self) -> wire.Header:
+        """Fields of `pong`."""
+        memory, peak = liveness.memory()
+        state = "loading" if self._engine is None else "ready" if self._running is None else "working"
+        uptime = round(time.monotonic() - self._started)
+        return {"state": state, "memory": memory, "peak_memory": peak, "uptime": uptime, "jobs": self._jobs_done}
+
     # Worker thread
 
     def _work(self) -> None:
-        """Run jobs until the process ends (the thread is a daemon), or until the client no longer reads the replies."""
+        """Run jobs until the process ends (the thread is a daemon), or until the client no longer reads the replies.
+
+        The main thread answers pings as long as the process lives, so this thread must not end without the process.
+        """
         try:
-            while True:
-                self._take(self._queue.get())
+            self._greeted.wait()
+            if self._load():
+                while True:
+                    self._take(self._queue.get())
         except OSError as error:  # the main thread ends the process as soon as the client closes the other pipe, too
             log.info("The replies cannot be sent: %s", error)
+        except BaseException:
+            log.exception("The worker stops")
+            self._end(wire.WORKER_FAILED)
 
-    def _take(self, job: Job | None) -> None:
-        """Load the model (None) or run one job, and send its last reply."""
-        if job is None:
-            try:
-                self._load()
-            except Exception as error:
-                code, sentence = explain(error)
-                self._send({"type": "error", "code": code, "message": sentence})
-            return
+    def _take(self, job: Job) -> None:
+        """Run one job, and send its last reply."""
         with self._lock:
             if job.cancelled.is_set():
                 return
@@ -188,19 +218,41 @@ class Server:
         with self._lock:  # before the reply, so that the client may use the id again
             del self._active[job.id]
             self._running = None
+            self._jobs_done += 1
         try:
             self._send(header, arrays)
-        except wire.WireError as error:
-            self._error(job.header, error.code, str(error))
+        except OSError:
+            raise
+        except wire.WireError as error:  # the result is too large, for example
+            self._error({"job": job.id}, error.code, str(error))
+        except Exception as error:  # no memory to copy the result, for example
+            self._error({"job": job.id}, *explain(error))
 
-    def _load(self) -> Engine:
-        """Return the engine; the first call builds it and sends `ready`."""
-        if self._engine is None:
-            started = time.perf_counter()
-            self._engine = self._make_engine(self._report_loading)
-            seconds = round(time.perf_counter() - started, 4)
-            self._send({"type": "ready", **self._device_fields(), "seconds": seconds})
-        return self._engine
+    def _load(self) -> bool:
+        """Build the engine and send `ready`. If that fails, say why, end the process, and return false.
+
+        Python keeps modules whose import failed halfway, so that later attempts in this process fail for other reasons.
+        """
+        started = time.perf_counter()
+        try:
+            with self._hang_watch.work():
+                self._engine = self._make_engine(self._report_loading)
+                seconds = round(time.perf_counter() - started, 4)
+                self._send({"type": "ready", **self._device_fields(), "seconds": seconds})
+                warm_up()
+            return True
+        except BrokenPipeError:  # the client no longer reads
+            raise
+        except Exception as error:
+            code, sentence = explain(error)
+            log.error("The model cannot be loaded: %s", sentence)
+            self._error({}, code, sentence)
+            with self._lock:
+                waiting = list(self._active)
+            for job in waiting:
+                self._error({"job": job}, code, sentence)
+            self._end(wire.LOAD_FAILED)
+            return False
 
     def _report_loading(self, fraction: float, text: str) -> None:
         """Send the progress of loading the model."""
@@ -208,9 +260,10 @@ class Server:
 
     def _run(self, job: Job) -> requests.Reply:
         """Run a job and return the message that ends it."""
+        assert self._engine is not None  # _work has loaded it
         try:
-            run = requests.RUN[job.header["type"]]
-            header, arrays = run(self._load(), job.header, job.arrays, self._reporter(job), job.cancelled.is_set)
+            with self._hang_watch.work():
+                header, arrays = job.run(self._engine, self._reporter(job), job.cancelled.is_set)
             return {"type": "result", "job": job.id, **header}, arrays
         except Cancelled:
             return {"type": "cancelled", "job": job.id}, {}
@@ -243,39 +296,23 @@ class Server:
 
     def _send(self, header: wire.Header, arrays: wire.Arrays | None = None) -> None:
         """Write one message; both threads do."""
-        with self._sending:
+        with self._hang_watch.pause(), self._sending:  # the client may be slow to read
             wire.write_message(self._sink, header, arrays)
 
     def _error(self, header: wire.Header, code: str, sentence: str) -> None:
-        """Send an error about the message with this header."""
+        """Send an error about the message with this header. Whatever the header has, this can be written."""
         job = header.get("job")
-        about = {"job": job} if isinstance(job, str) and len(job) <= requests.MAX_JOB_NAME else {}
-        self._send({"type": "error", **about, "code": code, "message": sentence})
+        about = {"job": job} if is_job_name(job) else {}
+        self._send({"type": "error", **about, "code": code, "message": shortened(sentence, MAX_SENTENCE)})
 
 
-def explain(error: Exception) -> tuple[str, str]:
-    """Describe an error to the artist, and log an unexpected one for developers.
-
-    Args:
-        error: What a job or a command raised.
-
-    Returns:
-        The code and the sentence of an `error` message.
-    """
-    if isinstance(error, LSFError):
-        return error.code, str(error)
-    log.error("Unexpected error", exc_info=error)
-    if isinstance(error, ModuleNotFoundError):
-        return "missing_package", (
-            f'The Python package "{error.name}" is missing: press Install in the add-on\'s '
-            "preferences, or choose a Python that has the packages."
-        )
-    if isinstance(error, MemoryError):
-        return "out_of_memory", "The computer ran out of memory: close other programs, or use shorter audio."
-    if type(error).__name__ == "OutOfMemoryError":  # of torch, which is not imported here
-        return "out_of_memory", "The GPU ran out of memory: close other programs, or set the device to CPU."
-    reason = (str(error).splitlines() or [""])[0][:MAX_REASON]
-    return "internal", f"Something unexpected went wrong ({type(error).__name__}: {reason}): report it with the log."
+def _versions() -> dict[str, str]:
+    """Versions of the server's packages, without importing them; those that are not installed are left out."""
+    versions = {}
+    for name in PACKAGES:
+        with contextlib.suppress(Exception):  # PackageNotFoundError, or damaged metadata
+            versions[name] = str(importlib.metadata.version(name))
+    return versions
 
 
 def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
@@ -298,26 +335,35 @@ def claim_stdio() -> tuple[BinaryIO, BinaryIO]:
     return os.fdopen(source, "rb"), os.fdopen(sink, "wb")
 
 
-def main(checkpoint: str | None, device: str, cache_folder: Path | None) -> NoReturn:
+def main(checkpoint: str | None, device: str, cache_folder: Path | None, parent: int | None) -> NoReturn:
     """Run the server on this process's stdin and stdout, then end the process.
 
     Args:
         checkpoint: The model's folder; None is the one that ships.
         device: "auto", "cpu", "gpu" or the name of a torch device.
         cache_folder: Where fitted faces are kept; None keeps them in memory only.
+        parent: Id of a process with which this one shall end; None: it ends with its stdin.
     """
     source, sink = claim_stdio()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    faulthandler.enable()  # a crash in native code leaves the stacks in the log
+    if parent is not None:
+        liveness.follow(parent)
 
     def make_engine(report: Report) -> Engine:
         return Engine(checkpoint, device, cache_folder, report)
 
     log.info("LSF server %s, protocol %d, Python %s", __version__, wire.PROTOCOL, platform.python_version())
     try:
-        Server(source, sink, make_engine, available(checkpoint), device).run()
+        Server(source, sink, make_engine, available(checkpoint), device, _end_process).run()
         code = 0
     except BaseException:
         log.exception("The server stops")
         code = 1
+    _end_process(code)
+
+
+def _end_process(code: int) -> NoReturn:
+    """End the process at once: a thread deep in native code must not delay the exit."""
     logging.shutdown()
-    os._exit(code)  # a worker deep in native code must not delay the exit
+    os._exit(code)

@@ -29,6 +29,10 @@ MAX_DIMENSIONS = 4
 MAX_OTHER_LINES = 24  # that a `generate` request names; with one array for each, it has fewer than MAX_ARRAYS
 EYE_VARIANTS = 8  # blinks and gazes that the add-on asks for, so that the artist can choose without the server
 LINE_SECONDS, VOICE_SECONDS = 30.0, 120.0  # that are heard of each other line, and of all lines of a voice together
+MAX_QUOTED = 40  # characters of a foreign value in a message
+MAX_EMPTY = 1 << 18  # product of the other lengths of an array one of whose lengths is 0: it must not cost memory
+# Exit codes of the server, apart from 0: the work hangs, the model cannot be loaded, the worker has failed.
+HUNG, LOAD_FAILED, WORKER_FAILED = 75, 76, 77
 DTYPES = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4")}
 _CHUNK = 1 << 20  # bytes read at a time
 
@@ -76,10 +80,18 @@ def write_message(stream: BinaryIO, header: Header, arrays: Arrays | None = None
     payload = sum(a.nbytes for a in packed.values())
     if len(text) > MAX_HEADER or payload > MAX_PAYLOAD:
         raise WireError("frame_too_large", f"A message of {payload >> 20} MiB is over the limit of 1 GiB.")
-    stream.write(PREFIX.pack(MAGIC, len(text), payload))
-    stream.write(text)
-    stream.writelines(array.reshape(-1).data.cast("B") for array in packed.values())
+    parts = [PREFIX.pack(MAGIC, len(text), payload) + text, *(a.reshape(-1).data.cast("B") for a in packed.values())]
+    stream.writelines(parts)  # nothing above has written, so an error up to here leaves the stream as it was
     stream.flush()
+
+
+def quoted(value: object) -> str:
+    """Return the representation of a foreign value for a message, cut to MAX_QUOTED characters."""
+    try:
+        text = repr(value)
+    except (RecursionError, MemoryError):
+        text = type(value).__name__
+    return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
 
 class Reader:
@@ -107,13 +119,14 @@ class Reader:
         header_length, payload_length = self._prefix()
         try:
             header, specs = _parse_header(self._exactly(header_length))
-        except WireError:
-            self._skip(payload_length)
+        except WireError as error:
+            if error.code != "truncated_frame":
+                self._skip(payload_length)
             raise
         if sum(size for *_, size in specs) != payload_length:
             self._skip(payload_length)
             raise WireError("bad_shape", "The shapes of the arrays do not add up to the payload.", header)
-        payload = self._exactly(payload_length)
+        payload = self._exactly(payload_length, header)
         arrays: Arrays = {}
         offset = 0
         for name, dtype, shape, size in specs:
@@ -142,14 +155,25 @@ class Reader:
                 raise EOFError
             first = first[1:] + byte
 
-    def _exactly(self, length: int) -> bytearray:
-        """Read `length` bytes. The buffer grows with what arrives: a wrong length must not allocate a gigabyte."""
-        data = bytearray()
-        while len(data) < length:
-            chunk = self._stream.read(min(_CHUNK, length - len(data)))
-            if not chunk:
-                raise WireError("truncated_frame", "The stream ended in the middle of a message.")
-            data += chunk
+    def _exactly(self, length: int, header: Header | None = None) -> bytearray:
+        """Read `length` bytes. The buffer grows with what arrives: a wrong length must not allocate a gigabyte.
+
+        If memory runs out, the rest of the bytes is dropped, so that the next message can be read; `header` is for the
+        error.
+        """
+        data, received = bytearray(), 0
+        try:
+            while received < length:
+                chunk = self._stream.read(min(_CHUNK, length - received))
+                if not chunk:
+                    raise WireError("truncated_frame", "The stream ended in the middle of a message.")
+                received += len(chunk)
+                data += chunk
+        except MemoryError:
+            data.clear()
+            self._skip(length - received)
+            message = "The computer ran out of memory: close other programs, or use shorter audio."
+            raise WireError("out_of_memory", message, header) from None
         return data
 
     def _skip(self, length: int) -> None:
@@ -185,7 +209,7 @@ def _parse_header(text: bytearray) -> tuple[Header, list[_Spec]]:
     """Return the header and the name, dtype, shape and bytes of each array."""
     try:
         header = json.loads(text.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise WireError("bad_header", "The header of a message is not valid JSON.") from error
     if not isinstance(header, dict):
         raise WireError("bad_header", "The header of a message is not a JSON object.")
@@ -208,7 +232,7 @@ def _parse_spec(entry: object, header: Header) -> _Spec:
     if not isinstance(name, str):
         raise WireError("bad_header", "Every array of a header needs a name of its own.", header)
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise WireError("bad_dtype", f'The dtype of an array must be float32 or int32, not "{dtype}".', header)
+        raise WireError("bad_dtype", f"The dtype of an array must be float32 or int32, not {quoted(dtype)}.", header)
     if (
         not isinstance(shape, list)
         or len(shape) > MAX_DIMENSIONS
@@ -216,8 +240,10 @@ def _parse_spec(entry: object, header: Header) -> _Spec:
     ):
         raise WireError("bad_shape", f"The shape of an array must be up to {MAX_DIMENSIONS} whole numbers.", header)
     item_bytes = DTYPES[dtype].itemsize
-    if math.prod(max(n, 1) for n in shape) * item_bytes > MAX_PAYLOAD:  # numpy refuses it even if one length is 0
+    if math.prod(shape) * item_bytes > MAX_PAYLOAD:
         raise WireError("bad_shape", "The shape of an array is over the limit of 1 GiB.", header)
+    if 0 in shape and math.prod(n for n in shape if n) > MAX_EMPTY:  # such a length costs the sender nothing
+        raise WireError("bad_shape", f"The lengths of an array without values are over the limit: {shape}.", header)
     return name, DTYPES[dtype], tuple(shape), math.prod(shape) * item_bytes
 
 

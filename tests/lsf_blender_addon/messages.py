@@ -6,6 +6,7 @@ from pathlib import Path
 import bpy
 
 import lsf_blender_addon
+from lsf_blender_addon.client import causes
 from lsf_blender_addon.client.wire import SERVER_PARENT
 from lsf_blender_addon.ui import registration
 
@@ -73,6 +74,7 @@ def of_code() -> set[str]:
                 for target, value in _assigned(node.targets[0], node.value):
                     if getattr(target, "attr", "") in PROGRESS:
                         found |= set(_constants(value))
+    found |= {text for name, text in vars(causes).items() if name.isupper() and isinstance(text, str) and " " in text}
     return {message for message in found if _is_text(message)}
 
 

@@ -1,15 +1,18 @@
 """Client and ServerProcess with the real server, and with small scripts that misbehave on purpose."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
-from lsf_blender_addon.client import jobs, wire
+from lsf_blender_addon.client import causes, jobs, last_fault, wire
 from lsf_blender_addon.client import process as process_module
 from lsf_blender_addon.client.jobs import Client, State
 from lsf_blender_addon.client.process import ServerError, ServerProcess, clean_environment
@@ -25,7 +28,14 @@ FAKE = """
 import os, sys, time
 sys.path.insert(0, {root!r})
 from server.protocol import wire
-reader, sink = wire.Reader(sys.stdin.buffer), sys.stdout.buffer
+class Reader(wire.Reader):
+    def read(self):
+        while True:
+            header, arrays = super().read()
+            if header["type"] != "ping":
+                return header, arrays
+            send({{"type": "pong", "memory": 5}})
+reader, sink = Reader(sys.stdin.buffer), sys.stdout.buffer
 def send(header, **arrays):
     wire.write_message(sink, header, arrays)
 reader.read()
@@ -225,7 +235,8 @@ reader.read()
     crashing, next_one = client.submit("generate", {"crash": True}, {}), client.submit("generate", {}, {})
     run(client, next_one)
     assert (crashing.state, crashing.code) == (State.FAILED, "server_gone")
-    assert "exit code 3" in crashing.error and "server.log" in crashing.error
+    assert crashing.error == causes.STOPPED
+    assert "exit code 3" in last_fault.last().details and "something broke" in last_fault.last().details
     assert next_one.state is State.DONE and next_one.arrays["motion"] == 1
     assert "The speech engine stopped and is started again" in [e.text for e in client.seen if e.kind == "server"]
 
@@ -252,7 +263,7 @@ def test_a_server_that_the_client_kills_did_not_run_out_of_memory(connect, fake_
         ("ModuleNotFoundError: No module named 'server'", "reinstall"),
         ("MemoryError", "memory"),
         ("OSError: [Errno 28] No space left on device", "disk is full"),
-        ("", "without an error message"),
+        ("", "Copy Report"),
     ],
 )
 def test_a_server_that_dies_at_its_start_gives_advice_and_is_not_started_for_ever(
@@ -278,7 +289,8 @@ def test_a_bug_in_the_client_fails_the_jobs_and_leaves_it_usable(connect, fake_p
     with monkeypatch.context() as broken:
         broken.setattr(jobs, "ServerProcess", lambda *_: 1 / 0)
         lost = [client.submit("generate", {}, {}) for _ in range(2)]
-        wait(client, lambda: all(job.state is State.FAILED and "report" in job.error for job in lost))
+        wait(client, lambda: all(job.state is State.FAILED and job.error == causes.UNEXPECTED for job in lost))
+    assert "ZeroDivisionError" in last_fault.last().details
     job = client.submit("generate", {}, {})
     run(client, job)
     assert job.state is State.DONE
@@ -385,6 +397,39 @@ def test_the_log_is_kept_until_it_is_too_long(tmp_path, fake_python, monkeypatch
     monkeypatch.setattr(process_module, "MAX_LOG_BYTES", 5)
     start()
     assert log.read_text() == "line\n"
+    assert process_module.previous_log(log).read_text() == "line\n" * 2
+    start()
+    assert [path.name for path in sorted(tmp_path.glob("log*"))] == ["log", "log.previous"], "only one is kept"
+
+
+@pytest.mark.parametrize("kind", ["a folder", "in a file", "full"])
+def test_a_log_that_cannot_be_written_does_not_stop_the_server_and_is_no_bad_python(
+    tmp_path, fake_python, monkeypatch, kind
+):
+    log = tmp_path / "server.log"
+    if kind == "a folder":
+        log.mkdir()
+    elif kind == "in a file":
+        (tmp_path / "file").touch()
+        log = tmp_path / "file" / "server.log"
+    else:
+        monkeypatch.setattr(Path, "mkdir", lambda *_arguments, **_keywords: (_ for _ in ()).throw(OSError(28, "full")))
+    client = Client(
+        fake_python("""
+header, _ = reader.read()
+send({"type": "result", "job": header["job"]})
+header, _ = reader.read()
+send({"type": "progress", "job": header["job"], "fraction": 0, "text": "Working"})
+print("No space left on device", file=sys.stderr, flush=True)
+os._exit(1)
+"""),
+        log,
+    )
+    client.seen = []
+    first, second = (client.submit("generate", {}, {}) for _ in range(2))
+    run(client, second)
+    assert first.state is State.DONE and second.error == causes.DISK_FULL, (first.error, second.error)
+    stop(client)
 
 
 def test_the_layout_of_the_zip_is_found_and_needs_no_bpy(tmp_path):
@@ -413,3 +458,285 @@ def test_a_job_is_cancelled_although_the_server_reads_nothing(connect, fake_pyth
     wait(client, lambda: job.state is State.RUNNING)
     client.cancel(job)
     assert run(client, job)[-1].kind == "cancelled"
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A client that waits for 1 s instead of half a minute. Processes on a busy machine may take that long to start."""
+    monkeypatch.setattr(process_module, "PING_SECONDS", 0.05)
+    monkeypatch.setattr(process_module, "STALL_PINGS", 20)
+    monkeypatch.setattr(process_module, "LOADING_STALL_PINGS", 60)
+
+
+HANGS = {
+    "it is stopped": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "it does not read": "time.sleep(1000)",
+    "half a frame": """
+sink.write(wire.PREFIX.pack(wire.MAGIC, 500_000, 0) + b"{")
+sink.flush()
+time.sleep(1000)
+""",
+    "half a result": """
+sink.write(wire.PREFIX.pack(wire.MAGIC, 2, 1 << 30) + b"{}" + bytes(3 << 20))
+sink.flush()
+time.sleep(1000)
+""",
+}
+
+
+@pytest.mark.parametrize("body", HANGS.values(), ids=HANGS)
+def test_a_server_that_hangs_is_ended_and_the_jobs_that_wait_run(connect, fake_python, impatient, body):
+    client = connect(
+        fake_python(f"""
+import signal
+header, _ = reader.read()
+if header.get("hang"):
+    {body.strip().replace(chr(10), chr(10) + "    ")}
+send({{"type": "result", "job": header["job"]}})
+reader.read()
+""")
+    )
+    hanging = client.submit("generate", {"hang": True}, {})
+    waiting = client.submit("generate", {}, {"audio": np.zeros(1_000_000, np.float32)})
+    run(client, waiting)
+    assert (hanging.state, hanging.error) == (State.FAILED, causes.HUNG)
+    assert waiting.state is State.DONE, waiting.error
+
+
+def test_a_server_that_hangs_while_a_job_is_sent_is_ended(connect, fake_python, impatient):
+    """Its pipe is full: the client can send no ping."""
+    client = connect(fake_python("time.sleep(1000)"))
+    job = client.submit("generate", {}, {"audio": np.zeros(10_000_000, np.float32)})
+    run(client, job)
+    assert job.error == causes.HUNG
+
+
+def test_a_server_that_hangs_without_a_job_is_ended_and_not_started_again_before_the_next_one(
+    connect, fake_python, impatient, tmp_path
+):
+    starts = tmp_path / "starts"
+    client = connect(
+        fake_python(f"""
+open({str(starts)!r}, "a").write("x")
+if len(open({str(starts)!r}).read()) == 1:
+    time.sleep(1000)
+header, _ = reader.read()
+send({{"type": "result", "job": header["job"]}})
+reader.read()
+""")
+    )
+    client.start()
+    wait(client, lambda: client.server == "failed")
+    assert client.notice == causes.HUNG and client.pid is None
+    time.sleep(0.3)
+    assert starts.read_text() == "x"
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert job.state is State.DONE and starts.read_text() == "xx"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSTOP"])
+def test_a_server_that_ended_or_hung_between_two_jobs_fails_none(connect, fake_python, impatient, name):
+    client = connect(
+        fake_python("""
+while True:
+    header, _ = reader.read()
+    send({"type": "result", "job": header["job"]})
+""")
+    )
+    client.start()
+    wait(client, lambda: client.server == "ready")
+    for _ in range(2):
+        os.kill(client.pid, getattr(signal, name))
+        job = client.submit("generate", {}, {})
+        run(client, job)
+        assert job.state is State.DONE, job.error
+    assert job.sent <= 2
+
+
+def test_a_server_that_works_for_long_and_answers_is_left_alone(connect, fake_python, impatient):
+    client = connect(
+        fake_python("""
+import threading
+header, _ = reader.read()
+def work():
+    time.sleep(3)
+    send({"type": "result", "job": header["job"]})
+threading.Thread(target=work).start()
+reader.read()
+""")
+    )
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert job.state is State.DONE and client.pong["memory"] == 5
+
+
+def test_a_server_that_takes_long_to_read_a_job_is_left_alone(connect, fake_python, impatient):
+    client = connect(
+        fake_python("""
+for _ in range(40):
+    sys.stdin.buffer.read(1_000_000)
+    time.sleep(0.1)
+send({"type": "result", "job": "1"})
+sys.stdin.buffer.read()
+""")
+    )
+    job = client.submit("generate", {}, {"audio": np.zeros(10_000_000, np.float32)})
+    run(client, job)
+    assert job.state is State.DONE, job.error
+
+
+def test_a_computer_that_sleeps_does_not_make_a_server_hang(connect, fake_python, impatient, monkeypatch):
+    """A sleep of a night is one ping late, whichever clock goes on."""
+    waits = process_module.threading.Event.wait
+    naps = []
+
+    def wait_for_a_night(event, timeout=None):
+        if timeout == process_module.PING_SECONDS and not naps:
+            naps.append(time.sleep(1.5))
+        return waits(event, timeout)
+
+    monkeypatch.setattr(process_module.threading.Event, "wait", wait_for_a_night)
+    client = connect(fake_python("reader.read()"))
+    client.start()
+    wait(client, lambda: client.server == "ready" and client.pong)
+    assert naps
+
+
+def test_a_model_that_cannot_be_loaded_is_loaded_by_a_fresh_process_with_the_next_job(connect, fake_python, tmp_path):
+    starts = tmp_path / "starts"
+    client = connect(
+        fake_python(
+            f"""
+reader.read()
+send({{"type": "hello", "protocol": wire.PROTOCOL, "models": []}})
+open({str(starts)!r}, "a").write("x")
+if len(open({str(starts)!r}).read()) < 3:
+    send({{"type": "error", "code": "disk_full", "message": "There is no room for temporary files."}})
+    time.sleep(1000)
+send({{"type": "ready", "device": "cpu"}})
+header, _ = reader.read()
+send({{"type": "result", "job": header["job"]}})
+reader.read()
+""",
+            FAKE[: FAKE.index("reader.read()")],
+        )
+    )
+    client.start()
+    wait(client, lambda: client.server == "failed")
+    assert client.notice == "There is no room for temporary files."
+    time.sleep(0.3)
+    assert starts.read_text() == "x", "it is not started again without a job"
+    lost = [client.submit("generate", {}, {}) for _ in range(2)]
+    wait(client, lambda: all(job.state.ended for job in lost))
+    assert [(job.state, job.code) for job in lost] == [(State.FAILED, "disk_full")] * 2
+    assert "no room" in lost[0].error and len(starts.read_text()) <= 1 + len(lost)
+    if len(starts.read_text()) < 3:
+        starts.write_text("xx")
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert job.state is State.DONE, "the cause is gone"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"code": "no_face", "message": "There is no face."}, "There is no face."),
+        ({"code": "no_face", "message": "a\nb\x00" + "x" * 1_000_000}, None),
+        ({"code": "no_face"}, causes.UNEXPECTED),
+        ({"code": "no_face", "message": None}, causes.UNEXPECTED),
+        ({"message": "What?"}, causes.UNEXPECTED),
+        ({"code": ["x"], "message": {"a": 1}}, causes.UNEXPECTED),
+        ({"code": "internal", "message": "ValueError: allow_pickle=False"}, causes.UNEXPECTED),
+    ],
+)
+def test_errors_of_the_server_are_one_line_and_unknown_ones_are_unexpected(fields, sentence):
+    code, told = causes.of_reply({"type": "error", **fields})
+    assert isinstance(code, str) and len(told) <= causes.MAX_SENTENCE and told.isprintable()
+    assert sentence is None or told == sentence
+    assert told != causes.UNEXPECTED or "The server's error" in last_fault.last().details
+
+
+def test_an_older_line_of_the_log_is_not_the_cause():
+    log = "MemoryError\n" + "INFO server: a job\n" * 20
+    assert causes.of_end(1, log) == causes.STOPPED
+    assert causes.of_end(1, log + "Traceback\nMemoryError\n") == causes.NO_MEMORY
+    assert causes.of_end(wire.HUNG, log) == causes.HUNG
+
+
+def test_a_message_without_a_job_fails_the_job_it_was_sent_with(connect, fake_python):
+    client = connect(
+        fake_python("""
+header, _ = reader.read()
+send({"type": "error", "code": "bad_header", "message": "The header of a message is not valid JSON."})
+header, _ = reader.read()
+send({"type": "result", "job": header["job"]})
+reader.read()
+""")
+    )
+    client.start()
+    wait(client, lambda: client.server == "ready")
+    first, second = (client.submit("generate", {}, {}) for _ in range(2))
+    run(client, second)
+    assert (first.code, second.state) == ("bad_header", State.DONE)
+
+
+REPLIES = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(
+            ["progress", "result", "error", "cancelled", "loading", "ready", "pong", "hello", 5, None]
+        )
+    },
+    optional={
+        name: st.none() | st.integers() | st.floats() | st.text() | st.lists(st.text()) | st.just({"a": [1]})
+        for name in ("job", "fraction", "text", "code", "message", "device", "device_note", "memory")
+    },
+)
+
+
+@hypothesis.settings(max_examples=100)
+@hypothesis.given(st.lists(REPLIES, max_size=6))
+def test_whatever_a_server_says_the_client_goes_on_and_tells_sentences(replies):
+    class Process:
+        is_loading = True
+        kill = send = lambda *_arguments: None
+
+    client = Client("/nowhere/python", "/nowhere/log")
+    try:
+        client._process, client.server = Process(), "loading"
+        client._active = job = jobs.Job("1", "generate", {}, {})
+        for reply in replies:
+            client._on_message(client._process, reply, {})
+            client._process = client._process or Process()
+        for text in (client.notice, job.error, job.text, client.device, client.device_note):
+            assert isinstance(text, str) and len(text) <= causes.MAX_SENTENCE and text.isprintable()
+        assert job.state is not State.FAILED or job.error
+    finally:
+        client._process = None
+        client.stop()
+
+
+PARENT = """
+import os, signal, time
+from lsf_blender_addon.client.process import ServerProcess
+server = ServerProcess({python!r}, {log!r})
+server.greet()
+os.kill(server.pid, signal.SIGSTOP)
+print(server.pid, flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_a_stopped_server_ends_with_its_killed_parent(tmp_path, server_python):
+    code = PARENT.format(python=server_python, log=str(tmp_path / "log"))
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=wire.SERVER_PARENT, stdout=subprocess.PIPE, text=True)
+    pid = next(int(line) for line in parent.stdout if line.strip().isdigit())
+    assert alive(pid)
+    parent.kill()
+    parent.communicate()
+    end = time.monotonic() + PATIENCE
+    while alive(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not alive(pid)

@@ -45,7 +45,8 @@ def started(addon, tmp_path, monkeypatch):
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     launcher.chmod(0o755)
     monkeypatch.setenv("LSF_SERVER_PYTHON", str(launcher))
-    return lambda: [json.loads(line)[2:] for line in log.read_text().splitlines()]  # without "-m server"
+    # Without "-m server --parent PID"
+    return lambda: [json.loads(line)[4:] for line in log.read_text().splitlines()]
 
 
 def start() -> None:

@@ -21,7 +21,7 @@ def section(title: str) -> str:
 
 def test_every_request_has_a_section_and_is_named_as_a_job():
     lifecycle = section("Lifecycle")
-    for name in requests.RUN:
+    for name in requests.JOBS:
         assert f"### {name}\n" in DOCUMENT
         assert f"`{name}`" in lifecycle
 

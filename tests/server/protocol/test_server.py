@@ -1,20 +1,25 @@
 """The message loop, with an engine under the test's control; test_process.py has the real process."""
 
+import errno
 import io
 import os
+import queue
 import re
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
+import hypothesis.extra.numpy
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import strategies as st
 
-from server.errors import Cancelled, LSFError
+from server.errors import MAX_SENTENCE, Cancelled, LSFError, explain
 from server.face.cache import FaceCache
+from server.protocol import requests, wire
 from server.protocol import server as message_loop
-from server.protocol import wire
 
 ROOT = Path(__file__).resolve().parents[3]
 TETRAHEDRON = {
@@ -93,7 +98,9 @@ class Peer:
         self.engine = engine
         self.sink, self.reader = os.fdopen(down[1], "wb"), wire.Reader(os.fdopen(up[0], "rb"))
         source, sink = os.fdopen(down[0], "rb"), os.fdopen(up[1], "wb")
-        server = message_loop.Server(source, sink, make_engine or (lambda report: engine), [], device)
+        self.exit_codes = queue.SimpleQueue()
+        make_engine = make_engine or (lambda report: engine)
+        server = message_loop.Server(source, sink, make_engine, [], device, self.exit_codes.put)
         self.thread = threading.Thread(target=server.run, daemon=True)
         self.thread.start()
 
@@ -318,10 +325,10 @@ def test_cancel_of_a_waiting_job_is_answered_at_once_and_it_never_runs(peer):
 
 
 def test_progress_is_throttled_and_never_goes_back(monkeypatch):
-    sink, now = io.BytesIO(), iter(np.arange(1000) * 0.01)
+    sink, now = io.BytesIO(), iter(np.arange(1001) * 0.01)
     monkeypatch.setattr(message_loop.time, "monotonic", lambda: next(now) + 100)
-    report = message_loop.Server(io.BytesIO(), sink, lambda report: ControlledEngine(), [], "cpu")._reporter(
-        message_loop.Job({"job": "a"}, {})
+    report = message_loop.Server(io.BytesIO(), sink, lambda report: ControlledEngine(), [], "cpu", print)._reporter(
+        message_loop.Job("a", print, 0)
     )
     for fraction in (*np.linspace(0, 0.9, 500), *np.linspace(0.5, 2, 500)):
         report(fraction, "")
@@ -359,11 +366,11 @@ def test_whatever_a_job_raises_is_an_error_message_and_the_server_lives(peer, er
 
 def test_the_worker_ends_if_the_client_no_longer_reads():
     class ClosedPipe(io.BytesIO):
-        def write(self, data):
+        def writelines(self, parts):
             raise BrokenPipeError
 
-    server = message_loop.Server(io.BytesIO(), ClosedPipe(), lambda report: ControlledEngine(), [], "cpu")
-    server._queue.put(None)  # it loads the model and sends `ready`
+    server = message_loop.Server(io.BytesIO(), ClosedPipe(), lambda report: ControlledEngine(), [], "cpu", print)
+    server._greeted.set()  # it loads the model and sends `ready`
     server._work()
 
 
@@ -384,25 +391,42 @@ def test_the_progress_of_loading_is_sent_before_ready():
     peer.sink.close()
 
 
-def test_a_model_that_cannot_be_loaded_is_tried_again_with_the_next_job():
-    engine, failures = ControlledEngine(), [LSFError("no_model", "There is no model."), LSFError("no_model", "None.")]
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (LSFError("no_model", "There is no model."), "no_model", "There is no model."),
+        (FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/']"), "disk_full", "temporary files"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk_full", "The disk is full"),
+        (ModuleNotFoundError("No module named 'scipy'", name="scipy"), "missing_package", '"scipy"'),
+        (ImportError("DLL load failed while importing _C", name="torch._C"), "missing_package", "Visual C++"),
+        (ImportError("cannot import name 'x' from 'torch'", name="torch"), "missing_package", '"torch" is damaged'),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "out_of_memory",
+            "ran out of memory",
+        ),
+    ],
+)
+def test_a_process_that_cannot_load_its_model_says_why_and_ends(error, code, words):
+    """A job that waits for it fails for the same reason. Another attempt in the same process would fail for others."""
+    release = threading.Event()
 
     def make_engine(report):
-        if failures:
-            raise failures.pop()
-        return engine
+        release.wait(10)
+        raise error
 
-    peer = Peer(engine, make_engine)
+    peer = Peer(ControlledEngine(), make_engine)
     peer.send({"type": "hello", "protocol": wire.PROTOCOL})
     assert peer.receive()["type"] == "hello"
-    reply = peer.receive()
-    assert reply["code"] == "no_model" and "job" not in reply
     peer.generate("a")
-    assert peer.receive()["job"] == "a"
-    engine.go.set()
-    peer.generate("b")
-    assert peer.receive()["type"] == "ready"
-    assert peer.receive("progress")["type"] == "result"
+    peer.send({"type": "ping"})
+    assert peer.receive()["state"] == "loading", "the job was read, too"
+    release.set()
+    about_all, about_job = peer.receive(), peer.receive()
+    assert "job" not in about_all and about_job["job"] == "a"
+    for reply in (about_all, about_job):
+        assert reply["code"] == code and words in reply["message"]
+    assert peer.exit_codes.get(timeout=10) == wire.LOAD_FAILED
     peer.sink.close()
 
 
@@ -520,6 +544,106 @@ def test_a_job_name_that_is_not_unicode_does_not_end_the_server(peer, kind):
     assert peer.receive("progress")["type"] == "error"
     peer.generate("a")
     assert peer.receive("progress")["type"] == "result"
+
+
+@pytest.mark.parametrize("attribute", ["_run", "_reporter", "_send"])
+def test_a_worker_that_fails_ends_its_process(attribute, monkeypatch):
+    """The main thread would answer pings for ever, and no job would end."""
+    peer = Peer(ControlledEngine()).greet()
+    peer.send({"type": "ping"})
+    assert peer.receive()["state"] == "ready"
+
+    def fail(*_arguments):
+        raise SystemExit
+
+    monkeypatch.setattr(message_loop.Server, attribute, fail)
+    peer.generate("a")
+    assert peer.exit_codes.get(timeout=10) == wire.WORKER_FAILED
+    peer.sink.close()
+
+
+def test_pong_tells_what_the_server_does_and_hello_its_packages(peer):
+    peer.send({"type": "ping"})
+    pong = peer.receive()
+    assert pong["state"] == "ready" and pong["jobs"] == 0 and pong["uptime"] < 60
+    assert pong["peak_memory"] >= pong["memory"] > 1 << 20
+    peer.generate("a")
+    peer.engine.started.wait()
+    peer.send({"type": "ping"})
+    assert peer.receive("progress")["state"] == "working"
+    peer.engine.go.set()
+    peer.receive("progress")
+    peer.send({"type": "ping"})
+    assert peer.receive()["jobs"] == 1
+    peer.send({"type": "hello", "protocol": wire.PROTOCOL})
+    assert peer.receive()["packages"].keys() >= {"torch", "numpy", "scipy"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = ("job", "rate", "settings", "start", "duration", "audio_file", "rig_limits", "rig_without", "rig_like")
+FIELDS += ("other_lines", "face_optional", "text", "protocol", "type", "arrays")
+SETTINGS = ("fps", "t0", "temperature", "seed", "layers", "eye_variants", "emotion", "emotion_strength", "emotion_mix")
+NAMES = ("audio", "vertices", "triangles", "landmarks68", "parts", "rig_shapes", "emotion_control", "other")
+ARRAYS = st.dictionaries(
+    st.sampled_from(NAMES),
+    hypothesis.extra.numpy.arrays(
+        st.sampled_from([np.float32, np.int32]), st.lists(st.integers(0, 4), max_size=4).map(tuple)
+    ),
+    max_size=4,
+)
+
+
+@hypothesis.settings(max_examples=100)
+@hypothesis.given(
+    st.sampled_from([*requests.JOBS, "cancel", "ping", "hello", "dance", None]),
+    st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5),
+    st.dictionaries(st.sampled_from(SETTINGS), JSON, max_size=5),
+    ARRAYS,
+)
+def test_whatever_a_message_says_it_gets_one_answer_that_can_be_written(kind, fields, settings, arrays):
+    sink = io.BytesIO()
+    server = message_loop.Server(io.BytesIO(), sink, lambda report: ControlledEngine(), [], "cpu", print)
+    server._greeted.set()
+    header = {"type": kind, "job": "a", "rate": 16000, "settings": settings, **fields} | {"arrays": []}
+    source = io.BytesIO()
+    wire.write_message(source, header, arrays)
+    server._reader = wire.Reader(io.BytesIO(source.getvalue()))
+    hypothesis.assume(header["type"] != "shutdown")
+    assert server._serve_one()
+    replies = wire.Reader(io.BytesIO(sink.getvalue()))
+    if server._active:
+        assert not sink.getvalue() and server._queue.get_nowait().id == header["job"]
+        return
+    reply, _ = replies.read()
+    assert reply["type"] in ("error", "pong", "hello") and reply.get("code") != "internal", reply
+    with pytest.raises(EOFError):
+        replies.read()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ModuleNotFoundError("No module named None"), "A Python package is damaged"),
+        (FileNotFoundError(2, "No such file or directory", "/tmp/there/x.npz"), '"/tmp/there/x.npz"'),
+        (FileNotFoundError(2, "No such file or directory"), "cannot be read or written"),
+        (PermissionError(13, "Permission denied", b"/tmp/x"), "permissions"),
+        (OSError(), "unknown reason"),
+        (ValueError("first\nsecond\nthird"), "first"),
+        (ValueError("x" * 1_000_000), "xxx"),
+        (ValueError(), "(ValueError)"),
+        (LSFError("no_face", "a\n" * 1_000_000), "a a"),
+        (type("Odd", (Exception,), {"__str__": lambda self: 1 / 0})(), "(Odd)"),
+        (ValueError("\ud800\x00"), "(ValueError"),
+    ],
+)
+def test_a_sentence_is_one_short_line_whatever_was_raised(error, words):
+    _, sentence = explain(error)
+    assert words in sentence and len(sentence) <= MAX_SENTENCE and sentence.isprintable()
+    assert "Errno" not in sentence and "None" not in sentence
 
 
 def test_a_second_job_of_the_same_name_is_refused(peer):

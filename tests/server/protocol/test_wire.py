@@ -1,11 +1,14 @@
 """The frames: round trips, limits, and what happens when bytes are wrong."""
 
+import contextlib
 import io
 import json
 import random
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from server.protocol import wire
 
@@ -146,6 +149,51 @@ def test_clean_end_and_truncated_end_differ():
     assert read_all(whole) == ["a"]
     for cut in range(1, len(whole)):
         assert read_all(whole[:cut]) == ["truncated_frame"]
+
+
+@pytest.mark.parametrize("shape", [[2**26, 0, 3], [0, 2**20], [2**10, 2**10, 0]])
+def test_a_shape_without_values_that_promises_many_is_refused(shape):
+    header = json.dumps({"arrays": [{"name": "a", "dtype": "float32", "shape": shape}]}).encode()
+    assert read_all(raw(header) + frame({"type": "ping"})) == ["bad_shape", "ping"]
+
+
+@hypothesis.given(
+    st.lists(st.binary(max_size=60) | st.sampled_from([frame({"type": "a"}, FACE), wire.MAGIC]), max_size=6)
+)
+def test_any_bytes_are_messages_errors_or_the_end(parts):
+    reader = wire.Reader(io.BytesIO(b"".join(parts)))
+    while True:
+        try:
+            header, arrays = reader.read()
+        except EOFError:
+            break
+        except wire.WireError as error:
+            if error.code == "truncated_frame":
+                break
+        else:
+            assert isinstance(header, dict) and all(a.nbytes <= wire.MAX_PAYLOAD for a in arrays.values())
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=9)
+    | st.sampled_from(["float32", "int32", [0, 2], [2**30]]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["name", "dtype", "shape", "arrays"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@hypothesis.given(JSON, st.binary(max_size=16))
+def test_any_header_is_read_or_refused_and_the_next_message_is_read(entries, payload):
+    reader = wire.Reader(io.BytesIO(raw(json.dumps({"type": "a", "arrays": entries}).encode(), payload) + frame({})))
+    with contextlib.suppress(wire.WireError):
+        reader.read()
+    assert reader.read()[0] == {"arrays": []}
 
 
 def test_random_damage_never_raises_anything_else():
