@@ -40,6 +40,12 @@ IMPORT_SHARE = 0.8  # of the time that an engine takes to load, for its progress
 IMPORTED_MODULES = 920  # how many modules that import loads, about; their number grows evenly over its time
 IMPORT_TICK = 0.25  # seconds between two reports of that import
 RESAMPLING_BLOCK = 4096  # frames interpolated at a time, so that float64 needs little memory
+RIG_BLOCK = 4096  # frames solved at a time, so that a cancelled job stops
+# Shares of a job's progress, by the time that they take: until the sound is read and converted, and until the curves
+# are made, without and with shape keys to solve. FIT_WORK is the fit of a face, in seconds of speech whose animation
+# takes as long; a face that is found sooner than in CACHED_SECONDS was in the cache.
+HEARD, PERFORMED, PERFORMED_FOR_RIG = 0.02, 0.98, 0.9
+FIT_WORK, CACHED_SECONDS = 60.0, 0.5
 
 IsCancelled = Callable[[], bool]
 """Returns true when the job shall stop."""
@@ -204,20 +210,23 @@ class Engine:
         fps, t0 = float(settings.fps or self.model.config.fps), settings.t0
         clock = _Clock(cancelled)
         report(0.0, "Analysing the speech")
-        speech = audio.to_mono_16k(samples, rate)
+        speech = audio.to_mono_16k(samples, rate, cancelled)
         shapes = 0 if own_rig is None else len(own_rig.shapes)
         count = self._frame_count(speech, fps, t0, shapes)
         clock.lap("audio")
-        report(0.02, "Finding the face")
+        report(HEARD, "Finding the face")
+        fit_work = 0.0 if mesh is None else FIT_WORK / (FIT_WORK + len(speech) / audio.SAMPLE_RATE)
+        found, performed = HEARD + (PERFORMED - HEARD) * fit_work, PERFORMED if own_rig is None else PERFORMED_FOR_RIG
         no_face = None
         try:
-            mesh, face = self._face(mesh, landmarks, parts, stage(report, 0.02, 0.3), cancelled)
+            mesh, face = self._face(mesh, landmarks, parts, stage(report, HEARD, found), cancelled)
         except LSFError as error:
             if mesh is None or not face_optional or error.code not in NO_FIT:
                 raise
             face, no_face = None, error
-        clock.lap("face")
-        report(0.3, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
+        if clock.lap("face") < CACHED_SECONDS:  # there was no fit
+            found = HEARD
+        report(found, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
         own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
         performance = perform(
             self.model,
@@ -227,24 +236,29 @@ class Engine:
             temperature=settings.temperature,
             seed=settings.seed,
             direction=(direction or settings.direction()).resampled(self._times(speech), fps, t0),
-            report=stage(report, 0.3, 0.98),
+            report=stage(report, found, performed),
             cancelled=cancelled,
         )
         clock.lap("model")
-        report(0.98, "Resampling the curves")
+        report(performed, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
         times = t0 + np.arange(count) / fps
         curves = layers.make_layers(settings.layers, performance.voice, times, settings.seed, settings.eye_variants)
         clock.lap("timing")
         rig_motion = None
         if own_rig is not None:
-            report(0.99, "Solving the shape keys")
-            if face is None:
-                own_head, own_face = default_head()
-                rig_motion = rig_solver.solve_by_names(own_rig, own_head.vertices, own_face, motion)
-            else:
-                rig_motion = rig_solver.solve(own_rig, mesh.vertices, face, motion)
-            clock.lap("rig")
+            parts_of_motion = []
+            for start in range(0, count, RIG_BLOCK):
+                report(1 + (performed - 1) * (1 - start / count), "Solving the shape keys")
+                block = motion[start : start + RIG_BLOCK]
+                if face is None:
+                    own_head, own_face = default_head()
+                    solved = rig_solver.solve_by_names(own_rig, own_head.vertices, own_face, block)
+                else:
+                    solved = rig_solver.solve(own_rig, mesh.vertices, face, block)
+                parts_of_motion.append(solved)
+                clock.lap("rig")
+            rig_motion = np.concatenate(parts_of_motion)
         return Result(
             tuple(self.model.config.channels),
             fps,
@@ -415,13 +429,18 @@ def resample_motion(
         return np.repeat(curves, count, 0).astype(np.float32)
     from scipy.interpolate import PchipInterpolator
 
-    curve = PchipInterpolator(np.arange(len(curves)) / model_fps, curves, axis=0)
-    times = np.clip(t0 + np.arange(count) / fps, 0, (len(curves) - 1) / model_fps)
+    model_frames = len(curves)
+    times = np.clip(t0 + np.arange(count) / fps, 0, (model_frames - 1) / model_fps)
     low, high = curves.min(0), curves.max(0)  # rounding would leave them by 1e-16, to below the 0 of a shape key
     motion = np.empty((count, curves.shape[1]), np.float32)
     for start in range(0, count, RESAMPLING_BLOCK):
-        block = slice(start, start + RESAMPLING_BLOCK)
-        motion[block] = curve(times[block]).clip(low, high)
+        block = times[start : start + RESAMPLING_BLOCK]
+        # The curve between two frames depends on the frames beside them, but not on any farther ones.
+        first = max(0, math.floor(block[0] * model_fps) - 2)
+        last = min(model_frames, math.ceil(block[-1] * model_fps) + 3)
+        first = max(0, min(first, last - 3))
+        curve = PchipInterpolator(np.arange(first, last) / model_fps, curves[first:last], axis=0)
+        motion[start : start + RESAMPLING_BLOCK] = curve(block).clip(low, high)
     return motion
 
 
@@ -484,10 +503,11 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self._cancelled, self._last = cancelled, time.perf_counter()
 
-    def lap(self, stage: str) -> None:
-        """End a stage. Raises Cancelled."""
+    def lap(self, stage: str) -> float:
+        """End a stage, or a part of one; returns its seconds. Raises Cancelled."""
         if self._cancelled():
             raise Cancelled
         now = time.perf_counter()
-        self.seconds[stage] = round(now - self._last, 4)
-        self._last = now
+        seconds, self._last = now - self._last, now
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + seconds, 4)
+        return seconds

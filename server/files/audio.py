@@ -183,19 +183,21 @@ def _resample_blocks(blocks: Iterable[NDArray[np.float32]], size: int, rate: flo
     return results.finish()
 
 
-def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
+def to_mono_16k(samples: FloatArray, rate: float, cancelled: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
     """Check speech, mix it down and resample it, band-limited.
 
     Args:
         samples: (N,) or (N, C) samples, C up to MAX_CHANNELS.
         rate: Sample rate in Hz.
+        cancelled: Called now and then; returns true when the job shall stop.
 
     Returns:
-        Mono samples (M,) at 16 kHz.
+        Mono samples (M,) at 16 kHz; those of long speech in an array of a `Spool`.
 
     Raises:
         LSFError: "bad_audio" (wrong shape or rate, not finite, too large), "empty_audio", "short_audio", "long_audio"
             or "silent_audio".
+        Cancelled: If `cancelled` returned true.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS):
@@ -214,10 +216,17 @@ def to_mono_16k(samples: FloatArray, rate: float) -> NDArray[np.float32]:
         raise LSFError("bad_audio", f"The audio has samples up to {peak:.0e}: export the sound again.")
     if peak < SILENCE:
         raise LSFError("silent_audio", "The audio is silent: pick a strip with speech in it.")
-    if rate == SAMPLE_RATE or not _is_long(len(mono), rate):
-        return resample(mono, rate)
     size = _block_size(round(BLOCK_SECONDS * rate), rate)
-    return _resample_blocks((mono[start : start + size] for start in range(0, len(mono), size)), size, rate)
+    if rate == SAMPLE_RATE or len(mono) <= 2 * size:
+        return resample(mono, rate)
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(mono), size):
+            if cancelled():
+                raise Cancelled
+            yield mono[start : start + size]
+
+    return _resample_blocks(blocks(), size, rate)
 
 
 def resample(mono: NDArray[np.float32], rate: float) -> NDArray[np.float32]:

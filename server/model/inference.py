@@ -172,6 +172,7 @@ def synthesize(
     own_mean: FloatArray | None = None,
     report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    following: Callable[[int, NDArray[np.float32]], float] = lambda first, probabilities: 0.0,
     window: float = WINDOW,
     overlap: float = OVERLAP,
 ) -> SpeechResult:
@@ -185,7 +186,9 @@ def synthesize(
         seed: Selects the take, at a temperature above 0.
         own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is read; None if unknown.
         report: Called with the fraction done, 0 to 1, and a sentence.
-        cancelled: Called before each window; returns true when the job shall stop.
+        cancelled: Called before each window and each minute of sound; returns true when the job shall stop.
+        following: Tells how much work will follow on a window, relative to this function's own, by its first frame and
+            its emotion probabilities. The reported fraction is that of all.
         window: Seconds of a window.
         overlap: Seconds that neighbouring windows share.
 
@@ -212,12 +215,19 @@ def synthesize(
     neutral = model.emotion_places(samples.new_zeros(1, len(EMOTIONS))) if config.emotion_bank else None
     average = None if own_mean is None else torch.as_tensor(np.asarray(own_mean, np.float32), device=samples.device)
 
+    later = 0.0  # work that will follow on the windows that are done
+
+    def fraction(done: int) -> float:
+        """Share of the whole work that is done after `done` windows."""
+        return done / len(plan) / (1 + later / max(done, 1))
+
     def heard() -> Iterator[_Part]:
         """Curves, emotions and embedding of each window."""
+        nonlocal later
         for number, (first, end) in enumerate(plan):
             between()
             if report is not None:
-                report(number / len(plan), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
+                report(fraction(number), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
             motion, emotion = model.encode_audio(samples, first, end - first, statistics)
             stacked = model.stack_motion(motion[None]).half()
             windows.add(first, stacked[0])
@@ -226,7 +236,9 @@ def synthesize(
             if model.emotion_reader is not None:
                 embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
                 parts = [logits.softmax(-1), embedding]
-            yield first, [_decode(model, z, first, temperature, seed)[0], *(part.cpu().numpy() for part in parts)]
+            heard_parts = [part.cpu().numpy() for part in parts]
+            later += following(first, heard_parts[0])
+            yield first, [_decode(model, z, first, temperature, seed)[0], *heard_parts]
 
     results: list[NDArray[np.float32]] = []
     for first, parts in _joined(heard()):
@@ -235,7 +247,7 @@ def synthesize(
         for result, part in zip(results, parts, strict=True):
             result[first : first + len(part)] = part
     if report is not None:
-        report(1.0, "Speech analysed")
+        report(fraction(len(plan)), "Speech analysed")
     curves, probabilities, embeddings = results
     return SpeechResult(curves, probabilities, embeddings, windows.all())
 

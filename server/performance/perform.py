@@ -31,8 +31,10 @@ MIN_VISIBLE_WEIGHT = 0.01  # of an emotion; what is weaker cannot be seen
 # (expression_targets.py); faster differences between two passes are the rounding to codes, which makes brows flicker.
 EXPRESSION_SMOOTHING = 0.12
 FILTER_REACH = 4  # standard deviations, of the Gaussian
-# Shares of the progress: in that of the time that they take on a CPU for an hour of speech with many emotions.
-MEASURED, SPOKEN, EXPRESSED = 0.05, 0.65, 0.97
+# For the progress, shares of the time that it takes on a CPU: until the voice is measured, and until the expression is
+# made. EMOTION_WORK is the work on one emotion in a window, relative to that on its speech.
+MEASURED, EXPRESSED = 0.06, 0.98
+EMOTION_WORK = 0.1
 
 
 @dataclass
@@ -88,7 +90,13 @@ def perform(
             raise Cancelled
         report(fraction, "Analysing the speech" if fraction <= MEASURED else "Adding the expression")
 
-    fps = model.config.fps
+    def speaking(fraction: float, text: str) -> None:
+        """Report the progress of the network, and remember it."""
+        nonlocal spoken
+        spoken = MEASURED + (EXPRESSED - MEASURED) * fraction
+        report(spoken, text)
+
+    fps, spoken = model.config.fps, MEASURED
     voice = prosody.measure(audio, lambda fraction: check(MEASURED * fraction))
     output = synthesize(
         model,
@@ -97,8 +105,9 @@ def perform(
         temperature=temperature,
         seed=seed,
         own_mean=own_mean,
-        report=stage(report, MEASURED, SPOKEN),
+        report=speaking,
         cancelled=cancelled,
+        following=partial(_expression_work, model, direction),
     )
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
@@ -110,7 +119,7 @@ def perform(
         detected = emotion_expression.detected_emotion(probabilities)
     expression = np.zeros_like(speech)
     if model.config.emotion_bank:
-        shown = np.broadcast_to(detected if direction is None else direction.applied_to(detected), detected.shape)
+        shown = _shown(direction, detected)
         changes = partial(
             emotion_changes,
             model,
@@ -118,7 +127,7 @@ def perform(
             identity=identity,
             temperature=temperature,
             seed=seed,
-            report=stage(report, SPOKEN, EXPRESSED),
+            report=stage(report, spoken, EXPRESSED),
             cancelled=cancelled,
         )
         expression = _expression(shown, EXPRESSION_SMOOTHING * fps, changes, speech.shape[1])
@@ -134,6 +143,33 @@ def perform(
     check(EXPRESSED)
     closed, motion = with_sides(closed, motion, fps, identity, seed if temperature > 0 else 0)
     return Performance(voice, motion, motion - closed, detected)
+
+
+def _shown(direction: Direction | None, detected: NDArray[np.float32], first: int = 0) -> FloatArray:
+    """Emotions to show (n, 8) in the frames from `first` on, in which these (n, 8) are detected."""
+    if direction is None:
+        return detected
+    return np.broadcast_to(direction.rows(first, len(detected)).applied_to(detected), detected.shape)
+
+
+def _expression_work(
+    model: "LSF", direction: Direction | None, first: int, probabilities: NDArray[np.float32]
+) -> float:
+    """Estimate the work on the expression of a window, relative to that on its speech.
+
+    Args:
+        model: The network.
+        direction: As of `perform`.
+        first: First frame of the window.
+        probabilities: (n, E) of the emotion classes in it, by the reader.
+    """
+    detected = np.zeros((len(probabilities), len(EMOTIONS)), np.float32)
+    if probabilities.shape[1] == len(EMOTION_CLASSES):
+        smooth = emotion_expression.smooth_probabilities(probabilities, np.ones(len(detected)), model.config.fps)
+        detected = emotion_expression.detected_emotion(smooth)
+    shown = _shown(direction, detected, first).max(0) > MIN_VISIBLE_WEIGHT
+    count = sum(visible for visible, name in zip(shown, EMOTIONS, strict=True) if name != "neutral")
+    return EMOTION_WORK * (count + 1) if count and model.config.emotion_bank else 0.0  # 1: the neutral voice
 
 
 def _expression(

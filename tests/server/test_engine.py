@@ -287,6 +287,15 @@ def test_resampled_weights_stay_between_0_and_1(fps):
     assert resampled.min() == 0 and resampled.max() <= 1
 
 
+@pytest.mark.parametrize(("fps", "t0", "frames"), [(30, -0.3, 100), (24, 0.04, 100), (60, 0, 7), (240, 0, 2)])
+def test_blocks_do_not_change_the_resampling(monkeypatch, fps, t0, frames):
+    curves = np.random.default_rng(0).random((frames, 3)).astype(np.float32)
+    count = frame_count(frames / 25, fps, t0)
+    whole = resample_motion(curves, 25, fps, t0, count)
+    monkeypatch.setattr(engine_module, "RESAMPLING_BLOCK", 5)
+    np.testing.assert_allclose(resample_motion(curves, 25, fps, t0, count), whole, atol=1e-7)
+
+
 def test_resampling_holds_the_ends_and_a_single_frame():
     curves = np.array([[0.25], [0.75]], np.float32)
     held = resample_motion(curves, 25, 25, -0.08, 6)[:, 0]

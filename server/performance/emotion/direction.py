@@ -75,6 +75,13 @@ class Direction:
 
         return Direction(interpolate(self.strength), interpolate(self.mix), interpolate(self.chosen))
 
+    def rows(self, first: int, count: int) -> "Direction":
+        """Return the direction of `count` frames from `first` on; a direction of one row is for all frames."""
+        if len(self.strength) == 1:
+            return self
+        some = slice(first, first + count)
+        return Direction(self.strength[some], self.mix[some], self.chosen[some])
+
     def applied_to(self, detected: FloatArray) -> FloatArray:
         """Return the emotions (F, 8) to show, given those detected in the voice (F, 8)."""
         mix = self.mix[:, None]

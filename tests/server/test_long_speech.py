@@ -1,0 +1,79 @@
+"""Long speech: bounded memory, true progress, and a job that stops at once. `build.py bench --long` has an hour."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parents[2]
+LINE = ROOT / "lsf_blender_addon" / "assets" / "demo_line.flac"
+
+# Prints what one job took: peak memory, the longest time without a question whether it is cancelled, and the largest
+# difference of its progress to the share of the time that has passed. Times are those of the processor.
+JOB = """
+import json, resource, sys, time
+from server import engine
+from server.files import audio
+from server.model import inference
+
+path, checkpoint, audio.LONG_SECONDS = sys.argv[1], sys.argv[2] or None, float(sys.argv[3])
+inference.LONG_SECONDS = audio.LONG_SECONDS
+model = engine.Engine(checkpoint)
+engine.warm_up()
+settings = engine.Settings(fps=30, layers=("blinks", "gaze", "head"), eye_variants=8)
+asked, told, start = [], [], time.process_time()
+
+def cancelled():
+    asked.append(time.process_time() - start)
+    return False
+
+def report(fraction, text):
+    told.append((time.process_time() - start, fraction))
+
+speech, rate = audio.load(path, cancelled=cancelled)
+model.generate(speech, rate, None, settings, report=report, cancelled=cancelled)
+end = time.process_time() - start
+print(json.dumps({
+    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    "deaf": max(b - a for a, b in zip([0.0, *asked], [*asked, end])),
+    "untrue": max(abs(at / end - fraction) for at, fraction in told),
+}))
+"""
+needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of a process so")
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """spoken(seconds) writes the demo line again and again, at 48 kHz, and returns the file."""
+
+    def write(seconds: int) -> Path:
+        line, rate = soundfile.read(LINE, dtype="float32")
+        line = np.interp(np.arange(len(line) * 48000 // rate) * rate / 48000, np.arange(len(line)), line)
+        soundfile.write(tmp_path / f"{seconds}.wav", np.resize(line, seconds * 48000), 48000)
+        return tmp_path / f"{seconds}.wav"
+
+    return write
+
+
+def run(path: Path, checkpoint: str = "", long_seconds: float = 600.0) -> dict[str, float]:
+    command = [sys.executable, "-c", JOB, str(path), checkpoint, str(long_seconds)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+@needs_unix
+def test_six_times_as_long_speech_takes_hardly_more_memory(spoken, small_checkpoint):
+    """A minute and six, as ten minutes and an hour: long speech begins in between."""
+    short, long = (run(spoken(seconds), str(small_checkpoint), 100.0) for seconds in (60, 360))
+    assert long["peak"] < 1.1 * short["peak"]
+
+
+@needs_unix
+def test_progress_is_true_and_a_job_can_stop_at_any_moment(spoken):
+    job = run(spoken(75), long_seconds=60.0)
+    assert job["untrue"] < 0.1
+    assert job["deaf"] < 1.0
