@@ -80,7 +80,10 @@ def write_message(stream: BinaryIO, header: Header, arrays: Arrays | None = None
     payload = sum(a.nbytes for a in packed.values())
     if len(text) > MAX_HEADER or payload > MAX_PAYLOAD:
         raise WireError("frame_too_large", f"A message of {payload >> 20} MiB is over the limit of 1 GiB.")
-    parts = [PREFIX.pack(MAGIC, len(text), payload) + text, *(a.reshape(-1).data.cast("B") for a in packed.values())]
+    parts: list[bytes | memoryview] = [
+        PREFIX.pack(MAGIC, len(text), payload) + text,
+        *(a.reshape(-1).data.cast("B") for a in packed.values()),
+    ]
     stream.writelines(parts)  # nothing above has written, so an error up to here leaves the stream as it was
     stream.flush()
 

@@ -718,19 +718,31 @@ def test_whatever_a_server_says_the_client_goes_on_and_tells_sentences(replies):
 
 
 PARENT = """
-import os, signal, time
+import os, signal, subprocess, time
 from lsf_blender_addon.client.process import ServerProcess
 server = ServerProcess({python!r}, {log!r})
 server.greet()
-os.kill(server.pid, signal.SIGSTOP)
-print(server.pid, flush=True)
+children = subprocess.run(["pgrep", "-P", str(server.pid)], capture_output=True, text=True).stdout.split()
+pid = int(children[0]) if children else server.pid
+os.kill(pid, signal.SIGSTOP)
+while "T" not in subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout:
+    time.sleep(0.05)
+print(pid, flush=True)
 time.sleep(1000)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
-def test_a_stopped_server_ends_with_its_killed_parent(tmp_path, server_python):
-    code = PARENT.format(python=server_python, log=str(tmp_path / "log"))
+@pytest.mark.parametrize("launched", [False, True])
+def test_a_stopped_server_ends_with_its_killed_parent(tmp_path, server_python, launched):
+    """Linux kills it with the process that started it. With a launcher in between, its process group ends it."""
+    python = server_python
+    if launched:
+        launcher = tmp_path / "python"
+        launcher.write_text(f'#!/bin/sh\n"{server_python}" "$@" <&0\nexit $?\n')
+        launcher.chmod(0o755)
+        python = str(launcher)
+    code = PARENT.format(python=python, log=str(tmp_path / "log"))
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=wire.SERVER_PARENT, stdout=subprocess.PIPE, text=True)
     pid = next(int(line) for line in parent.stdout if line.strip().isdigit())
     assert alive(pid)
