@@ -8,8 +8,14 @@ the first two or four frame numbers of every minute, except every tenth, to keep
 import csv
 import math
 import re
+import stat
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +52,12 @@ Floats = NDArray[np.float64]
 STILL = 0.01  # values of a column that never exceeds this are noise of the tracking
 USUAL_RATE = 60  # frames a second, the app's default
 RATES = (12, 15, 24, 25, 30, 48, 50, 60, 100, 120)
-TIMECODE = re.compile(r"(\d+):(\d+):(\d+)[:;](\d+(?:\.\d*)?)")
+TIMECODE = re.compile(r"(\d{1,3}):(\d{1,3}):(\d{1,3})[:;](\d{1,4}(?:\.\d{0,9})?)")
+MAX_SECONDS = 4 * 3600.0  # as long as a sound may be
+MAX_ROWS = 4 * 3600 * RATES[-1]
+MAX_BYTES = 1 << 30  # of a file with as many rows
+MAX_LINE = 1 << 16  # characters; a row has about 600
+MAX_VALUE = 1000.0  # shapes go to 1, angles to pi
 MINUTES_OF_DAY = 24 * 60
 
 
@@ -79,32 +90,30 @@ def read(path: str | Path, rate: float = 0.0) -> Recording:
     """
     name = Path(path).name
     try:
-        header, *rows = _cells(Path(path).read_text(encoding="utf-8-sig"))
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("not a file")
+        if found.st_size > MAX_BYTES:
+            raise UserError(f'"{name}" is larger than {MAX_BYTES >> 20} MB: export it in parts')
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            rows = _cells(file)
+            columns = {title.strip().casefold(): i for i, title in enumerate(next(rows, []))}
+            shapes = [i for i, shape in enumerate(SHAPES) if shape.casefold() in columns]
+            angles = [angle for angle in ANGLES if angle.casefold() in columns]
+            if not shapes:
+                raise UserError(f'"{name}" has no column of ARKit, such as JawOpen: pick a .csv of Live Link Face')
+            selected = [columns[title.casefold()] for title in (*(SHAPES[i] for i in shapes), *angles)]
+            numbers, timecodes = _table(rows, selected, len(shapes), columns.get("timecode"), name)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f'"{name}" cannot be read ({error}): pick a .csv of Live Link Face') from error
-    columns = {title.strip().casefold(): i for i, title in enumerate(header)}
-    shapes = [i for i, shape in enumerate(SHAPES) if shape.casefold() in columns]
-    angles = [angle for angle in ANGLES if angle.casefold() in columns]
-    if not shapes:
-        raise UserError(f'"{name}" has no column of ARKit, such as JawOpen: pick a .csv of Live Link Face')
-    selected = [columns[title.casefold()] for title in (*(SHAPES[i] for i in shapes), *angles)]
-    numbers: list[list[float]] = []
-    timecodes: list[str] = []
-    for number, row in enumerate(rows, 2):
-        cells = [row[i].strip().replace(",", ".") if i < len(row) else "" for i in selected]
-        if not any(cells[: len(shapes)]):
-            continue
-        cells[len(shapes) :] = [cell or "0" for cell in cells[len(shapes) :]]
-        try:
-            numbers.append([float(cell) for cell in cells])
-        except ValueError:
-            raise UserError(f'Line {number} of "{name}" holds something else than numbers: export it again') from None
-        time = columns.get("timecode", len(row))
-        timecodes.append(row[time] if time < len(row) else "")
-    values = np.array(numbers, np.float32).reshape(len(numbers), len(selected))
+        raise UserError(f'"{name}" cannot be read: pick a .csv of Live Link Face') from error
+    values = np.frombuffer(numbers, np.float32).reshape(-1, len(selected))
     if len(values) < 2 or not np.isfinite(values).all():
         raise UserError(f'"{name}" holds no animation: it needs two rows of numbers at least')
+    if np.abs(values).max() > MAX_VALUE:
+        raise UserError(f'"{name}" holds numbers that no face has: export it again')
     seconds = _seconds(timecodes, rate)
+    if not seconds[-1] - seconds[0] <= MAX_SECONDS:
+        raise UserError(f'"{name}" is longer than {MAX_SECONDS / 3600:.0f} hours: export it in parts')
     later = np.diff(seconds, prepend=-1.0) > 0  # rows with the same time as the row before are left out
     seconds, values = seconds[later] - seconds[0], values[later]
     return Recording(
@@ -158,10 +167,54 @@ def timecode(second: float, fps: float) -> str:
     return f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}:{frame:02}.{part:03}"
 
 
-def _cells(text: str) -> list[list[str]]:
-    """Return the cells of each row of a .csv, the header first; spreadsheets may have saved it with semicolons."""
-    delimiter = ";" if ";" in text.partition("\n")[0] else ","
-    return list(csv.reader(text.splitlines(), delimiter=delimiter)) or [[]]
+def _cells(file: TextIO) -> Iterator[list[str]]:
+    """Yield the cells of each row of a .csv, the header first; spreadsheets may have saved it with semicolons."""
+    lines = _lines(file)
+    first = next(lines, "")
+    for cells in csv.reader(chain([first], lines), delimiter=";" if ";" in first else ","):
+        if cells:
+            yield cells
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file. Raises csv.Error for one that is too long."""
+    for line in iter(partial(file.readline, MAX_LINE), ""):
+        if len(line) == MAX_LINE:
+            raise csv.Error("a line is too long")
+        yield line
+
+
+def _table(
+    rows: Iterator[list[str]], selected: list[int], shapes: int, timecode_column: int | None, name: str
+) -> "tuple[array[float], list[str]]":
+    """Read the rows in which a face was tracked.
+
+    Args:
+        rows: Cells of each row.
+        selected: Columns of the shapes, then of the angles.
+        shapes: Number of the shapes.
+        timecode_column: Column of the timecode, if there is one.
+        name: Name of the file, for errors.
+
+    Returns:
+        Numbers of the selected columns, row after row, and the timecode of each row.
+
+    Raises:
+        UserError: A cell holds something else than a number, or there are too many rows.
+    """
+    numbers, timecodes = array("f"), list[str]()
+    for number, row in enumerate(rows, 2):
+        cells = [row[i].strip().replace(",", ".") if i < len(row) else "" for i in selected]
+        if not any(cells[:shapes]):
+            continue
+        try:
+            numbers.extend([float(cell) for cell in cells[:shapes]] + [float(cell or 0) for cell in cells[shapes:]])
+        except ValueError:
+            raise UserError(f'Line {number} of "{name}" holds something else than numbers: export it again') from None
+        timecodes.append(row[timecode_column] if timecode_column is not None and timecode_column < len(row) else "")
+        if len(timecodes) > MAX_ROWS:
+            raise UserError(f'"{name}" has more than {MAX_ROWS} rows: export it in parts')
+    return numbers, timecodes
 
 
 def _seconds(timecodes: list[str], rate: float) -> Floats:

@@ -1,8 +1,10 @@
 """Reads and writes the files of rig families and saved mappings, and recognises the family of a head's keys."""
 
 import functools
+import graphlib
 import json
 import math
+import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from .mapping import SOLVED, Mapping, Row
 from .names import both_sides, canonical, names_by_canonical_form
 
 HERE = Path(__file__).parent
+MAX_BYTES = 1 << 20  # of a mapping of thousands of keys
 
 SOLVED_CHANNELS = ("jaw", "mouth")  # starts of the names of those that visemes show
 SPOKEN = frozenset(  # channels without which speech is not seen, and which visemes show; none closes an open jaw
@@ -152,12 +155,23 @@ def read(path: Path) -> Family:
     Raises:
         UserError: The file cannot be read, or is not a mapping.
     """
-    return _read(path, path.stat().st_mtime_ns if path.exists() else 0)
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError
+    except OSError as error:
+        raise UserError(f'"{path}" is no mapping of shape keys: save it again, or remove the file') from error
+    family = _read(path, found.st_mtime_ns, found.st_size)
+    if isinstance(family, str):
+        raise UserError(f'"{path}" is no mapping of shape keys: {family}')
+    return family
 
 
 @functools.lru_cache(200)  # panels ask at every redraw
-def _read(path: Path, _changed: int) -> Family:
-    """Read a file. The time of its last change is part of the cache's key."""
+def _read(path: Path, _changed: int, size: int) -> Family | str:
+    """Read a file, or return what is wrong with it. Time of its last change and size are part of the cache's key."""
+    if size > MAX_BYTES:
+        return "it is too large"
     try:
         data = json.loads(path.read_text("utf-8"))
         keys = tuple(
@@ -170,13 +184,24 @@ def _read(path: Path, _changed: int) -> Family:
             for key in data["keys"]
         )
         family = Family(str(data["name"]), int(data["at_least"]), keys)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f'"{path}" is no mapping of shape keys ({error}): save it again, or remove the file') from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, MemoryError):
+        return "save it again, or remove the file"
     if not all(key.names for key in keys) or not all(
         math.isfinite(gain) for key in keys for _, gain in key.channels + key.like
     ):
-        raise UserError(f'"{path}" is no mapping of shape keys: it has keys without names, or gains without a value')
+        return "it has keys without names, or gains without a value"
+    if not _is_acyclic({key.names[0]: key.stands_for for key in keys}):
+        return "it has keys that stand for themselves, or for keys that it does not have"
     return family
+
+
+def _is_acyclic(stands_for: dict[str, tuple[str, ...]]) -> bool:
+    """Return whether every key stands for keys that there are, and none, by way of others, for itself."""
+    try:
+        list(graphlib.TopologicalSorter(stands_for).static_order())
+    except graphlib.CycleError:
+        return False
+    return all(part in stands_for for parts in stands_for.values() for part in parts)
 
 
 def write(path: Path, mapping: Mapping) -> None:

@@ -1,5 +1,13 @@
 """Live Link Face .csv: timecodes of every kind, damaged files, and what is written comes back."""
 
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 
@@ -7,6 +15,8 @@ from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.formats import live_link
 from lsf_blender_addon.formats.curves import Curves
 from server.arkit import CHANNELS
+
+ROOT = Path(__file__).resolve().parents[3]
 
 HEADER = ",".join(["Timecode", "BlendShapeCount", *live_link.SHAPES, *live_link.ANGLES])
 
@@ -173,6 +183,11 @@ def test_columns_in_another_order_and_some_missing(recording):
         ("JawOpen\n1\n", "holds no animation"),
         ("JawOpen\n1\nx\n", "Line 3"),
         ("JawOpen\n1\nnan\n", "holds no animation"),
+        ("JawOpen\n1\n1e30\n", "holds numbers that no face has"),
+        ("JawOpen\n1\n-1e300\n", "holds no animation"),
+        ("JawOpen,HeadYaw\n1,0\n1,1e9\n", "holds numbers that no face has"),
+        ("Timecode,JawOpen\n00:00:00:00,1\n999:59:59:00,1\n", "longer than 4 hours"),
+        ("Timecode,JawOpen\n00:00:00:00,1\n06:00:00:00,1\n", "longer than 4 hours"),
     ],
 )
 def test_other_files_are_refused_with_a_sentence(tmp_path, text, sentence):
@@ -185,9 +200,99 @@ def test_other_files_are_refused_with_a_sentence(tmp_path, text, sentence):
 def test_files_that_are_no_text(tmp_path):
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00\x80")
     (tmp_path / "quoted.csv").write_text('"' + "x" * 200_000)  # longer than a field of the csv module may be
-    for name in ("x.csv", "quoted.csv", "missing.csv"):
-        with pytest.raises(UserError, match="cannot be read"):
+    (tmp_path / "line.csv").write_text(HEADER + "\n" + "0," * 1_000_000)
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("x.csv", "quoted.csv", "missing.csv", "folder.csv"):
+        with pytest.raises(UserError, match=r'^"[a-z]+\.csv" cannot be read: pick a \.csv of Live Link Face$'):
             live_link.read(tmp_path / name)
+    with pytest.raises(UserError):
+        live_link.read(tmp_path / "line.csv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(UserError, match="cannot be read"):
+        live_link.read(tmp_path / "pipe.csv")
+
+
+def test_what_is_not_a_timecode_is_not_counted(tmp_path):
+    """Numbers that no clock shows: the rows have equal distances then."""
+    path = tmp_path / "a.csv"
+    for code in ("9" * 400 + ":00:00:00", "00:00:00:" + "9" * 400, "00:00:00:-1", "1e9:0:0:0"):
+        path.write_text(f"Timecode,JawOpen\n{code},0.5\n00:00:00:00,1\n{code},0.5\n")
+        np.testing.assert_allclose(live_link.read(path).shapes.seconds, np.arange(3) / 60)
+
+
+READ_IN_LITTLE_MEMORY = """
+import resource, sys
+import numpy
+from lsf_blender_addon.errors import UserError
+from lsf_blender_addon.formats import live_link
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+live_link.MAX_ROWS = 50_000
+for path in sys.argv[1:]:
+    try:
+        print(len(live_link.read(path).shapes.seconds))
+    except UserError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory on other systems")
+def test_large_files_need_little_memory(tmp_path):
+    """A file of 2 GB, which takes no space on the disk; one without an end of a line; one with too many rows."""
+    with (tmp_path / "zeros.csv").open("wb") as file:
+        file.truncate(2 << 30)
+    with (tmp_path / "one_line.csv").open("wb") as file:
+        file.truncate(500 << 20)
+    (tmp_path / "rows.csv").write_text("JawOpen\n" + "0.5\n" * 60_000)
+    (tmp_path / "ten_minutes.csv").write_text(HEADER + "\n" + ("00:00:00:00,61," + "0.12345678," * 61 + "\n") * 36_000)
+    names = ["zeros.csv", "one_line.csv", "rows.csv", "ten_minutes.csv"]
+    done = subprocess.run(
+        [sys.executable, "-c", READ_IN_LITTLE_MEMORY, *(tmp_path / name for name in names)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=100,
+    )
+    assert not done.stderr
+    zeros, one_line, rows, ten_minutes = done.stdout.splitlines()
+    assert zeros == '"zeros.csv" is larger than 1024 MB: export it in parts'
+    assert one_line.startswith('"one_line.csv" ')
+    assert rows == '"rows.csv" has more than 50000 rows: export it in parts'
+    assert ten_minutes == "36000"
+
+
+CELL = st.one_of(
+    st.floats(-2, 2).map(str),
+    st.sampled_from(["", "0.5", "-1", "nan", "inf", "1e39", "0,5", '"', "\x00", "1_0", "00:00:01:12", "00:59:59;29"]),
+    st.text(max_size=5),
+    st.tuples(*[st.integers(0, 99)] * 4).map(lambda code: "{:02}:{:02}:{:02}:{:02}".format(*code)),
+)
+TITLES = st.lists(st.sampled_from(["Timecode", "JawOpen", "mouthclose", "HeadYaw", "EyeBlinkLeft", "x"]), max_size=5)
+
+
+@hypothesis.given(TITLES, st.lists(st.lists(CELL, max_size=5), max_size=6), st.sampled_from([0.0, 24.0, 59.94]))
+@hypothesis.settings(max_examples=60)
+def test_a_table_of_any_kind_is_refused_or_a_recording(tmp_path_factory, titles, rows, rate):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_text("\n".join(",".join(row) for row in [titles, *rows]), "utf-8", "surrogatepass")
+    with contextlib.suppress(UserError):
+        found = live_link.read(path, rate)
+        for curves in (found.shapes, found.angles):
+            assert np.isfinite(curves.values).all() and curves.values.shape == (len(curves.seconds), len(curves.names))
+            assert np.isfinite(curves.seconds).all() and (np.diff(curves.seconds) > 0).all()
+            assert len(curves.resampled(30.0)) <= 4 * 3600 * 30 + 1
+
+
+@hypothesis.given(st.binary(max_size=300))
+@hypothesis.settings(max_examples=40)
+def test_bytes_of_any_kind_are_refused(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(HEADER.encode() + b"\n" + data)
+    with contextlib.suppress(UserError):
+        live_link.read(path)
 
 
 @pytest.mark.parametrize("fps", [24, 24 / 1.001, 25, 30 / 1.001, 60, 60 / 1.001])

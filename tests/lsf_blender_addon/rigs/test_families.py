@@ -1,7 +1,11 @@
 """Rigs of every family are recognised by the names of their keys, in any usual spelling."""
 
 import json
+import os
 
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
 import pytest
 
 from lsf_blender_addon.errors import UserError
@@ -179,6 +183,9 @@ def test_saved_mappings_come_back_and_are_recognised(tmp_path):
     assert families.recognise(["grins", "zu"], saved) is None, "not all of its keys"
 
 
+CIRCLE = {"names": ["a"], "stands_for": ["b"]}, {"names": ["b"], "stands_for": ["a"]}
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -188,13 +195,70 @@ def test_saved_mappings_come_back_and_are_recognised(tmp_path):
         '{"name": "x", "at_least": 1, "keys": [{"names": []}]}',
         '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": {"b": NaN}}]}',
         '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": 3}]}',
+        '{"name": "x", "at_least": 1e400, "keys": [{"names": ["a"]}]}',
+        '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "channels": {"b": 1' + "0" * 400 + "}}]}",
+        '{"name": "x", "at_least": 1, "keys": ' + "[" * 100_000,
+        '{"name": ' + '{"a": ' * 50_000,
+        '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "stands_for": ["a"]}]}',
+        '{"name": "x", "at_least": 1, "keys": [{"names": ["a"], "stands_for": ["b"]}]}',
+        json.dumps({"name": "x", "at_least": 1, "keys": CIRCLE}),
+        '{"name": "x", "at_least": 1, "keys": [{"names": ["' + "a" * 2_000_000 + '"]}]}',
+        "\ud800",
     ],
+    ids=lambda data: data[:60] + data[-10:],
 )
 def test_damaged_files_are_refused(tmp_path, data):
     path = tmp_path / "x.json"
-    path.write_text(data)
-    with pytest.raises(UserError, match="is no mapping"):
-        families.read(path)
+    path.write_text(data, "utf-8", "surrogatepass")
+    for _ in range(2):  # panels ask again at every redraw
+        with pytest.raises(UserError, match="is no mapping") as refused:
+            families.read(path)
+        assert "\n" not in str(refused.value) and len(str(refused.value)) < 400
+    assert families.saved(tmp_path) == ([], [str(refused.value)])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "gone.json").symlink_to("nowhere")
+    found, complaints = families.saved(tmp_path)
+    assert not found and len(complaints) == 3
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from("ab"), inner, max_size=2)),
+    max_leaves=6,
+)
+KEY = st.fixed_dictionaries(
+    {"names": st.one_of(st.lists(st.sampled_from(["a", "b", "c", ""]), max_size=3), JSON)},
+    optional={
+        "channels": st.one_of(st.dictionaries(st.sampled_from(["jawOpen", ""]), st.floats(-2, 2)), JSON),
+        "stands_for": st.one_of(st.lists(st.sampled_from(["a", "b", "c"]), max_size=2), JSON),
+        "like": JSON,
+    },
+)
+MAPPING = st.fixed_dictionaries(
+    {"name": JSON, "at_least": st.one_of(st.integers(0, 3), JSON), "keys": st.one_of(st.lists(KEY, max_size=4), JSON)}
+)
+
+
+@hypothesis.given(st.one_of(MAPPING, JSON).map(json.dumps))
+@hypothesis.settings(max_examples=60)
+def test_a_mapping_of_any_kind_is_refused_or_can_be_used(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(text)
+    families._read.cache_clear()  # the files may have the same size and time
+    try:
+        family = families.read(path)
+    except UserError:
+        return
+    mapping = family.match(["a", "B", "c"])
+    assert {row.key for row in mapping.rows} <= {"a", "B", "c"} and np.isfinite(mapping.gains(["jawOpen"])).all()
+    families.recognise(["a", "b"], [family])
+    families.fillers(["a", "b"], [family], mapping)
+    family.looks(["a"])
 
 
 def test_the_guide_names_all_families():
