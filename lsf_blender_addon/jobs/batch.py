@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..client import causes
 from ..client.jobs import State
 from ..client.wire import Arrays
 from ..errors import UserError, printable
 from .generate import Generation
 from .server_job import ServerWork
-
-UNEXPECTED = "Something went wrong: the details are in Blender's console (Window > Toggle System Console)"
 
 
 @dataclass(eq=False)
@@ -119,7 +118,7 @@ class Batch:
                 item.fail(str(error))
             except Exception:  # an error in one item must not stop the others
                 traceback.print_exc()
-                item.fail(UNEXPECTED)
+                item.fail(causes.unexpected(traceback.format_exc()))
             return
         item.state = item.work.poll()
         if item.state is State.DONE:

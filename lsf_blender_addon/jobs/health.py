@@ -16,9 +16,8 @@ from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat
 from ..client import last_fault, report
-from ..client.jobs import Client
+from ..client.process import previous_log
 from ..client.requirements import REQUIREMENTS
-from ..client.wire import Header
 from ..scene import extension, strips
 from . import environment, session
 
@@ -43,11 +42,11 @@ def report_text(context: bpy.types.Context) -> str:
         ("What the artist was told", session.message if session.failed else ""),
         ("Last unexpected error", f"{fault.sentence}\n{fault.details}" if fault else ""),
         ("Device", note),
-        ("Log of the speech engine", report.tail(environment.server_log(), LOG_LINES)),
+        ("Log of the speech engine", _engine_log()),
     ]
-    if installation is not None and installation.error:
+    if installation is not None and installation.failure is not None:
         sections += [
-            ("Installation", installation.error),
+            ("Installation", str(installation.failure)),
             ("Log of the installation", report.tail(environment.install_log(), LOG_LINES)),
         ]
     return report.compose([*_versions(), *_engine(), *_settings(context)], sections, _personal())
@@ -60,10 +59,17 @@ def engine_state() -> str:
         return ""
     if client.server != "ready":
         return iface("The speech engine is loading")
-    memory = _number(_pong(client).get("memory"))
+    memory = _number(client.pong.get("memory"))
     if not memory:
         return iface("The speech engine is running")
     return iface("The speech engine is running and uses {memory} MB of memory").format(memory=round(memory / MEGABYTE))
+
+
+def _engine_log() -> str:
+    """The end of the speech engine's log; of the one before it, if a new one has just begun."""
+    log = environment.server_log()
+    lines = report.tail(log, LOG_LINES).splitlines()
+    return "\n".join([*report.tail(previous_log(log), LOG_LINES).splitlines(), *lines][-LOG_LINES:])
 
 
 def _versions() -> Iterator[tuple[str, str]]:
@@ -93,7 +99,7 @@ def _engine() -> Iterator[tuple[str, str]]:
     if client is not None:
         yield "Its device", _word(client.device)
         for name, unit in (("memory", MEGABYTE), ("peak_memory", MEGABYTE), ("uptime", 1), ("jobs", 1)):
-            if value := _number(_pong(client).get(name)):
+            if value := _number(client.pong.get(name)):
                 yield f"Its {name.replace('_', ' ')}", f"{value / unit:.0f}{' MB' if unit == MEGABYTE else ''}"
 
 
@@ -186,11 +192,6 @@ def _user() -> Iterator[str]:
     yield home.name
     yield from {platform.node(), platform.node().partition(".")[0]}
     yield from (os.environ.get(name, "") for name in ("USER", "USERNAME", "LOGNAME", "COMPUTERNAME", "USERDOMAIN"))
-
-
-def _pong(client: Client) -> Header:
-    """Return the server's last answer to a ping: its memory and more; empty before the first one."""
-    return getattr(client, "pong", {})
 
 
 def _number(value: object) -> float:

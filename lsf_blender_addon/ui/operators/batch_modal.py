@@ -5,11 +5,11 @@ import traceback
 
 import bpy
 
-from ...client import last_fault
+from ...client import causes
 from ...client.jobs import State
 from ...errors import UserError
 from ...jobs import session
-from ...jobs.batch import UNEXPECTED, Batch, Item
+from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...jobs.lines import apply_result, disabled_reason_apply
 from ..blender_types import OperatorMixin, OperatorResult
@@ -77,8 +77,7 @@ class BatchModal(OperatorMixin):
             return self._tick(context, event)
         except Exception:  # Blender ends the operator; without this, the panel would show its progress for ever
             self._stop_timer(context)
-            last_fault.note(UNEXPECTED, traceback.format_exc())
-            session.drop(UNEXPECTED)
+            session.drop(causes.unexpected(traceback.format_exc()))
             raise
 
     def _tick(self, context: bpy.types.Context, event: bpy.types.Event) -> OperatorResult:
@@ -154,8 +153,7 @@ class BatchModal(OperatorMixin):
                 item.fail(str(error))
             except Exception:  # a bug in one item must not lose the results of the others
                 traceback.print_exc()
-                last_fault.note(UNEXPECTED, traceback.format_exc())
-                item.fail(UNEXPECTED)
+                item.fail(causes.unexpected(traceback.format_exc()))
         return not self._unwritten
 
     def _waiting_reason(self, context: bpy.types.Context, batch: Batch) -> str:

@@ -495,7 +495,6 @@ MESSAGES = {
     "Smooth the motion over about this many frames. Closed lips stay closed": "Die Bewegung über etwa so viele Frames glätten. Geschlossene Lippen bleiben geschlossen",
     "Smoothing": "Glättung",
     "Solving the shape keys": "Formschlüssel werden berechnet",
-    "Something went wrong: the details are in Blender's console (Window > Toggle System Console)": "Etwas ist schiefgegangen: Einzelheiten stehen in Blenders Konsole (Fenster > Systemkonsole umschalten)",
     "Sound strip of this line": "Sound-Streifen dieser Zeile",
     "Sound strip to animate the head to. Leave empty to use the active strip of the sequencer": "Sound-Streifen, zu dem der Kopf animiert wird. Leer lassen für den aktiven Streifen des Sequencers",
     "Speech Engine": "Sprach-Engine",

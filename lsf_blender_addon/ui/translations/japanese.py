@@ -495,7 +495,6 @@ MESSAGES = {
     "Smooth the motion over about this many frames. Closed lips stay closed": "およそこのフレーム数にわたって動きを滑らかにする。閉じた唇は閉じたまま",
     "Smoothing": "スムーズ",
     "Solving the shape keys": "シェイプキーを計算中",
-    "Something went wrong: the details are in Blender's console (Window > Toggle System Console)": "問題が起きました。詳細は Blender のコンソールにあります（ウィンドウ > システムコンソール切り替え）",
     "Sound strip of this line": "この行のサウンドストリップ",
     "Sound strip to animate the head to. Leave empty to use the active strip of the sequencer": "頭を合わせるサウンドストリップ。空欄ならシーケンサーのアクティブなストリップ",
     "Speech Engine": "音声エンジン",

@@ -91,9 +91,9 @@ def test_no_name_is_left(names, form):
 def test_thousands_of_names_are_no_wait():
     names = frozenset(f"Bone.{i:05}" for i in range(50_000))
     text = "\n".join(f"Bone.{i:05} is missing: see /home/x/Bone.{i:05}/y.blend" for i in range(300))
-    start = time.perf_counter()
+    start = time.process_time()
     left = Personal(names=names).removed_from(text)
-    assert time.perf_counter() - start < 2 and "Bone" not in left
+    assert time.process_time() - start < 2 and "Bone" not in left
 
 
 def test_the_whole_report():

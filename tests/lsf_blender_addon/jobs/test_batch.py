@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lsf_blender_addon.client import causes, last_fault
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.errors import UserError
-from lsf_blender_addon.jobs.batch import UNEXPECTED, Batch, Item
+from lsf_blender_addon.jobs.batch import Batch, Item
 
 
 class Generation:
@@ -68,7 +69,8 @@ def test_nor_does_a_bug(capsys):
     batch.items[0].start = lambda: 1 / 0
     run(batch)
     assert begun == [1] and "ZeroDivisionError" in capsys.readouterr().err
-    assert [item.error for item in batch.failed] == [f"{UNEXPECTED}."]
+    assert [item.error for item in batch.failed] == [causes.UNEXPECTED]
+    assert last_fault.is_in(causes.UNEXPECTED) and "Traceback" in last_fault.last().details
 
 
 def test_progress_over_all():
