@@ -574,6 +574,7 @@ def server(arguments: list[str]) -> None:
 
 # Pytest without the end of Python, where bpy 4.2 crashes if a property ever had a callback, even one unregistered.
 AT_ONCE = min(2, os.cpu_count() or 1)  # runs of the tests; each keeps a processor busy and takes up to 2 GB
+ADDON_TESTS = "tests/lsf_blender_addon"
 PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
 
 
@@ -610,32 +611,43 @@ def run_pytest(name: str, arguments: list[str], title: str, together: bool = Fal
     return passed, failed, count["skipped"]
 
 
+def test_parts() -> list[tuple[str, str, list[str]]]:
+    """All tests in parts that run in a process each: environment, name of the part, what it tells pytest.
+
+    torch and bpy must not share a process, and bpy 4.2 crashes in a process that runs all tests of the add-on.
+    """
+    addon = ROOT / ADDON_TESTS
+    folders = sorted(path for path in addon.iterdir() if any(path.rglob("test_*.py")))
+    addon_parts = [(f"{ADDON_TESTS}/*.py", sorted(map(str, addon.glob("test_*.py"))))]
+    addon_parts += [(f"{ADDON_TESTS}/{path.name}", [str(path)]) for path in folders]
+    parts = [(MAIN, "tests/server", ["tests/server"])]
+    for name in BLENDERS:
+        if obtain_python(BLENDERS[name])[0] is None:
+            say(f"There is no Python {BLENDERS[name]} here: tests on {name} are left out.")
+        else:
+            parts += [(name, title, what) for title, what in addon_parts]
+    return [*parts, (MAIN, "others", ["tests", "--ignore=tests/server", f"--ignore={ADDON_TESTS}"])]
+
+
 def test(arguments: list[str]) -> None:
     """Run the tests and exit with 1 if any failed. The last line gives the counts."""
     ensure_libraries()
-    unit = [f"--deselect={test}" for test in LONG_TESTS] if "--unit" in arguments else []
+    unit = "--unit" in arguments
     arguments = [argument for argument in arguments if argument != "--unit"]
     if any((ROOT / argument.split("::")[0]).exists() for argument in arguments):  # the user names the tests
-        runs = [(MAIN, unit)]
-    else:  # the server's apart from Blender's: torch and bpy never share a process
-        runs = [(MAIN, ["tests/server", *unit]), (MAIN, ["tests", "--ignore=tests/server", *unit])]
-        for name in BLENDERS if not unit else ():
-            if name == MAIN:
-                continue
-            if obtain_python(BLENDERS[name])[0] is None:
-                say(f"There is no Python {BLENDERS[name]} here: tests on {name} are left out.")
-            else:
-                runs.append((name, ["tests/lsf_blender_addon"]))
-    for name, _what in runs:
+        parts = [(MAIN, " ".join(arguments), arguments)]
+    else:
+        parts = [(name, title, [*what, *arguments]) for name, title, what in test_parts() if name == MAIN or not unit]
+    for name in dict.fromkeys(name for name, _title, _what in parts):
         environment(name)
-    titles = [" ".join([f"{name}:", *what, *arguments]) for name, what in runs]
-    together = len(runs) > 1
+    long_tests = [f"--deselect={test}" for test in LONG_TESTS] if unit else []
+    together = len(parts) > 1
     with ThreadPoolExecutor(AT_ONCE if together else 1) as pool:
-        counts = [
-            pool.submit(run_pytest, name, [*what, *arguments], title, together)
-            for (name, what), title in zip(runs, titles, strict=True)
+        runs = [
+            (f"{name}: {title}", pool.submit(run_pytest, name, [*what, *long_tests], f"{name}: {title}", together))
+            for name, title, what in parts
         ]
-        rows = [(*count.result(), title) for count, title in zip(counts, titles, strict=True)]
+        rows = [(*count.result(), title) for title, count in runs]
     say("\n" + "\n".join(f"{p:5} passed {f:3} failed {s:3} skipped   {title}" for p, f, s, title in rows))
     passed, failed, skipped = (sum(numbers) for numbers in zip(*(row[:3] for row in rows), strict=True))
     say(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))

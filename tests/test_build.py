@@ -285,6 +285,16 @@ def test_every_test_counts(tmp_path):
     assert build.run_pytest(build.MAIN, [str(tests)], "some") == (1, 2, 1)
 
 
+def test_the_parts_have_every_test_once():
+    given = [what for name, _title, what in build.test_parts() if name == build.MAIN]
+    everything = {path.relative_to(build.ROOT) for path in (build.ROOT / "tests").rglob("test_*.py")}
+    ignored = {option.split("=")[1] for what in given for option in what if option.startswith("--ignore=")}
+    whole = [build.ROOT / path for what in given for path in what if path != "tests" and not path.startswith("--")]
+    named = [test for path in whole for test in (path.rglob("test_*.py") if path.is_dir() else [path])]
+    rest = [path for path in everything if not any(path.is_relative_to(folder) for folder in ignored)]
+    assert sorted([*(path.relative_to(build.ROOT) for path in named), *rest]) == sorted(everything)
+
+
 def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
     first, second = build.package(tmp_path / "a"), build.package(tmp_path / "b")
     assert first.read_bytes() == second.read_bytes()
