@@ -10,6 +10,7 @@ from . import last_fault, wire
 from .wire import Header
 
 MAX_SENTENCE = 300  # characters of a sentence of the server; the longest of its own is shorter
+MAX_REASON = 120  # characters of an error in brackets
 LOG_LINES = 12  # last lines of the log that tell why a process has ended; older ones are about jobs
 KILLED = -9  # exit code of a process that got SIGKILL
 MAX_DETAILS = 4000  # characters of an error for Copy Report
@@ -103,6 +104,12 @@ def of_start(error: OSError) -> str:
         return NO_PYTHON
     last_fault.note(NO_START, str(error))
     return NO_START
+
+
+def reason(error: Exception) -> str:
+    """Return what an error of a file or a decoder says, for brackets in a sentence: short, without its number."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return one_line(text)[:MAX_REASON] or type(error).__name__
 
 
 def unexpected(details: str) -> str:

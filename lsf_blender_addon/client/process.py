@@ -23,6 +23,7 @@ STALL_PINGS, LOADING_STALL_PINGS = 15, 45
 KILL_SECONDS = 5.0  # until the system has ended a killed process
 MAX_LOG_BYTES = 5 << 20  # a larger log is renamed at the next start
 CHUNK = 1 << 20  # bytes written at a time
+TRUNCATED = "truncated_frame"  # code of a WireError: the server has ended in the middle of a message
 
 StrPath = str | os.PathLike[str]
 
@@ -216,9 +217,10 @@ class ServerProcess:
         try:
             header, arrays = self._reader.read()
         except Exception as error:  # EOFError, WireError, OSError; ValueError: kill() closed the pipe; MemoryError
-            is_damaged = isinstance(error, WireError) and error.code != "truncated_frame"
-            if is_damaged or not isinstance(error, EOFError | WireError | OSError | ValueError):
-                self._give_up(causes.NO_MEMORY if isinstance(error, MemoryError) else causes.DAMAGED)
+            if isinstance(error, MemoryError) or (isinstance(error, WireError) and error.code == "out_of_memory"):
+                self._give_up(causes.NO_MEMORY)
+            elif not isinstance(error, EOFError | OSError | ValueError) and getattr(error, "code", "") != TRUNCATED:
+                self._give_up(causes.DAMAGED)
             reason = self.exit_reason()  # before kill(), after which the exit code is that of a killed process
             self.kill()
             raise ServerError(reason) from error

@@ -658,6 +658,19 @@ def test_errors_of_the_server_are_one_line_and_unknown_ones_are_unexpected(field
     assert told != causes.UNEXPECTED or "The server's error" in last_fault.last().details
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "/secret/x"), "No such file or directory"),
+        (OSError(), "OSError"),
+        (ValueError("one\ntwo"), "one two"),
+        (ValueError("x" * 1_000_000), "x" * causes.MAX_REASON),
+    ],
+)
+def test_the_reason_of_an_error_is_short(error, reason):
+    assert causes.reason(error) == reason
+
+
 def test_an_older_line_of_the_log_is_not_the_cause():
     log = "MemoryError\n" + "INFO server: a job\n" * 20
     assert causes.of_end(1, log) == causes.STOPPED
