@@ -1,6 +1,6 @@
 """Speed and memory as a table: the server as the add-on talks to it, and the writing of curves in Blender.
 
-    python3 build.py bench [--mesh MESH] [--repeats N] [--quick]
+    python3 build.py bench [--mesh MESH] [--repeats N] [--quick] [--long]
 
 Each figure is the median of several runs of a warm server, with the minimum and the maximum; ten minutes of speech are
 run half as often. This measures and tests nothing.
@@ -34,6 +34,7 @@ from server.files.meshes import load
 
 Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]  # header and arrays
 
+CANCELLED_AT = (0.02, 0.1, 0.5)  # moments of a job, in shares of its time
 LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" / "demo_line.flac"
 
 
@@ -72,20 +73,39 @@ class Server:
         self._wait({"ready"})
         self.ready = time.perf_counter() - start
 
-    def _wait(self, kinds: set[str]) -> Message:
-        """The next message of one of these kinds."""
+    def _wait(self, kinds: set[str], told: list[tuple[float, float]] | None = None) -> Message:
+        """The next message of one of these kinds. The progress before it goes to `told`: seconds, and fraction."""
+        start = time.perf_counter()
         while True:
             header, arrays = self.process.receive()
+            if told is not None and header["type"] == "progress":
+                told.append((time.perf_counter() - start, header["fraction"]))
             if header["type"] == "error":
                 sys.exit(f"The server reports an error: {header['message']}")
             if header["type"] in kinds:
                 return header, arrays
 
-    def ask(self, kind: str, header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Message:
-        """Send a request and wait for its result, see docs/protocol.md."""
+    def ask(
+        self,
+        kind: str,
+        header: dict[str, Any],
+        arrays: dict[str, NDArray[Any]],
+        told: list[tuple[float, float]] | None = None,
+    ) -> Message:
+        """Send a request and wait for its result, see docs/protocol.md; `told` as of `_wait`."""
         self.jobs += 1
         self.process.send({"type": kind, "job": str(self.jobs), **header}, arrays)
-        return self._wait({"result"})
+        return self._wait({"result"}, told)
+
+    def cancelled(self, kind: str, header: dict[str, Any], after: float) -> float:
+        """Cancel a request some seconds `after` it was sent. Returns how many seconds later it has stopped."""
+        self.jobs += 1
+        self.process.send({"type": kind, "job": str(self.jobs), **header}, {})
+        time.sleep(after)
+        start = time.perf_counter()
+        self.process.send({"type": "cancel", "job": str(self.jobs)}, {})
+        self._wait({"cancelled"})
+        return time.perf_counter() - start
 
     def peak_megabytes(self) -> float | None:
         """The most memory that the process has held so far; None where the system does not tell (only Linux does)."""
@@ -157,6 +177,26 @@ def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
     server.process.kill()
 
 
+def bench_long_speech(folder: Path) -> None:
+    """Compare an hour of speech with ten minutes: memory, progress, and the time until a cancelled job stops."""
+    line, rate = soundfile.read(LINE, dtype="float32")
+    peaks = {}
+    for minutes in (10, 60):
+        sound = folder / "speech.wav"
+        soundfile.write(sound, np.resize(line, minutes * 60 * rate), rate)
+        server = Server(folder / "server.log")
+        told: list[tuple[float, float]] = []
+        request = {"audio_file": str(sound), "settings": {"layers": ["blinks", "gaze", "head"], "eye_variants": 8}}
+        seconds = timed(lambda i: server.ask("generate", request, {}, told), 1, warm_up=0)  # noqa: B023
+        untrue = max(abs(at / seconds[0] - fraction) for at, fraction in told)
+        peaks[minutes] = server.peak_megabytes() or 0.0
+        waits = [server.cancelled("generate", request, share * seconds[0]) for share in CANCELLED_AT]
+        row(f"{minutes} minutes of speech from a file", seconds, f"progress differs by at most {100 * untrue:.0f} %")
+        row("the same cancelled, until it stopped", waits, f"server's peak memory {peaks[minutes]:.0f} MB")
+        server.process.kill()
+    print(f"{'memory of an hour, relative to ten minutes':<44}{peaks[60] / max(peaks[10], 1):9.2f}")
+
+
 def bench_fit(folder: Path, repeats: int, mesh: Path | None) -> None:
     """Time the fit of the face to a mesh, by default the project's own head subdivided, with and without the cache."""
     server, heads = Server(folder / "server.log"), []
@@ -211,15 +251,21 @@ def main() -> None:
     parser.add_argument("--mesh", type=Path, help="fit this head instead of subdivided ones of the project")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="without the 10 minutes of speech")
+    parser.add_argument(
+        "--long", action="store_true", help="only ten minutes and an hour of speech, half an hour's work"
+    )
     args = parser.parse_args()
     load_average = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"Blender {bpy.app.version_string}, {os.cpu_count()} cores{load_average}, {args.repeats} runs each")
     print(f"{'':<44}{'seconds':>9}{'least':>9}{'most':>9}")
     with tempfile.TemporaryDirectory() as folder:
-        bench_start(Path(folder), args.repeats)
-        bench_speech(Path(folder), args.repeats, [10, 60] if args.quick else [10, 60, 600])
-        bench_fit(Path(folder), args.repeats, args.mesh)
-    bench_curves(args.repeats)
+        if args.long:
+            bench_long_speech(Path(folder))
+        else:
+            bench_start(Path(folder), args.repeats)
+            bench_speech(Path(folder), args.repeats, [10, 60] if args.quick else [10, 60, 600])
+            bench_fit(Path(folder), args.repeats, args.mesh)
+            bench_curves(args.repeats)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ def measure(audio: FloatArray, report: Callable[[float], None] = lambda fraction
         block = np.ascontiguousarray(audio[start : start + BLOCK * HOP_LENGTH])
         checksum = zlib.crc32(block.data, checksum)
         levels.append(loudness(block))
+        release(audio)
     level = np.concatenate(levels) if levels else np.zeros(0, np.float32)
     return Voice(level, pitch(audio, report), len(audio) / SAMPLE_RATE, checksum)
 
