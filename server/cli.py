@@ -133,7 +133,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         emotion=args.emotion,
         emotion_strength=args.emotion_strength,
         emotion_mix=args.emotion_mix,
-        layers=tuple(args.layers),
+        layers=tuple(dict.fromkeys(args.layers)),  # each once
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)

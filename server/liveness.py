@@ -126,6 +126,9 @@ def memory() -> tuple[int, int]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if sys.platform != "linux":
         return 0, peak
-    pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    try:
+        pages = Path("/proc/self/statm").read_text("ascii").split()[1]
+    except OSError:  # a container may have no /proc
+        return 0, peak
     now = int(pages) * os.sysconf("SC_PAGE_SIZE")
     return now, max(now, peak)  # the system counts in different ways

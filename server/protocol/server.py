@@ -50,6 +50,10 @@ class Job:
         self.cancelled = threading.Event()
 
 
+class ClientGone(OSError):
+    """The client no longer reads the replies."""
+
+
 class Server:
     """Answers messages from a stream until it ends or a `shutdown` comes."""
 
@@ -100,17 +104,17 @@ class Server:
 
     def _serve_one(self) -> bool:
         """Read and answer one message. Returns false after the last one. Raises EOFError or OSError at the end."""
-        header: wire.Header = {}
         try:
             header, arrays = self._reader.read()
-            if header.get("type") == "shutdown":
-                return False
-            self._answer(header, arrays)
         except wire.WireError as error:
             log.warning("%s: %s", error.code, error)
             self._error(error.header, error.code, str(error))
             return error.code != "truncated_frame"
-        except (EOFError, OSError):
+        if header.get("type") == "shutdown":
+            return False
+        try:
+            self._answer(header, arrays)
+        except ClientGone:
             raise
         except Exception as error:  # LSFError, and bugs: one message must not end the server
             self._error(header, *explain(error))
@@ -202,7 +206,7 @@ class Server:
             if self._load():
                 while True:
                     self._take(self._queue.get())
-        except OSError as error:  # the main thread ends the process as soon as the client closes the other pipe, too
+        except ClientGone as error:  # the main thread ends the process as soon as the client closes the other pipe, too
             log.info("The replies cannot be sent: %s", error)
         except BaseException:
             log.exception("The worker stops")
@@ -221,7 +225,7 @@ class Server:
             self._jobs_done += 1
         try:
             self._send(header, arrays)
-        except OSError:
+        except ClientGone:
             raise
         except wire.WireError as error:  # the result is too large, for example
             self._error({"job": job.id}, error.code, str(error))
@@ -241,7 +245,7 @@ class Server:
                 self._send({"type": "ready", **self._device_fields(), "seconds": seconds})
                 warm_up()
             return True
-        except BrokenPipeError:  # the client no longer reads
+        except ClientGone:
             raise
         except Exception as error:
             code, sentence = explain(error)
@@ -267,6 +271,8 @@ class Server:
             return {"type": "result", "job": job.id, **header}, arrays
         except Cancelled:
             return {"type": "cancelled", "job": job.id}, {}
+        except ClientGone:
+            raise
         except Exception as error:
             code, sentence = explain(error)
             return {"type": "error", "job": job.id, "code": code, "message": sentence}, {}
@@ -295,9 +301,12 @@ class Server:
         return {"device": self._engine.device, **note}
 
     def _send(self, header: wire.Header, arrays: wire.Arrays | None = None) -> None:
-        """Write one message; both threads do."""
+        """Write one message; both threads do. Raises ClientGone or WireError."""
         with self._hang_watch.pause(), self._sending:  # the client may be slow to read
-            wire.write_message(self._sink, header, arrays)
+            try:
+                wire.write_message(self._sink, header, arrays)
+            except OSError as error:
+                raise ClientGone(*error.args) from error
 
     def _error(self, header: wire.Header, code: str, sentence: str) -> None:
         """Send an error about the message with this header. Whatever the header has, this can be written."""

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
+from server import liveness
 from server.errors import MAX_SENTENCE, Cancelled, LSFError, explain
 from server.face.cache import FaceCache
 from server.protocol import requests, wire
@@ -560,6 +561,19 @@ def test_a_worker_that_fails_ends_its_process(attribute, monkeypatch):
     peer.generate("a")
     assert peer.exit_codes.get(timeout=10) == wire.WORKER_FAILED
     peer.sink.close()
+
+
+def test_an_error_of_the_system_in_an_answer_does_not_end_the_server(peer, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(message_loop.liveness, "memory", lambda: open("/no/such/file"))  # noqa: SIM115, PTH123
+        peer.send({"type": "ping"})
+        assert peer.receive()["code"] == "no_file"
+        broken.setattr(message_loop.liveness, "memory", lambda: 1 / 0)
+        peer.send({"type": "ping"})
+        assert peer.receive()["code"] == "internal"
+    monkeypatch.setattr(liveness, "Path", lambda path: Path("/no/such/file"))  # no /proc
+    peer.send({"type": "ping"})
+    assert peer.receive()["memory"] == 0
 
 
 def test_pong_tells_what_the_server_does_and_hello_its_packages(peer):
