@@ -1,9 +1,12 @@
 """Prepares the sound of a line for the server. No bpy: this runs in a thread."""
 
 import math
+import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,9 @@ from .snapshots import Line
 # Audaspace holds Python's global lock while it decodes, and lands 1024 samples late after a seek in Ogg.
 SERVER_FORMATS = {".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64"}
 CHUNK, OVERLAP = 6, 1  # seconds, whole ones so that seeks need no rounding; a chunk takes about 10 ms to decode
+LONG = 60.0  # seconds; a longer part goes to the server in a file: in memory, an hour takes a gigabyte
+AU_HEADER = struct.Struct(">4s5I")  # magic, bytes of the header, bytes of the samples, encoding, rate, channels
+AU_UNKNOWN_LENGTH, AU_FLOAT32 = 0xFFFFFFFF, 6
 SILENCE = 1e-4  # amplitude; below it, sound is not compared
 FAR = 600.0  # seconds into a file up to which other lines are decoded: the way there is decoded, too, in a second
 
@@ -28,7 +34,8 @@ def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float
         folder: An existing folder for a packed sound, which must live as long as the job.
 
     Returns:
-        Header fields and arrays: the path of the file, or the samples if the server cannot read the format.
+        Header fields and arrays: the path of the file. If the server cannot read the format: the samples, or the path
+        of a file with them.
 
     Raises:
         UserError: Blender cannot read the file either, or it ends before the line starts.
@@ -37,10 +44,17 @@ def request(line: Line, folder: str) -> tuple[Header, dict[str, NDArray[np.float
     aud = audaspace()
     if aud is None or _is_for_server(path):
         return {"audio_file": path, "start": line.start, "duration": line.duration}, {}
-    (samples,), rate = decode(aud, _linked(path, folder, "line"), [(line.start, line.duration)])
-    if not len(samples):
+    readable, part = _linked(path, folder, "line"), (line.start, line.duration)
+    if line.duration > LONG:
+        decoded = Path(folder) / "decoded.au"
+        is_empty = not _decode_to_file(aud, readable, part, decoded)
+        fields, arrays = {"audio_file": str(decoded), "start": 0.0, "duration": line.duration}, {}
+    else:
+        (samples,), rate = decode(aud, readable, [part])
+        is_empty, fields, arrays = not len(samples), {"rate": rate}, {"audio": samples}
+    if is_empty:
         raise UserError(f'The sound file "{Path(path).name}" ends before the strip begins: pick another strip')
-    return {"rate": rate}, {"audio": samples}
+    return fields, arrays
 
 
 def request_others(lines: list[Line], folder: str) -> tuple[Header, Arrays]:
@@ -96,26 +110,54 @@ def decode(aud: ModuleType, path: str, parts: list[tuple[float, float]]) -> tupl
     Raises:
         UserError: The file has no sound.
     """
+    rate, found = _pieces(aud, path, parts)
+    pieces: list[list[NDArray[np.float32]]] = [[] for _ in parts]
+    for i, samples in found:
+        pieces[i].append(samples)
+    return [np.concatenate(kept) if kept else np.zeros(0, np.float32) for kept in pieces], float(rate)
+
+
+def _decode_to_file(aud: ModuleType, path: str, part: tuple[float, float], target: Path) -> bool:
+    """Decode a part of a sound file into a mono .au file, in little memory; see `decode`.
+
+    Returns:
+        Whether there is sound in this part of the file.
+    """
+    rate, found = _pieces(aud, path, [part])
+    with target.open("wb") as file:
+        file.write(AU_HEADER.pack(b".snd", AU_HEADER.size, AU_UNKNOWN_LENGTH, AU_FLOAT32, rate, 1))
+        for _part, samples in found:
+            file.write(samples.astype(">f4").tobytes())
+        return file.tell() > AU_HEADER.size
+
+
+def _pieces(
+    aud: ModuleType, path: str, parts: list[tuple[float, float]]
+) -> tuple[int, Iterator[tuple[int, NDArray[np.float32]]]]:
+    """The rate of a sound file in Hz, and what decodes it: yields the next (N,) samples of a part, and which it is."""
     try:
         sound = aud.Sound(path)
         rate = int(sound.specs[0])
     except aud.error as error:
         raise UserError(f'Blender finds no sound in "{path}": convert it to .wav or .flac') from error
+    return rate, _decoded(sound, rate, parts)
+
+
+def _decoded(sound: Any, rate: int, parts: list[tuple[float, float]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the next (N,) samples of a part, and which it is; see `_pieces`. `sound` is a sound of Audaspace."""
     ranges = [(round(start * rate), round((start + duration) * rate)) for start, duration in parts]
-    pieces: list[list[NDArray[np.float32]]] = [[] for _ in parts]
     position, tail = 0, np.zeros(0, np.float32)  # position: samples of the file so far
     for second in range(0, math.ceil(max(start + duration for start, duration in parts)), CHUNK):
         piece = sound.limit(max(0, second - OVERLAP), second + CHUNK).data().mean(1, dtype=np.float32)
         piece = piece[len(tail) - _shift(tail, piece[: OVERLAP * rate]) :]
         if not len(piece):
             break
-        for kept, (first, last) in zip(pieces, ranges, strict=True):
+        for i, (first, last) in enumerate(ranges):
             if position < last and first < position + len(piece):
-                kept.append(piece[max(0, first - position) : last - position])
+                yield i, piece[max(0, first - position) : last - position]
         position += len(piece)
         tail = piece[-OVERLAP * rate :]
         time.sleep(0.002)  # lets Blender's main thread have the lock
-    return [np.concatenate(kept) if kept else np.zeros(0, np.float32) for kept in pieces], float(rate)
 
 
 def _shift(tail: NDArray[np.float32], piece: NDArray[np.float32]) -> int:

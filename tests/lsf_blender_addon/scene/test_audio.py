@@ -60,6 +60,23 @@ def test_chunks_are_what_one_piece_would_be(aud, tmp_path, codec, start, duratio
     assert np.abs(wanted - samples).max() < 0.02
 
 
+def test_a_long_part_goes_to_the_server_in_a_file(aud, wav, tmp_path, monkeypatch):
+    write, _read = wav
+    noise = np.random.default_rng(0).normal(0, 3000, 8000 * 30).astype(np.int16)
+    write(tmp_path / "noise.wav", noise, 8000)
+    monkeypatch.setattr(audio, "SERVER_FORMATS", {".au"})
+    whole = audio.request(line(tmp_path / "noise.wav", 2.5, 20.0), str(tmp_path))[1]["audio"]
+    monkeypatch.setattr(audio, "LONG", 19.0)
+    header, arrays = audio.request(line(tmp_path / "noise.wav", 2.5, 20.0), str(tmp_path))
+    assert header == {"audio_file": str(tmp_path / "decoded.au"), "start": 0.0, "duration": 20.0} and not arrays
+    soundfile = pytest.importorskip("soundfile")  # as the server reads it
+    samples, rate = soundfile.read(header["audio_file"], dtype="float32")
+    assert rate == 8000
+    np.testing.assert_array_equal(samples, whole)
+    with pytest.raises(UserError, match="ends before the strip begins"):
+        audio.request(line(tmp_path / "noise.wav", 31.0, 20.0), str(tmp_path))
+
+
 def test_channels_are_averaged(aud, wav, tmp_path):
     rate = 22050
     ramp = np.arange(5 * rate) % 30000
