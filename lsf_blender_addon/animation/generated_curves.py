@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import bpy
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..scene import stored
-from . import curve_record, keyframes
+from . import curve_record, keyframes, property_values
 from .curve_record import Record
 from .key_reduction import Keys
 from .keyframes import KeyTable
@@ -40,6 +41,38 @@ class Scale(NamedTuple):
 
 
 AS_THEY_ARE = Scale()
+
+
+@dataclass(frozen=True)
+class Change:
+    """A curve as it was before it was written or removed.
+
+    Attributes:
+        curves: The curves that it belongs to.
+        name: Its name.
+        table: Its keys; None if it was not there.
+        settings: Its properties.
+    """
+
+    curves: GeneratedCurves
+    name: str
+    table: KeyTable | None
+    settings: property_values.Values
+
+    def undo(self) -> None:
+        """Let the curve be as it was."""
+        if self.table is None:
+            if self.name in self.curves.present:
+                self.curves.remove(self.name)
+            return
+        if self.name not in self.curves.present:
+            self.curves.present[self.name] = self.curves._new(self.name)
+        curve = self.curves.present[self.name]
+        keyframes.write(curve, self.table)
+        property_values.restore(curve, self.settings)
+
+
+changes: list[Change] | None = None  # those since somebody wants to know; see journal.py
 
 
 class GeneratedCurves:
@@ -70,6 +103,7 @@ class GeneratedCurves:
     def write(self, name: str, table: KeyTable) -> None:
         """Replace the keys of a curve, which is made if it is missing."""
         curve = self.present.get(name)
+        self._note(name, curve)
         if curve is None:
             curve = self.present[name] = self._new(name)
         rest, unit, _before = self.scales.get(name, AS_THEY_ARE)
@@ -77,8 +111,15 @@ class GeneratedCurves:
 
     def remove(self, name: str) -> None:
         """Remove a curve."""
+        self._note(name, self.present[name])
         curves = compat.object_fcurves(self.action) if self.bones else compat.key_fcurves(self.action)
         curves.remove(self.present.pop(name))
+
+    def _note(self, name: str, curve: bpy.types.FCurve | None) -> None:
+        """Note how a curve is before it changes, while somebody wants to know."""
+        if changes is not None:
+            table, settings = (keyframes.read(curve), property_values.read(curve)) if curve else (None, {})
+            changes.append(Change(self, name, table, settings))
 
     def _name(self, curve: bpy.types.FCurve) -> str:
         """Return the name of a curve."""

@@ -20,7 +20,18 @@ from ..scene import bones, drivers, shape_keys, stored, strip_identity
 from ..scene.own_properties import lines_of, number
 from ..scene.snapshots import Source
 from ..scene.strip_identity import State
-from . import action_cache, actions, bone_actions, composition, curve_edits, curve_record, fcurves, line_curves, renames
+from . import (
+    action_cache,
+    actions,
+    bone_actions,
+    composition,
+    curve_edits,
+    curve_record,
+    fcurves,
+    journal,
+    line_curves,
+    renames,
+)
 from .bone_actions import BoneDrive
 from .composition import Composition
 from .fcurves import value_path
@@ -152,7 +163,7 @@ def refresh(action: bpy.types.Action, record: "LSF_PG_line", keep: bool = True) 
     """Write the curves of a line again with the present values of its sliders; quick.
 
     An Action that is linked, and a line that has lost its prediction, are not changed. If the artist has moved all
-    keys of the line in time, they stay at their new frames.
+    keys of the line in time, they stay at their new frames. If anything raises, the curves are as they were before.
 
     Args:
         action: The head's Action.
@@ -160,8 +171,9 @@ def refresh(action: bpy.types.Action, record: "LSF_PG_line", keep: bool = True) 
         keep: Whether the keys stay that the artist has set by hand.
     """
     if action.library is None and store.is_stored(action, record.uid):
-        adopt_moves(action)
-        rewrite(action, [record], keep=keep, restore_deleted=not keep)
+        with journal.on_error((action, *_bone_actions(action))):
+            adopt_moves(action)
+            rewrite(action, [record], keep=keep, restore_deleted=not keep)
         _place_everywhere(action)
 
 

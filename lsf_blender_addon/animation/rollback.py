@@ -18,6 +18,7 @@ import bpy
 
 from ..scene import bones, stored
 from ..scene.access import ensure_key_animation, key_animation, mesh_of
+from ..scene.character import listed_parts
 from ..scene.head_motion import find_constraint
 from ..scene.meshes import coordinates
 from ..scene.own_properties import face_of
@@ -57,6 +58,23 @@ def on_error(objects: list[bpy.types.Object], target: bpy.types.Object | None, b
         yield
         undo.pop_all()
     copies.discard()
+
+
+@contextmanager
+def of_head(head: bpy.types.Object) -> Iterator[None]:
+    """Undo what is written on a head, the parts in its list and its head motion, as `on_error` does.
+
+    References to Actions and lines are invalid after an error.
+    """
+    nod = face_of(head).nod
+    target = nod.object
+    if target is not None and target.type == "ARMATURE" and nod.bone not in target.pose.bones:
+        target = None
+    if not isinstance(head.data, bpy.types.Mesh):
+        yield
+        return
+    with on_error([head, *(part for part in listed_parts(head) if part.type == "MESH")], target, nod.bone):
+        yield
 
 
 class _Actions:

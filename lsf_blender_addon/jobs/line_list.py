@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from .. import compat
-from ..animation import actions, bone_actions, head_motion, lines
+from ..animation import actions, bone_actions, head_motion, lines, rollback
 from ..animation.chosen_line import ChosenLine, active_strip_name, picked_line
 from ..errors import UserError
 from ..prediction import takes
@@ -126,7 +126,12 @@ def follow_strip(head: bpy.types.Object, line: ChosenLine) -> int:
     Raises:
         UserError: The strip was not moved, or not only moved.
     """
-    line = _own(head, line)
+    with rollback.of_head(head):
+        return _follow(head, _own(head, line))
+
+
+def _follow(head: bpy.types.Object, line: ChosenLine) -> int:
+    """Move a line to where its strip is now; see `follow_strip`."""
     action, record = line
     lines.adopt_moves(action)
     status = status_of(head, line)
@@ -156,17 +161,19 @@ def remove(head: bpy.types.Object, line: ChosenLine) -> None:
     If nothing is left in the generated Action, it goes, too.
     """
     nod, uid = face_of(head).nod, line.uid
-    lines.remove(mesh_of(head), *_own(head, line))
-    head_motion.remove_line(nod.object, nod.bone, uid)
+    with rollback.of_head(head):
+        lines.remove(mesh_of(head), *_own(head, line))
+        head_motion.remove_line(nod.object, nod.bone, uid)
 
 
 def remove_all(head: bpy.types.Object) -> int:
     """Remove all lines of a head that has some, as `remove` does with one; returns how many there were."""
-    action, nod = actions.ensure(mesh_of(head), head.name), face_of(head).nod
-    uids = [record.uid for record in lines_of(action)]
-    lines.remove_all(mesh_of(head), action)
-    for uid in uids:
-        head_motion.remove_line(nod.object, nod.bone, uid)
+    with rollback.of_head(head):
+        action, nod = actions.ensure(mesh_of(head), head.name), face_of(head).nod
+        uids = [record.uid for record in lines_of(action)]
+        lines.remove_all(mesh_of(head), action)
+        for uid in uids:
+            head_motion.remove_line(nod.object, nod.bone, uid)
     return len(uids)
 
 

@@ -8,7 +8,17 @@ import bpy
 import numpy as np
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, bone_actions, head_motion, lines, lines_of_0_1, part_drivers, renames, shape_keys
+from ..animation import (
+    actions,
+    bone_actions,
+    head_motion,
+    lines,
+    lines_of_0_1,
+    part_drivers,
+    renames,
+    rollback,
+    shape_keys,
+)
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
 from ..scene import character, drivers, emotion_control, meshes, strip_identity, strips, voice
@@ -96,7 +106,8 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     renames.adopt(objects[0])
     _check(objects[0])
     if lines_of_0_1.are_there(mesh_of(objects[0])):
-        lines_of_0_1.take_over(objects[0])
+        with rollback.of_head(objects[0]):
+            lines_of_0_1.take_over(objects[0])
     state, result = _read_state(line, objects), generation.result(line.first_frame - generation.line.first_frame)
     with_layers = with_layers and not _keeps_layers(objects[0], state, result)
     return apply(line_plan.plan(face, result, state, with_layers, iface), as_take)

@@ -5,7 +5,8 @@ attributes and custom normals are kept, and interpolated where an edge or a face
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +79,50 @@ def cut(head: bpy.types.Object, seam: Seam, inside: bool = True, own_material: b
         UserError: See `check`; or the mesh is another one than the seam was found on. Nothing is changed then.
     """
     check(head)
+    with _restored_on_error(mesh_of(head)):
+        return _cut(head, seam, inside, own_material)
+
+
+@contextmanager
+def _restored_on_error(mesh: bpy.types.Mesh) -> Iterator[None]:
+    """Put a copy in the place of a mesh with its keys if anything raises an error, which is raised on."""
+    copy = mesh.copy()
+    assert isinstance(copy, bpy.types.Mesh)
+    changed = False
+    try:
+        yield
+    except UserError:  # it comes before the first change
+        raise
+    except BaseException:
+        changed = True
+        raise
+    finally:
+        unused = copy
+        if changed:
+            names = mesh.name, mesh.shape_keys.name if mesh.shape_keys else ""
+            if mesh.shape_keys and copy.shape_keys:
+                _follow(mesh, mesh.shape_keys, copy.shape_keys)
+            mesh.user_remap(copy)
+            unused = mesh
+        bpy.data.batch_remove([block for block in (unused, unused.shape_keys) if block])
+        if changed:
+            copy.name = names[0]
+            if copy.shape_keys:
+                copy.shape_keys.name = names[1]
+
+
+def _follow(mesh: bpy.types.Mesh, keys: bpy.types.Key, copy: bpy.types.Key) -> None:
+    """Let drivers that read shape keys of a mesh, as those of the parts do, read a copy of these."""
+    for user in bpy.data.user_map(subset={keys})[keys] - {mesh}:
+        data = getattr(user, "animation_data", None)
+        for curve in data.drivers if data else ():
+            for target in (target for variable in curve.driver.variables for target in variable.targets):
+                if target.id == keys:
+                    target.id = copy
+
+
+def _cut(head: bpy.types.Object, seam: Seam, inside: bool, own_material: bool) -> bool:
+    """Split the mesh; see `cut`."""
     mesh = mesh_of(head)
     generated = shape_keys.generated_keys(mesh)
     bm = bmesh.new()

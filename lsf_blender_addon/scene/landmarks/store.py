@@ -121,8 +121,10 @@ def _write(
 ) -> None:
     """Replace the landmarks of a group."""
     base = meshes.base_vertices(mesh)
+    # All that may fail comes first.
+    placed = [(point, found, found.position(base)) for point, found in sorted(surface_points.items())]
     group.clear()
-    for point, surface_point in sorted(surface_points.items()):
+    for point, found, position in placed:
         item = group.add()
-        item.index, item.corners, item.weights = point, surface_point.corners, surface_point.weights
-        item.position, item.vertex_count = surface_point.position(base), len(base)
+        item.index, item.corners, item.weights = point, found.corners, found.weights
+        item.position, item.vertex_count = position, len(base)

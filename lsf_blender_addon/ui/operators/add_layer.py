@@ -7,6 +7,7 @@ from ...errors import UserError
 from ...scene.access import key_animation, mesh_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_unless, linked_reason
 
 
@@ -32,6 +33,7 @@ class LSF_OT_add_layer(bpy.types.Operator):
             return enabled_unless(cls, "Your own Action is already active above the generated one.")
         return enabled_unless(cls, linked_reason(head))
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         try:
             layer = lines.add_layer(mesh_of(require_head(context)))

@@ -5,6 +5,7 @@ import bpy
 from ...jobs import bone_poses
 from ..blender_types import OperatorResult
 from ..head import require_head
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_with_head
 
 
@@ -24,6 +25,7 @@ class LSF_OT_clear_bones(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_with_head(cls, context)
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         bone_poses.clear(require_head(context), self.channel)
         return {"FINISHED"}

@@ -2,6 +2,7 @@
 
 import bpy
 
+from ...animation import rollback
 from ...errors import UserError
 from ...jobs import face_plan, face_result, session
 from ...jobs.batch import Item
@@ -39,7 +40,8 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
         objects, face = character.find_objects(finding.character, self.bl_label)
         plan = face_plan.plan(face, finding.job.header, finding.job.arrays)
         assert plan is not None  # every valid result of `prepare_face` has landmarks
-        return face_result.write(objects, plan)
+        with rollback.of_head(objects[0]):
+            return face_result.write(objects, plan)
 
 
 def disabled_reason(context: bpy.types.Context) -> str:

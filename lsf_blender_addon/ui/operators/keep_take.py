@@ -9,6 +9,7 @@ from ...prediction import takes
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_unless
 from .step_take import disabled_reason
 
@@ -27,6 +28,7 @@ class LSF_OT_keep_take(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         line = chosen_line(context)
         kept = takes.setting(line.action, line.uid)

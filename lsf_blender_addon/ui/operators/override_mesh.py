@@ -27,11 +27,19 @@ class LSF_OT_override_mesh(bpy.types.Operator):
         return enabled_unless(cls, "" if has_linked else "No mesh of this head has to be overridden.")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        for obj in _linked_meshes(context, require_head(context)):
-            overridden = mesh_of(obj).override_create()  # of this object alone: others may be other characters
-            assert isinstance(overridden, bpy.types.Mesh)
-            obj.data = overridden
-            override_settings.own(obj)
+        linked = {obj: mesh_of(obj) for obj in _linked_meshes(context, require_head(context))}
+        try:
+            for obj, mesh in linked.items():
+                overridden = mesh.override_create()  # of this object alone: others may be other characters
+                assert isinstance(overridden, bpy.types.Mesh)
+                obj.data = overridden
+                override_settings.own(obj)
+        except Exception:  # all of them, or none
+            for obj, mesh in linked.items():
+                if obj.data != mesh:
+                    overridden, obj.data = mesh_of(obj), mesh
+                    bpy.data.meshes.remove(overridden)
+            raise
         return {"FINISHED"}
 
 

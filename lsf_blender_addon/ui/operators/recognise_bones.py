@@ -6,6 +6,7 @@ from ...errors import UserError
 from ...jobs import recognise_bones
 from ..blender_types import OperatorResult
 from ..head import require_head
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_with_head
 
 
@@ -23,6 +24,7 @@ class LSF_OT_recognise_bones(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_with_head(cls, context)
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         try:
             text = recognise_bones.recognise(require_head(context))

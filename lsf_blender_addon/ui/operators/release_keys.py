@@ -6,6 +6,7 @@ from ...animation import lines
 from ...animation.chosen_line import chosen_line
 from ...errors import UserError
 from ..blender_types import OperatorResult
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_unless
 
 
@@ -28,6 +29,7 @@ class LSF_OT_release_keys(bpy.types.Operator):
         except UserError as error:
             return enabled_unless(cls, f"{error}.")
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         lines.refresh(*chosen_line(context), keep=False)
         return {"FINISHED"}

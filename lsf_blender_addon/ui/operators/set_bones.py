@@ -7,6 +7,7 @@ from ...jobs import bone_poses
 from ...scene import bones
 from ..blender_types import OperatorResult
 from ..head import require_head
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_with_head
 
 
@@ -28,6 +29,7 @@ class LSF_OT_set_bones(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_with_head(cls, context)
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         head = require_head(context)
         try:

@@ -9,6 +9,7 @@ from ...errors import UserError
 from ...jobs import session
 from ...prediction import takes
 from ..blender_types import OperatorResult
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_unless
 
 
@@ -30,6 +31,7 @@ class LSF_OT_step_take(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         action, record = chosen_line(context)
         now = takes.playing(action, record.uid)

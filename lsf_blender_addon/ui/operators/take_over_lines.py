@@ -9,6 +9,7 @@ from ...jobs import line_list, session
 from ...scene.access import mesh_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
+from .all_or_nothing import all_or_nothing
 from .poll import enabled_unless
 
 
@@ -26,6 +27,7 @@ class LSF_OT_take_over_lines(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_unless(cls, disabled_reason(context))
 
+    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         count = lines_of_0_1.take_over(require_head(context))
         self.report({"INFO"}, iface("{count} lines were taken over").format(count=count))
