@@ -21,6 +21,7 @@ from .geometry import bounding_box_centre, vertex_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, MOUTH_LANDMARKS, NOSE_TIP, load_head
 from .landmark_network import LandmarkNet, to_image
 from .raster import View, may_cover_pixel, render, triangle_bounds
+from .search_budget import PIXELS_PER_UNIT, SearchBudget
 
 WEIGHTS = Path(__file__).parent / "assets" / "landmarks.safetensors"
 MOUTH_COUNT = MOUTH_LANDMARKS.stop - MOUTH_LANDMARKS.start
@@ -54,7 +55,9 @@ TURN_X = [np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) for c, s in ((1, 0), (0, 
 TURN_Y = [np.array([[0, 0, s], [0, 1, 0], [-s, 0, 0]]) for s in (1, -1)]  # by 90° about Y, to either side
 ORIENTATIONS = [turn @ tilt for tilt in (*TURN_X, *TURN_Y) for turn in TURN_Z]
 CLEAR_GLANCE = 0.28  # doubt below which a glance shows a face: upright heads have 0.20–0.25, other views 0.32 and more
+GLANCE_STEP = 2  # a glance leaves out every second window: the networks know faces three times smaller than a window
 LOOKED_AT = 6  # orientations that are looked at closely, the most likely ones after a glance at all of them
+FOLLOWED = 2  # windows of a glance that are followed then, the most face-like
 STRAIGHT = np.radians(15)  # a face that a glance shows rolled further is looked at closely after it was rolled back
 
 NetworkName: TypeAlias = Literal["face", "mouth"]
@@ -108,10 +111,11 @@ class LandmarkDetector:
     Args:
         vertices: Vertices (V, 3) in any unit.
         triangles: Triangles (T, 3).
+        budget: What the looks of the networks are taken off; None: nobody counts them.
     """
 
-    def __init__(self, vertices: FloatArray, triangles: IntArray):
-        self.vertices, self.triangles = vertices, triangles
+    def __init__(self, vertices: FloatArray, triangles: IntArray, budget: SearchBudget | None = None):
+        self.vertices, self.triangles, self.budget = vertices, triangles, budget or SearchBudget()
         self.normals = vertex_normals(vertices, triangles)
         self.bounds = triangle_bounds(vertices, triangles)
 
@@ -124,7 +128,9 @@ class LandmarkDetector:
             pixels: Side of the image.
         """
         triangles = self.triangles[may_cover_pixel(*self.bounds, centre, size, pixels)]
-        return render(self.vertices, triangles, self.normals, centre, size, pixels)
+        view = render(self.vertices, triangles, self.normals, centre, size, pixels)
+        self.budget.spend(view.work / PIXELS_PER_UNIT)
+        return view
 
     def predict(self, name: NetworkName, windows: Sequence[Window]) -> FloatArray:
         """Apply a network to several windows.
@@ -140,6 +146,7 @@ class LandmarkDetector:
 
     def _predict_with_width(self, name: NetworkName, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
         """Return what `predict` does, and the mean standard deviation (N,) of the heat maps in mesh units."""
+        self.budget.spend(len(windows))
         with _single_thread(), torch.no_grad():
             images = torch.stack([to_image(self.render(*window, INPUT_PIXELS[name])) for window in windows])
             found, deviation = load_networks()[name](images)
@@ -147,18 +154,17 @@ class LandmarkDetector:
         points: FloatArray = centres[:, None] + found.numpy().astype(float) * (0.5, -0.5) * sizes[:, None, None]
         return points, deviation.numpy().mean(1) * sizes / 2
 
-    def glance(self) -> tuple[float, float]:
-        """Look once at each of the first windows.
+    def glance(self) -> tuple[float, float, FloatArray]:
+        """Look once at some of the first windows.
 
         Returns:
-            How little the most face-like prediction is like a face, from 0 up, and the angle in radians by which that
-            face is rolled, counterclockwise in the picture.
+            How little the most face-like prediction is like a face, from 0 up; the angle in radians by which that face
+            is rolled, counterclockwise in the picture; and the FOLLOWED most face-like predictions (N, 68, 2).
         """
-        points, width = self._predict_with_width("face", self.initial_windows())
-        misshape, roll = _compare_with_average(points)
-        doubt = misshape + width / np.maximum(_extents(points), 1e-12)
-        best = int(doubt.argmin())
-        return float(doubt[best]), float(roll[best])
+        points, width = self._predict_with_width("face", self.initial_windows()[::GLANCE_STEP])
+        doubt, roll = _doubt(points, width)
+        order = np.argsort(doubt, kind="stable")[:FOLLOWED]
+        return float(doubt[order[0]]), float(roll[order[0]]), points[order]
 
     def initial_windows(self) -> list[Window]:
         """Return squares of growing size from the top of the mesh down, centred sideways on the vertices in each."""
@@ -176,17 +182,23 @@ class LandmarkDetector:
         """Return the best landmarks (68, 2) in x and z, and their deviation (68,) as a share of the face's extent."""
         return self.follow(self.predict("face", self.initial_windows()))
 
-    def follow(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Let windows follow their predictions (N, 68, 2), and return the best as `search` does."""
+    def follow(self, points: FloatArray, most_likely: bool = False) -> tuple[FloatArray, FloatArray]:
+        """Let windows follow their predictions (N, 68, 2), and return the best as `search` does.
+
+        With `most_likely`, the agreement over zoom is measured for the most face-like of them alone.
+        """
         extents = _extents(points)
         for _ in range(FOLLOW_ROUNDS):
             windows = [
                 (bounding_box_centre(p), FOLLOW_ZOOM * extent) for p, extent in zip(points, extents, strict=True)
             ]
-            points = self.predict("face", windows)
+            points, width = self._predict_with_width("face", windows)
             extents = np.clip(_extents(points), 0.5 * extents, 2 * extents)
             distinct = _distinct(points, extents)
-            points, extents = points[distinct], extents[distinct]
+            points, extents, width = points[distinct], extents[distinct], width[distinct]
+        if most_likely and len(points):
+            likely = _doubt(points, width)[0].argmin()
+            points, extents = points[[likely]], extents[[likely]]
         best: FloatArray = np.zeros((LANDMARK_COUNT, 2))
         best_spread: FloatArray = np.full(LANDMARK_COUNT, np.inf)
         for p, extent in zip(points, extents, strict=True):
@@ -260,6 +272,17 @@ def _most_protruding(view: View, pixel: IntArray, radius: int) -> tuple[float, f
     return x, depth[row, column], z
 
 
+def _doubt(points: FloatArray, width: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return how little predictions (N, 68, 2) are like a face (N,), from 0 up, and their roll (N,) in radians.
+
+    Args:
+        points: Predicted landmarks.
+        width: Mean standard deviation of their heat maps (N,), in the unit of the points.
+    """
+    misshape, roll = _compare_with_average(points)
+    return misshape + width / np.maximum(_extents(points), 1e-12), roll
+
+
 def _compare_with_average(points: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Compare predicted landmarks (N, 68, 2) with those of the average head, seen from the front.
 
@@ -300,7 +323,10 @@ def _distinct(points: FloatArray, extents: FloatArray) -> list[int]:
 
 
 def detect_landmarks(
-    vertices: FloatArray, triangles: IntArray, progress: Callable[[], None] = lambda: None
+    vertices: FloatArray,
+    triangles: IntArray,
+    progress: Callable[[], None] = lambda: None,
+    budget: SearchBudget | None = None,
 ) -> Iterator[LandmarkCandidate]:
     """Yield candidates, the most likely first: the caller takes the first one that the head fits to.
 
@@ -311,53 +337,70 @@ def detect_landmarks(
         vertices: Vertices (V, 3) in any unit.
         triangles: Triangles (T, 3).
         progress: Called before each orientation; an exception that it raises ends the search.
+        budget: Of the search, which ends when it is spent.
     """
+    budget = budget or SearchBudget()
     doubtful: list[tuple[LandmarkDetector, FloatArray, FloatArray, FloatArray]] = []
-    for upright, rotation in _orientations_to_look_at(vertices, triangles, progress):
+    for rotation, guesses in _orientations_to_look_at(vertices, triangles, progress, budget):
         progress()
-        detector = LandmarkDetector(vertices @ rotation.T, triangles)
-        points, spread = detector.search()
+        detector, upright = LandmarkDetector(vertices @ rotation.T, triangles, budget), guesses is None
+        points, spread = detector.search() if guesses is None else detector.follow(guesses, most_likely=True)
         candidate = detector, points, spread, rotation
         if spread.mean() < CLEAR_SPREAD or (upright and spread.mean() < DOUBTFUL_SPREAD):
             yield from _refine_and_lift(*candidate)
         elif spread.mean() < DOUBTFUL_SPREAD:
             doubtful.append(candidate)
+        if budget.is_spent:
+            break
     for candidate in sorted(doubtful, key=lambda candidate: candidate[2].mean()):
         yield from _refine_and_lift(*candidate)
+        if budget.is_spent:
+            break
 
 
 def _orientations_to_look_at(
-    vertices: FloatArray, triangles: IntArray, progress: Callable[[], None]
-) -> Iterator[tuple[bool, FloatArray]]:
-    """Yield rotations (3, 3) of a mesh, each with whether it is the one that leaves the mesh as it is.
+    vertices: FloatArray, triangles: IntArray, progress: Callable[[], None], budget: SearchBudget
+) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+    """Yield rotations (3, 3) of a mesh, each with landmarks (N, 68, 2) from which to start; None: look everywhere.
 
-    That one comes first. The others are glanced at only then. One that clearly shows a face follows at once, and after
-    all the LOOKED_AT most face-like, best first. A face that is rolled there is rolled back.
+    The rotation that leaves the mesh as it is comes first. The others are glanced at only then. One that clearly shows
+    a face follows at once, and after all the LOOKED_AT most face-like, best first. A face that is rolled there is
+    rolled back.
     """
-    yield True, ORIENTATIONS[0]
-    glances: list[tuple[float, float, FloatArray]] = []
+    yield ORIENTATIONS[0], None
+    glances: list[tuple[float, float, FloatArray, FloatArray]] = []
     for rotation in ORIENTATIONS:
+        if budget.is_spent:
+            break
         progress()
-        doubt, roll = LandmarkDetector(vertices @ rotation.T, triangles).glance()
+        doubt, roll, points = LandmarkDetector(vertices @ rotation.T, triangles, budget).glance()
         if doubt >= CLEAR_GLANCE:
-            glances.append((doubt, roll, rotation))
+            glances.append((doubt, roll, rotation, points))
         elif rotation is not ORIENTATIONS[0]:
-            yield False, _rolled_back(rotation, roll)
-    for _, roll, rotation in sorted(glances, key=lambda glance: glance[0])[:LOOKED_AT]:
+            yield _rolled_back(rotation, roll, points)
+    for _, roll, rotation, points in sorted(glances, key=lambda glance: glance[0])[:LOOKED_AT]:
         if rotation is not ORIENTATIONS[0] or abs(roll) > STRAIGHT:
-            yield False, _rolled_back(rotation, roll)
+            yield _rolled_back(rotation, roll, points)
 
 
-def _rolled_back(rotation: FloatArray, roll: float) -> FloatArray:
-    """Return a rotation (3, 3) that shows a face upright, which `rotation` shows rolled by an angle in radians."""
+def _rolled_back(rotation: FloatArray, roll: float, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a rotation (3, 3) that shows a face upright, which `rotation` shows rolled by an angle in radians.
+
+    The second array has the landmarks `points` (N, 68, 2), which were seen with `rotation`, as they are seen then.
+    """
     if abs(roll) <= STRAIGHT:
-        return rotation
+        return rotation, points
     cosine, sine = np.cos(roll), np.sin(roll)
-    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]) @ rotation
+    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    return turn @ rotation, points @ turn[np.ix_([0, 2], [0, 2])].T
 
 
 def detect_from(
-    vertices: FloatArray, triangles: IntArray, rotation: FloatArray, guess: FloatArray | None = None
+    vertices: FloatArray,
+    triangles: IntArray,
+    rotation: FloatArray,
+    guess: FloatArray | None = None,
+    budget: SearchBudget | None = None,
 ) -> LandmarkCandidate | None:
     """Detect the landmarks of a face that is upright and faces −Y in a known rotation of the mesh.
 
@@ -366,11 +409,12 @@ def detect_from(
         triangles: Triangles (T, 3).
         rotation: Rotation (3, 3) that is applied to the mesh.
         guess: Approximate landmarks (68, 3) in mesh units from which to start; None: the whole mesh is searched.
+        budget: Of the search, from which this look is taken off.
 
     Returns:
         The candidate, or None where there is no surface under the landmarks.
     """
-    detector = LandmarkDetector(vertices @ rotation.T, triangles)
+    detector = LandmarkDetector(vertices @ rotation.T, triangles, budget)
     if guess is None:
         points, spread = detector.search()
     else:

@@ -13,6 +13,7 @@ from .geometry import StretchedSimilarity, measure_stretch, sample_surface, vert
 from .head import INNER_LANDMARKS, JAW_LINE, LANDMARK_COUNT, Head
 from .raster import render
 from .registration import INNER_FACE_RADIUS, Alignment, Registration, align, deform
+from .search_budget import ALIGNMENT_UNITS, PIECES_UNITS, SearchBudget
 from .target_mesh import no_face_error
 
 if TYPE_CHECKING:  # imports torch
@@ -53,6 +54,7 @@ class _Search:
         head: The canonical head.
         before_fit: Called before each fit.
         before_look: Called before each detection by the networks.
+        budget: What the search may still cost.
         stretch: What brings these vertices to those of the user's mesh (3, 3): vertices @ stretch.
     """
 
@@ -65,6 +67,7 @@ class _Search:
     head: Head
     before_fit: Callback
     before_look: Callback
+    budget: SearchBudget
     stretch: FloatArray = field(default_factory=lambda: np.eye(3))
 
 
@@ -116,7 +119,9 @@ def locate_face(
     visible = triangles[~np.isin(given_parts[triangles].max(1), (parts.FOLLOWING, parts.STILL))]
     if not len(visible):
         raise no_face_error()
-    search = _Search(vertices, triangles, visible, piece, landmarks, given_parts, head, before_fit, before_look)
+    search = _Search(
+        vertices, triangles, visible, piece, landmarks, given_parts, head, before_fit, before_look, SearchBudget()
+    )
     located = _first_fitting_candidate(search)
     if not landmark_constraints.determines_pose(landmarks):
         others = _other_faces(search if located is None else located.search, located)
@@ -185,12 +190,13 @@ def _candidates(search: _Search) -> Iterator["LandmarkCandidate"]:
             search.vertices, search.visible, search.piece, landmarks, search.head, search.before_look
         )
     else:
-        yield from detect_landmarks(search.vertices, search.visible, search.before_look)
+        yield from detect_landmarks(search.vertices, search.visible, search.before_look, search.budget)
 
 
 def _align(search: _Search, found: "LandmarkCandidate") -> _Located | None:
     """Apply the placed landmarks to a candidate, in place, and align the head to it; None if that fails."""
     search.before_fit()
+    search.budget.spend(ALIGNMENT_UNITS)
     placed = landmark_constraints.placed_mask(search.landmarks)
     if placed.any():
         found.points = landmark_constraints.apply_constraints(found.points, search.landmarks, search.head)
@@ -206,13 +212,20 @@ def _align(search: _Search, found: "LandmarkCandidate") -> _Located | None:
 
 
 def _look_again(search: _Search, located: _Located) -> _Located | None:
-    """Detect a face again from its own front, in the same mesh or in a changed one; None if that fails."""
+    """Detect a face again from its own front, in the same mesh or in a changed one; None if that fails.
+
+    It fails, too, if the budget of the search is overdrawn.
+    """
     from .landmark_detection import detect_from
 
+    if search.budget.is_overdrawn:
+        return None
     search.before_look()
     back = located.search.stretch @ np.linalg.inv(search.stretch)  # from the mesh of one search to the other's
     guess = located.alignment.to_mesh.apply(located.alignment.shape[search.head.landmark_vertices])
-    again = detect_from(search.vertices, search.visible, located.alignment.to_mesh.rotation.T, guess @ back)
+    again = detect_from(
+        search.vertices, search.visible, located.alignment.to_mesh.rotation.T, guess @ back, search.budget
+    )
     return _align(search, again) if again is not None else None
 
 
@@ -309,7 +322,7 @@ def _other_faces(search: _Search, located: _Located | None) -> list[_Located]:
         to_mesh, target = located.alignment.to_mesh, located.alignment.target
         rotation, known_piece = to_mesh.rotation.T, search.piece[target.triangles[target.skin][0, 0]]
         min_size = MIN_FACE_SIZE * to_mesh.scale
-    faces = []
+    faces, budget = [], SearchBudget(PIECES_UNITS)
     for piece in np.argsort(-np.bincount(triangle_piece))[: MAX_PIECES + 1]:
         own = visible[triangle_piece == piece]
         used = np.unique(own)
@@ -317,10 +330,13 @@ def _other_faces(search: _Search, located: _Located | None) -> list[_Located]:
             continue
         if len(used) < MIN_FACE_VERTICES or np.ptp(vertices[used], axis=0).min() < min_size:
             continue
+        if budget.is_spent and located is None:
+            break
         search.before_look()
-        found = detect_from(vertices, own, rotation)
+        found = detect_from(vertices, own, rotation, budget=budget)
         if found is None or found.spread > MAX_SPREAD:
             continue
+        budget.spend(ALIGNMENT_UNITS)
         try:
             alignment = align(vertices, own, found.points, np.ones(len(own), dtype=bool), search.head)
         except LSFError:

@@ -9,6 +9,10 @@ import numpy as np
 from ..numerics import BoolArray, FloatArray, IntArray
 
 MIN_DOUBLE_AREA = 1e-12  # square pixels; a smaller triangle covers no pixel
+# Layers of triangles over the whole image that are drawn at most, the foremost first. Heads have 2 to 4; triangles at
+# random may have thousands, and would take minutes.
+MAX_LAYERS = 16
+TRIANGLE_WORK = 3.0  # of any triangle, however small, in pixels that take as long to draw
 EdgeFunctions: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]  # a, b, c, (3, T) each
 
 
@@ -22,6 +26,7 @@ class View:
         normal: Unit normal towards the viewer (P, P, 3), 0 where there is none.
         centre: x and z of the image's centre (2,).
         size: Side of the image, in mesh units.
+        work: What it took to draw the image, in pixels.
     """
 
     triangle: IntArray
@@ -29,6 +34,7 @@ class View:
     normal: FloatArray
     centre: FloatArray
     size: float
+    work: float
 
     @property
     def filled(self) -> BoolArray:
@@ -49,6 +55,8 @@ def render(
 ) -> View:
     """Render a mesh from −Y.
 
+    The work is bounded: of a mesh with more than MAX_LAYERS layers of triangles, the foremost triangles are drawn.
+
     Args:
         vertices: Vertices (V, 3).
         triangles: Triangles (T, 3).
@@ -62,14 +70,19 @@ def render(
     columns = ((vertices[:, 0] - centre[0]) * scale + pixels / 2)[corners]
     rows = (pixels / 2 - (vertices[:, 2] - centre[1]) * scale)[corners]
     weights, solid = _edge_functions(columns, rows)
+    drawn, work = _foremost(columns, rows, vertices[:, 1][corners], pixels)
+    solid &= drawn
     row, column, owner = _covered_pixels(rows, weights, solid, pixels)
     x, y = column + 0.5, row + 0.5
     # Depth is linear in column and row, as the barycentric weights are.
     depth_a, depth_b, depth_c = ((w * vertices[:, 1][corners]).sum(0) for w in weights)
     depths = depth_a[owner] * x + depth_b[owner] * y + depth_c[owner]
-    back_to_front = np.argsort(-depths)
+    cells = row * pixels + column
+    least = np.full(pixels * pixels, np.inf)
+    np.minimum.at(least, cells, depths)
+    shown = np.flatnonzero(depths == least[cells])
     nearest = np.full(pixels * pixels, -1)
-    nearest[(row * pixels + column)[back_to_front]] = back_to_front  # the last assignment wins: the nearest
+    nearest[cells[shown]] = shown  # of several at one depth, the last
     cell = np.flatnonzero(nearest >= 0)
     shown = nearest[cell]
     owner, x, y = owner[shown], x[shown], y[shown]
@@ -84,7 +97,31 @@ def render(
     mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
     normal[cell] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-20)
     shape = (pixels, pixels)
-    return View(triangle.reshape(shape), depth.reshape(shape), normal.reshape(*shape, 3), np.asarray(centre), size)
+    return View(
+        triangle.reshape(shape), depth.reshape(shape), normal.reshape(*shape, 3), np.asarray(centre), size, work
+    )
+
+
+def _foremost(columns: FloatArray, rows: FloatArray, depths: FloatArray, pixels: int) -> tuple[BoolArray, float]:
+    """Return which triangles (T,) to draw, all or the foremost that fill MAX_LAYERS layers, and their work in pixels.
+
+    Args:
+        columns: Columns of the corners (3, T).
+        rows: Their rows (3, T).
+        depths: Their depths (3, T).
+        pixels: Side of the image.
+    """
+    width, height = (np.ptp(at.clip(0, pixels), axis=0) for at in (columns, rows))
+    area = np.abs((columns[1] - columns[0]) * (rows[2] - rows[0]) - (rows[1] - rows[0]) * (columns[2] - columns[0])) / 2
+    work = np.minimum(area, width * height) + height  # pixels, and rows that are looked through for them
+    limit = MAX_LAYERS * pixels * pixels
+    total, every = float(work.sum()), TRIANGLE_WORK * len(work)
+    if not total > limit:
+        return np.ones(len(work), dtype=bool), total + every
+    order = np.argsort(depths.min(0), kind="stable")
+    drawn = np.zeros(len(work), dtype=bool)
+    drawn[order[np.cumsum(work[order]) <= limit]] = True
+    return drawn, limit + every
 
 
 def triangle_bounds(vertices: FloatArray, triangles: IntArray) -> tuple[list[FloatArray], list[FloatArray]]:

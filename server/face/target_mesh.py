@@ -7,9 +7,12 @@ from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from ..numerics import BoolArray, FloatArray, IntArray
-from .geometry import Similarity, sample_surface
+from .geometry import Similarity, sample_surface, triangle_normals
 
 SAMPLE_SPACING = 0.002  # metres between sample points
+# Square metres of skin within the radius of `sample`. Heads have 0.1 to 0.4; triangles at random have hundreds, and
+# sampling them would take minutes.
+MAX_AREA = 3.0
 MIN_COSINE = 0.6  # between normals of corresponding points
 NORMAL_PENALTY = 0.004  # metres that are added to a distance per unit of 1 - cosine
 
@@ -53,13 +56,15 @@ class TargetMesh:
         """Sample the skin within `radius` metres of `centre` (3,).
 
         Raises:
-            LSFError: "no_face" if no triangle of the skin lies there.
+            LSFError: "no_face" if no triangle of the skin lies there, or more of them than a surface has.
         """
         near = ((self.vertices - centre) ** 2).sum(1) < radius**2
         near = self.skin & near[self.triangles].any(1)
         if not near.any():
             raise no_face_error()
         triangles = self.triangles[near]
+        if np.linalg.norm(triangle_normals(self.vertices, triangles), axis=1).sum() / 2 > MAX_AREA:
+            raise no_face_error()
         owner, weight = sample_surface(self.vertices, triangles, SAMPLE_SPACING)
         self.point_corners = triangles[owner]
         self.points = np.einsum("nki,nk->ni", self.vertices[self.point_corners], weight)
