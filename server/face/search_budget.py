@@ -1,8 +1,7 @@
 """The budget of the search for a face: work is counted, not time, so that machines agree."""
 
 # A unit is about what a network's look at one window costs, 10 ms. On measured heads an upright face takes 60 to 80,
-# and one that lies or is tilted 100 to 390. A mesh without a face takes SEARCH_UNITS, and what has begun is finished then.
-SEARCH_UNITS and what has begun then.
+# and one that lies or is tilted 100 to 390. A mesh without a face takes these units, and what has begun is finished.
 SEARCH_UNITS = 320
 OVERDRAFT = 100  # units for looking at a candidate again that was found with the last units
 PIECES_UNITS = 60  # of looking at single pieces of a mesh that shows no face as a whole: two of them
