@@ -146,4 +146,5 @@ def _strongest(sums: Floats, start: int, end: int) -> int:
 
 def _mean(sums: Floats, start: int, end: int) -> Floats:
     """Return the mean weights (E,), rounded so that equal ones are equal whatever precedes them in the sums."""
-    return ((sums[end] - sums[start]) / (end - start)).round(DECIMALS)
+    mean: Floats = ((sums[end] - sums[start]) / (end - start)).round(DECIMALS)
+    return mean
