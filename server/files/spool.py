@@ -38,7 +38,7 @@ class Spool:
             self._parts.append(numbers)
             return
         try:
-            rest = memoryview(numbers).cast("B")
+            rest = numbers.view(np.uint8).data
             while rest:
                 rest = rest[self._file.write(rest) :]
             self._length += len(numbers)
@@ -63,8 +63,8 @@ def release(array: NDArray[Any]) -> None:
         array: The array or a view of it. Nothing is done for other arrays, and where the system cannot (Windows, which
             does it by itself when memory runs short).
     """
-    base: object = array
-    while isinstance(base, np.ndarray) and not isinstance(base.base, mmap.mmap):
-        base = base.base
-    if isinstance(base, np.ndarray) and isinstance(base.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.base.madvise(mmap.MADV_DONTNEED)
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

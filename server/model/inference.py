@@ -146,7 +146,8 @@ _Part = tuple[int, list[NDArray[np.float32]]]
 
 def _joined(windows: Iterable[_Part]) -> Iterator[_Part]:
     """Join results of overlapping windows, in order; the later one fades in. Gives parts that do not overlap."""
-    start, kept = 0, []  # the last window, as far as the next one may still change it
+    start = 0
+    kept: list[NDArray[np.float32]] = []  # the last window, as far as the next one may still change it
     for first, results in windows:
         shared = start + kept[0].shape[-2] - first if kept else 0
         if shared > 0:

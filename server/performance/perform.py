@@ -84,6 +84,8 @@ def perform(
     """
     from ..model import emotion_changes, synthesize
 
+    fps, spoken = model.config.fps, MEASURED
+
     def check(fraction: float) -> None:
         """Report the progress. Raises Cancelled."""
         if cancelled is not None and cancelled():
@@ -96,7 +98,6 @@ def perform(
         spoken = MEASURED + (EXPRESSED - MEASURED) * fraction
         report(spoken, text)
 
-    fps, spoken = model.config.fps, MEASURED
     voice = prosody.measure(audio, lambda fraction: check(MEASURED * fraction))
     output = synthesize(
         model,
