@@ -12,8 +12,8 @@ SEED, STEPS = 5, 20
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the soak looks at processes as Linux tells about them")
 def test_a_short_soak_survives():
-    options = ["--seed", str(SEED), "--steps", str(STEPS), "--minutes", "3", "--quick"]
-    done = subprocess.run([sys.executable, run.__file__, *options], capture_output=True, text=True, timeout=300)
+    options = ["--seed", str(SEED), "--steps", str(STEPS), "--minutes", "8", "--quick"]
+    done = subprocess.run([sys.executable, run.__file__, *options], capture_output=True, text=True, timeout=560)
     assert done.returncode == 0, done.stdout + done.stderr
     counts = done.stdout.split("all ")[1].split()[:3]
     assert counts == [str(STEPS + 2), str(STEPS + 2), "0"], "start, steps, end"

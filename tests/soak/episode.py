@@ -342,7 +342,7 @@ def edited(stage: Stage) -> str:
     done, text = stage.press("generate")
     if done:
         target = bpy.context.view_layer.objects.active
-        stage.check_motion(target, int(strip.frame_final_start), min(STRIP_FRAMES, strip.frame_final_duration))
+        stage.check_motion(target, int(strip.frame_final_start), min(STRIP_FRAMES, strip.frame_final_duration), text)
     for other_button in stage.rng.sample(["step_take", "remove_line", "check_character", "key_lines"], 2):
         stage.press(other_button)
     stage.changed("key ")  # an edit may have made keys the artist's own, and Generate none of them
@@ -506,7 +506,7 @@ def forge(stage: Stage) -> str:
     stage.check()
     done, text = stage.press("generate")
     if done:
-        stage.check_motion(obj, int(strip.frame_final_start), STRIP_FRAMES)
+        stage.check_motion(obj, int(strip.frame_final_start), STRIP_FRAMES, text)
     for other in stage.rng.sample(["step_take", "remove_line", "check_character", "generate_takes"], 2):
         stage.press(other)
     stage.check()
@@ -550,6 +550,24 @@ def generated_shapes(obj: bpy.types.Object) -> dict[str, np.ndarray]:
     return found
 
 
+def growth(stage: Stage, name: str, sizes: list[int]) -> str:
+    """Check that a process does not grow from the first third of an episode to the last; say how much it used.
+
+    Args:
+        stage: Where it is noted if it does.
+        name: Of the process.
+        sizes: Bytes of memory after each step.
+    """
+    third = len(sizes) // 3
+    if not third:
+        return f"{name} ended too early to tell"
+    first, last = max(sizes[:third]), max(sizes[-third:])
+    text = f"{name} {first >> 20} to {last >> 20} MB"
+    if last - first > max(GROWTH_FROM, (GROWTH - 1) * first):
+        stage.wrong.append(f"memory grows: {text}")
+    return text
+
+
 def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> None:
     """Run an episode, and write what happens to report.jsonl in its folder."""
     end = time.monotonic() + seconds
@@ -564,7 +582,8 @@ def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> No
         stage = Stage(folder)
         tell(step=0, kind="start", what="scene", wrong=stage.wrong, seconds=round(time.monotonic() - began, 1))
         kinds = {kind: often for kind, (often, is_quick, _do) in STEPS.items() if is_quick or not quick}
-        sizes = []
+        blender: list[int] = []  # bytes of memory after each step
+        engines: dict[int, list[int]] = {}  # the same for each server process
         for number in range(1, steps + 1):
             if time.monotonic() > end:
                 break
@@ -588,7 +607,9 @@ def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> No
                 stage.wrong.append("Blender printed an error: " + " | ".join(shown.strip().splitlines()[-3:]))
             if kind not in ("Undo", "Save and reopen", "Deleted in a job", "Properties forged", "Edited by the artist"):
                 stage.push_undo(kind)
-            sizes.append(memory(os.getpid()))
+            blender.append(memory(os.getpid()))
+            for pid in servers():
+                engines.setdefault(pid, []).append(memory(pid))
             tell(step=number, kind=kind, what=what, wrong=stage.wrong, seconds=round(time.monotonic() - began, 1))
         tell(step=steps + 1, kind="end")
         began, stage.wrong = time.monotonic(), []
@@ -596,13 +617,12 @@ def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> No
         time.sleep(0.5)
         if left := servers():
             stage.wrong.append(f"{len(left)} servers are left")
-        third = len(sizes) // 3
-        if third and max(sizes[-third:]) - max(sizes[:third]) > max(GROWTH_FROM, (GROWTH - 1) * max(sizes[:third])):
-            stage.wrong.append(f"Blender grew from {max(sizes[:third]) >> 20} to {max(sizes[-third:]) >> 20} MB")
+        longest = max(engines.values(), key=len, default=[])
+        text = f"{growth(stage, 'Blender', blender)}; {growth(stage, 'server', longest)} in {len(longest)} steps"
         tell(
             step=steps + 1,
             kind="end",
-            what="unregistered",
+            what=text,
             wrong=stage.wrong,
             seconds=round(time.monotonic() - began, 1),
         )
