@@ -144,6 +144,21 @@ def test_another_topology(head):
     np.testing.assert_allclose(store.own_positions(head, meshes.base_vertices(head.data))[30], wanted, atol=0.02)
 
 
+def test_landmarks_of_a_mesh_that_was_changed_meanwhile(head, addon, monkeypatch):
+    """It keeps its number of vertices: the landmarks would be on the wrong ones."""
+
+    class Sorting(FaceClient):
+        def submit(self, kind, request, arrays):
+            one, two = head.data.vertices[3], head.data.vertices[4]
+            one.co, two.co = two.co.copy(), one.co.copy()
+            return super().submit(kind, request, arrays)
+
+    use(addon, monkeypatch, Sorting())
+    with pytest.raises(RuntimeError, match=r"was changed while the result was made: press Find Landmarks again"):
+        bpy.ops.lsf.find_landmarks()
+    assert not head.lsf.found_landmarks
+
+
 def test_saving_keeps_landmarks(head, tmp_path):
     bpy.ops.lsf.find_landmarks()
     place(head, 8, 20)

@@ -205,6 +205,15 @@ def test_the_head_motion_needs_something_that_nods():
     assert plan(who, result(who, **layers())).head_motion is None, "nothing was chosen to nod"
 
 
+def test_the_landmarks_of_the_head_motion_turn_with_the_head():
+    """The artist has turned it while the result was made."""
+    who = character()
+    turned = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    answer = result(who, **layers())
+    made = plan(who, answer, state(has_head_target=True, axes=turned))
+    np.testing.assert_allclose(made.head_motion.landmarks68, answer.arrays["landmarks68"] @ turned.T, atol=1e-6)
+
+
 def test_a_take_keeps_the_blinks_and_the_gaze_of_the_line():
     who = character()
     first = plan(who, result(who, **layers()))

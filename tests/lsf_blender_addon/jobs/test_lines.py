@@ -1,5 +1,7 @@
 """Generate on a head with two lines: what becomes of a line whose strip was renamed, moved, trimmed or swapped."""
 
+from functools import partial
+
 import bpy
 import numpy as np
 import pytest
@@ -118,6 +120,60 @@ def test_a_strip_that_moves_during_the_job_moves_only_its_line(two):
     check_line(two, 1, 600, 5)
     assert two.record(1).name == "late" and same_values(two.values(FIRST), before)
     check_rest(two, FIRST + FRAMES - 1 + EASE, 600 - EASE)
+
+
+def test_the_current_range_moves_with_a_strip_that_moves_during_the_job(two):
+    """What the artist wanted anew is a part of the line, wherever it is."""
+    earlier, settings = two.kept(1).motion, two.choose(1)
+    settings.only_range, settings.take = True, 9
+    scene = two.strips[1].id_data
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, SECOND + 40, SECOND + 70
+    generation = line_jobs.start_generation(settings, two.head, {}, scene, two.strips[1])
+    generation._reader.join()
+    generation.poll()
+    two.strips[1].frame_start += 100
+    line_jobs.apply_result(generation)
+    changed = np.flatnonzero(np.abs(two.kept(1).motion - earlier).max(1) > 1e-3)
+    assert changed.min() >= 40 and changed.max() <= 70 and len(changed) > 20
+    assert two.record(1).first_frame == SECOND + 100
+
+
+class EditingClient(SpeechClient):
+    """While it answers, the artist sorts the vertices of the head, as often as it is asked."""
+
+    def submit(self, kind, request, arrays):
+        job = super().submit(kind, request, arrays)
+        mesh = bpy.data.objects["Anna"].data
+        for block in (mesh.vertices, *(key.points for key in (mesh.shape_keys.key_blocks if mesh.shape_keys else ()))):
+            block[3].co, block[4].co = block[4].co.copy(), block[3].co.copy()
+        return job
+
+
+@pytest.mark.parametrize("press", [TwoLines.generate, partial(TwoLines.generate_takes, count=2)], ids=["one", "takes"])
+def test_nothing_is_written_on_a_mesh_whose_vertices_were_sorted(two, addon, monkeypatch, press):
+    """It keeps its number of vertices. Of two takes, the second one was asked for after the last change."""
+    before, kept = two.values(SECOND), two.kept(1)
+    use(addon, monkeypatch, EditingClient())
+    monkeypatch.setattr(EditingClient, "submit", once(EditingClient.submit))
+    two.choose(1)
+    if press is TwoLines.generate:
+        with pytest.raises(RuntimeError, match='The shape of "Anna" was changed while the result was made'):
+            press(two, 1)
+        assert same_values(two.values(SECOND), before) and np.array_equal(two.kept(1).motion, kept.motion)
+    else:
+        press(two, 1)
+        assert '1 failed: The shape of "Anna" was changed' in addon.session.message
+
+
+def once(submit):
+    """A method that changes the mesh the first time only."""
+    calls = []
+
+    def run(self, *arguments):
+        calls.append(arguments)
+        return (submit if len(calls) == 1 else SpeechClient.submit)(self, *arguments)
+
+    return run
 
 
 def test_lines_that_overlap_are_blended_and_said(two, addon):

@@ -251,10 +251,30 @@ def test_cancelled_and_failed_imports_change_nothing(head, addon, engine, tmp_pa
     assert actions.existing(head.data) is None and addon.session.failed and len(head.data.shape_keys.key_blocks) == 5
 
 
+def test_a_head_and_a_scene_that_change_meanwhile(head, addon, engine, tmp_path, monkeypatch):
+    """The recording is not put on a mesh that the server has not seen, nor at another frame rate."""
+    client, path = engine(), take(tmp_path)
+    submit, scene = client.submit, bpy.context.scene
+
+    def sculpted(*arguments):
+        head.data.shape_keys.key_blocks[0].points[2].co.x += 0.1
+        return submit(*arguments)
+
+    def slower(*arguments):
+        scene.render.fps = 12
+        return submit(*arguments)
+
+    for change, sentence in ((sculpted, "was changed while the result was made"), (slower, "frame rate was changed")):
+        monkeypatch.setattr(client, "submit", change)
+        with pytest.raises(RuntimeError, match=sentence):
+            bpy.ops.lsf.import_live_link(filepath=str(path))
+        assert actions.existing(head.data) is None and len(head.data.shape_keys.key_blocks) == 5
+
+
 def test_an_error_while_writing_is_taken_back(head, addon, engine, tmp_path, monkeypatch):
     engine()
     monkeypatch.setattr(lines, "write", lambda *_arguments: 1 / 0)
-    with pytest.raises(RuntimeError, match="Something went wrong"):
+    with pytest.raises(RuntimeError, match="Something unexpected went wrong"):
         bpy.ops.lsf.import_live_link(filepath=str(take(tmp_path)))
     assert actions.existing(head.data) is None and len(head.data.shape_keys.key_blocks) == 5
 
