@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from . import environments, requirements
+from .causes import reason
 from .environments import FINISHED, STARTED, InstallationError, State, probe, python_of, set_finished, state_of
 from .pip_install import Cancelled, Command, Downloads, Pip, Progress, Report, index_variables, megabytes
 from .process import StrPath
@@ -199,7 +200,7 @@ class Installation:
             self.failure = error
         except Exception as error:  # nobody sees an exception of a thread
             self.failure = InstallationError(
-                "The environment could not be made ({error}): see the log {log}.", error=error, log=log_path
+                "The environment could not be made ({error}): see the log {log}.", error=reason(error), log=log_path
             )
 
     def _report(self, progress: Progress) -> None:
@@ -271,7 +272,7 @@ class _Attempt:
             raise InstallationError(
                 'The old environment "{folder}" is in use ({error}): close all other Blenders and try again.',
                 folder=self._folder,
-                error=error.strerror or error,
+                error=reason(error),
             ) from error
         if not self._keeps_old:
             shutil.rmtree(self._aside, ignore_errors=True)

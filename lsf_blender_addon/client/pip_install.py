@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, TextIO
 from urllib.parse import urlsplit
 
+from .causes import reason
 from .environments import InstallationError
 from .process import StrPath, clean_environment, popen_options
 from .requirements import PIP, Size
@@ -452,7 +453,7 @@ class Command:
             )
         except OSError as error:
             raise InstallationError(
-                '"{program}" cannot be started ({error}).', program=command[0], error=error.strerror or error
+                '"{program}" cannot be started ({error}).', program=command[0], error=reason(error)
             ) from error
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True).start()

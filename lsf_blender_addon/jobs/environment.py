@@ -11,7 +11,7 @@ from ..client.installation import Installation, add_text_encoder, has_text_encod
 from ..client.requirements import LOCKED_SIZE, Size, python_tag, torch_builds
 from ..scene import extension
 
-NO_PYTHON = "Install the speech engine first"
+NOT_INSTALLED = "Install the speech engine first"
 OLD_FOLDER = "env"  # of the environment that add-on 0.1.0 made, for whichever Python
 
 installation: Installation | None = None  # the one that runs, or the last one

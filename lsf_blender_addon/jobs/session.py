@@ -37,7 +37,7 @@ def client() -> Client:
     global _client
     python, arguments = environment.server_python(), environment.server_arguments()
     if python is None:
-        raise UserError(environment.NO_PYTHON)
+        raise UserError(environment.NOT_INSTALLED)
     if _client is not None and (Path(_client.python) != python or _client.arguments != arguments):
         _client.stop()
         _client = None

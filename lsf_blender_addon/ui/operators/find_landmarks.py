@@ -6,7 +6,7 @@ from ...animation import rollback
 from ...errors import UserError
 from ...jobs import face_plan, face_result, session
 from ...jobs.batch import Item
-from ...jobs.environment import NO_PYTHON, server_python
+from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.prepare_face import FaceFinding
 from ...scene import character, meshes
 from ..head import require_head, usable_head
@@ -49,7 +49,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     if server_python() is None:
-        return f"{NO_PYTHON}."
+        return f"{NOT_INSTALLED}."
     try:
         head = usable_head(context)
         for obj in character.find_parts(context, head):

@@ -6,7 +6,7 @@ from ... import compat
 from ...errors import UserError
 from ...jobs import lines, session
 from ...jobs.batch import Item
-from ...jobs.environment import NO_PYTHON, server_python
+from ...jobs.environment import NOT_INSTALLED, server_python
 from ...scene import character, meshes, strips
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
@@ -65,7 +65,7 @@ def ready_head(context: bpy.types.Context) -> bpy.types.Object:
         UserError: There is none, it or one of its parts cannot be used, or the speech engine is not installed.
     """
     if server_python() is None:
-        raise UserError(NO_PYTHON)
+        raise UserError(NOT_INSTALLED)
     head = usable_head(context)
     for obj in character.find_parts(context, head):
         meshes.check(obj)

@@ -8,7 +8,7 @@ from ...client.jobs import State
 from ...errors import UserError
 from ...jobs import lines, session
 from ...jobs.batch import Batch, Item
-from ...jobs.environment import NO_PYTHON, server_python
+from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.generate import Generation
 from ...jobs.name_list import listed
 from ...scene import character, meshes, strips
@@ -92,7 +92,7 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     if server_python() is None:
-        return f"{NO_PYTHON}."
+        return f"{NOT_INSTALLED}."
     if not strips.sound_strips(compat.sequencer_scene(context)):
         return "Add sound strips to the sequencer first."
     return ""

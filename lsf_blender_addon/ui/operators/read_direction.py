@@ -7,7 +7,7 @@ from ...client.wire import EMOTIONS
 from ...errors import UserError
 from ...jobs import session
 from ...jobs.batch import Item
-from ...jobs.environment import NO_PYTHON, server_python
+from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.read_emotion import DirectionReading
 from ...scene.access import active_scene, find_item
 from ...scene.own_properties import settings_of
@@ -57,5 +57,5 @@ def disabled_reason(context: bpy.types.Context) -> str:
     if session.batch is not None:
         return "A generation is running: wait for it or cancel it."
     if server_python() is None:
-        return f"{NO_PYTHON}."
+        return f"{NOT_INSTALLED}."
     return "" if settings_of(active_scene(context)).emotion.direction.strip() else "Enter a text in Direction first."
