@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..scene import audio
 from ..scene.snapshots import Character, Line
 from .line_plan import Result
+from .shared_arrays import shared
 
 
 class Generation:
@@ -147,6 +148,7 @@ class Generation:
 
     def _submit(self) -> None:
         """Read the sound and send the request; runs in the thread."""
+        self.character = shared(self.character)
         try:
             header, arrays = audio.request(self.line, self._folder.name)
         except UserError as error:
