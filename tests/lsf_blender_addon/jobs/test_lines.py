@@ -122,6 +122,15 @@ def test_a_strip_that_moves_during_the_job_moves_only_its_line(two):
     check_rest(two, FIRST + FRAMES - 1 + EASE, 600 - EASE)
 
 
+def test_lines_of_a_head_that_are_not_yet_written_hold_its_shape_once(two):
+    settings = two.choose(1)
+    both = [line_jobs.start_generation(settings, two.head, {}, strip.id_data, strip) for strip in two.strips[:2]]
+    for generation in both:
+        generation._reader.join()
+    first, second = (generation.character for generation in both)
+    assert first.vertices is second.vertices and first.head.triangles is second.head.triangles
+
+
 def test_the_current_range_moves_with_a_strip_that_moves_during_the_job(two):
     """What the artist wanted anew is a part of the line, wherever it is."""
     earlier, settings = two.kept(1).motion, two.choose(1)
