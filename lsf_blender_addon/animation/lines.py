@@ -113,8 +113,18 @@ def sliders(record: "LSF_PG_line | None") -> Sliders:
         return Sliders()
     values = record.tweaks
     muted = frozenset(channel.name for channel in values.channels if channel.muted)
-    names = ("jaw", "lips", "cheeks", "brows", "lids", "smile", "emotion", "smoothing", "closure")
-    tweaks = Tweaks(*(number(values, name) for name in names), muted)
+    tweaks = Tweaks(
+        number(values, "jaw"),
+        number(values, "lips"),
+        number(values, "cheeks"),
+        number(values, "brows"),
+        number(values, "lids"),
+        number(values, "smile"),
+        number(values, "emotion"),
+        number(values, "smoothing"),
+        number(values, "closure"),
+        muted,
+    )
     eyes = Eyes(number(values, "blinks"), number(values, "gaze"), int(number(values, "variant")))
     offset = min(max(values.offset, -stored.LATEST), stored.LATEST)
     return Sliders(tweaks, eyes, number(values, "density"), offset)

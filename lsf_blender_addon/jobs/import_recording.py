@@ -216,7 +216,8 @@ def write(work: RecordingImport, name: str, options: Options) -> str:
         UserError: The head is gone, cannot take it, or shows nothing of it. Nothing was changed.
     """
     assert work.recording is not None
-    head, objects = find_item(bpy.data.objects, name), []
+    head = find_item(bpy.data.objects, name)
+    objects: list[bpy.types.Object] = []
     if work.character is not None:
         objects, work.character = character.find_objects(work.character, "Import Face Curves")
         head = objects[0]

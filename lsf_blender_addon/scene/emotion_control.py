@@ -52,7 +52,7 @@ def read(
     def sampled(name: str, value: float) -> NDArray[np.float64]:
         """Return a property at `times`: its curve, or its value (given here) if it is not keyed."""
         curve = curves.get(name)
-        return np.array([curve.evaluate(time) for time in times]) if curve else np.full(len(times), float(value))
+        return np.array([curve.evaluate(float(time)) for time in times]) if curve else np.full(len(times), float(value))
 
     rows = control_rows(
         sampled("chosen", _enum_value(emotion)),

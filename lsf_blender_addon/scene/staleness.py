@@ -111,7 +111,10 @@ def _weighted(even: NDArray[Any]) -> int:
 
 def _points(points: bpy.types.bpy_prop_collection, buffer: NDArray[np.float32]) -> Hashable:
     """The fingerprint of where points are; the buffer has room for them, and ends in a zero if their number is odd."""
-    points.foreach_get("co", buffer[: 3 * len(points)])
+    count = 3 * len(points)
+    if count not in (len(buffer), len(buffer) - 1):  # a script has added vertices to the mesh and not to its keys
+        return fingerprint(meshes.coordinates(points))
+    points.foreach_get("co", buffer[:count])
     return len(points), _weighted(buffer)
 
 
@@ -124,7 +127,8 @@ def _faces(mesh: bpy.types.Mesh) -> Hashable:
 
 def _keys(obj: bpy.types.Object, names: Iterable[str]) -> dict[str, Hashable]:
     """The fingerprints of shape keys, with what their shapes are relative to and limited to, as far as they exist."""
-    keys, found = mesh_of(obj).shape_keys, {}
+    keys = mesh_of(obj).shape_keys
+    found: dict[str, Hashable] = {}
     count = 3 * len(mesh_of(obj).vertices)
     buffer = np.zeros(count + count % 2, np.float32)  # one for all: new memory takes as long as reading
     for name in names if keys else ():
@@ -200,6 +204,7 @@ def _set_by_hand(obj: bpy.types.Object) -> Hashable:
     while above is not None:
         data = above.animation_data
         if data is None or not (data.action or data.nla_tracks or data.drivers):
-            found.append((tuple(np.ravel(above.matrix_basis)), tuple(np.ravel(above.matrix_parent_inverse))))
+            matrices = above.matrix_basis, above.matrix_parent_inverse
+            found += [tuple(np.array(matrix).ravel().tolist()) for matrix in matrices]
         above = above.parent
     return tuple(found)
