@@ -35,4 +35,4 @@ def shared(value: Value) -> Value:
         result = tuple(shared(item) for item in value)
     elif is_dataclass(value) and not isinstance(value, type):
         result = replace(value, **{part.name: shared(getattr(value, part.name)) for part in fields(value)})
-    return result  # type: ignore[no-any-return]  # each case gives a value of the same type
+    return result
