@@ -37,6 +37,7 @@ CHECKS: tuple[Check, ...] = (  # in the order in which findings of one level are
     head_checks.moving_parts,
     part_checks.objects_left_out,
     part_checks.names_and_shapes,
+    part_checks.neutral_face,
     part_checks.eyes_that_open,
     mouth_checks.lips,
     head_checks.landmarks,

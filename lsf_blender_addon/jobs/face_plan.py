@@ -43,6 +43,7 @@ class FacePlan:
     doubts: tuple[PartDoubt, ...] = ()
     shut_eyes: tuple[str, ...] = ()  # "left", "right": eyes that do not open, and have no key of the artist's to blink
     welded_lips: WeldedLips | None = None
+    not_neutral: tuple[str, ...] = ()  # signs that it is no whole head at rest, see docs/protocol.md
 
 
 def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | None:
@@ -74,6 +75,7 @@ def plan(character: Character, header: Header, arrays: Arrays) -> FacePlan | Non
         part_doubts(character, header),
         shut_eyes(character, header),
         welded_lips(character, header),
+        not_neutral(header),
     )
 
 
@@ -97,6 +99,11 @@ def shut_eyes(character: Character, header: Header) -> tuple[str, ...]:
     own = {row.channel for row in rows}
     shut = (header.get("report") or {}).get("shut_eyes") or ()
     return tuple(side for side in shut if f"eyeBlink{str(side).title()}" not in own)
+
+
+def not_neutral(header: Header) -> tuple[str, ...]:
+    """The signs that a mesh is no whole head at rest, by the header of a result."""
+    return tuple(sign for sign in (header.get("report") or {}).get("not_neutral") or () if isinstance(sign, str))
 
 
 def welded_lips(character: Character, header: Header) -> WeldedLips | None:

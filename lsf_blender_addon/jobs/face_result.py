@@ -49,7 +49,12 @@ def in_doubt(head: bpy.types.Object, plan: FacePlan | None) -> str:
     lines = doubted_lines(head)
     text = iface("; check the landmarks in the Face panel: {lines}").format(lines=lines) if lines else ""
     if plan is not None:
-        sentences = no_blink(plan.shut_eyes), one_surface(plan.welded_lips), *map(part_in_doubt, plan.doubts)
+        sentences = (
+            *not_neutral(plan.not_neutral),
+            no_blink(plan.shut_eyes),
+            one_surface(plan.welded_lips),
+            *map(part_in_doubt, plan.doubts),
+        )
         text += "".join(f"; {sentence}" for sentence in sentences if sentence)
     nearby, _is_certain = nearby_parts.find(bpy.context, head)
     return text + (f"; {standing_still(nearby)}" if nearby else "")
@@ -70,6 +75,18 @@ def _called(codes: tuple[int, ...]) -> str:
     """What the parts of these codes are called together."""
     together = {parts.ALLOWED[EYE]: iface("Eye"), parts.ALLOWED[TEETH]: iface("Teeth")}
     return together.get(codes) or ", ".join(iface(parts.NAMES[code]) for code in codes if code in parts.NAMES)
+
+
+def not_neutral(signs: Sequence[str]) -> list[str]:
+    """The sentences on a mesh that is no whole head at rest, see docs/protocol.md, without their full stops."""
+    sentences = {
+        "half_head": iface("this is half a head: apply its Mirror modifier, a whole head is needed"),
+        "front_only": iface("this is the front of a head: if the rest is another object, add it under Face > Parts"),
+        "open_mouth": iface("the mouth is open at rest: a neutral face with closed lips is needed"),
+        "smile": iface("the face smiles at rest: a neutral face is needed"),
+        "unlike": iface("this is hardly like a face at rest: check the landmarks, a neutral face is needed"),
+    }
+    return [sentences[sign] for sign in signs if sign in sentences]
 
 
 def no_blink(sides: Sequence[str]) -> str:

@@ -40,6 +40,12 @@ def eyes_that_open(_head: bpy.types.Object, face: FoundFace | None) -> list[Find
     return [Finding("NOTE", _sentence(text))] if text else []
 
 
+def neutral_face(_head: bpy.types.Object, face: FoundFace | None) -> list[Finding]:
+    """Whether the mesh is a whole head at rest."""
+    signs = face_plan.not_neutral(face.header) if face else ()
+    return [Finding("NOTE", _sentence(text)) for text in face_result.not_neutral(signs)]
+
+
 def _sentence(text: str) -> str:
     """The continuation of a sentence as one of its own."""
     return text[:1].upper() + text[1:]

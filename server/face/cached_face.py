@@ -31,6 +31,13 @@ MAX_OTHER_BYTES = 1 << 16  # of a file beside its arrays and its report: the hea
 MAX_IDENTITY = 50.0  # standard deviations of a coefficient; fits of stylised heads have up to 10
 # The greatest offset, as a multiple of the extent of the landmarks; a jaw at full strength moves by .3 of it.
 MAX_OFFSET = 3.0
+NOT_NEUTRAL = (
+    "half_head",
+    "front_only",
+    "open_mouth",
+    "smile",
+    "unlike",
+)  # those of neutral.SIGNS, which imports scipy
 MAX_DEPTH = 6  # of lists and objects within each other in a report
 
 
@@ -193,5 +200,5 @@ _REPORT: dict[str, Callable[[Any, int], bool]] = {
     "doubtful_parts": lambda value, count: _is_list(value, lambda doubt: _is_doubt(doubt, count)),
     "landmark_confidence": lambda value, _: _is_list(value, lambda c: _is_number(c, 0, 1)) and len(value) == LANDMARKS,
     "check_landmarks": lambda value, _: _is_list(value, lambda index: _is_index(index, LANDMARKS)),
-    "not_neutral": lambda value, _: _is_list(value, lambda sign: isinstance(sign, str)),
+    "not_neutral": lambda value, _: _is_list(value, lambda sign: sign in NOT_NEUTRAL),
 }

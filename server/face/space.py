@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
-from . import eyelids, mouth_seam, parts
+from . import eyelids, mouth_seam, neutral, parts
 from .geometry import fit_similarity, triangle_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
 from .landmark_constraints import check_landmarks, placed_mask
@@ -137,6 +137,7 @@ def _fit(
         "shut_eyes": shut,
         "welded_lips": None if seam is None else {"jaw": round(jaw, 3), "seam": seam.rows()},
         "doubtful_parts": [asdict(doubt) for doubt in doubts[:MAX_DOUBTS]],
+        "not_neutral": neutral.signs(registration, head),
         "landmark_confidence": [round(float(c), 3) for c in found.confidence],
         "check_landmarks": np.flatnonzero(found.confidence < MIN_CONFIDENCE).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
@@ -206,6 +207,7 @@ def recognise_canonical_head(
         "shut_eyes": [],
         "welded_lips": None,
         "doubtful_parts": [],
+        "not_neutral": [],
         "landmark_confidence": [1.0] * LANDMARK_COUNT,
         "check_landmarks": [],
     }

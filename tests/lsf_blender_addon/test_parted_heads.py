@@ -182,6 +182,23 @@ def test_eyes_that_do_not_open_do_not_blink(scene, addon, shut, is_painted, sent
     assert not sentence or sentence[0].upper() + sentence[1:] in said
 
 
+@pytest.mark.parametrize(
+    ("pose", "sentence"),
+    [(("jawOpen",), "the mouth is open at rest: a neutral face with closed lips is needed"), ((), "")],
+)
+def test_a_face_that_is_not_at_rest_is_fitted_and_told(scene, addon, pose, sentence):
+    face = parted_head.add_face(shut=pose)
+    parted_head.choose(face)
+    bpy.ops.lsf.find_landmarks()
+    assert addon.session.message.startswith("The face was found")
+    assert (sentence in addon.session.message) if sentence else ("neutral" not in addon.session.message)
+    bpy.ops.lsf.check_character()
+    said = [finding.text for finding in checkup.shown(face)]
+    assert [text for text in said if "neutral face" in text] == (
+        [sentence[0].upper() + sentence[1:]] if sentence else []
+    )
+
+
 def test_an_artists_own_blink_is_kept_on_a_shut_eye(scene, addon):
     """A key that the artist made shows what he wants: nothing is left out, and nothing said."""
     face = parted_head.add_face(is_painted=True)

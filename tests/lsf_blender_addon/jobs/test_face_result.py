@@ -2,8 +2,9 @@
 
 import pytest
 
+from lsf_blender_addon.jobs import face_plan
 from lsf_blender_addon.jobs.face_plan import PartDoubt
-from lsf_blender_addon.jobs.face_result import no_blink, part_in_doubt
+from lsf_blender_addon.jobs.face_result import no_blink, not_neutral, part_in_doubt
 
 CHECK = "check it under Face > Parts"
 
@@ -34,3 +35,17 @@ def test_which_eyes_do_not_blink(addon):
     assert no_blink(["left"]).startswith("no blinks on the left:")
     assert no_blink(["right"]).startswith("no blinks on the right:")
     assert no_blink(["right", "left"]).startswith("no blinks: the eyes do not open")
+
+
+def test_what_is_said_of_a_mesh_that_is_no_whole_head_at_rest(addon):
+    assert not_neutral(()) == [] and not_neutral(("of another server",)) == []
+    half, front, mouth, smile, unlike = not_neutral(("half_head", "front_only", "open_mouth", "smile", "unlike"))
+    assert half.startswith("this is half a head") and front.startswith("this is the front of a head")
+    assert mouth.startswith("the mouth is open at rest") and smile.startswith("the face smiles at rest")
+    assert all("a neutral face" in sentence for sentence in (mouth, smile, unlike))
+
+
+def test_a_report_without_signs_says_nothing():
+    for report in ({}, {"not_neutral": None}, {"not_neutral": []}):
+        assert face_plan.not_neutral({"report": report}) == ()
+    assert face_plan.not_neutral({"report": {"not_neutral": ["smile", 3]}}) == ("smile",)

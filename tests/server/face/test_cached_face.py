@@ -29,7 +29,7 @@ REPORT = {
     "doubtful_parts": [{"vertex": 5, "part": 4, "named": [1, 2], "by_name": True}],
     "landmark_confidence": [0.9] * 68,
     "check_landmarks": [3, 67],
-    "not_neutral": ["mouth_open"],
+    "not_neutral": ["open_mouth"],
     "seconds": 3.2,
 }
 
