@@ -71,12 +71,8 @@ def rounded(prediction: Prediction) -> Prediction:
     Raises:
         UserError: It is too large to be stored.
     """
-    shapes = {name: getattr(prediction, name).shape for name in ARRAYS}
+    _check_size(prediction)
     drive = prediction.drive
-    if drive is not None:
-        shapes |= {name: getattr(drive, name).shape for name in DRIVE_ARRAYS}
-    if sum(map(math.prod, shapes.values())) > MAX_NUMBERS:
-        raise UserError("The line is too long to be kept in the file: cut its strip into shorter ones")
     if drive is not None:
         matrix, residual = (unpacked(packed(array), 2) for array in (drive.matrix, drive.residual))
         drive = replace(drive, matrix=matrix, residual=residual)
@@ -87,7 +83,12 @@ def rounded(prediction: Prediction) -> Prediction:
 
 
 def store(action: bpy.types.Action, uid: str, prediction: Prediction) -> None:
-    """Store the prediction of a line on its Action; it replaces an earlier one."""
+    """Store the prediction of a line on its Action; it replaces an earlier one.
+
+    Raises:
+        UserError: It is too large. The earlier one stays.
+    """
+    _check_size(prediction)
     arrays = {name: packed(getattr(prediction, name)) for name in ARRAYS}
     record = {
         "version": VERSION,
@@ -103,6 +104,15 @@ def store(action: bpy.types.Action, uid: str, prediction: Prediction) -> None:
     if prediction.drive is not None:
         record["drive"] = _drive_record(prediction.drive)
     set_record(action, PROPERTY, uid, record)
+
+
+def _check_size(prediction: Prediction) -> None:
+    """Raise UserError if `is_readable` would refuse the prediction for its size."""
+    arrays = [getattr(prediction, name) for name in ARRAYS]
+    if prediction.drive is not None:
+        arrays += [getattr(prediction.drive, name) for name in DRIVE_ARRAYS]
+    if sum(array.size for array in arrays) > MAX_NUMBERS:
+        raise UserError("The line is too long to be kept in the file: cut its strip into shorter ones")
 
 
 def load(action: bpy.types.Action, uid: str) -> Prediction | None:
