@@ -568,7 +568,7 @@ def growth(stage: Stage, name: str, sizes: list[int]) -> str:
     return text
 
 
-def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> None:
+def main(seed: int, steps: int, seconds: float, folder: Path, which: str) -> None:
     """Run an episode, and write what happens to report.jsonl in its folder."""
     end = time.monotonic() + seconds
     with (folder / "report.jsonl").open("a", encoding="utf-8", buffering=1) as report:
@@ -581,7 +581,11 @@ def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> No
         lsf_blender_addon.register()
         stage = Stage(folder)
         tell(step=0, kind="start", what="scene", wrong=stage.wrong, seconds=round(time.monotonic() - began, 1))
-        kinds = {kind: often for kind, (often, is_quick, _do) in STEPS.items() if is_quick or not quick}
+        kinds = {
+            kind: often
+            for kind, (often, is_quick, _do) in STEPS.items()
+            if (is_quick if which == "quick" else which in kind)
+        }
         blender: list[int] = []  # bytes of memory after each step
         engines: dict[int, list[int]] = {}  # the same for each server process
         for number in range(1, steps + 1):
@@ -630,6 +634,6 @@ def main(seed: int, steps: int, seconds: float, folder: Path, quick: bool) -> No
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]), "quick" in sys.argv[5:])
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]), sys.argv[5])
     sys.stdout.flush()
     os._exit(0)  # at its end, Python would free what Blender has freed

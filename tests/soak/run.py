@@ -3,6 +3,7 @@
     python3 build.py soak                       an hour
     python3 build.py soak --minutes 5 --seed 7
     python3 build.py soak --seed 9 --steps 40   episode 9 again, which a failure has named
+    python3 build.py soak --only forged         only steps of which the name contains this
 
 An episode is one Blender with a new scene, and some dozens of steps. Episodes have consecutive seeds. Each runs in a
 process of its own, so that a crash or a hang ends one episode and is counted. It writes a line of JSON before and after
@@ -63,26 +64,20 @@ class Table:
         return "\n".join(lines)
 
 
-def run_episode(seed: int, steps: int, deadline: float, quick: bool, table: Table) -> None:
+def run_episode(seed: int, steps: int, deadline: float, which: str, table: Table) -> None:
     """Run an episode in a process of its own, and count its steps.
 
     Args:
         seed: Of its random numbers.
         steps: How many steps it has.
         deadline: Time of time.monotonic() after which no further step begins.
-        quick: Whether to leave out the steps that take many seconds.
+        which: "quick" leaves out the steps that take many seconds; other text chooses those whose names contain it.
         table: Where the steps are counted.
     """
     with tempfile.TemporaryDirectory(prefix="soak ä ") as folder:
         report, log = Path(folder) / "report.jsonl", Path(folder) / "log.txt"
         report.touch()
-        options = [
-            str(seed),
-            str(steps),
-            str(max(1.0, deadline - time.monotonic())),
-            folder,
-            *(["quick"] if quick else []),
-        ]
+        options = [str(seed), str(steps), str(max(1.0, deadline - time.monotonic())), folder, which]
         variables = {
             **os.environ,
             "LSF_CACHE_DIR": str(Path(folder) / "faces"),
@@ -145,12 +140,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first episode")
     parser.add_argument("--steps", type=int, help="run one episode with so many steps")
     parser.add_argument("--quick", action="store_true", help="without the steps that take many seconds")
+    parser.add_argument("--only", default="", metavar="NAME", help="only steps of which the name contains this")
     options = parser.parse_args(arguments)
     table, start = Table(), time.monotonic()
     deadline, seed = start + 60 * options.minutes, options.seed
     while time.monotonic() < deadline:
         print(f"Episode {seed}", flush=True)
-        run_episode(seed, options.steps or STEPS, deadline, options.quick, table)
+        run_episode(seed, options.steps or STEPS, deadline, "quick" if options.quick else options.only, table)
         seed += 1
         if options.steps:
             break
