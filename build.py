@@ -688,7 +688,8 @@ def lock(arguments: list[str]) -> None:
     for path, (head, source) in sources.items():
         with tempfile.TemporaryDirectory(prefix="lsf-lock-") as folder:
             target = Path(folder) / path.name
-            command = [environment(CHECKS).parent / "uv", "pip", "compile", *options, "-o", target, *source, *arguments]
+            uv = str(environment(CHECKS).parent / "uv")
+            command = [uv, "pip", "compile", *options, "-o", str(target), *source, *arguments]
             if subprocess.run(command, cwd=ROOT).returncode:
                 sys.exit("The packages cannot be locked: uv says why above.")
             path.write_text(head + without_unlocked(target.read_text(encoding="utf-8")), encoding="utf-8")
