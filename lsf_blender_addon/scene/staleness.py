@@ -17,7 +17,7 @@ from bpy.app.translations import pgettext_iface as iface
 from numpy.typing import NDArray
 
 from .. import compat
-from . import bones, meshes, parts
+from . import bones, meshes, parts, shape_keys
 from .access import find_item, mesh_of
 from .own_properties import face_of
 from .snapshots import Character, Rig, Traits
@@ -131,9 +131,10 @@ def _keys(obj: bpy.types.Object, names: Iterable[str]) -> dict[str, Hashable]:
     found: dict[str, Hashable] = {}
     count = 3 * len(mesh_of(obj).vertices)
     buffer = np.zeros(count + count % 2, np.float32)  # one for all: new memory takes as long as reading
+    generated = shape_keys.marked(mesh_of(obj))  # a part gets keys of the names of the head's, with the first result
     for name in names if keys else ():
         key = find_item(keys.key_blocks, name)
-        if key is not None:
+        if key is not None and name not in generated:
             relative = key.relative_key
             rest = None if relative == keys.reference_key else _points(relative.points, buffer)
             group = find_item(obj.vertex_groups, key.vertex_group) if key.vertex_group else None

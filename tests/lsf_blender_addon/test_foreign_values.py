@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lsf_blender_addon import compat
 from lsf_blender_addon.animation import actions, generated_curves, head_motion, layer
+from lsf_blender_addon.jobs import session
 from lsf_blender_addon.preview import mouth_openings, playblast
 from lsf_blender_addon.scene import bones, shape_keys, stored
 from lsf_blender_addon.scene.snapshots import BonePose
@@ -107,7 +108,7 @@ def set_registered(data: st.DataObject) -> None:
     """Set a property of the add-on as only a file can: not within its limits."""
     owners = [block for block in blocks() if isinstance(block, (bpy.types.Object, bpy.types.Action, bpy.types.Scene))]
     kept = [(block, compat.system_properties(block).get("lsf")) for block in owners]
-    chosen = [(block, group) for block, group in kept if hasattr(group, "to_dict")]
+    chosen = [(block, group) for block, group in kept if hasattr(group, "to_dict") and registered(block.lsf, group)]
     block, group = data.draw(st.sampled_from(chosen))
     owner, prop = data.draw(st.sampled_from(registered(block.lsf, group)))
     value = data.draw(EXTREME[prop.type])
@@ -137,6 +138,7 @@ def saved(addon, add_strip, clicks, tmp_path, monkeypatch):
     bones.store(head, "jawOpen", [BonePose("jawOpen", "Bone", (0, 0, 0.1), (0.3, 0, 0))])
     scene.lsf.head, scene.lsf.takes.count = head, 2
     bpy.ops.lsf.generate_takes()
+    assert "failed" not in session.message
     bpy.ops.lsf.add_layer()
     strip = compat.all_strips(scene.sequence_editor)[0]
     del strip["lsf_line"]

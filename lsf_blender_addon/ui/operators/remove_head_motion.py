@@ -7,7 +7,6 @@ from ...scene.head_motion import find_constraint
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import require_head
-from .all_or_nothing import all_or_nothing
 from .poll import enabled_with_head
 
 
@@ -25,7 +24,6 @@ class LSF_OT_remove_head_motion(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return enabled_with_head(cls, context)
 
-    @all_or_nothing
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         nod = face_of(require_head(context)).nod
         if find_constraint(nod.object, nod.bone) is None:

@@ -93,11 +93,7 @@ def clear_bone(head):
     bpy.ops.lsf.clear_bones(channel="jawOpen")
 
 
-def no_head_motion(head):
-    bpy.ops.lsf.remove_head_motion()
-
-
-WRITERS = (a_slider, follow, remove, remove_all, step, keep, reset, release, set_bone, clear_bone, no_head_motion)
+WRITERS = (a_slider, follow, remove, remove_all, step, keep, reset, release, set_bone, clear_bone)
 
 
 def prepare(write, head) -> None:

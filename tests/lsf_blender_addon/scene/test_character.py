@@ -82,6 +82,18 @@ def test_parts_follow_the_head(pair):
     assert [part.object for part in head.lsf.parts] == [teeth], "from now on without selecting"
 
 
+def test_all_takes_are_written_on_a_head_with_own_keys_and_a_part(pair, addon):
+    """With the first take, the part gets keys of the names of the head's own: the second one finds them there."""
+    head, teeth, _client = pair
+    head.shape_key_add(name="Basis")
+    head.shape_key_add(name="jawOpen", from_mix=False).points[3].co.z -= 0.3
+    bpy.context.scene.lsf.takes.count = 3
+    assert bpy.ops.lsf.generate_takes() == {"FINISHED"}
+    assert addon.session.message.startswith("3 takes of ") and "failed" not in addon.session.message
+    assert "jawOpen" in teeth.data.shape_keys.key_blocks
+    assert bpy.ops.lsf.generate_takes() == {"FINISHED"} and "failed" not in addon.session.message
+
+
 def test_an_artists_driver_and_curve_stay(pair):
     """A driver and a curve of the artist's on the part stay; ours are not doubled."""
     _head, teeth, _client = pair
