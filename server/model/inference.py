@@ -1,6 +1,6 @@
 """Inference for a clip of any length, in overlapping windows.
 
-Time is linear in the length. What is kept of a clip is its curves, its emotion embedding and its projected features;
+Time is linear in the length. What is kept of a clip is its curves, its emotions and its projected features;
 those of a long clip, 170 MB for an hour, are in a temporary file. The curves of a voice without emotion come first
 (`synthesize`); what emotions add to them is the difference to the curves with another place in the emotion stream
 (`emotion_changes`).
@@ -101,7 +101,7 @@ class SpeechResult:
 
     curves: NDArray[np.float32]  # (F, K)
     emotion: NDArray[np.float32]  # (F, config.emotions) probabilities of EMOTION_CLASSES
-    emotion_embedding: NDArray[np.float32]  # (F, EMBEDDING) input of the classifier; (F, 0) without a reader
+    emotion_embedding: NDArray[np.float32]  # (EMBEDDING,) mean input of the classifier; (0,) without a reader
     windows: list[Window]  # for `emotion_changes`
 
 
@@ -242,15 +242,17 @@ def synthesize(
             yield first, [_decode(model, z, first, temperature, seed)[0], *heard_parts]
 
     results: list[NDArray[np.float32]] = []
-    for first, parts in _joined(heard()):
+    embedding = np.zeros(1)  # sum of those of all frames, which would take 46 MB for an hour
+    for first, (*parts, embeddings) in _joined(heard()):
         if not results:
             results = [np.empty((frames, part.shape[-1]), np.float32) for part in parts]
         for result, part in zip(results, parts, strict=True):
             result[first : first + len(part)] = part
+        embedding = embedding + embeddings.sum(0, dtype=np.float64)
     if report is not None:
         report(fraction(len(plan)), "Speech analysed")
-    curves, probabilities, embeddings = results
-    return SpeechResult(curves, probabilities, embeddings, windows.all())
+    curves, probabilities = results
+    return SpeechResult(curves, probabilities, (embedding / frames).astype(np.float32), windows.all())
 
 
 def emotion_changes(

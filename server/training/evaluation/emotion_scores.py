@@ -137,7 +137,7 @@ def emotion_scores(runner: Runner, data: Path) -> Report:
     The probes are trained on EmoDB's training speakers and tested on its held-out ones.
     """
     clips = [clip for clip in corpora.read("emodb", data) if clip.split != "valid"]
-    embeddings = [synthesize(runner.model, load_16k(clip.audio)).emotion_embedding.mean(0) for clip in clips]
+    embeddings = [synthesize(runner.model, load_16k(clip.audio)).emotion_embedding for clip in clips]
     generated = [expression_statistics(runner.run(clip)) for clip in clips]
     labels = [clip.emotion for clip in clips if clip.split == "test"]
     probes: Report = {

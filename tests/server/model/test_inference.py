@@ -43,6 +43,7 @@ def test_length(model, samples, frames):
     curves = heard.curves
     assert heard.emotion.shape == (frames, 4) and np.allclose(heard.emotion.sum(1), 1, atol=1e-5)
     assert curves.shape == (frames, 5) and curves.dtype == np.float32 and np.isfinite(curves).all()
+    assert heard.emotion_embedding.shape == (128,) and np.isfinite(heard.emotion_embedding).all()
 
 
 @pytest.mark.parametrize("norm", ["layer", "instance"])
