@@ -304,7 +304,7 @@ def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
         "client/requirements.lock", "client/requirements-torch.txt", "client/requirements-transformers.lock",
         "server/face/assets/head.npz", "server/checkpoints/default/model.safetensors", "assets/demo_line.flac",
     } <= names  # fmt: skip
-    assert not [name for name in names if "__pycache__" in name or "test" in name or name.startswith("server/training")]
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "server/training"))]
 
 
 # ---- wheels ---------------------------------------------------------------------------------------------------------
