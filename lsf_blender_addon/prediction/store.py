@@ -32,9 +32,10 @@ DRIVE_ARRAYS = {"matrix": 2, "residual": 2}
 MIN_EXPRESSION = 1e-4  # weight of a channel; less is the rounding of a difference, not an emotion
 STEPS = 32768  # quantisation steps on either side of 0: the range of int16
 MAX_NUMBERS = 1 << 26  # in all arrays of a prediction: an hour of speech at 60 fps, with 100 keys of the head's own
+MAX_FRAMES = 1 << 20  # of a line: four hours, the longest sound, at 72 fps
 MAX_NAMES = 4096  # of channels, of emotions or of keys
 MAX_SCALE = 2.0**40  # the largest value of an array; what is multiplied with it stays finite
-MAX_FPS = 10_000.0
+MIN_FPS, MAX_FPS = 0.01, 10_000.0
 # Errors of a damaged record.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
 
@@ -111,7 +112,7 @@ def _check_size(prediction: Prediction) -> None:
     arrays = [getattr(prediction, name) for name in ARRAYS]
     if prediction.drive is not None:
         arrays += [getattr(prediction.drive, name) for name in DRIVE_ARRAYS]
-    if sum(array.size for array in arrays) > MAX_NUMBERS:
+    if len(prediction.motion) > MAX_FRAMES or sum(array.size for array in arrays) > MAX_NUMBERS:
         raise UserError("The line is too long to be kept in the file: cut its strip into shorter ones")
 
 
@@ -155,7 +156,7 @@ def is_readable(kept: Any) -> bool:
             shapes |= {name: _shape(drive[name], dimensions) for name, dimensions in DRIVE_ARRAYS.items()}
         return (
             sum(map(math.prod, shapes.values())) <= MAX_NUMBERS
-            and 0 < float(kept["fps"]) <= MAX_FPS
+            and MIN_FPS <= float(kept["fps"]) <= MAX_FPS
             and math.isfinite(float(kept["temperature"]))
             and min(int(kept["heard_lines"]), int(kept["seed"])) >= 0
             and _fit_together(shapes, _names(kept["channels"]), _names(kept["emotions"]))
@@ -342,7 +343,7 @@ def _fit_together(shapes: Mapping[str, tuple[int, ...]], channels: tuple[str, ..
     frames = shapes["motion"][0]
     variants, looks = shapes["blinks"][0], shapes["gaze"][0]
     return (
-        frames > 0
+        0 < frames <= MAX_FRAMES
         and shapes["motion"] == shapes["expression"] == (frames, len(channels))
         and (shapes["lips"][0], shapes["lips"][2]) == (len(channels), 3)
         and shapes["emotion"] == (frames, len(emotions))

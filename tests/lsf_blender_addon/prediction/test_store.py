@@ -1,5 +1,6 @@
 """Predictions of lines that are stored on an Action: loading, copying, saving, and damaged ones."""
 
+import dataclasses
 import math
 import subprocess
 import sys
@@ -375,6 +376,7 @@ def test_a_drive_that_does_not_fit_damages_its_prediction(name, value):
     [
         ("fps", math.inf),
         ("fps", math.nan),
+        ("fps", 5e-324),
         ("temperature", math.nan),
         ("seed", "-1"),
         ("seed", "9" * 5000),
@@ -442,3 +444,24 @@ def test_a_record_of_any_kind_is_a_whole_prediction_or_none(changes, with_keys):
             takes.play(action, LINE, index)
         except UserError:
             assert store.read(kept) is None
+
+
+def test_a_line_of_days_with_hardly_any_arrays_is_not_loaded():
+    """Its emotion would be unpacked, smoothed and divided into segments at a redraw."""
+    days = dataclasses.replace(
+        predicted(),
+        channels=(),
+        motion=np.zeros((store.MAX_FRAMES + 1, 0), np.float32),
+        expression=np.zeros((store.MAX_FRAMES + 1, 0), np.float32),
+        emotion=np.zeros((store.MAX_FRAMES + 1, 2), np.float32),
+        lips=np.zeros((0, 0, 3), np.float32),
+        blinks=store.NO_BLINKS,
+        gaze=store.NO_GAZE,
+    )
+    with pytest.raises(UserError, match="too long"):
+        store.rounded(days)
+    kept = record(predicted())
+    for name in store.ARRAYS:
+        kept[name] = group(store.packed(getattr(days, name)))
+    kept["channels"] = ""
+    assert not store.is_readable(kept)
