@@ -10,7 +10,9 @@ MAX_SENTENCE = 300  # characters of a message: several paths, numbers and advice
 MAX_REASON = 120  # characters of an unexpected error in a message
 MAX_PATH_SHOWN = 120  # characters of a path in a message
 NO_MEMORY = "The computer ran out of memory: close other programs, or use shorter audio."
-ALLOCATORS = ("DefaultCPUAllocator", "not enough memory", "Unable to allocate", "Cannot allocate memory")  # in messages
+NO_MEMORY_WORDS = (  # of allocators, and of the loader of libraries, whose errors are ImportErrors
+    "DefaultCPUAllocator", "not enough memory", "Unable to allocate", "Cannot allocate memory", "failed to map segment",
+)  # fmt: skip
 
 
 class LSFError(Exception):
@@ -54,12 +56,12 @@ def shortened(text: str, length: int) -> str:
 def _known_cause(error: BaseException) -> tuple[str, str] | None:
     """Code and sentence of an error whose cause is known."""
     message = _message(error)
-    if isinstance(error, ImportError):
-        return _missing_package(error, message)
     if type(error).__name__ == "OutOfMemoryError":  # of torch, which is not imported here
         return "out_of_memory", "The GPU ran out of memory: close other programs, or set the device to CPU."
-    if isinstance(error, MemoryError) or any(words in message for words in ALLOCATORS):
+    if isinstance(error, MemoryError) or any(words in message for words in NO_MEMORY_WORDS):
         return "out_of_memory", NO_MEMORY
+    if isinstance(error, ImportError):
+        return _missing_package(error, message)
     if isinstance(error, OSError):
         return _system_error(error, message)
     return None

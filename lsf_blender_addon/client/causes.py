@@ -23,6 +23,10 @@ STOPPED = (
     "The speech engine stopped unexpectedly: try again. If it happens again, press Copy Report and send us the report."
 )
 DAMAGED = "The speech engine's answer is damaged: try again, or reinstall the add-on."
+PRINTS = (
+    "The Python of the speech engine prints text where the engine answers: press Install in the preferences, or choose "
+    "another one there."
+)
 HUNG = "The speech engine hung and was ended: try again, with other programs closed."
 SILENT = "The speech engine did not answer: try again, or press Install again in the add-on's preferences."
 OTHER_VERSION = "The speech engine is of another version than the add-on: reinstall the add-on."
@@ -66,6 +70,7 @@ CAUSES = (
     Cause("MemoryError", NO_MEMORY),
     Cause("DefaultCPUAllocator", NO_MEMORY),
     Cause("Cannot allocate memory", NO_MEMORY),
+    Cause("failed to map segment", NO_MEMORY),
     Cause("No space left on device", DISK_FULL),
 )
 EXIT_CODES = {wire.HUNG: HUNG}

@@ -336,7 +336,7 @@ class Client:
         """Send the next job that waits, if the server is free."""
         if self._waiting and self._process is None:
             self._start_server()
-        while self._waiting and self._active is None and self.server in ("loading", "ready", "broken"):
+        while self._waiting and self._active is None and self.server in ("loading", "ready"):
             job = self._active = self._waiting.popleft()
             job.sent += 1
             job.state, self._offset = State.RUNNING, LOADING_SHARE if self.server == "loading" else 0.0

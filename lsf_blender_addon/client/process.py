@@ -96,7 +96,7 @@ class Traffic:
 
     def close(self) -> None:
         """Close the stream; what was not flushed yet is lost if nobody reads it."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: another thread closes it at this moment
             self._stream.close()
 
 
@@ -144,7 +144,7 @@ class ServerProcess:
         self._stdin, self._stdout = Traffic(self._process.stdin), Traffic(self._process.stdout)
         self._reader = Reader(cast(BinaryIO, self._stdout))
         self._ended, self._ended_for = threading.Event(), ""
-        self._ping_is_out = False
+        self._ping_is_out = self._has_greeted = False
 
     def greet(self, seconds: float = HANDSHAKE_SECONDS) -> Header:
         """Exchange `hello` messages.
@@ -166,6 +166,7 @@ class ServerProcess:
             header, _ = self.receive()
         finally:
             watchdog.cancel()
+        self._has_greeted = True
         if header.get("type") == "hello" and header.get("protocol") == PROTOCOL:
             return header
         self.kill()
@@ -220,7 +221,8 @@ class ServerProcess:
             if isinstance(error, MemoryError) or (isinstance(error, WireError) and error.code == "out_of_memory"):
                 self._give_up(causes.NO_MEMORY)
             elif not isinstance(error, EOFError | OSError | ValueError) and getattr(error, "code", "") != TRUNCATED:
-                self._give_up(causes.DAMAGED)
+                # The server lets nothing else print; what comes before its `hello` is of the Python or its launcher.
+                self._give_up(causes.DAMAGED if self._has_greeted else causes.PRINTS)
             reason = self.exit_reason()  # before kill(), after which the exit code is that of a killed process
             self.kill()
             raise ServerError(reason) from error
@@ -237,7 +239,8 @@ class ServerProcess:
             self._process.wait(KILL_SECONDS)
         self._stdin.close()
         self._stdout.close()
-        self._log.close()
+        with contextlib.suppress(OSError, ValueError):  # ValueError: another thread closes it at this moment
+            self._log.close()
 
     def exit_reason(self) -> str:
         """Return a sentence that says why the server has ended, from its exit code and the last lines of its log."""

@@ -31,7 +31,7 @@ def apply(plan: LinePlan, as_take: bool = False) -> str:
     nod = face_of(objects[0]).nod
     with rollback.on_error(objects, nod.object if plan.head_motion else None, nod.bone):
         text = _write(plan, objects, as_take)
-    return text + look_at_result.look(objects[0], plan) + face_result.in_doubt(objects[0], plan.face)
+        return text + look_at_result.look(objects[0], plan) + face_result.in_doubt(objects[0], plan.face)
 
 
 def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> str:

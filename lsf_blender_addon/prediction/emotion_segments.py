@@ -15,7 +15,6 @@ Floats = NDArray[np.floating]
 
 SMOOTHING_WINDOW = 0.5  # seconds
 MIN_SEGMENT = 0.6  # seconds: shorter segments are too many to read in a panel
-MAX_FRAMES = 1 << 15  # that `of_line` looks at: 23 minutes at 24 fps; of longer lines every n-th frame
 DECIMALS = 9  # of mean weights; sums over hours of frames are exact to about 1e-11
 COLOURS = {  # sRGB, after Plutchik's wheel of emotions, in shades that colour-blind people can tell apart
     "angry": (0.84, 0.19, 0.15),
@@ -49,8 +48,7 @@ class Segment(NamedTuple):
 @lru_cache(maxsize=1)
 def of_line(detected: DetectedEmotion) -> list[Segment]:
     """Divide a line into segments; see `segments`. The last line is remembered, for a panel."""
-    step = -(-len(detected.emotion) // MAX_FRAMES)
-    return segments(detected.emotion[::step], detected.emotions, detected.fps / step)
+    return segments(detected.emotion, detected.emotions, detected.fps)
 
 
 def segments(emotion: Floats, names: tuple[str, ...], fps: float) -> list[Segment]:

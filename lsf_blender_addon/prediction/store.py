@@ -33,6 +33,8 @@ MIN_EXPRESSION = 1e-4  # weight of a channel; less is the rounding of a differen
 STEPS = 32768  # quantisation steps on either side of 0: the range of int16
 MAX_NUMBERS = 1 << 26  # in all arrays of a prediction: an hour of speech at 60 fps, with 100 keys of the head's own
 MAX_FRAMES = 1 << 20  # of a line: four hours, the longest sound, at 72 fps
+MAX_EMOTIONS = 16  # there are eight
+MAX_SHOWN_FRAMES = 1 << 15  # of detected emotions: 23 minutes at 24 fps; of longer lines every n-th frame
 MAX_NAMES = 4096  # of channels, of emotions or of keys
 MAX_SCALE = 2.0**40  # the largest value of an array; what is multiplied with it stays finite
 MIN_FPS, MAX_FPS = 0.01, 10_000.0
@@ -230,7 +232,10 @@ def set_record(action: bpy.types.Action, name: str, uid: str, record: dict[str, 
 
 @dataclass(frozen=True, eq=False)
 class DetectedEmotion:
-    """The emotions that were detected in the voice of a line; attributes as in Prediction."""
+    """The emotions that were detected in the voice of a line, as a panel shows them; attributes as in Prediction.
+
+    Of a line of more than MAX_SHOWN_FRAMES frames it has every n-th one, at that lower frame rate.
+    """
 
     fps: float
     emotions: tuple[str, ...]
@@ -255,7 +260,9 @@ def detected_emotion(action: bpy.types.Action, uid: str) -> DetectedEmotion | No
         fps, names, heard = float(kept["fps"]), kept["emotions"], int(kept["heard_lines"])
         key = fps, names, heard, tuple(packed_emotion["shape"]), float(packed_emotion["scale"]), zlib.crc32(content)
         if key not in _detected:
-            found = DetectedEmotion(fps, _names(names), unpacked(packed_emotion, ARRAYS["emotion"]), heard)
+            emotion = unpacked(packed_emotion, ARRAYS["emotion"])
+            step = -(-len(emotion) // MAX_SHOWN_FRAMES)
+            found = DetectedEmotion(fps / step, _names(names), emotion[::step].copy(), heard)
             _detected.clear()
             _detected[key] = found
         return _detected[key]
@@ -347,6 +354,7 @@ def _fit_together(shapes: Mapping[str, tuple[int, ...]], channels: tuple[str, ..
         and shapes["motion"] == shapes["expression"] == (frames, len(channels))
         and (shapes["lips"][0], shapes["lips"][2]) == (len(channels), 3)
         and shapes["emotion"] == (frames, len(emotions))
+        and len(emotions) <= MAX_EMOTIONS
         and shapes["blinks"][1] == (frames if variants else 0)
         and shapes["gaze"][1:] == (frames if looks else 0, 2)
     )

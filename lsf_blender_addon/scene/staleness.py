@@ -183,10 +183,10 @@ def _landmarks(head: bpy.types.Object) -> Hashable:
 
 
 def _proportions(head: bpy.types.Object) -> NDArray[np.float64]:
-    """How the head's object stretches its mesh, (3, 3), whatever its size and rotation."""
+    """How the head's object stretches and mirrors its mesh, (3, 3), whatever its size and rotation."""
     axes = np.array(meshes.rest_matrix(head))[:3, :3]
     gram = axes.T @ axes
-    proportions: NDArray[np.float64] = gram / max(float(np.trace(gram)), 1e-30) * 3
+    proportions: NDArray[np.float64] = gram / max(float(np.trace(gram)), 1e-30) * 3 * np.sign(np.linalg.det(axes))
     return proportions
 
 

@@ -201,7 +201,8 @@ def _files(folder: Path, suffix: str) -> list[tuple[Path, os.stat_result]]:
     found: list[tuple[Path, os.stat_result]] = []
     for path in folder.glob(f"*{suffix}"):
         with contextlib.suppress(FileNotFoundError):
-            found.append((path, path.stat()))
+            if not path.is_dir():
+                found.append((path, path.stat()))
     return found
 
 

@@ -15,7 +15,7 @@ TILE_SIZE = 64  # pixels
 TILES = 6  # square icons side by side that form the chart, as Blender draws no wide icons
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
-_charted: bytes | None = None  # the weights that the chart shows
+_charted: DetectedEmotion | None = None  # what the chart shows
 
 
 def swatch(emotion: str) -> int:
@@ -39,12 +39,11 @@ def chart(detected: DetectedEmotion) -> list[int]:
     global _charted
     icons = _collection()
     tiles = [f"chart {i}" for i in range(TILES)]
-    shown = detected.emotion.tobytes()
-    if _charted != shown:
+    if _charted is not detected:
         picture = emotion_segments.picture(detected.emotion, detected.emotions, TILES * TILE_SIZE, TILE_SIZE)
         for name, pixels in zip(tiles, np.split(picture, TILES, axis=1), strict=True):
             _fill(icons[name] if name in icons else icons.new(name), pixels)
-        _charted = shown
+        _charted = detected
     return [icons[name].icon_id for name in tiles]
 
 

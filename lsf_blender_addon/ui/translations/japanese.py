@@ -768,6 +768,7 @@ MESSAGES = {
     "Something unexpected went wrong: try again. If it happens again, press Copy Report and send us the report.": "予期しない問題が起きました。もう一度試してください。再び起きる場合は「レポートをコピー」を押して、レポートを送ってください。",
     "The speech engine stopped unexpectedly: try again. If it happens again, press Copy Report and send us the report.": "音声エンジンが予期せず停止しました。もう一度試してください。再び起きる場合は「レポートをコピー」を押して、レポートを送ってください。",
     "The speech engine's answer is damaged: try again, or reinstall the add-on.": "音声エンジンの応答が壊れています。もう一度試すか、アドオンを再インストールしてください。",
+    "The Python of the speech engine prints text where the engine answers: press Install in the preferences, or choose another one there.": "音声エンジンのPythonが、エンジンの応答先に文字を出力しています。プリファレンスで「インストール」を押すか、別のPythonを選んでください。",
     "The speech engine hung and was ended: try again, with other programs closed.": "音声エンジンが固まったため終了しました。他のプログラムを閉じて、もう一度試してください。",
     "The speech engine did not answer: try again, or press Install again in the add-on's preferences.": "音声エンジンが応答しませんでした。もう一度試すか、アドオンのプリファレンスでもう一度「インストール」を押してください。",
     "The speech engine is of another version than the add-on: reinstall the add-on.": "音声エンジンのバージョンがアドオンと異なります。アドオンを再インストールしてください。",

@@ -256,6 +256,16 @@ def test_a_server_that_the_client_kills_did_not_run_out_of_memory(connect, fake_
     assert "memory" not in job.error and "is damaged" in job.error
 
 
+def test_a_launcher_that_prints_is_told_as_such(connect, tmp_path, server_python):
+    launcher = tmp_path / "python"
+    launcher.write_text(f"#!/bin/sh\necho 'Welcome to the studio'\nexec '{server_python}' \"$@\"\n")
+    launcher.chmod(0o755)
+    client = connect(launcher)
+    job = client.submit("generate", {}, {})
+    run(client, job)
+    assert job.error == causes.PRINTS
+
+
 @pytest.mark.parametrize(
     ("words", "advice"),
     [

@@ -419,6 +419,19 @@ def test_whatever_raises_the_file_is_as_before(scene, addon, monkeypatch, dump, 
     assert snapshot(dump) != before and not any("backup" in action.name for action in bpy.data.actions)
 
 
+def test_a_look_at_the_result_that_raises_leaves_the_file_as_before(scene, addon, monkeypatch, dump):
+    plan = planned(monkeypatch)
+    before = snapshot(dump)
+
+    def look(*arguments):
+        raise Fault("look")
+
+    monkeypatch.setattr(apply_line.look_at_result, "look", look)
+    with pytest.raises(Fault, match="look"):
+        apply_line.apply(plan)
+    assert not differences(before, snapshot(dump))
+
+
 def test_an_error_while_undoing_does_not_stop_the_rest(scene, addon, monkeypatch, dump):
     bpy.ops.lsf.generate()
     plan, write = planned(monkeypatch), apply_line._write

@@ -446,6 +446,23 @@ def test_a_record_of_any_kind_is_a_whole_prediction_or_none(changes, with_keys):
             assert store.read(kept) is None
 
 
+def test_a_panel_sees_a_long_line_at_fewer_frames(action):
+    line = store.MAX_SHOWN_FRAMES * 2 + 1
+    given = dataclasses.replace(predicted(line), lips=np.zeros((4, 0, 3), np.float32))
+    store.store(action, LINE, given)
+    shown = store.detected_emotion(action, LINE)
+    assert len(shown.emotion) / shown.fps == pytest.approx(line / given.fps, abs=3 / given.fps)
+    np.testing.assert_allclose(shown.emotion, given.emotion[::3], atol=1e-4)
+
+
+def test_more_emotions_than_there_are_is_not_loaded():
+    kept = record(predicted())
+    names = [str(number) for number in range(store.MAX_EMOTIONS + 1)]
+    kept["emotion"] = group(store.packed(np.zeros((240, len(names)), np.float32)))
+    kept["emotions"] = "\n".join(names)
+    assert not store.is_readable(kept)
+
+
 def test_a_line_of_days_with_hardly_any_arrays_is_not_loaded():
     """Its emotion would be unpacked, smoothed and divided into segments at a redraw."""
     days = dataclasses.replace(

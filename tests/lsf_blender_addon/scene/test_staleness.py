@@ -116,6 +116,10 @@ def stretch_the_head(head, teeth, eye):
     head.scale.z = 1.2
 
 
+def mirror_the_head(head, teeth, eye):
+    head.scale.x = -1
+
+
 def another_bone(head, teeth, eye):
     bones.clear(head, "mouthClose")
 
@@ -138,6 +142,7 @@ def another_bone(head, teeth, eye):
         (off_the_list, 'The part chosen for "Teeth" was changed'),
         (move_the_teeth, '"Teeth" was moved, turned or scaled'),
         (stretch_the_head, '"Head" was moved, turned or scaled'),
+        (mirror_the_head, '"Head" was moved, turned or scaled'),
         (another_bone, 'The bones that move the face of "Head" were changed'),
     ],
 )

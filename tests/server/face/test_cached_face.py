@@ -268,3 +268,12 @@ def test_a_forged_report_never_breaks_who_reads_it(changes):
 def test_any_bytes_are_refused(data):
     with pytest.raises(Exception):  # noqa: B017, PT011 - any: the cache takes them all for damage
         cached_face.decode(data, KEY, VERTICES)
+
+
+def test_a_folder_in_the_cache_is_left_alone(tmp_path):
+    cache = FaceCache(tmp_path)
+    cache.put(KEY, make_face())
+    folder = tmp_path / f"{'cd' * 32}.safetensors"
+    folder.mkdir()
+    assert cache.clear() > 0
+    assert list(tmp_path.iterdir()) == [folder]

@@ -400,6 +400,7 @@ def test_the_progress_of_loading_is_sent_before_ready():
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full", "The disk is full"),
         (ModuleNotFoundError("No module named 'scipy'", name="scipy"), "missing_package", '"scipy"'),
         (ImportError("DLL load failed while importing _C", name="torch._C"), "missing_package", "Visual C++"),
+        (ImportError("libtorch.so: failed to map segment from shared object", name="_C"), "out_of_memory", "memory"),
         (ImportError("cannot import name 'x' from 'torch'", name="torch"), "missing_package", '"torch" is damaged'),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory"),
