@@ -3,9 +3,9 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...jobs import environment, face_cache, self_test, session
+from ...jobs import environment, face_cache, session
 from ..blender_types import OperatorResult
-from .poll import enabled_unless
+from .poll import enabled_unless, disabled_reason_engine
 
 TICK = 0.25  # seconds between two looks at its progress
 
@@ -22,7 +22,7 @@ class LSF_OT_clear_cache(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, disabled_reason())
+        return enabled_unless(cls, disabled_reason_engine())
 
     def execute(self, _context: bpy.types.Context) -> OperatorResult:
         python = environment.server_python()
@@ -36,21 +36,6 @@ class LSF_OT_clear_cache(bpy.types.Operator):
         clearing.wait()
         self.report({"ERROR"} if clearing.failed else {"INFO"}, result_text(clearing))
         return {"CANCELLED"} if clearing.failed else {"FINISHED"}
-
-
-def disabled_reason() -> str:
-    """Return why the button is disabled, as a sentence; empty if it is not."""
-    if environment.server_python() is None:
-        return "Install the speech engine first."
-    if environment.installing():
-        return "An installation is running."
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
-    if self_test.running():
-        return "The self-test is running."
-    if face_cache.running():
-        return "The cache is being cleared."
-    return ""
 
 
 def result_text(clearing: face_cache.Clearing) -> str:

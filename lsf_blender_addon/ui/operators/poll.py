@@ -3,6 +3,7 @@
 import bpy
 
 from ...errors import UserError
+from ...jobs import environment, face_cache, self_test, session
 from ...scene import meshes, rig
 from ...scene.access import mesh_of
 from ..head import find_head
@@ -33,6 +34,21 @@ def enabled_with_own_keys(operator: type[bpy.types.Operator], context: bpy.types
     if head is None or not rig.own_keys(mesh_of(head)):
         return enabled_unless(operator, "The head has no shape keys of its own.")
     return enabled_unless(operator, linked_reason(head))
+
+
+def disabled_reason_engine() -> str:
+    """Return a sentence if the speech engine is missing or in use; else ""."""
+    if environment.server_python() is None:
+        return "Install the speech engine first."
+    if environment.installing():
+        return "An installation is running."
+    if session.batch is not None:
+        return "A generation is running: wait for it or cancel it."
+    if self_test.running():
+        return "The self-test is running."
+    if face_cache.running():
+        return "The cache is being cleared."
+    return ""
 
 
 def linked_reason(head: bpy.types.Object) -> str:

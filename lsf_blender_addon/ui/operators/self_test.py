@@ -7,10 +7,10 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...client.jobs import State
 from ...errors import UserError
-from ...jobs import environment, self_test, session
+from ...jobs import self_test, session
 from ..blender_types import OperatorResult
 from ..translations import translated
-from .poll import enabled_unless
+from .poll import enabled_unless, disabled_reason_engine
 
 TICK = 0.25  # seconds between two looks at its progress
 
@@ -26,7 +26,7 @@ class LSF_OT_self_test(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, disabled_reason())
+        return enabled_unless(cls, disabled_reason_engine())
 
     def execute(self, _context: bpy.types.Context) -> OperatorResult:
         try:
@@ -42,19 +42,6 @@ class LSF_OT_self_test(bpy.types.Operator):
         works = test.state is State.DONE
         self.report({"INFO"} if works else {"ERROR"}, result_text(test))
         return {"FINISHED"} if works else {"CANCELLED"}
-
-
-def disabled_reason() -> str:
-    """Return why the button is disabled, as a sentence; empty if it is not."""
-    if environment.server_python() is None:
-        return "Install the speech engine first."
-    if environment.installing():
-        return "An installation is running."
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
-    if self_test.running():
-        return "The self-test is running."
-    return ""
 
 
 def result_text(test: self_test.SelfTest) -> str:

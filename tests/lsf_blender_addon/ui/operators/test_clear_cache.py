@@ -9,6 +9,7 @@ import pytest
 from lsf_blender_addon.client import last_fault
 from lsf_blender_addon.jobs import environment, face_cache, session
 from lsf_blender_addon.ui.operators import clear_cache as operator
+from lsf_blender_addon.ui.operators.poll import disabled_reason_engine
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +57,11 @@ def test_the_button_returns_at_once_and_says_why_it_is_disabled(engine, monkeypa
     running.freed, running.failed = None, False
     monkeypatch.setattr(face_cache.Clearing, "running", True)
     monkeypatch.setattr(face_cache, "clearing", running)
-    assert operator.disabled_reason() == "The cache is being cleared."
+    assert disabled_reason_engine() == "The cache is being cleared."
     assert operator.result_text(running) == "The cache is being cleared."
     monkeypatch.setattr(face_cache, "clearing", None)
     monkeypatch.setattr(session, "batch", object())
-    assert operator.disabled_reason() == "A generation is running: wait for it or cancel it."
+    assert disabled_reason_engine() == "A generation is running: wait for it or cancel it."
 
 
 def test_the_work_is_done_in_a_thread(engine, tmp_path, monkeypatch):

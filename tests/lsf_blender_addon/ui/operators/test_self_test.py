@@ -12,6 +12,7 @@ import pytest
 from lsf_blender_addon.client.jobs import Job, State
 from lsf_blender_addon.jobs import environment, self_test
 from lsf_blender_addon.ui.operators import self_test as operator
+from lsf_blender_addon.ui.operators.poll import disabled_reason_engine
 from tests.lsf_blender_addon.fake_client import use
 
 
@@ -82,7 +83,7 @@ def test_it_does_not_block_blenders_window(addon, monkeypatch):
     start = time.monotonic()
     assert bpy.ops.lsf.self_test() == {"FINISHED"}
     assert time.monotonic() - start < 0.25 and bpy.app.timers.is_registered(operator.watch)
-    assert operator.disabled_reason() == "The self-test is running." and not bpy.ops.lsf.self_test.poll()
+    assert disabled_reason_engine() == "The self-test is running." and not bpy.ops.lsf.self_test.poll()
     assert operator.watch() == operator.TICK
     self_test.test.job.state = State.DONE
     assert operator.watch() is None and operator.result_text(self_test.test).startswith("Ready")
@@ -92,7 +93,7 @@ def test_it_does_not_block_blenders_window(addon, monkeypatch):
 
 def test_without_an_engine_the_button_says_so(addon, monkeypatch):
     monkeypatch.setattr(environment, "server_python", lambda: None)
-    assert operator.disabled_reason() == "Install the speech engine first."
+    assert disabled_reason_engine() == "Install the speech engine first."
 
 
 def test_the_real_engine_on_the_projects_own_head(addon, monkeypatch, server_python, tmp_path):
