@@ -5,7 +5,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...jobs import environment, face_cache, session
 from ..blender_types import OperatorResult
-from .poll import enabled_unless, disabled_reason_engine
+from .poll import disabled_reason_engine, enabled_unless
 
 TICK = 0.25  # seconds between two looks at its progress
 

@@ -10,7 +10,7 @@ from ...errors import UserError
 from ...jobs import self_test, session
 from ..blender_types import OperatorResult
 from ..translations import translated
-from .poll import enabled_unless, disabled_reason_engine
+from .poll import disabled_reason_engine, enabled_unless
 
 TICK = 0.25  # seconds between two looks at its progress
 
