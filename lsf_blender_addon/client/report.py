@@ -18,10 +18,7 @@ MAX_LINE = 400  # letters of a line in the report; longer ones are data
 START = 4  # letters by which names are looked up before they are searched
 MIN_NAME = 2  # letters of a name that is replaced: one letter alone tells nothing
 
-# Where packages come from; other addresses may be a studio's.
-PUBLIC_HOSTS = frozenset({"pypi.org", "files.pythonhosted.org", "download.pytorch.org"})
 ADDRESS = r"\b[a-zA-Z][a-zA-Z+.-]{1,9}://[^\s\"'<>]+"
-HOST = re.compile(r"://([^/@\s]*@)?([^/:\s]+)")
 
 # Where a path begins: "/home", "~/x", "C:\", "\\server", "//sounds"; not in "and/or", "1 / 2" or after a placeholder.
 ROOT = r"(?<![\w<>/\\])(?:~|[A-Za-z]:)?[/\\]+(?=[^\s/\\\"'])"
@@ -62,7 +59,7 @@ class Personal:
         for path in sorted(filter(None, self.paths), key=len, reverse=True):
             for written in _spellings(path):
                 text = text.replace(written, _placeholder(path)) if len(path) >= MIN_NAME else text
-        text = PLACE.sub(lambda match: _address(match[0]) if match["address"] else _placeholder(match[0]), text)
+        text = PLACE.sub(lambda match: "<url>" if match["address"] else _placeholder(match[0]), text)
         text = _without_words(text, self.names | {part for path in self.paths for part in _parts(path)}, "<name>")
         return _without_words(text, self.user, "<user>", re.IGNORECASE)
 
@@ -127,12 +124,6 @@ def _placeholder(path: str) -> str:
     """Return what is put in the place of a path, with its kind if a maintainer wants to know it."""
     kind = KIND.search(path)
     return f"<path>.{kind[1]}" if kind else "<path>"
-
-
-def _address(address: str) -> str:
-    """Return an address, without what is not public."""
-    host = HOST.search(address)
-    return address if host and not host[1] and host[2] in PUBLIC_HOSTS else "<url>"
 
 
 def _parts(path: str) -> set[str]:

@@ -41,9 +41,8 @@ LINES = [  # what is written, and what a maintainer still reads
     ("/srv/Film", "<path>"),
     ("Anna_01.001: the head Anna has no face, Ännchen Ω too", "<name>: the head <name> has no face, <name> too"),
     ("Jane@ws-17 started 1 / 2 jobs at 3 km/h and/or less", "<user>@<user> started 1 / 2 jobs at 3 km/h and/or less"),
-    ("Looking in indexes: https://jane:pw@pypi.studio.film/simple, https://pypi.org/simple",
-     "Looking in indexes: <url> https://pypi.org/simple"),
-    ("https://jane:secret@pypi.org/simple", "<url>"),
+    ("Looking in indexes: https://jane:pw@packages.studio.film/simple, https://mirror.film/simple",
+     "Looking in indexes: <url> <url>"),
     ("file:///home/jane%20doe/film.zip", "<url>"),
 ]  # fmt: skip
 
