@@ -199,7 +199,8 @@ def test_a_process_without_its_model_says_so_and_ends(tmp_path):
     process.greet()
     reply = process.receive("loading")
     assert reply["code"] == "no_model" and "job" not in reply
-    assert process.end()[1] == wire.LOAD_FAILED
+    assert process.popen.wait(30) == wire.LOAD_FAILED, "by itself, while its stdin is open"
+    process.end()
 
 
 # The headers cost their sender some bytes; what they promise must cost the server nothing.
