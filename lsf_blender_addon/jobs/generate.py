@@ -3,10 +3,11 @@
 import tempfile
 import threading
 import time
+import traceback
 
 import numpy as np
 
-from ..client.causes import DAMAGED
+from ..client import causes
 from ..client.jobs import Client, Job, State
 from ..client.wire import EYE_VARIANTS, Arrays, Header
 from ..errors import UserError
@@ -85,7 +86,7 @@ class Generation:
         elif job is None:  # the sound is still being read
             pass
         elif job.state is State.DONE and not self._is_valid(job):
-            self._end(State.FAILED, DAMAGED)
+            self._end(State.FAILED, causes.DAMAGED)
         elif job.state.ended:
             self._end(job.state, job.error)
         else:
@@ -147,14 +148,21 @@ class Generation:
             self._folder.cleanup()
 
     def _submit(self) -> None:
-        """Read the sound and send the request; runs in the thread."""
+        """Read the sound and send the request; runs in the thread. An error must not leave the job waiting for ever."""
+        try:
+            self._read_and_send()
+        except Exception:
+            self._sound_error = causes.unexpected(traceback.format_exc())
+
+    def _read_and_send(self) -> None:
+        """Read the sound, and send the request if it can be read."""
         self.character = shared(self.character)
         try:
             header, arrays = audio.request(self.line, self._folder.name)
         except UserError as error:
             self._sound_error = str(error)
             return
-        except Exception as error:  # a decoder's own error must not leave the job waiting for ever
+        except Exception as error:  # of a decoder
             self._sound_error = f'The sound "{self.line.path}" cannot be read ({error}): convert it to .wav or .flac'
             return
         others, other_arrays = self._read_others()

@@ -73,12 +73,16 @@ class HeadClient(Client):
             "landmark_vertices": face.landmark_vertices.astype(np.int32),
         }
         if "rig_shapes" in arrays:
-            limits = np.array(request["rig_limits"], float)
-            solver = rig_solver.Rig(arrays["rig_shapes"], limits, tuple(request.get("rig_without", ())))
-            world = SimpleNamespace(basis=job.arrays["basis"], landmarks68=job.arrays["landmarks68"])
-            world.landmark_vertices = face.landmark_vertices
-            job.arrays["rig_motion"] = rig_solver.solve(solver, arrays["vertices"], world, motion)
+            job.arrays["rig_motion"] = self.rig_motion(request, arrays, job.arrays)
         return job
+
+    def rig_motion(self, request, arrays, result) -> NDArray[np.float32]:
+        """Return the weights (F, R) of the rig's shapes; needs scipy."""
+        limits = np.array(request["rig_limits"], float)
+        solver = rig_solver.Rig(arrays["rig_shapes"], limits, tuple(request.get("rig_without", ())))
+        names = ("basis", "landmarks68", "landmark_vertices")
+        world = SimpleNamespace(**{name: result[name] for name in names})
+        return rig_solver.solve(solver, arrays["vertices"], world, result["motion"])
 
 
 def distances(vertices: NDArray[np.float32]) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon import compat
+from lsf_blender_addon.client import causes
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import lines
@@ -317,6 +318,17 @@ def test_a_sound_that_cannot_be_read(scene, addon, monkeypatch):
     monkeypatch.setattr(audio, "request", broken)
     generation = started(addon, Client())
     assert generation.poll() is State.FAILED and "disk on fire" in generation.error
+
+
+def test_an_error_before_the_request_is_sent_ends_the_job(scene, addon, monkeypatch):
+    client = Client()
+
+    def broken(*arguments):
+        raise ImportError("no such module")
+
+    monkeypatch.setattr(client, "submit", broken)
+    generation = started(addon, client)
+    assert generation.poll() is State.FAILED and generation.error == causes.UNEXPECTED
 
 
 def test_other_lines_that_cannot_be_written_to_disk_are_left_out(scene, addon, monkeypatch, capsys):
