@@ -575,6 +575,7 @@ def server(arguments: list[str]) -> None:
 # Pytest without the end of Python, where bpy 4.2 crashes if a property ever had a callback, even one unregistered.
 AT_ONCE = min(2, os.cpu_count() or 1)  # runs of the tests; each keeps a processor busy and takes up to 2 GB
 ADDON_TESTS = "tests/lsf_blender_addon"
+FILES_AT_ONCE = 6  # of the add-on's tests, in one process
 PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
 
 
@@ -614,12 +615,16 @@ def run_pytest(name: str, arguments: list[str], title: str, together: bool = Fal
 def test_parts() -> list[tuple[str, str, list[str]]]:
     """All tests in parts that run in a process each: environment, name of the part, what it tells pytest.
 
-    torch and bpy must not share a process, and bpy 4.2 crashes in a process that runs all tests of the add-on.
+    torch and bpy must not share a process, and bpy 4.2 crashes in one that runs a hundred tests of `jobs`.
     """
-    addon = ROOT / ADDON_TESTS
-    folders = sorted(path for path in addon.iterdir() if any(path.rglob("test_*.py")))
-    addon_parts = [(f"{ADDON_TESTS}/*.py", sorted(map(str, addon.glob("test_*.py"))))]
-    addon_parts += [(f"{ADDON_TESTS}/{path.name}", [str(path)]) for path in folders]
+    addon_parts = []
+    folders = [ROOT / ADDON_TESTS, *sorted(path for path in (ROOT / ADDON_TESTS).iterdir() if path.is_dir())]
+    for folder in folders:
+        found = folder.glob("test_*.py") if folder == folders[0] else folder.rglob("test_*.py")
+        files = [str(path.relative_to(ROOT)) for path in sorted(found)]
+        for first in range(0, len(files), FILES_AT_ONCE):
+            part = files[first : first + FILES_AT_ONCE]
+            addon_parts.append((f"{part[0]} to {Path(part[-1]).name}", part))
     parts = [(MAIN, "tests/server", ["tests/server"])]
     for name in BLENDERS:
         if obtain_python(BLENDERS[name])[0] is None:
