@@ -323,7 +323,9 @@ class Pip:
             self._downloads.end_command()
 
     def _on_line(self, line: str) -> None:
-        """Note the package, and whether the downloads have ended."""
+        """Keep what was downloaded; note the package, and whether the downloads have ended."""
+        if not self._offline:
+            self._downloads.keep()  # small wheels come and go between two ticks
         if line.startswith("Installing collected packages"):
             if self._is_change:
                 self._on_change()
