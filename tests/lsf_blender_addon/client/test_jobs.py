@@ -375,6 +375,7 @@ def test_the_server_does_not_outlive_a_client_that_is_killed(tmp_path, server_py
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=wire.SERVER_PARENT, stdout=subprocess.PIPE, text=True)
     pid = next(int(line) for line in parent.stdout if line.strip().isdigit())  # Blender prints lines of its own
     assert alive(pid)
+    time.sleep(0.5)  # until the last of its threads is stopped: before, the system does not count it as stopped
     parent.kill()
     parent.communicate()
     end = time.monotonic() + PATIENCE
