@@ -265,9 +265,8 @@ class _Attempt:
             (self._folder / FINISHED).replace(self._folder / SET_ASIDE)
             return self
         try:
-            self._folder.rename(
-                self._aside
-            )  # as one step: half an environment that is left would look like other files
+            # As one step: half an environment that is left would look like other files.
+            self._folder.rename(self._aside)
         except OSError as error:
             raise InstallationError(
                 'The old environment "{folder}" is in use ({error}): close all other Blenders and try again.',
