@@ -1,0 +1,1 @@
+"""The paper's system on its own data: 3DMEAD, FLAME and the published encoders. docs/paper.md explains it."""
