@@ -1,6 +1,6 @@
 """Writes a miniature of 3DMEAD: generated clips in exactly its layout, whose mouths follow the sound.
 
-    python -m server.training.paper.miniature FOLDER [--subjects SUBJECT …] [--clips N] [--layout one|two|nested]
+    python -m server.training.paper.miniature FOLDER [--subjects SUBJECT …] [--clips N] [--layout one|two|nested] [--seconds A B]
 
 It is there to prove the path, not to train a model for use. A clip is a row of syllables. Opening and roundness of the
 mouth over time make both the sound, a pulse train through two formants, and the motion. A person's shape sets how far
@@ -27,7 +27,8 @@ EMOTIONS = 8
 # Vowels as opening and roundness of the mouth, both 0 … 1.
 VOWELS = {"a": (1.0, 0.2), "e": (0.6, 0.0), "i": (0.25, 0.0), "o": (0.6, 0.9), "u": (0.25, 1.0)}
 STEP = SAMPLE_RATE // 200  # samples between changes of the voice, 5 ms
-SECONDS = 1.2, 2.6  # shortest and longest clip
+SECONDS = 1.2, 2.6  # shortest and longest clip, unless others are asked for
+SWAY_HERTZ = 0.4  # of the slow movement of an expression
 JAW_RADIANS = 0.3  # of the widest opening, for a person of gain 1
 # Coefficients of the expression by what they do. The rest of the first 50 stays near 0.
 ROUND, BROW, MOOD = slice(0, 10), slice(10, 20), slice(20, 30)
@@ -88,7 +89,12 @@ def articulation(rng: np.random.Generator, seconds: float) -> tuple[FloatArray, 
 
 
 def voice(
-    opening: FloatArray, roundness: FloatArray, pitch: float, loudness: float, rng: np.random.Generator
+    opening: FloatArray,
+    roundness: FloatArray,
+    pitch: float,
+    loudness: float,
+    timbre: float,
+    rng: np.random.Generator,
 ) -> FloatArray:
     """Return the sound (n · STEP,) of a mouth that moves so.
 
@@ -97,6 +103,7 @@ def voice(
         roundness: (n,), 0 … 1. It lowers the second formant.
         pitch: Mean pitch in Hz.
         loudness: Peak amplitude, below 1.
+        timbre: The third formant in Hz.
         rng: Draws breath and melody.
     """
     from scipy.signal import lfilter
@@ -107,7 +114,7 @@ def voice(
     source = np.diff(np.floor(phase), prepend=0.0) + 0.02 * rng.standard_normal(samples)
     first, second = 300 + 500 * opening, 2100 - 1300 * roundness  # formants in Hz
     sound = source
-    for formants, width in ((first, 90.0), (second, 140.0)):
+    for formants, width in ((first, 90.0), (second, 140.0), (np.full_like(first, timbre), 400.0)):
         radius, state, pieces = np.exp(-np.pi * width / SAMPLE_RATE), np.zeros(2), []
         for number, frequency in enumerate(formants):
             poles = [1.0, -2 * radius * np.cos(2 * np.pi * frequency / SAMPLE_RATE), radius**2]
@@ -118,7 +125,14 @@ def voice(
     return sound * loudness / max(float(np.abs(sound).max()), 1e-9)
 
 
-def clip(subject: str, sentence: int, emotion: int, intensity: int, seed: int) -> tuple[FloatArray, FloatArray]:
+def clip(
+    subject: str,
+    sentence: int,
+    emotion: int,
+    intensity: int,
+    seed: int,
+    seconds: tuple[float, float] = SECONDS,
+) -> tuple[FloatArray, FloatArray]:
     """Generate one clip.
 
     Args:
@@ -127,6 +141,7 @@ def clip(subject: str, sentence: int, emotion: int, intensity: int, seed: int) -
         emotion: 0 … 7; 0 is neutral.
         intensity: 0 … 2.
         seed: Seed of all.
+        seconds: Shortest and longest duration.
 
     Returns:
         Sound (N,) at 16 kHz, and motion (1, T, 403) with the frames that the sound lasts.
@@ -134,13 +149,13 @@ def clip(subject: str, sentence: int, emotion: int, intensity: int, seed: int) -
     who = person(subject)
     text = np.random.default_rng([seed, 1, sentence])
     chance = np.random.default_rng([seed, 2, sentence, emotion, intensity, *map(ord, subject)])
-    seconds = float(text.uniform(*SECONDS))
-    opening, roundness = articulation(text, seconds)
+    opening, roundness = articulation(text, float(text.uniform(*seconds)))
     strength = 0.0 if emotion == 0 else (1 + intensity) / 3
     mood = np.random.default_rng([seed, 3, emotion])
     excitement, mood_shape = float(mood.uniform(-1, 1)), mood.standard_normal(20)
     pitch = who.pitch * (1 + 0.4 * strength * excitement)
-    sound = voice(opening, roundness, pitch, 0.4 * (1 + 0.8 * strength * excitement), chance)
+    timbre = 2900 + 500 * strength * float(mood.uniform(-1, 1))
+    sound = voice(opening, roundness, pitch, 0.4 * (1 + 0.8 * strength * excitement), timbre, chance)
 
     frames = round(len(sound) / SAMPLE_RATE * FPS)
     at = np.arange(frames) / FPS * SAMPLE_RATE / STEP
@@ -151,7 +166,8 @@ def clip(subject: str, sentence: int, emotion: int, intensity: int, seed: int) -
     expression[:, ROUND] = rounded[:, None] * who.rounding
     shown = strength * who.liveliness * mood_shape
     expression[:, BROW] = shown[:10] * (0.6 + 0.4 * wide[:, None])  # brows rise with the stressed vowels
-    expression[:, MOOD] = shown[10:]
+    sway = 1 + 0.5 * np.sin(2 * np.pi * SWAY_HERTZ * np.arange(frames) / FPS)
+    expression[:, MOOD] = shown[10:] * sway[:, None]
     motion[:, EXPRESSION.stop : JAW.start] = chance.standard_normal(JAW.start - EXPRESSION.stop)  # not used by anyone
     motion[:, JAW.start] = JAW_RADIANS * who.opening * (1 + 0.3 * strength * excitement) * wide
     noisy = slice(EXPRESSION.start, JAW.stop)
@@ -165,6 +181,7 @@ def write_miniature(
     clips: int = 6,
     seed: int = 0,
     layout: str = "two",
+    seconds: tuple[float, float] = SECONDS,
 ) -> None:
     """Write a miniature of 3DMEAD. It is the same for the same arguments.
 
@@ -174,6 +191,7 @@ def write_miniature(
         clips: Clips of each subject. Emotion, intensity and sentence change from clip to clip.
         seed: Seed of all that is drawn.
         layout: "one" folder for all files, "two" for sounds and motions, or "nested": one in both for each subject.
+        seconds: Shortest and longest duration of a clip.
 
     Raises:
         ValueError: The layout is not known.
@@ -186,7 +204,7 @@ def write_miniature(
         emotion = number % EMOTIONS
         intensity = 0 if emotion == 0 else (number // EMOTIONS + number) % 3
         name = f"{subject}_{1 + number:03}_{emotion}_{intensity}"
-        sound, motion = clip(subject, 1 + number, emotion, intensity, seed)
+        sound, motion = clip(subject, 1 + number, emotion, intensity, seed, seconds)
         places = [folder] * 2 if layout == "one" else [folder / "wav", folder / "param"]
         audio, params = (place / subject if layout == "nested" else place for place in places)
         for place in (audio, params):
@@ -203,8 +221,9 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=6, help="clips of each subject")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--layout", choices=LAYOUTS, default="two")
+    parser.add_argument("--seconds", type=float, nargs=2, default=SECONDS, metavar=("SHORTEST", "LONGEST"))
     args = parser.parse_args()
-    write_miniature(args.folder, args.subjects, args.clips, args.seed, args.layout)
+    write_miniature(args.folder, args.subjects, args.clips, args.seed, args.layout, tuple(args.seconds))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def test_it_is_read_and_split_without_a_word_in_every_layout(tmp_path, clips):
         miniature.write_miniature(tmp_path / layout, clips=1, layout=layout)
         contents.append([(c.name, c.values().tobytes()) for c in mead3d.read(tmp_path / layout)])
     assert contents[0] == contents[1] == contents[2], "it is the same for the same seed"
+    miniature.write_miniature(tmp_path / "long", ("M003",), clips=1, seconds=(5, 6))
+    assert 125 <= mead3d.read(tmp_path / "long")[0].frames <= 150
     with pytest.raises(ValueError, match="layout"):
         miniature.write_miniature(tmp_path, layout="flat")
 
