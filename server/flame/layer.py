@@ -15,7 +15,7 @@ from ..errors import LSFError
 from .reader import EXPRESSION, PARENTS, SHAPE, FlameArrays, read_flame
 
 USED_EXPRESSION = 50  # of FLAME's 100 coefficients: what the paper's motion holds, before three numbers of the jaw
-GLOBAL, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(len(PARENTS))
+NECK = 1  # the first joint whose rotation has pose correctives
 SMALL_ANGLE = 1e-2  # squared radians: below, a series is exact to 1e-13, where the quotients would lose digits
 
 
@@ -106,36 +106,37 @@ class Flame(nn.Module):
         Raises:
             LSFError: "bad_flame" if the shapes do not fit.
         """
-        count = len(expression)
-        still = torch.zeros(count, 3, dtype=jaw.dtype, device=jaw.device)
-        looks = torch.zeros(count, 6, dtype=jaw.dtype, device=jaw.device) if eyes is None else eyes.reshape(count, 6)
-        self._check(shape, expression, (jaw, still if neck is None else neck, still if turn is None else turn))
-        rotation = rotation_matrices(
-            torch.stack(
-                [still if turn is None else turn, still if neck is None else neck, jaw, looks[:, :3], looks[:, 3:]], 1
-            )
-        )  # (B, 5, 3, 3)
+        still = torch.zeros_like(jaw)
+        parts = [
+            still if turn is None else turn,
+            still if neck is None else neck,
+            jaw,
+            torch.cat([still, still], 1) if eyes is None else eyes.flatten(1),
+        ]
+        count = self._check(shape, expression, parts)
+        rotation = rotation_matrices(torch.cat(parts, 1).reshape(count, len(PARENTS), 3))
         person = self.template + _combine(shape, self.shape_directions)  # (B or 1, V, 3)
         joints = torch.einsum("jv,bvc->bjc", self.joint_regressor, person).expand(count, -1, -1)
         entries = (rotation[:, NECK:] - torch.eye(3, dtype=rotation.dtype, device=rotation.device)).flatten(1)
         unposed = person + _combine(expression, self.expression_directions) + _combine(entries, self.pose_directions)
         return self._skin(unposed, rotation, joints)
 
-    def _check(self, shape: Tensor, expression: Tensor, rotations: Sequence[Tensor]) -> None:
-        """Refuse coefficients and rotations whose shapes do not fit each other."""
+    def _check(self, shape: Tensor, expression: Tensor, rotations: Sequence[Tensor]) -> int:
+        """Refuse coefficients and rotations whose shapes do not fit each other. Return the number of poses."""
         count = len(expression)
         if not (
             shape.ndim == expression.ndim == 2
             and shape.shape[1] <= SHAPE
             and expression.shape[1] <= EXPRESSION
             and shape.shape[0] in (1, count)
-            and all(rotation.shape == (count, 3) for rotation in rotations)
+            and [tuple(rotation.shape) for rotation in rotations] == [(count, 3), (count, 3), (count, 3), (count, 6)]
         ):
             raise LSFError(
                 "bad_flame",
-                f"FLAME takes shapes (B, ≤{SHAPE}), expressions (B, ≤{EXPRESSION}) and rotations (B, 3), not "
-                f"{tuple(shape.shape)}, {tuple(expression.shape)} and {[tuple(r.shape) for r in rotations]}.",
+                f"FLAME takes shapes (B, ≤{SHAPE}), expressions (B, ≤{EXPRESSION}) and rotations (B, 3), of both eyes "
+                f"(B, 6), not {tuple(shape.shape)}, {tuple(expression.shape)}, {[tuple(r.shape) for r in rotations]}.",
             )
+        return count
 
     def _skin(self, unposed: Tensor, rotation: Tensor, joints: Tensor) -> Tensor:
         """Pose vertices (B, V, 3) by linear blend skinning, with rotations (B, 5, 3, 3) about joints (B, 5, 3).

@@ -19,6 +19,7 @@ SHAPE, EXPRESSION = 300, 100  # coefficients of identity and expression, in this
 PARENTS = (-1, 0, 1, 1, 1)  # of the joints: global, neck, jaw, left eye, right eye
 POSE_ENTRIES = 9 * (len(PARENTS) - 1)  # entries of the rotation matrices that the pose correctives multiply
 MAX_VERTICES, MAX_TRIANGLES = 20_000, 40_000  # FLAME has 5 023 and 9 976
+MAX_JOINTS = 100  # of the other models of this family, which are refused by name
 MAX_FILE_BYTES = 400 << 20  # FLAME's largest file has about 60 MB
 MAX_SUM_ERROR = 1e-2  # of weights that must add up to 1: files store some of them rounded
 MIN_SIZE, MAX_SIZE = 0.05, 2.0  # metres: the head's largest extent; other units would make every error figure wrong
@@ -31,7 +32,7 @@ ARRAYS = {
     "posedirs": 3 * MAX_VERTICES * POSE_ENTRIES,
     "J_regressor": len(PARENTS) * MAX_VERTICES,
     "weights": len(PARENTS) * MAX_VERTICES,
-    "kintree_table": 2 * len(PARENTS),
+    "kintree_table": 2 * MAX_JOINTS,
 }
 
 
