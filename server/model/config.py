@@ -1,7 +1,8 @@
 """The configuration of the model: all sizes in one frozen dataclass, with a strict JSON round trip.
 
-`LSFConfig.paper()` is LSF-Animation as published (arXiv 2510.21864); `LSFConfig()` has the architecture of the default
-checkpoint. Both use the same code. They differ in sizes and in a few switches, which the comments explain.
+`LSFConfig.paper()` is LSF-Animation as its paper describes it (arXiv 2510.21864), `LSFConfig.released()` as the code
+of its authors computes it; `LSFConfig()` has the architecture of the default checkpoint. All use the same modules. They
+differ in sizes and in switches, which the comments explain; docs/paper.md compares them.
 """
 
 import dataclasses
@@ -18,8 +19,22 @@ FLAME_CHANNELS = (*tuple(f"expression{i:02d}" for i in range(50)), "jawX", "jawY
 FEATURE_RATE = 50  # Hz; frames of the speech backbones
 MAX_SIZE = 1 << 14  # of any layer or codebook: a damaged config.json must not allocate without limit
 MAX_LAYERS = 48  # likewise
+POSITION_GROUPS = 16  # groups of the convolution that tells positions in waveform backbones
+LONGEST_CLIP = 15000  # 5 minutes; the paper's encoders have no absolute positions, so that only memory limits a window
+OPTIONAL = "optional"  # key in the metadata of a field that a config.json may lack, because it came after release 0.1.0
+
+
+def is_jaw(name: str) -> bool:
+    """Tell whether a channel of the motion space "flame" is one of the jaw's three."""
+    return name.startswith("jaw")
+
 
 _Config = TypeVar("_Config", "BackboneConfig", "LSFConfig")
+
+
+def _added(default: Any) -> Any:
+    """Return a field that a config.json of an older release lacks; `default` is what that release did."""
+    return dataclasses.field(default=default, metadata={OPTIONAL: True})
 
 
 def _invalid(sentence: str) -> LSFError:
@@ -39,15 +54,18 @@ class BackboneConfig:
     """A speech encoder, whose layers give hidden states at 50 Hz. "hubert" and "wav2vec2" need `transformers`.
 
     Attributes:
-        kind: "whisper", "hubert" or "wav2vec2".
+        kind: "whisper", "hubert", "wav2vec2" or "emotion2vec".
         hidden: Width of the hidden states.
         heads: Attention heads.
         mlp: Width of the feed-forward layers.
         mels: Mel bands; whisper only.
         positions: Longest window in frames at 50 Hz (1000 = 20 s).
-        conv: Channels of the waveform convolutions; hubert and wav2vec2 only.
+        conv: Channels of the waveform convolutions; all but whisper.
         trainable: Whether the second stage fine-tunes the upper layers.
         frozen_layers: Number of lowest layers of a trainable backbone that stay frozen, with everything below them.
+        spec_augment: Whether spans of the projected features are masked while training (SpecAugment). What is frozen
+            then ends below the feature projection. Trainable backbones only.
+        layer_drop: Probability, per clip, that a layer is skipped while training (LayerDrop). Trainable backbones only.
 
     Raises:
         LSFError: "bad_checkpoint" if a value is out of range.
@@ -62,15 +80,40 @@ class BackboneConfig:
     conv: int = 512
     trainable: bool = False
     frozen_layers: int = 2
+    spec_augment: bool = _added(False)
+    layer_drop: float = _added(0.0)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("whisper", "hubert", "wav2vec2"):
-            raise _invalid(f'"{self.kind}" is not a known speech backbone; use whisper, hubert or wav2vec2.')
-        if self.kind == "whisper" and self.trainable:
-            raise _invalid("a whisper backbone is always frozen; set trainable to false.")
+        if self.kind not in ("whisper", "hubert", "wav2vec2", "emotion2vec"):
+            raise _invalid(
+                f'"{self.kind}" is not a known speech backbone; use whisper, hubert, wav2vec2 or emotion2vec.'
+            )
+        if self.kind in ("whisper", "emotion2vec") and self.trainable:
+            raise _invalid(f"a {self.kind} backbone is always frozen; set trainable to false.")
         _check_ranges(self, "hidden heads mlp mels positions conv", 1)
+        if not 0 <= self.layer_drop < 1:
+            raise _invalid("layer_drop must be at least 0 and below 1.")
+        if (self.spec_augment or self.layer_drop) and not self.trainable:
+            raise _invalid("spec_augment and layer_drop need a trainable backbone.")
         if self.hidden % self.heads:
             raise _invalid(f"hidden {self.hidden} must be a multiple of heads {self.heads}.")
+        if self.kind != "whisper" and self.hidden % POSITION_GROUPS:
+            raise _invalid(f"hidden {self.hidden} must be a multiple of {POSITION_GROUPS}.")
+
+
+CHOICES = {
+    "motion_scaling": ("deviation", "range"),
+    "feature_length": ("crop", "stretch"),
+    "stream_norm": ("instance", "layer"),
+    "fusion_update": ("mean", "discarded"),
+    "pair_scale": ("head", "width"),
+    "code_layout": ("frame", "channel"),
+    "codebook_learning": ("averages", "gradient"),
+    "sampling_unit": ("spacing", "raw"),
+    "prior_norm": ("instance", "layer"),
+    "prior_positions": ("rotary", "absolute"),
+}
+"""Values of the settings of LSFConfig that choose between ways to compute."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +124,15 @@ class LSFConfig:
         LSFError: "bad_checkpoint" if a value is out of range or contradicts another.
     """
 
-    # Motion space: K curves at `fps`, each standardised inside the model.
+    # Motion space: K curves at `fps`, each scaled inside the model.
     motion_space: str = "arkit"  # "arkit" or "flame"
     channels: tuple[str, ...] = ARKIT_CHANNELS
     fps: int = 25
     clamp: bool = True  # curves are weights in [0, 1]
+    # "deviation": mean 0 and deviation 1 over the training data. "range": a fixed range becomes [0, 1], of FLAME's
+    # expression [-3, 3] and of its jaw [-0.1, 0.5], of weights their own [0, 1]. The weights of the paper's losses and
+    # its distances between codes belong to these ranges.
+    motion_scaling: str = _added("deviation")
 
     # Speech. Layer k is the output of the k-th encoder layer; 1 is the first.
     motion_backbone: BackboneConfig = BackboneConfig()
@@ -97,6 +144,9 @@ class LSFConfig:
     # not used then. It needs the reader.
     emotion_bank: bool = True
     frame_stack: int = 2  # consecutive feature frames at 50 Hz that are concatenated to one motion frame
+    # Training clips whose sound and motion differ in length: "crop" ends both with the shorter, so that sound stays in
+    # time; "stretch" interpolates the features to the length of the motion (the released code, in training only).
+    feature_length: str = _added("crop")
     motion_components: int = 256  # principal components of the standardised features; 0 keeps them all
     emotion_components: int = 128
     feature_noise: float = 0.0  # standard deviation, added to standardised features while training
@@ -112,10 +162,23 @@ class LSFConfig:
     # one frame and a silent clip are each normalised differently, and a clip's mean level is lost. Layer norm looks at
     # one frame at a time.
     stream_norm: str = "layer"
-    fusion_tokens: int = 4
+    # Whether identity multiplies the features before convolution and norm, as in the released code. Instance norm then
+    # takes most of it away. Otherwise it multiplies the finished streams.
+    identity_first: bool = _added(False)
+    shared_linear: bool = _added(False)  # whether the linear layer after the norm is one for both streams
+    # Whether training clips start at random positions, so that long files have only positions that were trained. If
+    # not, positions count from the start of the clip or window.
+    random_positions: bool = _added(True)
+    fusion_tokens: int = 4  # 0: the streams do not meet
     fusion_blocks: int = 2
     fusion_span: int = 0  # frames on either side that the streams attend to; 0 is the whole window
-    dropout: float = 0.1
+    # What becomes of the tokens that went through the layers of the streams: "mean" continues with the mean of both,
+    # "discarded" with the tokens as they were before (the released code).
+    fusion_update: str = _added("mean")
+    pair_scale: str = _added("head")  # logits of the pair attention are over √(width of a "head"), or over √("width")
+    pair_bias: bool = _added(True)  # whether query and value of the pair attention have a bias
+    dropout: float = 0.1  # in the layers of transformers and of the direct path
+    position_dropout: float = _added(0.0)  # of streams and prior, after positions were added
     emotions: int = len(EMOTION_CLASSES)  # classes of the emotion reader; 0: no reader
 
     # From speech to the latent z. In the paper, z is the fused motion stream (direct_path empty). A direct path from
@@ -133,6 +196,13 @@ class LSFConfig:
     codes: int = 256
     code_size: int = 128
     codes_per_frame: int = 2
+    # "frame": a code is a part of one frame. "channel" (released code): the latent of a clip is laid out channel by
+    # channel and cut to codes, so that what a code covers depends on the length of the clip.
+    code_layout: str = _added("frame")
+    codebook_learning: str = _added("averages")  # "averages": moving averages of what is coded; "gradient": a parameter
+    # Unit of the squared distances of which a temperature makes probabilities: the codebook's "spacing", so that a
+    # temperature means the same for each, or "raw" (paper).
+    sampling_unit: str = _added("spacing")
     residual_stages: int = 0  # further codebooks, each quantising the residual of the one before
     prior_width: int = 256
     prior_mlp: int = 384
@@ -140,6 +210,9 @@ class LSFConfig:
     prior_layers: int = 2  # transformer layers in the encoder and in the decoder; 0 is purely convolutional
     prior_span: int = 25  # frames on either side that these attend to; 0 is the whole window
     prior_norm: str = "layer"
+    # "rotary" positions tell distances only, so that a window decodes as the whole does; "absolute" are sinusoids.
+    prior_positions: str = _added("rotary")
+    decoder_bias: bool = _added(True)  # whether the decoder's last layer has a bias
     commitment: float = 0.25  # weight of the commitment loss
     take_smoothing: float = 3.0  # frames over which the codes of a take (temperature > 0) are correlated; paper: 0
 
@@ -147,14 +220,14 @@ class LSFConfig:
         self._check_choices()
         _check_ranges(
             self,
-            "fps frame_stack identity_size identity_styles width mlp heads kernel fusion_tokens direct_kernel "
+            "fps frame_stack identity_size identity_styles width mlp heads kernel direct_kernel "
             "direct_width codes code_size codes_per_frame prior_width prior_mlp prior_heads",
             1,
         )
         _check_ranges(
             self,
-            "motion_components emotion_components fusion_span emotions residual_stages prior_layers prior_span "
-            "feature_noise dropout branch_alone take_smoothing commitment",
+            "motion_components emotion_components fusion_tokens fusion_span emotions residual_stages prior_layers "
+            "prior_span feature_noise dropout position_dropout branch_alone take_smoothing commitment",
             0,
         )
         self._check_sizes()
@@ -163,9 +236,9 @@ class LSFConfig:
         """Raise LSFError if a field has a value that it cannot have."""
         if self.motion_space not in ("arkit", "flame"):
             raise _invalid(f'"{self.motion_space}" is not a known motion space; use arkit or flame.')
-        for name in ("stream_norm", "prior_norm"):
-            if getattr(self, name) not in ("instance", "layer"):
-                raise _invalid(f"{name} must be instance or layer.")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise _invalid(f"{name} must be {' or '.join(choices)}.")
         if any(branch not in ("linear", "conv") for branch in self.direct_path):
             raise _invalid("direct_path lists branches named linear or conv.")
         if not self.channels or len(set(self.channels)) != len(self.channels):
@@ -192,8 +265,8 @@ class LSFConfig:
             raise _invalid("without a direct path, width must be codes_per_frame × code_size.")
         if max(self.prior_layers, self.residual_stages, len(self.direct_path)) > MAX_LAYERS:
             raise _invalid(f"prior_layers, residual_stages and direct_path end at {MAX_LAYERS}.")
-        if self.dropout >= 1 or self.branch_alone > 1:
-            raise _invalid("dropout must be below 1, and branch_alone at most 1.")
+        if max(self.dropout, self.position_dropout) >= 1 or self.branch_alone > 1:
+            raise _invalid("dropout and position_dropout must be below 1, and branch_alone at most 1.")
         if self.emotion_bank and not self.emotions:
             raise _invalid("an emotion bank needs the emotion reader: set emotions, or set emotion_bank to false.")
 
@@ -202,36 +275,76 @@ class LSFConfig:
         """Width of the latent z: all codes of one frame."""
         return self.codes_per_frame * self.code_size
 
+    @property
+    def whole_clip(self) -> bool:
+        """Whether the result of a frame depends on the whole clip, so that a window of it is another clip."""
+        return "instance" in (self.stream_norm, self.prior_norm) or self.code_layout == "channel"
+
     @classmethod
     def paper(cls, **changes: Any) -> "LSFConfig":
-        """Return LSF-Animation as published: FLAME motion, HuBERT base, a second backbone as large as emotion2vec.
+        """Return LSF-Animation as its paper describes it: FLAME motion, HuBERT base, emotion2vec base.
+
+        Where the paper leaves something open, this has what its words mean elsewhere in the field, and the released
+        code's units where a number of the paper has a meaning in them alone: the scale of the motion, and the distances
+        of the temperature. docs/paper.md goes through all of it.
 
         Args:
             changes: Fields that differ from the paper.
         """
-        base = BackboneConfig(kind="hubert", hidden=768, heads=12, mlp=3072, trainable=True)
+        base = BackboneConfig(
+            kind="hubert", hidden=768, heads=12, mlp=3072, positions=LONGEST_CLIP, trainable=True, frozen_layers=2
+        )
         settings: dict[str, Any] = {
             "motion_space": "flame",
             "channels": FLAME_CHANNELS,
             "clamp": False,
+            "motion_scaling": "range",
             "motion_backbone": base,
             "motion_layers": (12,),
             "motion_components": 0,
-            "emotion_backbone": dataclasses.replace(base, kind="wav2vec2", trainable=False),
+            "emotion_backbone": dataclasses.replace(base, kind="emotion2vec", trainable=False),
             "emotion_layers": (12,),
             "emotion_components": 0,
             "emotion_bank": False,
             "identity_size": 300,
             "stream_norm": "instance",
+            "random_positions": False,
             "fusion_blocks": 12,
             "emotions": 0,
             "direct_path": (),
+            "sampling_unit": "raw",
             "prior_layers": 6,
             "prior_span": 0,
             "prior_norm": "instance",
+            "prior_positions": "absolute",
             "take_smoothing": 0.0,
         }
         return cls(**{**settings, **changes})
+
+    @classmethod
+    def released(cls, **changes: Any) -> "LSFConfig":
+        """Return LSF-Animation as the released code computes it, where that is more precise than the paper or differs.
+
+        Args:
+            changes: Fields that differ from the released code.
+        """
+        backbone = cls.paper().motion_backbone
+        settings: dict[str, Any] = {
+            # What `transformers` does with HuBERT base in training mode unless it is told otherwise.
+            "motion_backbone": dataclasses.replace(backbone, spec_augment=True, layer_drop=0.1),
+            "feature_length": "stretch",
+            "identity_first": True,
+            "shared_linear": True,
+            "fusion_update": "discarded",
+            "pair_scale": "width",
+            "pair_bias": False,
+            "dropout": 0.0,
+            "position_dropout": 0.1,
+            "code_layout": "channel",
+            "codebook_learning": "gradient",
+            "decoder_bias": False,
+        }
+        return cls.paper(**{**settings, **changes})
 
     def to_json(self) -> str:
         """Return the text of config.json."""
@@ -252,14 +365,15 @@ class LSFConfig:
 
 
 def _from_dict(cls: type[_Config], values: object) -> _Config:
-    """Build a configuration from parsed JSON; every field must be there and have its type."""
+    """Build a configuration from parsed JSON; every field that is not OPTIONAL must be there, each has its type."""
     if not isinstance(values, dict):
         raise _invalid(f"{cls.__name__} must be a JSON object.")
     types = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(types))
     if unknown:
         raise _invalid(f"it has the unknown setting {', '.join(unknown)}; it may come from a newer version of LSF.")
-    missing = sorted(set(types) - set(values))
+    needed = {field.name for field in dataclasses.fields(cls) if OPTIONAL not in field.metadata}
+    missing = sorted(needed - set(values))
     if missing:
         raise _invalid(f"it lacks the setting {', '.join(missing)}; it may come from an older version of LSF.")
     return cls(**{name: _convert(types[name], value, name) for name, value in values.items()})

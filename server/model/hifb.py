@@ -4,10 +4,14 @@ LSF-Animation (arXiv 2510.21864): in every block the tokens pass through one tra
 attend to all pairs [e_i ; m_j] of an emotion frame and a motion frame, and continue in the next block.
 """
 
+import math
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .config import LSFConfig
 from .layers import TransformerLayer, attention_mask, pre_norm_mlp, split_heads
 
 
@@ -19,17 +23,26 @@ class PairAttention(nn.Module):
     result is the sum of two ordinary cross-attentions: O(Fe + Fm) instead of O(Fe · Fm).
     """
 
-    def __init__(self, size: int, heads: int):
+    def __init__(self, size: int, heads: int, scale: str = "head", bias: bool = True):
+        """Make the layers.
+
+        Args:
+            size: C, channels of tokens and streams.
+            heads: Attention heads.
+            scale: Logits are divided by the square root of the width of a "head", or of the whole "width" C.
+            bias: Whether query and value have a bias.
+        """
         super().__init__()
         inner = size // 4
         self.heads = heads
+        self.scale = 1 / math.sqrt(inner // heads if scale == "head" else size)
         self.token_norm, self.emotion_norm, self.motion_norm = (nn.LayerNorm(size) for _ in range(3))
-        self.query = nn.Linear(size, inner)
+        self.query = nn.Linear(size, inner, bias=bias)
         # The halves of the key and value matrices over [e ; m]. Keys have no bias: it would shift all logits equally.
         self.emotion_key = nn.Linear(size, inner, bias=False)
         self.motion_key = nn.Linear(size, inner, bias=False)
         self.emotion_value = nn.Linear(size, inner, bias=False)
-        self.motion_value = nn.Linear(size, inner)
+        self.motion_value = nn.Linear(size, inner, bias=bias)
         self.out = nn.Linear(inner, size)
 
     def forward(
@@ -58,7 +71,7 @@ class PairAttention(nn.Module):
         def attend(key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
             key, value = split_heads(key, self.heads), split_heads(value, self.heads)
             allowed = None if mask is None else mask[:, None, None, :]
-            return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+            return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed, scale=self.scale)
 
         attended = attend(self.emotion_key(emotion), self.emotion_value(emotion), emotion_mask) + attend(
             self.motion_key(motion), self.motion_value(motion), motion_mask
@@ -67,15 +80,34 @@ class PairAttention(nn.Module):
         return result
 
 
+def _mean_of_streams(tokens: Tensor, after_emotion: Tensor, after_motion: Tensor) -> Tensor:
+    """Continue with the mean of the tokens (B, n, C) as they left the layers of both streams."""
+    return (after_emotion + after_motion) / 2
+
+
+def _discard(tokens: Tensor, after_emotion: Tensor, after_motion: Tensor) -> Tensor:
+    """Continue with the tokens (B, n, C) as they were before the layers of the streams."""
+    return tokens
+
+
+FUSION_UPDATES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "mean": _mean_of_streams,
+    "discarded": _discard,
+}
+"""What a block continues with, by `LSFConfig.fusion_update`."""
+
+
 class FusionBlock(nn.Module):
     """One block of the fusion."""
 
-    def __init__(self, size: int, heads: int, mlp: int, dropout: float):
+    def __init__(self, config: LSFConfig):
         super().__init__()
-        self.emotion_layer = TransformerLayer(size, heads, mlp, dropout)
-        self.motion_layer = TransformerLayer(size, heads, mlp, dropout)
-        self.pairs = PairAttention(size, heads)
-        self.mlp = pre_norm_mlp(size, mlp, dropout)
+        size, heads = config.width, config.heads
+        self.emotion_layer = TransformerLayer(size, heads, config.mlp, config.dropout)
+        self.motion_layer = TransformerLayer(size, heads, config.mlp, config.dropout)
+        self.update = FUSION_UPDATES[config.fusion_update]
+        self.pairs = PairAttention(size, heads, config.pair_scale, config.pair_bias)
+        self.mlp = pre_norm_mlp(size, config.mlp, config.dropout)
 
     def forward(
         self, tokens: Tensor, emotion: Tensor, motion: Tensor, mask: Tensor | None, allowed: Tensor | None
@@ -95,7 +127,7 @@ class FusionBlock(nn.Module):
         n = tokens.shape[1]
         emotion = self.emotion_layer(torch.cat((tokens, emotion), 1), allowed)
         motion = self.motion_layer(torch.cat((tokens, motion), 1), allowed)
-        tokens = (emotion[:, :n] + motion[:, :n]) / 2
+        tokens = self.update(tokens, emotion[:, :n], motion[:, :n])
         emotion, motion = emotion[:, n:], motion[:, n:]
         tokens = tokens + self.pairs(tokens, emotion, motion, mask, mask)
         return tokens + self.mlp(tokens), emotion, motion
@@ -107,23 +139,13 @@ class HIFB(nn.Module):
     The last block has a motion layer only: its output is the result, and nothing would use the others.
     """
 
-    def __init__(self, size: int, *, heads: int, mlp: int, blocks: int, tokens: int, span: int, dropout: float):
-        """Make the blocks.
-
-        Args:
-            size: C, width of the streams.
-            heads: Attention heads.
-            mlp: Width of the feed-forward layers.
-            blocks: Number of blocks, the last included.
-            tokens: n, number of fusion tokens.
-            span: Frames on either side that the streams attend to; 0 is all.
-            dropout: Dropout rate.
-        """
+    def __init__(self, config: LSFConfig):
         super().__init__()
-        self.tokens = nn.Parameter(nn.init.normal_(torch.empty(1, tokens, size), std=0.02))
-        self.blocks = nn.ModuleList(FusionBlock(size, heads, mlp, dropout) for _ in range(blocks - 1))
-        self.last = TransformerLayer(size, heads, mlp, dropout)
-        self.span = span
+        size = config.width
+        self.tokens = nn.Parameter(nn.init.normal_(torch.empty(1, config.fusion_tokens, size), std=0.02))
+        self.blocks = nn.ModuleList(FusionBlock(config) for _ in range(config.fusion_blocks - 1))
+        self.last = TransformerLayer(size, config.heads, config.mlp, config.dropout)
+        self.span = config.fusion_span
 
     def forward(self, emotion: Tensor, motion: Tensor, mask: Tensor | None = None) -> Tensor:
         """Fuse emotion stream and motion stream (B, F, C) to one (B, F, C); `mask` (B, F) is true on valid frames."""

@@ -1,18 +1,19 @@
 """Inference for a clip of any length, in overlapping windows.
 
-Time is linear in the length. What is kept of a clip is its curves, its emotions and its projected features;
-those of a long clip, 170 MB for an hour, are in a temporary file. The curves of a voice without emotion come first
-(`synthesize`); what emotions add to them is the difference to the curves with another place in the emotion stream
-(`emotion_changes`).
+Time is linear in the length; the paper's models, whose clips are one window, need more than that. What is kept of a
+clip is its curves, its emotions and, with an emotion bank, its projected features; those of a long clip, 170 MB for an
+hour, are in a temporary file. The curves of a voice without emotion come first (`synthesize`); what emotions add to
+them is the difference to the curves with another place in the emotion stream (`emotion_changes`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import Cancelled, LSFError
 from ..files.audio import LONG_SECONDS, SAMPLE_RATE
@@ -102,7 +103,7 @@ class SpeechResult:
     curves: NDArray[np.float32]  # (F, K)
     emotion: NDArray[np.float32]  # (F, config.emotions) probabilities of EMOTION_CLASSES
     emotion_embedding: NDArray[np.float32]  # (EMBEDDING,) mean input of the classifier; (0,) without a reader
-    windows: list[Window]  # for `emotion_changes`
+    windows: list[Window]  # for `emotion_changes`; empty without an emotion bank
 
 
 def _decode(model: LSF, z: Tensor, first: int, temperature: float, seed: int) -> NDArray[np.float32]:
@@ -162,6 +163,18 @@ def _joined(windows: Iterable[_Part]) -> Iterator[_Part]:
     yield start, kept
 
 
+@contextmanager
+def _before_each_layer(model: LSF, between: Callable[[], None]) -> Iterator[None]:
+    """Call `between` before each layer of the model's stacks: a clip in one window is long work."""
+    stacks = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    hooks = [layer.register_forward_pre_hook(lambda *_: between()) for stack in stacks for layer in stack]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 @torch.inference_mode()
 def synthesize(
     model: LSF,
@@ -174,7 +187,7 @@ def synthesize(
     report: Callable[[float, str], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     following: Callable[[int, NDArray[np.float32]], float] = lambda first, probabilities: 0.0,
-    window: float = WINDOW,
+    window: float | None = WINDOW,
     overlap: float = OVERLAP,
 ) -> SpeechResult:
     """Predict the curves of a clip.
@@ -187,10 +200,12 @@ def synthesize(
         seed: Selects the take, at a temperature above 0.
         own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is read; None if unknown.
         report: Called with the fraction done, 0 to 1, and a sentence.
-        cancelled: Called before each window and each minute of sound; returns true when the job shall stop.
+        cancelled: Called before each window and each minute of sound, and before each layer of a whole clip; returns
+            true when the job shall stop.
         following: Tells how much work will follow on a window, relative to this function's own, by its first frame and
             its emotion probabilities. The reported fraction is that of all.
-        window: Seconds of a window.
+        window: Seconds of a window. None: the whole clip at once, as in the paper, or as much of it as the backbones
+            take (`LSF.max_frames`).
         overlap: Seconds that neighbouring windows share.
 
     Returns:
@@ -203,13 +218,16 @@ def synthesize(
     config = model.config
     samples, coefficients = prepare(model, audio, identity)
     frames = model.frame_count(len(samples))
-    size = min(round(window * config.fps), model.max_frames)
+    size = model.max_frames if window is None else min(round(window * config.fps), model.max_frames)
     plan = plan_windows(frames, size, min(round(overlap * config.fps), size // 2))
+
+    def ask() -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled
 
     def between() -> None:
         release(audio)
-        if cancelled is not None and cancelled():
-            raise Cancelled
+        ask()
 
     statistics = model.clip_statistics(samples, between)
     windows = _Windows(len(samples))
@@ -230,9 +248,12 @@ def synthesize(
             if report is not None:
                 report(fraction(number), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
             motion, emotion = model.encode_audio(samples, first, end - first, statistics)
-            stacked = model.stack_motion(motion[None]).half()
-            windows.add(first, stacked[0])
-            z = model.predict(stacked.float(), emotion[None] if neutral is None else neutral, coefficients, first=first)
+            stacked, emotional = model.stack_motion(motion[None]), emotion[None]
+            if neutral is not None:  # `emotion_changes` continues with what is kept
+                halved, emotional = stacked.half(), neutral
+                windows.add(first, halved[0])
+                stacked = halved.float()
+            z = model.predict(stacked, emotional, coefficients, first=first)
             parts = [emotion.new_zeros(end - first, 0)] * 2
             if model.emotion_reader is not None:
                 embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
@@ -243,12 +264,13 @@ def synthesize(
 
     results: list[NDArray[np.float32]] = []
     embedding = np.zeros(1)  # sum of those of all frames, which would take 46 MB for an hour
-    for first, (*parts, embeddings) in _joined(heard()):
-        if not results:
-            results = [np.empty((frames, part.shape[-1]), np.float32) for part in parts]
-        for result, part in zip(results, parts, strict=True):
-            result[first : first + len(part)] = part
-        embedding = embedding + embeddings.sum(0, dtype=np.float64)
+    with _before_each_layer(model, ask) if window is None else nullcontext():
+        for first, (*parts, embeddings) in _joined(heard()):
+            if not results:
+                results = [np.empty((frames, part.shape[-1]), np.float32) for part in parts]
+            for result, part in zip(results, parts, strict=True):
+                result[first : first + len(part)] = part
+            embedding = embedding + embeddings.sum(0, dtype=np.float64)
     if report is not None:
         report(fraction(len(plan)), "Speech analysed")
     curves, probabilities = results

@@ -66,18 +66,19 @@ class FrameNorm(nn.Module):
 class ConvEmbedding(nn.Module):
     """Convolution, LeakyReLU 0.2, norm, linear: the paper's embedding before a transformer, (B, F, C) -> same."""
 
-    def __init__(self, size: int, kernel: int, norm: str):
+    def __init__(self, size: int, kernel: int, norm: str, linear: bool = True):
         """Make the layers.
 
         Args:
             size: C, channels.
             kernel: Frames of the convolution.
             norm: "instance" or "layer".
+            linear: Whether it has the linear layer; without it, others share one.
         """
         super().__init__()
         self.conv = FrameConv(size, size, kernel)
         self.norm = InstanceNorm() if norm == "instance" else FrameNorm(size)
-        self.linear = nn.Linear(size, size)
+        self.linear = nn.Linear(size, size) if linear else nn.Identity()
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Embed x (B, F, C) with `mask` (B, F)."""

@@ -1,12 +1,13 @@
 """The paper's losses of both training stages; a weight per channel makes them apply to any motion space.
 
-B clips, F frames, K channels. All L1 distances are means over valid frames (`mask` (B, F)).
+B clips, F frames, K channels. Every term is a plain mean over valid frames (`mask` (B, F)), whatever their clip. So the
+losses of parts of a batch, each weighted by its share of the valid frames, add up to the loss of the whole batch.
 """
 
 import torch
 from torch import Tensor
 
-from .config import LSFConfig
+from .config import LSFConfig, is_jaw
 from .lsf import LSF, Output
 
 # Weights of the terms in LSF-Animation (arXiv 2510.21864).
@@ -25,8 +26,8 @@ def channel_weights(config: LSFConfig, expression: float, jaw: float) -> Tensor:
     Returns:
         (K,) such that Σ_k weight · L1_k is expression · L1(expression) + jaw · L1(jaw).
     """
-    is_jaw = torch.tensor([config.motion_space == "flame" and name.startswith("jaw") for name in config.channels])
-    weight = torch.where(is_jaw, jaw / max(1, int(is_jaw.sum())), expression / max(1, int((~is_jaw).sum())))
+    jaws = torch.tensor([config.motion_space == "flame" and is_jaw(name) for name in config.channels])
+    weight = torch.where(jaws, jaw / max(1, int(jaws.sum())), expression / max(1, int((~jaws).sum())))
     return weight.float()
 
 

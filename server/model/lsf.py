@@ -9,7 +9,7 @@ B clips, F frames at `config.fps`, T = frame_stack · F feature frames at 50 Hz,
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,21 +18,24 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..errors import LSFError
 from ..protocol.emotions import EMOTIONS
 from .backbones import make_backbone
-from .config import LSFConfig
+from .config import LSFConfig, is_jaw
 from .emotion import EMBEDDING, EmotionReader
 from .hifb import HIFB
 from .layers import FrameConv
+from .meta import shapes_only
 from .motion_prior import MotionPrior, Quantised
 from .sie_encoder import FeatureNorm, SIEEncoder
 from .speech import HOP_LENGTH
 from .whisper import LogMel, mel_filters
 
 FILTERS = ".mel.filters"  # end of the name of a filter bank
+# Values of a channel that become 0 and 1: of FLAME as in the released code of LSF-Animation; weights stay as they are.
+EXPRESSION_RANGE, JAW_RANGE, UNIT_RANGE = (-3.0, 3.0), (-0.1, 0.5), (0.0, 1.0)
+MIN_SCALE = 1e-4  # least deviation of a channel, against division by 0
 ClipStatistics = tuple[Tensor, Tensor | None]
 """Statistics of a whole clip for the motion and the emotion backbone; see `LSF.clip_statistics`."""
 
@@ -42,7 +45,7 @@ class Output:
     """The prediction of a batch."""
 
     motion: Tensor  # (B, F, K) curves in the channels' own units
-    standardised: Tensor  # (B, F, K) output of the prior's decoder, before denormalisation and clamp
+    standardised: Tensor  # (B, F, K) output of the prior's decoder, in its scale and not clamped
     z: Tensor  # (B, F, L) predicted latent
     quantised: Quantised
 
@@ -124,15 +127,7 @@ class LSF(nn.Module):
             self.emotion_norm = FeatureNorm(emotion_size, config.emotion_components, config.feature_noise)
             emotion_stacked = config.frame_stack * self.emotion_norm.size
         self.sie_encoder = SIEEncoder(config, motion_stacked, emotion_stacked)
-        self.hifb = HIFB(
-            config.width,
-            heads=config.heads,
-            mlp=config.mlp,
-            blocks=config.fusion_blocks,
-            tokens=config.fusion_tokens,
-            span=config.fusion_span,
-            dropout=config.dropout,
-        )
+        self.hifb = HIFB(config)
         self.to_latent = nn.Identity() if config.width == config.latent else nn.Linear(config.width, config.latent)
         if config.direct_path:
             self.direct = DirectPath(config, motion_stacked)
@@ -141,17 +136,17 @@ class LSF(nn.Module):
         if config.emotion_bank:  # factor that gives what an emotion changes in the curves the size of its target
             self.register_buffer("expression_gain", torch.ones(len(EMOTIONS)))
         self.prior = MotionPrior(config)
-        self.register_buffer("motion_mean", torch.zeros(len(config.channels)))
-        self.register_buffer("motion_scale", torch.ones(len(config.channels)))
+        self.match = FEATURE_LENGTHS[config.feature_length]
+        least, greatest = zip(*(channel_range(config, name) for name in config.channels), strict=True)
+        self.register_buffer("motion_mean", torch.tensor(least))
+        self.register_buffer("motion_scale", torch.tensor(greatest) - self.motion_mean)
 
     def _make_backbones(self, config: LSFConfig) -> None:
         """Make one backbone for both streams, or one for each, with as many layers as are used."""
         layers = config.motion_layers + (config.emotion_layers if config.emotion_backbone is None else ())
-        self.motion_backbone = make_backbone(config.motion_backbone, max(layers))
+        self.motion_backbone = make_backbone(config.motion_backbone, layers)
         self.emotion_backbone = (
-            None
-            if config.emotion_backbone is None
-            else make_backbone(config.emotion_backbone, max(config.emotion_layers))
+            None if config.emotion_backbone is None else make_backbone(config.emotion_backbone, config.emotion_layers)
         )
 
     # Speech
@@ -210,7 +205,26 @@ class LSF(nn.Module):
             states = self.emotion_backbone(audio, emotion_statistics, *window)
         return motion, torch.cat([states[layer - 1] for layer in config.emotion_layers], -1)
 
+    def match_features(self, features: Tensor, frames: int) -> Tensor:
+        """Fit the features of a training clip to its motion, in the manner of `config.feature_length`.
+
+        Args:
+            features: (T, C) of the sound.
+            frames: Motion frames of the clip.
+
+        Returns:
+            (T', C): T' = frame_stack · frames where features are stretched, and at most this where they are cropped.
+        """
+        return self.match(features, self.config.frame_stack * frames)
+
     # Motion
+
+    @torch.no_grad()
+    def fit_scaling(self, motion: Tensor) -> None:
+        """Set the scale of the motion by the curves (N, K) of the training data; a fixed range stays as it is."""
+        if self.config.motion_scaling == "deviation":
+            self.motion_mean.copy_(motion.mean(0))
+            self.motion_scale.copy_(motion.std(0).clamp_min(MIN_SCALE))
 
     def standardise(self, motion: Tensor) -> Tensor:
         """Convert curves (…, K) in the channels' own units to those of the prior."""
@@ -377,7 +391,7 @@ class LSF(nn.Module):
         """
         folder = Path(folder)
         config, state = _read_files(folder)
-        with torch.device("meta"), _NoRandomWeights():  # no memory: a damaged config.json must not allocate much
+        with shapes_only():  # a damaged config.json must not allocate much
             model = cls(config)
         expected = model.state_dict()
         for name in expected.keys() - state.keys():
@@ -391,20 +405,25 @@ class LSF(nn.Module):
         return model.eval()
 
 
-class _NoRandomWeights(TorchFunctionMode):
-    """Lets modules be made without the random weights that a checkpoint replaces.
+def channel_range(config: LSFConfig, name: str) -> tuple[float, float]:
+    """Return the values of a channel that become 0 and 1, as long as `fit_scaling` sets no others."""
+    if config.motion_scaling == "deviation" or config.motion_space != "flame":
+        return UNIT_RANGE
+    return JAW_RANGE if is_jaw(name) else EXPRESSION_RANGE
 
-    For weights on the device "meta", which have a shape alone, torch would load its compiler to draw them: seconds.
-    """
 
-    def __torch_function__(
-        self, function: Callable[..., object], types: object, args: Sequence[object] = (), kwargs: object = None
-    ) -> object:
-        """Call a function of torch, but for those of `torch.nn.init`, which return the tensor as it is."""
-        given: dict[str, object] = kwargs if isinstance(kwargs, dict) else {}
-        if getattr(function, "__module__", None) == nn.init.__name__:
-            return given["tensor"] if "tensor" in given else args[0]
-        return function(*args, **given)
+def _crop(features: Tensor, count: int) -> Tensor:
+    """Return the first frames, `count` at most, of features (T, C)."""
+    return features[:count]
+
+
+def _stretch(features: Tensor, count: int) -> Tensor:
+    """Interpolate features (T, C) linearly to `count` frames; the first and the last stay what they are."""
+    return F.interpolate(features.T[None], count, mode="linear", align_corners=True)[0].T
+
+
+FEATURE_LENGTHS: dict[str, Callable[[Tensor, int], Tensor]] = {"crop": _crop, "stretch": _stretch}
+"""How features meet the length of the motion in training, by `LSFConfig.feature_length`."""
 
 
 def stack_frames(features: Tensor, frame_stack: int) -> Tensor:

@@ -74,36 +74,48 @@ class FeatureNorm(nn.Module):
         return x + self.noise * torch.randn_like(x) if self.training and self.noise else x
 
 
-class StreamEmbedding(nn.Module):
-    """Embeds stacked features (B, F, frame_stack · C) as a stream (B, F, width)."""
+class ClipPositions(nn.Module):
+    """Positions of the frames in their clips, so that overlapping windows agree.
 
-    def __init__(self, size: int, width: int, kernel: int, norm: str):
+    The model is trained on clips of three seconds and runs on minutes: while training, clips start at random positions.
+    """
+
+    def forward(self, clips: int, frames: int, first: int, device: torch.device) -> Tensor:
+        """Return the positions (clips or 1, frames) of a window.
+
+        Args:
+            clips: B.
+            frames: F.
+            first: Position of the window's first frame in its clip; not used while training.
+            device: Where the result is wanted.
+        """
+        start = torch.full((1, 1), first % POSITION_CYCLE, device=device)
+        if self.training:
+            start = torch.randint(TRAINED_POSITIONS, (clips, 1), device=device)
+        return torch.arange(frames, device=device)[None] + start
+
+
+class WindowPositions(nn.Module):
+    """Positions that begin at 0 in every window, as those of whole clips do in training."""
+
+    def forward(self, clips: int, frames: int, first: int, device: torch.device) -> Tensor:
+        """Return the positions (1, frames); arguments as of `ClipPositions`."""
+        return torch.arange(frames, device=device)[None]
+
+
+class StreamEmbedding(nn.Module):
+    """The layers of one stream: stacked features (B, F, frame_stack · C) to `width` channels, then an embedding."""
+
+    def __init__(self, config: LSFConfig, size: int):
         """Make the layers.
 
         Args:
+            config: The configuration.
             size: frame_stack · C.
-            width: Width of the stream.
-            kernel: Frames of the convolution.
-            norm: "instance" or "layer".
         """
         super().__init__()
-        self.width = width
-        self.linear = nn.Linear(size, width)
-        self.embed = ConvEmbedding(width, kernel, norm)
-
-    def forward(self, stacked: Tensor, mask: Tensor | None, positions: Tensor) -> Tensor:
-        """Embed features.
-
-        Args:
-            stacked: (B, F, frame_stack · C).
-            mask: (B, F) true on valid frames.
-            positions: (B or 1, F) positions of the frames in their clips.
-
-        Returns:
-            (B, F, width), with positions added.
-        """
-        embedded: Tensor = self.embed(self.linear(stacked), mask) + sinusoids(positions, self.width)
-        return embedded
+        self.linear = nn.Linear(size, config.width)
+        self.embed = ConvEmbedding(config.width, config.kernel, config.stream_norm, linear=not config.shared_linear)
 
 
 class IdentityEmbedding(nn.Module):
@@ -139,6 +151,16 @@ class IdentityEmbedding(nn.Module):
         return [project(style) for project in self.project]
 
 
+def _multiply(x: Tensor, gain: Tensor) -> Tensor:
+    """Multiply x (B, F, C) by the gains (B or 1, 1, C) of an identity."""
+    return x * gain
+
+
+def _keep(x: Tensor, gain: Tensor) -> Tensor:
+    """Return x (B, F, C): identity acts elsewhere."""
+    return x
+
+
 class SIEEncoder(nn.Module):
     """Encodes stacked, standardised features and identity as two streams, each multiplied by the identity's gains."""
 
@@ -151,10 +173,15 @@ class SIEEncoder(nn.Module):
             emotion_size: Channels of a frame of the emotion stream's input: frame_stack · Ce, or those of a place.
         """
         super().__init__()
-        self.motion = StreamEmbedding(motion_size, config.width, config.kernel, config.stream_norm)
-        self.emotion = StreamEmbedding(emotion_size, config.width, config.kernel, config.stream_norm)
+        self.width = config.width
+        self.motion = StreamEmbedding(config, motion_size)
+        self.emotion = StreamEmbedding(config, emotion_size)
+        self.shared = nn.Linear(config.width, config.width) if config.shared_linear else nn.Identity()
+        self.positions = ClipPositions() if config.random_positions else WindowPositions()
+        self.dropout = nn.Dropout(config.position_dropout)
         widths = (config.width, config.direct_width) if config.direct_path else (config.width,)
         self.identity = IdentityEmbedding(config.identity_size, config.identity_styles, widths)
+        self.early, self.late = (_multiply, _keep) if config.identity_first else (_keep, _multiply)
 
     def gains(self, identity: Tensor) -> list[Tensor]:
         """Return the gains (B, 1, width) of the streams and, if there is a direct path, its gain (B, 1, direct_width).
@@ -163,6 +190,21 @@ class SIEEncoder(nn.Module):
             identity: (B, I) identity coefficients.
         """
         return [gain[:, None] for gain in self.identity(identity)]
+
+    def _stream(
+        self, layers: StreamEmbedding, stacked: Tensor, gain: Tensor, mask: Tensor | None, positions: Tensor
+    ) -> Tensor:
+        """Make a stream (B, F, width).
+
+        Args:
+            layers: Those of the stream.
+            stacked: (B, F, size) its features.
+            gain: (B or 1, 1, width) gain of the identity.
+            mask: (B, F) true on valid frames.
+            positions: (B or 1, F).
+        """
+        embedded = self.shared(layers.embed(self.early(layers.linear(stacked), gain), mask))
+        return self.late(self.dropout(embedded + sinusoids(positions, self.width)), gain)
 
     def forward(
         self, motion: Tensor, emotion: Tensor, gain: Tensor, mask: Tensor | None = None, first: int = 0
@@ -180,17 +222,12 @@ class SIEEncoder(nn.Module):
             Emotion stream and motion stream (n · B, F, width).
         """
         clips, frames = motion.shape[:2]
-        # Positions count from the start of the clip, so that overlapping windows agree. The model is trained on clips
-        # of three seconds and runs on minutes: while training, clips start at random positions.
-        start = torch.full((1, 1), first % POSITION_CYCLE, device=motion.device)
-        if self.training:
-            start = torch.randint(max(1, TRAINED_POSITIONS - frames), (clips, 1), device=motion.device)
-        positions = torch.arange(frames, device=motion.device)[None] + start
+        positions = self.positions(clips, frames, first, motion.device)
         several = len(emotion) // clips
-        motion_stream = (self.motion(motion, mask, positions) * gain).repeat(several, 1, 1)
 
         def repeated(x: Tensor) -> Tensor:
             return x if len(x) == 1 else x.repeat(several, *[1] * (x.dim() - 1))
 
+        motion_stream = self._stream(self.motion, motion, gain, mask, positions).repeat(several, 1, 1)
         emotion_mask = None if mask is None else repeated(mask)
-        return self.emotion(emotion, emotion_mask, repeated(positions)) * repeated(gain), motion_stream
+        return self._stream(self.emotion, emotion, repeated(gain), emotion_mask, repeated(positions)), motion_stream

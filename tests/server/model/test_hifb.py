@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from server.model import LSFConfig
 from server.model.hifb import HIFB, PairAttention
 from server.model.layers import split_heads
 
@@ -22,6 +23,10 @@ def cartesian(layer: PairAttention, tokens, emotion, motion, emotion_mask=None, 
         own = (emotion_mask[:, :, None] & motion_mask[:, None, :]).reshape(b, 1, 1, fe * fm)
         logits = logits.masked_fill(~own, float("-inf"))
     return layer.out((logits.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+def fusion(**changes) -> HIFB:
+    return HIFB(LSFConfig(**{"width": 32, "heads": 4, "mlp": 48, "dropout": 0.0, **changes})).eval()
 
 
 def lengths_to_mask(lengths, frames):
@@ -61,7 +66,7 @@ def test_equals_the_cartesian_product_forward_and_backward(fe, fm, lengths):
 
 def test_tokens_carry_emotion_into_the_motion_stream():
     torch.manual_seed(0)
-    hifb = HIFB(size=32, heads=4, mlp=48, blocks=2, tokens=4, span=0, dropout=0.0)
+    hifb = fusion()
     motion, emotion = torch.randn(1, 10, 32), torch.randn(1, 10, 32)
     assert hifb(emotion, motion).shape == (1, 10, 32)
     assert (hifb(emotion, motion) - hifb(emotion + 1.0 * torch.randn(1, 1, 32), motion)).abs().max() > 1e-4
@@ -70,7 +75,7 @@ def test_tokens_carry_emotion_into_the_motion_stream():
 @pytest.mark.parametrize("span", [0, 3])
 def test_padding_changes_nothing(span):
     torch.manual_seed(0)
-    hifb = HIFB(size=32, heads=4, mlp=48, blocks=3, tokens=4, span=span, dropout=0.0).eval()
+    hifb = fusion(fusion_blocks=3, fusion_span=span)
     emotion, motion = torch.randn(2, 12, 32), torch.randn(2, 12, 32)
     together = hifb(emotion, motion, lengths_to_mask((12, 5), 12))
     torch.testing.assert_close(together[:1], hifb(emotion[:1], motion[:1]), atol=1e-5, rtol=0)

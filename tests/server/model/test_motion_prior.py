@@ -5,7 +5,7 @@ import torch
 
 from server.model import LSFConfig
 from server.model.layers import TransformerLayer
-from server.model.motion_prior import MotionPrior, Quantiser, take_noise
+from server.model.motion_prior import AveragedQuantiser, MotionPrior, take_noise
 
 SMALL = LSFConfig(
     channels=("a", "b", "c", "d"),
@@ -56,7 +56,7 @@ def test_residual_codes_come_closer():
     vectors = torch.randn(8, 50, 16)
     errors = []
     for stages in (0, 1, 2):
-        quantiser = Quantiser(dataclasses.replace(SMALL, residual_stages=stages))
+        quantiser = AveragedQuantiser(dataclasses.replace(SMALL, residual_stages=stages))
         for _ in range(60):
             quantiser(vectors, learn=True)
         found = quantiser(vectors)
@@ -69,7 +69,7 @@ def test_residual_codes_come_closer():
 
 def test_nearest_code_and_straight_through_gradient():
     torch.manual_seed(0)
-    quantiser = Quantiser(SMALL)
+    quantiser = AveragedQuantiser(SMALL)
     z = torch.randn(2, 5, 16, requires_grad=True)
     found = quantiser(z)
     distance = torch.cdist(z.detach().reshape(-1, 8), quantiser.codebook[0])
@@ -80,7 +80,7 @@ def test_nearest_code_and_straight_through_gradient():
 
 def test_dead_codes_come_alive():
     torch.manual_seed(0)
-    quantiser = Quantiser(SMALL)
+    quantiser = AveragedQuantiser(SMALL)
     quantiser(torch.randn(1, 20, 16), learn=True)
     quantiser.codebook[0, 3:] = 1e3  # nothing is near them
     quantiser.sums[0, 3:] = 1e3 * quantiser.counts[0, 3:, None]
@@ -141,7 +141,7 @@ def test_noise_belongs_to_the_frame_of_the_clip(smoothing):
 def test_codes_are_drawn_from_the_softmax_of_distances(smoothing):
     torch.manual_seed(0)
     config = dataclasses.replace(SMALL, codes=5, take_smoothing=smoothing)
-    quantiser = Quantiser(config)
+    quantiser = AveragedQuantiser(config)
     quantiser.codebook *= 0.3
     z = 0.3 * torch.randn(1, 1, 16)
     apart = torch.cdist(quantiser.codebook[0], quantiser.codebook[0]).square()

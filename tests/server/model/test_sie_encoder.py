@@ -1,35 +1,42 @@
+import dataclasses
+
 import pytest
 import torch
 
+from server.model import LSFConfig
 from server.model.emotion import EMBEDDING
-from server.model.sie_encoder import FeatureNorm, IdentityEmbedding, StreamEmbedding
+from server.model.sie_encoder import FeatureNorm, IdentityEmbedding, SIEEncoder
+
+SMALL = LSFConfig(width=16, heads=2, identity_size=3, identity_styles=4, direct_path=(), code_size=8)
+GAIN = torch.ones(1, 1, 16)
 
 
-def positions(frames: int, start: int = 0) -> torch.Tensor:
-    return torch.arange(start, start + frames)[None]
+def encoder(**changes) -> SIEEncoder:
+    return SIEEncoder(dataclasses.replace(SMALL, **changes), 6, 6)
 
 
 @pytest.mark.parametrize("norm", ["instance", "layer"])
 @pytest.mark.parametrize("training", [False, True])
 def test_one_frame_and_silence_stay_finite_with_gradients(norm, training):
-    stream = StreamEmbedding(6, 16, 5, norm).train(training)
+    streams = encoder(stream_norm=norm).train(training)
     for x in (torch.randn(2, 1, 6), torch.zeros(2, 30, 6), torch.full((1, 9, 6), 3.0)):
         x.requires_grad_()
-        out = stream(x, None, positions(x.shape[1]))
+        out = torch.cat(streams(x, x, GAIN))
         out.square().sum().backward()
-        assert out.shape == (*x.shape[:2], 16) and out.isfinite().all() and x.grad.isfinite().all()
+        assert out.shape == (2 * len(x), x.shape[1], 16) and out.isfinite().all() and x.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("norm", ["instance", "layer"])
 def test_padded_clip_equals_clip_alone(norm):
     torch.manual_seed(0)
-    stream = StreamEmbedding(6, 16, 5, norm).eval()
+    streams = encoder(stream_norm=norm).eval()
     x = torch.randn(2, 20, 6)
     mask = torch.arange(20)[None] < torch.tensor([[20], [3]])
-    out = stream(x, mask, positions(20))
+    out = torch.cat(streams(x, x, GAIN, mask))
     for clip, frames in enumerate((20, 3)):
-        alone = stream(x[clip : clip + 1, :frames], None, positions(frames))
-        torch.testing.assert_close(out[clip, :frames], alone[0], atol=1e-5, rtol=0)
+        own = x[clip : clip + 1, :frames]
+        alone = torch.cat(streams(own, own, GAIN))
+        torch.testing.assert_close(out[clip::2, :frames], alone, atol=1e-5, rtol=0)
 
 
 def test_positions_start_at_random_only_while_training_and_alike_in_both_streams(make):
