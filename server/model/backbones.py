@@ -1,23 +1,34 @@
 """The choice between the speech backbones."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LSFError
 from .config import BackboneConfig
+from .meta import shapes_only
 from .whisper import WhisperBackbone
 
 if TYPE_CHECKING:
-    from .wav2vec2 import Wav2Vec2ClassBackbone
+    from .waveform import WaveformBackbone
 
 
-def make_backbone(config: BackboneConfig, layers: int) -> "WhisperBackbone | Wav2Vec2ClassBackbone":
-    """Make a backbone of the kind of its configuration, with the lowest `layers` layers.
+def make_backbone(config: BackboneConfig, layers: Sequence[int]) -> "WhisperBackbone | WaveformBackbone":
+    """Make a backbone of the kind of its configuration, with random weights.
+
+    Args:
+        config: The configuration.
+        layers: The layers that are wanted; there are none above the highest.
 
     Raises:
         LSFError: "missing_package" if the kind needs `transformers` and it is not installed.
     """
     if config.kind == "whisper":
-        return WhisperBackbone(config, layers)
+        return WhisperBackbone(config, max(layers))
+    if config.kind == "emotion2vec":
+        from .emotion2vec import Emotion2VecBackbone
+
+        return Emotion2VecBackbone(config, layers)
     try:
         from .wav2vec2 import Wav2Vec2ClassBackbone
     except ModuleNotFoundError as error:
@@ -27,3 +38,22 @@ def make_backbone(config: BackboneConfig, layers: int) -> "WhisperBackbone | Wav
             "Python that runs the server, or choose the model that ships.",
         ) from error
     return Wav2Vec2ClassBackbone(config, layers)
+
+
+def check_backbone(config: BackboneConfig, layers: Sequence[int], path: str | Path) -> None:
+    """Check that a published model fits, by its settings, names and shapes alone, before a model is built.
+
+    Args:
+        config: The configuration, of a kind that hears the waveform.
+        layers: The layers that are wanted.
+        path: Folder or file of the published model.
+
+    Raises:
+        LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size.
+    """
+    from .published import open_published
+
+    with shapes_only():
+        backbone = make_backbone(config, layers)
+    assert not isinstance(backbone, WhisperBackbone)
+    backbone.published_names(open_published(path))

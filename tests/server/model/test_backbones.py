@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize("kind", ["whisper", "hubert"])
 def test_a_sound_is_heard_in_the_frame_of_its_time(kind):
     torch.manual_seed(0)
-    backbone = make_backbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), 2).eval()
+    backbone = make_backbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), (2,)).eval()
     audio = 0.1 * torch.randn(32000)
     other = audio.clone()
     other[16000 - 200 : 16000 + 200] = 0.1 * torch.randn(400)
@@ -30,7 +30,7 @@ def test_a_backbone_whose_package_is_missing_says_so(kind, monkeypatch):
     monkeypatch.delitem(sys.modules, "server.model.wav2vec2", raising=False)
     monkeypatch.setitem(sys.modules, "transformers", None)  # as if it were not installed
     with pytest.raises(LSFError) as raised:
-        make_backbone(BackboneConfig(kind=kind), 1)
+        make_backbone(BackboneConfig(kind=kind), (1,))
     assert raised.value.code == "missing_package"
     assert kind in str(raised.value) and '"transformers"' in str(raised.value)
 

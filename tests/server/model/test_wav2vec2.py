@@ -13,7 +13,7 @@ CONFIG = BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16)
 @pytest.mark.parametrize("kind", ["hubert", "wav2vec2"])
 def test_wav2vec2_class_gives_exactly_the_frames_asked_for(kind, speech_like):
     torch.manual_seed(0)
-    backbone = Wav2Vec2ClassBackbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), 3).eval()
+    backbone = Wav2Vec2ClassBackbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), (3,)).eval()
     audio = torch.from_numpy(speech_like(1.0))
     level = backbone.clip_statistics(audio)
     for first, count in ((0, 50), (0, 1), (20, 9), (48, 30)):
@@ -27,7 +27,7 @@ def test_wav2vec2_class_gives_exactly_the_frames_asked_for(kind, speech_like):
 
 def test_the_paper_freezes_convolutions_projection_and_two_layers():
     config = BackboneConfig(kind="hubert", hidden=32, heads=4, mlp=48, conv=16, trainable=True)
-    backbone = Wav2Vec2ClassBackbone(config, 4)
+    backbone = Wav2Vec2ClassBackbone(config, (4,))
     free = {
         name.split(".")[1] + "." + name.split(".")[2] + "." + name.split(".")[3]
         for name, weight in backbone.named_parameters()
@@ -50,18 +50,18 @@ def test_backbone_from_a_folder(tmp_path):
         )
     ).eval()
     whole.save_pretrained(tmp_path / "hubert", safe_serialization=True)
-    backbone = Wav2Vec2ClassBackbone(CONFIG, 3).eval()
-    backbone.load_folder(tmp_path / "hubert")
+    backbone = Wav2Vec2ClassBackbone(CONFIG, (3,)).eval()
+    backbone.load(tmp_path / "hubert")
     audio = torch.randn(16000)
     with torch.no_grad():
         states = whole(audio[:16000][None], output_hidden_states=True).hidden_states
         heard = backbone.model(audio[None], output_hidden_states=True).hidden_states
     np.testing.assert_allclose(heard[3], states[3], atol=1e-5)
 
-    wider = Wav2Vec2ClassBackbone(BackboneConfig(kind="hubert", hidden=64, heads=4, mlp=48, conv=16), 3)
+    wider = Wav2Vec2ClassBackbone(BackboneConfig(kind="hubert", hidden=64, heads=4, mlp=48, conv=16), (3,))
     for folder, model in ((tmp_path / "hubert", wider), (tmp_path / "nothing", backbone)):
         with pytest.raises(LSFError) as raised:
-            model.load_folder(folder)
+            model.load(folder)
         assert raised.value.code == "bad_backbone"
 
 
@@ -69,5 +69,5 @@ def test_clip_statistics_in_pieces_equal_those_of_the_whole_clip():
     torch.manual_seed(0)
     audio = 0.01 * torch.randn(150 * 16000)
     audio[140 * 16000 : 141 * 16000] *= 50
-    level = Wav2Vec2ClassBackbone(CONFIG, 1).clip_statistics(audio)
+    level = Wav2Vec2ClassBackbone(CONFIG, (1,)).clip_statistics(audio)
     torch.testing.assert_close(level, torch.stack((audio.mean(), audio.std())), atol=1e-4, rtol=1e-4)

@@ -1,0 +1,174 @@
+"""Reading the files in which speech encoders are published: names and shapes first, numbers later, and never code.
+
+A `.safetensors` file has a header with names and shapes. A `.bin` or `.pt` file is a pickle, which torch reads with
+`weights_only`: it makes tensors and plain containers and calls nothing else. Files of fairseq hold their training
+settings as well, in classes of packages that are not here. Each such class is replaced by one that keeps nothing and
+does nothing (`_Ignored`), so that the rest of the file can be read.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import LSFError
+
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "emotion2vec_base.pt", "model.pt")
+"""Files that hold the weights in the folder of a published model; the first that is there is read."""
+SETTINGS_FILE = "config.json"
+MAX_SETTINGS_BYTES = 1 << 20  # of a config.json; those of encoders have some kilobytes
+CONTAINERS = ("model", "state_dict", "model_state_dict")  # keys under which training programs keep the weights
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of weights of which only names, shapes and settings were read.
+
+    Attributes:
+        path: The file.
+        settings: What config.json beside it says; empty if there is none.
+        shapes: Shape of each tensor.
+        read: Returns a tensor by its name, on the CPU.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    read: Callable[[str], Tensor]
+
+
+class _Ignored:
+    """Stands for an object of a class that is not known here: takes whatever it is given and keeps nothing."""
+
+    def __init__(self, *arguments: object, **named: object):
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        """Ignore the state."""
+
+
+def open_published(path: str | Path) -> PublishedFile:
+    """Open a published model.
+
+    Args:
+        path: Its folder, or its file of weights.
+
+    Returns:
+        The file, of which no tensor was read.
+
+    Raises:
+        LSFError: "bad_backbone" if there is none, or it is damaged.
+    """
+    file = _weight_file(Path(path))
+    settings = _settings(file.with_name(SETTINGS_FILE))
+    try:
+        if file.suffix == ".safetensors":
+            return _open_safetensors(file, settings)
+        return _open_pickle(file, settings)
+    except LSFError:
+        raise
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise _bad(f"{file} cannot be read: it is damaged, or no file of weights. Download it again.") from error
+
+
+def _bad(sentence: str) -> LSFError:
+    """Return an error about a published model."""
+    return LSFError("bad_backbone", sentence)
+
+
+def _weight_file(path: Path) -> Path:
+    """The file of weights at `path`, a folder or the file itself."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise _bad(f"There is no folder or file {path}; give that of a downloaded model.")
+    for name in WEIGHT_FILES:
+        if (path / name).is_file():
+            return path / name
+    if any(path.glob("*.index.json")):
+        raise _bad(f"The model in {path} is split into several files: none of the encoders of the paper is that large.")
+    raise _bad(f"{path} holds no weights ({', '.join(WEIGHT_FILES)}); give the folder of a downloaded model.")
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """The contents of a config.json; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_SETTINGS_BYTES + 1)
+        settings = json.loads(text)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _bad(f"{path} cannot be read: download it again.") from error
+    if len(text) > MAX_SETTINGS_BYTES or not isinstance(settings, dict):
+        raise _bad(f"{path} is not the config.json of a model: download it again.")
+    return settings
+
+
+def _open_safetensors(path: Path, settings: dict[str, Any]) -> PublishedFile:
+    """Read the header of a safetensors file."""
+    try:
+        opened = safe_open(path, "pt")
+        shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise _bad(f"{path} is damaged: download it again.") from error
+    return PublishedFile(path, settings, shapes, opened.get_tensor)
+
+
+def _open_pickle(path: Path, settings: dict[str, Any]) -> PublishedFile:
+    """Read the tensors of a file of `torch.save`, without their numbers where the format allows it."""
+    mapped = zipfile.is_zipfile(path)
+    if mapped:
+        with zipfile.ZipFile(path) as archive:
+            # torch compresses nothing, so contents larger than the file are an attempt to fill the memory.
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise _bad(f"{path} is damaged: its parts are larger than the file. Download it again.")
+
+    def load(**options: Any) -> dict[str, Tensor]:
+        with _ignoring_unknown_classes(path):
+            return _tensors(torch.load(path, weights_only=True, **options))
+
+    if mapped:  # tensors stay in the file until they are used
+        tensors = load(map_location="cpu", mmap=True)
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        return PublishedFile(path, settings, shapes, tensors.__getitem__)
+    shapes = {name: tuple(tensor.shape) for name, tensor in load(map_location="meta").items()}
+    kept: dict[str, Tensor] = {}
+
+    def read(name: str) -> Tensor:
+        if not kept:
+            kept.update(load(map_location="cpu"))
+        return kept[name]
+
+    return PublishedFile(path, settings, shapes, read)
+
+
+def _ignoring_unknown_classes(path: Path) -> AbstractContextManager[None]:
+    """Let torch read a pickle that names classes which it does not know; none of them is imported or called."""
+    serialization = torch.serialization
+    if not hasattr(serialization, "get_unsafe_globals_in_checkpoint") or not zipfile.is_zipfile(path):
+        return nullcontext()  # torch refuses such a file
+    unknown = serialization.get_unsafe_globals_in_checkpoint(path)
+    return serialization.safe_globals([(_Ignored, name) for name in unknown])
+
+
+def _tensors(loaded: object) -> dict[str, Tensor]:
+    """The named tensors of what a file holds: a state dict, or a dict of a training program that contains one."""
+    for key in CONTAINERS:
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+            break
+    if not isinstance(loaded, dict):
+        return {}
+    return {
+        name: value
+        for name, value in loaded.items()
+        if isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided
+    }
