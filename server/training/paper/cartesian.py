@@ -52,7 +52,7 @@ def attend_literally(
     Returns:
         (B, n, C) update to be added to the tokens, as of `PairAttention.forward`.
     """
-    query = split_heads(attention.query(attention.token_norm(tokens)), attention.heads) * pair_scale(attention)
+    query = split_heads(attention.query(attention.token_norm(tokens)), attention.heads) * attention.scale
     emotion, motion = attention.emotion_norm(emotion), attention.motion_norm(motion)
     if emotion_mask is None:
         emotion_mask = torch.ones(emotion.shape[:2], dtype=torch.bool, device=emotion.device)
@@ -70,12 +70,6 @@ def attend_literally(
         total = sum((total * (own - greatest).exp() for own, _, total in parts), torch.zeros_like(query))
     result: Tensor = attention.out((total / weight).transpose(1, 2).flatten(2))
     return result
-
-
-def pair_scale(attention: PairAttention) -> float:
-    """Return the factor of the logits of `attention`."""
-    head_size: int = attention.query.out_features // attention.heads
-    return float(head_size) ** -0.5
 
 
 def _part(

@@ -20,7 +20,7 @@ from torch import Tensor
 from ...model.config import LSFConfig
 from ...model.hifb import PairAttention
 from ...model.layers import split_heads
-from .cartesian import all_pairs, attend_literally, pair_scale
+from .cartesian import all_pairs, attend_literally
 
 SECONDS = (2.0, 10.0, 60.0, 600.0)
 BAND = 12  # frames, about half a second: how far apart the frames of a pair may be in a local attention
@@ -42,12 +42,22 @@ class Inputs:
         return [self.tokens, self.emotion, self.motion, *attention.parameters()]
 
 
-def make_case(frames: int, dtype: torch.dtype, seed: int = 0, *, clips: int = 1) -> tuple[PairAttention, Inputs]:
-    """Make a pair attention with random weights and random inputs; with several clips, of unlike lengths."""
-    config = LSFConfig.paper()
+def make_case(
+    frames: int, dtype: torch.dtype, seed: int = 0, *, clips: int = 1, config: LSFConfig | None = None
+) -> tuple[PairAttention, Inputs]:
+    """Make a pair attention with random weights and random inputs.
+
+    Args:
+        frames: Frames of both streams.
+        dtype: Type of weights and inputs.
+        seed: Seed of both.
+        clips: Number of clips; several have unlike lengths.
+        config: The configuration; None is the paper's.
+    """
+    config = config or LSFConfig.paper()
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        attention = PairAttention(config.width, config.heads).to(dtype)
+        attention = PairAttention(config.width, config.heads, config.pair_scale, config.pair_bias).to(dtype)
         with torch.no_grad():  # biases and norms at values of their own, too
             for parameter in attention.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter))
@@ -98,9 +108,9 @@ def difference(a: list[Tensor], b: list[Tensor]) -> Difference:
     return Difference(absolute[0], relative[0], max(absolute[1:]), max(relative[1:]))
 
 
-def compare(frames: int, dtype: torch.dtype, *, clips: int = 1) -> Difference:
-    """Compare the factorised attention with the literal one, both computed in `dtype`."""
-    attention, inputs = make_case(frames, dtype, clips=clips)
+def compare(frames: int, dtype: torch.dtype, *, clips: int = 1, config: LSFConfig | None = None) -> Difference:
+    """Compare the factorised attention with the literal one, both computed in `dtype`; arguments as of `make_case`."""
+    attention, inputs = make_case(frames, dtype, clips=clips, config=config)
     return difference(with_gradients(factorised, attention, inputs), with_gradients(literal, attention, inputs))
 
 
@@ -138,7 +148,7 @@ def broken_conditions(frames: int = 50) -> dict[str, float]:
 
     with torch.no_grad():
         emotion, motion = attention.emotion_norm(inputs.emotion), attention.motion_norm(inputs.motion)
-        query = split(attention.query(attention.token_norm(inputs.tokens))) * pair_scale(attention)
+        query = split(attention.query(attention.token_norm(inputs.tokens))) * attention.scale
         pairs = all_pairs(emotion, motion)
         key, value = pairs @ key_weight.T, split(pairs @ value_weight.T + bias)
         logits = query @ split(key).mT
@@ -193,10 +203,10 @@ class Cost:
 def literal_megabytes(frames: int) -> float:
     """Estimate the peak of the literal attention, in float32, all pairs at once, with gradients.
 
-    Pairs and their gradient are 2C wide, keys, values and their gradients C / 4 each.
+    Pairs, their gradient and a sum of it are 2C wide; keys, values, their gradients and copies C / 4 each.
     """
     config = LSFConfig.paper()
-    return frames * frames * (2 * 2 * config.width + 4 * config.width // 4) * 4 / 1e6
+    return frames * frames * (3 * 2 * config.width + 6 * config.width // 4) * 4 / 1e6
 
 
 def measure(kind: str, frames: int) -> Cost:

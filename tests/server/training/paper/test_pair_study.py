@@ -5,14 +5,16 @@ import math
 import pytest
 import torch
 
+from server.model import LSFConfig
 from server.training.paper import pair_study
 
 
 @pytest.mark.parametrize("clips", [1, 3])
-def test_outputs_and_gradients_are_those_of_the_cartesian_product(clips):
-    exact = pair_study.compare(20, torch.float64, clips=clips)
+@pytest.mark.parametrize("config", [LSFConfig.paper(), LSFConfig.released()], ids=["paper", "released"])
+def test_outputs_and_gradients_are_those_of_the_cartesian_product(config, clips):
+    exact = pair_study.compare(20, torch.float64, clips=clips, config=config)
     assert exact.output_relative < 1e-13 and exact.gradient_relative < 1e-12
-    single = pair_study.compare(20, torch.float32, clips=clips)
+    single = pair_study.compare(20, torch.float32, clips=clips, config=config)
     assert single.output_relative < 1e-5 and single.gradient_relative < 1e-4
 
 
