@@ -11,17 +11,19 @@ the spread: over people the least and the greatest value, over clips the quartil
 --ablate prints what carries the curves: the checkpoint with one of its parts switched off, part by part. --channels
 prints, channel by channel, what makes it, how far it moves and how its two sides differ. --work adds the vertex
 metrics, which need GRID's curves on the mesh. --all-of CORPUS scores every clip of grid or facegood, for a checkpoint
-that was trained --without it.
+that was trained --without it. A checkpoint of FLAME motion has another evaluation, `evaluate_paper`.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
+from ..model import LSFConfig
 from .evaluation import channel_scores
 from .evaluation.ablation import ablation_table, as_text
 from .evaluation.baselines import comparison_scores
@@ -76,6 +78,13 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def refuse_flame(checkpoint: Path) -> None:
+    """End the program with one sentence if a checkpoint has FLAME motion, whose metrics are others."""
+    path = checkpoint / "config.json"
+    if path.is_file() and LSFConfig.from_json(path.read_text("utf-8")).motion_space == "flame":
+        sys.exit("This checkpoint has FLAME's motion: evaluate it with python -m server.training.evaluate_paper.")
+
+
 def cost_scores(runner: Runner, checkpoint: Path) -> dict[str, Report]:
     """Return the speed of all runs so far, and the size of the checkpoint."""
     real_time_factor = runner.run_seconds / max(runner.audio_seconds, 1e-9)
@@ -102,6 +111,7 @@ def write_json(report: dict[str, Report], path: Path) -> None:
 def main() -> None:
     """Print the metrics of a checkpoint; write them if asked to."""
     args = parse_arguments()
+    refuse_flame(args.checkpoint)
     runner = Runner(args.checkpoint, args.all_of)
     report: dict[str, Report] = {}
     if args.ablate:

@@ -1,6 +1,7 @@
 """Writes a miniature of 3DMEAD: generated clips in exactly its layout, whose mouths follow the sound.
 
-    python -m server.training.paper.miniature FOLDER [--subjects SUBJECT …] [--clips N] [--layout one|two|nested] [--seconds A B]
+    python -m server.training.paper.miniature FOLDER [--subjects SUBJECT …] [--clips N] [--layout one|two|nested]
+        [--seconds SHORTEST LONGEST]
 
 It is there to prove the path, not to train a model for use. A clip is a row of syllables. Opening and roundness of the
 mouth over time make both the sound, a pulse train through two formants, and the motion. A person's shape sets how far
