@@ -164,6 +164,7 @@ class Emotion2VecBackbone(WaveformBackbone):
         self.layers = nn.ModuleList(Block(hidden, config.heads, config.mlp) for _ in range(self.depth))
         self.feature_size = hidden * len(self.wanted)
         self.cached = [self]
+        self.layout = f"layers {self.wanted}"
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Emotion2VecBackbone":

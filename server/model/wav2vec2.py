@@ -69,12 +69,14 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
         if self.split is None:
             self.feature_size = config.conv
             self.cached = [self.model.feature_extractor]
+            self.layout = "convolutions"
         else:
             self.frozen += positions
             self.cached = self.frozen
             kept = {layer for layer in self.wanted if layer <= fixed}
             self.kept = tuple(sorted(kept | {fixed} if config.trainable else kept))  # layers in `frozen_features`
             self.feature_size = config.hidden * len(self.kept)
+            self.layout = f"layers {self.kept}"
         for module in self.frozen if config.trainable else [self.model]:
             module.requires_grad_(False)
 

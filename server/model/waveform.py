@@ -34,6 +34,7 @@ class WaveformBackbone(nn.Module, ABC):
         depth: Number of layers: the highest that is wanted.
         feature_size: C0, channels of `frozen_features`.
         cached: The modules on which `frozen_features` depends.
+        layout: What `frozen_features` holds, as text.
     """
 
     MIN_VARIANCE: ClassVar[float]
@@ -41,6 +42,7 @@ class WaveformBackbone(nn.Module, ABC):
 
     feature_size: int
     cached: list[nn.Module]
+    layout: str
 
     def __init__(self, config: BackboneConfig, layers: Sequence[int]):
         """Prepare what the kinds share.
