@@ -1,8 +1,8 @@
 """FLAME's motion on the project's head: exact, as weights of the 52 ARKit shapes, and as shape keys of its own.
 
 A checkpoint of the paper's system predicts FLAME's motion: 50 expression coefficients and the jaw's rotation. Its
-folder holds `face.safetensors`, which `python -m server.flame.prepare` makes of a FLAME file. It contains parts of FLAME
-and is under FLAME's licence: it must not be passed on. Nothing else is needed to use the checkpoint.
+folder holds `face.safetensors`, which `python -m server.flame.prepare` makes of a FLAME file. It contains parts of
+FLAME and is under FLAME's licence: it must not be passed on. Nothing else is needed to use the checkpoint.
 """
 
 import json

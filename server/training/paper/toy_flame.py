@@ -1,6 +1,8 @@
 """A toy in the layout of FLAME 2020's .npz file, made from this project's own head, for tests and miniature runs.
 
-    python -m server.training.paper.toy_flame FILE.npz
+    python -m server.training.paper.toy_flame FILE.npz [--lips FILE --upper FILE]
+
+The two other files list the toy's vertices of the lips and of the upper face, one number a line.
 
 It is no FLAME and has none of its data. It has FLAME's axes and units, an eye for each of its eye joints, a mouth that
 is cut at the lips and has nothing behind them, a jaw that turns about the joint below the ears, and another surface
@@ -19,7 +21,7 @@ from scipy.optimize import nnls
 
 from ...arkit import CHANNELS
 from ...face.geometry import fit_similarity
-from ...face.head import Head, HeadPart, HeadRegion, load_head
+from ...face.head import NOSE_TIP, Head, HeadPart, HeadRegion, load_head
 from ...flame.reader import EXPRESSION, PARENTS, POSE_ENTRIES, SHAPE
 from ...numerics import FloatArray, IntArray, smoothstep
 
@@ -34,6 +36,7 @@ WAVELENGTH = 0.05, 0.2  # metres, shortest and longest of these
 CORRECTIVE = 0.004  # metres: size of the pose correctives of the jaw, per unit of an entry of R − I
 NECK_JOINT, ROOT_JOINT = np.array([0, 0.02, -0.09]), np.array([0, 0.03, -0.16])  # in the head's axes, metres
 UNDER_JAW = np.array([0, 0, 0.04])  # metres: the jaw reaches so much farther down than the expressions
+UPPER_FACE_DEPTH = -0.02  # metres: the upper face lies in front of it
 NECK_BEND = -0.17, -0.09  # metres: heights between which the neck's rotation sets in
 JOINT_VERTICES = 200  # among which the weights of a joint are looked for
 FULL_WEIGHT = 1e3  # of the condition that these add up to 1
@@ -78,6 +81,20 @@ def write_toy_flame(path: Path) -> None:
         weights=skinning,
         kintree_table=np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.int64),
     )
+
+
+def toy_regions() -> dict[str, IntArray]:
+    """Return the toy's vertices, ascending, that belong to the "lips" and to the "upper" face."""
+    head = load_head()
+    near, _, _ = _resample(head, np.random.default_rng(SEED))
+    region, place = head.region[near], head.vertices[near]
+    is_skin = head.part[near] == HeadPart.SKIN
+    above = place[:, 2] > head.landmarks68[NOSE_TIP, 2]
+    upper = above & (place[:, 1] < UPPER_FACE_DEPTH) & (region != HeadRegion.NECK)
+    return {
+        "lips": np.flatnonzero(is_skin & np.isin(region, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER))),
+        "upper": np.flatnonzero(is_skin & upper),
+    }
 
 
 def _to_flame(vectors: FloatArray) -> FloatArray:
@@ -178,7 +195,13 @@ def main() -> None:
     """Write the toy to the path on the command line."""
     parser = argparse.ArgumentParser(description="Write a toy in the layout of FLAME 2020's .npz file.")
     parser.add_argument("file", type=Path)
-    write_toy_flame(parser.parse_args().file)
+    parser.add_argument("--lips", type=Path, help="a text file to write: the vertices of the lips")
+    parser.add_argument("--upper", type=Path, help="a text file to write: the vertices of the upper face")
+    arguments = parser.parse_args()
+    write_toy_flame(arguments.file)
+    for name, vertices in toy_regions().items():
+        if path := getattr(arguments, name):
+            np.savetxt(path, vertices, "%d")
 
 
 if __name__ == "__main__":
