@@ -158,7 +158,7 @@ class Emotion2VecBackbone(WaveformBackbone):
                 for _ in range(POSITION_CONVS)
             )
         )
-        self.extra_tokens = nn.Parameter(torch.randn(1, EXTRA_TOKENS, hidden))
+        self.extra_tokens = nn.Parameter(nn.init.normal_(torch.empty(1, EXTRA_TOKENS, hidden)))
         self.alibi_scale = nn.Parameter(torch.ones(1, 1, config.heads, 1, 1))
         self.norm = nn.LayerNorm(hidden)
         self.layers = nn.ModuleList(Block(hidden, config.heads, config.mlp) for _ in range(self.depth))

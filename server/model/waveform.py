@@ -120,10 +120,12 @@ class WaveformBackbone(nn.Module, ABC):
         """
         file = open_published(path)
         own = self.state_dict()
+        weights = {}
         for name, published in self.published_names(file).items():
-            weight = file.read(published).reshape(own[name].shape)
-            if not weight.sum().isfinite():
+            weights[name] = file.read(published).reshape(own[name].shape)
+            if not weights[name].sum().isfinite():
                 raise LSFError("bad_backbone", f"{published} in {file.path} holds numbers that are not finite.")
+        for name, weight in weights.items():
             own[name].copy_(weight)
 
     def window_features(self, audio: Tensor, level: Tensor, first: int, count: int) -> Tensor:
@@ -196,7 +198,9 @@ def check_kind(file: PublishedFile, kind: str) -> None:
             told.add(other)
     for other in sorted(map(str, told)):
         if other != kind:
-            raise LSFError("bad_backbone", f"{file.path} holds a {other} model, but {kind} is needed: give that one.")
+            raise LSFError(
+                "bad_backbone", f"{file.path} holds a model of the kind {other}, but {kind} is needed: give that one."
+            )
     if not told:
         raise LSFError(
             "bad_backbone",
@@ -234,7 +238,7 @@ def match_shapes(
     published = {ours: theirs for theirs, ours in names.items() if ours in weights}
     for ours, weight in weights.items():
         if ours not in published:
-            raise LSFError("bad_backbone", f"{file.path} is no {kind} model: it has no weight that is {ours} here.")
+            raise LSFError("bad_backbone", f"{file.path} is no {kind} model: it lacks the weight {ours}.")
         shape = file.shapes[published[ours]]
         if shape != tuple(weight.shape):
             sizes = f"{published[ours]} has the shape {shape} instead of {tuple(weight.shape)}"
