@@ -81,10 +81,14 @@ def predictor_loss(
         "loss", and its parts "codes" and "motion", () each.
     """
     target = model.standardise(motion)
+    quantiser = model.prior.quantiser
     with torch.no_grad():
-        truth = model.prior.quantiser(model.prior.encode(target, mask), mask).latent
+        truth = quantiser.vectors(quantiser(model.prior.encode(target, mask), mask).codes, mask)
+    # Not `quantised.latent`, which is z + (vectors − z): by its rounding, a right code has a tiny error of either sign,
+    # and the gradient of an L1 distance does not tell it from a wrong one.
+    predicted = quantiser.vectors(output.quantised.codes, mask) + (output.z - output.z.detach())
     if weight is None:
         weight = channel_weights(model.config, PREDICTOR_EXPRESSION, PREDICTOR_JAW).to(motion.device)
-    codes = frame_mean((output.quantised.latent - truth).abs(), mask).mean()
+    codes = frame_mean((predicted - truth).abs(), mask).mean()
     motion_loss = (weight * frame_mean((output.standardised - target).abs(), mask)).sum()
     return {"loss": codes + motion_loss, "codes": codes, "motion": motion_loss}

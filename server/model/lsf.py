@@ -137,9 +137,9 @@ class LSF(nn.Module):
             self.register_buffer("expression_gain", torch.ones(len(EMOTIONS)))
         self.prior = MotionPrior(config)
         self.match = FEATURE_LENGTHS[config.feature_length]
-        least, greatest = zip(*(channel_range(config, name) for name in config.channels), strict=True)
-        self.register_buffer("motion_mean", torch.tensor(least))
-        self.register_buffer("motion_scale", torch.tensor(greatest) - self.motion_mean)
+        ranges = [channel_range(config, name) for name in config.channels]
+        self.register_buffer("motion_mean", torch.tensor([least for least, _ in ranges]))
+        self.register_buffer("motion_scale", torch.tensor([greatest - least for least, greatest in ranges]))
 
     def _make_backbones(self, config: LSFConfig) -> None:
         """Make one backbone for both streams, or one for each, with as many layers as are used."""

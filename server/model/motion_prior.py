@@ -201,6 +201,16 @@ class Quantiser(nn.Module, ABC):
             loss = self._loss(wide[valid], latent[valid])
             return Quantised(wide + (latent - wide).detach(), torch.stack(chosen, 2), loss)
 
+    def vectors(self, codes: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the vectors (B, F, L) of codes (B, F, S, slots), bit by bit alike for like codes, without gradients.
+
+        Args:
+            codes: As of `Quantised`.
+            mask: (B, F) true on valid frames.
+        """
+        stages = [book[codes[:, :, stage]] for stage, book in enumerate(self.codebook.detach())]
+        return self.layout.latents(torch.stack(stages).sum(0), mask)
+
     @abstractmethod
     def _loss(self, z: Tensor, latent: Tensor) -> Tensor:
         """Return the loss () of latents z (N, L) and their codes' vectors (N, L): means over both axes."""

@@ -8,17 +8,19 @@ from server.model.hifb import HIFB, PairAttention
 from server.model.layers import split_heads
 
 
-def cartesian(layer: PairAttention, tokens, emotion, motion, emotion_mask=None, motion_mask=None):
+def cartesian(layer: PairAttention, scale, tokens, emotion, motion, emotion_mask=None, motion_mask=None):
     """Keys and values of every pair [e_i ; m_j] by one matrix each, then plain softmax attention over the pairs."""
     b, fe, c = emotion.shape
     fm = motion.shape[1]
     e, m = layer.emotion_norm(emotion), layer.motion_norm(motion)
     pairs = torch.cat((e[:, :, None].expand(b, fe, fm, c), m[:, None].expand(b, fe, fm, c)), -1).flatten(1, 2)
     key = pairs @ torch.cat((layer.emotion_key.weight, layer.motion_key.weight), 1).T
-    value = pairs @ torch.cat((layer.emotion_value.weight, layer.motion_value.weight), 1).T + layer.motion_value.bias
+    value = pairs @ torch.cat((layer.emotion_value.weight, layer.motion_value.weight), 1).T
+    if layer.motion_value.bias is not None:
+        value = value + layer.motion_value.bias
     q = split_heads(layer.query(layer.token_norm(tokens)), layer.heads)
     k, v = split_heads(key, layer.heads), split_heads(value, layer.heads)
-    logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    logits = q @ k.transpose(-1, -2) * scale
     if emotion_mask is not None:
         own = (emotion_mask[:, :, None] & motion_mask[:, None, :]).reshape(b, 1, 1, fe * fm)
         logits = logits.masked_fill(~own, float("-inf"))
@@ -44,16 +46,21 @@ def lengths_to_mask(lengths, frames):
         (30, 17, ((30, 1, 9), (2, 17, 17))),
     ],
 )
-def test_equals_the_cartesian_product_forward_and_backward(fe, fm, lengths):
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [({}, 1 / 2), ({"scale": "width", "bias": False}, 1 / 8)],  # heads of 4 channels; width 64
+)
+def test_equals_the_cartesian_product_forward_and_backward(fe, fm, lengths, options, scale):
     torch.manual_seed(fe)
-    layer = PairAttention(64, 4)
+    layer = PairAttention(64, 4, **options)
+    assert (layer.query.bias is None) == (layer.motion_value.bias is None) == ("bias" in options)
     for weight in layer.parameters():
         weight.data = torch.randn_like(weight) * 0.3  # sharp attention, every bias at work
     inputs = [torch.randn(3, 4, 64), torch.randn(3, fe, 64), torch.randn(3, fm, 64)]
     masks = () if lengths is None else (lengths_to_mask(lengths[0], fe), lengths_to_mask(lengths[1], fm))
     upstream = torch.randn(3, 4, 64)
     results = []
-    for form in (layer, lambda *args: cartesian(layer, *args)):
+    for form in (layer, lambda *args: cartesian(layer, scale, *args)):
         layer.zero_grad()
         leaves = [x.clone().requires_grad_() for x in inputs]
         out = form(*leaves, *masks)
