@@ -85,9 +85,10 @@ def test_a_network_that_repeats_the_truth_scores_nothing(files, tmp_path, monkey
             assert (interval["value"] == 0) == (name != "still"), (name, metric)
 
 
-def test_samples_differ_and_the_identity_is_heard(files):
+@pytest.mark.parametrize("config", [LSFConfig.paper, LSFConfig.released])
+def test_samples_differ_and_the_identity_is_heard(files, config):
     torch.manual_seed(0)
-    model = LSF(tiny(LSFConfig.paper())).eval()
+    model = LSF(tiny(config())).eval()
     with torch.no_grad():
         for project in model.sie_encoder.identity.project:
             project.weight.normal_(1, 3)
