@@ -32,7 +32,7 @@ SMOOTHNESS = 0.005  # weight of changes from frame to frame, relative to one sha
 RIDGE = 1e-4  # weight of the size of the weights, relative to one shape's offsets
 MIN_SHAPE_SIZE = 1e-4  # relative to the largest shape: smaller ones do not move the face
 KNOWN_CHANNELS = frozenset(CHANNELS)
-MAX_ITERATIONS, TOLERANCE = 400, 1e-4  # of the solver; the largest step relative to the largest weight
+MAX_ITERATIONS, TOLERANCE = 400, 1e-4  # of the solver, unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,8 @@ def bounded_least_squares(
     lip_weight: FloatArray,
     low: FloatArray,
     high: FloatArray,
+    max_iterations: int = MAX_ITERATIONS,
+    tolerance: float = TOLERANCE,
 ) -> FloatArray:
     """Minimise a quadratic function of the weights w (F, R) within their limits.
 
@@ -203,6 +205,8 @@ def bounded_least_squares(
         lip_weight: Weight of the lip distances in each frame (F,).
         low: Least weights (R,).
         high: Greatest weights (R,).
+        max_iterations: Iterations at most.
+        tolerance: Largest step relative to the largest weight at which the solution is good enough.
 
     Returns:
         Weights (F, R).
@@ -212,7 +216,7 @@ def bounded_least_squares(
     lipschitz = np.linalg.norm(gram, 2) + lip_weight.max(initial=0) * np.linalg.norm(lips.T @ lips, 2) + 4 * SMOOTHNESS
     weights = extrapolated = np.clip(np.zeros_like(target), low, high)
     momentum = 1.0
-    for _ in range(MAX_ITERATIONS):
+    for _ in range(max_iterations):
         gradient = extrapolated @ gram + lip_weight[:, None] * (extrapolated @ lips @ lips.T) - target
         change = SMOOTHNESS * np.diff(extrapolated, axis=0)
         gradient[:-1] -= change
@@ -224,6 +228,6 @@ def bounded_least_squares(
         next_momentum = 0.5 + np.sqrt(0.25 + momentum**2)
         extrapolated = projected + (momentum - 1) / next_momentum * step
         weights, momentum = projected, next_momentum
-        if np.abs(step).max(initial=0) < TOLERANCE * np.abs(weights).max(initial=1e-9):
+        if np.abs(step).max(initial=0) < tolerance * np.abs(weights).max(initial=1e-9):
             break
     return weights
