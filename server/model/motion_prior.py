@@ -137,7 +137,8 @@ def random_rows(vectors: Tensor, count: int, ranks: Ranks) -> Tensor | None:
     first, second = ranks.total(torch.stack((wide.sum(), wide.square().sum())))
     numbers = int(sizes.sum()) * vectors.shape[1]
     deviation = ((second - first.square() / numbers) / max(1, numbers - 1)).clamp_min(0).sqrt()
-    return ranks.total(rows) + 0.01 * deviation.to(vectors) * noise
+    drawn: Tensor = ranks.total(rows) + 0.01 * deviation.to(vectors) * noise
+    return drawn
 
 
 class Quantiser(nn.Module, ABC):

@@ -8,7 +8,7 @@ FOLDER is a checkpoint. The model is built without memory for its weights, so th
 import argparse
 import dataclasses
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +16,14 @@ from torch import nn
 
 from ..errors import LSFError
 from ..model import LSF, LSFConfig
+from ..model.hifb import FusionBlock
 from ..model.meta import shapes_only
 
-PRESETS = {"default": LSFConfig, "paper": LSFConfig.paper, "released": LSFConfig.released}
+PRESETS: dict[str, Callable[[], LSFConfig]] = {
+    "default": LSFConfig,
+    "paper": LSFConfig.paper,
+    "released": LSFConfig.released,
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,8 @@ def parts(config: LSFConfig) -> list[Part]:
     with shapes_only():
         model = LSF(config)
     sie, hifb, prior = model.sie_encoder, model.hifb, model.prior
-    blocks = list(hifb.blocks)
+    blocks = [block for block in hifb.blocks if isinstance(block, FusionBlock)]
+    convolutions = [layer for stream in (sie.motion, sie.emotion) for layer in (stream.embed.conv, stream.embed.norm)]
     gate = (model.direct, model.residual_gate) if config.direct_path else ()
     emotion = config.emotion_backbone
     found = [
@@ -72,9 +78,7 @@ def parts(config: LSFConfig) -> list[Part]:
         _part("predictor", "scale of the features", model.motion_norm, getattr(model, "emotion_norm", None)),
         _part("predictor", "motion features to the stream's width", sie.motion.linear),
         _part("predictor", "emotion features to the stream's width", sie.emotion.linear),
-        _part(
-            "predictor", "convolution and norm of the streams", *_without_linear(sie.motion.embed, sie.emotion.embed)
-        ),
+        _part("predictor", "convolution and norm of the streams", *convolutions),
         _part("predictor", "linear after the norm", sie.motion.embed.linear, sie.emotion.embed.linear, sie.shared),
         _part("predictor", "identity", sie.identity),
         _part("predictor", "fusion tokens", hifb.tokens),
@@ -90,11 +94,6 @@ def parts(config: LSFConfig) -> list[Part]:
         _part("prior", "decoder", prior.from_latent, prior.decoder, prior.out),
     ]
     return [part for part in found if part.parameters or part.buffers]
-
-
-def _without_linear(*embeddings: nn.Module) -> Iterable[nn.Module]:
-    """Return the layers of embeddings, but for the last linear one."""
-    return (layer for embedding in embeddings for name, layer in embedding.named_children() if name != "linear")
 
 
 def total(found: Iterable[Part], group: str) -> int:
@@ -144,7 +143,7 @@ def describe(name: str) -> str:
     if name not in configs:
         configs[name] = _of_folder(Path(name))
     found = parts(configs[name])
-    rows = [("part", "parameters", "trained", "other values")]
+    rows: list[tuple[str, ...]] = [("part", "parameters", "trained", "other values")]
     for group in ("encoders", "predictor", "prior"):
         chosen = [part for part in found if part.group == group]
         rows += [(f"  {p.name}", f"{p.parameters:,}", f"{p.trained:,}", f"{p.buffers:,}") for p in chosen]

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .. import arkit
 from ..model import LSF, LSFConfig
+from ..model.motion_prior import AveragedQuantiser
 from ..numerics import FloatArray
 from ..performance.easing import attack_release
 from ..protocol.emotions import EMOTIONS
@@ -126,6 +127,8 @@ def main() -> None:
     motion = read_motion(args.work)
     rng = np.random.default_rng(SEED)
     model = LSF(CONFIG)
+    quantiser = model.prior.quantiser
+    assert isinstance(quantiser, AveragedQuantiser)
     frames = draw(motion, rng, 400).flatten(0, 1)
     model.motion_mean.copy_(frames.mean(0))
     model.motion_scale.copy_(frames.std(0).clamp_min(MIN_SCALE))
@@ -159,7 +162,7 @@ def main() -> None:
                 curves = model.destandardise(model.prior(model.standardise(validation))[0])
                 predicted, wanted = head(curves), head(validation)
                 r = torch.corrcoef(torch.stack([predicted[..., 0].flatten(), wanted[..., 0].flatten()]))[0, 1]
-                used = int((model.prior.quantiser.counts > 0.05).sum())
+                used = int((quantiser.counts > 0.05).sum())
             print(
                 f"step {step}: loss {loss.item():.4f}, commitment {quantised.loss.item():.4f}, held-out aperture r "
                 f"{r:.4f}, error {1e3 * (predicted - wanted).abs().mean():.2f} mm, curves "
