@@ -52,6 +52,10 @@ class FitError:
     face_greatest: float
     frames: NDArray[np.float32]
 
+    def figures(self) -> dict[str, float]:
+        """Return the figures without those of single frames, rounded to 0.1 µm."""
+        return {name: round(float(value), 4) for name, value in vars(self).items() if name != "frames"}
+
 
 class ErrorMeter:
     """Adds up distances, some frames at a time.
