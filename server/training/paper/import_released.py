@@ -19,7 +19,9 @@ import torch
 
 from ...errors import LSFError
 from ...model import LSF, LSFConfig
+from ...model.backbones import check_backbone
 from ...model.meta import shapes_only
+from ...model.waveform import WaveformBackbone
 from . import backbone_source
 from .released_weights import Mapped, Table, apply, listing, merge, propose, read_table, read_weights
 
@@ -82,11 +84,19 @@ def import_weights(config: LSFConfig, theirs: dict[str, torch.Tensor], table: Ta
         print(listing(mapped, theirs, ours), file=sys.stderr)
     check(mapped, {prefix: prefix in sources for prefix in BACKBONES})
     paths = {prefix: backbone_source(source) for prefix, source in sources.items()}
+    wanted = {
+        "motion_backbone.": (config.motion_backbone, config.motion_layers),
+        "emotion_backbone.": (config.emotion_backbone, config.emotion_layers),
+    }
+    for prefix, path in paths.items():
+        backbone_config, layers = wanted[prefix]
+        if backbone_config is not None:
+            check_backbone(backbone_config, layers, path)
     model = LSF(config)
-    if "motion_backbone." in paths:
-        model.motion_backbone.load(paths["motion_backbone."])
-    if "emotion_backbone." in paths and model.emotion_backbone is not None:
-        model.emotion_backbone.load(paths["emotion_backbone."])
+    for prefix, path in paths.items():
+        backbone = model.get_submodule(prefix[:-1]) if wanted[prefix][0] is not None else None
+        if isinstance(backbone, WaveformBackbone):
+            backbone.load(path)
     model.load_state_dict(model.state_dict() | mapped.weights)
     return model.eval()
 

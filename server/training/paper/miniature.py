@@ -114,7 +114,7 @@ def voice(
     phase = np.cumsum(pitch * melody) / SAMPLE_RATE
     source = np.diff(np.floor(phase), prepend=0.0) + 0.02 * rng.standard_normal(samples)
     first, second = 300 + 500 * opening, 2100 - 1300 * roundness  # formants in Hz
-    sound = source
+    sound: FloatArray = source
     for formants, width in ((first, 90.0), (second, 140.0), (np.full_like(first, timbre), 400.0)):
         radius, state, pieces = np.exp(-np.pi * width / SAMPLE_RATE), np.zeros(2), []
         for number, frequency in enumerate(formants):
@@ -123,7 +123,9 @@ def voice(
             pieces.append(piece)
         sound = np.concatenate(pieces)
     sound = sound * np.repeat(np.sqrt(opening), STEP)
-    return sound * loudness / max(float(np.abs(sound).max()), 1e-9)
+    peak = max(float(np.abs(sound).max()), 1e-9)
+    scaled: FloatArray = sound * (loudness / peak)
+    return scaled
 
 
 def clip(

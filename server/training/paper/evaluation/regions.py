@@ -65,19 +65,22 @@ def read_region(path: Path, vertices: int) -> NDArray[np.int64]:
         raise _fault(path, "it is damaged, or not a list of whole numbers") from error
     if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iu":
         raise _fault(path, "it must be one list of whole numbers")
-    if numbers.min() < 0 or numbers.max() >= vertices:
-        raise _fault(path, f"it has the index {numbers.max()}, and the mesh has {vertices} vertices, from 0 on")
     indices = np.unique(numbers.astype(np.int64))
+    outside = indices[(indices < 0) | (indices >= vertices)]
+    if len(outside):
+        raise _fault(path, f"it has the index {outside[0]}, and the mesh has {vertices} vertices, from 0 on")
     if len(indices) < len(numbers):
         raise _fault(path, "it has an index twice")
     return indices
 
 
-def _read(path: Path) -> NDArray[np.integer]:
-    """Return what is in a file; nothing of it is checked."""
+def _read(path: Path) -> NDArray[np.generic]:
+    """Return what is in a file; its shape and values are not checked."""
     if path.suffix.lower() == ".npy":
         array = np.load(path, allow_pickle=False)
-        return array if isinstance(array, np.ndarray) else np.empty(0)
+        if not isinstance(array, np.ndarray):
+            raise _fault(path, "it must be one list of whole numbers")
+        return array
     text = path.read_text("utf-8")
     numbers = json.loads(text) if path.suffix.lower() == ".json" else [int(w) for w in text.replace(",", " ").split()]
     if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):

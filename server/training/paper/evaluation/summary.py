@@ -122,7 +122,7 @@ def figures(distances: Distances, take: int) -> Figures:
 
 def sample_figures(distances: Distances, samples: int) -> Figures:
     """Return the figures of all samples. CE is the LVE of the sample that is best on this clip."""
-    found = {}
+    found: Figures = {}
     if distances.mee is not None and distances.lve is not None:
         found |= {"MEE": distances.mee, "CE": float(distances.lve[:samples].min())}
     if distances.diversity is not None:

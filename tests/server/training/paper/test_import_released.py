@@ -108,12 +108,13 @@ def refusal(files, config, *options):
 
 
 def test_rules_give_back_every_weight(model, files, config, monkeypatch):
-    monkeypatch.setattr(import_released, "backbone_source", lambda source: source)
     loaded = []
+    monkeypatch.setattr(import_released, "backbone_source", lambda source: source)
+    monkeypatch.setattr(import_released, "check_backbone", lambda config, layers, path: loaded.append(config.kind))
     kind = type(model.emotion_backbone)
     monkeypatch.setattr(kind, "load", lambda self, path: loaded.append(path))
-    run(files, config, "--rules", files / "rules.json", "--out", files / "out", "--emotion", "emotion2vec")
-    assert loaded == ["emotion2vec"]
+    run(files, config, "--rules", files / "rules.json", "--out", files / "out", "--emotion", "emotion2vec.pt")
+    assert loaded == ["emotion2vec", "emotion2vec.pt"], "checked before the model is built, then loaded"
     again = LSF.from_pretrained(files / "out").state_dict()
     for name, value in model.state_dict().items():
         if name.startswith("motion_backbone."):  # what is frozen is stored in half precision
