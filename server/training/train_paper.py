@@ -1,157 +1,400 @@
-"""Training of both stages as in the paper, on 3DMEAD: FLAME motion, HuBERT, an emotion2vec-sized backbone, batch 1.
+"""Training of both stages as in the paper, on 3DMEAD: FLAME motion, HuBERT, emotion2vec.
 
-    python -m server.training.train_paper --data DATA --out CHECKPOINT [--hubert FOLDER] [--emotion FOLDER]
+    python -m server.training.train_paper --data DIR --out DIR --config paper|released|FILE \
+        --hubert ID_OR_PATH --emotion ID_OR_PATH [--device cuda] [--bf16] [--batch 8] …
+    torchrun --nproc-per-node 4 -m server.training.train_paper … --batch 8
 
-DATA/3DMEAD is read by `corpora.read_mead3d`. FOLDERs hold backbones in `transformers`' format (config.json and
-model.safetensors); a backbone that is left out starts from random weights, which is only useful to test the code. A
-`.npz` clip may hold `shape`, FLAME's identity coefficients; without them the face is the average one. Training resumes
-from CHECKPOINT/training after the last complete epoch.
+`--data` is the folder of 3DMEAD. An encoder that is left out starts from random weights, which is only useful to test
+the code. OUT gets the checkpoint with the lowest validation loss; OUT/training has the states, from which the same
+command continues, whenever and however the last one ended. docs/paper.md explains the rest.
 """
 
 import argparse
-import json
-from collections.abc import Callable
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from ..files.audio import load_16k
+from ..errors import LSFError, explain
 from ..model import LSF, LSFConfig
-from ..model.losses import predictor_loss, prior_loss
-from ..model.lsf import Output
-from ..model.wav2vec2 import Wav2Vec2ClassBackbone
-from . import corpora
-from .corpora import required
+from ..model.backbones import check_backbone
+from ..model.config import BackboneConfig
+from ..model.waveform import WaveformBackbone
+from .paper import checkpoints, mead3d
+from .paper.distributed import Group, current_group, derived_seed, joined, own_device
+from .paper.features import FeatureCache
+from .paper.hub import backbone_source
+from .paper.mead3d import Mead3DClip
+from .paper.recipe import Recipe
+from .paper.stages import PaperClips, PredictorTask, PriorTask
+from .paper.trainer import Interrupt, Options, StageTrainer, Stopped, Task, check_identity, validation_losses
 
-PRIOR_EPOCHS, PRIOR_LEARNING_RATE, PRIOR_BETAS, PRIOR_WEIGHT_DECAY = 201, 1e-4, (0.9, 0.98), 0.01
-EPOCHS, LEARNING_RATE, BETAS = 201, 1e-5, (0.9, 0.999)
-SEED = 1
-MIN_SCALE = 1e-4  # lower limit of a channel's standard deviation, against division by 0
-
-
-def clip_motion(clip: corpora.Clip) -> Tensor:
-    """Return the FLAME curves (1, F, 53) of a clip."""
-    return torch.from_numpy(required(clip.curves))[None]
-
-
-def clip_identity(clip: corpora.Clip, size: int) -> Tensor:
-    """Return the FLAME shape coefficients (1, size) that are stored with the clip, or zeros."""
-    shape = np.zeros(size, np.float32)
-    path = clip.audio.with_suffix(".npz")
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            if "shape" in stored:
-                given = stored["shape"].ravel()[:size]
-                shape[: len(given)] = given
-    return torch.from_numpy(shape)[None]
+CONFIGS = ("paper", "released")
+DEFAULT_OPTIONS = Options()
+TRAINING, FEATURES = "training", "features"  # subfolders of the checkpoint
 
 
-def predict(model: LSF, clip: corpora.Clip) -> tuple[Output, Tensor]:
-    """Return the model's output for a clip and its true motion (1, F, 53), cut to the same frames."""
-    audio = torch.from_numpy(load_16k(clip.audio))
-    motion = clip_motion(clip)
-    frames = min(motion.shape[1], model.frame_count(len(audio)), model.max_frames)
-    features = [f[None] for f in model.encode_audio(audio, 0, frames)]
-    output: Output = model(*features, clip_identity(clip, model.config.identity_size))
-    return output, motion[:, :frames]
+def read_config(name: str) -> LSFConfig:
+    """Return the configuration "paper" or "released", or that of a file.
+
+    Raises:
+        LSFError: "no_file" or "bad_checkpoint".
+    """
+    if name in CONFIGS:
+        return LSFConfig.paper() if name == "paper" else LSFConfig.released()
+    try:
+        return LSFConfig.from_json(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LSFError("no_file", f'"{name}" cannot be read: --config is paper, released or a config.json.') from error
 
 
-def fit_scale(model: LSF, clips: list[corpora.Clip]) -> None:
-    """Set the mean and standard deviation by which the model standardises the curves."""
-    everything = torch.cat([clip_motion(c)[0] for c in clips])
-    model.motion_mean.copy_(everything.mean(0))
-    model.motion_scale.copy_(everything.std(0).clamp_min(MIN_SCALE))
+def read_recipe(name: str | None, config: str) -> Recipe:
+    """Return the recipe of a file; None is the one that belongs to the configuration, the paper's to one of a file.
+
+    Raises:
+        LSFError: "no_file" or "bad_recipe".
+    """
+    if name is None:
+        return Recipe.released() if config == "released" else Recipe.paper()
+    try:
+        return Recipe.from_json(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LSFError("no_file", f'"{name}" cannot be read: --recipe is a recipe.json.') from error
 
 
-def run_epochs(
+def identity(config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip], encoders: str) -> dict[str, Any]:
+    """Return what a state must agree with to be continued: JSON values.
+
+    More epochs and another patience may be asked of a training; everything else changes what its steps mean.
+
+    Args:
+        config: Configuration of the model.
+        recipe: The recipe.
+        clips: All clips.
+        encoders: What tells the encoders' weights from others.
+    """
+    names = "\n".join(f"{clip.name} {clip.frames}" for clip in clips)
+    values = dataclasses.asdict(recipe)
+    for stage in ("prior", "predictor"):
+        values[stage] = {name: x for name, x in values[stage].items() if name not in ("epochs", "patience")}
+        values[stage]["betas"] = list(values[stage]["betas"])
+    return {
+        "configuration": hashlib.sha256(config.to_json().encode()).hexdigest(),
+        "recipe": values,
+        "set_of_clips": hashlib.sha256(names.encode()).hexdigest(),
+        "pair_of_encoders": encoders,
+    }
+
+
+def split(clips: Sequence[Mead3DClip], recipe: Recipe) -> dict[str, dict[str, list[Mead3DClip]]]:
+    """Return the clips of each stage, "prior" and "predictor", by part.
+
+    Raises:
+        LSFError: "bad_data" if a part that is needed has none.
+    """
+    stages = {"prior": recipe.prior, "predictor": recipe.predictor}
+    return {
+        name: mead3d.split(clips, stage.protocol, ("train", "valid") if stage.patience else ("train",))
+        for name, stage in stages.items()
+    }
+
+
+def frozen_digest(model: LSF) -> str:
+    """Return a digest of the encoders' frozen weights: those of trained layers are in the states."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        if "_backbone." in name and not parameter.requires_grad:
+            # Sums tell apart other weights, and do not depend on the device.
+            values = parameter.detach().double().cpu()
+            digest.update(f"{name} {values.sum().item():.6e} {values.square().sum().item():.6e}".encode())
+    return digest.hexdigest()
+
+
+def train(
     model: LSF,
-    stage: str,
-    clips: list[corpora.Clip],
-    clip_loss: Callable[[corpora.Clip], dict[str, Tensor]],
-    optimizer: torch.optim.Optimizer,
-    epochs: int,
-    folder: Path,
+    clips: Sequence[Mead3DClip],
+    recipe: Recipe,
+    out: Path,
+    *,
+    features: Path | None = None,
+    options: Options = DEFAULT_OPTIONS,
+    device: torch.device | str = "cpu",
+    group: Group | None = None,
+    interrupt: Interrupt | None = None,
 ) -> None:
-    """Train one stage, one clip per step, in a new order every epoch; resume from and save to `folder`.
+    """Train both stages, or what is left of them, and export the best.
+
+    Args:
+        model: The model, with the encoders' weights. Afterwards it is what was exported.
+        clips: All clips of 3DMEAD; the recipe's protocols divide them.
+        recipe: How to train.
+        out: Folder of the checkpoint; its subfolder `training` holds the states to continue from.
+        features: Folder of the frozen features' cache; None is a subfolder of `training`.
+        options: What changes the result only by rounding.
+        device: Where to train.
+        group: The processes; None are those of torch.distributed.
+        interrupt: Tells when to stop; None is never.
+
+    Raises:
+        LSFError: Data, states or disk.
+        Stopped: The interrupt asked for it; a state was written.
+    """
+    group, device, folder = group or current_group(), torch.device(device), out / TRAINING
+    interrupt = interrupt or Interrupt()
+    parts = split(clips, recipe)
+    own = identity(model.config, recipe, clips, frozen_digest(model))
+    model.to(device)
+    common: dict[str, Any] = {
+        "batch": recipe.batch, "seed": recipe.seed, "folder": folder, "identity": own, "device": device,
+        "group": group, "options": options, "interrupt": interrupt,
+    }  # fmt: skip
+    cache = FeatureCache(features or folder / FEATURES, model)
+    fill(cache, [*parts["predictor"]["train"], *parts["predictor"]["valid"]], group, options, interrupt)
+    if device.type == "cuda" and model.emotion_backbone is not None:
+        model.emotion_backbone.cpu()  # the cache has all that comes from it
+    prior_clips = [PaperClips(parts["prior"][part], model) for part in ("train", "valid")]
+    model.fit_scaling(torch.cat(prior_clips[0].curves).to(device))
+    task: Task = PriorTask(model)
+    StageTrainer(task, *prior_clips, recipe.prior, **common).run()
+    predictor_clips = [PaperClips(parts["predictor"][part], model, cache) for part in ("train", "valid")]
+    task = PredictorTask(model)
+    StageTrainer(task, *predictor_clips, recipe.predictor, **common).run()
+    model.eval()
+    if group.first:
+        export(model, out)
+    group.wait()
+
+
+def fill(
+    cache: FeatureCache, clips: Sequence[Mead3DClip], group: Group, options: Options, interrupt: Interrupt
+) -> None:
+    """Compute the frozen features of all clips, each process some of them."""
+    own = clips[group.rank :: group.size]
+    for done, clip in enumerate(own):
+        cache.of(clip)
+        if interrupt.asked:
+            raise Stopped(f"Stopped while features were computed; those are kept. To continue: {options.command}")
+        if group.first and (done + 1) % 500 == 0:
+            options.report(f"features: {done + 1} of {len(own)} clips")
+    group.wait()
+
+
+def export(model: LSF, out: Path) -> None:
+    """Write the whole checkpoint: beside its place, then renamed, so that an older one stays until the new is whole.
+
+    Raises:
+        LSFError: "disk_full" or "file_error".
+    """
+    unfinished = out / TRAINING / "export"
+    with checkpoints.writing(out):
+        model.save_pretrained(unfinished, half=False)
+        for name in ("model.safetensors", "config.json"):
+            checkpoints.replace(unfinished / name, out / name)
+        unfinished.rmdir()
+
+
+def validate(
+    model: LSF,
+    clips: Sequence[Mead3DClip],
+    recipe: Recipe,
+    *,
+    features: Path,
+    part: str = "valid",
+    device: torch.device | str = "cpu",
+) -> dict[str, dict[str, float]]:
+    """Return the losses of a finished model on the clips of one part, as training computes them.
 
     Args:
         model: The model.
-        stage: "prior" or "predictor"; the name of the files in `folder`.
-        clips: Training clips.
-        clip_loss: Returns the losses of a clip; `loss` is minimised.
-        optimizer: Optimiser of the parameters to train.
-        epochs: Number of the last epoch.
-        folder: Folder of the training state.
+        clips: All clips.
+        recipe: Its protocols divide the clips.
+        features: Folder of the frozen features' cache.
+        part: "train", "valid" or "test".
+        device: Where to compute.
+
+    Returns:
+        For "prior" and "predictor" the means of "loss" and its terms over all valid frames.
     """
-    progress, weights = folder / f"{stage}.json", folder / f"{stage}.pt"
-    first = 0
-    if progress.exists():
-        first = json.loads(progress.read_text())["epoch"]
-        stored = torch.load(weights, weights_only=True)
-        model.load_state_dict(stored["model"])
-        optimizer.load_state_dict(stored["optimizer"])
-    for epoch in range(first, epochs):
-        model.train()
-        if stage == "predictor":
-            model.prior.eval()
-        total = 0.0
-        for i in np.random.default_rng([SEED, epoch]).permutation(len(clips)):
-            loss = clip_loss(clips[i])["loss"]
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-        print(f"{stage} epoch {epoch + 1}: {total / len(clips):.4f}", flush=True)
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, weights)
-        progress.write_text(json.dumps({"epoch": epoch + 1}))
+    device = torch.device(device)
+    model.to(device)
+    cache, tasks = FeatureCache(features, model), (PriorTask(model), PredictorTask(model))
+    result = {}
+    for task, stage in zip(tasks, (recipe.prior, recipe.predictor), strict=True):
+        own = mead3d.split(clips, stage.protocol, (part,))[part]
+        data = PaperClips(own, model, cache if task.name == "predictor" else None)
+        result[task.name] = validation_losses(task, data, device)
+    return result
 
 
-def train(model: LSF, clips: list[corpora.Clip], out: Path, prior_epochs: int, epochs: int) -> None:
-    """Train both stages and save the checkpoint.
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    p = argparse.ArgumentParser(
+        "python -m server.training.train_paper",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of 3DMEAD")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the checkpoint")
+    p.add_argument("--config", default="paper", metavar="NAME", help="paper (default), released, or a config.json")
+    p.add_argument("--recipe", metavar="FILE", help="a recipe.json (default: the one of the configuration)")
+    p.add_argument("--hubert", metavar="ID_OR_PATH", help="motion backbone: hub id, folder or file of weights")
+    p.add_argument("--emotion", metavar="ID_OR_PATH", help="emotion backbone, likewise")
+    p.add_argument("--features", type=Path, metavar="DIR", help="cache of frozen features (default: in OUT/training)")
+    p.add_argument("--device", default="auto", help="auto (default: CUDA if there is a GPU), cpu, cuda, cuda:1")
+    p.add_argument("--bf16", action="store_true", help="multiply matrices in bfloat16")
+    p.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the step (torch.compile); draws then depend on the number of processes",
+    )
+    p.add_argument("--accumulate", type=int, default=1, metavar="N", help="passes of a step: less memory (default: 1)")
+    p.add_argument("--save-minutes", type=float, default=5, metavar="M", help="between two states (default: 5)")
+    p.add_argument("--batch", type=int, metavar="N", help="clips of a step, of all processes together (default: 1)")
+    p.add_argument("--epochs", type=int, metavar="N", help="most epochs of the predictor")
+    p.add_argument("--prior-epochs", type=int, metavar="N", help="most epochs of the prior")
+    p.add_argument("--learning-rate", type=float, metavar="X", help="of the predictor")
+    p.add_argument("--prior-learning-rate", type=float, metavar="X", help="of the prior")
+    p.add_argument("--patience", type=int, metavar="N", help="of the predictor, in epochs; 0: never end early")
+    p.add_argument("--seed", type=int, metavar="N")
+    return p
 
-    Args:
-        model: The untrained model.
-        clips: Training clips of 3DMEAD.
-        out: Folder of the checkpoint; its subfolder `training` holds the state to resume from.
-        prior_epochs: Epochs of stage one, the prior, on motion alone.
-        epochs: Epochs of stage two, the predictor, with the prior frozen.
+
+def chosen_recipe(args: argparse.Namespace) -> Recipe:
+    """Return the recipe of the command line. Raises LSFError if it cannot be."""
+
+    def given(**values: object) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value is not None}
+
+    recipe = read_recipe(args.recipe, args.config)
+    prior = given(epochs=args.prior_epochs, learning_rate=args.prior_learning_rate)
+    predictor = given(epochs=args.epochs, learning_rate=args.learning_rate, patience=args.patience)
+    return dataclasses.replace(
+        recipe,
+        prior=dataclasses.replace(recipe.prior, **prior),
+        predictor=dataclasses.replace(recipe.predictor, **predictor),
+        **given(batch=args.batch, seed=args.seed),
+    )
+
+
+def chosen_options(args: argparse.Namespace) -> Options:
+    """Return the options of the command line. Raises LSFError if they cannot be."""
+    if args.accumulate < 1 or args.save_minutes <= 0:
+        raise LSFError("bad_recipe", "--accumulate must be at least 1, and --save-minutes above 0.")
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    start = "python" if processes == 1 else f"torchrun --nproc-per-node {os.environ.get('LOCAL_WORLD_SIZE', processes)}"
+    command = f"{start} -m server.training.train_paper {shlex.join(sys.argv[1:])}"
+    return Options(
+        accumulate=args.accumulate,
+        bf16=args.bf16,
+        compile=args.compile,
+        save_seconds=60 * args.save_minutes,
+        report=lambda line: print(line, flush=True),
+        command=command,
+    )
+
+
+def check_backbones(args: argparse.Namespace, config: LSFConfig) -> list[Path | None]:
+    """Return the paths of the encoders' weights, checked before a model is built. Raises LSFError about the first."""
+    paths: list[Path | None] = []
+    for given, backbone, layers in (
+        (args.hubert, config.motion_backbone, config.motion_layers),
+        (args.emotion, config.emotion_backbone, config.emotion_layers),
+    ):
+        path = None
+        if given is not None and isinstance(backbone, BackboneConfig):
+            path = backbone_source(given)
+            check_backbone(backbone, layers, path)
+        paths.append(path)
+    return paths
+
+
+def prepare(args: argparse.Namespace, config: LSFConfig, recipe: Recipe, group: Group) -> tuple[list[Mead3DClip], LSF]:
+    """Check everything that the command names, then build the model.
+
+    Raises:
+        LSFError: About the first thing that is missing or wrong, before anything large is built.
     """
-    folder = out / "training"
-    folder.mkdir(parents=True, exist_ok=True)
-    fit_scale(model, clips)
-    optimizer = torch.optim.AdamW(
-        model.prior.parameters(), PRIOR_LEARNING_RATE, betas=PRIOR_BETAS, weight_decay=PRIOR_WEIGHT_DECAY
-    )
-    run_epochs(model, "prior", clips, lambda c: prior_loss(model, clip_motion(c)), optimizer, prior_epochs, folder)
-    model.prior.requires_grad_(False)
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, LEARNING_RATE, betas=BETAS, weight_decay=0.0)
-    run_epochs(
-        model, "predictor", clips, lambda c: predictor_loss(model, *predict(model, c)), optimizer, epochs, folder
-    )
-    model.eval().save_pretrained(out)
+    if recipe.batch < group.size:
+        raise LSFError(
+            "bad_recipe",
+            f"{group.size} processes need at least as many clips a step: add --batch {group.size}, or start fewer.",
+        )
+    clips = mead3d.read(args.data, check_values=group.first)
+    split(clips, recipe)
+    paths = check_backbones(args, config)
+    folder = args.out / TRAINING
+    state = checkpoints.read_state(folder / "prior" / "last.safetensors")
+    if state is not None:  # what can be compared before the encoders are read
+        stored = state.progress.get("identity")
+        encoders = stored.get("pair_of_encoders", "") if isinstance(stored, dict) else ""
+        check_identity(stored, identity(config, recipe, clips, encoders), folder / "prior" / "last.safetensors")
+    torch.manual_seed(derived_seed(recipe.seed, "weights") % (1 << 32))
+    model = LSF(config)
+    for backbone, path in zip((model.motion_backbone, model.emotion_backbone), paths, strict=True):
+        if path is not None and isinstance(backbone, WaveformBackbone):
+            backbone.load(path)
+    return clips, model
 
 
-def main() -> None:
-    """Train on 3DMEAD and write the checkpoint."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--hubert", type=Path)
-    parser.add_argument("--emotion", type=Path)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--prior-epochs", type=int, default=PRIOR_EPOCHS)
-    args = parser.parse_args()
-    torch.manual_seed(SEED)
-    model = LSF(LSFConfig.paper())
-    for backbone, folder in ((model.motion_backbone, args.hubert), (model.emotion_backbone, args.emotion)):
-        if folder is not None and isinstance(backbone, Wav2Vec2ClassBackbone):
-            backbone.load_folder(folder)
-    clips = [c for c in corpora.read("mead3d", args.data) if c.split == "train"]
-    train(model, clips, args.out, args.prior_epochs, args.epochs)
+def main() -> int:
+    """Train on 3DMEAD and write the checkpoint; return the exit code."""
+    args = parser().parse_args()
+    leader = int(os.environ.get("RANK", "0")) == 0
+    try:
+        config, recipe, options, device = (
+            read_config(args.config), chosen_recipe(args), chosen_options(args), own_device(args.device),
+        )  # fmt: skip
+        with joined(device) as group, Interrupt().listening() as interrupt:
+            run(args, config, recipe, options, device, group, interrupt)
+    except Stopped as stopped:
+        if leader:
+            print(stopped, flush=True)
+        return 130
+    except Exception as error:
+        if leader or not isinstance(error, LSFError):
+            print(explain(error)[1], file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def run(
+    args: argparse.Namespace,
+    config: LSFConfig,
+    recipe: Recipe,
+    options: Options,
+    device: torch.device,
+    group: Group,
+    interrupt: Interrupt,
+) -> None:
+    """Run the command: the first process holds the lock of OUT/training."""
+    folder = args.out / TRAINING
+    with checkpoints.locked(folder) if group.first else contextlib.nullcontext():
+        clips, model = prepare(args, config, recipe, group)
+        if group.first:
+            with checkpoints.writing(folder):
+                (folder / "recipe.json").write_text(recipe.to_json(), encoding="utf-8")
+                (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+            for name, given in (("--hubert", args.hubert), ("--emotion", args.emotion)):
+                if given is None:
+                    options.report(
+                        f"{name} is missing: this encoder has random weights, which is of use for tests alone."
+                    )
+            sizes = sum(p.numel() for p in model.parameters()) / 1e6
+            options.report(f"{len(clips)} clips, {sizes:.1f} million parameters, {device}, {group.size} processes")
+        train(
+            model, clips, recipe, args.out, features=args.features, options=options, device=device, group=group,
+            interrupt=interrupt,
+        )  # fmt: skip
+        if group.first:
+            options.report(f'The best epoch is in "{args.out}", the last one in "{folder}".')
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

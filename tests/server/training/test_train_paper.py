@@ -1,61 +1,67 @@
-"""Both published stages on small data in 3DMEAD's layout, with a small FLAME-space model."""
+"""The command that trains the paper's system, on the miniature with small models."""
 
 import dataclasses
 import json
 
 import numpy as np
-import soundfile
+import pytest
 import torch
 
 from server.model import LSF, LSFConfig, synthesize
-from server.training import corpora, train_paper
+from server.training import train_paper
+from server.training.paper import checkpoints, mead3d
+from server.training.paper.miniature import write_miniature
+from server.training.paper.recipe import Recipe
+from server.training.paper.trainer import Options
+
+from .paper.tiny import tiny
+
+QUIET = Options(report=lambda line: None)
+CONFIGS = {"paper": LSFConfig.paper, "released": LSFConfig.released}
 
 
-def small_config():
-    tiny = {"hidden": 16, "heads": 2, "mlp": 16, "conv": 8}
-    paper = LSFConfig.paper()
-    return dataclasses.replace(
-        paper,
-        motion_backbone=dataclasses.replace(paper.motion_backbone, **tiny),
-        emotion_backbone=dataclasses.replace(paper.emotion_backbone, **tiny),
-        motion_layers=(3,),
-        emotion_layers=(1,),
-        width=32,
-        mlp=32,
-        heads=4,
-        code_size=16,
-        codes=8,
-        prior_width=32,
-        prior_mlp=32,
-        prior_heads=4,
-        prior_layers=1,
-        fusion_blocks=2,
-        identity_size=10,
-    )
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mead")
+    write_miniature(folder, clips=3)
+    return folder
 
 
-def test_both_stages_learn_are_resumed_and_leave_a_checkpoint_that_speaks(tmp_path, capsys):
-    folder = tmp_path / "3DMEAD"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for subject in range(7):
-        stem = folder / f"M{subject:03}_happy_1_000"
-        soundfile.write(stem.with_suffix(".wav"), 0.1 * rng.standard_normal(16000), 16000)
-        wave = np.sin(np.arange(25)[:, None] / 3 + np.arange(53) + subject).astype(np.float32)
-        np.savez(stem.with_suffix(".npz"), exp=wave[:, :50], jaw=0.1 * wave[:, 50:], shape=rng.standard_normal(300))
-    clips = [c for c in corpora.read("mead3d", tmp_path) if c.split == "train"]
+def short(recipe, epochs=2):
+    """The recipe with few epochs and larger steps."""
+    stages = {
+        name: dataclasses.replace(getattr(recipe, name), epochs=epochs, learning_rate=1e-3)
+        for name in ("prior", "predictor")
+    }
+    return dataclasses.replace(recipe, batch=2, **stages)
+
+
+def make(config):
     torch.manual_seed(0)
-    model = LSF(small_config())
-    before = model.motion_backbone.model.encoder.layers[0].attention.k_proj.weight.clone()
-    train_paper.train(model, clips, tmp_path / "out", 6, 2)
-    losses = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines() if line.startswith("prior")]
-    assert len(losses) == 6 and losses[-1] < losses[0]
-    assert torch.equal(before, model.motion_backbone.model.encoder.layers[0].attention.k_proj.weight), "frozen layer"
-    codebook = model.prior.quantiser.codebook.clone()
-    again = LSF(small_config())
-    train_paper.train(again, clips, tmp_path / "out", 6, 3)
-    assert json.loads((tmp_path / "out/training/predictor.json").read_text())["epoch"] == 3
-    assert torch.equal(again.prior.quantiser.codebook, codebook), "the prior is frozen in stage two"
-    assert len([line for line in capsys.readouterr().out.splitlines() if line.startswith("p")]) == 1, "it was resumed"
+    return LSF(tiny(config()))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_both_stages_learn_and_leave_a_checkpoint_that_speaks(data, tmp_path, name):
+    model, recipe = make(CONFIGS[name]), short(getattr(Recipe, name)(), 3)
+    frozen = {n: p.clone() for n, p in model.named_parameters() if not p.requires_grad}
+    upper = model.motion_backbone.model.encoder.layers[2].attention.k_proj.weight.clone()
+    train_paper.train(model, mead3d.read(data), recipe, tmp_path / "out", options=QUIET)
+    records = [json.loads(line) for line in (tmp_path / "out/training/metrics.jsonl").read_text().splitlines()]
+    for stage in ("prior", "predictor"):
+        losses = [record["loss"] for record in records if record["stage"] == stage]
+        assert len(losses) == 3 and losses[-1] < losses[0], stage
+    after = dict(model.named_parameters())
+    assert all(torch.equal(after[n], p) for n, p in frozen.items()), "frozen weights are as they were"
+    assert not torch.equal(upper, model.motion_backbone.model.encoder.layers[2].attention.k_proj.weight)
+    prior = checkpoints.read_state(tmp_path / "out/training/prior/best.safetensors").part("model/")
+    assert all(torch.equal(x, model.prior.state_dict()[n]) for n, x in prior.items()), "stage two leaves the prior"
+    states = [
+        checkpoints.read_state(p)
+        for p in (tmp_path / "out/training").rglob("*.safetensors")
+        if "features" not in str(p)
+    ]
+    assert len(states) == 4
+    assert not any("emotion_backbone" in n or "feature_extractor" in n for state in states for n in state.tensors)
     curves = synthesize(LSF.from_pretrained(tmp_path / "out"), np.zeros(16000, np.float32)).curves
     assert curves.shape == (25, 53) and np.isfinite(curves).all()
