@@ -37,6 +37,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lips", type=Path, help="vertices of the lips: LVE, MEE and CE need them")
     parser.add_argument("--upper", type=Path, help="vertices of the upper face: FDD needs them")
     parser.add_argument("--part", choices=mead3d.PARTS, default="test", help="of the split by subject")
+    parser.add_argument(
+        "--length-tolerance",
+        type=float,
+        default=mead3d.LENGTH_TOLERANCE,
+        help="seconds by which sound and motion of a clip may differ; both end with the shorter",
+    )
     parser.add_argument("--clips", type=int, help="only so many clips, spread over all: for a quick look")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="random takes of a clip")
     parser.add_argument("--temperature", type=float, default=TEMPERATURE)
@@ -63,18 +69,19 @@ def check_checkpoint(folder: Path) -> None:
         )
 
 
-def chosen_clips(data: Path, part: str, count: int | None) -> list[Mead3DClip]:
+def chosen_clips(data: Path, part: str, count: int | None, tolerance: float) -> list[Mead3DClip]:
     """Return the clips to evaluate, their values checked.
 
     Args:
         data: Folder of 3DMEAD.
         part: Of the split by subject.
         count: Number of clips, spread evenly over all; None takes all.
+        tolerance: Seconds by which sound and motion of a clip may differ.
 
     Raises:
         LSFError: If the data is missing or wrong.
     """
-    clips = mead3d.split(mead3d.read(data, check_values=False), needed=(part,))[part]
+    clips = mead3d.split(mead3d.read(data, tolerance=tolerance, check_values=False), needed=(part,))[part]
     if count is not None and count < len(clips):
         clips = [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
     for clip in clips:
@@ -110,7 +117,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.samples < 0 or not args.temperature > 0 or (args.clips is not None and args.clips < 1):
         raise LSFError("bad_request", "--samples must be 0 or more, --clips 1 or more, and --temperature above 0.")
     check_checkpoint(args.checkpoint)
-    clips = chosen_clips(args.data, args.part, args.clips)
+    clips = chosen_clips(args.data, args.part, args.clips, args.length_tolerance)
     flame = load_flame(args.flame)
     regions = read_regions(args.lips, args.upper, flame)
     model, device, note = load_on_device(args.checkpoint, args.device)

@@ -250,7 +250,10 @@ def _check_partners(kind: str, suffix: str, own: dict[str, Path], other: dict[st
     """Raise LSFError if files of one kind have no partner of the other kind."""
     alone = [name for name in own if name not in other]
     if alone:
-        raise _fault(f'The {kind} "{alone[0]}" has no {suffix} of the same name, one of {len(alone)} such: add it.')
+        raise _fault(
+            f'The {kind} "{alone[0]}" has no {suffix} of the same name, one of {len(alone)} such: add it, or move '
+            "these out of the folder."
+        )
 
 
 def _open_motion(path: Path) -> NDArray[np.floating]:
@@ -285,5 +288,5 @@ def _check_sound(path: Path, frames: int, tolerance: float) -> None:
     if abs(seconds - frames / FPS) > tolerance:
         raise _fault(
             f'The sound of "{path.stem}" lasts {seconds:.2f} s and its motion {frames / FPS:.2f} s ({frames} frames at '
-            f"{FPS} fps): they may differ by {tolerance} s; the motion may have another frame rate."
+            f"{FPS} fps): they may differ by {tolerance:g} s; the motion may have another frame rate."
         )

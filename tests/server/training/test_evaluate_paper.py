@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from server.model import LSF, LSFConfig
@@ -117,6 +118,10 @@ def test_what_is_missing_is_one_sentence_before_the_network_is_built(files, tmp_
     values[0, 3, 301] = np.nan
     np.save(tmp_path / "data" / "param" / "W014_001_0_0.npy", values)
     assert "frame 3" in refusal(files, data=tmp_path / "data")
+    sound = tmp_path / "data" / "wav" / "W011_001_0_0.wav"
+    soundfile.write(sound, np.zeros(5 * 16000), 16000)
+    assert "they may differ by 0.5 s" in refusal(files, data=tmp_path / "data")
+    assert "frame 3" in refusal(files, **{"data": tmp_path / "data", "length-tolerance": 9})
 
 
 def test_each_evaluation_names_the_other(files, tmp_path, monkeypatch):

@@ -127,11 +127,11 @@ def test_motions_without_sounds_and_sounds_without_motions(tmp_path):
         write_clip(tmp_path, stem)
     (tmp_path / "M003_013_5_2.wav").unlink()
     (tmp_path / "M003_014_5_2.wav").unlink()
-    assert refusal(tmp_path) == 'The motion "M003_013_5_2" has no .wav of the same name, one of 2 such: add it.'
+    assert 'The motion "M003_013_5_2" has no .wav of the same name, one of 2 such' in refusal(tmp_path)
     (tmp_path / "M003_013_5_2.npy").unlink()
     (tmp_path / "M003_014_5_2.npy").unlink()
     (tmp_path / "M003_015_5_2.wav").write_bytes((tmp_path / f"{STEM}.wav").read_bytes())
-    assert refusal(tmp_path) == 'The sound "M003_015_5_2" has no .npy of the same name, one of 1 such: add it.'
+    assert 'The sound "M003_015_5_2" has no .npy of the same name, one of 1 such' in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
