@@ -3,7 +3,8 @@
     python -m server.training.corpora --data DATA [--write-split FOLDER]
 
 Every reader yields `Clip`s: the path of the audio, and the supervision that the corpus has, at the motion rate of
-25 fps, frame i at i / 25 s. Curves are in the order of `server.arkit.CHANNELS`, weights in 0..1.
+25 fps, frame i at i / 25 s. Curves are in the order of `server.arkit.CHANNELS`, weights in 0..1. 3DMEAD, on which only
+the paper's system is trained, has a reader of its own, `paper.mead3d`.
 """
 
 import argparse
@@ -74,7 +75,7 @@ class Clip:
         audio: Path of the sound file.
         split: "train", "valid" or "test".
         phones: Phones with their times, in IPA.
-        curves: (F, 52) ARKit weights, or (F, 53) FLAME expression and jaw.
+        curves: (F, 52) ARKit weights.
         lips: (F, 2) inner-lip aperture and mouth width in eye distances.
         emotion: Name of the emotion.
         text: The spoken text, if the times of its phones are not known (align.py).
@@ -298,35 +299,6 @@ def read_non_speech(folder: Path) -> Iterator[Clip]:
         yield Clip("non_speech", path.stem, "non_speech", path, split, phones=[])
 
 
-def read_mead3d(folder: Path) -> Iterator[Clip]:
-    """Yield 3DMEAD in the paper's layout: SUBJECT_EMOTION_LEVEL_NUMBER.wav with FLAME curves at 25 fps.
-
-    The curves are in a `.npz` with `exp` (F, 50) and `jaw` (F, 3), or in a `.npy` with (F, 53) or wider rows,
-    expression first and jaw last. Subjects are split 70/15/15, so that no face of the training split is in the test
-    split.
-    """
-    paths = sorted(p for p in folder.rglob("*.np[yz]") if p.with_suffix(".wav").exists())
-    subjects = sorted({p.stem.split("_")[0] for p in paths})
-    count = max(1, round(0.15 * len(subjects)))
-    split = held_out(subjects, count, count)
-    for path in paths:
-        loaded = np.load(path, allow_pickle=False)
-        if path.suffix == ".npz":
-            curves = np.concatenate([loaded["exp"][:, :50], loaded["jaw"][:, :3]], 1)
-        else:
-            curves = np.concatenate([loaded[:, :50], loaded[:, -3:]], 1)
-        subject, emotion = ([*path.stem.split("_"), "neutral"])[:2]
-        yield Clip(
-            "mead3d",
-            path.stem,
-            subject,
-            path.with_suffix(".wav"),
-            split(subject),
-            curves=curves.astype(np.float32),
-            emotion=emotion,
-        )
-
-
 # Name of a corpus -> its folder below the data root, and its reader.
 READERS = {
     "grid": ("grid_s1", read_grid),
@@ -338,7 +310,6 @@ READERS = {
     "emodb": ("emodb", read_emodb),
     "emogator": ("emogator", read_emogator),
     "non_speech": ("non_speech", read_non_speech),
-    "mead3d": ("3DMEAD", read_mead3d),
 }
 
 

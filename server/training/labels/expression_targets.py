@@ -110,7 +110,7 @@ def intensity(audio: FloatArray, speech: FloatArray) -> NDArray[np.float32]:
 def main() -> None:
     """Write the intensities of the given corpora."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpora", nargs="+", choices=[c for c in corpora.READERS if c != "mead3d"])
+    parser.add_argument("corpora", nargs="+", choices=list(corpora.READERS))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     args = parser.parse_args()

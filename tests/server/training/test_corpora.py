@@ -131,27 +131,6 @@ def test_emogator_is_split_by_person_and_leaves_distress_unlabelled(tmp_path):
     assert [sum(s == {name} for s in splits.values()) for name in ("test", "valid", "train")] == [24, 12, 24]
 
 
-@pytest.mark.parametrize("form", ["npz", "npy"])
-def test_mead3d_is_split_by_subject(tmp_path, form):
-    folder = tmp_path / "3DMEAD"
-    folder.mkdir()
-    expression, jaw = RNG.standard_normal((30, 50)), RNG.standard_normal((30, 3))
-    for subject in range(20):
-        for number in range(2):
-            stem = folder / f"M{subject:03}_happy_3_{number:03}"
-            sound(stem.with_suffix(".wav"), 1.2)
-            if form == "npz":
-                np.savez(stem.with_suffix(".npz"), exp=expression, jaw=jaw)
-            else:
-                np.save(stem.with_suffix(".npy"), np.concatenate([expression, jaw], 1))
-    clips = corpora.read("mead3d", tmp_path)
-    assert len(clips) == 40 and clips[0].emotion == "happy"
-    np.testing.assert_allclose(clips[0].curves, np.concatenate([expression, jaw], 1), rtol=1e-6)
-    subjects = {s: {c.speaker for c in clips if c.split == s} for s in ("train", "valid", "test")}
-    assert [len(subjects[s]) for s in ("train", "valid", "test")] == [14, 3, 3]
-    assert not subjects["train"] & subjects["test"]
-
-
 def test_both_alphabets_meet_in_the_same_features():
     arpabet = phonetics.to_ipa([("SH", 0, 1), ("OW1", 1, 2), ("SIL", 2, 3)], phonetics.ARPABET)
     kokoro = phonetics.to_ipa([("ʃ", 0, 1, 0), ("O", 1, 2, 1), ("sil", 2, 3, 0)], phonetics.KOKORO)
