@@ -145,9 +145,15 @@ class Quantiser(nn.Module, ABC):
     """Residual vector quantiser: each stage codes what the stages before it left over. How its codebooks learn differs.
 
     Distances are computed in single precision or better, also where the rest of the model runs in half.
+
+    Attributes:
+        codebook: (S, codes, code_size).
+        deferred: Of moving averages. False: every call with `learn` is one step of them. True: such calls collect, and
+            `update` is one step for all of them, of all processes that train together.
     """
 
-    codebook: Tensor  # (S, codes, code_size)
+    codebook: Tensor
+    deferred: bool = False
 
     def __init__(self, config: LSFConfig):
         super().__init__()
@@ -257,10 +263,6 @@ class AveragedQuantiser(Quantiser):
     """Codebooks are exponential moving averages of the vectors assigned to them (van den Oord et al. 2017, appendix).
 
     Averages have two advantages over gradients: they need no learning rate, and their counts show unused codes.
-
-    Attributes:
-        deferred: False: every call with `learn` is one step of the averages. True: such calls collect, and `update` is
-            one step for all of them, of all processes that train together.
     """
 
     counts: Tensor
@@ -276,7 +278,6 @@ class AveragedQuantiser(Quantiser):
         self.register_buffer("codebook", nn.init.normal_(book))
         self.register_buffer("counts", torch.zeros(self.stages, self.codes))  # all zero: not initialised yet
         self.register_buffer("sums", torch.zeros(self.stages, self.codes, self.size))
-        self.deferred = False
         self._forget()
 
     def _forget(self) -> None:
