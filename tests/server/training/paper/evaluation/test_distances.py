@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from server.training.evaluation.metrics import vertex_scores
 from server.training.paper.evaluation.distances import RunningDeviation, measure, random_pairs
 from server.training.paper.evaluation.regions import Regions
 
@@ -73,6 +74,27 @@ def test_the_deviation_of_blocks_is_that_of_all():
     for start, end in ((0, 1), (1, 9), (9, 23)):
         running.add(values[:, start:end])
     torch.testing.assert_close(running.deviation(), values.std(1, correction=0), rtol=1e-9, atol=0)
+
+
+def test_it_agrees_with_the_metrics_of_the_default_model_which_are_another_implementation():
+    rng = np.random.default_rng(0)
+    truth, takes, basis = rng.standard_normal((9, 4)), rng.standard_normal((5, 9, 4)), rng.standard_normal((4, 30, 3))
+    lips, upper = np.arange(3, 11), np.arange(15, 30)
+    others = vertex_scores(truth, takes, basis, lips, upper)  # its first take is the deterministic one
+    found = measure(
+        lambda motion: torch.tensordot(motion, torch.from_numpy(basis), 1),
+        torch.zeros(30, 3, dtype=torch.float64),
+        torch.from_numpy(truth),
+        torch.from_numpy(takes[[1, 2, 3, 4, 0]].copy()),
+        4,
+        (),
+        Regions(lips, upper),
+        block_values=2 * 6 * 90,
+    )
+    assert found.mve[4] == pytest.approx(others["MVE"])
+    assert found.lve is not None and found.lve[4] == pytest.approx(others["LVE"])
+    assert found.fdd is not None and found.fdd[4] == pytest.approx(others["FDD_signed"])
+    assert found.mee == pytest.approx(others["MEE"]) and min(found.lve[:4]) == pytest.approx(others["CE"])
 
 
 def test_pairs_are_five_of_ten_different_samples():
