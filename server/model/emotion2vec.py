@@ -89,10 +89,12 @@ class Alibi:
         return self._rows(first) if first else self.first
 
     def _rows(self, first: int) -> Tensor:
-        tokens = torch.arange(EXTRA_TOKENS + self.frames, device=self.slopes.device)
+        tokens = torch.arange(EXTRA_TOKENS + self.frames, device=self.slopes.device, dtype=self.slopes.dtype)
         queries = tokens[first : first + ATTENTION_ROWS, None]
-        distances = (queries - tokens).abs().masked_fill((queries < EXTRA_TOKENS) | (tokens < EXTRA_TOKENS), 0)
-        return -(self.slopes[:, None, None] * distances)[None]
+        nearness = (queries - tokens).abs_().neg_()
+        nearness[:, :EXTRA_TOKENS] = 0
+        nearness[: max(EXTRA_TOKENS - first, 0)] = 0
+        return (self.slopes[:, None, None] * nearness)[None]
 
 
 class Block(nn.Module):
