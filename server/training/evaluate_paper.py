@@ -108,7 +108,8 @@ def score(clips: list[Mead3DClip], predictor: Predictor, flame: Flame, regions: 
     scores = []
     for number, clip in enumerate(clips, 1):
         scores.append(score_clip(clip, predictor.predict(clip), flame, regions, rng))
-        print(f"{number} of {len(clips)}: {clip.name}", file=sys.stderr, flush=True)
+        if number % max(1, len(clips) // 100) == 0 or number == len(clips):
+            print(f"{number} of {len(clips)}: {clip.name}", file=sys.stderr, flush=True)
     return scores
 
 
@@ -116,6 +117,8 @@ def evaluate(args: argparse.Namespace) -> None:
     """Evaluate and print. Raises LSFError if a file is missing or wrong, before the network is built."""
     if args.samples < 0 or not args.temperature > 0 or (args.clips is not None and args.clips < 1):
         raise LSFError("bad_request", "--samples must be 0 or more, --clips 1 or more, and --temperature above 0.")
+    if args.json is not None and not args.json.parent.is_dir():
+        raise LSFError("no_file", f'There is no folder "{args.json.parent}" for --json: make it.')
     check_checkpoint(args.checkpoint)
     clips = chosen_clips(args.data, args.part, args.clips, args.length_tolerance)
     flame = load_flame(args.flame)

@@ -112,6 +112,7 @@ def test_what_is_missing_is_one_sentence_before_the_network_is_built(files, tmp_
     (tmp_path / "upper.json").write_text("[5023]")
     assert "5023" in refusal(files, upper=tmp_path / "upper.json")
     assert '"valid"' in refusal(files, part="valid")
+    assert "--json" in refusal(files, json=tmp_path / "nowhere" / "a.json")
     assert "--temperature" in refusal(files, temperature=0)
     shutil.copytree(files / "data", tmp_path / "data")
     values = np.load(tmp_path / "data" / "param" / "W014_001_0_0.npy")

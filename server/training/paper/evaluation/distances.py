@@ -50,7 +50,7 @@ class RunningDeviation:
 
     def add(self, values: Tensor) -> None:
         """Add a block (…, b, U) of b frames; … and U are the same in all blocks."""
-        values = values.double()
+        values = values.cpu().double()  # not every GPU has doubles
         count, mean = values.shape[-2], values.mean(-2)
         squares = (values - mean[..., None, :]).square().sum(-2)
         total, step = self.count + count, mean - self.mean
@@ -105,13 +105,13 @@ def measure(
             lve += _total(error[:, :, lips].square().sum(-1).amax(-1))
             if samples:
                 mean_error = error[:samples, :, lips].mean(0)
-                mee += float(mean_error.square().sum(-1).amax(-1).double().sum())
+                mee += float(_total(mean_error.square().sum(-1).amax(-1)))
         for a, b in pairs:
-            diversity += float((predicted[a] - predicted[b]).norm(dim=-1).mean(-1).double().sum())
+            diversity += float(_total((predicted[a] - predicted[b]).norm(dim=-1).mean(-1)))
         if upper is not None:
             moved = torch.stack([(face[:, upper] - neutral[upper]).square().sum(-1) for face in (true, *predicted)])
             dynamics.add(moved)
-    deviation = None if upper is None else dynamics.deviation().mean(-1).cpu().numpy()  # (1 + n,), the truth first
+    deviation = None if upper is None else dynamics.deviation().mean(-1).numpy()  # (1 + n,), the truth first
     return Distances(
         frames=frames,
         mve=mve / frames,
@@ -123,8 +123,8 @@ def measure(
 
 
 def _total(values: Tensor) -> NDArray[np.float64]:
-    """Sum values (n, b) of takes and frames over the frames: (n,)."""
-    total: NDArray[np.float64] = values.double().sum(-1).cpu().numpy()
+    """Sum values (…, b) over the frames: (…)."""
+    total: NDArray[np.float64] = values.cpu().double().sum(-1).numpy()
     return total
 
 
