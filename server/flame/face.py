@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import LSFError
 from ..face.head import HeadPart, load_head
 from ..numerics import FloatArray
+from .identity import face_vertices, shape_estimator
 from .jaw import OPEN_RANGE, Jaw, JawKeys, choose_keys, linear_error
 from .named_weights import ErrorMeter, FitError, NamedShapes
 
@@ -34,7 +35,7 @@ FOLLOW_JAW = (HeadPart.TEETH_LOWER, HeadPart.GUMS_LOWER, HeadPart.TONGUE)
 CHUNK = 250  # frames whose vertices are in memory at once
 MAX_FILE_BYTES = 64 << 20  # it has 7 MB
 MAX_REPORT_BYTES = 100_000
-MAX_VALUE = 1e3  # of any number in the file; metres or coefficients
+MAX_VALUE = 1e5  # of any number in the file: metres, coefficients, or coefficients per metre
 TESTED_ANGLES = (5, 10, 15, 20, 25)  # degrees of opening at which the report tells what a linear jaw would cost
 MIN_SHARE = 0.02  # of the jaw in the vertices over which this is averaged
 
@@ -52,6 +53,7 @@ class FlameHead:
         axes: Rotation (3, 3) from FLAME's axes to the head's.
         shape_mean: FLAME's shape coefficients (300,) of the project's average head.
         shape_map: What each identity coefficient of a head adds to them (300, 50).
+        shape_matrix: What the coefficients are for distances of a registered head from FLAME's mean face (300, 3 N).
         keys: Where the jaw's own keys are.
         report: How well FLAME was carried over; `flame_head` describes it. JSON values only.
     """
@@ -64,6 +66,7 @@ class FlameHead:
     axes: NDArray[np.float32]
     shape_mean: NDArray[np.float32]
     shape_map: NDArray[np.float32]
+    shape_matrix: NDArray[np.float32]
     keys: JawKeys
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -92,8 +95,23 @@ class FlameHead:
         """Bound of the error of the jaw's keys in their range of angles, millimetres, while the face is at rest."""
         return float(self.report["jaw_keys_bound_mm"])
 
+    def shape_of(self, fitted: FloatArray) -> NDArray[np.float32]:
+        """Return FLAME's shape coefficients (300,) of a mesh to which the head was registered.
+
+        Args:
+            fitted: The registered head (H, 3), in its own frame: `face.registration.Registration.fitted`.
+        """
+        vertices = face_vertices(load_head())
+        coefficients: NDArray[np.float32] = self.shape_matrix @ (fitted - self.rest)[vertices].ravel().astype(
+            np.float32
+        )
+        return coefficients
+
     def identity(self, coefficients: FloatArray) -> NDArray[np.float32]:
-        """Return FLAME's shape coefficients (300,) of a head with these identity coefficients (50,)."""
+        """Return FLAME's shape coefficients (300,) of a head with these identity coefficients (50,), a rough estimate.
+
+        The identity coefficients tell less than the registered head does: see `shape_of`.
+        """
         return (self.shape_mean + self.shape_map @ np.asarray(coefficients, np.float32)).astype(np.float32)
 
     def offsets(self, motion: FloatArray) -> NDArray[np.float32]:
@@ -207,6 +225,7 @@ def _shapes() -> dict[str, tuple[int, ...]]:
         "axes": (3, 3),
         "shape_mean": (SHAPE,),
         "shape_map": (SHAPE, len(head.identity_modes)),
+        "shape_matrix": (SHAPE, 3 * len(face_vertices(head))),
     }
 
 
@@ -283,7 +302,6 @@ def flame_head(flame: "Flame") -> FlameHead:
         LSFError: "no_face", "several_faces" or "bad_mesh" if its mean face cannot be fitted.
     """
     from .carry import carry
-    from .identity import shape_estimator
 
     def numbers(values: Any) -> FloatArray:
         return np.asarray(values.cpu(), float)
@@ -306,6 +324,7 @@ def flame_head(flame: "Flame") -> FlameHead:
         "axes": carrier.axes,
         "shape_mean": shape_mean,
         "shape_map": shape_map,
+        "shape_matrix": estimator.matrix,
     }
     stored = {name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()}
     jaw = Jaw(*(stored[name].astype(float) for name in ("rest", "share", "joint", "correctives", "axes")))
