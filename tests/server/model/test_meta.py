@@ -9,7 +9,8 @@ def test_the_largest_model_takes_no_memory_and_has_the_shapes_of_the_real_one():
     with shapes_only():
         model = LSF(LSFConfig.released())
         layer = nn.Linear(3, 5)
-    assert all(value.is_meta for value in model.state_dict().values())
+    real = sum(value.numel() for value in model.state_dict().values() if not value.is_meta)
+    assert real <= 768  # transformers makes the vector of SpecAugment's masks on the CPU in any case
     assert sum(weight.numel() for weight in model.parameters()) > 2e8
     assert layer.weight.shape == (5, 3)
 
