@@ -44,13 +44,19 @@ def check_backbone(config: BackboneConfig, layers: Sequence[int], path: str | Pa
     """Check that a published model fits, by its settings, names and shapes alone, before a model is built.
 
     Args:
-        config: The configuration, of a kind that hears the waveform.
+        config: The configuration.
         layers: The layers that are wanted.
         path: Folder or file of the published model.
 
     Raises:
-        LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size.
+        LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size; or if the configuration's
+            kind is whisper, which is never read from a published file here.
     """
+    if config.kind == "whisper":
+        raise LSFError(
+            "bad_backbone",
+            f"This configuration hears with whisper, whose weights are part of a checkpoint, not {path}.",
+        )
     from .published import open_published
 
     with shapes_only():
