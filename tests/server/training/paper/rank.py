@@ -9,16 +9,10 @@ from pathlib import Path
 
 import torch
 import torch.distributed
-from toy import ToyClips, toy_trainer, weights
+from toy import ToyClips, toy_trainer, train_both_stages, weights
 
+from server.model import LSFConfig
 from server.training.paper.distributed import current_group
-
-
-def toy(folder, group):
-    """Train a toy on 5 clips, of which the last step has one, so that a process has none."""
-    trainer = toy_trainer(folder, train=ToyClips(5), valid=ToyClips(3, 1), epochs=3, group=group)
-    trainer.run()
-    return {"weights": weights(trainer.task), "best": torch.tensor(trainer.progress.best)}
 
 
 def killed(folder, group):
@@ -40,7 +34,17 @@ def killed(folder, group):
     return {"weights": weights(trainer.task)}
 
 
-JOBS = {job.__name__: job for job in (toy, killed)}
+def paper(folder, group):
+    """Train both stages of the paper's configuration."""
+    return train_both_stages(folder, LSFConfig.paper(), group)
+
+
+def released(folder, group):
+    """Train both stages of the released configuration."""
+    return train_both_stages(folder, LSFConfig.released(), group, accumulate=2)
+
+
+JOBS = {job.__name__: job for job in (killed, paper, released)}
 
 
 def main():

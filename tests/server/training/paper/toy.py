@@ -7,10 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from server.model import LSF
 from server.training.paper.batches import Example
 from server.training.paper.distributed import ALONE
 from server.training.paper.recipe import StageRecipe
+from server.training.paper.stages import PredictorTask, PriorTask
 from server.training.paper.trainer import Interrupt, Options, StageTrainer, Task
+
+if __package__:
+    from .tiny import tiny
+else:  # of a process of its own, see rank.py
+    from tiny import tiny
 
 CHANNELS = 3
 
@@ -50,6 +57,46 @@ class ToyClips:
     def example(self, clip):
         self.on_read()
         return Example(self.motion[clip], torch.zeros(2))
+
+
+class SpeechClips:
+    """Random motion and frozen features for a model; clips of 6 to 24 frames."""
+
+    def __init__(self, count: int, model: LSF, seed: int = 0):
+        rng = np.random.default_rng([seed, count])
+        config, self.clips = model.config, []
+        self.lengths = [int(n) for n in rng.integers(6, 25, count)]
+        for frames in self.lengths:
+            heard = config.frame_stack * frames
+            if config.feature_length == "stretch":
+                heard += int(rng.integers(-5, 6))
+            shapes = (
+                (frames, len(config.channels)),
+                (config.identity_size,),
+                (heard, model.motion_backbone.feature_size),
+                (heard, model.emotion_backbone.feature_size),
+            )
+            self.clips.append(Example(*(torch.from_numpy(rng.standard_normal(shape)) for shape in shapes)))
+
+    def example(self, clip):
+        return self.clips[clip]
+
+
+def train_both_stages(folder, config, group=ALONE, **settings):
+    """Train 20 steps of each stage in double precision, with unused codes replaced; return all weights.
+
+    Ten clips in steps of three: the last step of an epoch has one clip, so that the second of two processes has none.
+    """
+    torch.manual_seed(0)
+    model = LSF(tiny(config)).double()
+    model.prior.quantiser.MIN_COUNT = 0.0599  # just below that of a new code
+    settings = {"epochs": 5, "batch": 3, "learning_rate": 1e-3, "group": group} | settings
+    for kind in (PriorTask, PredictorTask):
+        clips = SpeechClips(10, model), SpeechClips(3, model, 1)
+        trainer = toy_trainer(folder, train=clips[0], valid=clips[1], task=kind(model), **settings)
+        trainer.run()
+        assert trainer.progress.steps == 20
+    return {name: x.clone() for name, x in model.state_dict().items()}
 
 
 def toy_trainer(folder, *, train=None, valid=None, task=None, batch=4, group=ALONE, interrupt=None, **settings):
