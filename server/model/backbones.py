@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import LSFError
 from .config import BackboneConfig
-from .meta import shapes_only
 from .whisper import WhisperBackbone
 
 if TYPE_CHECKING:
@@ -52,14 +51,6 @@ def check_backbone(config: BackboneConfig, layers: Sequence[int], path: str | Pa
         LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size; or if the configuration's
             kind is whisper, which is never read from a published file here.
     """
-    if config.kind == "whisper":
-        raise LSFError(
-            "bad_backbone",
-            f"This configuration hears with whisper, whose weights are part of a checkpoint, not {path}.",
-        )
-    from .published import open_published
+    from ..training.paper import published  # TODO: callers import it from there
 
-    with shapes_only():
-        backbone = make_backbone(config, layers)
-    assert not isinstance(backbone, WhisperBackbone)
-    backbone.published_names(open_published(path))
+    published.check_backbone(config, layers, path)

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import LSFError
 from .config import BackboneConfig
-from .published import PublishedFile
-from .waveform import KERNELS, STRIDES, WaveformBackbone, check_kind, match_shapes
+from .waveform import KERNELS, STRIDES, PublishedFile, WaveformBackbone, check_kind, match_shapes
 
 PRENET_LAYERS = 4
 EXTRA_TOKENS = 10

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import LSFError
 from .config import BackboneConfig
-from .published import PublishedFile
-from .waveform import KERNELS, WaveformBackbone, check_kind, match_shapes
+from .waveform import KERNELS, PublishedFile, WaveformBackbone, check_kind, match_shapes
 
 # SpecAugment over time, with the values of HuBERT base's own config.json, as the released code has it.
 SPAN_SHARE = 0.05  # of the frames are the start of a span, divided by the span's length

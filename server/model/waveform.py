@@ -7,8 +7,9 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,28 @@ from torch import Tensor, nn
 from ..errors import LSFError
 from .config import BackboneConfig
 from .layers import double
-from .published import PublishedFile, open_published
 from .speech import HOP_LENGTH, STATISTICS_PIECE, padded_slice
 
 # Of the seven convolutions; all three architectures have those of wav2vec 2.0 (Baevski et al. 2020).
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 RECEPTIVE_FIELD = 400  # samples of the waveform that one frame depends on
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file of weights of which only names, shapes and settings were read.
+
+    Attributes:
+        path: The file.
+        settings: What config.json beside it says; empty if there is none.
+        shapes: Shape of each tensor.
+        read: Returns a tensor by its name, on the CPU.
+    """
+
+    path: Path
+    settings: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    read: Callable[[str], Tensor]
 
 
 class WaveformBackbone(nn.Module, ABC):
@@ -109,16 +126,19 @@ class WaveformBackbone(nn.Module, ABC):
             LSFError: "bad_backbone" if the file holds another kind of model, or one of another size.
         """
 
-    def load(self, path: str | Path) -> None:
+    def load(self, file: PublishedFile) -> None:
         """Take the weights from a published model.
 
         Args:
-            path: A folder as it is published, or its file of weights (.safetensors, .bin, .pt).
+            file: The file (`server.training.paper.published`).
 
         Raises:
-            LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size.
+            LSFError: "bad_backbone" if it is of another kind or size, or has numbers that are not finite.
         """
-        file = open_published(path)
+        if not isinstance(file, PublishedFile):  # TODO: callers that still give a path
+            from ..training.paper.published import open_published
+
+            file = open_published(file)
         own = self.state_dict()
         weights = {}
         for name, published in self.published_names(file).items():

@@ -18,6 +18,7 @@ from ..model.waveform import WaveformBackbone
 from .paper import mead3d
 from .paper.distributed import own_device
 from .paper.features import FeatureCache
+from .paper.published import load_backbone
 from .train_paper import check_backbones, read_config
 
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         model = LSF(config)
         for backbone, path in zip((model.motion_backbone, model.emotion_backbone), paths, strict=True):
             if path is not None and isinstance(backbone, WaveformBackbone):
-                backbone.load(path)
+                load_backbone(backbone, path)
                 backbone.to(device)
         with torch.inference_mode():
             FeatureCache(args.features, model.eval()).fill(clips, lambda line: print(line, flush=True))

@@ -3,9 +3,11 @@ import pytest
 import torch
 
 from server.errors import LSFError
-from server.model import BackboneConfig, backbones, emotion2vec
-from server.model.backbones import check_backbone, make_backbone
+from server.model import BackboneConfig, emotion2vec
+from server.model.backbones import make_backbone
 from server.model.emotion2vec import Emotion2VecBackbone, alibi_slopes
+from server.training.paper import published
+from server.training.paper.published import check_backbone, load_backbone
 from tests.server.model.published_files import AUDIO, emotion2vec_state, hubert, sound, write_bin
 
 CONFIG = BackboneConfig(kind="emotion2vec", hidden=32, heads=4, mlp=128, conv=16)
@@ -32,7 +34,7 @@ def write(folder, state, name="emotion2vec_base.pt"):
 @pytest.fixture
 def backbone(tmp_path) -> Emotion2VecBackbone:
     loaded = Emotion2VecBackbone(CONFIG, LAYERS)
-    loaded.load(write(tmp_path, emotion2vec_state()))
+    load_backbone(loaded, write(tmp_path, emotion2vec_state()))
     return loaded.eval()
 
 
@@ -74,7 +76,7 @@ def test_frames_are_those_of_the_window(backbone):
 
 def test_it_is_frozen_and_its_features_are_the_wanted_layers(tmp_path):
     several = Emotion2VecBackbone(CONFIG, (2, 6)).train()
-    several.load(write(tmp_path, emotion2vec_state()))
+    load_backbone(several, write(tmp_path, emotion2vec_state()))
     assert not several.training and not any(p.requires_grad for p in several.parameters())
     audio = torch.from_numpy(sound())
     level = several.clip_statistics(audio)
@@ -99,11 +101,11 @@ def test_files_with_other_containers_and_what_the_pretraining_needs(tmp_path, ba
     wanted = encode(backbone, sound())[-1]
     for number, other in enumerate((state | extra, early, deeper)):
         again = Emotion2VecBackbone(CONFIG, LAYERS)
-        again.load(write(tmp_path / str(number), other))
+        load_backbone(again, write(tmp_path / str(number), other))
         assert torch.equal(encode(again, sound())[-1], wanted)
     plain = tmp_path / "plain.pt"
     torch.save(state, plain)
-    again.load(plain)
+    load_backbone(again, plain)
 
 
 def test_wrong_files_are_refused_before_anything_is_built(tmp_path, monkeypatch):
@@ -123,7 +125,7 @@ def test_wrong_files_are_refused_before_anything_is_built(tmp_path, monkeypatch)
     folder = write_bin(tmp_path / "whisper", {"model_type": "whisper"}, {"model.encoder.conv1.weight": torch.ones(2)})
     files["whisper"] = (folder, "kind whisper")
     made = []
-    monkeypatch.setattr(backbones, "make_backbone", lambda *given: made.append(make_backbone(*given)) or made[-1])
+    monkeypatch.setattr(published, "make_backbone", lambda *given: made.append(make_backbone(*given)) or made[-1])
     for path, sentence in files.values():
         with pytest.raises(LSFError) as raised:
             check_backbone(CONFIG, LAYERS, path)
@@ -136,7 +138,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
     state = emotion2vec_state()
     state["blocks.1.mlp.fc1.bias"][3] = torch.nan
     with pytest.raises(LSFError, match="not finite"):
-        Emotion2VecBackbone(CONFIG, LAYERS).load(write(tmp_path, state))
+        load_backbone(Emotion2VecBackbone(CONFIG, LAYERS), write(tmp_path, state))
 
 
 def test_the_base_model_has_the_published_sizes():

@@ -7,8 +7,9 @@ from safetensors.torch import save_file
 
 from server.errors import LSFError
 from server.model import BackboneConfig
-from server.model.backbones import check_backbone
 from server.model.wav2vec2 import SPAN, Wav2Vec2ClassBackbone, span_mask
+from server.model.waveform import PublishedFile
+from server.training.paper.published import check_backbone, load_backbone
 from tests.server.model.published_files import TINY, emotion2vec_state, hubert, old_names, write_bin
 
 CONFIG = BackboneConfig(kind="hubert", **TINY)
@@ -244,7 +245,7 @@ def test_published_layouts_load(tmp_path, kind, prefix, old, form):
     config = BackboneConfig(kind=kind, **TINY)
     check_backbone(config, (3,), folder)
     backbone = Wav2Vec2ClassBackbone(config, (3,)).eval()
-    backbone.load(folder)
+    load_backbone(backbone, folder)
     audio = torch.randn(16000)
     with torch.no_grad():
         states = whole(audio[None], output_hidden_states=True).hidden_states
@@ -257,19 +258,19 @@ def test_folder_of_transformers_and_file_with_its_prefix(tmp_path):
     whole = hubert()
     whole.save_pretrained(tmp_path / "folder")
     for path in (tmp_path / "folder", tmp_path / "folder" / "model.safetensors"):
-        make().load(path)
+        load_backbone(make(), path)
     torch.save(old_names(whole.state_dict(), "hubert."), tmp_path / "alone.bin")
-    make().load(tmp_path / "alone.bin")
+    load_backbone(make(), tmp_path / "alone.bin")
 
 
 def test_half_precision_files_and_a_learned_mask(tmp_path):
     whole = hubert()
     state = old_names(whole.half().state_dict())
     backbone = make(RELEASED)
-    backbone.load(write_bin(tmp_path, whole.config.to_dict(), state))
+    load_backbone(backbone, write_bin(tmp_path, whole.config.to_dict(), state))
     torch.testing.assert_close(backbone.model.masked_spec_embed.data, whole.masked_spec_embed.float())
     del state["masked_spec_embed"]  # some files lack what only training uses
-    backbone.load(write_bin(tmp_path, whole.config.to_dict(), state))
+    load_backbone(backbone, write_bin(tmp_path, whole.config.to_dict(), state))
 
 
 def test_other_models_are_refused_by_their_settings_and_shapes(tmp_path):
@@ -302,7 +303,7 @@ def test_other_models_are_refused_by_their_settings_and_shapes(tmp_path):
             check_backbone(CONFIG, (3,), path)
         assert raised.value.code == "bad_backbone" and sentence in str(raised.value), str(raised.value)
         with pytest.raises(LSFError):
-            make().load(path)
+            load_backbone(make(), path)
 
 
 def test_a_refused_file_changes_nothing(tmp_path):
@@ -312,14 +313,12 @@ def test_a_refused_file_changes_nothing(tmp_path):
     backbone = make()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
     with pytest.raises(LSFError, match="not finite"):
-        backbone.load(write_bin(tmp_path, whole.config.to_dict(), state))
+        load_backbone(backbone, write_bin(tmp_path, whole.config.to_dict(), state))
     assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
 
 
 def test_settings_of_the_published_base_model_fit():
     """Those that HuBERT base's config.json has, with lists for tuples."""
-    from server.model.published import PublishedFile
-
     base = BackboneConfig(kind="hubert", hidden=768, heads=12, mlp=3072, conv=512, trainable=True)
     with torch.device("meta"):
         backbone = Wav2Vec2ClassBackbone(base, (12,))

@@ -4,13 +4,14 @@ A `.safetensors` file has a header with names and shapes. A `.bin` or `.pt` file
 `weights_only`: it makes tensors and plain containers and calls nothing else. Files of fairseq hold their training
 settings as well, in classes of packages that are not here. Each such class is replaced by one that keeps nothing and
 does nothing (`_Ignored`), so that the rest of the file can be read.
+
+The product reads no pickle of any kind, so this is a part of training, and what training exports is safetensors.
 """
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import LSFError
+from ...errors import LSFError
+from ...model.backbones import make_backbone
+from ...model.config import BackboneConfig
+from ...model.meta import shapes_only
+from ...model.waveform import PublishedFile, WaveformBackbone
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "emotion2vec_base.pt", "model.pt")
 """Files that hold the weights in the folder of a published model; the first that is there is read."""
 SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20  # of a config.json; those of encoders have some kilobytes
 CONTAINERS = ("model", "state_dict", "model_state_dict")  # keys under which training programs keep the weights
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """A file of weights of which only names, shapes and settings were read.
-
-    Attributes:
-        path: The file.
-        settings: What config.json beside it says; empty if there is none.
-        shapes: Shape of each tensor.
-        read: Returns a tensor by its name, on the CPU.
-    """
-
-    path: Path
-    settings: Mapping[str, Any]
-    shapes: Mapping[str, tuple[int, ...]]
-    read: Callable[[str], Tensor]
 
 
 class _Ignored:
@@ -52,6 +40,39 @@ class _Ignored:
 
     def __setstate__(self, state: object) -> None:
         """Ignore the state."""
+
+
+def check_backbone(config: BackboneConfig, layers: Sequence[int], path: str | Path) -> None:
+    """Check that a published model fits, by its settings, names and shapes alone, before a model is built.
+
+    Args:
+        config: The configuration.
+        layers: The layers that are wanted.
+        path: Folder or file of the published model.
+
+    Raises:
+        LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size; or if the configuration's
+            kind is whisper, which is never read from a published file here.
+    """
+    if config.kind == "whisper":
+        raise _bad(f"This configuration hears with whisper, whose weights are part of a checkpoint, not {path}.")
+    with shapes_only():
+        backbone = make_backbone(config, layers)
+    assert isinstance(backbone, WaveformBackbone)
+    backbone.published_names(open_published(path))
+
+
+def load_backbone(backbone: WaveformBackbone, path: str | Path) -> None:
+    """Take the weights of an encoder from a published model.
+
+    Args:
+        backbone: The encoder.
+        path: A folder as it is published, or its file of weights (.safetensors, .bin, .pt).
+
+    Raises:
+        LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size.
+    """
+    backbone.load(open_published(path))
 
 
 def open_published(path: str | Path) -> PublishedFile:
