@@ -36,6 +36,7 @@ CHUNK = 250  # frames whose vertices are in memory at once
 MAX_FILE_BYTES = 64 << 20  # it has 7 MB
 MAX_REPORT_BYTES = 100_000
 MAX_VALUE = 1e5  # of any number in the file: metres, coefficients, or coefficients per metre
+MAX_NODES = 16  # angles at which there are keys; ten at most are tried
 TESTED_ANGLES = (5, 10, 15, 20, 25)  # degrees of opening at which the report tells what a linear jaw would cost
 MIN_SHARE = 0.02  # of the jaw in the vertices over which this is averaged
 
@@ -279,7 +280,12 @@ def _checked(arrays: dict[str, NDArray[Any]], texts: dict[str, str]) -> FlameHea
     openings, sides = json.loads(texts["keys"])
     for nodes in (openings, sides):
         ascending = all(isinstance(node, int | float) for node in nodes) and (np.diff(nodes) > 0).all()
-        if not ascending or 0 not in nodes or not OPEN_RANGE[0] <= nodes[0] <= nodes[-1] <= OPEN_RANGE[1]:
+        if (
+            not ascending
+            or 0 not in nodes
+            or len(nodes) > MAX_NODES
+            or not OPEN_RANGE[0] <= nodes[0] <= nodes[-1] <= OPEN_RANGE[1]
+        ):
             raise ValueError("its keys are at impossible angles")
     report = json.loads(texts["report"])
     if not isinstance(report, dict) or not isinstance(report.get("jaw_keys_bound_mm"), int | float):

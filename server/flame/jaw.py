@@ -59,7 +59,7 @@ class Jaw:
         entries = (matrices - np.eye(3)).reshape(-1, 9)
         kind = self.rest.dtype
         turns = (self.axes @ (matrices - np.eye(3)) @ self.axes.T).swapaxes(1, 2).astype(kind)
-        unposed = (entries.astype(kind) @ self.correctives.reshape(9, -1)).reshape(-1, *self.rest.shape)
+        unposed = (entries.astype(kind) @ self.correctives.reshape(9, -1)).reshape(len(entries), *self.rest.shape)
         if moved is not None:
             unposed += moved
         arms = unposed + (self.rest - self.joint)
@@ -177,7 +177,7 @@ def error_bound(jaw: Jaw, keys: JawKeys) -> float:
 def _blended(keys: JawKeys, grid: FloatArray, jaw: Jaw) -> FloatArray:
     """Return what keys show (F, H, 3) for rotations (F, 3)."""
     basis = keys.offsets(jaw)
-    return (keys.curves(grid) @ basis.reshape(len(basis), -1)).reshape(-1, *jaw.rest.shape)
+    return (keys.curves(grid) @ basis.reshape(len(basis), -1)).reshape(len(grid), *jaw.rest.shape)
 
 
 def _greatest(offsets: FloatArray) -> float:
@@ -220,6 +220,6 @@ def linear_error(jaw: Jaw, rotation: FloatArray) -> FloatArray:
     """Return the error (F, H) of three offsets per radian, taken at rest, for rotations (F, 3); metres."""
     small = 1e-4
     slopes = np.stack([jaw.offsets(small * axis[None])[0] / small for axis in np.eye(3)])
-    shown = (rotation @ slopes.reshape(3, -1)).reshape(-1, *jaw.rest.shape)
+    shown = (rotation @ slopes.reshape(3, -1)).reshape(len(rotation), *jaw.rest.shape)
     distances: FloatArray = np.linalg.norm(jaw.offsets(rotation) - shown, axis=-1)
     return distances

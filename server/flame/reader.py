@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..errors import LSFError
 from ..files import npz
-from . import pickled
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ def read_flame(path: str | os.PathLike[str]) -> FlameArrays:
         LSFError: "no_file" or "bad_flame".
     """
     path = Path(path)
-    readers = {".npz": npz.read, ".pkl": pickled.read}
+    readers = {".npz": npz.read, ".pkl": _read_pickle}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise LSFError("bad_flame", f'"{path.name}" is not a FLAME file of a known format: use .npz or .pkl.')
@@ -84,6 +83,17 @@ def read_flame(path: str | os.PathLike[str]) -> FlameArrays:
     except Exception as error:  # a damaged file can make a reader raise anything
         log.info("%s", path, exc_info=True)
         raise LSFError("bad_flame", f'"{path.name}" is damaged or not really {path.suffix}.') from error
+
+
+def _read_pickle(path: Path, most: dict[str, int]) -> dict[str, NDArray[Any]]:
+    """Read arrays of a .pkl file. The module for it is in the source tree alone."""
+    try:
+        from .build import pickled
+    except ImportError as error:
+        raise LSFError(
+            "bad_flame", "a .pkl file is read by the project's source tree alone, not by the add-on."
+        ) from error
+    return pickled.read(path, most)
 
 
 def check_arrays(arrays: dict[str, NDArray[Any]]) -> FlameArrays:

@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+from server.flame import load_flame
+from server.flame.face import flame_head
+from server.training.paper.toy_flame import write_toy_flame
+
 JOINTS = np.array([[0, 0, 0], [0, 0.1, 0], [0, 0.1, 0.02], [0.03, 0.15, 0.05], [-0.03, 0.15, 0.05]])
 CHIN = JOINTS[2] + [0, 0, 0.1]  # 10 cm in front of the jaw's joint
 
@@ -25,3 +29,20 @@ def hand_made_arrays():
 @pytest.fixture
 def arrays():
     return hand_made_arrays()
+
+
+@pytest.fixture(scope="session")
+def toy_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("flame") / "toy.npz"
+    write_toy_flame(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def toy(toy_path):
+    return load_flame(toy_path)
+
+
+@pytest.fixture(scope="session")
+def carried(toy):
+    return flame_head(toy)

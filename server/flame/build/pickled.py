@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LSFError
+from ...errors import LSFError
 
 MAX_INSTRUCTIONS = 100_000  # a FLAME file has a few hundred
 REFUSED = {  # instructions for objects outside the file, for names that are numbers, and for buffers outside the file
