@@ -24,7 +24,6 @@ import torch
 
 from ..errors import LSFError, explain
 from ..model import LSF, LSFConfig
-from ..model.backbones import check_backbone
 from ..model.config import BackboneConfig
 from ..model.waveform import WaveformBackbone
 from .paper import checkpoints, mead3d
@@ -32,6 +31,7 @@ from .paper.distributed import Group, current_group, derived_seed, joined, own_d
 from .paper.features import FeatureCache
 from .paper.hub import backbone_source
 from .paper.mead3d import Mead3DClip
+from .paper.published import check_backbone, load_backbone
 from .paper.recipe import Recipe
 from .paper.stages import PaperClips, PredictorTask, PriorTask
 from .paper.trainer import Interrupt, Options, StageTrainer, Stopped, Task, check_identity, validation_losses
@@ -150,7 +150,7 @@ def train(
     interrupt = interrupt or Interrupt()
     parts = split(clips, recipe)
     own = identity(model.config, recipe, clips, frozen_digest(model))
-    model.to(device)
+    model.to(device).eval()  # no dropout in the cached features
     common: dict[str, Any] = {
         "batch": recipe.batch, "seed": recipe.seed, "folder": folder, "identity": own, "device": device,
         "group": group, "options": options, "interrupt": interrupt,
@@ -175,29 +175,39 @@ def train(
 def fill(
     cache: FeatureCache, clips: Sequence[Mead3DClip], group: Group, options: Options, interrupt: Interrupt
 ) -> None:
-    """Compute the frozen features of all clips, each process some of them."""
-    own = clips[group.rank :: group.size]
-    for done, clip in enumerate(own):
-        cache.of(clip)
+    """Compute the frozen features of all clips, each process some of them.
+
+    Raises:
+        Stopped: The interrupt asked for it; the features that were computed are kept.
+        LSFError: "disk_full" and others of `FeatureCache.fill`.
+    """
+
+    def report(line: str) -> None:
         if interrupt.asked:
-            raise Stopped(f"Stopped while features were computed; those are kept. To continue: {options.command}")
-        if group.first and (done + 1) % 500 == 0:
-            options.report(f"features: {done + 1} of {len(own)} clips")
+            raise Stopped(f"Stopped while features were computed; to continue: {options.command}")
+        if group.first:
+            options.report(line)
+
+    cache.fill(clips[group.rank :: group.size], report)
     group.wait()
 
 
 def export(model: LSF, out: Path) -> None:
     """Write the whole checkpoint: beside its place, then renamed, so that an older one stays until the new is whole.
 
+    All weights are stored as they were trained. `LSF.save_pretrained` would round frozen encoders to half precision,
+    which can move a latent to another code.
+
     Raises:
         LSFError: "disk_full" or "file_error".
     """
-    unfinished = out / TRAINING / "export"
+    weights, config = (out / TRAINING / f"{name}.unfinished" for name in ("model", "config"))
+    state = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
     with checkpoints.writing(out):
-        model.save_pretrained(unfinished, half=False)
-        for name in ("model.safetensors", "config.json"):
-            checkpoints.replace(unfinished / name, out / name)
-        unfinished.rmdir()
+        checkpoints.save_tensors(weights, state, {"format": "pt"})
+        config.write_text(model.config.to_json(), encoding="utf-8")
+        checkpoints.replace(weights, out / "model.safetensors")
+        checkpoints.replace(config, out / "config.json")
 
 
 def validate(
@@ -223,7 +233,7 @@ def validate(
         For "prior" and "predictor" the means of "loss" and its terms over all valid frames.
     """
     device = torch.device(device)
-    model.to(device)
+    model.to(device).eval()
     cache, tasks = FeatureCache(features, model), (PriorTask(model), PredictorTask(model))
     result = {}
     for task, stage in zip(tasks, (recipe.prior, recipe.predictor), strict=True):
@@ -339,7 +349,7 @@ def prepare(args: argparse.Namespace, config: LSFConfig, recipe: Recipe, group: 
     model = LSF(config)
     for backbone, path in zip((model.motion_backbone, model.emotion_backbone), paths, strict=True):
         if path is not None and isinstance(backbone, WaveformBackbone):
-            backbone.load(path)
+            load_backbone(backbone, path)
     return clips, model
 
 

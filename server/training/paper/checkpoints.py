@@ -55,13 +55,18 @@ def write_state(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any]
     with writing(path.parent):
         try:
             held = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
-            try:
-                save_file(held, unfinished, {"progress": json.dumps(progress)})
-            except SafetensorError as error:
-                raise OSError(*_system_cause(error)) from error
+            save_tensors(unfinished, held, {"progress": json.dumps(progress)})
             replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a file of tensors. Raises OSError, also where safetensors tells the system's error in words alone."""
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:
+        raise OSError(*_system_cause(error)) from error
 
 
 def replace(unfinished: Path, path: Path) -> None:

@@ -2,16 +2,22 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from server.errors import LSFError
 from server.model import LSF, LSFConfig, synthesize
 from server.training import train_paper
 from server.training.paper import checkpoints, mead3d
 from server.training.paper.miniature import write_miniature
-from server.training.paper.recipe import Recipe
+from server.training.paper.recipe import Recipe, StageRecipe
 from server.training.paper.trainer import Options
 
 from .paper.tiny import tiny
@@ -65,3 +71,192 @@ def test_both_stages_learn_and_leave_a_checkpoint_that_speaks(data, tmp_path, na
     assert not any("emotion_backbone" in n or "feature_extractor" in n for state in states for n in state.tensors)
     curves = synthesize(LSF.from_pretrained(tmp_path / "out"), np.zeros(16000, np.float32)).curves
     assert curves.shape == (25, 53) and np.isfinite(curves).all()
+
+
+def test_a_trained_model_is_validated_as_training_does(data, tmp_path):
+    model, clips, recipe = make(LSFConfig.paper), mead3d.read(data), short(Recipe.paper(), 1)
+    train_paper.train(model, clips, recipe, tmp_path / "out", options=QUIET)
+    records = [json.loads(line) for line in (tmp_path / "out/training/metrics.jsonl").read_text().splitlines()]
+    found = train_paper.validate(model, clips, recipe, features=tmp_path / "out/training/features")
+    for record in records:
+        assert found[record["stage"]]["loss"] == pytest.approx(record["validation"], rel=1e-5)
+    exported = LSF.from_pretrained(tmp_path / "out")
+    again = train_paper.validate(exported, clips, recipe, features=tmp_path / "features")
+    assert again == found, "everything is exported in full precision"
+
+
+def test_bfloat16_trains_both_stages_and_leaves_the_codebook_in_use(data, tmp_path):
+    counts = {}
+    for bf16 in (False, True):
+        model = make(LSFConfig.paper)
+        options = dataclasses.replace(QUIET, bf16=bf16)
+        out = tmp_path / str(bf16)
+        train_paper.train(model, mead3d.read(data), short(Recipe.paper(), 6), out, options=options)
+        quantiser = model.prior.quantiser
+        assert quantiser.codebook.dtype == quantiser.sums.dtype == torch.float32
+        torch.testing.assert_close(quantiser.codebook, quantiser.sums / quantiser.counts[..., None])
+        counts[bf16] = quantiser.counts
+        losses = [json.loads(line) for line in (out / "training/metrics.jsonl").read_text().splitlines()]
+        assert losses[5]["validation"] < losses[0]["validation"] and losses[11]["validation"] < losses[6]["validation"]
+    assert (counts[True] > 0.05).sum() >= 0.7 * (counts[False] > 0.05).sum()
+
+
+# The command
+
+COMMAND = [sys.executable, "-m", "server.training.train_paper"]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "config.json"
+    path.write_text(tiny(LSFConfig.paper()).to_json())
+    return path
+
+
+def call(monkeypatch, capsys, *arguments):
+    """Call the command in this process; return its exit code and what it printed."""
+    monkeypatch.setattr(sys, "argv", ["train_paper", *map(str, arguments)])
+    code = train_paper.main()
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+def test_the_command_trains_resumes_and_refuses_another_training(data, config, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    base = ["--data", data, "--out", out, "--config", config, "--prior-epochs", 1, "--learning-rate", 1e-3]
+    code, printed, _ = call(monkeypatch, capsys, *base, "--epochs", 1, "--batch", 2)
+    assert code == 0 and "predictor epoch 1 of 1: loss 0." in printed and "finished" in printed
+    assert (out / "model.safetensors").exists() and Recipe.from_json((out / "training/recipe.json").read_text())
+    code, printed, _ = call(monkeypatch, capsys, *base, "--epochs", 2, "--batch", 2)
+    lines = [line for line in printed.splitlines() if line.startswith(("prior", "predictor"))]
+    assert code == 0 and len(lines) == 1 and lines[0].startswith("predictor epoch 2 of 2"), "only what is left"
+    content = (out / "model.safetensors").read_bytes()
+    monkeypatch.setattr(train_paper, "LSF", None)  # nothing may be built
+    for changes, what in ((["--batch", 3], "recipe"), (["--batch", 2, "--seed", 2], "recipe")):
+        code, _, error = call(monkeypatch, capsys, *base, *changes)
+        assert code == 1 and f"a training with another {what}" in error and error.count("\n") == 1
+    code, _, error = call(monkeypatch, capsys, *base[:4], "--config", "released", "--batch", 2)
+    assert code == 1 and "another configuration" in error
+    assert (out / "model.safetensors").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--data", "{empty}"], "has no motions"),
+        (["--data", "{none}"], "There is no folder"),
+        (["--hubert", "{none}"], "no folder or file"),
+        (["--config", "{none}"], "--config is paper, released or a config.json"),
+        (["--recipe", "{none}"], "--recipe is a recipe.json"),
+        (["--batch", "0"], "batch must be between 1"),
+        (["--learning-rate", "-1"], "learning_rate"),
+        (["--accumulate", "0"], "--accumulate must be at least 1"),
+        (["--device", "toaster"], 'no device "toaster"'),
+        (["--out", "{file}"], "cannot be written"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_one_sentence_before_a_model_is_built(
+    data, config, tmp_path, monkeypatch, capsys, arguments, sentence
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    names = {"{empty}": tmp_path / "empty", "{none}": tmp_path / "none", "{file}": tmp_path / "file/out"}
+    given = {"--data": data, "--out": tmp_path / "out", "--config": config}
+    given |= {arguments[0]: names.get(arguments[1], arguments[1])}
+    monkeypatch.setattr(train_paper, "LSF", None)
+    code, _, error = call(monkeypatch, capsys, *(x for pair in given.items() for x in pair))
+    assert code == 1 and sentence in error and error.count("\n") == 1, error
+
+
+def test_a_full_disk_is_told_and_the_last_state_stays(data, config, tmp_path, monkeypatch, capsys):
+    base = ["--data", data, "--out", tmp_path / "out", "--config", config, "--batch", 2, "--epochs", 1]
+    assert call(monkeypatch, capsys, *base, "--prior-epochs", 1)[0] == 0
+    content = (tmp_path / "out/training/prior/last.safetensors").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    code, _, error = call(monkeypatch, capsys, *base, "--prior-epochs", 2)
+    assert code == 1 and "is full: make room and start again; the last state is kept" in error
+    assert (tmp_path / "out/training/prior/last.safetensors").read_bytes() == content
+
+
+def test_two_commands_do_not_write_into_one_folder(tmp_path):
+    with checkpoints.locked(tmp_path / "training"):
+        program = (
+            "import sys, pathlib; from server.training.paper.checkpoints import locked\n"
+            "with locked(pathlib.Path(sys.argv[1])): pass"
+        )
+        command = [sys.executable, "-c", program, str(tmp_path / "training")]
+        other = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert other.returncode == 1 and "Another training writes into" in other.stderr
+    with checkpoints.locked(tmp_path / "training"):
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_ends_after_the_step_with_the_command_that_goes_on(data, config, tmp_path):
+    arguments = [
+        "--data",
+        str(data),
+        "--out",
+        str(tmp_path / "out o"),
+        "--config",
+        str(config),
+        "--prior-epochs",
+        "100000",
+    ]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True
+    )
+    watchdog = threading.Timer(300, process.kill)
+    watchdog.start()
+    try:
+        lines = iter(process.stdout.readline, "")
+        assert any(line.startswith("prior epoch 1 of 100000: ") for line in lines)
+        process.send_signal(2)
+        last = list(lines)[-1]
+        assert process.wait() == 130
+    finally:
+        watchdog.cancel()
+        process.kill()
+    assert last.startswith("Stopped after step ") and f"--out '{tmp_path}/out o'" in last, last
+    assert "to continue: python -m server.training.train_paper --data" in last
+    assert checkpoints.read_state(tmp_path / "out o/training/prior/last.safetensors").progress["progress"]["steps"] > 0
+
+
+BAD_RECIPES = """
+nothing
+[]
+{"batch": "4"}
+{"rate": 1}
+{"seed": -1}
+{"prior": 3}
+{"prior": {"betas": [1]}}
+{"prior": {"betas": ["a", "b"]}}
+{"prior": {"optimiser": "sgd"}}
+{"predictor": {"learning_rate": 0}}
+"""
+
+
+def test_a_recipe_is_read_as_it_was_written_and_checked():
+    for recipe in (Recipe.paper(), Recipe.released()):
+        assert Recipe.from_json(recipe.to_json()) == recipe
+    assert Recipe.from_json('{"batch": 4, "prior": {"epochs": 3}}') == Recipe(StageRecipe(epochs=3), batch=4)
+    for text in BAD_RECIPES.strip().splitlines():
+        with pytest.raises(LSFError, match=r"This recipe cannot be used: .*\.") as caught:
+            Recipe.from_json(text)
+        assert caught.value.code == "bad_recipe"
+
+
+def test_the_recipes_are_those_of_the_paper_and_of_its_code():
+    for recipe in (Recipe.paper(), Recipe.released()):
+        assert recipe.batch == 1 and recipe.prior.epochs == recipe.predictor.epochs == 201
+        assert (recipe.prior.optimiser, recipe.prior.learning_rate, recipe.prior.betas) == ("adamw", 1e-4, (0.9, 0.98))
+        assert (recipe.predictor.optimiser, recipe.predictor.learning_rate) == ("adam", 1e-5)
+        assert recipe.predictor.patience == 10 and recipe.predictor.protocol == "subjects"
+    released = Recipe.released()
+    assert (released.predictor.betas, released.predictor.epsilon) == ((0.9, 0.98), 1e-9)
+    assert released.prior.protocol == "released"
