@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import liveness
-from .engine import Engine, ReadSound, Result, Settings, prepare_face
+from .engine import KEYS, WHOLE_SECONDS, Engine, ReadSound, Result, Settings, prepare_face
 from .errors import LSFError, explain
 from .face import cache as face_cache
 from .files import audio, meshes
@@ -20,6 +20,11 @@ from .performance.layers import EYES, LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
 from .protocol.wire import HUNG, LINE_SECONDS, MAX_OTHER_LINES
+
+NO_EMOTIONS = (
+    "this model has no emotions to choose from, as it hears the emotion in the voice: --emotion, --emotion-strength "
+    "and --emotion-mix have no effect."
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,6 +72,18 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y (default: the project's own head)")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="the results are DIR/<stem>.npz")
     p.add_argument("--fps", type=float, help="frames per second of the curves (default: the model's)")
+    p.add_argument(
+        "--keys",
+        choices=KEYS,
+        default="named",
+        help="channels of a FLAME model: named (default), the 52 ARKit ones, or flame, its own 53 values and shapes",
+    )
+    p.add_argument(
+        "--whole",
+        action=argparse.BooleanOptionalAction,
+        help="give the network the whole clip at once, or windows of it (default: what the model was trained with, for "
+        f"clips of up to {WHOLE_SECONDS / 60:g} minutes)",
+    )
     p.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
     p.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
     p.add_argument(
@@ -134,6 +151,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         emotion_strength=args.emotion_strength,
         emotion_mix=args.emotion_mix,
         layers=tuple(dict.fromkeys(args.layers)),  # each once
+        keys=args.keys,
+        whole=args.whole,
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
@@ -150,10 +169,22 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
             heard = f", heard against {result.heard_lines} lines" if result.heard_lines > 1 else ""
             if args.one_voice and not heard:
                 heard = ", heard on its own"
-            print(f"{output}  {seconds}{heard}")
+            print(f"{output}  {seconds}{heard}{_error(result)}")
+            if result.ignores_emotion:
+                print(f"{path.name}: {NO_EMOTIONS}", file=sys.stderr)
         except Exception as error:
             code = _fail(error, path.name)
     return code
+
+
+def _error(result: Result) -> str:
+    """How far the curves of a FLAME model are from FLAME's own motion; empty for another model."""
+    if (error := result.motion_error) is None:
+        return ""
+    return (
+        f", {error['lips_mean']:.2f} mm from FLAME's motion on the lips (at most {error['lips_greatest']:.2f}), "
+        f"{error['face_mean']:.2f} mm on the face (at most {error['face_greatest']:.2f})"
+    )
 
 
 def _other_lines(paths: list[Path], number: int) -> list[ReadSound]:
@@ -183,8 +214,8 @@ def save(path: Path, result: Result) -> None:
 
     Args:
         path: The file to write.
-        result: The result. Each of its layers is an array; "landmarks68" are vertex indices (68,); "seconds" is JSON
-            text.
+        result: The result. Each of its layers is an array; "landmarks68" are vertex indices (68,); "seconds", "model"
+            and "motion_error", which a FLAME model has, are JSON text.
     """
     assert result.face is not None  # this program asks for no line without a face
     arrays: dict[str, Any] = {  # whatever np.savez converts to arrays
@@ -194,14 +225,17 @@ def save(path: Path, result: Result) -> None:
         "channels": np.array(result.face.channels),
         "motion": result.motion,
         "expression": result.expression,
-        "emotions": np.array(EMOTIONS),
+        "emotions": np.array(EMOTIONS if result.emotion.shape[1] else (), dtype=str),
         "emotion": result.emotion,
         "basis": result.face.basis,
         "vertices": result.mesh.vertices,
         "faces": result.mesh.faces,
         "landmarks68": result.face.landmark_vertices,
         "seconds": np.array(json.dumps(result.seconds)),
+        "model": np.array(json.dumps({"name": result.model, "digest": result.model_digest, "whole": result.whole})),
     }
+    if result.motion_error is not None:
+        arrays["motion_error"] = np.array(json.dumps(result.motion_error))
     np.savez(path, **arrays)
 
 

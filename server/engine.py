@@ -2,19 +2,22 @@
 
 import contextlib
 import gc
+import hashlib
 import json
 import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arkit import CHANNELS
 from .errors import Cancelled, LSFError
 from .face import cache as face_cache
 from .face import rig_solver
@@ -27,6 +30,7 @@ from .performance.perform import Performance, Report, perform, stage
 
 if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from .face.space import FaceSpace
+    from .flame.face import FlameHead
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS = 240  # frames per second
@@ -35,6 +39,11 @@ MAX_SEED = 2**32 - 1
 MAX_EYE_VARIANTS = 16
 MAX_REFUSED = 16  # meshes without a face that are remembered
 NO_FIT = ("no_face", "several_faces", "too_coarse")  # errors after which a line may do without a face
+MAX_NAME = 60  # letters of a model's name
+# A model whose result depends on the whole clip (`LSFConfig.whole_clip`) is given it at once, up to this length, and
+# longer ones in windows. docs/paper.md has the memory and the time that were measured.
+WHOLE_SECONDS = 300.0
+KEYS = ("named", "flame")  # which channels a FLAME model's motion gets: ARKit's, or FLAME's own
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 IMPORT_SHARE = 0.8  # of the time that an engine takes to load, for its progress: the import of torch
 IMPORTED_MODULES = 920  # how many modules that import loads, about; their number grows evenly over its time
@@ -68,6 +77,10 @@ class Settings:
         emotion_mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is chosen, else 0.
         layers: Keys of LAYERS; each becomes a separate curve.
         eye_variants: How many different blinks and gazes are made, 1 to MAX_EYE_VARIANTS.
+        whole: Whether the network is given the whole clip at once instead of windows, if its encoders can take it;
+            None: if its result depends on the whole clip, which is not longer than WHOLE_SECONDS.
+        keys: One of KEYS. "flame" is for a FLAME model alone: the curves are the 53 values of the network, and the
+            basis has FLAME's own shapes.
 
     Raises:
         LSFError: "bad_settings" if a value is out of range.
@@ -82,6 +95,8 @@ class Settings:
     emotion_mix: float | None = None
     layers: tuple[str, ...] = ()
     eye_variants: int = 1
+    whole: bool | None = None
+    keys: str = "named"
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
@@ -96,6 +111,8 @@ class Settings:
             raise LSFError(
                 "bad_settings", f"The eye variants must be 1 to {MAX_EYE_VARIANTS}, not {self.eye_variants}."
             )
+        if self.keys not in KEYS:
+            raise LSFError("bad_settings", f'There are no keys "{self.keys}": choose one of {", ".join(KEYS)}.')
         self.direction()
         if unknown := sorted(set(self.layers) - set(layers.LAYERS)):
             known = ", ".join(layers.LAYERS)
@@ -115,7 +132,7 @@ class Result:
     t0: float  # seconds of the audio
     motion: NDArray[np.float32]  # (F, K)
     expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
-    emotion: NDArray[np.float32]  # (F, 8) 0 to 1: the emotion detected in the voice, in the order of EMOTIONS
+    emotion: NDArray[np.float32]  # (F, 8) 0 to 1: detected in the voice, in the order of EMOTIONS; (F, 0): not detected
     face: "FaceSpace | None"  # None where none was found and the job does not need it
     no_face: LSFError | None  # why there is none
     mesh: Mesh
@@ -123,6 +140,13 @@ class Result:
     seconds: dict[str, float]  # wall time of each stage
     layers: dict[str, NDArray[np.float32]]  # those requested: blinks (V, F), gaze (V, F, 2), head (F, 3)
     heard_lines: int  # with whose average the voice was compared, this line included; 1: it was heard on its own
+    model: str  # name of the model
+    model_digest: str  # SHA-256 of its weights, hexadecimal
+    whole: bool  # whether the network was given the whole clip at once
+    ignores_emotion: bool  # whether the artist has asked for an emotion that this model cannot show
+    # Of a FLAME model: how far the project's head is from FLAME's own motion with these curves, millimetres; the
+    # figures of flame.named_weights.FitError
+    motion_error: dict[str, float] | None
 
 
 class Engine:
@@ -130,6 +154,7 @@ class Engine:
 
     Attributes:
         model: The network, in inference mode.
+        name: Name of the model, that of its folder.
         device: The torch device that runs it.
         device_note: One sentence that says why "auto" fell back to the CPU; "" if it did not.
     """
@@ -152,7 +177,8 @@ class Engine:
         Raises:
             LSFError: "no_model", "bad_checkpoint" or "no_device".
         """
-        folder = Path(checkpoint or DEFAULT_CHECKPOINT)
+        folder = self._folder = Path(checkpoint or DEFAULT_CHECKPOINT)
+        self.name = model_name(folder)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
         with _no_garbage_collection():
@@ -161,9 +187,27 @@ class Engine:
                 from .model.voice_average import VoiceAverages
             report(IMPORT_SHARE, "Loading the speech model")
             self.model, self.device, self.device_note = load_on_device(folder, device)
+            self._flame = self._load_flame()
         self._voices = VoiceAverages(self.model)
         self._faces = face_cache.FaceCache(cache_folder)
         self._refused: dict[str, LSFError] = {}  # meshes without a face, by their key: the search takes seconds
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the model's weights, hexadecimal; "" if their file is gone. A large one takes a second, once."""
+        try:
+            with (self._folder / "model.safetensors").open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""
+
+    def _load_flame(self) -> "FlameHead | None":
+        """FLAME's shapes on the project's head, which are part of a FLAME model; None for another model."""
+        if self.model.config.motion_space != "flame":
+            return None
+        from .flame.face import FILE_NAME, load_flame_head
+
+        return load_flame_head(self._folder / FILE_NAME)
 
     def generate(
         self,
@@ -207,6 +251,8 @@ class Engine:
             Cancelled: If `cancelled` returned true.
         """
         settings = settings or Settings()
+        direction = direction or settings.direction()
+        self._check_keys(settings, own_rig, face_optional)
         fps, t0 = float(settings.fps or self.model.config.fps), settings.t0
         clock = _Clock(cancelled)
         report(0.0, "Analysing the speech")
@@ -219,7 +265,7 @@ class Engine:
         found, performed = HEARD + (PERFORMED - HEARD) * fit_work, PERFORMED if own_rig is None else PERFORMED_FOR_RIG
         no_face = None
         try:
-            mesh, face = self._face(mesh, landmarks, parts, stage(report, HEARD, found), cancelled)
+            mesh, face = self._face(mesh, landmarks, parts, stage(report, HEARD, found), cancelled, settings.keys)
         except LSFError as error:
             if mesh is None or not face_optional or error.code not in NO_FIT:
                 raise
@@ -228,17 +274,22 @@ class Engine:
             found = HEARD
         report(found, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
         own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
+        whole = self._whole(settings, len(speech))
         performance = perform(
             self.model,
             speech,
-            np.zeros(self.model.config.identity_size, np.float32) if face is None else face.identity,
+            self._identity(face),
             own_mean=own_mean,
             temperature=settings.temperature,
             seed=settings.seed,
-            direction=(direction or settings.direction()).resampled(self._times(speech), fps, t0),
+            direction=direction.resampled(self._times(speech), fps, t0),
+            whole=whole,
             report=stage(report, found, performed),
             cancelled=cancelled,
         )
+        error = None
+        if self._flame is not None:
+            performance, error = self._carried(self._flame, performance, settings.keys)
         clock.lap("model")
         report(performed, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
@@ -260,7 +311,7 @@ class Engine:
                 clock.lap("rig")
             rig_motion = np.concatenate(parts_of_motion)
         return Result(
-            tuple(self.model.config.channels),
+            CHANNELS if face is None else face.channels,
             fps,
             float(t0),
             motion,
@@ -273,6 +324,11 @@ class Engine:
             clock.seconds,
             curves,
             heard_lines,
+            self.name,
+            self.digest,
+            whole,
+            direction.asks_for_emotion() and not self.model.config.emotion_bank,
+            error,
         )
 
     def prepare_face(
@@ -308,15 +364,73 @@ class Engine:
         parts: IntArray | None,
         report: Report,
         cancelled: IsCancelled,
+        keys: str,
     ) -> tuple[Mesh, "FaceSpace"]:
-        """Mesh and face space of a job. Raises LSFError if the face has other channels than the model."""
-        if mesh is None:
+        """Mesh and face space of a job. Raises LSFError if the model moves other channels than the face has."""
+        if keys == "flame":
+            assert self._flame is not None  # _check_keys
+            mesh = mesh or default_head()[0]
+            further = dict(zip(self._flame.key_names, self._flame.key_basis, strict=True))
+            face = fit_face(mesh, landmarks, parts, report, cancelled, further)  # it is not kept: nobody else needs it
+            rows = len(face.channels) - len(further)
+            face = replace(face, channels=face.channels[rows:], basis=face.basis[rows:])
+        elif mesh is None:
             mesh, face = default_head()
         else:
             face = self.prepare_face(mesh, landmarks, parts, report, cancelled)
-        if tuple(face.channels) != tuple(self.model.config.channels):
-            raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose an ARKit model.")
+        if self._flame is None and face.channels != tuple(self.model.config.channels):
+            raise LSFError("bad_checkpoint", "The model moves other channels than the face has: choose another model.")
         return mesh, face
+
+    def _check_keys(self, settings: Settings, own_rig: rig_solver.Rig | None, face_optional: bool) -> None:
+        """Raise LSFError if the settings ask for FLAME's own keys where there are none."""
+        if settings.keys == "named":
+            return
+        if self._flame is None:
+            raise LSFError("bad_settings", "This model does not move the FLAME face: choose the named keys.")
+        if own_rig is not None or face_optional:
+            raise LSFError("bad_settings", "Shape keys of the mesh are solved for the named keys only: choose these.")
+
+    def _whole(self, settings: Settings, samples: int) -> bool:
+        """Whether the network is given all of a clip (N samples) at once. Its encoders may not take that much."""
+        whole = settings.whole
+        if whole is None:
+            whole = self.model.config.whole_clip and samples <= WHOLE_SECONDS * audio.SAMPLE_RATE
+        return whole and self.model.frame_count(samples) <= self.model.max_frames
+
+    def _identity(self, face: "FaceSpace | None") -> NDArray[np.float32]:
+        """Identity coefficients (I,) of a face, as the model takes them; None is the average face."""
+        if self._flame is None:
+            size = self.model.config.identity_size
+            return np.zeros(size, np.float32) if face is None else face.identity
+        from .face.head import load_head
+
+        return self._flame.identity(
+            np.zeros(len(load_head().identity_modes), np.float32) if face is None else face.identity
+        )
+
+    def _carried(self, flame: "FlameHead", performance: Performance, keys: str) -> tuple[Performance, dict[str, float]]:
+        """Give FLAME's motion channels that a head can have.
+
+        The network hears the emotion in the voice and moves the whole face. So nothing is added to its motion that the
+        shipped model gets: no expression, no accents of the brows, no rest in pauses, no variation but that of the
+        codes. Lips that FLAME closes are closed, see flame/named_weights.py.
+
+        Args:
+            flame: FLAME's shapes on the project's head.
+            performance: FLAME's motion (F, 53).
+            keys: Which channels, one of KEYS.
+
+        Returns:
+            The curves of these channels, and how far the project's head is from FLAME's motion with them.
+        """
+        motion = performance.motion
+        if keys == "flame":
+            curves, error = flame.key_curves(motion), flame.key_error(motion)
+        else:
+            curves, error = flame.named_weights(motion)
+        figures = {name: round(float(value), 4) for name, value in vars(error).items() if name != "frames"}
+        return replace(performance, motion=curves, expression=np.zeros_like(curves)), figures
 
     def _times(self, speech: FloatArray) -> NDArray[np.float64]:
         """Seconds of the model's own frames (F,) for speech (N,) at 16 kHz."""
@@ -357,22 +471,34 @@ def prepare_face(
         Cancelled: If `cancelled` returned true.
     """
     from .face.landmark_constraints import check_landmarks
-    from .face.space import fit
 
     if landmarks is not None:
         landmarks = check_landmarks(landmarks).astype(np.float32)
     key = face_cache.key(mesh, landmarks, parts)
     face: FaceSpace | None = faces.get(key, len(mesh.vertices))
     if face is None:
-
-        def step(fraction: float, text: str) -> None:
-            if cancelled():
-                raise Cancelled
-            report(fraction, text)
-
-        face = fit(mesh.vertices, mesh.triangles, landmarks, parts, step)
+        face = fit_face(mesh, landmarks, parts, report, cancelled)
         faces.put(key, face)
     return face
+
+
+def fit_face(
+    mesh: Mesh,
+    landmarks: FloatArray | None = None,
+    parts: IntArray | None = None,
+    report: Report = lambda fraction, text: None,
+    cancelled: IsCancelled = lambda: False,
+    further: Mapping[str, FloatArray] | None = None,
+) -> "FaceSpace":
+    """Fit a face; arguments, result and errors as in `prepare_face`, and `further` as in `face.space.fit`."""
+    from .face.space import fit
+
+    def step(fraction: float, text: str) -> None:
+        if cancelled():
+            raise Cancelled
+        report(fraction, text)
+
+    return fit(mesh.vertices, mesh.triangles, landmarks, parts, step, further)
 
 
 def warm_up() -> None:
@@ -392,14 +518,29 @@ def available(checkpoint: str | Path | None = None) -> list[dict[str, object]]:
         checkpoint: The folder that will be loaded; None is the one that ships.
 
     Returns:
-        For each model its "name", "motion_space" and "fps"; empty if there is none.
+        For each model its "name", "motion_space" and "fps", whether it is "shipped" with the add-on, and whether it has
+        "emotions" that can be chosen; empty if there is none.
     """
     folder = Path(checkpoint or DEFAULT_CHECKPOINT)
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
-        return [{"name": folder.name, "motion_space": config.get("motion_space"), "fps": config.get("fps")}]
+        return [
+            {
+                "name": model_name(folder),
+                "motion_space": config.get("motion_space"),
+                "fps": config.get("fps"),
+                "shipped": checkpoint is None,
+                "emotions": config.get("emotion_bank") is True,
+            }
+        ]
     except (OSError, ValueError, AttributeError):
         return []
+
+
+def model_name(folder: Path) -> str:
+    """Return the name of a model: that of its folder, as text that JSON can hold, of at most MAX_NAME letters."""
+    name = folder.name or folder.resolve().name
+    return name.encode("utf-8", "replace").decode("utf-8")[:MAX_NAME]
 
 
 def frame_count(duration: float, fps: float, t0: float) -> int:

@@ -24,6 +24,31 @@ config = LSFConfig(motion_backbone=BackboneConfig(hidden=32, heads=2, mlp=64), m
 LSF(config).save_pretrained(sys.argv[1])
 """
 
+# The paper's system at small sizes on the toy FLAME. Random weights; the decoder's last layer is set so that the jaw and
+# a few expressions move with the sound as far as in speech.
+FLAME_CHECKPOINT = """
+import sys, torch
+from pathlib import Path
+from server.flame import load_flame
+from server.flame.face import flame_head
+from server.model import LSF, LSFConfig
+from server.training.paper.toy_flame import write_toy_flame
+from tests.server.training.paper.tiny import tiny
+folder = Path(sys.argv[1])
+torch.manual_seed(2)
+model = LSF(tiny(LSFConfig.paper())).eval()
+layer = [module for module in model.prior.modules() if isinstance(module, torch.nn.Linear)][-1]
+assert layer.out_features == 53
+with torch.no_grad():
+    layer.weight *= 0.05
+    layer.weight[:10] *= 3
+    layer.weight[50] *= 10
+    layer.bias[:] = torch.tensor([0.5] * 50 + [0.3, 1 / 6, 1 / 6])
+model.save_pretrained(folder, half=False)
+write_toy_flame(folder / "toy_flame.npz")
+flame_head(load_flame(folder / "toy_flame.npz")).save(folder / "face.safetensors")
+"""
+
 
 @pytest.fixture(scope="session")
 def server_python() -> str:
@@ -39,4 +64,13 @@ def small_checkpoint(tmp_path_factory, server_python) -> Path:
     """
     folder = tmp_path_factory.mktemp("checkpoint")
     subprocess.run([server_python, "-c", SMALL_CHECKPOINT, folder], cwd=ROOT, check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flame_checkpoint(tmp_path_factory, server_python) -> Path:
+    """A folder with a tiny model of the kind "flame", the toy FLAME (toy_flame.npz) and what carries it to heads."""
+    folder = tmp_path_factory.mktemp("flame") / "paper run"
+    folder.mkdir()
+    subprocess.run([server_python, "-c", FLAME_CHECKPOINT, folder], cwd=ROOT, check=True)
     return folder

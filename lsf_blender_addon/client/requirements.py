@@ -22,7 +22,7 @@ MIN_PYTHON = (3, 11)  # pyproject.toml's requires-python
 LOCK = Path(__file__).with_name("requirements.lock")
 TORCH = Path(__file__).with_name("requirements-torch.txt")
 PIP = Path(__file__).with_name("requirements-pip.txt")  # where Blender's own pip cannot resume downloads
-# The optional text encoder, see server/performance/emotion/text.py, and what it needs.
+# The optional text encoder, see server/performance/emotion/text.py, and what it and some models need.
 TEXT_ENCODER = Path(__file__).with_name("requirements-text.txt")
 TRANSFORMERS = Path(__file__).with_name("requirements-transformers.lock")
 
@@ -71,6 +71,7 @@ TORCH_BUILDS = {
 }
 LOCKED_SIZE = Size(70, 280)  # of the packages in LOCK, and of the environment with its pip
 TEXT_ENCODER_SIZE = Size(115, 300)  # with the packages that it needs
+TRANSFORMERS_SIZE = Size(30, 140)  # these packages alone
 
 
 def torch_builds(system: str = sys.platform) -> dict[str, TorchBuild]:

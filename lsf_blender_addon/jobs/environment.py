@@ -1,14 +1,24 @@
-"""The Python that runs the server: of the private environment that a button installs, or one that was chosen."""
+"""The Python that runs the server, of the private environment or one that was chosen, and the model that it loads."""
 
 import os
 from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
+from ..client import model_folder
 from ..client.environments import State, python_of, state_of
-from ..client.installation import Installation, add_text_encoder, has_text_encoder
+from ..client.installation import (
+    Installation,
+    add_text_encoder,
+    add_transformers,
+    has_text_encoder,
+    has_transformers,
+)
+from ..client.model_folder import Model, ModelError
 from ..client.requirements import LOCKED_SIZE, Size, python_tag, torch_builds
+from ..errors import UserError
 from ..scene import extension
 
 NOT_INSTALLED = "Install the speech engine first"
@@ -30,6 +40,11 @@ def state() -> State:
 def text_encoder_is_installed() -> bool:
     """Whether the environment has the text encoder."""
     return has_text_encoder(environment_folder())
+
+
+def transformers_are_installed() -> bool:
+    """Whether the environment has the packages that some models need."""
+    return has_transformers(environment_folder())
 
 
 def install_log() -> Path:
@@ -66,9 +81,65 @@ def is_outdated() -> bool:
 
 
 def server_arguments() -> list[str]:
-    """Return the server's command line arguments: the device that the preferences choose."""
+    """Return the server's command line arguments: the device and the model that the preferences choose."""
     preferences = extension.preferences()
-    return ["--device", preferences.device if preferences else "auto"]
+    arguments = ["--device", preferences.device if preferences else "auto"]
+    folder = chosen_folder()
+    return arguments if folder is None else [*arguments, "--checkpoint", str(folder)]
+
+
+def chosen_folder() -> Path | None:
+    """The folder of the model that the preferences choose; None is the model that ships."""
+    preferences = extension.preferences()
+    if preferences is None or not preferences.model_folder.strip():
+        return None
+    return Path(bpy.path.abspath(preferences.model_folder.strip()))
+
+
+def chosen_model() -> Model | None:
+    """The model that the preferences choose, checked as far as that takes no time; None is the model that ships.
+
+    It takes seconds if a network drive is not available: no panel calls it.
+
+    Raises:
+        ModelError: It cannot be used.
+    """
+    folder = chosen_folder()
+    if folder is None:
+        return None
+    model = model_folder.read(folder)
+    if model.needs_transformers and not _may_have_transformers():
+        raise ModelError(
+            'The model "{name}" needs more packages: press Install Transformers in the preferences of the add-on',
+            name=model.name,
+        )
+    return model
+
+
+def check_model() -> None:
+    """Check the model that the preferences choose, before a server is started with it.
+
+    Raises:
+        UserError: It cannot be used.
+    """
+    try:
+        chosen_model()
+    except ModelError as error:
+        raise UserError(iface(error.sentence).format(**error.values)) from error
+
+
+def lacks_transformers() -> bool:
+    """Whether the chosen model needs packages that a button can add to the environment; see `chosen_model`."""
+    folder = chosen_folder()
+    try:
+        return folder is not None and not _may_have_transformers() and model_folder.read(folder).needs_transformers
+    except ModelError:
+        return False
+
+
+def _may_have_transformers() -> bool:
+    """Whether the server's Python may have `transformers`. Of another Python than ours, only its server can tell."""
+    return server_python() != python_of(environment_folder()) or transformers_are_installed()
 
 
 def size() -> Size:
@@ -99,6 +170,13 @@ def install_text_encoder() -> Installation:
     """Start to add the text encoder to the environment, in a thread."""
     global installation
     installation = Installation(environment_folder(), install_log(), add_text_encoder, **_sources())
+    return installation
+
+
+def install_transformers() -> Installation:
+    """Start to add the packages to the environment that some models need, in a thread."""
+    global installation
+    installation = Installation(environment_folder(), install_log(), add_transformers, **_sources())
     return installation
 
 

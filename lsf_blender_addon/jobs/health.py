@@ -98,15 +98,26 @@ def _engine() -> Iterator[tuple[str, str]]:
     yield "Its packages", ", ".join(f"{_word(name)} {_word(version)}" for name, version in (packages or {}).items())
     if client is not None:
         yield "Its device", _word(client.device)
+        yield "Its model", _model()
         for name, unit in (("memory", MEGABYTE), ("peak_memory", MEGABYTE), ("uptime", 1), ("jobs", 1)):
             if value := _number(client.pong.get(name)):
                 yield f"Its {name.replace('_', ' ')}", f"{value / unit:.0f}{' MB' if unit == MEGABYTE else ''}"
 
 
+def _model() -> str:
+    """Return what the report tells of the running model: its digest, and of another than the shipped one, its kind."""
+    model = session.model_in_use()
+    if model is None:
+        return ""
+    kind = "FLAME" if model.moves_flame else "ARKit"
+    chosen = f"chosen, {kind}, {'with' if model.has_emotions else 'without'} emotions"
+    return f"{'shipped' if model.is_shipped else chosen}, {_word(model.digest)}".removesuffix(", ")
+
+
 def _settings(context: bpy.types.Context) -> Iterator[tuple[str, str]]:
     """Yield the settings that are numbers or choices, and counts. Texts and names are not told."""
     if (preferences := extension.preferences()) is not None:
-        chosen = [name for name in ("python", "wheels") if getattr(preferences, name)]
+        chosen = [name for name in ("python", "wheels", "model_folder") if getattr(preferences, name)]
         yield (
             "Preferences",
             f"device {preferences.device}, build {preferences.build}" + "".join(f", {name} chosen" for name in chosen),
@@ -163,7 +174,7 @@ def _paths() -> Iterator[str]:
         yield path
         yield bpy.path.abspath(path)
     if (preferences := extension.preferences()) is not None:
-        yield from (preferences.python, preferences.wheels)
+        yield from (preferences.python, preferences.wheels, preferences.model_folder)
 
 
 def _names() -> Iterator[str]:

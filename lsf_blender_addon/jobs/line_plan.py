@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ..animation import key_plan, line_curves
 from ..animation.key_plan import KeyPlan, MeshState, PartPlan
 from ..animation.line_curves import Sliders
+from ..client.causes import one_line
+from ..client.model_folder import model_label
 from ..client.wire import Arrays, Header
 from ..errors import UserError
 from ..prediction import blend, eyes, lips, rig_drive, store
@@ -184,7 +186,16 @@ def predicted(result: Result, line: Line) -> Prediction:
         arrays["blinks"][:, :frames] if "blinks" in arrays else store.NO_BLINKS,
         arrays["gaze"][:, :frames] if "gaze" in arrays else store.NO_GAZE,
         int(result.header.get("heard_lines", 0)),
+        model=_model(result.header),
     )
+
+
+def _model(header: Header) -> str:
+    """Name and digest of the model that made a result; "" if the server does not tell."""
+    model = header.get("model")
+    if not isinstance(model, dict):
+        return ""
+    return model_label(one_line(str(model.get("name", ""))), one_line(str(model.get("digest", ""))))
 
 
 def _expectation(character: Character, result: Result, motion: Floats) -> Expectation | None:
@@ -353,9 +364,25 @@ def _message(
     if head.impossible:
         text = iface("; left out, as a library override takes no new keys: {names}")
         end += text.format(names=listed([channel_of(name) for name in head.impossible]))
+    end += _of_flame(result.header, iface)
+    if "emotion" in (result.header.get("ignored") or ()):
+        end += iface(
+            "; the chosen emotion and its strength have no effect: this model hears the emotion in the voice alone"
+        )
     end += iface("; {seconds} s").format(seconds=f"{result.seconds:.1f}")
     names = listed([part.object for part in parts])
     return Message(start, iface("; with {names}").format(names=names) if parts else "", end)
+
+
+def _of_flame(header: Header, iface: Callable[[str], str]) -> str:
+    """How far the curves are from FLAME's own motion, as the continuation of a sentence; empty for other models."""
+    error = header.get("motion_error")
+    values = [error.get(name) for name in ("lips_mean", "lips_greatest")] if isinstance(error, dict) else []
+    if len(values) < 2 or not all(isinstance(value, (int, float)) for value in values):
+        return ""
+    return iface("; the lips are {mean} mm from FLAME's motion, at most {greatest}").format(
+        mean=f"{values[0]:.2f}", greatest=f"{values[1]:.2f}"
+    )
 
 
 def _without_face(no_face: Header, iface: Callable[[str], str]) -> str:

@@ -4,12 +4,15 @@ Kept outside Blender's data, so that undo and file loading do not touch it.
 """
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
+from ..client.causes import one_line
 from ..client.jobs import Client
+from ..client.model_folder import MAX_NAME, model_label
 from ..errors import UserError
 from . import environment
 from .batch import Batch
@@ -18,6 +21,7 @@ PRELOAD_SECONDS = 0.5  # from the first drawing of a panel to the start of the s
 TICK = 0.25  # seconds between two redraws while it loads
 
 _client: Client | None = None
+_refused: list[str] = []  # arguments of a server that was not started as its model cannot be used
 batch: Batch | None = None
 message = ""  # of the last run, for the panel
 failed = False  # whether that message is an error
@@ -27,20 +31,25 @@ failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, 
 
 
 def client() -> Client:
-    """Return the client for the Python and the device in the preferences.
+    """Return the client for the Python, the device and the model in the preferences.
 
-    If these have changed, the server is stopped, and the new client starts another one with its first job.
+    If these have changed, the server is stopped, and the new client starts another one with its first job. The folder
+    of the model is not looked at while the server runs: it has loaded the model.
 
     Raises:
-        UserError: The speech engine is not installed.
+        UserError: The speech engine is not installed, or the model in the preferences cannot be used.
     """
-    global _client
+    global _client, _refused
     python, arguments = environment.server_python(), environment.server_arguments()
     if python is None:
         raise UserError(environment.NOT_INSTALLED)
     if _client is not None and (Path(_client.python) != python or _client.arguments != arguments):
         _client.stop()
         _client = None
+    if _client is None or _client.server in {"stopped", "failed"}:
+        _refused = arguments
+        environment.check_model()
+        _refused = []
     if _client is None:
         _client = Client(python, environment.server_log(), arguments)
     return _client
@@ -61,6 +70,46 @@ def device_in_use() -> tuple[str, str]:
     return _client.device, _client.device_note
 
 
+@dataclass(frozen=True)
+class ModelInUse:
+    """The model of the running server, as the server describes it.
+
+    Attributes:
+        name: Name of its folder.
+        is_shipped: Whether it is the one that comes with the add-on.
+        moves_flame: Whether it moves the FLAME face, so that its motion is carried to the head's own channels.
+        has_emotions: Whether it can show an emotion that the artist chooses.
+        digest: Digest of its weights; "" until the server has read them.
+    """
+
+    name: str
+    is_shipped: bool
+    moves_flame: bool
+    has_emotions: bool
+    digest: str
+
+    @property
+    def label(self) -> str:
+        """Its name and digest as they are kept with what it makes."""
+        return model_label(self.name, self.digest)
+
+
+def model_in_use() -> ModelInUse | None:
+    """Return the model of the running server; None if none runs. Fast enough for a panel."""
+    hello = _client.hello if _client is not None and _client.server in {"loading", "ready"} else {}
+    models = hello.get("models")
+    model = models[0] if isinstance(models, list) and models else None
+    if not isinstance(model, dict):
+        return None
+    return ModelInUse(
+        one_line(str(model.get("name")))[:MAX_NAME],
+        model.get("shipped") is not False,
+        model.get("motion_space") == "flame",
+        model.get("emotions") is not False,
+        one_line(str(_client.pong.get("model") or "")) if _client is not None else "",
+    )
+
+
 def loading() -> tuple[float, str]:
     """Return how far a server that is being started is, 0 to 1, and what it does; an empty text if none is."""
     if _client is None or _client.server not in {"starting", "loading"}:
@@ -74,7 +123,9 @@ def preload_soon() -> None:
     Loading the model takes seconds, in which the artist can look for the button. Nothing is started while a panel is
     drawn: Blender forbids much there. A server that has failed is started again by the next job, not from here.
     """
-    if not bpy.app.background and _client is None and not bpy.app.timers.is_registered(_preload):
+    if bpy.app.background or _client is not None or bpy.app.timers.is_registered(_preload):
+        return
+    if not _refused or _refused != environment.server_arguments():
         bpy.app.timers.register(_preload, first_interval=PRELOAD_SECONDS)
 
 
@@ -82,7 +133,7 @@ def _preload() -> None:
     """Start the server if it is installed; a function for bpy.app.timers."""
     if _client is not None or environment.installing():
         return
-    with contextlib.suppress(UserError):  # the speech engine is not installed any more
+    with contextlib.suppress(UserError):  # the speech engine is not installed any more, or has no model
         client().start()
         bpy.app.timers.register(_show_loading, first_interval=TICK, persistent=True)
 
@@ -142,7 +193,8 @@ def drop(reason: str) -> None:
 
 def stop() -> None:
     """End the server and forget everything."""
-    global _client
+    global _client, _refused
+    _refused = []
     for timer in (_preload, _show_loading):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)

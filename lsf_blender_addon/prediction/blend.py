@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..scene.smoothing import smoothstep
 from .store import Prediction
 
+BOTH = " + "  # between the names of models that have each made a part of a line
 TRANSITION = 0.16  # seconds of the cross-fade at each end of the part, inside it
 
 
@@ -51,9 +52,10 @@ def blended(earlier: Prediction, new: Prediction, weights: NDArray[np.float32]) 
 
     Returns:
         The new take with blended arrays, and the eyes of the earlier one: blinks and gaze cannot be cut into parts. If
-        the emotions have other names, those of the new take are kept.
+        the emotions have other names, those of the new take are kept. If other models made them, both are named.
     """
     names = ("motion", "expression") + (("emotion",) if earlier.emotions == new.emotions else ())
     share = weights[:, None]
     arrays = {name: (1 - share) * getattr(earlier, name) + share * getattr(new, name) for name in names}
-    return replace(new, **arrays, blinks=earlier.blinks, gaze=earlier.gaze)
+    models = dict.fromkeys(name for name in (*earlier.model.split(BOTH), new.model) if name)
+    return replace(new, **arrays, blinks=earlier.blinks, gaze=earlier.gaze, model=BOTH.join(models))

@@ -37,6 +37,7 @@ MAX_EMOTIONS = 16  # there are eight
 MAX_SHOWN_FRAMES = 1 << 15  # of detected emotions: 23 minutes at 24 fps; of longer lines every n-th frame
 MAX_NAMES = 4096  # of channels, of emotions or of keys
 MAX_SCALE = 2.0**40  # the largest value of an array; what is multiplied with it stays finite
+MAX_MODEL = 200  # letters of the models' names
 MIN_FPS, MAX_FPS = 0.01, 10_000.0
 # Errors of a damaged record.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
@@ -66,6 +67,7 @@ class Prediction:
     gaze: Floats = field(default_factory=lambda: NO_GAZE)  # (V, F, 2) degrees to the head's left and up, likewise
     heard_lines: int = 0  # of the same head with which the voice was compared, this line included; 0: not known
     drive: Drive | None = None  # how the head's own keys follow the channels; None if channels have keys of their own
+    model: str = ""  # name of the model that made it, and the start of the digest of its weights; "": not known
 
 
 def rounded(prediction: Prediction) -> Prediction:
@@ -101,6 +103,7 @@ def store(action: bpy.types.Action, uid: str, prediction: Prediction) -> None:
         "temperature": float(prediction.temperature),
         "seed": str(prediction.seed),  # it may be larger than an int property
         "heard_lines": int(prediction.heard_lines),
+        "model": prediction.model[:MAX_MODEL],
         "has_expression": bool(np.any(np.abs(prediction.expression) > MIN_EXPRESSION)),
         **arrays,
     }
@@ -137,11 +140,21 @@ def read(kept: Any) -> Prediction | None:
             temperature=float(kept["temperature"]),
             seed=int(kept["seed"]),
             heard_lines=int(kept["heard_lines"]),
+            model=model_of(kept),
             drive=None if drive is None else _drive(drive),
             **arrays,
         )
     except UNREADABLE:
         return None
+
+
+def model_of(kept: Any) -> str:
+    """Return which model made the prediction in a record, an ID property; "" if that is not known.
+
+    Add-ons up to 0.1 have not recorded it. A file may hold anything there, so it is cut to one line.
+    """
+    model = kept.get("model") if hasattr(kept, "to_dict") else None
+    return "".join(filter(str.isprintable, model[:MAX_MODEL])) if isinstance(model, str) else ""
 
 
 def is_readable(kept: Any) -> bool:

@@ -20,7 +20,7 @@ EYES = ("blinks", "gaze")  # arrays of a prediction that all takes of a line sha
 
 
 def add(action: bpy.types.Action, uid: str) -> None:
-    """Add the line's prediction to its takes, unless it is one of them. A take of the same seed is replaced."""
+    """Add the line's prediction to its takes, unless it is one of them. It replaces one of the same seed and model."""
     now = store.record_of(action, store.PROPERTY, uid)
     if not hasattr(now, "to_dict") or playing(action, uid) is not None:
         return
@@ -56,6 +56,11 @@ def setting(action: bpy.types.Action, uid: str) -> tuple[int, float] | None:
         return int(kept["seed"]), float(kept["temperature"])
     except store.UNREADABLE:
         return None
+
+
+def model(action: bpy.types.Action, uid: str) -> str:
+    """Return which model made a line's prediction; "" if that is not known."""
+    return store.model_of(store.record_of(action, store.PROPERTY, uid))
 
 
 def play(action: bpy.types.Action, uid: str, index: int) -> None:
@@ -100,9 +105,9 @@ def _kept(action: bpy.types.Action, uid: str) -> list[Any]:
     return [take for name in sorted(kept.keys()) if hasattr(take := kept[name], "to_dict")]
 
 
-def _setting(kept: Any) -> tuple[str, str]:
-    """Return which take a record is, by the settings of its request."""
-    return str(kept.get("seed", "")), str(kept.get("temperature", 0.0))
+def _setting(kept: Any) -> tuple[str, str, str]:
+    """Return which take a record is, by the settings of its request and its model."""
+    return str(kept.get("seed", "")), str(kept.get("temperature", 0.0)), store.model_of(kept)
 
 
 def _fingerprint(kept: Any) -> tuple[bytes, ...]:

@@ -1,4 +1,4 @@
-"""The add-on's preferences: installation, Python and device of the speech engine."""
+"""The add-on's preferences: installation, Python, device and model of the speech engine."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ..client.jobs import State
-from ..client.requirements import TEXT_ENCODER_SIZE
+from ..client.model_folder import ModelError
+from ..client.requirements import TEXT_ENCODER_SIZE, TRANSFORMERS_SIZE
 from ..jobs import environment, face_cache, health, self_test, session
 from ..scene.extension import PACKAGE
 from .blender_types import IconItems
@@ -14,6 +15,12 @@ from .operators import clear_cache
 from .operators import self_test as self_test_operator
 from .panels.setup import draw_setup, size_text
 from .text import wrapped
+
+
+def _absolute(preferences: "LSF_preferences", _context: bpy.types.Context) -> None:
+    """Keep the folder as an absolute path: the preferences are those of all files."""
+    if preferences.model_folder.startswith("//"):
+        preferences.model_folder = bpy.path.abspath(preferences.model_folder)
 
 
 class LSF_preferences(bpy.types.AddonPreferences):
@@ -54,6 +61,14 @@ class LSF_preferences(bpy.types.AddonPreferences):
         default="auto",
     )
 
+    model_folder: bpy.props.StringProperty(
+        name="Model Folder",
+        subtype="DIR_PATH",
+        description="Folder of another model, with config.json and model.safetensors, as training writes it. A change "
+        "takes effect with the next generation. Leave empty to use the model that comes with the add-on",
+        update=_absolute,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         layout.use_property_split = True
@@ -74,6 +89,8 @@ class LSF_preferences(bpy.types.AddonPreferences):
                 text = iface("Install Text Encoder ({size})").format(size=size_text(TEXT_ENCODER_SIZE.download))
                 layout.operator("lsf.install_text_encoder", text=text, icon="IMPORT", translate=False)
         layout.prop(self, "device")
+        layout.prop(self, "model_folder")
+        _draw_model(layout, context)
         for text in [health.engine_state(), *_device_in_use()]:
             if text:
                 wrapped(layout, context, text, "INFO")
@@ -103,6 +120,20 @@ def _draw_self_test(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
     else:
         icon: IconItems = "CHECKMARK" if test.state is State.DONE else "ERROR"
         wrapped(layout, context, self_test_operator.result_text(test), icon)
+
+
+def _draw_model(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw whether the chosen model can be used, and the button that adds what it needs."""
+    try:
+        model = environment.chosen_model()
+    except ModelError as error:
+        wrapped(layout, context, iface(error.sentence).format(**error.values), "ERROR")
+        if environment.lacks_transformers() and environment.state().usable and not environment.installing():
+            text = iface("Install Transformers ({size})").format(size=size_text(TRANSFORMERS_SIZE.download))
+            layout.operator("lsf.install_transformers", text=text, icon="IMPORT", translate=False)
+        return
+    if model is not None:
+        wrapped(layout, context, iface("The model {name} is used").format(name=model.name), "CHECKMARK")
 
 
 def _device_in_use() -> list[str]:

@@ -1,8 +1,8 @@
 """The face space of a mesh: `fit` finds the face and gives the mesh 52 ARKit shapes, landmarks and an identity."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
-from ..arkit import CHANNELS, channel_indices
+from ..arkit import channel_indices
 from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
 from . import eyelids, mouth_seam, neutral, parts
@@ -46,7 +46,7 @@ class FaceSpace:
     """The shapes of a mesh: offset[f] = Σₖ motion[f, k] · basis[k], in the mesh's own units and vertex order.
 
     Attributes:
-        channels: Names of the K channels, server.arkit.CHANNELS.
+        channels: Names of the K channels, server.arkit.CHANNELS and whatever `fit` was given besides.
         basis: Offsets of each channel at value 1 (K, V, 3).
         landmarks68: Landmarks on the surface (68, 3).
         landmark_vertices: The vertex nearest to each landmark (68,).
@@ -70,6 +70,7 @@ def fit(
     landmarks: ArrayLike | None = None,
     given_parts: ArrayLike | None = None,
     progress: Progress = lambda fraction, text: None,
+    further: Mapping[str, FloatArray] | None = None,
 ) -> FaceSpace:
     """Find the face on a neutral mesh and give it the 52 ARKit shapes.
 
@@ -84,13 +85,22 @@ def fit(
             or parts.NAMED plus a bit for each part that its name allows.
         progress: Called with the fraction that is done, 0 to 1, and what comes next; an exception that it raises
             ends the fit.
+        further: Further shapes that the mesh is to have, after the 52: offsets (H, 3) of the canonical head by name.
 
     Raises:
         LSFError: "bad_mesh", "empty_mesh", "not_finite", "bad_landmarks" or "bad_parts" for input that cannot be used;
             "no_face", "several_faces" or "too_coarse" for a mesh that cannot be fitted.
     """
     with threadpool_limits(limits=1, user_api="blas"):
-        return _fit(vertices, triangles, landmarks, given_parts, progress)
+        return _fit(vertices, triangles, landmarks, given_parts, progress, _with_shapes(load_head(), further or {}))
+
+
+def _with_shapes(head: Head, further: Mapping[str, FloatArray]) -> Head:
+    """The head with further shapes after its own."""
+    if not further:
+        return head
+    basis = np.concatenate([head.basis, np.stack([*further.values()]).astype(np.float32)])
+    return replace(head, basis=basis, channels=(*head.channels, *further))
 
 
 def _fit(
@@ -99,13 +109,13 @@ def _fit(
     landmarks: ArrayLike | None,
     given_parts: ArrayLike | None,
     progress: Progress,
+    head: Head,
 ) -> FaceSpace:
-    """Do what `fit` does, with the threads that numpy has."""
+    """Do what `fit` does, with the threads that numpy has. The head has all shapes."""
     began = time.perf_counter()
     points, corners = check_mesh(vertices, triangles)
     placed = check_landmarks(np.full((LANDMARK_COUNT, 3), np.nan) if landmarks is None else landmarks)
     given, named = parts.check_parts(given_parts, len(points))
-    head = load_head()
     canonical = recognise_canonical_head(points, placed, given, head)
     if canonical is not None:
         return canonical
@@ -144,7 +154,7 @@ def _fit(
     }
     basis = registration.to_mesh.apply_to_vectors(basis.reshape(-1, 3)).reshape(basis.shape)
     return FaceSpace(
-        CHANNELS,
+        head.channels,
         basis.astype(np.float32),
         landmark_points.astype(np.float32),
         landmark_vertices.astype(np.int32),
@@ -212,7 +222,7 @@ def recognise_canonical_head(
         "check_landmarks": [],
     }
     return FaceSpace(
-        CHANNELS,
+        head.channels,
         to_mesh_vectors(head.basis),
         marks,
         head.landmark_vertices,

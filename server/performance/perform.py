@@ -44,7 +44,7 @@ class Performance:
     voice: prosody.Voice  # what was measured of the line
     motion: NDArray[np.float32]  # (F, K)
     expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
-    emotion: NDArray[np.float32]  # (F, 8) the emotion detected in the voice, in the order of EMOTIONS
+    emotion: NDArray[np.float32]  # (F, 8) detected in the voice, in the order of EMOTIONS; (F, 0): not detected
 
 
 def perform(
@@ -56,6 +56,7 @@ def perform(
     seed: int = 0,
     direction: Direction | None = None,
     own_mean: NDArray[np.float32] | None = None,
+    whole: bool = False,
     report: Report = lambda fraction, text: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Performance:
@@ -72,6 +73,7 @@ def perform(
         direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
             emotion detected in the voice.
         own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is heard; None if unknown.
+        whole: Whether the network is given the whole clip at once, as far as its encoders can take it.
         report: Called with the fraction done, 0 to 1, and a sentence.
         cancelled: Returns true when the job shall stop.
 
@@ -83,6 +85,7 @@ def perform(
         Cancelled: If `cancelled` returned true.
     """
     from ..model import emotion_changes, synthesize
+    from ..model.inference import WINDOW
 
     fps, spoken = model.config.fps, MEASURED
 
@@ -109,10 +112,11 @@ def perform(
         report=speaking,
         cancelled=cancelled,
         following=partial(_expression_work, model, direction),
+        window=None if whole else WINDOW,
     )
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
-        return Performance(voice, speech, np.zeros_like(speech), detected)
+        return Performance(voice, speech, np.zeros_like(speech), detected[:, :0])
     speech = rest_in_pauses(speech, voice.level, fps)
     activity = emotion_expression.speech_activity(voice.level, lip_contact.opening(speech), fps)
     if output.emotion.shape[1] == len(EMOTION_CLASSES):  # otherwise there is no emotion reader, or it has other classes

@@ -190,6 +190,8 @@ def _settings(header: wire.Header) -> Settings:
         emotion=_text(fields, "emotion"),
         emotion_strength=_number(fields, "emotion_strength", 1.0),
         emotion_mix=_optional_number(fields, "emotion_mix"),
+        whole=None if fields.get("whole") is None else _flag(fields, "whole"),
+        keys=_text(fields, "keys") or "named",
     )
 
 
@@ -200,10 +202,16 @@ def _generate_fields(result: Result) -> wire.Header:
         "t0": result.t0,
         "channels": list(result.channels),
         "seconds": result.seconds,
-        "emotions": list(EMOTIONS),
+        "emotions": list(EMOTIONS) if result.emotion.shape[1] else [],
         "report": {} if result.face is None else result.face.report,
         "heard_lines": result.heard_lines,
+        "model": {"name": result.model, "digest": result.model_digest},
+        "whole": result.whole,
     }
+    if result.ignores_emotion:
+        fields["ignored"] = ["emotion"]
+    if result.motion_error is not None:
+        fields["motion_error"] = result.motion_error
     if result.no_face is not None:
         fields["no_face"] = {"code": result.no_face.code, "message": str(result.no_face)}
     return fields

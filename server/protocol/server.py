@@ -89,6 +89,7 @@ class Server:
         self._end = end
         self._hang_watch = liveness.HangWatch(partial(end, wire.HUNG))
         self._started, self._jobs_done = time.monotonic(), 0
+        self._digest = ""  # of the model's weights, once they are read
 
     def run(self) -> None:
         """Serve until the stream ends. A job that is still running then is cancelled, and its reply is lost."""
@@ -192,7 +193,15 @@ class Server:
         memory, peak = liveness.memory()
         state = "loading" if self._engine is None else "ready" if self._running is None else "working"
         uptime = round(time.monotonic() - self._started)
-        return {"state": state, "memory": memory, "peak_memory": peak, "uptime": uptime, "jobs": self._jobs_done}
+        known = {"model": self._digest} if self._digest else {}
+        return {
+            "state": state,
+            "memory": memory,
+            "peak_memory": peak,
+            "uptime": uptime,
+            "jobs": self._jobs_done,
+            **known,
+        }
 
     # Worker thread
 
@@ -244,6 +253,7 @@ class Server:
                 seconds = round(time.perf_counter() - started, 4)
                 self._send({"type": "ready", **self._device_fields(), "seconds": seconds})
                 warm_up()
+                self._digest = self._engine.digest
             return True
         except ClientGone:
             raise

@@ -19,6 +19,7 @@ SENTENCES = {  # calls, and which of their arguments is the sentence
     "enabled_unless": 1,
     "UserError": 0,
     "InstallationError": 0,
+    "ModelError": 0,
     "Advice": 1,  # on what the installation of the speech engine has met
     "say": 0,
     "drop": 0,

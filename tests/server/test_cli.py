@@ -43,7 +43,7 @@ def mesh(tmp_path):
 def given_landmarks(monkeypatch):
     """Our own head's landmarks in place of the search for them: the rest of the fit is real."""
     real = space.fit
-    monkeypatch.setattr(space, "fit", lambda v, t, landmarks, parts, step: real(v, t, load_head().landmarks68))
+    monkeypatch.setattr(space, "fit", lambda v, t, landmarks, parts, step, further: real(v, t, load_head().landmarks68))
 
 
 def run(checkpoint, *arguments):

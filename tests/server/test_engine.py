@@ -227,7 +227,14 @@ def test_a_checkpoint_that_is_not_there_or_damaged(tmp_path, small_checkpoint):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(LSFError):
         Engine(tmp_path)
-    assert engine_module.available(tmp_path) == [{"name": tmp_path.name, "motion_space": None, "fps": None}]
+    (described,) = engine_module.available(tmp_path)
+    assert described == {
+        "name": tmp_path.name,
+        "motion_space": None,
+        "fps": None,
+        "shipped": False,
+        "emotions": False,
+    }
     assert engine_module.available(tmp_path / "nowhere") == []
 
 
@@ -378,7 +385,7 @@ def fits(monkeypatch):
 
     own, calls = load_head(), []
 
-    def fit(vertices, triangles, landmarks=None, parts=None, step=None):
+    def fit(vertices, triangles, landmarks=None, parts=None, step=None, further=None):
         calls.append(len(vertices))
         basis = np.zeros((52, len(vertices), 3), np.float32)
         basis[17] = len(calls) * 1e-3

@@ -5,6 +5,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...animation.chosen_line import chosen_line
 from ...errors import UserError
+from ...jobs import session
 from ...prediction import emotion_segments, store
 from ...scene import emotion_control
 from ...scene.access import active_scene
@@ -27,7 +28,10 @@ class _EmotionPanel(Tab):
         layout = self.layout
         emotion = settings_of(context.scene).emotion
         layout.label(text=NEEDS_GENERATE, icon="INFO")
+        if reason := disabled_reason_emotion():
+            wrapped(layout, context, reason, "INFO")
         column = layout.column()
+        column.active = not reason
         column.use_property_split = True  # shows the dots that insert keyframes
         column.prop(emotion, "chosen")
         row = column.row(align=True)
@@ -43,6 +47,14 @@ class _EmotionPanel(Tab):
             column.use_property_decorate = False
             column.prop(emotion, "transition")
         _draw_detected(layout, context)
+
+
+def disabled_reason_emotion() -> str:
+    """Return why a chosen emotion has no effect on what is generated next, as a sentence; empty if it has one."""
+    model = session.model_in_use()
+    if model is None or model.has_emotions:
+        return ""
+    return "The chosen model has no emotions to choose from: it hears the emotion in the voice."
 
 
 def _draw_detected(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -47,6 +47,9 @@ class _MainPanel(Tab):
             row.progress(factor=session.batch.fraction, text=session.batch.text)
             row.operator("lsf.cancel", text="", icon="X")
         self._draw_status(context, is_ready)
+        model = session.model_in_use()
+        if model is not None and not model.is_shipped:
+            wrapped(layout, context, iface("Model: {name}").format(name=model.name), "INFO")
         _device, note = session.device_in_use()
         if note:  # the GPU could not be used
             wrapped(layout, context, note, "INFO")

@@ -8,9 +8,11 @@ from bpy.app.translations import pgettext_iface as iface
 from ... import compat
 from ...animation.chosen_line import ChosenLine, chosen_line
 from ...errors import UserError
+from ...jobs import session
 from ...prediction import takes
 from ...scene import strips
 from ...scene.own_properties import settings_of
+from ..text import wrapped
 from .common import Tab, draw_line_name
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class _TakePanel(Tab):
         line = _chosen_line(context)
         needs_generate, text = _take_of_line(settings, line)
         layout.label(text=text, icon="INFO" if needs_generate else "NONE", translate=False)
+        if model := _model_of_line(line):
+            wrapped(layout, context, iface("Made by the model {name}").format(name=model), "INFO")
         layout.prop(settings, "only_range")
         if settings.only_range:
             first, last = strips.current_range(compat.sequencer_scene(context))
@@ -68,6 +72,13 @@ def _take_of_line(settings: "LSF_PG_settings", line: ChosenLine | None) -> tuple
     if abs(asked["temperature"] - temperature) > SAME:
         return True, iface("Needs Generate: this is variation {variation}").format(variation=f"{temperature:.2f}")
     return False, iface("This is take {take}").format(take=seed)
+
+
+def _model_of_line(line: ChosenLine | None) -> str:
+    """Return which model made the line, if it is another than the one that runs; empty if not, or if none is known."""
+    model = takes.model(line.action, line.uid) if line and line.record.kind == "SPEECH" else ""
+    in_use = session.model_in_use()
+    return "" if in_use is None or not in_use.digest or model == in_use.label else model
 
 
 def _which(line: ChosenLine, count: int) -> str:

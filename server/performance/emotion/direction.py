@@ -53,6 +53,10 @@ class Direction:
             raise LSFError("bad_settings", "Strength, mix and emotions must be between 0 and 1.")
         return cls(control[:, 0], control[:, 1], control[:, 2:])
 
+    def asks_for_emotion(self) -> bool:
+        """Return whether this shows anything but the emotion that is detected, at its full strength."""
+        return bool((self.strength < 1).any() or (self.mix > 0).any())
+
     def resampled(self, times: FloatArray, fps: float, t0: float) -> "Direction":
         """Interpolate the rows linearly; the first and the last row hold.
 

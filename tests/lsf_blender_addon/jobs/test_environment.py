@@ -16,7 +16,7 @@ from lsf_blender_addon.scene import extension
 @pytest.fixture
 def preferences(addon, monkeypatch):
     """The add-on's preferences, which Blender has for enabled add-ons only."""
-    chosen = SimpleNamespace(python="", wheels="", index="", device="auto", build="CPU")
+    chosen = SimpleNamespace(python="", wheels="", index="", device="auto", build="CPU", model_folder="")
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
     return chosen
 

@@ -9,6 +9,7 @@ import bpy
 import pytest
 
 from lsf_blender_addon.client import wire
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import environment, session
 from lsf_blender_addon.scene import extension
 
@@ -32,7 +33,7 @@ reader.read()
 
 @pytest.fixture
 def preferences(addon, monkeypatch):
-    chosen = SimpleNamespace(python="", wheels="", device="auto", build="CPU")
+    chosen = SimpleNamespace(python="", wheels="", device="auto", build="CPU", model_folder="")
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
     return chosen
 
@@ -130,3 +131,76 @@ def test_panels_ask_for_the_start_in_a_window_only(preferences, monkeypatch):
     session.preload_soon()
     assert registered == [session._preload]
     monkeypatch.undo()
+
+
+@pytest.fixture
+def other_model(tmp_path_factory):
+    """A folder that looks like a model as far as that is found out without loading it."""
+    folder = tmp_path_factory.mktemp("run 3")
+    (folder / "config.json").write_text('{"motion_space": "arkit", "emotion_bank": false}')
+    (folder / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_another_model_starts_another_server_and_back(preferences, started, other_model):
+    start()
+    first = session.client()
+    preferences.model_folder = f" {other_model} "
+    start()
+    assert session.client() is not first and first.server == "stopped"
+    preferences.model_folder = ""
+    start()
+    device = ["--device", "auto"]
+    assert started() == [device, [*device, "--checkpoint", str(other_model)], device]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_a_folder_that_is_gone_is_said_and_a_server_that_has_loaded_it_goes_on(preferences, started, other_model):
+    preferences.model_folder = str(other_model)
+    start()
+    (other_model / "config.json").unlink()
+    running = session.client()
+    assert running.server == "ready", "it has the model in memory"
+    session.stop()
+    with pytest.raises(UserError, match="holds no model, as it has no config"):
+        session.client()
+    assert len(started()) == 1 and session.model_in_use() is None
+    preferences.model_folder = ""
+    start()
+    assert len(started()) == 2
+
+
+def test_a_folder_that_cannot_be_used_is_not_looked_at_again_while_panels_are_drawn(preferences, monkeypatch, tmp_path):
+    monkeypatch.setenv("LSF_SERVER_PYTHON", str(tmp_path / "python"))
+    preferences.model_folder = str(tmp_path / "unmounted")
+    registered = []
+    timers = SimpleNamespace(
+        is_registered=lambda timer: timer in registered,
+        register=lambda timer, first_interval: registered.append(timer),
+        unregister=registered.remove,
+    )
+    app = SimpleNamespace(background=False, timers=timers)
+    monkeypatch.setattr(session, "bpy", SimpleNamespace(app=app))
+    session.preload_soon()
+    registered.remove(session._preload)
+    session._preload()
+    session.preload_soon()
+    assert not registered, "a drive that does not answer takes seconds"
+    preferences.model_folder = str(tmp_path / "another")
+    session.preload_soon()
+    assert registered == [session._preload]
+    registered.clear()
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "models",
+    [None, 3, [], [None], ["x"], {"name": "x"}, [{}], [{"name": ["x" * 1000], "emotions": 3, "shipped": None}]],
+)
+def test_what_a_server_says_of_its_model_is_not_trusted(addon, monkeypatch, models):
+    monkeypatch.setattr(
+        session, "_client", SimpleNamespace(server="ready", hello={"models": models}, pong={"model": [1]}, stop=int)
+    )
+    model = session.model_in_use()
+    assert model is None or (model.is_shipped and model.has_emotions and len(model.name) <= 60)

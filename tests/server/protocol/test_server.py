@@ -33,11 +33,12 @@ SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
 class ControlledEngine:
     """An engine that works until the test sets `go` or the job is cancelled, and then may raise `error`."""
 
-    device, device_note = "cpu", ""
+    device, device_note, digest = "cpu", "", "12ab"
 
     def __init__(self):
         self.started, self.go, self.error, self.runs = threading.Event(), threading.Event(), None, []
         self.no_face = None
+        self.motion_error, self.ignores_emotion = None, False
 
     def generate(
         self,
@@ -88,6 +89,11 @@ class ControlledEngine:
             layers={},
             heard_lines=1 + len(other_lines),
             rig_motion=None if own_rig is None else np.zeros((5, len(own_rig.shapes)), np.float32),
+            model="run 3",
+            model_digest=self.digest,
+            whole=bool(settings.whole),
+            motion_error=self.motion_error,
+            ignores_emotion=self.ignores_emotion,
         )
 
 
@@ -145,6 +151,29 @@ def test_a_job_reports_and_gives_its_result(peer):
     assert (result["type"], result["job"], result["fps"], result["t0"]) == ("result", "a", 24, 0.5)
     assert result["payload"]["motion"].shape == (5, 1) and "vertices" not in result["payload"]
     assert peer.engine.runs[0].seed == 7
+
+
+def test_a_result_names_its_model_and_what_it_does_not_do(peer):
+    peer.engine.go.set()
+    peer.generate("a")
+    result = peer.receive("progress")
+    assert result["model"] == {"name": "run 3", "digest": "12ab"} and not result["whole"]
+    assert not result.keys() & {"motion_error", "ignored"}
+    peer.engine.motion_error, peer.engine.ignores_emotion = {"lips_mean": 0.5}, True
+    peer.generate("b", settings={"whole": True, "keys": "named"})
+    result = peer.receive("progress")
+    assert (result["motion_error"], result["ignored"], result["whole"]) == ({"lips_mean": 0.5}, ["emotion"], True)
+    first, second = peer.engine.runs
+    assert (first.whole, first.keys, second.whole, second.keys) == (None, "named", True, "named")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"whole": 1}, {"whole": "yes"}, {"keys": "arkit"}, {"keys": 3}, {"keys": ["flame"]}]
+)
+def test_whole_and_keys_are_checked(peer, settings):
+    peer.generate("a", settings=settings)
+    reply = peer.receive("progress")
+    assert (reply["type"], reply["job"]) == ("error", "a") and reply["code"] in ("bad_request", "bad_settings")
 
 
 def test_a_face_may_be_optional(peer):
@@ -700,7 +729,7 @@ def test_four_points_make_the_fit_possible_where_the_detection_fails():
     four[[48, 54, 30, 8]] = marks[[48, 54, 30, 8]]  # mouth corners, nose tip, chin
     faces = FaceCache(None)
     engine = SimpleNamespace(
-        device="cpu", device_note="", prepare_face=lambda mesh, *rest: prepare_face(mesh, faces, *rest)
+        device="cpu", device_note="", digest="", prepare_face=lambda mesh, *rest: prepare_face(mesh, faces, *rest)
     )
     peer = Peer(engine).greet()
     peer.send({"type": "prepare_face", "job": "alone"}, mesh)
