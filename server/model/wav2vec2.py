@@ -104,17 +104,17 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
         embedded: Tensor = encoder.dropout(encoder.layer_norm(x + encoder.pos_conv_embed(x)))
         return embedded
 
-    def _run(self, x: Tensor, mask: Tensor | None, first: int) -> list[Tensor]:
-        """Return x (B, T, hidden), the output of layer `first`, and the outputs of all layers above it."""
+    def _run(self, x: Tensor, mask: Tensor | None, first: int, last: int) -> list[Tensor]:
+        """Return x (B, T, hidden), the output of layer `first`, and the outputs of the layers above it up to `last`."""
         hidden_keys = None
         if mask is not None:
             hidden_keys = torch.zeros_like(mask, dtype=x.dtype).masked_fill(~mask, torch.finfo(x.dtype).min)
             hidden_keys = hidden_keys[:, None, None]
         states = [x]
-        for layer in self.model.encoder.layers[first:]:
-            y = layer(x, attention_mask=hidden_keys)
+        for number in range(first, last):
+            y = self.model.encoder.layers[number](x, attention_mask=hidden_keys)
             y = y[0] if isinstance(y, tuple) else y  # transformers below 5 returns a tuple
-            if self.training and self.config.layer_drop:
+            if self.training and self.config.layer_drop and number >= (self.split or 0):
                 kept = torch.rand(len(x), device=x.device) >= self.config.layer_drop
                 y = torch.where(kept[:, None, None], y, x)
             x = y
@@ -123,7 +123,7 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
 
     def states(self, features: Tensor) -> list[Tensor]:
         """Return the hidden states (1, T, hidden) of layers 0, 1, … for the convolutions' output (1, T, conv)."""
-        return self._run(self._embed(features, None), None, 0)
+        return self._run(self._embed(features, None), None, 0, self.depth)
 
     @torch.no_grad()
     def frozen_features(self, audio: Tensor, level: Tensor, first: int, count: int) -> Tensor:
@@ -143,22 +143,17 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
         features = self.window_features(audio, level, first, count)
         if self.split is None:
             return features[0]
-        x = self._embed(features, None)
-        states = [x]
-        for layer in self.model.encoder.layers[: self.split]:
-            y = layer(x)
-            x = y[0] if isinstance(y, tuple) else y
-            states.append(x)
+        states = self._run(self._embed(features, None), None, 0, self.split)
         return torch.cat([states[layer][0] for layer in self.kept], -1)
 
     def trained_layers(self, features: Tensor, mask: Tensor | None = None) -> list[Tensor]:
         """Compute the layers above the frozen ones; see `WaveformBackbone.trained_layers`."""
         if self.split is None:
-            states = self._run(self._embed(features, mask), mask, 0)
+            states = self._run(self._embed(features, mask), mask, 0, self.depth)
             return [states[layer] for layer in self.wanted]
         given = dict(zip(self.kept, features.split(self.config.hidden, -1), strict=True))
         if self.split < self.depth:
-            given |= enumerate(self._run(given[self.split], mask, self.split), self.split)
+            given |= enumerate(self._run(given[self.split], mask, self.split, self.depth), self.split)
         return [given[layer] for layer in self.wanted]
 
     def published_names(self, file: PublishedFile) -> dict[str, str]:
@@ -199,7 +194,7 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
             if (list(wanted) if isinstance(wanted, list | tuple) else wanted) != given:
                 raise LSFError(
                     "bad_backbone",
-                    f"{file.path} holds another {self.config.kind} than this configuration: its {name} is {given} "
+                    f"{file.path} holds a larger or smaller {self.config.kind} model than is needed: its {name} is {given} "
                     f"instead of {wanted}.",
                 )
         layers = file.settings.get("num_hidden_layers", default.num_hidden_layers)

@@ -12,7 +12,7 @@ from server.model.config import BackboneConfig
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("kind", ["whisper", "hubert"])
+@pytest.mark.parametrize("kind", ["whisper", "hubert", "emotion2vec"])
 def test_a_sound_is_heard_in_the_frame_of_its_time(kind):
     torch.manual_seed(0)
     backbone = make_backbone(BackboneConfig(kind=kind, hidden=32, heads=4, mlp=48, conv=16), (2,)).eval()
@@ -33,6 +33,11 @@ def test_a_backbone_whose_package_is_missing_says_so(kind, monkeypatch):
         make_backbone(BackboneConfig(kind=kind), (1,))
     assert raised.value.code == "missing_package"
     assert kind in str(raised.value) and '"transformers"' in str(raised.value)
+
+
+def test_emotion2vec_needs_no_package_that_artists_do_not_have(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    assert len(make_backbone(BackboneConfig(kind="emotion2vec", hidden=32, heads=4, mlp=48, conv=16), (3,)).layers) == 3
 
 
 ARTISTS_PYTHON = """
