@@ -1,7 +1,6 @@
 """The choice between the speech backbones."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import LSFError
@@ -37,20 +36,3 @@ def make_backbone(config: BackboneConfig, layers: Sequence[int]) -> "WhisperBack
             "Python that runs the server, or choose the model that ships.",
         ) from error
     return Wav2Vec2ClassBackbone(config, layers)
-
-
-def check_backbone(config: BackboneConfig, layers: Sequence[int], path: str | Path) -> None:
-    """Check that a published model fits, by its settings, names and shapes alone, before a model is built.
-
-    Args:
-        config: The configuration.
-        layers: The layers that are wanted.
-        path: Folder or file of the published model.
-
-    Raises:
-        LSFError: "bad_backbone" if there is none, it is damaged, or of another kind or size; or if the configuration's
-            kind is whisper, which is never read from a published file here.
-    """
-    from ..training.paper import published  # TODO: callers import it from there
-
-    published.check_backbone(config, layers, path)

@@ -167,6 +167,7 @@ class Emotion2VecBackbone(WaveformBackbone):
         self.cached = [self]
         self.layout = f"layers {self.wanted}"
         self.requires_grad_(False)
+        self.train()
 
     def train(self, mode: bool = True) -> "Emotion2VecBackbone":
         """Stay in inference mode, whatever the mode."""

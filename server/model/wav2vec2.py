@@ -78,6 +78,7 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
             self.layout = f"layers {self.kept}"
         for module in self.frozen if config.trainable else [self.model]:
             module.requires_grad_(False)
+        self.train()
 
     def train(self, mode: bool = True) -> "Wav2Vec2ClassBackbone":
         """Set the mode; what is frozen stays in inference mode."""
@@ -194,7 +195,7 @@ class Wav2Vec2ClassBackbone(WaveformBackbone):
             if (list(wanted) if isinstance(wanted, list | tuple) else wanted) != given:
                 raise LSFError(
                     "bad_backbone",
-                    f"{file.path} holds a larger or smaller {self.config.kind} model than is needed: its {name} is {given} "
+                    f"{file.path} holds a {self.config.kind} model of another architecture: its {name} is {given} "
                     f"instead of {wanted}.",
                 )
         layers = file.settings.get("num_hidden_layers", default.num_hidden_layers)

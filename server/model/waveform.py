@@ -135,10 +135,6 @@ class WaveformBackbone(nn.Module, ABC):
         Raises:
             LSFError: "bad_backbone" if it is of another kind or size, or has numbers that are not finite.
         """
-        if not isinstance(file, PublishedFile):  # TODO: callers that still give a path
-            from ..training.paper.published import open_published
-
-            file = open_published(file)
         own = self.state_dict()
         weights = {}
         for name, published in self.published_names(file).items():

@@ -19,10 +19,10 @@ import torch
 
 from ...errors import LSFError
 from ...model import LSF, LSFConfig
-from ...model.backbones import check_backbone
 from ...model.meta import shapes_only
 from ...model.waveform import WaveformBackbone
 from . import backbone_source
+from .published import check_backbone, load_backbone
 from .released_weights import Mapped, Table, apply, listing, merge, propose, read_table, read_weights
 
 BACKBONES = {"motion_backbone.": "--hubert", "emotion_backbone.": "--emotion"}
@@ -96,7 +96,7 @@ def import_weights(config: LSFConfig, theirs: dict[str, torch.Tensor], table: Ta
     for prefix, path in paths.items():
         backbone = model.get_submodule(prefix[:-1]) if wanted[prefix][0] is not None else None
         if isinstance(backbone, WaveformBackbone):
-            backbone.load(path)
+            load_backbone(backbone, path)
     model.load_state_dict(model.state_dict() | mapped.weights)
     return model.eval()
 

@@ -75,6 +75,7 @@ def test_frames_are_those_of_the_window(backbone):
 
 
 def test_it_is_frozen_and_its_features_are_the_wanted_layers(tmp_path):
+    assert not any(module.training for module in Emotion2VecBackbone(CONFIG, (2, 6)).modules())
     several = Emotion2VecBackbone(CONFIG, (2, 6)).train()
     load_backbone(several, write(tmp_path, emotion2vec_state()))
     assert not several.training and not any(p.requires_grad for p in several.parameters())

@@ -155,8 +155,12 @@ def test_training_mode_leaves_what_is_frozen_alone():
     assert active and all("layers.2" in name or "layers.3" in name for name in active)
     backbone.eval()
     assert torch.equal(backbone.trained_layers(batch, mask)[0], backbone.trained_layers(batch, mask)[0])
-    frozen = make(CONFIG, (4,)).train()
-    assert not any(module.training for module in frozen.modules())
+    for frozen in (make(CONFIG, (4,)).train(), Wav2Vec2ClassBackbone(CONFIG, (4,))):
+        assert not any(module.training for module in frozen.modules())
+    new = Wav2Vec2ClassBackbone(PAPER, (4,))  # in training mode, as torch makes modules
+    assert new.training and torch.equal(
+        new.frozen_features(audio, level, 0, 25), new.frozen_features(audio, level, 0, 25)
+    )
 
 
 def without_dropout(backbone):
