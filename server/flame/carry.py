@@ -162,4 +162,5 @@ def _filled_in(matrix: sparse.csr_matrix, known: IntArray, head: Head) -> sparse
     rows = sparse.csr_matrix(
         (np.ones(len(unknown)), (unknown, np.arange(len(unknown)))), shape=(matrix.shape[0], len(unknown))
     )
-    return (matrix + rows @ fill).tocsr()
+    filled: sparse.csr_matrix = (matrix + rows @ fill).tocsr()
+    return filled

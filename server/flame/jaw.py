@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..numerics import FloatArray
+from ..numerics import BoolArray, FloatArray, IntArray
 
 # Range of the keys, radians: the released code scales the jaw from −0.1 … 0.5; sideways and roll are much smaller.
 OPEN_RANGE, SIDE_RANGE, ROLL_RANGE = (-0.1, 0.5), 0.1, 0.05
@@ -68,7 +68,7 @@ class Jaw:
         unposed += arms
         return unposed
 
-    def of(self, vertices: FloatArray | slice) -> "Jaw":
+    def of(self, vertices: IntArray | BoolArray | slice) -> "Jaw":
         """Return the jaw of some vertices, given by number or as booleans."""
         return Jaw(self.rest[vertices], self.share[vertices], self.joint, self.correctives[:, vertices], self.axes)
 
@@ -84,8 +84,9 @@ class Jaw:
         corrective = np.linalg.norm(self.correctives.transpose(1, 2, 0), 2, axis=(1, 2))
         greatest = np.sqrt(max(map(abs, OPEN_RANGE)) ** 2 + SIDE_RANGE**2 + ROLL_RANGE**2)
         carried = corrective * (2 * np.sqrt(2) + np.sqrt(3) + np.sqrt(2) * greatest)
-        bound: FloatArray = self.share * (np.linalg.norm(self.rest - self.joint, axis=1) + carried)
-        return bound + np.sqrt(3) * corrective
+        arms = np.linalg.norm(self.rest - self.joint, axis=1)
+        bound: FloatArray = self.share * (arms + carried) + np.sqrt(3) * corrective
+        return bound
 
 
 @dataclass(frozen=True)

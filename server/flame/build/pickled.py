@@ -82,7 +82,7 @@ def _check_program(data: bytes) -> None:
         if instruction.name in REFUSED:
             raise LSFError("bad_flame", "It refers to things outside the file.")
         if instruction.name in MEMO:
-            places.append(int(argument))
+            places.append(int(argument or 0))
     if places and not 0 <= max(places) <= count:
         raise LSFError("bad_flame", "It numbers its objects in a way that Python does not.")
 
@@ -295,6 +295,7 @@ def _dense_matrix(name: str, matrix: _Inert, limit: int) -> NDArray[Any]:
         or (len(places) and not 0 <= int(places.min()) <= int(places.max()) < inner)
     ):
         raise LSFError("bad_flame", f'"{name}" is a damaged sparse matrix.')
+    lengths = (starts[1:].astype(np.int64) - starts[:-1].astype(np.int64)).astype(np.int64)
     dense = np.zeros((outer, inner))
-    np.add.at(dense, (np.repeat(np.arange(outer), np.diff(starts.astype(np.int64))), places), numbers)
+    np.add.at(dense, (np.repeat(np.arange(outer), lengths), places), numbers)
     return dense.T if by_columns else dense

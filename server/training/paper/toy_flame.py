@@ -130,7 +130,8 @@ def _smooth_fields(points: FloatArray, count: int, random: np.random.Generator) 
     axis = random.normal(size=(count, WAVES, 3))
     axis *= 2 * np.pi / np.linalg.norm(axis, axis=-1, keepdims=True) / random.uniform(*WAVELENGTH, (count, WAVES, 1))
     phase = random.uniform(0, 2 * np.pi, (count, WAVES, 1))
-    fields = np.einsum("kwv,kwc->kvc", np.cos(axis @ points.T + phase), random.normal(size=(count, WAVES, 3)))
+    waves = np.cos(axis @ points.T + phase)
+    fields: FloatArray = np.einsum("kwv,kwc->kvc", waves, random.normal(size=(count, WAVES, 3)))
     fields /= np.sqrt((fields**2).sum(-1).mean(1))[:, None, None]
     return fields
 
