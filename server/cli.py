@@ -1,4 +1,4 @@
-"""The command line: `python -m server` (message loop), `python -m server generate …`, `python -m server fit …`."""
+"""The command line: `python -m server` (message loop), `python -m server generate …`, `… batch …`, `… fit …`."""
 
 import argparse
 import io
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import liveness
+from . import batch, liveness
 from .engine import KEYS, WHOLE_SECONDS, Engine, ReadSound, Result, Settings, prepare_face
 from .errors import LSFError, explain
 from .face import cache as face_cache
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command")
     _add_generate(commands.add_parser("generate", parents=[common], help="animate a head: one .npz per sound file"))
+    batch.add_options(commands.add_parser("batch", parents=[common], help="animate the lines of a manifest"))
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
@@ -117,7 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: The arguments; None takes those of the process.
 
     Returns:
-        The exit code: 0, 2 if anything failed, 130 if it was interrupted. Every failure is one sentence on stderr.
+        The exit code: 0, 2 if anything failed (of `batch`: 1 if lines failed), 130 if it was interrupted. Every failure
+        is one sentence on stderr.
         If the work hangs, the process ends with the exit code wire.HUNG.
     """
     args = parser().parse_args(arguments)
@@ -129,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have bytes that are not text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        run = _generate if args.command == "generate" else _fit
+        run = {"generate": _generate, "batch": batch.run, "fit": _fit}[args.command]
         with liveness.HangWatch(_end_hung).work():
             return run(args, checkpoint, device, cache_folder)
     except KeyboardInterrupt:
@@ -202,6 +204,8 @@ def _fit(args: argparse.Namespace, checkpoint: str | None, device: str, cache_fo
         args.out,
         channels=np.array(face.channels),
         basis=face.basis,
+        vertices=mesh.vertices,  # these two make the file a mesh file, and a character of `batch`
+        faces=mesh.faces,
         landmarks68=face.landmarks68,
         report=np.array(json.dumps(face.report)),
     )

@@ -154,7 +154,7 @@ def test_an_emotion_is_shown_and_told_apart_from_the_speech(sounds, expressive_c
 def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
     assert cli.main(["--cache", "off", "fit", str(mesh), "--out", str(tmp_path / "deep" / "fit.npz")]) == 0
     with np.load(tmp_path / "deep" / "fit.npz", allow_pickle=False) as z:
-        assert set(z) == {"channels", "basis", "landmarks68", "report"}
+        assert set(z) == {"channels", "basis", "vertices", "faces", "landmarks68", "report"}
         assert tuple(z["channels"]) == CHANNELS and z["basis"].shape == (52, len(load_head().vertices), 3)
         assert z["landmarks68"].shape == (68, 3) and isinstance(json.loads(str(z["report"])), dict)
 

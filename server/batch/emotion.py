@@ -1,0 +1,142 @@
+"""The emotion of a line of a manifest: a name, keys over time, or words."""
+
+import importlib.util
+import json
+import math
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..engine import Settings, frame_count
+from ..errors import LSFError, shortened
+from ..numerics import FloatArray
+from ..performance.emotion import text
+from ..performance.emotion.direction import Direction
+from ..protocol.emotions import EMOTIONS
+
+MAX_BYTES = 1 << 20  # of a file of keys: thousands of them
+KEYS = 'keys are [[seconds, "name", strength], …], each later than the one before, with names of emotions and 0 to 1.'
+
+Keys = tuple[tuple[float, str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emotion:
+    """What a line shows; without a name, keys and words, the emotion that is detected in the voice.
+
+    Attributes:
+        name: One of EMOTIONS, for the whole line.
+        keys: (seconds of the line, one of EMOTIONS, strength), ascending; linear between them.
+        words: A direction in words.
+    """
+
+    name: str | None = None
+    keys: Keys = ()
+    words: str = ""
+
+    def direction(self, settings: Settings, fps: float, seconds: float) -> Direction | None:
+        """Return the direction of keys or words; None if the settings say it all.
+
+        Args:
+            settings: Strength and mix, which apply to keys and words, too.
+            fps: Frames per second of the result.
+            seconds: Length of the line.
+
+        Raises:
+            LSFError: "missing_package" if the encoder of words is not there.
+        """
+        strength, mix = settings.emotion_strength, settings.emotion_mix
+        mix = 1.0 if mix is None else mix
+        if self.words:
+            weights, own = text.read(self.words)
+            return Direction.from_control(np.array([[own * strength, mix, *weights.tolist()]]))
+        if not self.keys:
+            return None
+        at = np.array([key[0] for key in self.keys])
+        count = min(frame_count(seconds, fps, 0.0), math.ceil(at[-1] * fps) + 1)  # the last row holds
+        times = np.arange(count) / fps
+
+        def curve(values: list[float]) -> FloatArray:
+            between: FloatArray = np.interp(times, at, values)
+            return between
+
+        own_strength = strength * curve([key[2] for key in self.keys])
+        chosen = [curve([float(key[1] == name) for key in self.keys]) for name in EMOTIONS]
+        return Direction.from_control(np.stack([own_strength, np.full(count, mix), *chosen], 1))
+
+
+DETECTED = Emotion()
+
+
+def parse(value: object, folder: Path) -> Emotion:
+    """Read a cell.
+
+    Args:
+        value: A name, keys as JSON or as a list, the name of a .json file of keys, or words; "" is what is detected.
+        folder: Where a file of keys lies.
+
+    Raises:
+        LSFError: "bad_settings" if it is none of these.
+    """
+    if isinstance(value, list):
+        return Emotion(keys=_keys(value))
+    assert isinstance(value, str)
+    if not value:
+        return DETECTED
+    if value.casefold() in EMOTIONS:
+        return Emotion(value.casefold())
+    if value.startswith("["):
+        return Emotion(keys=_keys(_json(value)))
+    if value.lower().endswith(".json"):
+        return Emotion(keys=_file(folder / value))
+    if importlib.util.find_spec(text.PACKAGE) is None:
+        raise LSFError(
+            "bad_settings",
+            f'"{shortened(value, 60)}" is none of {", ".join(EMOTIONS)}, and words need the text encoder, which is not '
+            "installed.",
+        )
+    if len(value) > text.MAX_CHARACTERS:
+        raise LSFError("bad_settings", f"a direction in words has at most {text.MAX_CHARACTERS} letters.")
+    return Emotion(words=value)
+
+
+@lru_cache(256)
+def _file(path: Path) -> Keys:
+    """Keys of a file."""
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a path that is too long)
+        raise LSFError("bad_settings", f'there is no file "{path.name}".')
+    if path.stat().st_size > MAX_BYTES:
+        raise LSFError("bad_settings", f'"{path.name}" has more than {MAX_BYTES >> 20} MB.')
+    try:
+        return _keys(_json(path.read_text("utf-8-sig")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise LSFError("bad_settings", f'"{path.name}" cannot be read.') from error
+
+
+def _json(content: str) -> object:
+    """Parse JSON."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise LSFError("bad_settings", KEYS) from None
+
+
+def _keys(value: object) -> Keys:
+    """Check keys."""
+    keys: list[tuple[float, str, float]] = []
+    if not isinstance(value, list) or not value:
+        raise LSFError("bad_settings", KEYS)
+    for key in value:
+        match key:
+            case [int() | float() as seconds, str() as name, int() | float() as strength]:
+                if not (0 <= seconds < math.inf and 0 <= strength <= 1 and name in EMOTIONS):  # false for NaN, too
+                    raise LSFError("bad_settings", KEYS)
+                if keys and seconds <= keys[-1][0]:
+                    raise LSFError("bad_settings", KEYS)
+                keys.append((float(seconds), name, float(strength)))
+            case _:
+                raise LSFError("bad_settings", KEYS)
+    return tuple(keys)

@@ -1,0 +1,298 @@
+"""Reads a manifest: the lines of a batch, as .csv or as .jsonl. All its faults are found before a line runs."""
+
+import csv
+import json
+import math
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TextIO
+
+from ..engine import Settings
+from ..errors import LSFError, shortened
+from . import emotion
+from .emotion import Emotion
+
+COLUMNS = (
+    "sound", "id", "start", "end", "character", "emotion", "strength", "mix", "take", "temperature", "fps", "format",
+    "voice",
+)  # fmt: skip
+NOT_YET = {
+    name: f'"{name}": expression banks and style cards do not exist yet. Take this column out.'
+    for name in ("bank", "expression_bank", "style", "style_card")
+}
+SUFFIXES = {"npz": ".npz", "json": ".json", "live_link": ".csv"}  # of the results, by their format
+MAX_BYTES = 1 << 30  # of a manifest: a hundred thousand lines have 20 MB
+MAX_ID = 150  # characters; names of files have at most 255 bytes
+SHOWN = 60  # characters of a value in a sentence
+# What no file name has on one system or another, and names that are hidden or that Windows shortens.
+NO_NAME = re.compile(r'[<>:"/\\|?*]|^\.|[. ]$')
+FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, see results.py
+
+settings = lru_cache(1024)(Settings)  # most lines share them
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of speech.
+
+    Attributes:
+        number: Number of its line in the manifest, from 1 on.
+        sound: Its sound file, relative to the manifest's folder; "/" between folders.
+        start: Seconds of the sound at which it starts.
+        end: Seconds at which it ends; None: with the sound.
+        character: Mesh file, relative to the manifest's folder; "" is the project's own head.
+        emotion: What emotion it shows.
+        settings: The settings of its animation.
+        format: A key of SUFFIXES.
+        voice: Lines with the same one are of one speaker; "" if it is heard on its own.
+        output: Its result, relative to the folder of the results; "/" between folders. No two lines have the same.
+    """
+
+    number: int
+    sound: str
+    start: float
+    end: float | None
+    character: str
+    emotion: Emotion
+    settings: Settings
+    format: str
+    voice: str
+    output: str
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of the sound; None: to its end."""
+        return None if self.end is None else self.end - self.start
+
+
+@dataclass
+class Manifest:
+    """The lines of a manifest, and sentences about what is wrong with it; with any of them it is not to be used."""
+
+    lines: list[Line] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def read(path: Path) -> Manifest:
+    """Read a manifest.
+
+    Args:
+        path: A .csv file in UTF-8 with commas, semicolons or tabs, whose first line has the names of the columns; or a
+            .jsonl file with one object a line. Files that it names are relative to its folder.
+
+    Returns:
+        What it says. Whether the sounds and characters exist is not looked at.
+    """
+    manifest = Manifest()
+    rows = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}.get(path.suffix.lower())
+    try:
+        if rows is None:
+            manifest.faults.append(f'"{path.name}" must be a .csv or a .jsonl file.')
+        elif path.stat().st_size > MAX_BYTES:
+            manifest.faults.append(f'"{path.name}" has more than {MAX_BYTES >> 20} MB: divide it.')
+        else:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                _read_rows(rows(file, manifest.faults), path.parent, manifest)
+    except UnicodeDecodeError:
+        manifest.faults.append(f'"{path.name}" is not text in UTF-8: save it as "CSV UTF-8".')
+    except OSError as error:
+        manifest.faults.append(f'"{path}" cannot be read ({error.strerror}).')
+    if not manifest.lines and not manifest.faults:
+        manifest.faults.append(f'"{path.name}" has no lines.')
+    return manifest
+
+
+def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, manifest: Manifest) -> None:
+    """Add a line, or what is wrong with it, for each row."""
+    outputs: dict[str, int] = {}
+    for number, cells in rows:
+        row = _Row(cells, folder)
+        line = row.line(number)
+        # Two names that differ in case or in the way of writing accents alone are one file on some systems.
+        first = outputs.setdefault(unicodedata.normalize("NFC", line.output).casefold(), number)
+        if first != number and not row.faults:
+            row.faults.append(f'has the same result as line {first}, "{line.output}": give each line its own id.')
+        manifest.faults += [f"Line {number} {fault}" for fault in row.faults]
+        if not row.faults:
+            manifest.lines.append(line)
+
+
+Cells = dict[str, object]
+"""The values of a row by column: texts, or any JSON."""
+
+
+def _csv_rows(file: TextIO, faults: list[str]) -> Iterator[tuple[int, Cells]]:
+    """Yield (number of the line, cells) of a .csv; what is wrong with the columns is added to `faults`."""
+    first = file.readline()
+    delimiter = max(",;\t", key=first.count)  # a spreadsheet writes semicolons where the comma is in numbers
+    reader = csv.reader(_after(first, file), delimiter=delimiter, strict=True)
+    end = 0
+    try:
+        titles = [title.strip().casefold() for title in next(reader, [])]
+        faults += _column_faults(titles)
+        if faults:
+            return
+        for row in reader:
+            number, end = max(end, 1) + 1, reader.line_num
+            if len(row) > len(titles) and any(cell.strip() for cell in row[len(titles) :]):
+                faults.append(f"Line {number} has more cells than there are columns: put quotes around commas.")
+            elif any(cell.strip() for cell in row):
+                yield number, dict(zip(titles, row, strict=False))
+    except csv.Error as error:
+        faults.append(f"Line {reader.line_num} is not .csv ({error}): look at its quotes.")
+
+
+def _after(first: str, file: TextIO) -> Iterator[str]:
+    """Yield a line that was read, then those after it."""
+    yield first
+    yield from file
+
+
+def _json_rows(file: TextIO, faults: list[str]) -> Iterator[tuple[int, Cells]]:
+    """Yield (number of the line, cells) of a .jsonl; what cannot be read is added to `faults`."""
+    for number, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        try:
+            cells = json.loads(text)
+        except (ValueError, RecursionError):
+            faults.append(f"Line {number} is not JSON.")
+            continue
+        if not isinstance(cells, dict):
+            faults.append(f'Line {number} must be an object such as {{"sound": "a.wav"}}.')
+            continue
+        wrong = _column_faults(list(cells))
+        faults += [f"Line {number}: {fault}" for fault in wrong]
+        if not wrong:
+            yield number, cells
+
+
+def _column_faults(titles: list[str]) -> list[str]:
+    """Sentences about columns that cannot be used."""
+    known = ", ".join(COLUMNS)
+    faults = [
+        NOT_YET.get(title) or f'There is no column "{shortened(title, SHOWN)}": the columns are {known}.'
+        for title in titles
+        if title not in COLUMNS
+    ]
+    faults += [f'The column "{title}" is there twice.' for title in COLUMNS if titles.count(title) > 1]
+    return faults or ([] if "sound" in titles else ['There is no column "sound".'])
+
+
+class _Row:
+    """Makes a line of the cells of a row. What cannot be used is a sentence in `faults`, without its beginning."""
+
+    def __init__(self, cells: Cells, folder: Path):
+        self._cells, self._folder = cells, folder
+        self.faults: list[str] = []
+
+    def line(self, number: int) -> Line:
+        """The line, whose values count only if there are no faults."""
+        sound, start, end = self._sound(), self._number("start", 0.0), self._number("end", None)
+        assert start is not None
+        if start < 0 or (end is not None and end <= start):
+            self.faults.append(f"starts at {start:g} s and ends at {end} s: 0 ≤ start < end is needed.")
+        shown = self._emotion()
+        kind = self._text("format") or "npz"
+        if kind not in SUFFIXES:
+            self.faults.append(f'has the format "{shortened(kind, SHOWN)}": choose one of {", ".join(SUFFIXES)}.')
+        name = self._text("id")
+        if name and (NO_NAME.search(name) or len(name) > MAX_ID):
+            self.faults.append(f'has the id "{shortened(name, SHOWN)}", which cannot be the name of a file.')
+        if not name:
+            name = PurePosixPath(sound).stem
+            if start or end is not None:
+                name += f"_{start:.3f}-{'end' if end is None else f'{end:.3f}'}"
+        output = str(PurePosixPath(sound).parent / f"{name}{SUFFIXES.get(kind, '')}")
+        if FACE_FILE.fullmatch(output.casefold()):
+            self.faults.append(f'would be "{output}", where a face is: rename its sound.')
+        return Line(
+            number,
+            sys.intern(sound),
+            start,
+            end,
+            sys.intern(self._text("character").replace("\\", "/")),
+            shown,
+            self._settings(shown),
+            sys.intern(kind),
+            sys.intern(self._text("voice")),
+            output,
+        )
+
+    def _sound(self) -> str:
+        """The sound: a path that stays below the manifest's folder, as its result stays below that of the results."""
+        text = self._text("sound")
+        windows = PureWindowsPath(text)
+        if not text:
+            self.faults = self.faults or ["has no sound."]
+        elif windows.drive or windows.root or ".." in windows.parts:
+            self.faults.append(
+                f'has the sound "{shortened(text, SHOWN)}": sounds must lie in the folder of the manifest or below, '
+                'named without ".." and without a drive.'
+            )
+        return str(PurePosixPath(text.replace("\\", "/")))
+
+    def _emotion(self) -> Emotion:
+        """The emotion that is shown."""
+        value = self._cells.get("emotion")
+        try:
+            return emotion.parse(value if isinstance(value, list) else self._text("emotion"), self._folder)
+        except LSFError as error:
+            self.faults.append(f"has an emotion that cannot be used: {error}")
+            return emotion.DETECTED
+
+    def _settings(self, shown: Emotion) -> Settings:
+        """The settings."""
+        fps, temperature, mix = self._number("fps", None), self._number("temperature", 0.0), self._number("mix", None)
+        strength, take = self._number("strength", 1.0), self._number("take", 0.0)
+        assert temperature is not None and strength is not None and take is not None
+        if take % 1:
+            self.faults.append(f"has the take {take:g}: takes are whole numbers.")
+        try:
+            return settings(
+                fps=fps,
+                temperature=temperature,
+                seed=int(take),
+                emotion=shown.name,
+                emotion_strength=strength,
+                emotion_mix=mix,
+            )
+        except LSFError as error:
+            self.faults.append(f"has a setting that cannot be used: {error}")
+            return settings()
+
+    def _text(self, column: str) -> str:
+        """A text without spaces around it; "" if there is none."""
+        value = self._cells.get(column)
+        if value is None:
+            return ""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)[: MAX_ID + 1]  # an id may be a number
+        if not isinstance(value, str):
+            self.faults.append(f'has no text as "{column}".')
+            return ""
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value.strip()):
+            self.faults.append(f'has letters as "{column}" that no name has.')
+            return ""
+        return value.strip()
+
+    def _number(self, column: str, default: float | None) -> float | None:
+        """A number, or the default if the cell is empty."""
+        value = self._cells.get(column)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return default
+        try:
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise ValueError
+            number = float(value.strip().replace(",", ".") if isinstance(value, str) else value)
+            if math.isfinite(number):
+                return number
+        except (ValueError, OverflowError):
+            pass
+        self.faults.append(f'has "{shortened(str(value), SHOWN)}" as {column}, which is not a number.')
+        return default
