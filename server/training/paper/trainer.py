@@ -283,9 +283,7 @@ class StageTrainer:
         with checkpoints.writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         continued = self.load()
-        self._wrap()
-        if not continued:
-            self._start()
+        self.prepare(continued)
         while not self._finished():
             self._epoch()
         self.group.wait()  # until the first process has written the best
@@ -296,6 +294,12 @@ class StageTrainer:
         return progress.epoch >= self.recipe.epochs or bool(
             self.recipe.patience and progress.worse >= self.recipe.patience
         )
+
+    def prepare(self, continued: bool = False) -> None:
+        """Make what `step` needs; `continued` tells whether a state was loaded."""
+        self._wrap()
+        if not continued:
+            self._start()
 
     def _wrap(self) -> None:
         """Make the module that computes a step: compiled, and with gradients exchanged between the processes."""
@@ -317,7 +321,7 @@ class StageTrainer:
     def _has_unused(self) -> bool:
         """Return whether the loss of a clip does not depend on some parameter; looking for those costs every step."""
         self.task.eval()  # nothing must learn from this
-        losses = self._losses([0], 0)
+        losses = self.pass_losses([0], 0)
         gradients = torch.autograd.grad(losses["loss"], list(self.task.trained().values()), allow_unused=True)
         return any(gradient is None for gradient in gradients)
 
@@ -329,7 +333,7 @@ class StageTrainer:
             with torch.no_grad():
                 for part in self._passes(clips):
                     if part:
-                        self._losses(part, 0)
+                        self.pass_losses(part, 0)
             self.task.update(self.group, self._generator(-1))
         if not len(self.valid.lengths) or not self.recipe.epochs:
             self.save_best()
@@ -343,7 +347,7 @@ class StageTrainer:
         own = portion(clips, self.group.rank, self.group.size)
         return [portion(own, part, self.options.accumulate) for part in range(self.options.accumulate)]
 
-    def _losses(self, clips: Sequence[int], epoch: int, module: nn.Module | None = None) -> dict[str, Tensor]:
+    def pass_losses(self, clips: Sequence[int], epoch: int, module: nn.Module | None = None) -> dict[str, Tensor]:
         """Compute the losses of clips; none give a loss of 0."""
         batch, keys = None, None
         if clips:
@@ -354,7 +358,7 @@ class StageTrainer:
             terms: dict[str, Tensor] = (module or self.task)(batch, keys)
         return terms
 
-    def _step(self, clips: Sequence[int]) -> None:
+    def step(self, clips: Sequence[int]) -> None:
         """Take one step of the optimiser."""
         progress = self.progress
         frames = sum(self.train.lengths[clip] for clip in clips)
@@ -369,7 +373,7 @@ class StageTrainer:
                 continue
             waits = isinstance(self.step_module, DistributedDataParallel) and not last
             with self.step_module.no_sync() if waits else contextlib.nullcontext():  # type: ignore[operator]
-                terms = self._losses(part, progress.epoch, self.step_module)
+                terms = self.pass_losses(part, progress.epoch, self.step_module)
                 own = sum(self.train.lengths[clip] for clip in part)
                 # DistributedDataParallel divides the sum of the gradients by the number of processes.
                 (terms["loss"] * (own / frames * self.group.size if part else 0.0)).backward()
@@ -421,7 +425,7 @@ class StageTrainer:
         batches = epoch_batches(self.train.lengths, self.batch, self.seed, progress.epoch)
         self.task.train()
         for clips in batches[progress.step :]:
-            self._step(clips)
+            self.step(clips)
             now = time.monotonic()
             if now - self.reported > options.report_seconds:
                 self._report(f"step {progress.step} of {len(batches)}", self._means(), len(batches))

@@ -42,7 +42,7 @@ def test_the_gradient_of_a_step_is_that_of_the_mean_over_all_valid_frames(tmp_pa
     task.eval()  # no dropout
     errors = torch.cat([(task.out(task.into(x).relu()) + (len(x) > 20) * task.long(x) - x) for x in clips.motion])
     expected = torch.autograd.grad(errors.abs().mean(), list(task.into.parameters()))
-    trainer._step([0, 1, 2])
+    trainer.step([0, 1, 2])
     for parameter, gradient in zip(task.into.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, atol=1e-14, rtol=0)
     means = [e.abs().mean() for e in errors.split(clips.lengths)]
@@ -61,13 +61,13 @@ def test_a_training_stopped_at_any_step_ends_with_the_same_weights(tmp_path, at)
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
     interrupt = Interrupt()
     part = make(tmp_path / "part", interrupt=interrupt)
-    original = part._step
+    original = part.step
 
     def step(clips):
         interrupt.asked = part.progress.steps + 1 == at
         original(clips)
 
-    part._step = step
+    part.step = step
     with pytest.raises(
         Stopped, match=rf"Stopped after step {(at - 1) % 3 + 1} of epoch {(at - 1) // 3 + 1} of the toy"
     ):
