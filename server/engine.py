@@ -403,11 +403,7 @@ class Engine:
         if self._flame is None:
             size = self.model.config.identity_size
             return np.zeros(size, np.float32) if face is None else face.identity
-        from .face.head import load_head
-
-        return self._flame.identity(
-            np.zeros(len(load_head().identity_modes), np.float32) if face is None else face.identity
-        )
+        return self._flame.shape_mean if face is None else self._flame.shape_of(face.fitted)
 
     def _carried(self, flame: "FlameHead", performance: Performance, keys: str) -> tuple[Performance, dict[str, float]]:
         """Give FLAME's motion channels that a head can have.
@@ -599,6 +595,7 @@ def default_head() -> tuple[Mesh, "FaceSpace"]:
         landmark_vertices=head.landmark_vertices,
         identity=np.zeros(len(head.identity_modes), np.float32),
         parts=parts.canonical_parts(head),
+        fitted=head.vertices,
         report={},
     )
     return Mesh(head.vertices, head.triangles), face

@@ -17,17 +17,19 @@ from ..arkit import CHANNELS
 if TYPE_CHECKING:  # imports scipy, which would delay the server's first answer
     from .space import FaceSpace
 
-FORMAT = "2"  # raised when the content of the files changes
+FORMAT = "3"  # raised when the content of the files changes
 DTYPES = {  # of each array of a FaceSpace
     "basis": np.float32,
     "landmarks68": np.float32,
     "landmark_vertices": np.int32,
     "identity": np.float32,
     "parts": np.int32,
+    "fitted": np.float32,
 }
 LANDMARKS = 68
 MAX_REPORT_BYTES = 1 << 20  # the longest report, with a seam over a dense mesh, has about 100 kB
-MAX_OTHER_BYTES = 1 << 16  # of a file beside its arrays and its report: the header, and what small arrays need
+MAX_OTHER_BYTES = 1 << 18  # of a file beside its large arrays and its report: the header, the fitted head, small arrays
+MAX_PLACE = 1.0  # metres from the origin of the head's frame; the head reaches to .24
 MAX_IDENTITY = 50.0  # standard deviations of a coefficient; fits of stylised heads have up to 10
 # The greatest offset, as a multiple of the extent of the landmarks; a jaw at full strength moves by .3 of it.
 MAX_OFFSET = 3.0
@@ -87,6 +89,7 @@ def decode(data: bytes, key: str, vertex_count: int) -> "FaceSpace":
         "landmark_vertices": (LANDMARKS,),
         "identity": (len(load_head().identity_modes),),
         "parts": (vertex_count,),
+        "fitted": load_head().vertices.shape,
     }
     if {name: array.shape for name, array in arrays.items()} != shapes or any(
         array.dtype != DTYPES[name] for name, array in arrays.items()
@@ -105,6 +108,7 @@ def decode(data: bytes, key: str, vertex_count: int) -> "FaceSpace":
         and _within(arrays["basis"], -MAX_OFFSET * extent, MAX_OFFSET * extent)
         and _within(arrays["identity"], -MAX_IDENTITY, MAX_IDENTITY)
         and _within(arrays["parts"], SKIN, STILL)
+        and _within(arrays["fitted"], -MAX_PLACE, MAX_PLACE)
         and _within(arrays["landmark_vertices"], 0, vertex_count - 1)
     )
     if not in_range:

@@ -52,6 +52,7 @@ class FaceSpace:
         landmark_vertices: The vertex nearest to each landmark (68,).
         identity: Identity coefficients (50,), standard normal over the population.
         parts: Part of each vertex (V,): parts.SKIN and so on.
+        fitted: The canonical head, deformed to the mesh (H, 3), in its own frame: metres on a head of ordinary size.
         report: How well the fit went; docs/face.md describes it. JSON values only.
     """
 
@@ -61,6 +62,7 @@ class FaceSpace:
     landmark_vertices: NDArray[np.int32]
     identity: NDArray[np.float32]
     parts: NDArray[np.int32]
+    fitted: NDArray[np.float32]
     report: dict[str, Any]
 
 
@@ -160,6 +162,7 @@ def _fit(
         landmark_vertices.astype(np.int32),
         registration.identity.astype(np.float32),
         vertex_part.astype(np.int32),
+        registration.fitted.astype(np.float32),
         report,
     )
 
@@ -228,6 +231,7 @@ def recognise_canonical_head(
         head.landmark_vertices,
         np.zeros(len(head.identity_modes), np.float32),
         parts.canonical_parts(head),
+        head.vertices,
         report,
     )
 

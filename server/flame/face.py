@@ -53,7 +53,6 @@ class FlameHead:
         joint: The jaw's joint (3,).
         axes: Rotation (3, 3) from FLAME's axes to the head's.
         shape_mean: FLAME's shape coefficients (300,) of the project's average head.
-        shape_map: What each identity coefficient of a head adds to them (300, 50).
         shape_matrix: What the coefficients are for distances of a registered head from FLAME's mean face (300, 3 N).
         keys: Where the jaw's own keys are.
         report: How well FLAME was carried over; `flame_head` describes it. JSON values only.
@@ -66,7 +65,6 @@ class FlameHead:
     joint: NDArray[np.float32]
     axes: NDArray[np.float32]
     shape_mean: NDArray[np.float32]
-    shape_map: NDArray[np.float32]
     shape_matrix: NDArray[np.float32]
     keys: JawKeys
     report: dict[str, Any] = field(default_factory=dict)
@@ -100,20 +98,13 @@ class FlameHead:
         """Return FLAME's shape coefficients (300,) of a mesh to which the head was registered.
 
         Args:
-            fitted: The registered head (H, 3), in its own frame: `face.registration.Registration.fitted`.
+            fitted: The registered head (H, 3), in its own frame: `face.space.FaceSpace.fitted`.
         """
         vertices = face_vertices(load_head())
         coefficients: NDArray[np.float32] = self.shape_matrix @ (fitted - self.rest)[vertices].ravel().astype(
             np.float32
         )
         return coefficients
-
-    def identity(self, coefficients: FloatArray) -> NDArray[np.float32]:
-        """Return FLAME's shape coefficients (300,) of a head with these identity coefficients (50,), a rough estimate.
-
-        The identity coefficients tell less than the registered head does: see `shape_of`.
-        """
-        return (self.shape_mean + self.shape_map @ np.asarray(coefficients, np.float32)).astype(np.float32)
 
     def offsets(self, motion: FloatArray) -> NDArray[np.float32]:
         """Return how far FLAME's motion (F, 53) moves the vertices (F, H, 3), with the jaw as a rotation.
@@ -225,7 +216,6 @@ def _shapes() -> dict[str, tuple[int, ...]]:
         "joint": (3,),
         "axes": (3, 3),
         "shape_mean": (SHAPE,),
-        "shape_map": (SHAPE, len(head.identity_modes)),
         "shape_matrix": (SHAPE, 3 * len(face_vertices(head))),
     }
 
@@ -320,7 +310,6 @@ def flame_head(flame: "Flame") -> FlameHead:
     share = np.where(is_skin, carrier.weights(numbers(flame.skinning)[:, JAW_JOINT]), np.isin(head.part, FOLLOW_JAW))
     first = 9 * (JAW_JOINT - 1)  # the pose correctives begin with the neck's
     estimator = shape_estimator(carrier, template, numbers(flame.shape_directions), head)
-    shape_mean, shape_map = estimator.of_modes(head)
     arrays = {
         "rest": rest,
         "expression": carrier.vectors(numbers(flame.expression_directions[:EXPRESSION])),
@@ -328,8 +317,7 @@ def flame_head(flame: "Flame") -> FlameHead:
         "share": share,
         "joint": carrier.points(numbers(flame.joint_regressor)[JAW_JOINT] @ template),
         "axes": carrier.axes,
-        "shape_mean": shape_mean,
-        "shape_map": shape_map,
+        "shape_mean": estimator.shape(head.vertices),
         "shape_matrix": estimator.matrix,
     }
     stored = {name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()}

@@ -44,11 +44,6 @@ class ShapeEstimator:
         coefficients: FloatArray = self.matrix @ (neutral[self.vertices] - self.mean).ravel()
         return coefficients
 
-    def of_modes(self, head: Head) -> tuple[FloatArray, FloatArray]:
-        """Return what `shape` gives for the average head (300,), and for each of its identity modes more (300, 50)."""
-        modes = head.identity_modes[:, self.vertices].reshape(len(head.identity_modes), -1)
-        return self.shape(head.vertices), self.matrix @ modes.T
-
 
 def face_vertices(head: Head) -> IntArray:
     """Return the vertices of the head that are looked at (N,), ascending."""

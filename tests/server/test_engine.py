@@ -396,6 +396,7 @@ def fits(monkeypatch):
             own.landmark_vertices,
             np.ones(50, np.float32),
             np.zeros(len(vertices), np.int32),
+            own.vertices,
             {"n": len(calls)},
         )
 

@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 from server.arkit import CHANNELS
 from server.face import cached_face
 from server.face.cache import FaceCache
+from server.face.head import load_head
 from server.face.space import FaceSpace
 
 VERTICES = 300
@@ -43,6 +44,7 @@ def make_face(**changes) -> FaceSpace:
         rng.integers(0, VERTICES, 68).astype(np.int32),
         rng.normal(size=50).astype(np.float32),
         rng.integers(0, 8, VERTICES).astype(np.int32),
+        load_head().vertices,
         REPORT,
     )
     return dataclasses.replace(face, **changes)
@@ -139,6 +141,7 @@ def test_odd_content_is_not_used_and_can_be_replaced(folder, damage):
     [
         {"basis": make_face().basis * 1e6},
         {"basis": np.full((52, VERTICES, 3), np.inf, np.float32)},
+        {"fitted": np.full_like(load_head().vertices, np.nan)},
         {"identity": np.full(50, 1e9, np.float32)},
         {"landmarks68": np.full((68, 3), np.nan, np.float32)},
         {"landmark_vertices": np.full(68, VERTICES, np.int32)},

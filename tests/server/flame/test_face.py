@@ -248,10 +248,9 @@ def test_shapes_of_a_person_are_found(carried, toy, head):
 
 def test_the_average_face_has_the_average_shape(carried, carrier, head):
     assert np.abs(carried.shape_of(carrier.fitted)).max() < 0.5
-    assert (
-        np.abs(carried.identity(np.zeros(50))).max() < 1.0
-    )  # of the project's average head, from which the toy is made
-    second = carried.identity(np.eye(50)[1]) - carried.identity(np.zeros(50))
+    assert np.abs(carried.shape_mean).max() < 1.0  # the toy is made from the project's average head
+    assert np.allclose(carried.shape_of(head.vertices), carried.shape_mean, atol=1e-4)
+    second = carried.shape_of(head.with_identity(np.eye(50)[1])) - carried.shape_mean
     assert second.argmax() == 1 and second[1] > 0.6
 
 
