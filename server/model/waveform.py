@@ -208,11 +208,11 @@ def check_kind(file: PublishedFile, kind: str) -> None:
     Raises:
         LSFError: "bad_backbone".
     """
-    told = {file.settings.get("model_type")} - {None}
+    told = {str(file.settings["model_type"])} if "model_type" in file.settings else set()
     for prefix, other in NAMES_OF_KINDS.items():
         if any(re.match(prefix, name) for name in file.shapes):
             told.add(other)
-    for other in sorted(map(str, told)):
+    for other in sorted(told):
         if other != kind:
             raise LSFError(
                 "bad_backbone", f"{file.path} holds a model of the kind {other}, but {kind} is needed: give that one."

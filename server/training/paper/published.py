@@ -136,7 +136,7 @@ def _settings(path: Path) -> dict[str, Any]:
 def _open_safetensors(path: Path, settings: dict[str, Any]) -> PublishedFile:
     """Read the header of a safetensors file."""
     try:
-        opened = safe_open(path, "pt")
+        opened: Any = safe_open(path, "pt")
         shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise _bad(f"{path} is damaged: download it again.") from error

@@ -301,6 +301,8 @@ def test_other_models_are_refused_by_their_settings_and_shapes(tmp_path):
         "kind wav2vec2": write_bin(tmp_path / "prefix", settings, old_names(wav2vec2.state_dict(), "wav2vec2.")),
         "kind whisper": write_bin(tmp_path / "whisper", {"model_type": "whisper"}, {"conv1.weight": torch.ones(1)}),
         "kind wavlm": write_bin(tmp_path / "wavlm", {**settings, "model_type": "wavlm"}, state),
+        "kind ['hubert']": write_bin(tmp_path / "list", {**settings, "model_type": ["hubert"]}, state),
+        "hidden_size is many": write_bin(tmp_path / "text", {**settings, "hidden_size": "many"}, state),
         "conv_bias is True": write_bin(tmp_path / "large", large.config.to_dict(), large.state_dict()),
         "num_attention_heads is 8": write_bin(tmp_path / "heads", {**settings, "num_attention_heads": 8}, state),
         "with 2 layers, but 3": write_bin(tmp_path / "shallow", shallow.config.to_dict(), shallow.state_dict()),
