@@ -3,13 +3,14 @@
 import csv
 import json
 import math
+import posixpath
 import re
 import sys
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TextIO
 
 from ..engine import Settings
@@ -31,6 +32,8 @@ MAX_ID = 150  # characters; names of files have at most 255 bytes
 SHOWN = 60  # characters of a value in a sentence
 # What no file name has on one system or another, and names that are hidden or that Windows shortens.
 NO_NAME = re.compile(r'[<>:"/\\|?*]|^\.|[. ]$')
+LEADS_ELSEWHERE = re.compile(r"^[A-Za-z]:|^[/\\]|(^|[/\\])\.\.([/\\]|$)")  # a drive, a root, or ".."
+NO_LETTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of surrogate pairs
 FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, see results.py
 
 settings = lru_cache(1024)(Settings)  # most lines share them
@@ -205,10 +208,10 @@ class _Row:
         if name and (NO_NAME.search(name) or len(name) > MAX_ID):
             self.faults.append(f'has the id "{shortened(name, SHOWN)}", which cannot be the name of a file.')
         if not name:
-            name = PurePosixPath(sound).stem
+            name = posixpath.splitext(posixpath.basename(sound))[0]
             if start or end is not None:
                 name += f"_{start:.3f}-{'end' if end is None else f'{end:.3f}'}"
-        output = str(PurePosixPath(sound).parent / f"{name}{SUFFIXES.get(kind, '')}")
+        output = posixpath.join(posixpath.dirname(sound), f"{name}{SUFFIXES.get(kind, '')}")
         if FACE_FILE.fullmatch(output.casefold()):
             self.faults.append(f'would be "{output}", where a face is: rename its sound.')
         return Line(
@@ -227,15 +230,14 @@ class _Row:
     def _sound(self) -> str:
         """The sound: a path that stays below the manifest's folder, as its result stays below that of the results."""
         text = self._text("sound")
-        windows = PureWindowsPath(text)
         if not text:
             self.faults = self.faults or ["has no sound."]
-        elif windows.drive or windows.root or ".." in windows.parts:
+        elif LEADS_ELSEWHERE.search(text):
             self.faults.append(
                 f'has the sound "{shortened(text, SHOWN)}": sounds must lie in the folder of the manifest or below, '
                 'named without ".." and without a drive.'
             )
-        return str(PurePosixPath(text.replace("\\", "/")))
+        return posixpath.normpath(text.replace("\\", "/"))
 
     def _emotion(self) -> Emotion:
         """The emotion that is shown."""
@@ -276,7 +278,7 @@ class _Row:
         if not isinstance(value, str):
             self.faults.append(f'has no text as "{column}".')
             return ""
-        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in value.strip()):
+        if NO_LETTER.search(value.strip()):
             self.faults.append(f'has letters as "{column}" that no name has.')
             return ""
         return value.strip()
