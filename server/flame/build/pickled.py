@@ -33,6 +33,7 @@ REFUSED = {  # instructions for objects outside the file, for names that are num
 MEMO = {"PUT", "BINPUT", "LONG_BINPUT"}
 NUMBER = re.compile(r"[<>=|]?[fiub](?:1|2|4|8)")  # numpy's names of number types; objects and records are others
 MAX_DIMENSIONS = 4
+MAX_NESTING = 4  # chumpy objects whose array is a chumpy object
 INERT_PACKAGES = ("chumpy", "scipy")
 
 
@@ -254,8 +255,9 @@ def _dense(name: str, value: object, limit: int) -> NDArray[Any]:
     Raises:
         LSFError: "bad_flame".
     """
-    if isinstance(value, _Inert) and "x" in value.attributes:
-        value = value.attributes["x"]
+    for _ in range(MAX_NESTING):
+        if isinstance(value, _Inert) and "x" in value.attributes:
+            value = value.attributes["x"]
     if isinstance(value, _Inert):
         return _dense_matrix(name, value, limit)
     if not isinstance(value, _Array):

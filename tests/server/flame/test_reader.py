@@ -92,6 +92,7 @@ def test_chumpy_and_scipy_objects(tmp_path, filled, monkeypatch, protocol, by_co
         kind = made_class(patched, f"scipy.sparse.{name[:3]}", name)
         for array in ("shapedirs", "posedirs", "v_template"):
             filled[array] = _State(chumpy, {"x": filled[array], "_dirty_vars": {"x"}, "_itr": None})
+        filled["posedirs"] = _State(chumpy, {"x": filled["posedirs"]})
         parts = {part: getattr(matrix, part) for part in ("data", "indices", "indptr")}
         filled["J_regressor"] = _State(kind, {**parts, "_shape": matrix.shape, "maxprint": 50})
         (tmp_path / "a.pkl").write_bytes(pickle.dumps(filled, protocol))
@@ -278,6 +279,7 @@ def hostile_pickles(folder, arrays):
         "matrix_start_beyond": matrix_with(indptr=matrix.indptr * 1000),
         "matrix_without_data": matrix_with(data=None),
         "matrix_in_itself": matrix_with(_shape=None),
+        "chumpy_in_itself": b"}U\x0av_template\x80\x02cchumpy.ch\nCh\n)\x81q\x01}U\x01xh\x01sbs.",
         "lone_chumpy": pickle.dumps(arrays | {"weights": _State(sparse.csc_matrix, {"x": None})}),
     }
     for name, data in files.items():
