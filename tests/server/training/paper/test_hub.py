@@ -42,6 +42,17 @@ def test_a_repository_that_is_here_needs_no_network(tmp_path, hub):
     assert backbone_source(NAME) == tmp_path / "snapshot" and asked == [(NAME, True)]
 
 
+def test_a_snapshot_in_the_layout_of_the_hub_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--facebook--hubert-base-ls960"
+    snapshot = repository / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    (snapshot / "pytorch_model.bin").write_text("")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123")
+    assert backbone_source(NAME) == snapshot
+
+
 def test_one_that_is_not_here_is_fetched(tmp_path, hub):
     asked = hub(local=False, remote=True)
     assert backbone_source(NAME) == tmp_path / "snapshot" and asked == [(NAME, True), (NAME, False)]
