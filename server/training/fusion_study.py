@@ -130,21 +130,29 @@ def print_tokens(models: Sequence[LSF], clips: Sequence[Mead3DClip]) -> None:
         )
 
 
+LENGTHS = (30.0, 10.0, 5.0, 2.5)  # seconds of windows whose errors are compared
+
+
 def print_windows(models: Sequence[LSF], clips: Sequence[Mead3DClip], seconds: float) -> None:
-    """Print what windows of a length change, layer by layer."""
-    found = []
+    """Print what windows of a length change, layer by layer, and the errors with windows of several lengths."""
+    found, errors = [], []
     for model in models:
-        examples = fusion_tokens.read_examples(model, clips)
-        found.append(windowed.window_changes(model, examples, round(seconds * model.config.fps)))
-    print("| in windows | change of z | other codes | change of curves | loss |\n|---|---|---|---|---|")
+        examples, fps = fusion_tokens.read_examples(model, clips), model.config.fps
+        found.append(windowed.window_changes(model, examples, round(seconds * fps)))
+        errors.append(windowed.errors_by_length(model, examples, [round(length * fps) for length in LENGTHS]))
+    print("| in windows | change of z | other codes | change of curves | error of curves |\n|---|---|---|---|---|")
     for kind in (*windowed.KINDS, windowed.ALL):
         changes = [changes[kind] for changes in found]
         print(
             f"| {kind} | {spread([change.latent for change in changes], '.3f')} "
             f"| {spread([100 * change.codes for change in changes], '.1f')} % "
             f"| {spread([change.curves for change in changes], '.3f')} "
-            f"| {spread([100 * change.loss for change in changes], '+.1f')} % |"
+            f"| {spread([100 * change.error for change in changes], '+.1f')} % |"
         )
+    print("\n| window | error of curves | r of the jaw |\n|---|---|---|")
+    for number, length in enumerate(LENGTHS):
+        both = [results[number] for results in errors]
+        print(f"| {length:g} s | {spread([e for e, _ in both])} | {spread([r for _, r in both], '.3f')} |")
 
 
 def parser() -> argparse.ArgumentParser:

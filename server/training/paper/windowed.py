@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from ...model.layers import FrameConv
 from ...model.losses import predictor_loss
 from ...model.lsf import Output
 from ...model.motion_prior import Quantised
-from .fusion_tokens import Example, run
+from .fusion_tokens import JAW_OPENING, Example, run
 
 ENCODERS, POSITIONS, ALL = "speech encoders", "streams: positions", "all of them"
 
@@ -110,21 +111,24 @@ class Change:
     Attributes:
         latent: Root mean square change of z, over the deviation of z.
         codes: Share of the codes that differ.
-        curves: Root mean square change of the scaled curves, over the deviation over time of the true ones.
-        loss: Loss of the second stage with windows, less that without, in units of the latter.
+        curves: Root mean square change of the scaled curves, over the deviation of the true ones.
+        error: Mean L1 distance to the true curves, weighted as in the loss, less that without windows, in units of the
+            latter. Codes do not count: those of the truth depend on where a window begins, too.
+        jaw: Correlation of the jaw with the true one, with windows; mean over clips.
     """
 
     latent: float
     codes: float
     curves: float
-    loss: float
+    error: float
+    jaw: float
 
 
 @torch.no_grad()
 def window_changes(model: LSF, examples: Sequence[Example], frames: int) -> dict[str, Change]:
     """Return what each of KINDS, and ALL at once, changes if it works in windows of `frames`."""
     whole = [run(model, example) for example in examples]
-    losses = [float(predictor_loss(model, o, e.curves)["loss"]) for o, e in zip(whole, examples, strict=True)]
+    error = sum(_error(model, o, e) for o, e in zip(whole, examples, strict=True))
     deviation = torch.cat([output.z[0] for output in whole]).std()
     truth = torch.cat([model.standardise(example.curves)[0] for example in examples])
     motion = truth.std(0).square().mean().sqrt()
@@ -136,12 +140,46 @@ def window_changes(model: LSF, examples: Sequence[Example], frames: int) -> dict
     for kind in (*KINDS, ALL):
         outputs = [windowed_run(model, e, KINDS if kind == ALL else (kind,), frames) for e in examples]
         pairs = list(zip(outputs, whole, strict=True))
-        own = [float(predictor_loss(model, o, e.curves)["loss"]) for o, e in zip(outputs, examples, strict=True)]
+        own = sum(_error(model, o, e) for o, e in zip(outputs, examples, strict=True))
         codes = torch.cat([(a.quantised.codes != b.quantised.codes).flatten() for a, b in pairs])
         changes[kind] = Change(
             float(size([a.z - b.z for a, b in pairs]) / deviation),
             float(codes.float().mean()),
             float(size([a.standardised - b.standardised for a, b in pairs]) / motion),
-            sum(own) / sum(losses) - 1,
+            own / error - 1,
+            float(np.mean([_jaw(o, e) for o, e in zip(outputs, examples, strict=True)])),
         )
     return changes
+
+
+def _error(model: LSF, output: Output, example: Example) -> float:
+    """Return the part of the second stage's loss that compares curves."""
+    return float(predictor_loss(model, output, example.curves)["motion"])
+
+
+def _jaw(output: Output, example: Example) -> float:
+    """Return the correlation of the predicted with the true jaw."""
+    made, truth = output.motion[0, :, JAW_OPENING], example.curves[0, :, JAW_OPENING]
+    return float(np.corrcoef(made, truth)[0, 1]) if made.std() > 0 and truth.std() > 0 else 0.0
+
+
+@torch.no_grad()
+def errors_by_length(model: LSF, examples: Sequence[Example], lengths: Sequence[int]) -> list[tuple[float, float]]:
+    """Return the error of the curves and the correlation of the jaw if all works in windows of some lengths.
+
+    Args:
+        model: The model.
+        examples: The clips.
+        lengths: Frames of a window; one of the clips' length or more is the whole clip.
+
+    Returns:
+        For each length the part of the second stage's loss that compares curves, and the mean r of the jaw.
+    """
+    results = []
+    for frames in lengths:
+        outputs = [windowed_run(model, example, KINDS, frames) for example in examples]
+        pairs = list(zip(outputs, examples, strict=True))
+        results.append(
+            (float(np.mean([_error(model, o, e) for o, e in pairs])), float(np.mean([_jaw(o, e) for o, e in pairs])))
+        )
+    return results

@@ -71,3 +71,6 @@ def test_encoders_hear_windows_of_the_file(model, tmp_path):
     assert not torch.allclose(windows.motion, whole.motion)
     changes = windowed.window_changes(model, [whole], 10)
     assert list(changes) == [*windowed.KINDS, windowed.ALL] and changes[windowed.ENCODERS].latent > 0
+    (whole_error, whole_jaw), (error, jaw) = windowed.errors_by_length(model, [whole], [25, 10])
+    assert changes[windowed.ALL].error == pytest.approx(error / whole_error - 1, rel=1e-3, abs=1e-6)
+    assert changes[windowed.ALL].jaw == pytest.approx(jaw, abs=1e-5) and whole_jaw != jaw
