@@ -26,6 +26,9 @@ LOOSE_LIP_WEIGHT = 0.1  # of the lips' distance where they are far apart, relati
 # have in common, and the lips lose .05 of .83 mm.
 RIDGE, SPARSITY = 0.1, 0.01
 MAX_ITERATIONS, TOLERANCE = 2000, 3e-6  # of the solver: weights are then within .01 of the solution
+# Frames that are solved together, so that they fit into a processor's cache, and frames on both sides that are solved with
+# them and thrown away: the solver's smoothness reaches over a few frames.
+BLOCK, OVERLAP = 500, 25
 STILL = ("eyeLook", "tongueOut")  # beginnings of channels for which FLAME has no motion here
 ERROR_STEP, MAX_ERROR = 0.01, 100.0  # millimetres: resolution and end of the histogram of distances
 
@@ -171,17 +174,23 @@ class NamedShapes:
         gaps = np.maximum(self.lip_distances(rest)[0] + lip_distances, 0).mean(1)
         lip_weight = LOOSE_LIP_WEIGHT + np.exp(-np.square(gaps / NEARLY_CLOSED))
         lip_weight *= LIP_WEIGHT * len(size) / (lips**2).sum()
+        gram = gram[np.ix_(used, used)] / np.outer(size, size) + RIDGE * np.diag(1 / size**2)
+        targets = (products[:, used] - SPARSITY) / size
         weights = np.zeros((len(products), len(CHANNELS)), np.float32)
-        solved = bounded_least_squares(
-            gram[np.ix_(used, used)] / np.outer(size, size) + RIDGE * np.diag(1 / size**2),
-            (products[:, used] - SPARSITY) / size,
-            lips.astype(float),
-            lip_distances.astype(float),
-            lip_weight.astype(float),
-            np.zeros(len(size)),
-            size,
-            MAX_ITERATIONS,
-            TOLERANCE,
-        )
-        weights[:, used] = (solved / size).clip(0, 1)
+        for start in range(0, len(products), BLOCK):
+            first = max(start - OVERLAP, 0)
+            block = slice(first, start + BLOCK + OVERLAP)
+            solved = bounded_least_squares(
+                gram,
+                targets[block],
+                lips.astype(float),
+                lip_distances[block].astype(float),
+                lip_weight[block].astype(float),
+                np.zeros(len(size)),
+                size,
+                MAX_ITERATIONS,
+                TOLERANCE,
+            )
+            kept = (solved / size).clip(0, 1)[start - first :][:BLOCK]
+            weights[start : start + len(kept), used] = kept
         return weights

@@ -17,7 +17,7 @@ from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.face.head import HeadPart, HeadRegion, load_head
 from server.face.rig_solver import LIP_WEIGHT, NEARLY_CLOSED, vertex_weights
-from server.flame import prepare
+from server.flame import named_weights, prepare
 from server.flame.carry import TO_HEAD_AXES, carry, register
 from server.flame.face import FILE_NAME, NOTICE, load_flame_head
 from server.flame.named_weights import (
@@ -193,6 +193,14 @@ def test_weights_are_steady(carried):
     assert np.abs(carried.named_weights(shaken)[0] - weights).max() < 0.1
     held = np.repeat(motion[:1], 30, 0)
     assert np.ptp(carried.named_weights(held)[0], axis=0).max() < 1e-3
+
+
+def test_long_lines_have_no_seams(carried, monkeypatch):
+    """Lines are solved in blocks; blocks of 40 frames give what one block does, to the accuracy of the solver."""
+    motion = smooth_motion(120)
+    whole, _ = carried.named_weights(motion)
+    monkeypatch.setattr(named_weights, "BLOCK", 40)
+    assert np.abs(carried.named_weights(motion)[0] - whole).max() < 0.01
 
 
 def test_opposite_channels_stay_apart(carried):
