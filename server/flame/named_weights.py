@@ -26,8 +26,8 @@ LOOSE_LIP_WEIGHT = 0.1  # of the lips' distance where they are far apart, relati
 # have in common, and the lips lose .05 of .83 mm.
 RIDGE, SPARSITY = 0.1, 0.01
 MAX_ITERATIONS, TOLERANCE = 2000, 3e-6  # of the solver: weights are then within .01 of the solution
-# Frames that are solved together, so that they fit into a processor's cache, and frames on both sides that are solved with
-# them and thrown away: the solver's smoothness reaches over a few frames.
+# Frames that are solved together, so that they fit into a processor's cache, and frames on both sides that are solved
+# with them and thrown away: the solver's smoothness reaches over a few frames.
 BLOCK, OVERLAP = 500, 25
 STILL = ("eyeLook", "tongueOut")  # beginnings of channels for which FLAME has no motion here
 ERROR_STEP, MAX_ERROR = 0.01, 100.0  # millimetres: resolution and end of the histogram of distances
