@@ -1,7 +1,7 @@
 """What each difference between the configurations costs, on the miniature.
 
     python -m server.training.paper.ablation --data MINIATURE --flame TOY --lips FILE --out DIR
-        [--seeds 3] [--rows NAME …]
+        [--seeds 3] [--rows NAME …] [--prior-epochs N] [--epochs N]
 
 Every row trains small models of both stages, one for each seed, and measures them on the subjects held out for testing.
 DIR keeps figures and checkpoints, and the same command continues where the last one ended. The table has the mean over
@@ -244,13 +244,16 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS), metavar="NAME")
+    parser.add_argument("--prior-epochs", type=int, default=Length.prior_epochs)
+    parser.add_argument("--epochs", type=int, default=Length.epochs)
     args = parser.parse_args()
+    length = Length(args.prior_epochs, args.epochs)
     torch.set_num_threads(1)
     try:
         clips, flame = mead3d.read(args.data), load_flame(args.flame)
         regions = Regions(lips=read_region(args.lips, len(flame.template)))
         seeds = range(1, 1 + args.seeds)
-        print(table(run_all(args.rows, seeds, clips, args.out, flame, regions, Length())))
+        print(table(run_all(args.rows, seeds, clips, args.out, flame, regions, length)))
     except LSFError as error:
         print(error, file=sys.stderr)
         return 1
