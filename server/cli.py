@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import batch, liveness
-from .engine import KEYS, WHOLE_SECONDS, Engine, ReadSound, Result, Settings, prepare_face
+from .engine import KEYS, Engine, ReadSound, Result, Settings, prepare_face
 from .errors import LSFError, explain
 from .face import cache as face_cache
 from .files import audio, meshes
@@ -82,8 +82,14 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--whole",
         action=argparse.BooleanOptionalAction,
-        help="give the network the whole clip at once, or windows of it (default: what the model was trained with, for "
-        f"clips of up to {WHOLE_SECONDS / 60:g} minutes)",
+        help="give the network the whole clip at once, or windows of it (default: the whole clip where the result "
+        "depends on it, as with the paper's model, and the clip is not longer than those in training)",
+    )
+    p.add_argument(
+        "--window",
+        type=float,
+        metavar="SECONDS",
+        help="length of the windows (default: that of the longest clip in training, or 10)",
     )
     p.add_argument("--temperature", type=float, default=0.0, help="0 (default): always the same take")
     p.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
@@ -155,6 +161,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         layers=tuple(dict.fromkeys(args.layers)),  # each once
         keys=args.keys,
         whole=args.whole,
+        window=args.window,
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)

@@ -40,9 +40,8 @@ MAX_EYE_VARIANTS = 16
 MAX_REFUSED = 16  # meshes without a face that are remembered
 NO_FIT = ("no_face", "several_faces", "too_coarse")  # errors after which a line may do without a face
 MAX_NAME = 60  # letters of a model's name
-# A model whose result depends on the whole clip (`LSFConfig.whole_clip`) is given it at once, up to this length, and
-# longer ones in windows. docs/paper.md has the memory and the time that were measured.
-WHOLE_SECONDS = 300.0
+MIN_WINDOW, MAX_WINDOW = 1.0, 600.0  # seconds
+WINDOW_OVERLAP = 0.2  # share of a window that its neighbour has, too
 KEYS = ("named", "flame")  # which channels a FLAME model's motion gets: ARKit's, or FLAME's own
 MAX_CURVE_BYTES = 1 << 30  # of one array of curves; a message of the protocol holds no more (wire.MAX_PAYLOAD)
 IMPORT_SHARE = 0.8  # of the time that an engine takes to load, for its progress: the import of torch
@@ -78,7 +77,9 @@ class Settings:
         layers: Keys of LAYERS; each becomes a separate curve.
         eye_variants: How many different blinks and gazes are made, 1 to MAX_EYE_VARIANTS.
         whole: Whether the network is given the whole clip at once instead of windows, if its encoders can take it;
-            None: if its result depends on the whole clip, which is not longer than WHOLE_SECONDS.
+            None: if its result depends on the whole clip, and the clip is not longer than those in its training.
+        window: Seconds of the windows, MIN_WINDOW to MAX_WINDOW; None: as long as the clips in training where the
+            result depends on the whole clip, else `model.inference.WINDOW`.
         keys: One of KEYS. "flame" is for a FLAME model alone: the curves are the 53 values of the network, and the
             basis has FLAME's own shapes.
 
@@ -96,6 +97,7 @@ class Settings:
     layers: tuple[str, ...] = ()
     eye_variants: int = 1
     whole: bool | None = None
+    window: float | None = None
     keys: str = "named"
 
     def __post_init__(self) -> None:
@@ -111,6 +113,10 @@ class Settings:
             raise LSFError(
                 "bad_settings", f"The eye variants must be 1 to {MAX_EYE_VARIANTS}, not {self.eye_variants}."
             )
+        if self.window is not None and not MIN_WINDOW <= self.window <= MAX_WINDOW:
+            raise LSFError("bad_settings", f"A window must be {MIN_WINDOW:g} to {MAX_WINDOW:g} s, not {self.window}.")
+        if self.window is not None and self.whole:
+            raise LSFError("bad_settings", "The whole clip at once has no windows: leave out one of both settings.")
         if self.keys not in KEYS:
             raise LSFError("bad_settings", f'There are no keys "{self.keys}": choose one of {", ".join(KEYS)}.')
         self.direction()
@@ -274,7 +280,7 @@ class Engine:
             found = HEARD
         report(found, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
         own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
-        whole = self._whole(settings, len(speech))
+        window = self._window(settings, len(speech))
         performance = perform(
             self.model,
             speech,
@@ -283,7 +289,8 @@ class Engine:
             temperature=settings.temperature,
             seed=settings.seed,
             direction=direction.resampled(self._times(speech), fps, t0),
-            whole=whole,
+            window=window,
+            overlap=WINDOW_OVERLAP * window,
             report=stage(report, found, performed),
             cancelled=cancelled,
         )
@@ -326,7 +333,7 @@ class Engine:
             heard_lines,
             self.name,
             self.digest,
-            whole,
+            self.model.frame_count(len(speech)) <= min(window * self.model.config.fps, self.model.max_frames),
             direction.asks_for_emotion() and not self.model.config.emotion_bank,
             error,
         )
@@ -391,12 +398,22 @@ class Engine:
         if own_rig is not None or face_optional:
             raise LSFError("bad_settings", "Shape keys of the mesh are solved for the named keys only: choose these.")
 
-    def _whole(self, settings: Settings, samples: int) -> bool:
-        """Whether the network is given all of a clip (N samples) at once. Its encoders may not take that much."""
-        whole = settings.whole
-        if whole is None:
-            whole = self.model.config.whole_clip and samples <= WHOLE_SECONDS * audio.SAMPLE_RATE
-        return whole and self.model.frame_count(samples) <= self.model.max_frames
+    def _window(self, settings: Settings, samples: int) -> float:
+        """Seconds of a clip (N samples) that the network is given at once; math.inf: all, as far as it can take it.
+
+        Where the result depends on the whole clip, a clip that is longer than those in training is another matter, too:
+        the places of its frames were never seen. Windows as long as in training have the least error (docs/paper.md).
+        """
+        from .model.inference import WINDOW
+
+        config = self.model.config
+        if settings.whole:
+            return math.inf
+        if settings.window is not None or not config.whole_clip:
+            return settings.window or WINDOW
+        longest = max(config.trained_frames / config.fps, MIN_WINDOW) if config.trained_frames else WINDOW
+        fits = self.model.frame_count(samples) <= longest * config.fps
+        return math.inf if fits and settings.whole is None else longest
 
     def _identity(self, face: "FaceSpace | None") -> NDArray[np.float32]:
         """Identity coefficients (I,) of a face, as the model takes them; None is the average face."""

@@ -41,8 +41,8 @@ layer = [module for module in model.prior.modules() if isinstance(module, torch.
 assert layer.out_features == 53
 with torch.no_grad():
     layer.weight *= 0.05
-    layer.weight[:10] *= 3
-    layer.weight[50] *= 10
+    layer.weight[:10] *= 2
+    layer.weight[50] *= 5
     layer.bias[:] = torch.tensor([0.5] * 50 + [0.3, 1 / 6, 1 / 6])
 model.save_pretrained(folder, half=False)
 write_toy_flame(folder / "toy_flame.npz")

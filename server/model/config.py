@@ -20,6 +20,7 @@ FEATURE_RATE = 50  # Hz; frames of the speech backbones
 MAX_SIZE = 1 << 14  # of any layer or codebook: a damaged config.json must not allocate without limit
 MAX_LAYERS = 48  # likewise
 POSITION_GROUPS = 16  # groups of the convolution that tells positions in waveform backbones
+MAX_TRAINED_FRAMES = 1 << 20  # four hours at 72 fps
 LONGEST_CLIP = 15000  # 5 minutes; the paper's encoders have no absolute positions, so that only memory limits a window
 OPTIONAL = "optional"  # key in the metadata of a field that a config.json may lack, because it came after release 0.1.0
 
@@ -215,6 +216,9 @@ class LSFConfig:
     decoder_bias: bool = _added(True)  # whether the decoder's last layer has a bias
     commitment: float = 0.25  # weight of the commitment loss
     take_smoothing: float = 3.0  # frames over which the codes of a take (temperature > 0) are correlated; paper: 0
+    # Frames of the longest clip in training; 0: not known. Where `whole_clip` is true, longer clips are heard in
+    # windows of this length.
+    trained_frames: int = _added(0)
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -265,6 +269,8 @@ class LSFConfig:
             raise _invalid("without a direct path, width must be codes_per_frame × code_size.")
         if max(self.prior_layers, self.residual_stages, len(self.direct_path)) > MAX_LAYERS:
             raise _invalid(f"prior_layers, residual_stages and direct_path end at {MAX_LAYERS}.")
+        if not 0 <= self.trained_frames <= MAX_TRAINED_FRAMES:
+            raise _invalid(f"trained_frames must be between 0 and {MAX_TRAINED_FRAMES}.")
         if max(self.dropout, self.position_dropout) >= 1 or self.branch_alone > 1:
             raise _invalid("dropout and position_dropout must be below 1, and branch_alone at most 1.")
         if self.emotion_bank and not self.emotions:

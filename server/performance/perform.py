@@ -1,9 +1,10 @@
 """Composes the final curves: the network's speech and expression, rest in pauses, brows, takes, lip contact, sides."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,8 @@ def perform(
     seed: int = 0,
     direction: Direction | None = None,
     own_mean: NDArray[np.float32] | None = None,
-    whole: bool = False,
+    window: float | None = None,
+    overlap: float | None = None,
     report: Report = lambda fraction, text: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Performance:
@@ -73,7 +75,9 @@ def perform(
         direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
             emotion detected in the voice.
         own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is heard; None if unknown.
-        whole: Whether the network is given the whole clip at once, as far as its encoders can take it.
+        window: Seconds of speech that the network is given at once; None: those of `model.inference`; math.inf: all, as
+            far as its encoders can take it.
+        overlap: Seconds that neighbouring windows share; None: those of `model.inference`.
         report: Called with the fraction done, 0 to 1, and a sentence.
         cancelled: Returns true when the job shall stop.
 
@@ -85,7 +89,6 @@ def perform(
         Cancelled: If `cancelled` returned true.
     """
     from ..model import emotion_changes, synthesize
-    from ..model.inference import WINDOW
 
     fps, spoken = model.config.fps, MEASURED
 
@@ -112,7 +115,7 @@ def perform(
         report=speaking,
         cancelled=cancelled,
         following=partial(_expression_work, model, direction),
-        window=None if whole else WINDOW,
+        **_windows(window, overlap),
     )
     speech, detected = output.curves, np.zeros((len(output.curves), len(EMOTIONS)), np.float32)
     if tuple(model.config.channels) != arkit.CHANNELS:
@@ -148,6 +151,15 @@ def perform(
     check(EXPRESSED)
     closed, motion = with_sides(closed, motion, fps, identity, seed if temperature > 0 else 0)
     return Performance(voice, motion, motion - closed, detected)
+
+
+def _windows(window: float | None, overlap: float | None) -> dict[str, Any]:
+    """Arguments of `synthesize` for the windows; those that are not given have its defaults."""
+    if window is None:
+        return {}
+    if math.isinf(window):
+        return {"window": None}
+    return {"window": window} | ({} if overlap is None else {"overlap": overlap})
 
 
 def _shown(direction: Direction | None, detected: NDArray[np.float32], first: int = 0) -> FloatArray:

@@ -191,6 +191,7 @@ def _settings(header: wire.Header) -> Settings:
         emotion_strength=_number(fields, "emotion_strength", 1.0),
         emotion_mix=_optional_number(fields, "emotion_mix"),
         whole=None if fields.get("whole") is None else _flag(fields, "whole"),
+        window=_optional_number(fields, "window"),
         keys=_text(fields, "keys") or "named",
     )
 
