@@ -105,6 +105,7 @@ def test_a_checkpoint_of_an_older_release_lacks_newer_settings_and_has_what_it_d
         ({"position_dropout": 1.0}, "position_dropout"),
         ({"identity_first": 1}, "identity_first must be of type bool"),
         ({"fusion_tokens": -1}, "fusion_tokens"),
+        ({"trained_frames": -1}, "trained_frames"),
         ({"dropout": float("nan")}, "dropout"),
         ({"motion_backbone": None}, "BackboneConfig"),
         ({"motion_backbone": {"kind": "whisper"}}, "hidden"),
