@@ -42,12 +42,12 @@ class Results:
             data: Its bytes.
 
         Raises:
-            LSFError: "bad_place" if a link leads out of the folder.
+            LSFError: "file_error" if a link leads out of the folder.
             OSError: It cannot be written.
         """
         target = self.folder / name
         if not target.parent.resolve().is_relative_to(self._root):
-            raise LSFError("bad_place", f'A link leads from "{Path(name).parent}" out of the folder of the results.')
+            raise LSFError("file_error", f'A link leads from "{Path(name).parent}" out of the folder of the results.')
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = self._partial / f"{uuid.uuid4().hex}.part"
         try:

@@ -45,6 +45,8 @@ def run(
         OSError: The folder of the results cannot be written.
     """
     read = manifest.read(path)
+    if out.resolve() == path.parent.resolve():  # a result could take the place of a file that the manifest names
+        read.faults.append("The results need another folder than that of the manifest.")
     if read.faults:
         return _refuse(read.faults)
 
@@ -140,19 +142,18 @@ def _missing(line: Line, folder: Path) -> LSFError | None:
 
 
 class _Progress:
-    """Prints how far a batch is, now and then."""
+    """Prints how far a batch is, now and then, by what was done since the last time."""
 
     def __init__(self, total: int):
-        self._total, self._started = total, time.perf_counter()
-        self._shown = self._started
+        self._total, self._shown, self._count = total, time.perf_counter(), 0
 
     def show(self, count: int) -> None:
         """Print the progress if it is time, after `count` lines."""
         now = time.perf_counter()
         if now - self._shown < PROGRESS_SECONDS:
             return
-        self._shown = now
-        rate = max(count, 1) / (now - self._started)
+        rate = max(count - self._count, 1) / max(now - self._shown, 1e-9)
+        self._shown, self._count = now, count
         left = (self._total - count) / rate
         print(f"{count} of {self._total} lines, {rate:.1f} a second, {left:.0f} s left", flush=True)
 

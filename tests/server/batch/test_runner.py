@@ -284,6 +284,12 @@ def test_faults_of_the_manifest_are_told_and_nothing_is_touched(run, show, tmp_p
     assert lines[0].startswith("Line 2 starts at -1 s") and len(lines) == 51 and "10 further faults" in lines[-1]
 
 
+def test_results_do_not_go_among_the_files_of_the_manifest(run, all_lines, show, capsys):
+    before = files(show)
+    assert run(all_lines, show / "act1" / "..") == 2 and files(show) == before
+    assert "another folder" in capsys.readouterr().err
+
+
 def test_without_a_model_the_batch_ends_with_its_error(run, all_lines, tmp_path):
     with pytest.raises(engine.LSFError) as error:
         run(all_lines, tmp_path / "out", checkpoint=tmp_path)
