@@ -159,13 +159,13 @@ def train(
     fill(cache, [*parts["predictor"]["train"], *parts["predictor"]["valid"]], group, options, interrupt)
     if device.type == "cuda" and model.emotion_backbone is not None:
         model.emotion_backbone.cpu()  # the cache has all that comes from it
-    prior_clips = [PaperClips(parts["prior"][part], model) for part in ("train", "valid")]
-    model.fit_scaling(torch.cat(prior_clips[0].curves).to(device))
+    learned, checked = (PaperClips(parts["prior"][part], model) for part in ("train", "valid"))
+    model.fit_scaling(torch.cat(learned.curves).to(device))
     task: Task = PriorTask(model)
-    StageTrainer(task, *prior_clips, recipe.prior, **common).run()
-    predictor_clips = [PaperClips(parts["predictor"][part], model, cache) for part in ("train", "valid")]
+    StageTrainer(task, learned, checked, recipe.prior, **common).run()
+    learned, checked = (PaperClips(parts["predictor"][part], model, cache) for part in ("train", "valid"))
     task = PredictorTask(model)
-    StageTrainer(task, *predictor_clips, recipe.predictor, **common).run()
+    StageTrainer(task, learned, checked, recipe.predictor, **common).run()
     model.eval()
     if group.first:
         export(model, out)
@@ -366,6 +366,9 @@ def main() -> int:
     except Stopped as stopped:
         if leader:
             print(stopped, flush=True)
+        return 130
+    except KeyboardInterrupt:
+        print("Stopped within a step; the last state that was written is kept.", file=sys.stderr, flush=True)
         return 130
     except Exception as error:
         if leader or not isinstance(error, LSFError):

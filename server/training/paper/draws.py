@@ -165,7 +165,8 @@ def _randint(
     bounds = [*args, *(named[name] for name in ("low", "high", "size") if name in named)]
     low, high, size = bounds if len(bounds) == 3 else (0, *bounds)
     place, _ = _device_and_type(device, None)
-    return (low + draws.hashes(size, place).long() % (high - low)).to(dtype or torch.int64)
+    drawn: Tensor = low + draws.hashes(size, place).long() % (high - low)
+    return drawn.to(dtype or torch.int64)
 
 
 _REPLACEMENTS: dict[Callable[..., Any], Callable[..., Tensor]] = {

@@ -146,4 +146,4 @@ def training_frames(model: LSF, clip: Mead3DClip) -> int:
 def sound_samples(path: Path) -> int:
     """Return the samples at 16 kHz of a sound file, by its header."""
     info = soundfile.info(str(path))
-    return round(info.frames * SAMPLE_RATE / info.samplerate)
+    return round(int(info.frames) * SAMPLE_RATE / int(info.samplerate))

@@ -131,10 +131,16 @@ class Progress:
 
 
 class Interrupt:
-    """Notes Ctrl-C and a request to terminate, so that a step is finished first. The second one ends at once."""
+    """Notes Ctrl-C and a request to terminate, so that a step is finished first. Another one later ends at once.
+
+    Another one soon is the same: the terminal and torchrun may both pass on one Ctrl-C.
+    """
+
+    SAME_SECONDS = 2.0
 
     def __init__(self) -> None:
         self.asked = False
+        self.first = 0.0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator["Interrupt"]:
@@ -150,9 +156,10 @@ class Interrupt:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        now = time.monotonic()
+        if self.asked and now - self.first > self.SAME_SECONDS:
             raise KeyboardInterrupt
-        self.asked = True
+        self.asked, self.first = True, self.first if self.asked else now
 
 
 class StageTrainer:
@@ -355,7 +362,7 @@ class StageTrainer:
             if not self.options.compile:
                 keys = [derived_seed(self.seed, self.task.name, epoch, clip) for clip in clips]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
-            terms: dict[str, Tensor] = (module or self.task)(batch, keys)
+            terms: dict[str, Tensor] = (self.task if module is None else module)(batch, keys)
         return terms
 
     def step(self, clips: Sequence[int]) -> None:
@@ -409,7 +416,7 @@ class StageTrainer:
                     "with a lower learning rate, or without --bf16.",
                 )
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + total
-        return stop > 0
+        return bool(stop)
 
     def _names_of_all(self, sums: dict[str, Tensor]) -> list[str]:
         """Return the names of the terms, also in a process that had no clips in this step."""
