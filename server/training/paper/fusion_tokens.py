@@ -3,6 +3,7 @@
 F frames, n tokens, H heads, C channels of a stream.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -95,7 +96,7 @@ def attention_maps(model: LSF, example: Example) -> list[BlockMaps]:
     layers: list[tuple[Tensor, ...]] = []
 
     def note_pairs(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        seen.append(given[:3])
+        seen.append((given[0], given[1], given[2]))
 
     def note_layer(module: nn.Module, given: tuple[Tensor, ...]) -> None:
         layers.append(given)
@@ -141,8 +142,9 @@ def _token_share(layer: TransformerLayer, x: Tensor, tokens: int) -> float:
 
 def evenness(weights: Tensor) -> Tensor:
     """Return the entropy of attention (…, F) over the greatest possible: 1 is even, 0 is one frame."""
-    entropy: Tensor = -(weights * weights.clamp_min(1e-30).log()).sum(-1)
-    return entropy / np.log(weights.shape[-1])
+    entropy = -(weights * weights.clamp_min(1e-30).log()).sum(-1)
+    share: Tensor = entropy / math.log(weights.shape[-1])
+    return share
 
 
 def overlap_distance(weights: Tensor, dimension: int) -> float:

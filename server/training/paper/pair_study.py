@@ -119,8 +119,10 @@ def rounding_errors(frames: int) -> tuple[Difference, Difference]:
     attention, inputs = make_case(frames, torch.float32)
     results = [with_gradients(attend, attention, inputs) for attend in (factorised, literal)]
     attention = attention.double()
-    exact = [part.detach().double().requires_grad_() for part in (inputs.tokens, inputs.emotion, inputs.motion)]
-    truth = with_gradients(literal, attention, Inputs(*exact, inputs.mask))
+    tokens, emotion, motion = (
+        part.detach().double().requires_grad_() for part in (inputs.tokens, inputs.emotion, inputs.motion)
+    )
+    truth = with_gradients(literal, attention, Inputs(tokens, emotion, motion, inputs.mask))
     return difference(results[0], truth), difference(results[1], truth)
 
 
@@ -255,7 +257,7 @@ def measured_here(kind: str, frames: int) -> Cost:
     with_gradients(attend, *case)
     seconds, megabytes = time.perf_counter() - start, peak_megabytes() - before
     if seconds < 1:  # short ones again, without the allocator's first touch of the memory
-        times = []
+        times: list[float] = []
         while sum(times) < 1 and len(times) < 20:
             start = time.perf_counter()
             with_gradients(attend, *case)
