@@ -168,7 +168,7 @@ def train(
     StageTrainer(task, learned, checked, recipe.predictor, **common).run()
     model.eval()
     if group.first:
-        export(model, out)
+        export(model, out, max(learned.lengths))
     group.wait()
 
 
@@ -192,11 +192,16 @@ def fill(
     group.wait()
 
 
-def export(model: LSF, out: Path) -> None:
+def export(model: LSF, out: Path, trained_frames: int) -> None:
     """Write the whole checkpoint: beside its place, then renamed, so that an older one stays until the new is whole.
 
     All weights are stored as they were trained. `LSF.save_pretrained` would round frozen encoders to half precision,
     which can move a latent to another code.
+
+    Args:
+        model: The model.
+        out: Folder of the checkpoint.
+        trained_frames: Frames of the longest training clip; generation hears longer lines in windows of this length.
 
     Raises:
         LSFError: "disk_full" or "file_error".
@@ -205,7 +210,8 @@ def export(model: LSF, out: Path) -> None:
     state = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
     with checkpoints.writing(out):
         checkpoints.save_tensors(weights, state, {"format": "pt"})
-        config.write_text(model.config.to_json(), encoding="utf-8")
+        told = dataclasses.replace(model.config, trained_frames=trained_frames)
+        config.write_text(told.to_json(), encoding="utf-8")
         checkpoints.replace(weights, out / "model.safetensors")
         checkpoints.replace(config, out / "config.json")
 

@@ -69,6 +69,8 @@ def test_both_stages_learn_and_leave_a_checkpoint_that_speaks(data, tmp_path, na
     ]
     assert len(states) == 4
     assert not any("emotion_backbone" in n or "feature_extractor" in n for state in states for n in state.tensors)
+    longest = max(clip.frames for clip in mead3d.read(data) if clip.subject in mead3d.SUBJECTS["train"])
+    assert 0 < LSFConfig.from_json((tmp_path / "out/config.json").read_text()).trained_frames <= longest
     curves = synthesize(LSF.from_pretrained(tmp_path / "out"), np.zeros(16000, np.float32)).curves
     assert curves.shape == (25, 53) and np.isfinite(curves).all()
 
