@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import build
 from server.errors import LSFError
 from server.flame.reader import read_flame
 
@@ -221,6 +222,16 @@ def test_other_files_are_refused_in_one_sentence(tmp_path, name, data, code):
     assert error.value.code == code and name in str(error.value)
 
 
+def test_the_product_has_no_reader_of_pickles(tmp_path, arrays, monkeypatch):
+    """The folder "build" does not ship: the sentence says where pickles are read."""
+    monkeypatch.setitem(sys.modules, "server.flame.build", None)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(arrays))
+    with pytest.raises(LSFError, match="source tree"):
+        read_flame(tmp_path / "a.pkl")
+    assert not [name for name, _ in build.product_files() if "flame/build" in name]
+    assert [name for name, _ in build.product_files() if name.endswith("flame/face.py")]
+
+
 class _Call:
     """Pickles as a call of a function."""
 
@@ -290,6 +301,7 @@ def hostile_pickles(folder, arrays):
 READ_IN_LITTLE_MEMORY = """
 import json, resource, sys, time
 from pathlib import Path
+import build
 from server.errors import LSFError
 from server.flame.reader import read_flame
 size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (200 << 20)
