@@ -254,11 +254,12 @@ class StageTrainer:
         if state is None:
             return False
         self._take(state, self.last)
-        checkpoints.load_optimiser(self.optimiser, self.task.trained(), state.part(OPTIMISER))
-        for parameters in self.optimiser.param_groups:
-            parameters["lr"] = self.recipe.learning_rate
-        checkpoints.restore_random(state.part(RANDOM), state.progress["random"])
-        self.progress = Progress(**state.progress["progress"])
+        try:
+            checkpoints.load_optimiser(self.optimiser, self.task.trained(), state.part(OPTIMISER))
+            checkpoints.restore_random(state.part(RANDOM), state.progress["random"])
+            self.progress = Progress(**state.progress["progress"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise LSFError("bad_state", f'The state "{self.last}" is damaged: delete it, or use a copy.') from error
         return True
 
     def load_best(self) -> None:

@@ -165,7 +165,7 @@ def test_a_state_of_another_training_is_not_continued(tmp_path):
         check_identity(None, {}, tmp_path / "state")
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "no metadata", "other weights"])
+@pytest.mark.parametrize("damage", ["cut", "noise", "no metadata", "other weights", "other values"])
 def test_a_damaged_state_is_told_and_not_overwritten(tmp_path, damage):
     trainer = toy_trainer(tmp_path)
     trainer.run()
@@ -176,7 +176,10 @@ def test_a_damaged_state_is_told_and_not_overwritten(tmp_path, damage):
         trainer.last.write_bytes(b"\xff" * 100)
     else:
         state = checkpoints.read_state(trainer.last)
-        state.tensors["model/into.weight"] = torch.zeros(2)
+        if damage == "other values":
+            state.progress["random"]["python"] = [3, [1, 2], None]
+        else:
+            state.tensors["model/into.weight"] = torch.zeros(2)
         checkpoints.write_state(trainer.last, state.tensors, state.progress)
         if damage == "no metadata":
             from safetensors.torch import save_file
