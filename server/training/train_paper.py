@@ -32,7 +32,7 @@ from .paper.features import FeatureCache
 from .paper.hub import backbone_source
 from .paper.mead3d import Mead3DClip
 from .paper.published import check_backbone, load_backbone
-from .paper.recipe import Recipe
+from .paper.recipe import STAGES, Recipe
 from .paper.stages import PaperClips, PredictorTask, PriorTask
 from .paper.trainer import Interrupt, Options, StageTrainer, Stopped, Task, check_identity, validation_losses
 
@@ -69,10 +69,13 @@ def read_recipe(name: str | None, config: str) -> Recipe:
         raise LSFError("no_file", f'"{name}" cannot be read: --recipe is a recipe.json.') from error
 
 
-def identity(config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip], encoders: str) -> dict[str, Any]:
-    """Return what a state must agree with to be continued: JSON values.
+def identities(
+    config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip], encoders: str
+) -> dict[str, dict[str, Any]]:
+    """Return what a state of "prior" and of "predictor" must agree with to be continued: JSON values.
 
-    More epochs and another patience may be asked of a training; everything else changes what its steps mean.
+    More epochs and another patience may be asked of a training; everything else changes what its steps mean. The prior
+    depends neither on the encoders nor on the predictor's recipe, so another predictor can be trained on it.
 
     Args:
         config: Configuration of the model.
@@ -82,15 +85,16 @@ def identity(config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip], enc
     """
     names = "\n".join(f"{clip.name} {clip.frames}" for clip in clips)
     values = dataclasses.asdict(recipe)
-    for stage in ("prior", "predictor"):
+    for stage in STAGES:
         values[stage] = {name: x for name, x in values[stage].items() if name not in ("epochs", "patience")}
         values[stage]["betas"] = list(values[stage]["betas"])
-    return {
+    whole = {
         "configuration": hashlib.sha256(config.to_json().encode()).hexdigest(),
         "recipe": values,
         "set_of_clips": hashlib.sha256(names.encode()).hexdigest(),
-        "pair_of_encoders": encoders,
     }
+    prior = {name: x for name, x in values.items() if name != "predictor"}
+    return {"prior": whole | {"recipe": prior}, "predictor": whole | {"pair_of_encoders": encoders}}
 
 
 def split(clips: Sequence[Mead3DClip], recipe: Recipe) -> dict[str, dict[str, list[Mead3DClip]]]:
@@ -149,23 +153,21 @@ def train(
     group, device, folder = group or current_group(), torch.device(device), out / TRAINING
     interrupt = interrupt or Interrupt()
     parts = split(clips, recipe)
-    own = identity(model.config, recipe, clips, frozen_digest(model))
+    own = identities(model.config, recipe, clips, frozen_digest(model))
     model.to(device).eval()  # no dropout in the cached features
     common: dict[str, Any] = {
-        "batch": recipe.batch, "seed": recipe.seed, "folder": folder, "identity": own, "device": device,
+        "batch": recipe.batch, "seed": recipe.seed, "folder": folder, "device": device,
         "group": group, "options": options, "interrupt": interrupt,
     }  # fmt: skip
     cache = FeatureCache(features or folder / FEATURES, model)
     fill(cache, [*parts["predictor"]["train"], *parts["predictor"]["valid"]], group, options, interrupt)
-    if device.type == "cuda" and model.emotion_backbone is not None:
-        model.emotion_backbone.cpu()  # the cache has all that comes from it
     learned, checked = (PaperClips(parts["prior"][part], model) for part in ("train", "valid"))
     model.fit_scaling(torch.cat(learned.curves).to(device))
     task: Task = PriorTask(model)
-    StageTrainer(task, learned, checked, recipe.prior, **common).run()
+    StageTrainer(task, learned, checked, recipe.prior, identity=own["prior"], **common).run()
     learned, checked = (PaperClips(parts["predictor"][part], model, cache) for part in ("train", "valid"))
     task = PredictorTask(model)
-    StageTrainer(task, learned, checked, recipe.predictor, **common).run()
+    StageTrainer(task, learned, checked, recipe.predictor, identity=own["predictor"], **common).run()
     model.eval()
     if group.first:
         export(model, out, max(learned.lengths))
@@ -345,12 +347,13 @@ def prepare(args: argparse.Namespace, config: LSFConfig, recipe: Recipe, group: 
     clips = mead3d.read(args.data, check_values=group.first)
     split(clips, recipe)
     paths = check_backbones(args, config)
-    folder = args.out / TRAINING
-    state = checkpoints.read_state(folder / "prior" / "last.safetensors")
-    if state is not None:  # what can be compared before the encoders are read
-        stored = state.progress.get("identity")
-        encoders = stored.get("pair_of_encoders", "") if isinstance(stored, dict) else ""
-        check_identity(stored, identity(config, recipe, clips, encoders), folder / "prior" / "last.safetensors")
+    for stage in STAGES:
+        path = args.out / TRAINING / stage / "last.safetensors"
+        stored = checkpoints.read_progress(path)
+        if stored is not None:  # the encoders themselves are compared when they are there
+            known = stored.get("identity")
+            encoders = known.get("pair_of_encoders", "") if isinstance(known, dict) else ""
+            check_identity(known, identities(config, recipe, clips, encoders)[stage], path)
     torch.manual_seed(derived_seed(recipe.seed, "weights") % (1 << 32))
     model = LSF(config)
     for backbone, path in zip((model.motion_backbone, model.emotion_backbone), paths, strict=True):

@@ -94,19 +94,34 @@ def read_state(path: Path) -> State | None:
     Raises:
         LSFError: "bad_state" if the file is damaged.
     """
+    progress = read_progress(path)
+    if progress is None:
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise _damaged(path) from error
+    return State(tensors, progress)
+
+
+def read_progress(path: Path) -> dict[str, Any] | None:
+    """Read what is no tensor in a state, which is quick; None if there is no state. Raises LSFError as `read_state`."""
     if not path.exists():
         return None
     try:
         with safe_open(path, "pt") as file:
             progress = json.loads(file.metadata()["progress"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if not isinstance(progress, dict):
             raise ValueError("progress is no JSON object")
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise LSFError(
-            "bad_state", f'The state "{path}" is damaged: delete it to begin this stage again, or use a copy.'
-        ) from error
-    return State(tensors, progress)
+        raise _damaged(path) from error
+    return progress
+
+
+def _damaged(path: Path) -> LSFError:
+    """Return an error about a state."""
+    return LSFError("bad_state", f'The state "{path}" is damaged: delete it to begin this stage again, or use a copy.')
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: dict[str, torch.nn.Parameter]) -> dict[str, Tensor]:

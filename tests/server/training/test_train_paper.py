@@ -138,6 +138,8 @@ def test_the_command_trains_resumes_and_refuses_another_training(data, config, t
     for changes, what in ((["--batch", 3], "recipe"), (["--batch", 2, "--seed", 2], "recipe")):
         code, _, error = call(monkeypatch, capsys, *base, *changes)
         assert code == 1 and f"a training with another {what}" in error and error.count("\n") == 1
+    code, _, error = call(monkeypatch, capsys, *base, "--batch", 2, "--learning-rate", 2e-3)
+    assert code == 1 and f'"{out}/training/predictor" holds a training with another recipe' in error, "not the prior"
     code, _, error = call(monkeypatch, capsys, *base[:4], "--config", "released", "--batch", 2)
     assert code == 1 and "another configuration" in error
     assert (out / "model.safetensors").read_bytes() == content
