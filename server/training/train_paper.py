@@ -410,10 +410,15 @@ def run(
                     )
             sizes = sum(p.numel() for p in model.parameters()) / 1e6
             options.report(f"{len(clips)} clips, {sizes:.1f} million parameters, {device}, {group.size} processes")
-        train(
-            model, clips, recipe, args.out, features=args.features, options=options, device=device, group=group,
-            interrupt=interrupt,
-        )  # fmt: skip
+        try:
+            train(
+                model, clips, recipe, args.out, features=args.features, options=options, device=device, group=group,
+                interrupt=interrupt,
+            )  # fmt: skip
+        except LSFError as error:
+            if not group.first:  # only this process may know it, such as a sound of its share that cannot be read
+                print(explain(error)[1], file=sys.stderr, flush=True)
+            raise
         if group.first:
             options.report(f'The best epoch is in "{args.out}", the last one in "{folder}".')
 

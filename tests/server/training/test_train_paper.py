@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from server.errors import LSFError
 from server.model import LSF, LSFConfig, synthesize
@@ -18,7 +19,7 @@ from server.training import train_paper
 from server.training.paper import checkpoints, mead3d
 from server.training.paper.miniature import write_miniature
 from server.training.paper.recipe import Recipe, StageRecipe
-from server.training.paper.trainer import Options
+from server.training.paper.trainer import Interrupt, Options, Stopped
 
 from .paper.tiny import tiny
 
@@ -85,6 +86,35 @@ def test_a_trained_model_is_validated_as_training_does(data, tmp_path):
     exported = LSF.from_pretrained(tmp_path / "out")
     again = train_paper.validate(exported, clips, recipe, features=tmp_path / "features")
     assert again == found, "everything is exported in full precision"
+
+
+class StopAfter(Interrupt):
+    """Asks to stop at one of the steps: each asks once."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    @property
+    def asked(self):
+        self.steps -= 1
+        return self.steps == 0
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_both_stages_stopped_again_and_again_leave_the_same_checkpoint(data, tmp_path, name):
+    clips, recipe = mead3d.read(data), short(getattr(Recipe, name)())
+    whole = make(CONFIGS[name])
+    train_paper.train(whole, clips, recipe, tmp_path / "whole", options=QUIET)
+    stops = 0
+    for steps in (2, 3, 2, 3, 100):  # within and at the ends of epochs of either stage
+        part = make(CONFIGS[name])
+        try:
+            train_paper.train(part, clips, recipe, tmp_path / "part", options=QUIET, interrupt=StopAfter(steps))
+        except Stopped:
+            stops += 1
+    assert stops == 4
+    first, second = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "part"))
+    assert all(torch.equal(x, second[key]) for key, x in first.items())
 
 
 def test_bfloat16_trains_both_stages_and_leaves_the_codebook_in_use(data, tmp_path):
