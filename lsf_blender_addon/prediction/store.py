@@ -149,11 +149,11 @@ def read(kept: Any) -> Prediction | None:
 
 
 def model_of(kept: Any) -> str:
-    """Return which model made the prediction in a record, an ID property; "" if that is not known.
+    """Return which model made the prediction in a record, an ID property or its dict; "" if that is not known.
 
     Add-ons up to 0.1 have not recorded it. A file may hold anything there, so it is cut to one line.
     """
-    model = kept.get("model") if hasattr(kept, "to_dict") else None
+    model = kept.get("model") if hasattr(kept, "get") else None
     return "".join(filter(str.isprintable, model[:MAX_MODEL])) if isinstance(model, str) else ""
 
 

@@ -45,7 +45,7 @@ folder, line, out = map(Path, sys.argv[1:])
 engine, head = Engine(folder), load_head()
 carried, flame = load_flame_head(folder / "face.safetensors"), load_flame(folder / "toy_flame.npz")
 identity = carried.shape_mean
-speech = audio.to_mono_16k(*audio.load(line))
+speech = audio.to_mono_16k(*audio.load(line, 0.0, 4.0))
 motion = synthesize(engine.model, speech, identity, window=None).curves
 with torch.no_grad():
     moved = flame.vertices(*(torch.tensor(part) for part in (identity[None], motion[:, :50], motion[:, 50:])))
@@ -83,7 +83,7 @@ def chosen(addon, add_strip, monkeypatch, tmp_path, server_python, flame_checkpo
     monkeypatch.setattr(extension, "preferences", lambda: preferences)
     monkeypatch.setenv("LSF_SERVER_PYTHON", server_python)
     monkeypatch.setenv("LSF_CACHE_DIR", str(tmp_path / "faces"))
-    add_strip(LINE, frame=1, fps=(25, 1.0))
+    add_strip(LINE, frame=1, fps=(25, 1.0)).frame_final_duration = 100  # four seconds in all versions
     scene = bpy.context.scene
     scene.lsf.layers.blinks = scene.lsf.layers.gaze = False
     yield preferences

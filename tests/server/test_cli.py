@@ -1,6 +1,8 @@
 """The command line: the files it writes are contracts, errors are sentences, exit codes are correct."""
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,8 @@ import torch
 from server import cli
 from server.arkit import CHANNELS
 from server.face import space
-from server.face.head import load_head
+from server.face.head import HeadRegion, load_head
+from server.flame.face import load_flame_head
 from server.model import LSF
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,3 +190,47 @@ def test_the_module_runs_as_a_program(tmp_path):
     assert "generate" in run_program("--help").stdout
     done = run_program("fit", str(tmp_path / "nowhere.obj"), "--out", str(tmp_path / "fit.npz"))
     assert (done.returncode, done.stdout) == (2, "") and "no mesh file" in done.stderr
+
+
+def test_a_flame_model_writes_named_or_its_own_keys_with_their_error(sounds, flame_checkpoint, capsys):
+    one, head = sounds / "one.wav", load_head()
+    assert run(flame_checkpoint, "generate", one, "--out", sounds, "--emotion", "happy") == 0
+    told = capsys.readouterr()
+    assert "no emotions to choose from" in told.err and "one.wav" in told.err
+    with np.load(sounds / "one.npz", allow_pickle=False) as z:
+        assert tuple(z["channels"]) == CHANNELS and z["emotions"].shape == (0,) and z["emotion"].shape == (26, 0)
+        named, error, model = z["motion"], json.loads(str(z["motion_error"])), json.loads(str(z["model"]))
+        assert not z["expression"].any() and named.min() >= 0 and named.max() <= 1
+    assert model["name"] == "paper run" and model["whole"]
+    assert model["digest"] == hashlib.sha256((flame_checkpoint / "model.safetensors").read_bytes()).hexdigest()
+    assert f"{error['lips_mean']:.2f} mm from FLAME's motion on the lips" in told.out
+
+    assert run(flame_checkpoint, "generate", one, "--out", sounds, "--keys", "flame", "--fps", 50) == 0
+    assert "no emotions" not in capsys.readouterr().err
+    with np.load(sounds / "one.npz", allow_pickle=False) as z:
+        keys = load_flame_head(flame_checkpoint / "face.safetensors")
+        assert tuple(z["channels"]) == keys.key_names and z["motion"].shape == (51, len(keys.key_names))
+        np.testing.assert_array_equal(z["basis"], keys.key_basis)
+        on_lips = np.isin(head.region, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER))
+        own = np.einsum("fk,kvc->fvc", z["motion"][::2], z["basis"][:, on_lips])
+        own_error = json.loads(str(z["motion_error"]))
+    both = own - np.einsum("fk,kvc->fvc", named, head.basis[:, on_lips])
+    apart = 1000 * np.linalg.norm(both, axis=2).mean()
+    assert apart < own_error["lips_mean"] + error["lips_mean"] + 0.01, "both show the same motion"
+
+
+def test_what_a_model_cannot_do_is_a_sentence(sounds, small_checkpoint, flame_checkpoint, capsys, tmp_path):
+    one = sounds / "one.wav"
+    assert run(small_checkpoint, "generate", one, "--out", sounds, "--keys", "flame") == 2
+    assert "does not move the FLAME face" in capsys.readouterr().err
+    assert run(small_checkpoint, "generate", one, "--out", sounds, "--whole", "--window", 3) == 2
+    assert "leave out one" in capsys.readouterr().err
+    assert run(small_checkpoint, "generate", one, "--out", sounds, "--window", 0.5) == 2
+    assert "A window must be 1 to 600 s" in capsys.readouterr().err
+    folder = shutil.copytree(flame_checkpoint, tmp_path / "model", ignore=shutil.ignore_patterns("toy*"))
+    (folder / "face.safetensors").write_bytes(b"\0" * 100)
+    assert run(folder, "generate", one, "--out", sounds) == 2
+    assert '"face.safetensors" is damaged' in capsys.readouterr().err
+    (folder / "face.safetensors").unlink()
+    assert run(folder, "generate", one, "--out", sounds) == 2
+    assert 'no "face.safetensors"' in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The engine with the real face space and a tiny LSF: what comes out, its timing, and the face cache."""
 
 import dataclasses
+import math
 import os
 import time
 from functools import partial
@@ -516,3 +517,61 @@ def test_the_cache_folder_can_be_chosen(monkeypatch, tmp_path):
     assert face_cache.default_folder() == tmp_path
     monkeypatch.delenv("LSF_CACHE_DIR")
     assert face_cache.default_folder().name == "faces"
+
+
+@pytest.fixture(scope="module")
+def flame_engine(flame_checkpoint):
+    return Engine(flame_checkpoint)
+
+
+def test_flames_own_shapes_on_a_mesh_in_another_order_and_unit(flame_engine, head):
+    mesh, landmarks = head
+    result = flame_engine.generate(SPEECH, 16000, mesh, Settings(keys="flame"), landmarks=landmarks)
+    own, keys = load_head(), flame_engine._flame
+    place = np.random.default_rng(0).permutation(len(own.vertices))  # that of the fixture
+    skin = own.part[place] == 0
+    meant = np.einsum("fk,kvc->fvc", result.motion, keys.key_basis[:, place][:, skin])
+    seen = np.einsum("fk,kvc->fvc", result.motion, result.face.basis[:, skin]) / 10
+    error = 1000 * np.linalg.norm(seen - meant, axis=2)
+    assert result.channels == result.face.channels == keys.key_names and result.face.identity.shape == (50,)
+    assert np.abs(meant).max() > 0.005 and error.mean() < 0.1 and result.motion_error["lips_mean"] < 2
+
+
+def test_windows_are_as_long_as_the_clips_in_training(flame_engine, engine, monkeypatch):
+    asked = []
+    real = engine_module.perform
+
+    def perform(model, speech, *arguments, window, overlap, **settings):
+        asked.append((window, overlap))
+        return real(model, speech, *arguments, window=window, overlap=overlap, **settings)
+
+    monkeypatch.setattr(engine_module, "perform", perform)
+
+    def window(engine, trained=0, **settings):
+        monkeypatch.setattr(engine.model, "config", dataclasses.replace(engine.model.config, trained_frames=trained))
+        result = engine.generate(SPEECH, 16000, None, Settings(**settings))  # 50 frames
+        return asked[-1][0], result.whole
+
+    assert window(flame_engine) == (math.inf, True), "not known: up to ten seconds"
+    assert window(flame_engine, 50) == (math.inf, True) and window(flame_engine, 49) == (49 / 25, False)
+    assert asked[-1][1] == pytest.approx(49 / 125)
+    assert window(flame_engine, 3) == (1.0, False), "no window is shorter"
+    assert window(flame_engine, 30, whole=True) == (math.inf, True)
+    assert window(flame_engine, whole=False) == (10.0, True), "the clip fits into one window"
+    assert window(flame_engine, 30, window=1.5) == (1.5, False)
+    assert window(engine) == window(engine, 30) == (10.0, True) and window(engine, whole=True) == (math.inf, True)
+
+
+def test_what_a_flame_model_hears_is_the_face_and_the_take_and_nothing_else(flame_engine):
+    """Temperature 0 is the same every time, no emotion of ours is added, and another person speaks differently."""
+
+    def motion(**settings):
+        return flame_engine.generate(SPEECH, 16000, None, Settings(**settings))
+
+    plain, happy = motion(), motion(emotion="happy", emotion_strength=0.3, seed=5)
+    np.testing.assert_array_equal(plain.motion, happy.motion)
+    assert happy.ignores_emotion and not plain.ignores_emotion and not motion(emotion_mix=0.0).ignores_emotion
+    assert not plain.expression.any() and plain.emotion.shape == (51, 0)
+    assert np.abs(motion(temperature=0.5, seed=1).motion - plain.motion).max() > 0.01
+    layers = motion(layers=("blinks", "head")).layers
+    assert layers["blinks"].shape == (1, 51) and layers["head"].shape == (51, 3)

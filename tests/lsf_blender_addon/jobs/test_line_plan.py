@@ -393,3 +393,32 @@ def test_keys_that_are_older_than_the_cut_of_the_lips():
     direct[0, lower] = direct[0, upper]
     judged = with_usable_keys(near, CHANNELS, answer.arrays).rig
     assert [row.key for row, _fault in judged.left_out] == ["jawOpen"] and len(judged.direct_shapes) == 5
+
+
+def told(**fields) -> tuple[str, str]:
+    """The message of a line whose result has further fields, and the model that is kept with it."""
+    who = character()
+    answer = result(who)
+    made = plan(who, replace(answer, header=answer.header | fields))
+    return made.message.text("12 keys", ""), made.prediction.model
+
+
+def test_a_flame_model_tells_its_error_and_what_it_cannot_do():
+    digest = "0123456789abcdef" * 4
+    text, model = told(
+        model={"name": "run 3", "digest": digest},
+        motion_error={"lips_mean": 0.404, "lips_greatest": 3.54},
+        ignored=["emotion"],
+    )
+    assert "; the lips are 0.40 mm from FLAME's motion, at most 3.54" in text and model == "run 3 0123456789ab"
+    assert "; the chosen emotion and its strength have no effect" in text
+    text, model = told()
+    assert "FLAME" not in text and "no effect" not in text and model == ""
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, [], {}, {"lips_mean": "x", "lips_greatest": 1}, {"lips_mean": 1}, {"name": 7}]
+)
+def test_fields_of_another_server_do_no_harm(value):
+    text, model = told(model=value, motion_error=value)
+    assert "FLAME" not in text and len(model) < 80

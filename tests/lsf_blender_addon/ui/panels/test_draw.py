@@ -14,6 +14,7 @@ from lsf_blender_addon.client import environments, requirements
 from lsf_blender_addon.client.environments import InstallationError
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.client.pip_install import Progress
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import environment, self_test, session
 from lsf_blender_addon.jobs.batch import Batch, Item
 from lsf_blender_addon.prediction import store
@@ -343,6 +344,39 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
         monkeypatch.setattr(environment, "state", lambda state=state: state)
         texts = drawn()
         assert button in texts and any(said in text for text in texts), (state, texts)
+
+
+def test_the_preferences_say_what_is_wrong_with_a_model_and_offer_what_it_lacks(addon, monkeypatch, tmp_path):
+    chosen = SimpleNamespace(python="", wheels="/wheels", device="cpu", build="CPU", model_folder=str(tmp_path))
+    monkeypatch.setattr(extension, "preferences", lambda: chosen)
+    monkeypatch.delenv("LSF_SERVER_PYTHON")
+
+    def drawn() -> list[str]:
+        texts: list[str] = []
+        context = SimpleNamespace(preferences=PREFERENCES, region=SimpleNamespace(width=10_000))
+        layout = Layout(texts, context)
+        layout.prop = lambda _self, name, **_options: texts.append(name)
+        preferences_module.LSF_preferences.draw(SimpleNamespace(layout=layout), context)
+        return texts
+
+    assert "model_folder" in drawn() and any("holds no model, as it has no config.json" in text for text in drawn())
+    (tmp_path / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    config = '{"motion_space": "arkit", "emotion_bank": false, "motion_backbone": {"kind": "%s"}}'
+    (tmp_path / "config.json").write_text(config % "whisper")
+    assert f"The model {tmp_path.name} is used" in drawn()
+    (tmp_path / "config.json").write_text(config % "hubert")
+    python = environments.python_of(environment.environment_folder())
+    monkeypatch.setattr(environment, "server_python", lambda: python)
+    monkeypatch.setattr(environment, "state", lambda: environments.State.READY)
+    texts = drawn()
+    assert any("press Install Transformers in the preferences" in text for text in texts)
+    assert "Install Transformers (25 MB)" in texts and environment.lacks_transformers()
+    with pytest.raises(UserError, match="needs more packages: press Install Transformers"):
+        environment.check_model()
+    monkeypatch.setattr(environment, "server_python", lambda: tmp_path / "python")
+    assert f"The model {tmp_path.name} is used" in drawn(), "what another Python has, only its server can tell"
+    chosen.model_folder = ""
+    assert not any("The model" in text for text in drawn())
 
 
 @pytest.mark.parametrize(
