@@ -116,7 +116,6 @@ class Progress:
         worse: Epochs since then.
         sums: Sums over the valid frames of the running epoch, by term of the loss.
         frames: Their number.
-        finished: Whether the stage is complete.
     """
 
     epoch: int = 0
@@ -127,7 +126,6 @@ class Progress:
     worse: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     frames: int = 0
-    finished: bool = False
 
 
 class Interrupt:
@@ -315,9 +313,8 @@ class StageTrainer:
         if self.options.compile:
             module = torch.compile(module, dynamic=True)  # type: ignore[assignment]
         if self.group.size > 1 and not self._finished():
-            warnings.filterwarnings(
-                "ignore", "`broadcast_buffers` is deprecated", FutureWarning
-            )  # older torch needs it
+            # Older torch knows no other name.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
             module = DistributedDataParallel(
                 module,
                 device_ids=[self.device] if self.device.type == "cuda" else None,
@@ -327,9 +324,13 @@ class StageTrainer:
         self.step_module = module
 
     def _has_unused(self) -> bool:
-        """Return whether the loss of a clip does not depend on some parameter; looking for those costs every step."""
+        """Return whether the loss of a clip does not depend on some parameter; looking for those costs every step.
+
+        Also note the terms of the loss: a process may have no clips in its first step.
+        """
         self.task.eval()  # nothing must learn from this
         losses = self.pass_losses([0], 0)
+        self.names = list(losses)
         gradients = torch.autograd.grad(losses["loss"], list(self.task.trained().values()), allow_unused=True)
         return any(gradient is None for gradient in gradients)
 
@@ -397,6 +398,7 @@ class StageTrainer:
         self.clips_done += len(clips)
         if stop:
             self.save()
+            self.group.wait()  # torchrun ends all processes when the first of them has ended
             raise Stopped(
                 f"Stopped after step {progress.step} of epoch {progress.epoch + 1} of the {self.task.name}; "
                 f"to continue: {self.options.command}"
@@ -404,8 +406,7 @@ class StageTrainer:
 
     def _count(self, sums: dict[str, Tensor]) -> bool:
         """Add the sums of all processes to the epoch's; return whether any process was asked to stop."""
-        if not self.names:
-            self.names = self._names_of_all(sums)
+        self.names = self.names or list(sums)
         values = [sums.get(name, torch.zeros((), dtype=torch.double, device=self.device)) for name in self.names]
         asked = torch.tensor(float(self.interrupt.asked), dtype=torch.double, device=self.device)
         *totals, stop = self.group.total(torch.stack([*values, asked])).tolist()
@@ -418,14 +419,6 @@ class StageTrainer:
                 )
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + total
         return bool(stop)
-
-    def _names_of_all(self, sums: dict[str, Tensor]) -> list[str]:
-        """Return the names of the terms, also in a process that had no clips in this step."""
-        if self.group.size == 1:
-            return list(sums)
-        gathered: list[list[str]] = [[]] * self.group.size
-        torch.distributed.all_gather_object(gathered, list(sums))
-        return max(gathered, key=len)
 
     def _epoch(self) -> None:
         """Train the rest of the epoch that runs, validate, and write the states."""
@@ -446,7 +439,6 @@ class StageTrainer:
         if validation is None or progress.best is None or validation < progress.best:
             progress.best, progress.best_epoch, progress.worse = validation, progress.epoch, 0
             self.save_best()
-        progress.finished = self._finished()
         self._report("", means, len(batches), validation)
         self.save()
 
@@ -475,7 +467,7 @@ class StageTrainer:
         if validation is not None:
             parts += [f"validation {validation:.4f}", f"best {progress.best:.4f} (epoch {progress.best_epoch})"]
         parts += [f"{speed:.2f} clips/s"]
-        if progress.finished:
+        if ended and self._finished():
             parts += [
                 "finished" if progress.epoch >= recipe.epochs else f"no better for {progress.worse} epochs: finished"
             ]
