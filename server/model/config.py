@@ -240,6 +240,8 @@ class LSFConfig:
         """Raise LSFError if a field has a value that it cannot have."""
         if self.motion_space not in ("arkit", "flame"):
             raise _invalid(f'"{self.motion_space}" is not a known motion space; use arkit or flame.')
+        if self.motion_space == "flame" and self.channels != FLAME_CHANNELS:
+            raise _invalid("the channels of the motion space flame are expression00 to expression49, jawX, jawY, jawZ.")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise _invalid(f"{name} must be {' or '.join(choices)}.")

@@ -9,6 +9,7 @@ regions (.npy, .txt or .json); without them, what needs them is not measured. do
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ..errors import LSFError
 from ..flame import Flame, load_flame
 from ..model import LSFConfig
 from ..model.device import load_on_device
+from . import FPS
 from .paper import mead3d
 from .paper.evaluation.predictions import Predictor
 from .paper.evaluation.regions import Regions, read_region
@@ -62,10 +64,17 @@ def check_checkpoint(folder: Path) -> None:
     path = folder / "config.json"
     if not path.is_file():
         raise LSFError("no_model", f'There is no checkpoint in "{folder}": give a folder with config.json.')
-    if LSFConfig.from_json(path.read_text("utf-8")).motion_space != "flame":
+    config = LSFConfig.from_json(path.read_text("utf-8"))
+    if config.motion_space != "flame":
         raise LSFError(
             "bad_checkpoint",
             "This checkpoint has ARKit's motion, not FLAME's: evaluate it with python -m server.training.evaluate.",
+        )
+    if config.fps != FPS or config.identity_size > mead3d.SHAPE.stop:
+        raise LSFError(
+            "bad_checkpoint",
+            f"This checkpoint has motion at {config.fps} fps and {config.identity_size} shape coefficients; 3DMEAD has "
+            f"{FPS} fps and {mead3d.SHAPE.stop} coefficients: evaluate a checkpoint that was trained on it.",
         )
 
 
@@ -119,6 +128,8 @@ def evaluate(args: argparse.Namespace) -> None:
         raise LSFError("bad_request", "--samples must be 0 or more, --clips 1 or more, and --temperature above 0.")
     if args.json is not None and not args.json.parent.is_dir():
         raise LSFError("no_file", f'There is no folder "{args.json.parent}" for --json: make it.')
+    if args.json is not None and (args.json.is_dir() or not os.access(args.json.parent, os.W_OK)):
+        raise LSFError("no_file", f'--json cannot write "{args.json}": name a file in a folder that can be written.')
     check_checkpoint(args.checkpoint)
     clips = chosen_clips(args.data, args.part, args.clips, args.length_tolerance)
     flame = load_flame(args.flame)
@@ -144,7 +155,11 @@ def evaluate(args: argparse.Namespace) -> None:
             "lip_vertices": None if regions.lips is None else len(regions.lips),
             "upper_vertices": None if regions.upper is None else len(regions.upper),
         }
-        args.json.write_text(json.dumps(as_json(summary, scores, settings), indent=1) + "\n", encoding="utf-8")
+        figures = json.dumps(as_json(summary, scores, settings), indent=1, allow_nan=False)
+        try:
+            args.json.write_text(figures + "\n", encoding="utf-8")
+        except OSError as error:
+            raise LSFError("no_file", f'"{args.json}" cannot be written: {error.strerror}.') from error
 
 
 def main(arguments: list[str] | None = None) -> None:

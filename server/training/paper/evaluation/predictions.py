@@ -40,7 +40,7 @@ class Predictor:
             model: A model of FLAME motion, in inference mode, on its device.
             samples: Number of random takes of a clip.
             temperature: Of their codes.
-            seed: The takes have the seeds from here on.
+            seed: Selects the takes.
         """
         self.model, self.samples, self.temperature, self.seed = model, samples, temperature, seed
 
@@ -49,7 +49,7 @@ class Predictor:
         """Predict a clip.
 
         Raises:
-            LSFError: "long_audio" if the clip does not fit in one window.
+            LSFError: "long_audio" if the clip does not fit in one window, "bad_checkpoint" if the motion is not finite.
         """
         model, device = self.model, self.model.motion_mean.device
         audio = torch.from_numpy(load_16k(clip.audio)).to(device)
@@ -75,9 +75,13 @@ class Predictor:
             noise = take_noise(model.config, seed, 0, frames).to(device)
             return model.decode(z, None, self.temperature, noise).motion[0, :shared]
 
-        samples = [decoded(own, self.seed + number) for number in range(self.samples)]
+        # Other seeds give other takes: with seed + number, those of seeds 0 and 1 would share all but one.
+        samples = [decoded(own, (self.seed << 32) + number) for number in range(self.samples)]
+        deterministic, average_identity = decoded(own), decoded(average)
+        if not all(take.isfinite().all() for take in (*samples, deterministic, average_identity)):
+            raise LSFError("bad_checkpoint", f'The motion of "{clip.name}" has values that are no numbers.')
         return Predictions(
             samples=torch.stack(samples) if samples else own.new_zeros(0, shared, len(model.config.channels)),
-            deterministic=decoded(own),
-            average_identity=decoded(average),
+            deterministic=deterministic,
+            average_identity=average_identity,
         )
