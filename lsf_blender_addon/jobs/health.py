@@ -24,6 +24,7 @@ from . import environment, session
 ADDON = Path(__file__).parents[1]
 LOG_LINES = 40  # of a log in the report
 MEGABYTE = 1e6
+MOTION_ERRORS = ("lips_mean", "lips_95", "lips_greatest", "face_mean", "face_95", "face_greatest")  # docs/protocol.md
 
 # Names that Blender gives: a report is easier to read with them, and they tell nothing about the artist.
 BLENDERS_NAMES = frozenset("Basis Camera Collection Cube Light Material Object Scene World".split())
@@ -99,6 +100,8 @@ def _engine() -> Iterator[tuple[str, str]]:
     if client is not None:
         yield "Its device", _word(client.device)
         yield "Its model", _model()
+        errors = [(name, _number(session.motion_error.get(name))) for name in MOTION_ERRORS]
+        yield "Last line, mm from FLAME's motion", ", ".join(f"{name} {value:.2f}" for name, value in errors if value)
         for name, unit in (("memory", MEGABYTE), ("peak_memory", MEGABYTE), ("uptime", 1), ("jobs", 1)):
             if value := _number(client.pong.get(name)):
                 yield f"Its {name.replace('_', ' ')}", f"{value / unit:.0f}{' MB' if unit == MEGABYTE else ''}"

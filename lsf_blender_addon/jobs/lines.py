@@ -110,6 +110,8 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
             lines_of_0_1.take_over(objects[0])
     state, result = _read_state(line, objects), generation.result(line.first_frame - generation.line.first_frame)
     with_layers = with_layers and not _keeps_layers(objects[0], state, result)
+    error = result.header.get("motion_error")
+    session.motion_error = error if isinstance(error, dict) else {}
     return apply(line_plan.plan(face, result, state, with_layers, iface), as_take)
 
 

@@ -13,6 +13,7 @@ from bpy.app.translations import pgettext_iface as iface
 from ..client.causes import one_line
 from ..client.jobs import Client
 from ..client.model_folder import MAX_NAME, model_label
+from ..client.wire import Header
 from ..errors import UserError
 from . import environment
 from .batch import Batch
@@ -26,6 +27,7 @@ batch: Batch | None = None
 message = ""  # of the last run, for the panel
 failed = False  # whether that message is an error
 noted = False  # whether it is neither an error nor a result that is in the file
+motion_error: Header = {}  # of the last line of a FLAME model, see docs/protocol.md
 _status: str | None = None  # what the status bar shows
 failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, sentence)
 

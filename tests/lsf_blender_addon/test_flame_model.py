@@ -156,6 +156,7 @@ def check_the_projects_head(addon, truth):
     in_use = addon.session.model_in_use()
     assert in_use.name == "paper run" and in_use.moves_flame and not (in_use.is_shipped or in_use.has_emotions)
     report = health.report_text(bpy.context)
+    assert f"mm from FLAME's motion: lips_mean {told(message):.2f}" in report
     assert "chosen, FLAME, without emotions" in report and "paper run" not in report
 
 
