@@ -294,9 +294,9 @@ class Engine:
             report=stage(report, found, performed),
             cancelled=cancelled,
         )
-        error = None
+        motion_error = None
         if self._flame is not None:
-            performance, error = self._carried(self._flame, performance, settings.keys)
+            performance, motion_error = self._carried(self._flame, performance, settings.keys)
         clock.lap("model")
         report(performed, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
@@ -335,7 +335,7 @@ class Engine:
             self.digest,
             self.model.frame_count(len(speech)) <= min(window * self.model.config.fps, self.model.max_frames),
             direction.asks_for_emotion() and not self.model.config.emotion_bank,
-            error,
+            motion_error,
         )
 
     def prepare_face(

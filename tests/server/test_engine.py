@@ -575,3 +575,17 @@ def test_what_a_flame_model_hears_is_the_face_and_the_take_and_nothing_else(flam
     assert np.abs(motion(temperature=0.5, seed=1).motion - plain.motion).max() > 0.01
     layers = motion(layers=("blinks", "head")).layers
     assert layers["blinks"].shape == (1, 51) and layers["head"].shape == (51, 3)
+
+
+def test_a_flame_model_moves_a_head_without_a_face_by_the_names_of_its_keys(flame_engine, monkeypatch):
+    def refuse(*_arguments):
+        raise LSFError("no_face", "No face was found.")
+
+    monkeypatch.setattr(flame_engine, "prepare_face", refuse)
+    mesh = Mesh(*ellipsoid(np.zeros(3), np.ones(3)))
+    rig = Rig(np.zeros((1, len(mesh.vertices), 3)), np.array([[0.0, 1.0]]), (), ({"jawOpen": 1.0},))
+    result = flame_engine.generate(SPEECH, 16000, mesh, own_rig=rig, face_optional=True)
+    assert result.face is None and result.no_face.code == "no_face" and result.channels == CHANNELS
+    assert result.motion.shape == (51, 52) and result.rig_motion.shape == (51, 1) and result.rig_motion.max() > 0.1
+    with pytest.raises(LSFError, match="for the named keys only"):
+        flame_engine.generate(SPEECH, 16000, mesh, Settings(keys="flame"), own_rig=rig)
