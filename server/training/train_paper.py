@@ -211,6 +211,7 @@ def export(model: LSF, out: Path, trained_frames: int) -> None:
     weights, config = (out / TRAINING / f"{name}.unfinished" for name in ("model", "config"))
     state = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
     with checkpoints.writing(out):
+        checkpoints.clear_unfinished(out / TRAINING)
         checkpoints.save_tensors(weights, state, {"format": "pt"})
         told = dataclasses.replace(model.config, trained_frames=trained_frames)
         config.write_text(told.to_json(), encoding="utf-8")

@@ -61,6 +61,13 @@ def write_state(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any]
             unfinished.unlink(missing_ok=True)
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Remove what a killed process was writing into a folder, under names of safetensors' and our own."""
+    for pattern in (".tmp*", "*.unfinished"):
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a file of tensors. Raises OSError, also where safetensors tells the system's error in words alone."""
     try:

@@ -288,6 +288,8 @@ class StageTrainer:
         """
         with checkpoints.writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            if self.group.first:
+                checkpoints.clear_unfinished(self.folder)
         continued = self.load()
         self.prepare(continued)
         while not self._finished():

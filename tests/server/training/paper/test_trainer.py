@@ -94,6 +94,15 @@ def test_a_state_has_no_frozen_weights_and_the_best_no_optimiser(tmp_path):
     assert sorted(path.name for path in (tmp_path / "toy").iterdir()) == ["best.safetensors", "last.safetensors"]
 
 
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    (tmp_path / "toy").mkdir()
+    for name in (".tmp1a2b3c", "last.safetensors.unfinished", "notes.txt"):
+        (tmp_path / "toy" / name).write_text("half")
+    toy_trainer(tmp_path, epochs=1).run()
+    names = sorted(path.name for path in (tmp_path / "toy").iterdir())
+    assert names == ["best.safetensors", "last.safetensors", "notes.txt"]
+
+
 def test_training_ends_early_and_leaves_the_best_weights(tmp_path, monkeypatch):
     lines, seen = [], []
     trainer = toy_trainer(tmp_path, epochs=50, patience=3, report=lines.append)
