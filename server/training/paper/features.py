@@ -185,7 +185,8 @@ class FeatureCache:
         audio = audio.to(next(backbone.parameters()).device)
         frames = min(self.model.frame_count(len(audio)), self.model.max_frames)
         level = backbone.clip_statistics(audio)
-        return backbone.frozen_features(audio, level, 0, self.model.config.frame_stack * frames).float().cpu().contiguous()
+        features = backbone.frozen_features(audio, level, 0, self.model.config.frame_stack * frames)
+        return features.float().cpu().contiguous()
 
     def fill(self, clips: Sequence[Sound], report: Callable[[str], object] = lambda line: None) -> None:
         """Compute what is missing of some clips.

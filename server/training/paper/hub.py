@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...errors import LSFError
+from .published import WEIGHT_FILES
 
 FILES = ["config.json", "*.safetensors", "*.bin", "*.pt"]  # of a repository; other formats are not read
 
@@ -37,7 +38,9 @@ def backbone_source(id_or_folder: str | Path) -> Path:
             "bad_backbone", f'There is no folder "{name}", and huggingface_hub is not installed. {elsewhere}'
         ) from error
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=FILES, local_files_only=True))
+        fetched = Path(huggingface_hub.snapshot_download(name, allow_patterns=FILES, local_files_only=True))
+        if any((fetched / weights).is_file() for weights in WEIGHT_FILES):  # else the download was interrupted
+            return fetched
     except HFValidationError as error:
         raise LSFError("bad_backbone", f'"{name}" is neither a folder nor the name of a repository.') from error
     except LocalEntryNotFoundError:

@@ -92,7 +92,7 @@ def old_names(state: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
     renamed = {}
     for name, value in state.items():
         for new, old in parts.items():
-            name = name.replace(new, old)  # noqa: PLW2901
+            name = name.replace(new, old)
         renamed[prefix + name] = value.clone()
     return renamed
 

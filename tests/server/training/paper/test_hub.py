@@ -37,8 +37,17 @@ def test_a_folder_or_file_is_taken_as_it_is(tmp_path, hub):
     assert asked == []
 
 
+def test_a_repository_that_was_fetched_in_part_is_completed(tmp_path, hub):
+    asked = hub(local=True, remote=True)
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "config.json").write_text("{}")
+    assert backbone_source(NAME) == tmp_path / "snapshot" and asked == [(NAME, True), (NAME, False)]
+
+
 def test_a_repository_that_is_here_needs_no_network(tmp_path, hub):
     asked = hub(local=True, remote=False)
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "model.safetensors").write_text("")
     assert backbone_source(NAME) == tmp_path / "snapshot" and asked == [(NAME, True)]
 
 
