@@ -24,8 +24,8 @@ config = LSFConfig(motion_backbone=BackboneConfig(hidden=32, heads=2, mlp=64), m
 LSF(config).save_pretrained(sys.argv[1])
 """
 
-# The paper's system at small sizes on the toy FLAME. Random weights; the decoder's last layer is set so that the jaw and
-# a few expressions move with the sound as far as in speech.
+# The paper's system at small sizes on the toy FLAME. Random weights; the decoder's last layer is set so that the jaw
+# and a few expressions move with the sound as far as in speech.
 FLAME_CHECKPOINT = """
 import sys, torch
 from pathlib import Path
