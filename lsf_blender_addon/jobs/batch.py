@@ -9,7 +9,7 @@ import numpy as np
 
 from ..client import causes
 from ..client.jobs import State
-from ..client.wire import Arrays
+from ..client.wire import Arrays, Header
 from ..errors import UserError, printable
 from .generate import Generation
 from .server_job import ServerWork
@@ -79,6 +79,12 @@ class Batch:
     def results(self) -> list[Item]:
         """The items with a result that can be written."""
         return [item for item in self.items if item.state is State.DONE]
+
+    @property
+    def headers(self) -> list[Header]:
+        """Fields of these results, see docs/protocol.md."""
+        jobs = [item.work.job for item in self.results if item.work is not None]
+        return [job.header for job in jobs if job is not None]
 
     @property
     def failed(self) -> list[Item]:

@@ -364,25 +364,39 @@ def _message(
     if head.impossible:
         text = iface("; left out, as a library override takes no new keys: {names}")
         end += text.format(names=listed([channel_of(name) for name in head.impossible]))
-    end += _of_flame(result.header, iface)
-    if "emotion" in (result.header.get("ignored") or ()):
-        end += iface(
-            "; the chosen emotion and its strength have no effect: this model hears the emotion in the voice alone"
-        )
+    end += of_model([result.header], iface)
     end += iface("; {seconds} s").format(seconds=f"{result.seconds:.1f}")
     names = listed([part.object for part in parts])
     return Message(start, iface("; with {names}").format(names=names) if parts else "", end)
 
 
-def _of_flame(header: Header, iface: Callable[[str], str]) -> str:
-    """How far the curves are from FLAME's own motion, as the continuation of a sentence; empty for other models."""
-    error = header.get("motion_error")
-    values = [error.get(name) for name in ("lips_mean", "lips_greatest")] if isinstance(error, dict) else []
-    if len(values) < 2 or not all(isinstance(value, (int, float)) for value in values):
-        return ""
-    return iface("; the lips are {mean} mm from FLAME's motion, at most {greatest}").format(
-        mean=f"{values[0]:.2f}", greatest=f"{values[1]:.2f}"
-    )
+def of_model(headers: Sequence[Header], iface: Callable[[str], str]) -> str:
+    """What is to be said of the model that has made lines, as the continuation of a sentence; empty for most models.
+
+    Args:
+        headers: Fields of the lines' results.
+        iface: Translates it.
+    """
+    means, most = [], []
+    for header in headers:
+        error = header.get("motion_error")
+        if not isinstance(error, dict):
+            continue
+        mean, greatest = error.get("lips_mean"), error.get("lips_greatest")
+        if isinstance(mean, (int, float)) and isinstance(greatest, (int, float)):
+            means.append(mean)
+            most.append(greatest)
+    text = ""
+    if means:
+        text += iface("; the lips are {mean} mm from FLAME's motion, at most {greatest}").format(
+            mean=f"{np.mean(means):.2f}", greatest=f"{max(most):.2f}"
+        )
+    ignored = [header.get("ignored") for header in headers]
+    if any(isinstance(names, list) and "emotion" in names for names in ignored):
+        text += iface(
+            "; the chosen emotion and its strength have no effect: this model hears the emotion in the voice alone"
+        )
+    return text
 
 
 def _without_face(no_face: Header, iface: Callable[[str], str]) -> str:

@@ -6,7 +6,7 @@ from bpy.app.translations import pgettext_iface as iface
 from ... import compat
 from ...client.jobs import State
 from ...errors import UserError
-from ...jobs import lines, session
+from ...jobs import line_plan, lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.generate import Generation
@@ -61,6 +61,7 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         text = iface("{count} of {total} lines written, {seconds} s").format(
             count=len(texts), total=len(batch.items), seconds=round(batch.seconds)
         )
+        text += line_plan.of_model(batch.headers, iface)
         cancelled = sum(item.state is State.CANCELLED for item in batch.items)
         if cancelled:
             text += iface("; {count} cancelled").format(count=cancelled)

@@ -10,7 +10,7 @@ from ...animation import actions
 from ...animation import lines as head_lines
 from ...animation.chosen_line import ChosenLine
 from ...errors import UserError
-from ...jobs import lines, session
+from ...jobs import line_plan, lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.generate import Generation
 from ...prediction import takes
@@ -79,6 +79,7 @@ class LSF_OT_generate_takes(BatchModal, bpy.types.Operator):
         )
         if (total := takes.count(line.action, line.uid)) > len(texts):
             text += iface("; {count} with the earlier ones").format(count=total)
+        text += line_plan.of_model(batch.headers, iface)
         if batch.failed:
             text += iface("; {count} failed").format(count=len(batch.failed)) + f": {batch.failed[0].error}"
         session.say(text, is_error=bool(batch.failed))

@@ -416,6 +416,13 @@ def test_a_flame_model_tells_its_error_and_what_it_cannot_do():
     assert "FLAME" not in text and "no effect" not in text and model == ""
 
 
+def test_several_lines_of_a_flame_model_are_told_together():
+    lines = [{"motion_error": {"lips_mean": 0.2 * k, "lips_greatest": 1.0 * k}} for k in (1, 3, 2)]
+    text = line_plan.of_model([*lines, {}, {"ignored": ["emotion"]}], str)
+    assert text.startswith("; the lips are 0.40 mm from FLAME's motion, at most 3.00; the chosen emotion")
+    assert line_plan.of_model([{}, {"ignored": 3}, {"ignored": ["x"]}], str) == ""
+
+
 @pytest.mark.parametrize(
     "value", [None, 3, [], {}, {"lips_mean": "x", "lips_greatest": 1}, {"lips_mean": 1}, {"name": 7}]
 )
