@@ -25,7 +25,7 @@ SPEECH = np.sin(np.arange(16000) / 20).astype(np.float32)
 BARE = """
 import server.protocol.server as message_loop
 class Engine:
-    device, device_note = "cpu", ""
+    device, device_note, digest = "cpu", "", ""
     def __init__(self, *arguments):
         pass
 message_loop.Engine, message_loop.warm_up = Engine, lambda: None
@@ -99,7 +99,9 @@ def bare():
 def test_hello_ready_ping_shutdown(process, small_checkpoint):
     hello = process.greet()
     assert hello["protocol"] == wire.PROTOCOL and hello["device"] == "cpu"
-    assert hello["models"] == [{"name": small_checkpoint.name, "motion_space": "arkit", "fps": 25}]
+    assert hello["models"] == [
+        {"name": small_checkpoint.name, "motion_space": "arkit", "fps": 25, "shipped": False, "emotions": True}
+    ]
     process.send({"type": "ping"})
     assert process.receive("loading", "ready")["type"] == "pong"
     process.send({"type": "shutdown"})
