@@ -1,16 +1,12 @@
 """The folder of the results: files appear complete or not at all, and never outside of it."""
 
-import contextlib
 import hashlib
-import os
-import time
-import uuid
 from pathlib import Path
 
 from ..errors import LSFError
+from ..files import atomic
 
 PARTIAL = ".partial"  # where files are while they are written; on the same disk, so that a rename is one step
-PARTIAL_SECONDS = 3600  # an older one belongs to a process that was killed
 
 
 class Results:
@@ -29,10 +25,7 @@ class Results:
         self._partial.mkdir(parents=True, exist_ok=True)
         self._root = folder.resolve()
         self._faces: set[str] = set()  # that are known to be there
-        for path in self._partial.glob("*.part"):
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < time.time() - PARTIAL_SECONDS:
-                    path.unlink()
+        atomic.remove_abandoned(self._partial)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file, in place of one of this name.
@@ -49,17 +42,7 @@ class Results:
         if not target.parent.resolve().is_relative_to(self._root):
             raise LSFError("file_error", f'A link leads from "{Path(name).parent}" out of the folder of the results.')
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._partial / f"{uuid.uuid4().hex}.part"
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        _sync(target.parent)
+        atomic.write_bytes(target, data, self._partial)
 
     def digest(self, name: str) -> str | None:
         """SHA-256 of a file, hexadecimal; None if there is none, or a link instead of one."""
@@ -99,15 +82,3 @@ def file_digest(path: Path) -> str:
 def _face(name: str) -> str:
     """Path of a face, relative to the folder."""
     return f"faces/{name}.npz"
-
-
-def _sync(folder: Path) -> None:
-    """Write the names in a folder to the disk; Windows does so by itself."""
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):  # some file systems of networks cannot
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

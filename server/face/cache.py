@@ -5,8 +5,6 @@ import hashlib
 import logging
 import os
 import sys
-import tempfile
-import time
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..files import atomic
 from ..files.meshes import Mesh
 from ..numerics import FloatArray, IntArray
 from .cached_face import decode, encode, max_bytes
@@ -26,7 +25,6 @@ log = logging.getLogger(__name__)
 MAX_FACES_IN_MEMORY = 4  # a basis of 52 channels on 26 000 vertices is 16 MB
 MAX_DISK_BYTES = 1 << 30  # 1 GiB: about 60 faces of that size
 SUFFIX = ".safetensors"
-PARTIAL_FILE_SECONDS = 3600  # an older unfinished file belongs to a process that was killed
 NOT_IN_FIT = ("cache.py", "cached_face.py", "rig_solver.py")  # modules of this folder that the fit does not run
 FIT_MODULES = ("arkit.py", "numerics.py")  # modules of server/ that the fit runs
 
@@ -134,7 +132,7 @@ class FaceCache:
         freed = 0
         if self._folder is None:
             return freed
-        for suffix in (SUFFIX, ".part"):
+        for suffix in (SUFFIX, atomic.UNFINISHED):
             for path, status in _files(self._folder, suffix):
                 path.unlink(missing_ok=True)
                 freed += status.st_size
@@ -153,18 +151,7 @@ class FaceCache:
             return
         data = encode(face, key)
         self._folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(_face_file(self._folder, key))
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(self._folder)
+        atomic.write_bytes(_face_file(self._folder, key), data)
 
     def _load(self, key: str, vertex_count: int) -> "FaceSpace | None":
         """Read a face of a mesh with `vertex_count` vertices; return None if there is none or its file is odd."""
@@ -186,9 +173,7 @@ class FaceCache:
         """Delete unfinished files of processes that were killed, and the least recently used faces beyond the limit."""
         if self._folder is None:
             return
-        for path, status in _files(self._folder, ".part"):
-            if status.st_mtime < time.time() - PARTIAL_FILE_SECONDS:
-                path.unlink(missing_ok=True)
+        atomic.remove_abandoned(self._folder)
         total = 0
         for path, status in sorted(_files(self._folder, SUFFIX), key=lambda file: file[1].st_mtime, reverse=True):
             total += status.st_size
@@ -204,18 +189,6 @@ def _files(folder: Path, suffix: str) -> list[tuple[Path, os.stat_result]]:
             if not path.is_dir():
                 found.append((path, path.stat()))
     return found
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write the names in a folder to the disk; Windows does so by itself."""
-    if os.name == "nt":
-        return
-    with contextlib.suppress(OSError):  # some file systems of networks cannot
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _face_file(folder: Path, key: str) -> Path:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import LSFError
 from ..face.head import HeadPart, load_head
+from ..files.atomic import replacing
 from ..numerics import FloatArray
 from .identity import face_vertices, shape_estimator
 from .jaw import OPEN_RANGE, Jaw, JawKeys, choose_keys, linear_error
@@ -33,7 +34,7 @@ SHAPE = 300  # FLAME's shape coefficients
 JAW_JOINT = 2
 FOLLOW_JAW = (HeadPart.TEETH_LOWER, HeadPart.GUMS_LOWER, HeadPart.TONGUE)
 CHUNK = 250  # frames whose vertices are in memory at once
-MAX_FILE_BYTES = 64 << 20  # it has 7 MB
+MAX_FILE_BYTES = 64 << 20  # it has 12 MB
 MAX_REPORT_BYTES = 100_000
 MAX_VALUE = 1e5  # of any number in the file: metres, coefficients, or coefficients per metre
 MAX_NODES = 16  # angles at which there are keys; ten at most are tried
@@ -181,9 +182,8 @@ class FlameHead:
             "keys": json.dumps([self.keys.openings, self.keys.sides]),
             "report": json.dumps(self.report),
         }
-        part = path.with_name(f"{path.name}.part")
-        save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _shapes()}, part, texts)
-        part.replace(path)
+        with replacing(path) as unfinished:
+            save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _shapes()}, unfinished, texts)
 
 
 def check_motion(motion: FloatArray) -> FloatArray:

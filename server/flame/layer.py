@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ..errors import LSFError
 from .reader import EXPRESSION, PARENTS, SHAPE, FlameArrays, read_flame
 
-USED_EXPRESSION = 50  # of FLAME's 100 coefficients: what the paper's motion holds, before three numbers of the jaw
 NECK = 1  # the first joint whose rotation has pose correctives
 SMALL_ANGLE = 1e-2  # squared radians: below, a series is exact to 1e-13, where the quotients would lose digits
 

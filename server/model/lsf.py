@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import LSFError
+from ..files.atomic import replacing
 from ..protocol.emotions import EMOTIONS
 from .backbones import make_backbone
 from .config import LSFConfig, is_jaw
@@ -373,8 +374,9 @@ class LSF(nn.Module):
         if half:
             halved |= {name for name, value in state.items() if value.dim() > 1 and not name.endswith(FILTERS)}
         state = {name: (value.half() if name in halved else value).cpu().contiguous() for name, value in state.items()}
-        save_file(state, folder / "model.safetensors", {"format": "pt"})
-        (folder / "config.json").write_text(self.config.to_json(), encoding="utf-8")
+        with replacing(folder / "config.json") as config, replacing(folder / "model.safetensors") as weights:
+            config.write_text(self.config.to_json(), encoding="utf-8")
+            save_file(state, weights, {"format": "pt"})
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "LSF":

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..files.atomic import replacing
 from ..files.audio import SAMPLE_RATE, load_16k
 from ..model import LSF
 from ..model.emotion import SPAN, EmotionReader, local_statistics
@@ -237,13 +238,12 @@ def load(path: Path, clips: list[Clip]) -> Rows:
 
 def save(rows: Rows, path: Path) -> None:
     """Write statistics; the file is there when it is complete."""
-    unfinished = path.with_name(f"unfinished_{path.name}")
-    np.savez(
-        unfinished,
-        statistics=rows.statistics.astype(np.float16),
-        active=rows.active,
-        line=rows.line,
-        names=np.array(rows.names),
-        seconds=rows.seconds,
-    )
-    unfinished.replace(path)
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
+        np.savez(
+            file,
+            statistics=rows.statistics.astype(np.float16),
+            active=rows.active,
+            line=rows.line,
+            names=np.array(rows.names),
+            seconds=rows.seconds,
+        )

@@ -23,9 +23,11 @@ from typing import Any
 import torch
 
 from ..errors import LSFError, explain
+from ..files.atomic import replacing
 from ..model import LSF, LSFConfig
 from ..model.config import BackboneConfig
 from ..model.waveform import WaveformBackbone
+from .config_file import read_config_file
 from .paper import checkpoints, mead3d
 from .paper.distributed import Group, current_group, derived_seed, joined, own_device
 from .paper.features import FeatureCache
@@ -49,10 +51,7 @@ def read_config(name: str) -> LSFConfig:
     """
     if name in CONFIGS:
         return LSFConfig.paper() if name == "paper" else LSFConfig.released()
-    try:
-        return LSFConfig.from_json(Path(name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise LSFError("no_file", f'"{name}" cannot be read: --config is paper, released or a config.json.') from error
+    return read_config_file(Path(name), "--config is paper, released or a config.json")
 
 
 def read_recipe(name: str | None, config: str) -> Recipe:
@@ -108,6 +107,16 @@ def split(clips: Sequence[Mead3DClip], recipe: Recipe) -> dict[str, dict[str, li
         name: mead3d.split(clips, stage.protocol, ("train", "valid") if stage.patience else ("train",))
         for name, stage in stages.items()
     }
+
+
+def lacking_subjects(clips: Sequence[Mead3DClip], recipe: Recipe) -> list[str]:
+    """Return a sentence for each protocol of which not all subjects of training and validation have clips."""
+    parts = split(clips, recipe)
+    sentences = [
+        mead3d.lacking({part: parts[name][part] for part in ("train", "valid")}, getattr(recipe, name).protocol)
+        for name in STAGES
+    ]
+    return list(filter(None, dict.fromkeys(sentences)))
 
 
 def frozen_digest(model: LSF) -> str:
@@ -208,15 +217,16 @@ def export(model: LSF, out: Path, trained_frames: int) -> None:
     Raises:
         LSFError: "disk_full" or "file_error".
     """
-    weights, config = (out / TRAINING / f"{name}.unfinished" for name in ("model", "config"))
     state = {name: x.detach().cpu().contiguous() for name, x in model.state_dict().items()}
+    told = dataclasses.replace(model.config, trained_frames=trained_frames)
     with checkpoints.writing(out):
         checkpoints.clear_unfinished(out / TRAINING)
-        checkpoints.save_tensors(weights, state, {"format": "pt"})
-        told = dataclasses.replace(model.config, trained_frames=trained_frames)
-        config.write_text(told.to_json(), encoding="utf-8")
-        checkpoints.replace(weights, out / "model.safetensors")
-        checkpoints.replace(config, out / "config.json")
+        with (
+            replacing(out / "config.json", out / TRAINING) as config,
+            replacing(out / "model.safetensors", out / TRAINING) as weights,
+        ):
+            config.write_text(told.to_json(), encoding="utf-8")
+            checkpoints.save_tensors(weights, state, {"format": "pt"})
 
 
 def validate(
@@ -409,6 +419,8 @@ def run(
                     options.report(
                         f"{name} is missing: this encoder has random weights, which is of use for tests alone."
                     )
+            for sentence in lacking_subjects(clips, recipe):
+                options.report(sentence)
             sizes = sum(p.numel() for p in model.parameters()) / 1e6
             options.report(f"{len(clips)} clips, {sizes:.1f} million parameters, {device}, {group.size} processes")
         try:

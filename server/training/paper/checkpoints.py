@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...errors import LSFError
+from ...files.atomic import remove_abandoned, replacing
 
 LOCK_FILE = "lock"
 MODEL, OPTIMISER, RANDOM = "model/", "optimiser/", "random/"
@@ -51,21 +52,16 @@ def write_state(path: Path, tensors: dict[str, Tensor], progress: dict[str, Any]
     Raises:
         LSFError: "disk_full" or "file_error"; the state that was there stays.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with writing(path.parent):
-        try:
-            held = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
-            save_tensors(unfinished, held, {"progress": json.dumps(progress)})
-            replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with writing(path.parent), replacing(path) as unfinished:
+        held = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
+        save_tensors(unfinished, held, {"progress": json.dumps(progress)})
 
 
 def clear_unfinished(folder: Path) -> None:
     """Remove what a killed process was writing into a folder, under names of safetensors' and our own."""
-    for pattern in (".tmp*", "*.unfinished"):
-        for path in folder.glob(pattern):
-            path.unlink(missing_ok=True)
+    remove_abandoned(folder, seconds=0)
+    for path in folder.glob(".tmp*"):
+        path.unlink(missing_ok=True)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
@@ -74,25 +70,6 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str
         save_file(tensors, path, metadata)
     except SafetensorError as error:
         raise OSError(*_system_cause(error)) from error
-
-
-def replace(unfinished: Path, path: Path) -> None:
-    """Flush a file to the disk and give it its name, in place of the one that has it.
-
-    Whoever may read new files of this user may read it; safetensors lets only the user.
-    """
-    mask = os.umask(0)
-    os.umask(mask)
-    unfinished.chmod(0o666 & ~mask)
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    if sys.platform != "win32":  # folders cannot be flushed there
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def read_state(path: Path) -> State | None:

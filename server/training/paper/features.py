@@ -14,9 +14,7 @@ docs/paper.md tells what the rounding does to the result.
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +27,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from ...errors import LSFError
+from ...files import atomic
 from ...files.audio import load_16k
 from ...model import LSF
 from ...model.config import FEATURE_RATE
@@ -103,14 +102,7 @@ class BackboneCache:
         content = safetensors.torch.save(stored, self._metadata(sound, numbers))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                Path(name).replace(self.path(sound))
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            atomic.write_bytes(self.path(sound), content)
         except OSError as error:
             raise LSFError("bad_cache", f"The features cannot be kept in {self.folder}: {error.strerror}.") from error
 

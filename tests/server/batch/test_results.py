@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from server.batch.results import PARTIAL, PARTIAL_SECONDS, Results
+from server.batch.results import PARTIAL, Results
+from server.files.atomic import ABANDONED_SECONDS
 from server.errors import LSFError
 
 
@@ -78,7 +79,7 @@ def test_what_killed_processes_left_goes_and_what_others_write_stays(results):
     old, new = (results.folder / PARTIAL / name for name in ("old.part", "new.part"))
     for path in (old, new):
         path.write_bytes(b"half")
-    past = old.stat().st_mtime - PARTIAL_SECONDS - 60
+    past = old.stat().st_mtime - ABANDONED_SECONDS - 60
     os.utime(old, (past, past))
     Results(results.folder)
     assert not old.exists() and new.exists()

@@ -335,7 +335,7 @@ def process(manifest, out, shard, checkpoint, code="") -> "subprocess.Popen[byte
 def test_a_killed_process_leaves_whole_files_and_the_next_run_makes_the_rest(
     run, all_lines, tmp_path, small_checkpoint, made
 ):
-    kill = "results.os.fsync = lambda f, n=[]: n.append(1) or (len(n) > 6 and os.kill(os.getpid(), signal.SIGKILL))"
+    kill = "import os; os.fsync = lambda f, n=[]: n.append(1) or (len(n) > 6 and os.kill(os.getpid(), signal.SIGKILL))"
     assert process(all_lines, tmp_path / "out", "1/1", small_checkpoint, kill).wait(300) == -signal.SIGKILL
     there = rows(tmp_path / "out")
     assert 0 < len(there) < 7 and len(list((tmp_path / "out" / results.PARTIAL).iterdir())) == 1

@@ -96,7 +96,7 @@ def test_a_state_has_no_frozen_weights_and_the_best_no_optimiser(tmp_path):
 
 def test_what_a_killed_process_was_writing_is_removed(tmp_path):
     (tmp_path / "toy").mkdir()
-    for name in (".tmp1a2b3c", "last.safetensors.unfinished", "notes.txt"):
+    for name in (".tmp1a2b3c", "0123.part", "notes.txt"):
         (tmp_path / "toy" / name).write_text("half")
     toy_trainer(tmp_path, epochs=1).run()
     names = sorted(path.name for path in (tmp_path / "toy").iterdir())
