@@ -286,15 +286,17 @@ class LSFConfig:
     @property
     def whole_clip(self) -> bool:
         """Whether the result of a frame depends on the whole clip, so that a window of it is another clip."""
-        return "instance" in (self.stream_norm, self.prior_norm) or self.code_layout == "channel"
+        norms_of_clip = "instance" in (self.stream_norm, self.prior_norm)
+        positions_of_clip = self.prior_positions == "absolute" or not self.random_positions
+        return norms_of_clip or positions_of_clip or self.code_layout == "channel"
 
     @classmethod
     def paper(cls, **changes: Any) -> "LSFConfig":
         """Return LSF-Animation as its paper describes it: FLAME motion, HuBERT base, emotion2vec base.
 
-        Where the paper leaves something open, this has what its words mean elsewhere in the field, and the released
-        code's units where a number of the paper has a meaning in them alone: the scale of the motion, and the distances
-        of the temperature. docs/paper.md goes through all of it.
+        Where the paper leaves something open, this does what is usual in the field. Two numbers of the paper depend on
+        a unit that only the released code tells, and have that unit here: the weights of the losses on the scale of the
+        motion, the temperature on that of the distances between codes. docs/paper.md goes through all settings.
 
         Args:
             changes: Fields that differ from the paper.

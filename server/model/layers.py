@@ -43,11 +43,12 @@ class InstanceNorm(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalise x (B, F, C) over the frames of `mask` (B, F)."""
-        valid = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
+        wide = x.float() if x.dtype in (torch.bfloat16, torch.float16) else x  # half precision rounds sums and counts
+        valid = wide.new_ones(x.shape[:2]) if mask is None else mask.to(wide.dtype)
         weight = valid[..., None] / valid.sum(1)[:, None, None]  # of a mean over the frames
-        mean = (x * weight).sum(1, keepdim=True)
-        variance = ((x - mean).square() * weight).sum(1, keepdim=True)
-        return (x - mean) * torch.rsqrt(variance + NORM_EPSILON)
+        mean = (wide * weight).sum(1, keepdim=True)
+        variance = ((wide - mean).square() * weight).sum(1, keepdim=True)
+        return ((wide - mean) * torch.rsqrt(variance + NORM_EPSILON)).to(x.dtype)
 
 
 class FrameNorm(nn.Module):
