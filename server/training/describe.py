@@ -2,7 +2,8 @@
 
     python -m server.training.describe paper|released|default|FOLDER
 
-FOLDER is a checkpoint. The model is built without memory for its weights, so that this takes a second.
+FOLDER is a checkpoint. The model is built without memory for its weights, so that this takes little more than
+the import of torch.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from ..errors import LSFError
 from ..model import LSF, LSFConfig
 from ..model.hifb import FusionBlock
 from ..model.meta import shapes_only
+from .columns import aligned
+from .config_file import read_config_file
 
 PRESETS: dict[str, Callable[[], LSFConfig]] = {
     "default": LSFConfig,
@@ -122,26 +125,16 @@ def _settings(config: LSFConfig) -> dict[str, str]:
     return texts
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """Return rows as text in columns; the first column is aligned to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if at == 0 else text.rjust(width) for at, (text, width) in enumerate(cells)
-        ).rstrip()
-        for cells in (list(zip(row, widths, strict=True)) for row in rows)
-    )
-
-
 def describe(name: str) -> str:
     """Return the description of a preset or of a checkpoint.
 
     Raises:
-        LSFError: "bad_checkpoint" if `name` is neither.
+        LSFError: "no_file" or "bad_checkpoint" if `name` is neither.
     """
     configs = {preset: make() for preset, make in PRESETS.items()}
     if name not in configs:
-        configs[name] = _of_folder(Path(name))
+        presets = ", ".join(PRESETS)
+        configs[name] = read_config_file(Path(name) / "config.json", f"give {presets} or the folder of a checkpoint")
     found = parts(configs[name])
     rows: list[tuple[str, ...]] = [("part", "parameters", "trained", "other values")]
     for group in ("encoders", "predictor", "prior"):
@@ -150,16 +143,7 @@ def describe(name: str) -> str:
         sums = (sum(part.parameters for part in chosen), sum(part.trained for part in chosen))
         rows.append((group, *(f"{number:,}" for number in sums), f"{sum(part.buffers for part in chosen):,}"))
     settings = differences(configs)
-    return f"{name}\n\n{_table(rows)}\n\n{_table([('setting', *configs), *settings])}"
-
-
-def _of_folder(folder: Path) -> LSFConfig:
-    """Read the configuration of a checkpoint. Raises LSFError if there is none."""
-    try:
-        return LSFConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        names = ", ".join(PRESETS)
-        raise LSFError("bad_checkpoint", f"{folder} has no config.json: give {names} or a checkpoint.") from error
+    return "\n".join([name, "", *aligned(rows), "", *aligned([("setting", *configs), *settings])])
 
 
 def main(arguments: list[str] | None = None) -> None:

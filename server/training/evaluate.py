@@ -23,7 +23,8 @@ from pathlib import Path
 
 import torch
 
-from ..model import LSFConfig
+from ..errors import LSFError
+from .config_file import read_config_file
 from .evaluation import channel_scores
 from .evaluation.ablation import ablation_table, as_text
 from .evaluation.baselines import comparison_scores
@@ -79,9 +80,12 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def refuse_flame(checkpoint: Path) -> None:
-    """End the program with one sentence if a checkpoint has FLAME motion, whose metrics are others."""
-    path = checkpoint / "config.json"
-    if path.is_file() and LSFConfig.from_json(path.read_text("utf-8")).motion_space == "flame":
+    """End the program with one sentence if a checkpoint has no configuration or FLAME motion, of other metrics."""
+    try:
+        config = read_config_file(checkpoint / "config.json", "give the folder of a checkpoint")
+    except LSFError as error:
+        sys.exit(str(error))
+    if config.motion_space == "flame":
         sys.exit("This checkpoint has FLAME's motion: evaluate it with python -m server.training.evaluate_paper.")
 
 

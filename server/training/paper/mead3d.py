@@ -9,7 +9,7 @@ subfolders of any depth; the stem alone tells which belong together.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -196,6 +196,22 @@ def split(
     return {part: sorted(own, key=lambda clip: clip.name) for part, own in parts.items()}
 
 
+def lacking(parts: Mapping[str, Collection[Mead3DClip]], protocol: str = "subjects") -> str:
+    """Return a sentence on how many of their subjects parts have; empty if all are there.
+
+    Args:
+        parts: Some of the parts that `split` returned.
+        protocol: With which they were divided.
+    """
+    counts = []
+    for part, own in parts.items():
+        wanted = SUBJECTS[part] if protocol == "subjects" else list(SPLIT_OF)
+        found = {clip.subject for clip in own}
+        if len(found) < len(wanted):
+            counts.append(f'{len(found)} of {len(wanted)} in "{part}"')
+    return f'Subjects of the protocol "{protocol}" that have clips: {", ".join(counts)}.' if counts else ""
+
+
 def _fault(sentence: str) -> LSFError:
     """Return an error about the data."""
     return LSFError("bad_data", sentence)
@@ -238,9 +254,25 @@ def _parse(name: str) -> tuple[str, str, str, str]:
         raise _fault(f'"{name}" is not named {NAME_FORM}: rename it, or move it out of the folder.')
     subject, sentence, emotion, intensity = parts[:4]
     known_emotion = emotion.isalpha() or (emotion.isdecimal() and int(emotion) < _EMOTIONS)
-    ordered = _SUBJECT.fullmatch(subject) and sentence.isdecimal() and known_emotion and intensity in _INTENSITIES
+    # A word or a longer number in the place of another part tells that the order is another.
+    ordered = (
+        _SUBJECT.fullmatch(subject)
+        and sentence.isdecimal()
+        and (known_emotion or len(emotion) == 1)
+        and not (intensity.isalpha() or (intensity.isdecimal() and len(intensity) > 1))
+    )
     if not ordered:
         raise _fault(f'The parts of the name "{name}" are in another order than expected: {NAME_FORM}.')
+    if not known_emotion:
+        raise _fault(
+            f'"{name}" has the emotion {emotion}: it must be a number from 0 to {_EMOTIONS - 1} or a word. Rename it, '
+            "or move it out of the folder."
+        )
+    if intensity not in _INTENSITIES:
+        raise _fault(
+            f'"{name}" has the intensity {intensity}: it must be a number from {min(_INTENSITIES)} to '
+            f"{max(_INTENSITIES)}. Rename it, or move it out of the folder."
+        )
     if subject not in SPLIT_OF:
         raise _fault(f'"{name}" is of subject {subject}, who is none of the 32 of 3DMEAD\'s split: move it away.')
     return subject, sentence, emotion, intensity

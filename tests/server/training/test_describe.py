@@ -107,8 +107,11 @@ def test_a_checkpoint_is_described_beside_the_others_and_anything_else_is_refuse
     describe.main([str(tmp_path)])
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines() if line.strip()}
     assert rows["fusion_blocks"] == ["2", "12", "12", "3"]
-    with pytest.raises(SystemExit, match="has no config"):
+    with pytest.raises(SystemExit, match=r"no file.*give default, paper, released or"):
         describe.main([str(tmp_path / "none")])
+    (tmp_path / "config.json").write_bytes(b"\xff{}")
+    with pytest.raises(SystemExit, match="cannot be read"):
+        describe.main([str(tmp_path)])
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(SystemExit, match="cannot be used"):
         describe.main([str(tmp_path)])

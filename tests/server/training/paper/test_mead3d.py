@@ -113,6 +113,18 @@ def test_a_part_without_clips_is_named_with_subjects_that_it_needs(tmp_path):
         mead3d.split(clips, "paper")
 
 
+def test_a_part_with_some_of_its_subjects_is_told(tmp_path):
+    write_all_subjects(tmp_path)
+    clips = mead3d.read(tmp_path)
+    assert mead3d.lacking(mead3d.split(clips)) == ""
+    fewer = [clip for clip in clips if clip.subject not in ("M003", "W011")]
+    sentence = 'Subjects of the protocol "subjects" that have clips: 21 of 22 in "train", 4 of 5 in "test".'
+    assert mead3d.lacking(mead3d.split(fewer)) == sentence
+    parts = mead3d.split(clips, "released", ("train",))
+    assert mead3d.lacking({"train": parts["train"]}, "released") == ""
+    assert '30 of 32 in "train"' in mead3d.lacking({"train": fewer}, "released")
+
+
 def test_no_folder_and_no_clips(tmp_path):
     assert "no folder" in refusal(tmp_path / "nowhere")
     (tmp_path / "file").write_text("")
@@ -135,12 +147,26 @@ def test_motions_without_sounds_and_sounds_without_motions(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "stem", ["M003_angry_3_012", "M003_5_2_012", "012_M003_5_2", "M003_012_9_1", "M003_012_5_7", "M003_012_5_level1"]
+    "stem", ["M003_angry_3_012", "M003_5_2_012", "M003_5_012_2", "012_M003_5_2", "M003_012_2_angry"]
 )
 def test_names_in_another_order_are_told_the_order(tmp_path, stem):
     write_clip(tmp_path, stem)
     sentence = refusal(tmp_path)
     assert "another order" in sentence and "SUBJECT_SENTENCE_EMOTION_INTENSITY" in sentence and stem in sentence
+
+
+@pytest.mark.parametrize(
+    ("stem", "value"),
+    [
+        ("M003_012_8_1", "the emotion 8: it must be a number from 0 to 7 or a word"),
+        ("M003_012_5_4", "the intensity 4: it must be a number from 0 to 3"),
+        ("M003_012_5_level1", "the intensity level1: it must be a number from 0 to 3"),
+    ],
+)
+def test_a_value_out_of_its_range_is_told(tmp_path, stem, value):
+    write_clip(tmp_path, stem)
+    sentence = refusal(tmp_path)
+    assert stem in sentence and value in sentence and "order" not in sentence
 
 
 @pytest.mark.parametrize("stem", ["lips", "M003_012", "m003_012_5_2", "M3_012_5_2", "___"])
