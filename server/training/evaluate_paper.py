@@ -17,17 +17,16 @@ import numpy as np
 
 from ..errors import LSFError
 from ..flame import Flame, load_flame
-from ..model import LSFConfig
 from ..model.device import load_on_device
 from . import FPS
+from .config_file import read_config_file
 from .paper import mead3d
+from .paper.distributed import derived_seed
 from .paper.evaluation.predictions import Predictor
 from .paper.evaluation.regions import Regions, read_region
 from .paper.evaluation.summary import ClipScores, as_json, score_clip, summarise
-from .paper.evaluation.table import paper_text, run_text
+from .paper.evaluation.table import PAPER_PART, PAPER_SAMPLES, PAPER_TEMPERATURE, Settings, paper_text, run_text
 from .paper.mead3d import Mead3DClip
-
-SAMPLES, TEMPERATURE = 10, 0.2  # of the paper's evaluation
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -38,7 +37,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--flame", type=Path, required=True, help="FLAME model, .npz or .pkl")
     parser.add_argument("--lips", type=Path, help="vertices of the lips: LVE, MEE and CE need them")
     parser.add_argument("--upper", type=Path, help="vertices of the upper face: FDD needs them")
-    parser.add_argument("--part", choices=mead3d.PARTS, default="test", help="of the split by subject")
+    parser.add_argument("--part", choices=mead3d.PARTS, default=PAPER_PART, help="of the split by subject")
     parser.add_argument(
         "--length-tolerance",
         type=float,
@@ -46,8 +45,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="seconds by which sound and motion of a clip may differ; both end with the shorter",
     )
     parser.add_argument("--clips", type=int, help="only so many clips, spread over all: for a quick look")
-    parser.add_argument("--samples", type=int, default=SAMPLES, help="random takes of a clip")
-    parser.add_argument("--temperature", type=float, default=TEMPERATURE)
+    parser.add_argument("--samples", type=int, default=PAPER_SAMPLES, help="random takes of a clip")
+    parser.add_argument("--temperature", type=float, default=PAPER_TEMPERATURE)
     parser.add_argument("--seed", type=int, default=0, help="of takes, pairs and intervals")
     parser.add_argument("--device", default="auto", help="auto, cpu, gpu or a device of torch")
     parser.add_argument("--table", action="store_true", help="print the run beside the paper's table")
@@ -59,12 +58,9 @@ def check_checkpoint(folder: Path) -> None:
     """Refuse a checkpoint that has no FLAME motion, from its config.json alone.
 
     Raises:
-        LSFError: "no_model" or "bad_checkpoint".
+        LSFError: "no_file" or "bad_checkpoint".
     """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise LSFError("no_model", f'There is no checkpoint in "{folder}": give a folder with config.json.')
-    config = LSFConfig.from_json(path.read_text("utf-8"))
+    config = read_config_file(folder / "config.json", "give the folder of a checkpoint")
     if config.motion_space != "flame":
         raise LSFError(
             "bad_checkpoint",
@@ -78,8 +74,10 @@ def check_checkpoint(folder: Path) -> None:
         )
 
 
-def chosen_clips(data: Path, part: str, count: int | None, tolerance: float) -> list[Mead3DClip]:
-    """Return the clips to evaluate, their values checked.
+def chosen_clips(data: Path, part: str, count: int | None, tolerance: float) -> tuple[list[Mead3DClip], int]:
+    """Return the clips to evaluate, their values checked, and the number of all clips of the part.
+
+    What the part lacks is said on stderr.
 
     Args:
         data: Folder of 3DMEAD.
@@ -90,12 +88,15 @@ def chosen_clips(data: Path, part: str, count: int | None, tolerance: float) -> 
     Raises:
         LSFError: If the data is missing or wrong.
     """
-    clips = mead3d.split(mead3d.read(data, tolerance=tolerance, check_values=False), needed=(part,))[part]
+    own = mead3d.split(mead3d.read(data, tolerance=tolerance, check_values=False), needed=(part,))[part]
+    if lacking := mead3d.lacking({part: own}):
+        print(lacking, file=sys.stderr)
+    clips = own
     if count is not None and count < len(clips):
         clips = [clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)]
     for clip in clips:
         clip.values()
-    return clips
+    return clips, len(own)
 
 
 def read_regions(lips: Path | None, upper: Path | None, flame: Flame) -> Regions:
@@ -113,9 +114,10 @@ def read_regions(lips: Path | None, upper: Path | None, flame: Flame) -> Regions
 
 def score(clips: list[Mead3DClip], predictor: Predictor, flame: Flame, regions: Regions) -> list[ClipScores]:
     """Predict and measure all clips; print the progress on stderr."""
-    rng = np.random.default_rng(predictor.seed)
     scores = []
     for number, clip in enumerate(clips, 1):
+        # By the name, so that a clip has the same pairs whatever other clips are measured.
+        rng = np.random.default_rng(derived_seed(predictor.seed, "pairs", clip.name))
         scores.append(score_clip(clip, predictor.predict(clip), flame, regions, rng))
         if number % max(1, len(clips) // 100) == 0 or number == len(clips):
             print(f"{number} of {len(clips)}: {clip.name}", file=sys.stderr, flush=True)
@@ -131,7 +133,7 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.json is not None and (args.json.is_dir() or not os.access(args.json.parent, os.W_OK)):
         raise LSFError("no_file", f'--json cannot write "{args.json}": name a file in a folder that can be written.')
     check_checkpoint(args.checkpoint)
-    clips = chosen_clips(args.data, args.part, args.clips, args.length_tolerance)
+    clips, all_clips = chosen_clips(args.data, args.part, args.clips, args.length_tolerance)
     flame = load_flame(args.flame)
     regions = read_regions(args.lips, args.upper, flame)
     model, device, note = load_on_device(args.checkpoint, args.device)
@@ -141,21 +143,27 @@ def evaluate(args: argparse.Namespace) -> None:
     scores = score(clips, predictor, flame.to(device), regions)
     summary = summarise(scores, args.seed)
     print(run_text(summary))
+    settings = Settings(
+        part=args.part,
+        samples=args.samples,
+        temperature=args.temperature,
+        clips=len(clips),
+        all_clips=all_clips,
+        subjects=len(summary.per_subject),
+        vertices=len(flame.template),
+    )
     if args.table:
-        print("\n" + paper_text(summary, regions, len(summary.per_subject)))
+        print("\n" + paper_text(summary, regions, settings))
     if args.json:
-        settings = {
+        stored = {
             "checkpoint": args.checkpoint.name,
-            "part": args.part,
-            "samples": args.samples,
-            "temperature": args.temperature,
+            **vars(settings),
             "seed": args.seed,
             "device": device,
-            "vertices": len(flame.template),
             "lip_vertices": None if regions.lips is None else len(regions.lips),
             "upper_vertices": None if regions.upper is None else len(regions.upper),
         }
-        figures = json.dumps(as_json(summary, scores, settings), indent=1, allow_nan=False)
+        figures = json.dumps(as_json(summary, scores, stored), indent=1, allow_nan=False)
         try:
             args.json.write_text(figures + "\n", encoding="utf-8")
         except OSError as error:

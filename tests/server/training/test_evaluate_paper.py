@@ -51,6 +51,7 @@ def test_a_run_prints_its_figures_beside_the_papers_and_writes_all(files, tmp_pa
     evaluate_paper.main([*arguments(files, **regions, json=out), "--table"])
     text = capsys.readouterr()
     assert "Released definitions" in text.out and "LSF-Animation" in text.out and "this run" in text.out
+    assert "The mesh has 47" in text.out and "has 2 random takes" in text.out and "Only" not in text.out
     assert "4 of 4: W014_002_1_1" in text.err and "not measured" not in text.err
     report = json.loads(out.read_text("utf-8"))
     assert report["settings"]["lip_vertices"] == 40 and report["settings"]["samples"] == 2
@@ -71,6 +72,15 @@ def test_the_same_seed_gives_the_same_figures_and_fewer_clips_are_spread(files, 
     assert reports[0] == reports[1] != reports[2]
     assert [clip["name"] for clip in reports[0]] == ["W011_001_0_0", "W014_002_1_1"]
     assert "LVE, MEE and CE are not measured: --lips" in capsys.readouterr().err
+
+
+def test_the_figures_of_a_clip_do_not_depend_on_other_clips(files, tmp_path, capsys):
+    reports = []
+    for clips in (2, 4):
+        evaluate_paper.main(arguments(files, clips=clips, samples=7, json=tmp_path / "a.json"))
+        reports.append({clip["name"]: clip for clip in json.loads((tmp_path / "a.json").read_text("utf-8"))["clips"]})
+    assert len(reports[0]) == 2 and all(reports[1][name] == clip for name, clip in reports[0].items())
+    assert 'Subjects of the protocol "subjects" that have clips: 2 of 5 in "test".' in capsys.readouterr().err
 
 
 def test_a_network_that_repeats_the_truth_scores_nothing(files, tmp_path, monkeypatch, capsys):
@@ -103,15 +113,16 @@ def test_samples_differ_and_the_identity_is_heard(files, config):
     assert torch.equal(Predictor(model, 1, 1.0, 0).predict(clip).samples[0], found.samples[0])
     other = Predictor(model, 3, 1.0, 1).predict(clip).samples
     assert not any(torch.equal(take, mine) for take in other for mine in found.samples), "another seed, other takes"
-    with torch.no_grad():
-        model.prior.out.weight[0, 0] = torch.nan
-    with pytest.raises(LSFError, match=clip.name):
-        Predictor(model, 1, 1.0, 0).predict(clip)
+    for value in (torch.nan, 1e31):
+        with torch.no_grad():
+            model.prior.out.weight[0] = value
+        with pytest.raises(LSFError, match=clip.name):
+            Predictor(model, 1, 1.0, 0).predict(clip)
 
 
 def test_what_is_missing_is_one_sentence_before_the_network_is_built(files, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluate_paper, "load_on_device", None)
-    assert "no checkpoint" in refusal(files, checkpoint=tmp_path)
+    assert "folder of a checkpoint" in refusal(files, checkpoint=tmp_path)
     assert "no folder" in refusal(files, data=tmp_path / "nowhere")
     assert "no motions" in refusal(files, data=tmp_path)
     assert "flame" in refusal(files, flame=tmp_path / "flame.npz")
@@ -144,6 +155,12 @@ def test_a_network_of_other_data_is_refused(files, tmp_path, monkeypatch):
         assert sentence in refusal(files, checkpoint=tmp_path)
     (tmp_path / "config.json").write_text(config.to_json().replace('"jawX"', '"jawW"'))
     assert "jawX" in refusal(files, checkpoint=tmp_path)
+    for content in (b"\xff\xfe{}", b"[" * 100_000):
+        (tmp_path / "config.json").write_bytes(content)
+        assert "cannot be read as a config.json" in refusal(files, checkpoint=tmp_path)
+    monkeypatch.setattr("sys.argv", ["evaluate", str(tmp_path), "--data", str(tmp_path)])
+    with pytest.raises(SystemExit, match="cannot be read as a config"):
+        evaluate.main()
 
 
 def test_each_evaluation_names_the_other(files, tmp_path, monkeypatch):

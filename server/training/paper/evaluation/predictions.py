@@ -12,7 +12,7 @@ from ....errors import LSFError
 from ....files.audio import load_16k
 from ....model import LSF
 from ....model.motion_prior import take_noise
-from ..mead3d import Mead3DClip
+from ..mead3d import MAX_VALUE, Mead3DClip
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Predictor:
         """Predict a clip.
 
         Raises:
-            LSFError: "long_audio" if the clip does not fit in one window, "bad_checkpoint" if the motion is not finite.
+            LSFError: "long_audio" if the clip does not fit in one window, "bad_checkpoint" if the motion is not
+                finite, or has values that the reader of 3DMEAD refuses.
         """
         model, device = self.model, self.model.motion_mean.device
         audio = torch.from_numpy(load_16k(clip.audio)).to(device)
@@ -80,6 +81,13 @@ class Predictor:
         deterministic, average_identity = decoded(own), decoded(average)
         if not all(take.isfinite().all() for take in (*samples, deterministic, average_identity)):
             raise LSFError("bad_checkpoint", f'The motion of "{clip.name}" has values that are no numbers.')
+        largest = max(float(take.abs().max()) for take in (*samples, deterministic, average_identity))
+        if largest > MAX_VALUE:
+            raise LSFError(
+                "bad_checkpoint",
+                f'The motion of "{clip.name}" has the value {largest:.3g}, and no face has one above {MAX_VALUE:g}: '
+                "this network has learned nothing, or its weights are damaged.",
+            )
         return Predictions(
             samples=torch.stack(samples) if samples else own.new_zeros(0, shared, len(model.config.channels)),
             deterministic=deterministic,

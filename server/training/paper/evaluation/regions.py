@@ -39,8 +39,8 @@ def read_region(path: Path, vertices: int) -> NDArray[np.int64]:
     """Read a file of vertex indices.
 
     Args:
-        path: `.npy` with a list of whole numbers, `.txt` with numbers apart by white space or commas, or `.json` with a
-            list of numbers.
+        path: `.npy` with a list of whole numbers, `.txt` with numbers apart by white space or commas and with comments
+            after #, or `.json` with a list of numbers. Whole numbers may be written as floats, as NumPy does.
         vertices: V, number of vertices of the mesh.
 
     Returns:
@@ -63,13 +63,16 @@ def read_region(path: Path, vertices: int) -> NDArray[np.int64]:
         raise
     except Exception as error:  # parsers of damaged files raise errors of many kinds
         raise _fault(path, "it is damaged, or not a list of whole numbers") from error
-    if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iu":
+    if numbers.ndim != 1 or not len(numbers) or numbers.dtype.kind not in "iuf":
         raise _fault(path, "it must be one list of whole numbers")
-    indices = np.unique(numbers.astype(np.int64))
-    outside = indices[(indices < 0) | (indices >= vertices)]
+    values = numbers.astype(np.float64)
+    if not (np.isfinite(values) & (values == np.rint(values))).all():
+        raise _fault(path, "it must be one list of whole numbers")
+    outside = values[(values < 0) | (values >= vertices)]
     if len(outside):
-        raise _fault(path, f"it has the index {outside[0]}, and the mesh has {vertices} vertices, from 0 on")
-    if len(indices) < len(numbers):
+        raise _fault(path, f"it has the index {outside[0]:.15g}, and the mesh has {vertices} vertices, from 0 on")
+    indices = np.unique(values.astype(np.int64))
+    if len(indices) < len(values):
         raise _fault(path, "it has an index twice")
     return indices
 
@@ -81,11 +84,14 @@ def _read(path: Path) -> NDArray[np.generic]:
         if not isinstance(array, np.ndarray):
             raise _fault(path, "it must be one list of whole numbers")
         return array
-    text = path.read_text("utf-8")
-    numbers = json.loads(text) if path.suffix.lower() == ".json" else [int(w) for w in text.replace(",", " ").split()]
-    if not isinstance(numbers, list) or any(type(number) is not int for number in numbers):
+    text = path.read_text("utf-8-sig")
+    if path.suffix.lower() == ".txt":
+        words = [word for line in text.splitlines() for word in line.partition("#")[0].replace(",", " ").split()]
+        return np.loadtxt(words, ndmin=1) if words else np.zeros(0)
+    numbers = json.loads(text)
+    if not isinstance(numbers, list) or any(type(number) not in (int, float) for number in numbers):
         raise _fault(path, "it must be one list of whole numbers")
-    return np.array(numbers, np.int64)
+    return np.array(numbers, np.float64)
 
 
 def _fault(path: Path, reason: str) -> LSFError:

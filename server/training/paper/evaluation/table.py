@@ -1,7 +1,9 @@
 """Prints the evaluation: figures with their units, and a run beside the table of the paper (arXiv 2510.21864)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from ...columns import aligned
 from .regions import PAPER_LIPS, PAPER_UPPER, Regions
 from .summary import CONFIDENCE, VARIANTS, Interval, Summary
 
@@ -27,6 +29,34 @@ PAPER_TABLE: dict[str, tuple[float | None, ...]] = {
     "LSF-Animation": (1.2244, 1.0985, 0.4724, 1.0177, 0.9225, 0.4223),
 }
 RUN = "this run"
+MARGIN = "  "
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the figures of a run depend on besides network and regions.
+
+    Attributes:
+        part: Of the split by subject.
+        samples: Random takes of a clip.
+        temperature: Of their codes.
+        clips: Number of clips that were measured.
+        all_clips: Number of clips of the part.
+        subjects: Number of people of the measured clips.
+        vertices: Of the mesh.
+    """
+
+    part: str
+    samples: int
+    temperature: float
+    clips: int
+    all_clips: int
+    subjects: int
+    vertices: int
+
+
+PAPER_PART, PAPER_SAMPLES, PAPER_TEMPERATURE, PAPER_SUBJECTS = "test", 10, 0.2, 5
+PAPER_VERTICES = 5023  # of FLAME
 
 
 def figure(metric: str, interval: Interval | None) -> str:
@@ -63,22 +93,27 @@ def _groups(title: str, groups: Mapping[str, Mapping[str, Interval]]) -> list[st
     rows = [[title, "clips", *metrics], ["", "", *(UNITS[metric][1] for metric in metrics)]]
     for name, group in groups.items():
         rows.append([name, str(group[metrics[0]].clips), *(figure(metric, group[metric]) for metric in metrics)])
-    return aligned(rows)
+    return aligned(rows, MARGIN)
 
 
-def paper_text(summary: Summary, regions: Regions, subjects: int) -> str:
+def paper_text(summary: Summary, regions: Regions, settings: Settings) -> str:
     """Return the paper's table with the run as its last row, and what keeps them from being compared.
 
     Args:
         summary: Of the run.
         regions: Of the run.
-        subjects: Number of people of the run.
+        settings: Of the run.
     """
     rows = [["", *TABLE_METRICS], ["", *(UNITS[metric][1] for metric in TABLE_METRICS)]]
     for name, values in PAPER_TABLE.items():
         rows.append([name, *("–" if value is None else f"{value:.4f}" for value in values)])
     rows.append([RUN, *(figure(metric, summary.released.get(metric)) for metric in TABLE_METRICS)])
-    lines = ["As the paper reports on 3DMEAD. Lower is better, but for Diversity.", "", *aligned(rows)]
+    lines = ["As the paper reports on 3DMEAD. Lower is better, but for Diversity.", "", *aligned(rows, MARGIN)]
+    return "\n".join([*lines, "", *_notes(regions, settings)])
+
+
+def _notes(regions: Regions, settings: Settings) -> list[str]:
+    """Sentences on what differs from the paper's evaluation, one for each thing, and on the number of people."""
     notes = []
     if not regions.paper_sizes:
         sizes = [0 if region is None else len(region) for region in (regions.lips, regions.upper)]
@@ -86,15 +121,29 @@ def paper_text(summary: Summary, regions: Regions, subjects: int) -> str:
             f"The regions have {sizes[0]} and {sizes[1]} vertices; those of the paper {PAPER_LIPS} and {PAPER_UPPER}. "
             "LVE, MEE, CE and FDD cannot be compared."
         )
-    notes.append(f"Subjects in the run: {subjects}; in the paper's test set: 5, too few for narrow intervals.")
-    return "\n".join([*lines, "", *notes])
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table: the first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(text.rjust(width) for text, width in zip(others, widths[1:], strict=True))]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
+    if settings.vertices != PAPER_VERTICES:
+        notes.append(
+            f"The mesh has {settings.vertices} vertices; FLAME has {PAPER_VERTICES}. No figure can be compared."
+        )
+    if settings.part != PAPER_PART:
+        notes.append(
+            f'The clips are of the part "{settings.part}"; those of the paper of "{PAPER_PART}". Other people, other '
+            "sentences: no figure can be compared."
+        )
+    if settings.clips < settings.all_clips:
+        notes.append(f"Only {settings.clips} of the {settings.all_clips} clips of the part were measured.")
+    if settings.samples != PAPER_SAMPLES:
+        notes.append(
+            f"The run has {settings.samples} random takes of a clip; the paper {PAPER_SAMPLES}. MEE, CE and Diversity "
+            "cannot be compared."
+        )
+    if settings.temperature != PAPER_TEMPERATURE:
+        notes.append(
+            f"The takes have the temperature {settings.temperature:g}; those of the paper {PAPER_TEMPERATURE:g}. No "
+            "figure of random takes can be compared."
+        )
+    notes.append(
+        f"Subjects in the run: {settings.subjects}; in the paper's test set: {PAPER_SUBJECTS}, too few for narrow "
+        "intervals."
+    )
+    return notes

@@ -23,6 +23,19 @@ def test_three_formats_give_the_same_sorted_indices(tmp_path):
         assert read_region(tmp_path / f"a.{suffix}", 10).tolist() == [1, 3, 9]
 
 
+def test_whole_numbers_may_be_floats_and_text_may_have_comments(tmp_path):
+    np.savetxt(tmp_path / "a.txt", np.array([3, 1, 9]), header="the lips")
+    np.save(tmp_path / "a.npy", np.array([3.0, 1.0, 9.0]))
+    (tmp_path / "a.json").write_text("[3.0, 1, 9]", encoding="utf-8-sig")
+    for suffix in ("npy", "txt", "json"):
+        assert read_region(tmp_path / f"a.{suffix}", 10).tolist() == [1, 3, 9]
+    (tmp_path / "a.txt").write_text("# indices\n3, 1 # two\n\n9", encoding="utf-8-sig")
+    assert read_region(tmp_path / "a.txt", 10).tolist() == [1, 3, 9]
+    for text in ("1.5", "1 nan", "inf", "# nothing"):
+        (tmp_path / "a.txt").write_text(text)
+        assert "one list of whole numbers" in refusal(tmp_path / "a.txt")
+
+
 def test_no_file_and_a_pickle(tmp_path):
     assert "no file" in refusal(tmp_path / "a.npy")
     (tmp_path / "masks.pkl").write_bytes(pickle.dumps({"lips": [1]}))
@@ -43,7 +56,9 @@ def test_no_file_and_a_pickle(tmp_path):
         ("[-1]", "index"),
         ("[10]", "the index 10"),
         ("[1, 1]", "twice"),
-        ("[99999999999999999999]", "damaged"),
+        ("[99999999999999999999]", "the index 1e+20"),
+        ("[1e400]", "one list"),
+        ("[1" + "0" * 400 + "]", "damaged"),
         ("[" * 100000, "damaged"),
     ],
 )
@@ -57,7 +72,7 @@ def test_other_damage(tmp_path):
     assert "damaged" in refusal(tmp_path / "a.txt")
     np.save(tmp_path / "b.npy", np.array([[1, 2]]))
     assert "one list" in refusal(tmp_path / "b.npy")
-    np.save(tmp_path / "c.npy", np.array([1.0, 2.0]))
+    np.save(tmp_path / "c.npy", np.array([1.0, 2.5]))
     assert "one list" in refusal(tmp_path / "c.npy")
     (tmp_path / "d.txt").write_text("1 " * (1 << 20))
     assert "too large" in refusal(tmp_path / "d.txt")

@@ -1,5 +1,6 @@
 """Pooling, variants, groups and intervals against numbers worked by hand; the printed table."""
 
+import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -11,7 +12,9 @@ from server.training.paper.evaluation import summary as module
 from server.training.paper.evaluation.predictions import Predictions
 from server.training.paper.evaluation.regions import Regions
 from server.training.paper.evaluation.summary import ClipScores, as_json, bootstrap, means, score_clip, summarise
-from server.training.paper.evaluation.table import PAPER_TABLE, TABLE_METRICS, paper_text, run_text
+from server.training.paper.evaluation.table import PAPER_TABLE, TABLE_METRICS, Settings, paper_text, run_text
+
+PAPER = Settings("test", 10, 0.2, clips=940, all_clips=940, subjects=5, vertices=5023)
 
 
 def clip(name, subject, emotion, frames, **figures):
@@ -135,7 +138,7 @@ def test_without_samples_the_deterministic_take_is_grouped():
     summary = summarise([found])
     assert summary.grouped == "deterministic" and summary.released == {}
     assert summary.per_emotion["5"]["MVE"].value == pytest.approx(1)
-    assert "this run" in paper_text(summary, Regions(), 1)
+    assert "this run" in paper_text(summary, Regions(), PAPER)
 
 
 def test_everything_is_written_as_json():
@@ -160,7 +163,7 @@ def test_figures_are_printed_in_the_units_of_the_paper():
         )
     ]
     summary = summarise(clips)
-    lines = paper_text(summary, Regions(), 1).splitlines()
+    lines = paper_text(summary, Regions(), PAPER).splitlines()
     rows = {
         name: line.split() for line in lines for name in (*PAPER_TABLE, "this run") if line.startswith(f"  {name}  ")
     }
@@ -174,8 +177,26 @@ def test_figures_are_printed_in_the_units_of_the_paper():
 
 def test_the_table_says_when_regions_are_others_than_the_papers():
     summary = summarise(CLIPS)
-    assert "cannot be compared" in paper_text(summary, Regions(np.arange(10), None), 2)
-    assert "cannot be compared" not in paper_text(summary, Regions(np.arange(428), np.arange(1501)), 2)
+    assert "cannot be compared" in paper_text(summary, Regions(np.arange(10), None), PAPER)
+    assert "cannot be compared" not in paper_text(summary, Regions(np.arange(428), np.arange(1501)), PAPER)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"part": "valid"}, 'of the part "valid"; those of the paper of "test"'),
+        ({"samples": 3}, "has 3 random takes of a clip; the paper 10"),
+        ({"temperature": 1.0}, "the temperature 1; those of the paper 0.2"),
+        ({"clips": 20}, "Only 20 of the 940 clips"),
+        ({"vertices": 4719}, "The mesh has 4719 vertices; FLAME has 5023"),
+    ],
+)
+def test_the_table_has_one_note_for_each_setting_that_differs(change, note):
+    regions = Regions(np.arange(428), np.arange(1501))
+    own = paper_text(summarise(CLIPS), regions, PAPER).splitlines()
+    changed = paper_text(summarise(CLIPS), regions, dataclasses.replace(PAPER, **change)).splitlines()
+    (added,) = set(changed) - set(own)
+    assert note in added and len(changed) == len(own) + 1
 
 
 def test_means_name_only_metrics_that_were_measured():
