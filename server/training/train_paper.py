@@ -40,6 +40,7 @@ from .paper.trainer import Interrupt, Options, StageTrainer, Stopped, Task, chec
 
 CONFIGS = ("paper", "released")
 DEFAULT_OPTIONS = Options()
+WEIGHTS = "pair_of_encoders", "trained_prior"  # in the identity of a predictor's state: digests of what it builds on
 TRAINING, FEATURES = "training", "features"  # subfolders of the checkpoint
 
 
@@ -68,19 +69,17 @@ def read_recipe(name: str | None, config: str) -> Recipe:
         raise LSFError("no_file", f'"{name}" cannot be read: --recipe is a recipe.json.') from error
 
 
-def identities(
-    config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip], encoders: str
-) -> dict[str, dict[str, Any]]:
+def identities(config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip]) -> dict[str, dict[str, Any]]:
     """Return what a state of "prior" and of "predictor" must agree with to be continued: JSON values.
 
     More epochs and another patience may be asked of a training; everything else changes what its steps mean. The prior
-    depends neither on the encoders nor on the predictor's recipe, so another predictor can be trained on it.
+    depends neither on the encoders nor on the predictor's recipe, so another predictor can be trained on it. The
+    predictor depends on WEIGHTS besides, which `train` adds.
 
     Args:
         config: Configuration of the model.
         recipe: The recipe.
         clips: All clips.
-        encoders: What tells the encoders' weights from others.
     """
     names = "\n".join(f"{clip.name} {clip.frames}" for clip in clips)
     values = dataclasses.asdict(recipe)
@@ -93,7 +92,7 @@ def identities(
         "set_of_clips": hashlib.sha256(names.encode()).hexdigest(),
     }
     prior = {name: x for name, x in values.items() if name != "predictor"}
-    return {"prior": whole | {"recipe": prior}, "predictor": whole | {"pair_of_encoders": encoders}}
+    return {"prior": whole | {"recipe": prior}, "predictor": whole}
 
 
 def split(clips: Sequence[Mead3DClip], recipe: Recipe) -> dict[str, dict[str, list[Mead3DClip]]]:
@@ -130,6 +129,15 @@ def frozen_digest(model: LSF) -> str:
     return digest.hexdigest()
 
 
+def prior_digest(model: LSF) -> str:
+    """Return a digest of the prior's weights: a predictor speaks in the codes of the prior that it was trained on."""
+    digest = hashlib.sha256()
+    for name, x in sorted(model.prior.state_dict().items()):
+        digest.update(f"{name} {tuple(x.shape)} {x.dtype}".encode())
+        digest.update(x.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def train(
     model: LSF,
     clips: Sequence[Mead3DClip],
@@ -162,7 +170,7 @@ def train(
     group, device, folder = group or current_group(), torch.device(device), out / TRAINING
     interrupt = interrupt or Interrupt()
     parts = split(clips, recipe)
-    own = identities(model.config, recipe, clips, frozen_digest(model))
+    own, encoders = identities(model.config, recipe, clips), frozen_digest(model)
     model.to(device).eval()  # no dropout in the cached features
     common: dict[str, Any] = {
         "batch": recipe.batch, "seed": recipe.seed, "folder": folder, "device": device,
@@ -176,7 +184,8 @@ def train(
     StageTrainer(task, learned, checked, recipe.prior, identity=own["prior"], **common).run()
     learned, checked = (PaperClips(parts["predictor"][part], model, cache) for part in ("train", "valid"))
     task = PredictorTask(model)
-    StageTrainer(task, learned, checked, recipe.predictor, identity=own["predictor"], **common).run()
+    weights = dict(zip(WEIGHTS, (encoders, prior_digest(model)), strict=True))
+    StageTrainer(task, learned, checked, recipe.predictor, identity=own["predictor"] | weights, **common).run()
     model.eval()
     if group.first:
         export(model, out, max(learned.lengths))
@@ -361,10 +370,10 @@ def prepare(args: argparse.Namespace, config: LSFConfig, recipe: Recipe, group: 
     for stage in STAGES:
         path = args.out / TRAINING / stage / "last.safetensors"
         stored = checkpoints.read_progress(path)
-        if stored is not None:  # the encoders themselves are compared when they are there
+        if stored is not None:  # the weights of encoders and prior are compared when they are there
             known = stored.get("identity")
-            encoders = known.get("pair_of_encoders", "") if isinstance(known, dict) else ""
-            check_identity(known, identities(config, recipe, clips, encoders)[stage], path)
+            weights = {name: x for name, x in known.items() if name in WEIGHTS} if isinstance(known, dict) else {}
+            check_identity(known, identities(config, recipe, clips)[stage] | weights, path)
     torch.manual_seed(derived_seed(recipe.seed, "weights") % (1 << 32))
     model = LSF(config)
     for backbone, path in zip((model.motion_backbone, model.emotion_backbone), paths, strict=True):

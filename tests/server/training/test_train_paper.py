@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -74,6 +75,16 @@ def test_both_stages_learn_and_leave_a_checkpoint_that_speaks(data, tmp_path, na
     assert 0 < LSFConfig.from_json((tmp_path / "out/config.json").read_text()).trained_frames <= longest
     curves = synthesize(LSF.from_pretrained(tmp_path / "out"), np.zeros(16000, np.float32)).curves
     assert curves.shape == (25, 53) and np.isfinite(curves).all()
+
+
+def test_a_predictor_is_not_continued_on_another_prior(data, tmp_path):
+    clips, recipe = mead3d.read(data), short(Recipe.paper(), 1)
+    train_paper.train(make(LSFConfig.paper), clips, recipe, tmp_path / "out", options=QUIET)
+    longer = dataclasses.replace(recipe, prior=dataclasses.replace(recipe.prior, epochs=2))
+    with pytest.raises(LSFError, match="another trained prior"):
+        train_paper.train(make(LSFConfig.paper), clips, longer, tmp_path / "out", options=QUIET)
+    shutil.rmtree(tmp_path / "out/training/predictor")
+    train_paper.train(make(LSFConfig.paper), clips, longer, tmp_path / "out", options=QUIET)
 
 
 def test_a_trained_model_is_validated_as_training_does(data, tmp_path):
