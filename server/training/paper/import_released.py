@@ -21,7 +21,9 @@ from ...errors import LSFError
 from ...model import LSF, LSFConfig
 from ...model.meta import shapes_only
 from ...model.waveform import WaveformBackbone
+from ..config_file import read_config_file
 from . import backbone_source
+from .named import writing_named
 from .published import check_backbone, load_backbone
 from .released_weights import Mapped, Table, apply, listing, merge, propose, read_table, read_weights
 
@@ -105,22 +107,26 @@ def run(args: argparse.Namespace) -> None:
     """Write the table or the checkpoint. Raises LSFError if something is missing or does not match."""
     config = LSFConfig.released()
     if args.config is not None:
-        if not args.config.is_file():
-            raise LSFError("no_file", f'There is no file "{args.config}".')
-        config = LSFConfig.from_json(args.config.read_text("utf-8"))
-    theirs = merge({path: read_weights(path) for path in args.files})
+        config = read_config_file(args.config, "--config is a config.json")
     if args.write_rules is not None:
         if args.write_rules.exists():
             raise LSFError("file_error", f'"{args.write_rules}" exists: edited tables are not written over.')
+        if not args.write_rules.parent.is_dir():
+            raise LSFError("no_file", f'There is no folder "{args.write_rules.parent}" for --write-rules: make it.')
+    theirs = merge({path: read_weights(path) for path in args.files})
+    if args.write_rules is not None:
         with shapes_only():
             ours = LSF(config).state_dict()
-        args.write_rules.write_text(propose(theirs, ours), encoding="utf-8")
+        with writing_named(args.write_rules):
+            args.write_rules.write_text(propose(theirs, ours), encoding="utf-8")
         print(f"{args.write_rules}: look at every rule, then use it with --rules.")
         return
     table = Table() if args.rules is None else read_table(args.rules)
     given = {"motion_backbone.": args.hubert, "emotion_backbone.": args.emotion}
     sources = {prefix: source for prefix, source in given.items() if source is not None}
-    import_weights(config, theirs, table, sources).save_pretrained(args.out, half=False)
+    model = import_weights(config, theirs, table, sources)
+    with writing_named(args.out):
+        model.save_pretrained(args.out, half=False)
     print(f"{args.out}: evaluate it with python -m server.training.evaluate_paper {args.out} --table …")
 
 

@@ -9,6 +9,8 @@ The product reads no pickle of any kind, so this is a part of training, and what
 """
 
 import json
+import pickle
+import re
 import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,6 +31,7 @@ WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin", "emotion2vec_base.pt",
 """Files that hold the weights in the folder of a published model; the first that is there is read."""
 SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20  # of a config.json; those of encoders have some kilobytes
+NAMED = 4  # classes that a sentence names at most
 CONTAINERS = ("model", "state_dict", "model_state_dict")  # keys under which training programs keep the weights
 
 
@@ -88,7 +91,22 @@ def open_published(path: str | Path) -> PublishedFile:
         LSFError: "bad_backbone" if there is none, or it is damaged.
     """
     file = _weight_file(Path(path))
-    settings = _settings(file.with_name(SETTINGS_FILE))
+    return open_weights(file, _settings(file.with_name(SETTINGS_FILE)))
+
+
+def open_weights(file: Path, settings: dict[str, Any]) -> PublishedFile:
+    """Open a file of weights, `.safetensors` or one of `torch.save`.
+
+    Args:
+        file: The file.
+        settings: Those of the model, which `PublishedFile` keeps.
+
+    Returns:
+        The file, of which no tensor was read.
+
+    Raises:
+        LSFError: "bad_backbone" if it is damaged, or holds objects that torch does not read.
+    """
     try:
         if file.suffix == ".safetensors":
             return _open_safetensors(file, settings)
@@ -96,6 +114,12 @@ def open_published(path: str | Path) -> PublishedFile:
     except LSFError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way
+        if classes := _unread_classes(file, error):
+            names = ", ".join(classes[:NAMED])
+            raise _bad(
+                f"{file} holds objects that torch does not read, since they could run programs ({names}): save its "
+                "state_dict alone in the environment that wrote it."
+            ) from error
         raise _bad(f"{file} cannot be read: it is damaged, or no file of weights. Download it again.") from error
 
 
@@ -173,21 +197,36 @@ def _open_pickle(path: Path, settings: dict[str, Any]) -> PublishedFile:
 
 def _ignoring_unknown_classes(path: Path) -> AbstractContextManager[None]:
     """Let torch read a pickle that names classes which it does not know; none of them is imported or called."""
-    serialization = torch.serialization
-    if not hasattr(serialization, "get_unsafe_globals_in_checkpoint") or not zipfile.is_zipfile(path):
-        return nullcontext()  # torch refuses such a file
-    unknown = serialization.get_unsafe_globals_in_checkpoint(path)
-    return serialization.safe_globals([(_Ignored, name) for name in unknown])
+    unknown = _unknown_classes(path)
+    # Without them, torch refuses such a file.
+    return torch.serialization.safe_globals([(_Ignored, name) for name in unknown]) if unknown else nullcontext()
+
+
+def _unknown_classes(path: Path) -> list[str]:
+    """The classes that a file names and torch does not know; empty for files of old versions of torch."""
+    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint") or not zipfile.is_zipfile(path):
+        return []
+    return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+
+
+def _unread_classes(path: Path, error: Exception) -> list[str]:
+    """The classes because of which torch may have refused a file with an error: those that hold more than attributes.
+
+    A class that stands for another (`_Ignored`) takes attributes, but not the entries of a list or dict.
+    """
+    if not isinstance(error, pickle.UnpicklingError):
+        return []
+    # Files of old versions of torch have no list of their classes; torch names the first in its error.
+    return re.findall(r"Unsupported global: GLOBAL (\S+)", str(error)) or sorted(_unknown_classes(path))
 
 
 def _tensors(loaded: object) -> dict[str, Tensor]:
     """The named tensors of what a file holds: a state dict, or a dict of a training program that contains one."""
-    for key in CONTAINERS:
-        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
-            loaded = loaded[key]
-            break
     if not isinstance(loaded, dict):
         return {}
+    for key in CONTAINERS:
+        if isinstance(loaded.get(key), dict) and (inner := _tensors(loaded[key])):
+            return inner
     return {
         name: value
         for name, value in loaded.items()

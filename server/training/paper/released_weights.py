@@ -10,7 +10,8 @@ A table is JSON: {"rules": [...], "keep": [...], "ignore": [...]}. A rule is an 
     optional  true: where theirs is missing, ours keeps the value that it has
     guess     true: written by `propose`, to be confirmed by deleting the line
 
-`keep` lists regular expressions of names of ours that need no counterpart, `ignore` those of theirs that need no place.
+`keep` lists regular expressions of names of ours that need no counterpart, and of theirs that need no place; `ignore`
+those of theirs alone.
 The first rule that matches holds. Dimensions of length 1 are added and removed where needed. Nothing else is bent: what
 does not fit is refused, with the names and shapes of both sides.
 """
@@ -27,6 +28,7 @@ import torch
 from torch import Tensor
 
 from ...errors import LSFError
+from .published import open_weights
 
 MAX_BYTES = 1 << 22  # of a table; one with a rule for each of a thousand weights has a tenth of it
 # Values that are not learned in our code: they are set by the configuration, or pass features on unchanged.
@@ -110,8 +112,7 @@ class Mapped:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a checkpoint of PyTorch or of safetensors: all tensors by name. No program in it is run.
 
-    The weights may be in an entry "state_dict", "model_state_dict" or "model". A "module." before all names is taken
-    away.
+    The weights may be in an entry (`published.CONTAINERS`). A "module." before all names is taken away.
 
     Raises:
         LSFError: "no_file", or "bad_weights" if it cannot be read so, or has no weights.
@@ -119,24 +120,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise LSFError("no_file", f'There is no file "{path}".')
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            stored: Any = load_file(path)
-        else:
-            stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises errors of many kinds for damaged files and for objects in them
-        raise _fault(
-            path,
-            "it is damaged, or it holds objects besides tensors, which could run programs; save its state_dict alone "
-            "in the environment that wrote it",
-        ) from error
-    for name in ("state_dict", "model_state_dict", "model"):
-        if isinstance(stored, dict) and isinstance(stored.get(name), dict):
-            stored = stored[name]
-            break
-    tensors = {k: v for k, v in stored.items() if isinstance(v, Tensor)} if isinstance(stored, dict) else {}
-    if not tensors or not all(isinstance(name, str) for name in tensors):
+        opened = open_weights(path, {})
+        tensors = {name: opened.read(name) for name in opened.shapes}
+    except LSFError as error:
+        raise LSFError("bad_weights", str(error)) from error
+    if not tensors:
         raise _fault(path, "it has no weights by name")
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
@@ -245,8 +233,9 @@ def apply(table: Table, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]
                 result.unmatched[name] = f"{' + '.join(sources)} of shape {shapes} does not fit"
             else:
                 result.weights[name] = value
+    passed = (*table.ignore, *table.keep)
     result.unused = [
-        name for name in theirs if name not in used and not any(pattern.fullmatch(name) for pattern in table.ignore)
+        name for name in theirs if name not in used and not any(pattern.fullmatch(name) for pattern in passed)
     ]
     return result
 
@@ -292,11 +281,13 @@ def propose(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str:
     equal = {name for name in ours if name in theirs and _without_ones(ours[name]) == _without_ones(theirs[name])}
     open_ours: dict[tuple[int, ...], list[str]] = defaultdict(list)
     open_theirs: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    # Names of ours that keep their values; theirs of these names have no other place.
     kept = {name for name in ours if any(pattern.fullmatch(name) for pattern in table.keep)}
     rules, whole = _backbone_rules(theirs, ours)
     heads = tuple(name.removesuffix(HUBERT_NAME) for name in theirs if name.endswith(HUBERT_NAME))
     covered = {name for name in ours if name.startswith(whole)} | {n for n in theirs if heads and n.startswith(heads)}
-    for side, weights, closed in ((open_ours, ours, equal | kept | covered), (open_theirs, theirs, equal | covered)):
+    closed = equal | kept | covered
+    for side, weights in ((open_ours, ours), (open_theirs, theirs)):
         for name, value in weights.items():
             if name not in closed:
                 side[_without_ones(value)].append(name)

@@ -1,5 +1,6 @@
 """Weights in the layout of another program, made here: mapped by rules, or refused with a list of both sides."""
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -159,6 +160,9 @@ def _read_rules(rules):
 def test_a_written_table_has_both_sides_and_guesses_must_be_confirmed(model, files, config, capsys):
     run(files, config, "--write-rules", files / "new.json")
     assert "exists" in refusal(files, config, "--write-rules", files / "new.json")
+    assert "no folder" in refusal(files, config, "--write-rules", files / "none" / "new.json")
+    config.with_name("binary.json").write_bytes(b"\xff{}")
+    assert "cannot be read" in refusal(files, config.with_name("binary.json"), "--write-rules", files / "more.json")
     table = json.loads((files / "new.json").read_text("utf-8"))
     by_ours = {rule["ours"]: rule for rule in table["rules"]}
     assert by_ours[r"motion_backbone\.model\.(.+)"]["theirs"] == [r"speech.audio_encoder.\1"]
@@ -179,6 +183,13 @@ def test_weights_of_our_own_names_need_no_rules(model):
     assert "guess" not in propose(own, own)
 
 
+def test_names_that_are_kept_need_no_place(model):
+    own = model.state_dict()
+    own["motion_norm.running_mean"] = torch.zeros(3)  # which only theirs has
+    mapped = apply(Table(), own, model.state_dict())
+    assert "motion_mean" in mapped.kept and not mapped.unmatched and not mapped.unused
+
+
 def test_two_files_are_joined_unless_they_contradict(tmp_path):
     a, b = {"x": torch.ones(2)}, {"x": torch.ones(2), "y": torch.zeros(1)}
     assert set(merge({tmp_path / "a": a, tmp_path / "b": b})) == {"x", "y"}
@@ -194,17 +205,24 @@ class Trap:
         return Path.touch, (self.path,)
 
 
+def test_settings_of_the_training_program_are_passed_over(tmp_path):
+    settings = argparse.Namespace(width=3)
+    torch.save({"state_dict": {"x": torch.ones(1)}, "hyper_parameters": settings}, tmp_path / "a.ckpt")
+    assert read_weights(tmp_path / "a.ckpt") == {"x": torch.ones(1)}
+
+
 def test_files_run_no_program_and_damage_is_one_sentence(tmp_path):
     torch.save({"state_dict": {"x": torch.ones(1)}, "settings": Trap(tmp_path / "sprung")}, tmp_path / "a.ckpt")
-    with pytest.raises(LSFError, match="objects besides tensors"):
+    with pytest.raises(LSFError, match="objects that torch does not read"):
         read_weights(tmp_path / "a.ckpt")
     assert not (tmp_path / "sprung").exists()
     for content in (b"", b"PK\x03\x04", b"\x80\x04junk"):
         (tmp_path / "a.ckpt").write_bytes(content)
         (tmp_path / "a.safetensors").write_bytes(content)
         for name in ("a.ckpt", "a.safetensors"):
-            with pytest.raises(LSFError, match=f'"{name}" cannot be used'):
+            with pytest.raises(LSFError, match=f"{name} .*damaged") as caught:
                 read_weights(tmp_path / name)
+            assert caught.value.code == "bad_weights"
     for stored in ([torch.ones(1)], {"epoch": 3}, {"state_dict": {1: torch.ones(1)}}):
         torch.save(stored, tmp_path / "a.ckpt")
         with pytest.raises(LSFError, match="no weights by name"):

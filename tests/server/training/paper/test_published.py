@@ -1,5 +1,6 @@
 """Files of encoders are read without running what is in them, and before their numbers are."""
 
+import collections
 import contextlib
 import enum
 import os
@@ -66,6 +67,30 @@ def test_classes_of_other_programs_are_ignored_and_never_made(tmp_path):
         del sys.modules["somewhere_else"]
     file = open_published(tmp_path)
     assert file.shapes == {"w": (2,)} and "somewhere_else" not in sys.modules
+
+
+class _Entries(dict):
+    pass
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize(
+    "value",
+    [collections.defaultdict(list, a=[1]), collections.deque([1]), _Entries(a=1)],
+    ids=lambda value: type(value),
+)
+def test_containers_of_other_classes_are_told_as_the_cause(tmp_path, value, zipped):
+    path = tmp_path / "encoder.pt"
+    torch.save({"model": {"w": torch.ones(2)}, "cfg": value}, path, _use_new_zipfile_serialization=zipped)
+    sentence = refused(path)
+    assert "objects that torch does not read, since they could run programs (" in sentence
+    assert f"{type(value).__module__}.{type(value).__name__}" in sentence
+    assert "state_dict" in sentence and "damaged" not in sentence
+
+
+def test_an_entry_without_weights_is_passed_over(tmp_path):
+    torch.save({"model": {"name": "lsf"}, "state_dict": {"w": torch.ones(2)}}, tmp_path / "a.pt")
+    assert open_published(tmp_path / "a.pt").shapes == {"w": (2,)}
 
 
 class _Attack:
