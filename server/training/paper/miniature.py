@@ -11,16 +11,19 @@ that each person shows in another strength. So whoever hears the sound and sees 
 
 import argparse
 import itertools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ...errors import LSFError
 from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray
 from .. import FPS
-from .mead3d import COLUMNS, EXPRESSION, JAW, SHAPE, SUBJECTS
+from .mead3d import COLUMNS, EXPRESSION, JAW, SHAPE, SPLIT_OF, SUBJECTS
+from .named import writing_named
 
 LAYOUTS = "one", "two", "nested"
 DEFAULT_SUBJECTS = (*SUBJECTS["train"][:2], SUBJECTS["valid"][0], SUBJECTS["test"][0])
@@ -29,6 +32,7 @@ EMOTIONS = 8
 VOWELS = {"a": (1.0, 0.2), "e": (0.6, 0.0), "i": (0.25, 0.0), "o": (0.6, 0.9), "u": (0.25, 1.0)}
 STEP = SAMPLE_RATE // 200  # samples between changes of the voice, 5 ms
 SECONDS = 1.2, 2.6  # shortest and longest clip, unless others are asked for
+SHORTEST, LONGEST = 0.5, 300.0  # seconds: room for a syllable; what the encoders take at once
 SWAY_HERTZ = 0.4  # of the slow movement of an expression
 JAW_RADIANS = 0.3  # of the widest opening, for a person of gain 1
 # Coefficients of the expression by what they do. The rest of the first 50 stays near 0.
@@ -198,9 +202,24 @@ def write_miniature(
 
     Raises:
         ValueError: The layout is not known.
+        LSFError: "bad_request" for subjects, numbers or durations that the reader of 3DMEAD would refuse, "file_error"
+            if the folder cannot be written.
     """
     import soundfile
 
+    unknown = [subject for subject in subjects if subject not in SPLIT_OF]
+    if unknown:
+        raise LSFError(
+            "bad_request", f"{unknown[0]} is none of the 32 subjects of 3DMEAD's split, such as {DEFAULT_SUBJECTS[0]}."
+        )
+    if not SHORTEST <= seconds[0] <= seconds[1] <= LONGEST:
+        raise LSFError(
+            "bad_request",
+            f"Clips of {seconds[0]:g} to {seconds[1]:g} s cannot be made: give the shorter duration first, from "
+            f"{SHORTEST:g} to {LONGEST:g} s.",
+        )
+    if clips < 1 or seed < 0:
+        raise LSFError("bad_request", "A subject needs at least 1 clip, and the seed must be 0 or more.")
     if layout not in LAYOUTS:
         raise ValueError(f"{layout!r} is not a layout: {', '.join(LAYOUTS)}.")
     for subject, number in itertools.product(subjects, range(clips)):
@@ -210,10 +229,12 @@ def write_miniature(
         sound, motion = clip(subject, 1 + number, emotion, intensity, seed, seconds)
         places = [folder] * 2 if layout == "one" else [folder / "wav", folder / "param"]
         audio, params = (place / subject if layout == "nested" else place for place in places)
-        for place in (audio, params):
-            place.mkdir(parents=True, exist_ok=True)
-        soundfile.write(audio / f"{name}.wav", sound, SAMPLE_RATE)
-        np.save(params / f"{name}.npy", motion.astype(np.float32))
+        with writing_named(folder):
+            for place in (audio, params):
+                place.mkdir(parents=True, exist_ok=True)
+            with (audio / f"{name}.wav").open("wb") as file:
+                soundfile.write(file, sound, SAMPLE_RATE, format="WAV")
+            np.save(params / f"{name}.npy", motion.astype(np.float32))
 
 
 def main() -> None:
@@ -226,7 +247,10 @@ def main() -> None:
     parser.add_argument("--layout", choices=LAYOUTS, default="two")
     parser.add_argument("--seconds", type=float, nargs=2, default=SECONDS, metavar=("SHORTEST", "LONGEST"))
     args = parser.parse_args()
-    write_miniature(args.folder, args.subjects, args.clips, args.seed, args.layout, tuple(args.seconds))
+    try:
+        write_miniature(args.folder, args.subjects, args.clips, args.seed, args.layout, tuple(args.seconds))
+    except LSFError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@ What the network does is the same; only its sizes differ.
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
+from ...errors import LSFError
 from ...model import LSFConfig
 from ...model.config import BackboneConfig
+from .named import writing_named
 
 FUSION_BLOCKS = 4  # instead of 12: three pair attentions
 
@@ -50,7 +53,11 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     args = parser.parse_args()
     config = LSFConfig.paper() if args.config == "paper" else LSFConfig.released()
-    args.file.write_text(small(config).to_json(), encoding="utf-8")
+    try:
+        with writing_named(args.file):
+            args.file.write_text(small(config).to_json(), encoding="utf-8")
+    except LSFError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

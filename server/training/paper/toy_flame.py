@@ -13,6 +13,7 @@ deviation.
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +21,12 @@ import numpy as np
 from scipy.optimize import nnls
 
 from ...arkit import CHANNELS
+from ...errors import LSFError
 from ...face.geometry import fit_similarity
 from ...face.head import NOSE_TIP, Head, HeadPart, HeadRegion, load_head
 from ...flame.reader import EXPRESSION, PARENTS, POSE_ENTRIES, SHAPE
 from ...numerics import FloatArray, IntArray, smoothstep
+from .named import writing_named
 
 SEED = 18
 SLIDE = 0.3  # of an edge: how far a vertex lies from the head's own vertex, towards a neighbour
@@ -71,16 +74,17 @@ def write_toy_flame(path: Path) -> None:
     correctives = CORRECTIVE * _smooth_fields(points, POSE_ENTRIES, random)
     jaw = skinning[:, 2]
     correctives *= (jaw * (1 - jaw))[:, None]
-    np.savez(
-        path,
-        v_template=_to_flame(points),
-        f=faces.astype(np.uint32),
-        shapedirs=np.ascontiguousarray(_to_flame(shapes).transpose(1, 2, 0)),
-        posedirs=np.ascontiguousarray(_to_flame(correctives).transpose(1, 2, 0)),
-        J_regressor=joints,
-        weights=skinning,
-        kintree_table=np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.int64),
-    )
+    arrays = {
+        "v_template": _to_flame(points),
+        "f": faces.astype(np.uint32),
+        "shapedirs": np.ascontiguousarray(_to_flame(shapes).transpose(1, 2, 0)),
+        "posedirs": np.ascontiguousarray(_to_flame(correctives).transpose(1, 2, 0)),
+        "J_regressor": joints,
+        "weights": skinning,
+        "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.int64),
+    }
+    with path.open("wb") as file:  # np.savez would add an ending to a path
+        np.savez(file, **arrays)
 
 
 def toy_regions() -> dict[str, IntArray]:
@@ -199,10 +203,18 @@ def main() -> None:
     parser.add_argument("--lips", type=Path, help="a text file to write: the vertices of the lips")
     parser.add_argument("--upper", type=Path, help="a text file to write: the vertices of the upper face")
     arguments = parser.parse_args()
-    write_toy_flame(arguments.file)
-    for name, vertices in toy_regions().items():
-        if path := getattr(arguments, name):
-            np.savetxt(path, vertices, "%d")
+    try:
+        for path, ending in ((arguments.file, ".npz"), (arguments.lips, ".txt"), (arguments.upper, ".txt")):
+            if path and path.suffix.lower() != ending:  # its readers go by the ending
+                raise LSFError("bad_request", f'"{path}" must end with {ending}: name it so.')
+        with writing_named(arguments.file):
+            write_toy_flame(arguments.file)
+        for name, vertices in toy_regions().items():
+            if path := getattr(arguments, name):
+                with writing_named(path):
+                    np.savetxt(path, vertices, "%d")
+    except LSFError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

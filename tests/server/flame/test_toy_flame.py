@@ -27,6 +27,21 @@ def test_layout_of_flame_2020(stored):
     assert all(array.dtype == np.float64 for name, array in stored.items() if name not in ("f", "kintree_table"))
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["{}/none/toy.npz"], 'toy.npz" cannot be written'),
+        (["{}/toy"], 'toy" must end with .npz'),
+        (["{}/toy.npz", "--lips", "{}/lips.npy"], 'lips.npy" must end with .txt'),
+    ],
+)
+def test_a_file_is_written_as_it_is_named_or_refused_in_a_sentence(tmp_path, monkeypatch, options, sentence):
+    monkeypatch.setattr("sys.argv", ["toy_flame", *(option.format(tmp_path) for option in options)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert sentence in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
 def test_axes_are_flames(stored, toy):
     eyes = (toy.joint_regressor @ toy.template)[3:]
     assert eyes[0, 0] > 0.02 and eyes[1, 0] < -0.02  # the character's left eye is on +X

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from server.files.audio import load_16k
-from server.training.paper import mead3d, miniature
+from server.training.paper import mead3d, miniature, small
 
 TRAINED, UNSEEN = ("W019", "M003"), "W011"
 
@@ -38,6 +38,39 @@ def test_it_is_read_and_split_without_a_word_in_every_layout(tmp_path, clips):
     assert 125 <= mead3d.read(tmp_path / "long")[0].frames <= 150
     with pytest.raises(ValueError, match="layout"):
         miniature.write_miniature(tmp_path, layout="flat")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--subjects", "X001"], "X001 is none of the 32 subjects"),
+        (["--seconds", "0", "0"], "Clips of 0 to 0 s cannot be made"),
+        (["--seconds", "2", "1"], "Clips of 2 to 1 s cannot be made"),
+        (["--seconds", "1", "nan"], "Clips of 1 to nan s cannot be made"),
+        (["--clips", "0"], "at least 1 clip"),
+        (["--seed", "-1"], "0 or more"),
+    ],
+)
+def test_what_the_reader_would_refuse_is_not_written(tmp_path, monkeypatch, options, sentence):
+    monkeypatch.setattr("sys.argv", ["miniature", str(tmp_path / "new"), *options])
+    with pytest.raises(SystemExit, match=sentence):
+        miniature.main()
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_shortest_clip_can_be_read(tmp_path):
+    miniature.write_miniature(tmp_path, clips=2, seconds=(miniature.SHORTEST, miniature.SHORTEST))
+    assert len(mead3d.read(tmp_path)) == 8
+
+
+def test_places_that_cannot_be_written_are_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("sys.argv", ["miniature", str(tmp_path / "file"), "--clips", "1"])
+    with pytest.raises(SystemExit, match='file" cannot be written'):
+        miniature.main()
+    monkeypatch.setattr("sys.argv", ["small", "paper", str(tmp_path / "none" / "paper.json")])
+    with pytest.raises(SystemExit, match=r'paper\.json" cannot be written'):
+        small.main()
 
 
 def test_it_has_several_emotions_intensities_and_lengths(clips):
