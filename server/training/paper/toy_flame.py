@@ -74,17 +74,17 @@ def write_toy_flame(path: Path) -> None:
     correctives = CORRECTIVE * _smooth_fields(points, POSE_ENTRIES, random)
     jaw = skinning[:, 2]
     correctives *= (jaw * (1 - jaw))[:, None]
-    arrays = {
-        "v_template": _to_flame(points),
-        "f": faces.astype(np.uint32),
-        "shapedirs": np.ascontiguousarray(_to_flame(shapes).transpose(1, 2, 0)),
-        "posedirs": np.ascontiguousarray(_to_flame(correctives).transpose(1, 2, 0)),
-        "J_regressor": joints,
-        "weights": skinning,
-        "kintree_table": np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.int64),
-    }
     with path.open("wb") as file:  # np.savez would add an ending to a path
-        np.savez(file, **arrays)
+        np.savez(
+            file,
+            v_template=_to_flame(points),
+            f=faces.astype(np.uint32),
+            shapedirs=np.ascontiguousarray(_to_flame(shapes).transpose(1, 2, 0)),
+            posedirs=np.ascontiguousarray(_to_flame(correctives).transpose(1, 2, 0)),
+            J_regressor=joints,
+            weights=skinning,
+            kintree_table=np.array([[2**32 - 1, *PARENTS[1:]], range(len(PARENTS))], np.int64),
+        )
 
 
 def toy_regions() -> dict[str, IntArray]:
