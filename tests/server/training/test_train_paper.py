@@ -170,6 +170,7 @@ def test_the_command_trains_resumes_and_refuses_another_training(data, config, t
     base = ["--data", data, "--out", out, "--config", config, "--prior-epochs", 1, "--learning-rate", 1e-3]
     code, printed, _ = call(monkeypatch, capsys, *base, "--epochs", 1, "--batch", 2)
     assert code == 0 and "predictor epoch 1 of 1: loss 0." in printed and "finished" in printed
+    assert 'that have clips: 2 of 22 in "train", 1 of 5 in "valid".' in printed
     assert (out / "model.safetensors").exists() and Recipe.from_json((out / "training/recipe.json").read_text())
     code, printed, _ = call(monkeypatch, capsys, *base, "--epochs", 2, "--batch", 2)
     lines = [line for line in printed.splitlines() if line.startswith(("prior", "predictor"))]
