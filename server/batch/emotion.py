@@ -4,7 +4,7 @@ import importlib.util
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,11 +31,13 @@ class Emotion:
         name: One of EMOTIONS, for the whole line.
         keys: (seconds of the line, one of EMOTIONS, strength), ascending; linear between them.
         words: A direction in words.
+        file: The file that has the keys, as the manifest names it; "" if none.
     """
 
     name: str | None = None
     keys: Keys = ()
     words: str = ""
+    file: str = field(default="", compare=False)
 
     def direction(self, settings: Settings, fps: float, seconds: float) -> Direction | None:
         """Return the direction of keys or words; None if the settings say it all.
@@ -91,7 +93,7 @@ def parse(value: object, folder: Path) -> Emotion:
     if value.startswith("["):
         return Emotion(keys=_keys(_json(value)))
     if value.lower().endswith(".json"):
-        return Emotion(keys=_file(folder / value))
+        return Emotion(keys=_file(folder / value), file=value)
     if importlib.util.find_spec(text.PACKAGE) is None:
         raise LSFError(
             "bad_settings",

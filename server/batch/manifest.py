@@ -31,10 +31,12 @@ MAX_BYTES = 1 << 30  # of a manifest: a hundred thousand lines have 20 MB
 MAX_ID = 150  # characters; names of files have at most 255 bytes
 SHOWN = 60  # characters of a value in a sentence
 # What no file name has on one system or another, and names that are hidden or that Windows shortens.
-NO_NAME = re.compile(r'[<>:"/\\|?*]|^\.|[. ]$')
+NO_NAME = re.compile(r'[<>:"/\\|?*]|^\.|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 LEADS_ELSEWHERE = re.compile(r"^[A-Za-z]:|^[/\\]|(^|[/\\])\.\.([/\\]|$)")  # a drive, a root, or ".."
 NO_LETTER = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of surrogate pairs
 FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, see results.py
+
+RESULTS = tuple(SUFFIXES.values())  # endings of results
 
 settings = lru_cache(1024)(Settings)  # most lines share them
 
@@ -75,10 +77,17 @@ class Line:
 
 @dataclass
 class Manifest:
-    """The lines of a manifest, and sentences about what is wrong with it; with any of them it is not to be used."""
+    """What a manifest says.
+
+    Attributes:
+        lines: Its lines.
+        faults: Sentences about what is wrong with it; with any of them it is not to be used.
+        inputs: Itself and the files that it names, as far as their endings are those of results.
+    """
 
     lines: list[Line] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    inputs: set[Path] = field(default_factory=set)
 
 
 def read(path: Path) -> Manifest:
@@ -91,7 +100,7 @@ def read(path: Path) -> Manifest:
     Returns:
         What it says. Whether the sounds and characters exist is not looked at.
     """
-    manifest = Manifest()
+    manifest = Manifest(inputs={path})
     rows = {".csv": _csv_rows, ".jsonl": _json_rows, ".ndjson": _json_rows}.get(path.suffix.lower())
     try:
         if rows is None:
@@ -123,6 +132,8 @@ def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, manifest: Mani
         manifest.faults += [f"Line {number} {fault}" for fault in row.faults]
         if not row.faults:
             manifest.lines.append(line)
+            named = (line.sound, line.character, line.emotion.file)
+            manifest.inputs |= {folder / name for name in named if name.lower().endswith(RESULTS)}
 
 
 Cells = dict[str, object]

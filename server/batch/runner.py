@@ -3,12 +3,14 @@
 import contextlib
 import hashlib
 import os
+import posixpath
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from ..engine import DEFAULT_CHECKPOINT, Engine
@@ -45,8 +47,9 @@ def run(
         OSError: The folder of the results cannot be written.
     """
     read = manifest.read(path)
-    if out.resolve() == path.parent.resolve():  # a result could take the place of a file that the manifest names
+    if out.resolve() == path.parent.resolve():
         read.faults.append("The results need another folder than that of the manifest.")
+    read.faults += _overwritten(read, out)
     if read.faults:
         return _refuse(read.faults)
 
@@ -82,6 +85,17 @@ def run(
             counts["there" if row is None else "failed" if "code" in row else "made"] += 1
     print(f"{len(lines)} lines: {counts['made']} made, {counts['there']} were there, {counts['failed']} failed.")
     return SOME_FAILED if counts["failed"] else DONE
+
+
+def _overwritten(read: manifest.Manifest, out: Path) -> list[str]:
+    """Return a sentence for each line whose result would take the place of a file that the manifest names."""
+    folder = lru_cache(None)(os.path.realpath)
+    inputs = {os.path.realpath(path) for path in read.inputs}
+    return [
+        f'Line {line.number} would write "{line.output}" over a file that the manifest names: choose another --out.'
+        for line in read.lines
+        if os.path.join(folder(out / posixpath.dirname(line.output)), posixpath.basename(line.output)) in inputs  # noqa: PTH118
+    ]
 
 
 def shard_of(line: Line, parts: int) -> int:

@@ -108,6 +108,8 @@ def test_lines_have_results_of_their_own_in_the_folders_of_their_sounds(tmp_path
         ("a.wav,,,a/b", 'the id "a/b"'),
         ("a.wav,,,..", 'the id ".."'),
         ("a.wav,,,con:", "cannot be the name"),
+        ("a.wav,,,AUX", "cannot be the name"),
+        ("a.wav,,,nul.take", "cannot be the name"),
         ("a.wav,,," + "x" * 151, "cannot be the name"),
         (f"faces/{'0' * 64}.wav", "where a face is"),
         ("a.wav,,,,,,,,,too many", "more cells"),

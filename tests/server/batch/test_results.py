@@ -6,8 +6,8 @@ import os
 import pytest
 
 from server.batch.results import PARTIAL, Results
-from server.files.atomic import ABANDONED_SECONDS
 from server.errors import LSFError
+from server.files.atomic import ABANDONED_SECONDS
 
 
 def files(folder) -> list[str]:

@@ -386,3 +386,26 @@ def test_the_shipped_model_end_to_end(tmp_path):
         )
     assert np.abs(happy[:20]).max() > 0.1 > np.abs(turns[:20]).max()
     assert np.abs(turns[-20:]).max() > 0.5 * np.abs(happy[-20:]).max()
+
+
+def test_no_result_takes_the_place_of_a_file_that_the_manifest_names(run, show, tmp_path, capsys):
+    folder = tmp_path / "show"
+    (folder / "cast").mkdir(parents=True)
+    head = load_head()
+    np.savez(folder / "cast" / "bob.npz", vertices=head.vertices, faces=head.faces)
+    (folder / "cast" / "mood.json").write_text('[[0, "happy", 1]]')
+    for name in ("bob.wav", "mood.wav"):
+        (folder / name).write_bytes((show / "act1/one.wav").read_bytes())
+    (folder / "link").symlink_to(folder / "cast", target_is_directory=True)
+    before = files(folder)
+    for row, sound in (("bob.wav,cast/bob.npz,,npz", "bob.npz"), ("mood.wav,,cast/mood.json,json", "mood.json")):
+        manifest = write(folder, "m.csv", f"sound,character,emotion,format\n{row}\n")
+        for out in ("cast", "link"):
+            assert run(manifest, folder / out) == runner.UNUSABLE
+            assert f'would write "{sound}" over a file' in capsys.readouterr().err
+        assert run(manifest, tmp_path / "out") == runner.DONE
+    lines = write(folder / "cast", "bob.csv", "sound,format\ncast/bob.wav,live_link\n")
+    (folder / "cast" / "cast").mkdir()
+    (folder / "cast" / "cast" / "bob.wav").write_bytes((show / "act1/one.wav").read_bytes())
+    assert run(lines, folder) == runner.UNUSABLE, "the manifest itself"
+    assert all(content == before[name] for name, content in files(folder).items() if name in before)
