@@ -16,11 +16,12 @@ import hashlib
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..errors import LSFError, explain
 from ..files.atomic import replacing
@@ -41,6 +42,7 @@ from .paper.trainer import Interrupt, Options, StageTrainer, Stopped, Task, chec
 CONFIGS = ("paper", "released")
 DEFAULT_OPTIONS = Options()
 WEIGHTS = "pair_of_encoders", "trained_prior"  # in the identity of a predictor's state: digests of what it builds on
+SAMPLED_BYTES = 4096  # of each file of the data: all of 3DMEAD has gigabytes
 TRAINING, FEATURES = "training", "features"  # subfolders of the checkpoint
 
 
@@ -69,6 +71,14 @@ def read_recipe(name: str | None, config: str) -> Recipe:
         raise LSFError("no_file", f'"{name}" cannot be read: --recipe is a recipe.json.') from error
 
 
+def sampled_digest(path: Path) -> str:
+    """Return a digest of a file's size and SAMPLED_BYTES from its middle, which tells other data of the same names."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, (size - SAMPLED_BYTES) // 2))
+        return hashlib.sha256(f"{size} ".encode() + file.read(SAMPLED_BYTES)).hexdigest()
+
+
 def identities(config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip]) -> dict[str, dict[str, Any]]:
     """Return what a state of "prior" and of "predictor" must agree with to be continued: JSON values.
 
@@ -81,7 +91,7 @@ def identities(config: LSFConfig, recipe: Recipe, clips: Sequence[Mead3DClip]) -
         recipe: The recipe.
         clips: All clips.
     """
-    names = "\n".join(f"{clip.name} {clip.frames}" for clip in clips)
+    names = "\n".join(f"{clip.name} {sampled_digest(clip.motion)} {sampled_digest(clip.audio)}" for clip in clips)
     values = dataclasses.asdict(recipe)
     for stage in STAGES:
         values[stage] = {name: x for name, x in values[stage].items() if name not in ("epochs", "patience")}
@@ -118,24 +128,18 @@ def lacking_subjects(clips: Sequence[Mead3DClip], recipe: Recipe) -> list[str]:
     return list(filter(None, dict.fromkeys(sentences)))
 
 
-def frozen_digest(model: LSF) -> str:
-    """Return a digest of the encoders' frozen weights: those of trained layers are in the states."""
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return a digest of weights by name."""
     digest = hashlib.sha256()
-    for name, parameter in model.named_parameters():
-        if "_backbone." in name and not parameter.requires_grad:
-            # Sums tell apart other weights, and do not depend on the device.
-            values = parameter.detach().double().cpu()
-            digest.update(f"{name} {values.sum().item():.6e} {values.square().sum().item():.6e}".encode())
-    return digest.hexdigest()
-
-
-def prior_digest(model: LSF) -> str:
-    """Return a digest of the prior's weights: a predictor speaks in the codes of the prior that it was trained on."""
-    digest = hashlib.sha256()
-    for name, x in sorted(model.prior.state_dict().items()):
+    for name, x in sorted(weights.items()):
         digest.update(f"{name} {tuple(x.shape)} {x.dtype}".encode())
         digest.update(x.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def frozen_weights(model: LSF) -> dict[str, Tensor]:
+    """Return the encoders' frozen weights by name: those of trained layers are in the states."""
+    return {n: p for n, p in model.named_parameters() if "_backbone." in n and not p.requires_grad}
 
 
 def train(
@@ -170,7 +174,7 @@ def train(
     group, device, folder = group or current_group(), torch.device(device), out / TRAINING
     interrupt = interrupt or Interrupt()
     parts = split(clips, recipe)
-    own, encoders = identities(model.config, recipe, clips), frozen_digest(model)
+    own, encoders = identities(model.config, recipe, clips), weights_digest(frozen_weights(model))
     model.to(device).eval()  # no dropout in the cached features
     common: dict[str, Any] = {
         "batch": recipe.batch, "seed": recipe.seed, "folder": folder, "device": device,
@@ -184,7 +188,7 @@ def train(
     StageTrainer(task, learned, checked, recipe.prior, identity=own["prior"], **common).run()
     learned, checked = (PaperClips(parts["predictor"][part], model, cache) for part in ("train", "valid"))
     task = PredictorTask(model)
-    weights = dict(zip(WEIGHTS, (encoders, prior_digest(model)), strict=True))
+    weights = dict(zip(WEIGHTS, (encoders, weights_digest(model.prior.state_dict())), strict=True))
     StageTrainer(task, learned, checked, recipe.predictor, identity=own["predictor"] | weights, **common).run()
     model.eval()
     if group.first:

@@ -225,18 +225,18 @@ class StageTrainer:
     def save(self) -> None:
         """Write the state to continue from."""
         self.saved = time.monotonic()
+        tensors = self._checked()
         if not self.group.first:
             return
         draws, values = checkpoints.random_tensors()
-        tensors = {MODEL + name: x for name, x in self.task.changing().items()}
         moments = checkpoints.optimiser_tensors(self.optimiser, self.task.trained())
         tensors |= {OPTIMISER + name: x for name, x in moments.items()} | {RANDOM + n: x for n, x in draws.items()}
         checkpoints.write_state(self.last, tensors, self._header() | {"random": values})
 
     def save_best(self) -> None:
         """Write what is trained as the best so far."""
+        tensors = self._checked()
         if self.group.first:
-            tensors = {MODEL + name: x for name, x in self.task.changing().items()}
             checkpoints.write_state(self.best, tensors, self._header())
 
     def _header(self) -> dict[str, Any]:
@@ -414,13 +414,24 @@ class StageTrainer:
         *totals, stop = self.group.total(torch.stack([*values, asked])).tolist()
         for name, total in zip(self.names, totals, strict=True):
             if not math.isfinite(total):
-                raise LSFError(
-                    "not_finite",
-                    f"The {name} of the {self.task.name} is no number after {self.progress.steps} steps: start again "
-                    "with a lower learning rate, or without --bf16.",
-                )
+                raise self._not_finite(name)
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + total
         return bool(stop)
+
+    def _not_finite(self, what: str) -> LSFError:
+        """Return the error about something that is infinite or NaN."""
+        return LSFError(
+            "not_finite",
+            f"The {what} of the {self.task.name} is no number after {self.progress.steps} steps. The last state on the "
+            "disk is from before: continue it without --bf16, or begin in another --out with a lower learning rate.",
+        )
+
+    def _checked(self) -> dict[str, Tensor]:
+        """Return what the stage changes, under the names of a state. Raises LSFError("not_finite")."""
+        tensors = self.task.changing()
+        if not all(x.isfinite().all() for x in tensors.values()):
+            raise self._not_finite("weights")
+        return {MODEL + name: x for name, x in tensors.items()}
 
     def _epoch(self) -> None:
         """Train the rest of the epoch that runs, validate, and write the states."""
@@ -436,6 +447,8 @@ class StageTrainer:
                 self.save()
         means = self._means()
         validation = self.validate()["loss"] if len(self.valid.lengths) else None
+        if validation is not None and not math.isfinite(validation):
+            raise self._not_finite("validation loss")
         progress.epoch, progress.step, progress.sums, progress.frames = progress.epoch + 1, 0, {}, 0
         progress.worse += 1
         if validation is None or progress.best is None or validation < progress.best:

@@ -87,6 +87,16 @@ def test_a_predictor_is_not_continued_on_another_prior(data, tmp_path):
     train_paper.train(make(LSFConfig.paper), clips, longer, tmp_path / "out", options=QUIET)
 
 
+def test_other_data_of_the_same_names_is_noticed(data, tmp_path):
+    config, recipe, folder = LSFConfig.paper(), Recipe.paper(), tmp_path / "data"
+    shutil.copytree(data, folder)
+    own = train_paper.identities(config, recipe, mead3d.read(data))
+    assert train_paper.identities(config, recipe, mead3d.read(folder)) == own, "data may move"
+    motion = min(folder.rglob("*.npy"))
+    np.save(motion, np.load(motion) / 2)
+    assert train_paper.identities(config, recipe, mead3d.read(folder)) != own
+
+
 def test_a_trained_model_is_validated_as_training_does(data, tmp_path):
     model, clips, recipe = make(LSFConfig.paper), mead3d.read(data), short(Recipe.paper(), 1)
     train_paper.train(model, clips, recipe, tmp_path / "out", options=QUIET)

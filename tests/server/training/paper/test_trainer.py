@@ -1,5 +1,6 @@
 """The loop: exact batches and passes, resuming anywhere, early stopping, stopping by hand, faults."""
 
+import dataclasses
 import json
 import random
 import signal
@@ -158,9 +159,35 @@ def test_a_loss_that_is_no_number_ends_training_with_a_sentence_before_it_is_sav
     clips = ToyClips(6)
     clips.motion[4][:] = torch.inf
     trainer = toy_trainer(tmp_path, train=clips, batch=1)
-    with pytest.raises(LSFError, match=r"The loss of the toy is no number after \d steps: start again") as caught:
+    with pytest.raises(LSFError, match=r"The loss of the toy is no number after \d steps\. The last state") as caught:
         trainer.run()
     assert caught.value.code == "not_finite" and not trainer.last.exists()
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path, monkeypatch):
+    toy_trainer(tmp_path, epochs=1).run()
+    trainer = toy_trainer(tmp_path, epochs=2)
+    whole = {path: path.read_bytes() for path in (trainer.last, trainer.best)}
+    step = trainer.optimiser.step
+
+    def broken():
+        step()
+        next(iter(trainer.task.trained().values())).data.flatten()[0] = torch.nan
+
+    monkeypatch.setattr(trainer.optimiser, "step", broken)
+    monkeypatch.setattr(trainer, "options", dataclasses.replace(trainer.options, save_seconds=0))
+    with pytest.raises(LSFError, match="no number") as caught:
+        trainer.run()
+    assert caught.value.code == "not_finite"
+    assert whole == {path: path.read_bytes() for path in whole}
+
+
+def test_a_validation_that_is_no_number_ends_training(tmp_path, monkeypatch):
+    trainer = toy_trainer(tmp_path, epochs=3)
+    monkeypatch.setattr(trainer, "validate", lambda: {"loss": float("nan")})
+    with pytest.raises(LSFError, match="validation loss of the toy is no number"):
+        trainer.run()
+    assert not trainer.best.exists()
 
 
 def test_a_state_of_another_training_is_not_continued(tmp_path):
