@@ -77,7 +77,8 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
         "--keys",
         choices=KEYS,
         default="named",
-        help="channels of a FLAME model: named (default), the 52 ARKit ones, or flame, its own 53 values and shapes",
+        help="channels of a FLAME model: named (default), the 52 ARKit ones, or flame, its own shapes: 50 expressions, "
+        "and keys of the jaw at several angles",
     )
     p.add_argument(
         "--whole",

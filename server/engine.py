@@ -5,6 +5,7 @@ import gc
 import hashlib
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -80,8 +81,8 @@ class Settings:
             None: if its result depends on the whole clip, and the clip is not longer than those in its training.
         window: Seconds of the windows, MIN_WINDOW to MAX_WINDOW; None: as long as the clips in training where the
             result depends on the whole clip, else `model.inference.WINDOW`.
-        keys: One of KEYS. "flame" is for a FLAME model alone: the curves are the 53 values of the network, and the
-            basis has FLAME's own shapes.
+        keys: One of KEYS. "flame" is for a FLAME model alone: the channels and the basis are FLAME's own shapes,
+            `FlameHead.key_names`: 50 expressions, and keys of the jaw at several angles.
 
     Raises:
         LSFError: "bad_settings" if a value is out of range.
@@ -183,7 +184,8 @@ class Engine:
         Raises:
             LSFError: "no_model", "bad_checkpoint" or "no_device".
         """
-        folder = self._folder = Path(checkpoint or DEFAULT_CHECKPOINT)
+        folder = Path(checkpoint or DEFAULT_CHECKPOINT)
+        self._weights, self._loaded = folder / "model.safetensors", (0, 0)
         self.name = model_name(folder)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
@@ -192,28 +194,34 @@ class Engine:
                 from .model.device import load_on_device
                 from .model.voice_average import VoiceAverages
             report(IMPORT_SHARE, "Loading the speech model")
+            with contextlib.suppress(OSError):  # what loads the model says it
+                self._loaded = _stamp(self._weights.stat())
             self.model, self.device, self.device_note = load_on_device(folder, device)
-            self._flame = self._load_flame()
+            self._flame = self._load_flame(folder)
         self._voices = VoiceAverages(self.model)
         self._faces = face_cache.FaceCache(cache_folder)
         self._refused: dict[str, LSFError] = {}  # meshes without a face, by their key: the search takes seconds
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the model's weights, hexadecimal; "" if their file is gone. A large one takes a second, once."""
+        """SHA-256 of the model's weights, hexadecimal; "" if their file is gone or has changed since it was loaded.
+
+        It is read when it is first asked for, not at the start: a large one takes a second.
+        """
         try:
-            with (self._folder / "model.safetensors").open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            with self._weights.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                return digest if _stamp(os.fstat(file.fileno())) == self._loaded else ""
         except OSError:
             return ""
 
-    def _load_flame(self) -> "FlameHead | None":
+    def _load_flame(self, folder: Path) -> "FlameHead | None":
         """FLAME's shapes on the project's head, which are part of a FLAME model; None for another model."""
         if self.model.config.motion_space != "flame":
             return None
         from .flame.face import FILE_NAME, load_flame_head
 
-        return load_flame_head(self._folder / FILE_NAME)
+        return load_flame_head(folder / FILE_NAME)
 
     def generate(
         self,
@@ -554,6 +562,11 @@ def model_name(folder: Path) -> str:
     """Return the name of a model: that of its folder, as text that JSON can hold, of at most MAX_NAME letters."""
     name = folder.name or folder.resolve().name
     return name.encode("utf-8", "replace").decode("utf-8")[:MAX_NAME]
+
+
+def _stamp(stat: os.stat_result) -> tuple[int, int]:
+    """Return what changes with a file: the time at which it was written, in ns, and its size in bytes."""
+    return stat.st_mtime_ns, stat.st_size
 
 
 def frame_count(duration: float, fps: float, t0: float) -> int:

@@ -235,7 +235,7 @@ def load_flame_head(path: Path) -> FlameHead:
         raise LSFError(
             "no_file",
             f'The checkpoint has no "{path.name}", which carries FLAME to faces: run '
-            f"python -m server.flame.prepare {path.parent} --flame FILE.",
+            f'python -m server.flame.prepare "{path.parent}" --flame FILE.',
         )
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -248,7 +248,7 @@ def load_flame_head(path: Path) -> FlameHead:
         raise LSFError(
             "bad_checkpoint",
             f'The checkpoint\'s "{path.name}" is damaged or of another version: run '
-            f"python -m server.flame.prepare {path.parent} --flame FILE.",
+            f'python -m server.flame.prepare "{path.parent}" --flame FILE.',
         ) from error
 
 

@@ -210,6 +210,8 @@ def test_a_flame_model_writes_named_or_its_own_keys_with_their_error(sounds, fla
     with np.load(sounds / "one.npz", allow_pickle=False) as z:
         keys = load_flame_head(flame_checkpoint / "face.safetensors")
         assert tuple(z["channels"]) == keys.key_names and z["motion"].shape == (51, len(keys.key_names))
+        expressions, jaw = keys.key_names[:50], keys.key_names[50:]
+        assert all("expression" in name for name in expressions) and not any("expression" in name for name in jaw)
         np.testing.assert_array_equal(z["basis"], keys.key_basis)
         on_lips = np.isin(head.region, (HeadRegion.LIP_UPPER, HeadRegion.LIP_LOWER))
         own = np.einsum("fk,kvc->fvc", z["motion"][::2], z["basis"][:, on_lips])
@@ -217,6 +219,14 @@ def test_a_flame_model_writes_named_or_its_own_keys_with_their_error(sounds, fla
     both = own - np.einsum("fk,kvc->fvc", named, head.basis[:, on_lips])
     apart = 1000 * np.linalg.norm(both, axis=2).mean()
     assert apart < own_error["lips_mean"] + error["lips_mean"] + 0.01, "both show the same motion"
+
+
+def test_the_help_says_which_channels_flame_gives(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit):
+        cli.main(["generate", "--help"])
+    (told,) = (line for line in capsys.readouterr().out.splitlines() if "channels of a FLAME model" in line)
+    assert "50 expressions, and keys of the jaw at several angles" in told and "53" not in told
 
 
 def test_what_a_model_cannot_do_is_a_sentence(sounds, small_checkpoint, flame_checkpoint, capsys, tmp_path):

@@ -1,10 +1,13 @@
 """The engine with the real face space and a tiny LSF: what comes out, its timing, and the face cache."""
 
 import dataclasses
+import hashlib
 import math
 import os
+import shutil
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,6 +240,22 @@ def test_a_checkpoint_that_is_not_there_or_damaged(tmp_path, small_checkpoint):
         "emotions": False,
     }
     assert engine_module.available(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_weights_that_have_changed_since_they_were_loaded_have_no_digest(tmp_path, small_checkpoint, replaced):
+    folder = Path(shutil.copytree(small_checkpoint, tmp_path / "run"))
+    weights = folder / "model.safetensors"
+    loaded = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert Engine(folder).digest == loaded
+    first = Engine(folder)
+    trained = weights.read_bytes()[:-1] + b"\x01"
+    written = tmp_path / "trained.safetensors" if replaced else weights
+    written.write_bytes(trained)
+    os.utime(written, ns=(0, weights.stat().st_mtime_ns + 1))
+    written.replace(weights)
+    assert first.digest == "" and first.generate(SPEECH, 16000).model_digest == ""
+    assert Engine(folder).digest == hashlib.sha256(trained).hexdigest() != loaded
 
 
 # Timing of frames

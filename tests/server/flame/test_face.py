@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -331,6 +332,18 @@ def test_missing_and_cut_files(carried, tmp_path):
     os.truncate(tmp_path / FILE_NAME, 100_000)
     with pytest.raises(LSFError, match="damaged"):
         load_flame_head(tmp_path / FILE_NAME)
+
+
+@pytest.mark.parametrize("content", [None, b"damaged"])
+def test_the_command_that_makes_the_file_has_the_folder_as_one_word(tmp_path, content):
+    folder = tmp_path / "my run 3"
+    folder.mkdir()
+    if content is not None:
+        (folder / FILE_NAME).write_bytes(content)
+    with pytest.raises(LSFError) as error:
+        load_flame_head(folder / FILE_NAME)
+    command = str(error.value).split(": run ")[1]
+    assert shlex.split(command) == ["python", "-m", "server.flame.prepare", str(folder), "--flame", "FILE."]
 
 
 def test_command(tmp_path, toy_path, capsys, monkeypatch):
