@@ -9,7 +9,6 @@ regions (.npy, .txt or .json); without them, what needs them is not measured. do
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from .paper.evaluation.regions import Regions, read_region
 from .paper.evaluation.summary import ClipScores, as_json, score_clip, summarise
 from .paper.evaluation.table import PAPER_PART, PAPER_SAMPLES, PAPER_TEMPERATURE, Settings, paper_text, run_text
 from .paper.mead3d import Mead3DClip
+from .paper.named import check_writable, writing_named
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -128,10 +128,8 @@ def evaluate(args: argparse.Namespace) -> None:
     """Evaluate and print. Raises LSFError if a file is missing or wrong, before the network is built."""
     if args.samples < 0 or not args.temperature > 0 or (args.clips is not None and args.clips < 1):
         raise LSFError("bad_request", "--samples must be 0 or more, --clips 1 or more, and --temperature above 0.")
-    if args.json is not None and not args.json.parent.is_dir():
-        raise LSFError("no_file", f'There is no folder "{args.json.parent}" for --json: make it.')
-    if args.json is not None and (args.json.is_dir() or not os.access(args.json.parent, os.W_OK)):
-        raise LSFError("no_file", f'--json cannot write "{args.json}": name a file in a folder that can be written.')
+    if args.json is not None:
+        check_writable(args.json)
     check_checkpoint(args.checkpoint)
     clips, all_clips = chosen_clips(args.data, args.part, args.clips, args.length_tolerance)
     flame = load_flame(args.flame)
@@ -164,10 +162,8 @@ def evaluate(args: argparse.Namespace) -> None:
             "upper_vertices": None if regions.upper is None else len(regions.upper),
         }
         figures = json.dumps(as_json(summary, scores, stored), indent=1, allow_nan=False)
-        try:
+        with writing_named(args.json):
             args.json.write_text(figures + "\n", encoding="utf-8")
-        except OSError as error:
-            raise LSFError("no_file", f'"{args.json}" cannot be written: {error.strerror}.') from error
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -33,6 +33,7 @@ from .paper import mead3d
 from .paper.batches import Example
 from .paper.distributed import ALONE, own_device
 from .paper.features import FeatureCache
+from .paper.named import check_writable, writing_named
 from .paper.recipe import Recipe, StageRecipe
 from .paper.stages import PredictorTask, PriorTask
 from .paper.trainer import Interrupt, Options, StageTrainer, Task, duration, validation_losses
@@ -360,6 +361,8 @@ def run(args: argparse.Namespace) -> None:
     """Run the command. Raises LSFError about what is missing or wrong."""
     if min(args.processes, args.accumulate, args.repeats) < 1 or (args.hours is not None and not 0 < args.hours < 1e6):
         raise LSFError("bad_recipe", "--processes, --accumulate, --repeats and --hours must be above 0.")
+    if args.json is not None:
+        check_writable(args.json)
     config, recipe = read_config(args.config), read_recipe(args.recipe, args.config)
     if args.batch is not None:
         recipe = dataclasses.replace(recipe, batch=args.batch)
@@ -381,7 +384,8 @@ def run(args: argparse.Namespace) -> None:
     several = f", {args.processes} processes (their exchange is not counted)" if args.processes > 1 else ""
     print(table(found, f"{args.config} on {kind}{several}, {recipe.batch} clips a step"))
     if args.json is not None:
-        args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        with writing_named(args.json):
+            args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> int:

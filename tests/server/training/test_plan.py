@@ -80,6 +80,7 @@ def test_the_command_tells_memory_and_days_without_the_encoders(tmp_path, monkey
         (["--hours", "1", "--processes", "2"], "2 processes need at least as many clips a step"),
         (["--hours", "1", "--config", "none"], "--config is paper, released or a config.json"),
         (["--data", "/none"], 'There is no folder "/none"'),
+        (["--hours", "1", "--json", "/"], "cannot be written"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_before_a_model_is_built(monkeypatch, capsys, arguments, sentence):
