@@ -21,6 +21,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Literal
+from weakref import WeakSet
 
 from . import causes
 from .process import ServerError, ServerProcess, StrPath
@@ -132,6 +133,7 @@ class Client:
         self.hello: Header = {}
         self.pong: Header = {}
         self._ids = itertools.count(1)
+        self._submitted: WeakSet[Job] = WeakSet()
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = (
             queue.SimpleQueue()
         )  # calls for the pump; None ends it
@@ -168,8 +170,14 @@ class Client:
             The job, which changes as the server works on it.
         """
         job = Job(str(next(self._ids)), type, request, arrays)
+        self._submitted.add(job)
         self._inbox.put(partial(self._on_submit, job))
         return job
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job that was submitted has not ended yet."""
+        return any(not job.state.ended for job in self._submitted)
 
     def cancel(self, job: Job) -> None:
         """Cancel a job; its "cancelled" event comes within 1 s. A server that does not stop in time is killed."""

@@ -4,8 +4,12 @@ The server checks every weight when it loads a model. What is found here needs n
 the preferences can say it while the artist chooses the folder.
 """
 
+import contextlib
 import json
+import math
 import struct
+import threading
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +21,11 @@ MAX_CONFIG_BYTES = 1 << 16  # the shipped one has 2 kB
 MAX_HEADER_BYTES = 1 << 24  # of the weights; HuBERT's has 60 kB
 MAX_NAME = 60  # letters of a name that is shown
 DIGITS = 12  # of the digest of the weights that tell models of the same name apart
+LOOK_AGAIN_SECONDS = 3.0  # after which the preferences look at a folder again
 OF_TRANSFORMERS = ("hubert", "wav2vec2")  # kinds of speech encoders that the package `transformers` provides
+
+Stamp = tuple[int, int]
+"""When a file was written, in ns, and its size in bytes."""
 
 
 class ModelError(Exception):
@@ -58,11 +66,18 @@ def read(folder: Path) -> Model:
     """Check a folder with a model.
 
     Args:
-        folder: An absolute path.
+        folder: An absolute path. One that is not stands for a path that starts with "//", as Blender writes those that
+            are relative to a .blend file: whoever writes "//" into the preferences means a file that they do not know.
 
     Raises:
         ModelError: It cannot be used.
     """
+    if not folder.is_absolute():
+        raise ModelError(
+            'The model folder "{folder}" is relative to a .blend file, but the preferences belong to none: choose the '
+            "folder again",
+            folder=f"//{folder}",
+        )
     try:
         if not folder.is_dir():
             raise ModelError('There is no model folder "{folder}": choose another, or clear the field', folder=folder)
@@ -73,8 +88,7 @@ def read(folder: Path) -> Model:
                     folder=folder,
                     file=name,
                 )
-        stamps = tuple((stat.st_mtime_ns, stat.st_size) for stat in ((folder / n).stat() for n in (CONFIG, WEIGHTS)))
-        model, is_flame = _read_files(folder, stamps)
+        model, is_flame = _read_files(folder, tuple(_stamp(folder / name) for name in (CONFIG, WEIGHTS)))
         if is_flame and not (folder / FACE).is_file():
             raise ModelError(
                 'The model in "{folder}" moves the FLAME face, and {file}, which carries that to other heads, is '
@@ -91,8 +105,59 @@ def read(folder: Path) -> Model:
         ) from error
 
 
+def stamps(folder: Path) -> dict[str, Stamp]:
+    """Return what tells whether the files of a model have been written again, for those that are there."""
+    found = {}
+    for name in (CONFIG, WEIGHTS, FACE):
+        with contextlib.suppress(OSError):
+            found[name] = _stamp(folder / name)
+    return found
+
+
+def _stamp(path: Path) -> Stamp:
+    """The time at which a file was written, in ns, and its size in bytes. Raises OSError."""
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+class FolderCheck:
+    """Looks at a folder in a thread, again every few seconds, so that a drive that does not answer blocks no drawing.
+
+    Attributes:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._found: Model | ModelError | None = None
+        self._looked = -math.inf
+        self._thread: threading.Thread | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a thread looks at the folder now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def found(self) -> Model | ModelError | None:
+        """What the last look has found; None before it. Returns at once; starts another look if that was long ago."""
+        found = self._found
+        if not self.running and time.monotonic() - self._looked > LOOK_AGAIN_SECONDS:
+            self._thread = threading.Thread(target=self._look, name="lsf-model-folder", daemon=True)
+            self._thread.start()
+        return found
+
+    def _look(self) -> None:
+        """Look at the folder once."""
+        try:
+            self._found = read(self.folder)
+        except ModelError as error:
+            self._found = error
+        finally:
+            self._looked = time.monotonic()
+
+
 @lru_cache(maxsize=8)
-def _read_files(folder: Path, _stamps: tuple[tuple[int, int], ...]) -> tuple[Model, bool]:
+def _read_files(folder: Path, _stamps: tuple[Stamp, ...]) -> tuple[Model, bool]:
     """The model in a folder whose files have these times and sizes, and whether it moves the FLAME face."""
     config = _read_config(folder)
     _check_weights(folder)

@@ -16,7 +16,7 @@ from ..client.installation import (
     has_text_encoder,
     has_transformers,
 )
-from ..client.model_folder import Model, ModelError
+from ..client.model_folder import FolderCheck, Model, ModelError
 from ..client.requirements import LOCKED_SIZE, Size, python_tag, torch_builds
 from ..errors import UserError
 from ..scene import extension
@@ -24,7 +24,10 @@ from ..scene import extension
 NOT_INSTALLED = "Install the speech engine first"
 OLD_FOLDER = "env"  # of the environment that add-on 0.1.0 made, for whichever Python
 
+OF_FILE = "//"  # Blender's start of paths that are relative to the .blend file
+
 installation: Installation | None = None  # the one that runs, or the last one
+_check: FolderCheck | None = None  # of the folder that the preferences have shown
 
 
 def environment_folder() -> Path:
@@ -89,11 +92,27 @@ def server_arguments() -> list[str]:
 
 
 def chosen_folder() -> Path | None:
-    """The folder of the model that the preferences choose; None is the model that ships."""
+    """The folder of the model that the preferences choose; None is the model that ships.
+
+    It is absolute, as the server has another working folder, unless it is relative to a file: `model_folder.read`
+    refuses that.
+    """
     preferences = extension.preferences()
-    if preferences is None or not preferences.model_folder.strip():
-        return None
-    return Path(bpy.path.abspath(preferences.model_folder.strip()))
+    text = preferences.model_folder.strip() if preferences else ""
+    if text.startswith(OF_FILE):
+        return Path(text.lstrip("/"))
+    return Path(text).absolute() if text else None
+
+
+def absolute_folder(text: str) -> str:
+    """Return the folder that an artist has chosen as an absolute path: the preferences are those of all files.
+
+    Without a file there is none for a path that is relative to it; that stays as it is.
+    """
+    text = text.strip()
+    if text.startswith(OF_FILE):
+        return bpy.path.abspath(text) if bpy.data.filepath else text
+    return str(Path(text).absolute()) if text else ""
 
 
 def chosen_model() -> Model | None:
@@ -108,12 +127,20 @@ def chosen_model() -> Model | None:
     if folder is None:
         return None
     model = model_folder.read(folder)
-    if model.needs_transformers and not _may_have_transformers():
-        raise ModelError(
-            'The model "{name}" needs more packages: press Install Transformers in the preferences of the add-on',
-            name=model.name,
-        )
+    if (problem := lacking(model)) is not None:
+        raise problem
     return model
+
+
+def model_check() -> FolderCheck | None:
+    """What is known of the model that the preferences choose, without waiting for a drive; None: the shipped model."""
+    global _check
+    folder = chosen_folder()
+    if folder is None:
+        _check = None
+    elif _check is None or _check.folder != folder:
+        _check = FolderCheck(folder)
+    return _check
 
 
 def check_model() -> None:
@@ -128,13 +155,14 @@ def check_model() -> None:
         raise UserError(iface(error.sentence).format(**error.values)) from error
 
 
-def lacks_transformers() -> bool:
-    """Whether the chosen model needs packages that a button can add to the environment; see `chosen_model`."""
-    folder = chosen_folder()
-    try:
-        return folder is not None and not _may_have_transformers() and model_folder.read(folder).needs_transformers
-    except ModelError:
-        return False
+def lacking(model: Model) -> ModelError | None:
+    """Return an error if a model needs packages that a button can add to the environment."""
+    if not model.needs_transformers or _may_have_transformers():
+        return None
+    return ModelError(
+        'The model "{name}" needs more packages: press Install Transformers in the preferences of the add-on',
+        name=model.name,
+    )
 
 
 def _may_have_transformers() -> bool:
@@ -194,9 +222,9 @@ def installing() -> bool:
 
 
 def stop() -> None:
-    """Cancel an installation that runs, and forget it."""
-    global installation
+    """Cancel an installation that runs, and forget it and the model."""
+    global installation, _check
     if installation is not None and installation.running:
         installation.cancel()
         installation.join(2.0)
-    installation = None
+    installation = _check = None

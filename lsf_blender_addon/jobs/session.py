@@ -10,9 +10,10 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
+from ..client import model_folder
 from ..client.causes import one_line
 from ..client.jobs import Client
-from ..client.model_folder import MAX_NAME, model_label
+from ..client.model_folder import MAX_NAME, Stamp, model_label
 from ..client.wire import Header
 from ..errors import UserError
 from . import environment
@@ -23,6 +24,7 @@ TICK = 0.25  # seconds between two redraws while it loads
 
 _client: Client | None = None
 _refused: list[str] = []  # arguments of a server that was not started as its model cannot be used
+_files: dict[str, Stamp] = {}  # of the model in the preferences, at the start of the server
 batch: Batch | None = None
 message = ""  # of the last run, for the panel
 failed = False  # whether that message is an error
@@ -35,23 +37,31 @@ failures: list[tuple[str, str]] = []  # lines of the last Generate All: (strip, 
 def client() -> Client:
     """Return the client for the Python, the device and the model in the preferences.
 
-    If these have changed, the server is stopped, and the new client starts another one with its first job. The folder
-    of the model is not looked at while the server runs: it has loaded the model.
+    If these have changed, the server is stopped, and the new client starts another one with its first job. So it is if
+    the files of the model were written again after the start of the server, as by training, and no job runs. Without
+    its files a model goes on: the server has loaded it.
 
     Raises:
         UserError: The speech engine is not installed, or the model in the preferences cannot be used.
     """
-    global _client, _refused
+    global _client, _refused, _files
     python, arguments = environment.server_python(), environment.server_arguments()
     if python is None:
         raise UserError(environment.NOT_INSTALLED)
     if _client is not None and (Path(_client.python) != python or _client.arguments != arguments):
         _client.stop()
         _client = None
-    if _client is None or _client.server in {"stopped", "failed"}:
+    starts = _client is None or _client.server in {"stopped", "failed"}
+    folder = environment.chosen_folder()
+    files = model_folder.stamps(folder) if folder is not None else {}  # before the server reads them
+    changed = files != _files and files.keys() >= _files.keys()
+    if starts or (changed and _client is not None and not _client.is_busy):
         _refused = arguments
         environment.check_model()
-        _refused = []
+        _refused, _files = [], files
+        if _client is not None and not starts:
+            _client.stop()
+            _client = None
     if _client is None:
         _client = Client(python, environment.server_log(), arguments)
     return _client
@@ -140,6 +150,21 @@ def _preload() -> None:
         bpy.app.timers.register(_show_loading, first_interval=TICK, persistent=True)
 
 
+def show_model_soon() -> None:
+    """Redraw the preferences when the folder of the model was looked at. They call it while they are drawn."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_show_model):
+        bpy.app.timers.register(_show_model, first_interval=TICK)
+
+
+def _show_model() -> float | None:
+    """Redraw the preferences once the folder was looked at; a function for bpy.app.timers."""
+    check = environment.model_check()
+    if check is not None and check.running:
+        return TICK
+    redraw()
+    return None
+
+
 def _show_loading() -> float | None:
     """Redraw the panels until the server is loaded; a function for bpy.app.timers."""
     redraw()
@@ -195,9 +220,9 @@ def drop(reason: str) -> None:
 
 def stop() -> None:
     """End the server and forget everything."""
-    global _client, _refused
-    _refused = []
-    for timer in (_preload, _show_loading):
+    global _client, _refused, _files
+    _refused, _files = [], {}
+    for timer in (_preload, _show_loading, _show_model):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     drop("The generation was dropped, as the server was stopped")

@@ -18,9 +18,10 @@ from .text import wrapped
 
 
 def _absolute(preferences: "LSF_preferences", _context: bpy.types.Context) -> None:
-    """Keep the folder as an absolute path: the preferences are those of all files."""
-    if preferences.model_folder.startswith("//"):
-        preferences.model_folder = bpy.path.abspath(preferences.model_folder)
+    """Keep the folder as an absolute path."""
+    folder = environment.absolute_folder(preferences.model_folder)
+    if folder != preferences.model_folder:
+        preferences.model_folder = folder
 
 
 class LSF_preferences(bpy.types.AddonPreferences):
@@ -124,16 +125,24 @@ def _draw_self_test(layout: bpy.types.UILayout, context: bpy.types.Context) -> N
 
 def _draw_model(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw whether the chosen model can be used, and the button that adds what it needs."""
-    try:
-        model = environment.chosen_model()
-    except ModelError as error:
-        wrapped(layout, context, iface(error.sentence).format(**error.values), "ERROR")
-        if environment.lacks_transformers() and environment.state().usable and not environment.installing():
-            text = iface("Install Transformers ({size})").format(size=size_text(TRANSFORMERS_SIZE.download))
-            layout.operator("lsf.install_transformers", text=text, icon="IMPORT", translate=False)
+    if (check := environment.model_check()) is None:
         return
-    if model is not None:
-        wrapped(layout, context, iface("The model {name} is used").format(name=model.name), "CHECKMARK")
+    found = check.found()
+    if check.running:
+        session.show_model_soon()
+    if found is None:
+        wrapped(layout, context, iface("Reading the model folder"), "INFO")
+        return
+    if isinstance(found, ModelError):
+        wrapped(layout, context, iface(found.sentence).format(**found.values), "ERROR")
+        return
+    if (lacking := environment.lacking(found)) is None:
+        wrapped(layout, context, iface("The model {name} is used").format(name=found.name), "CHECKMARK")
+        return
+    wrapped(layout, context, iface(lacking.sentence).format(**lacking.values), "ERROR")
+    if environment.state().usable and not environment.installing():
+        text = iface("Install Transformers ({size})").format(size=size_text(TRANSFORMERS_SIZE.download))
+        layout.operator("lsf.install_transformers", text=text, icon="IMPORT", translate=False)
 
 
 def _device_in_use() -> list[str]:

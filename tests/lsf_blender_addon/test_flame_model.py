@@ -4,6 +4,7 @@ The model and its FLAME are toys, but the server, the fit and everything in Blen
 compared with the vertices of FLAME itself, which a process of its own computes from the network's motion.
 """
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -218,6 +219,22 @@ def test_there_and_back_again_and_a_folder_that_goes(chosen, addon, flame_checkp
     chosen.model_folder = str(small_checkpoint)
     assert bpy.ops.lsf.generate() == {"FINISHED"} and store.load(action, line.uid).model == models[0]
     assert not emotion_panel.disabled_reason_emotion()
+
+
+def test_a_model_that_was_trained_again_is_the_one_that_speaks(chosen, addon, small_checkpoint, tmp_path):
+    folder = Path(shutil.copytree(small_checkpoint, tmp_path / "run"))
+    weights = folder / "model.safetensors"
+    bpy.ops.lsf.add_head()
+    head = bpy.context.object
+    chosen.model_folder, models, told = str(folder), [], []
+    for value in (None, 1):
+        if value is not None:
+            written = weights.stat().st_mtime_ns + 10**9
+            weights.write_bytes(weights.read_bytes()[:-2] + bytes([value, 0]))  # the last of its halves
+            os.utime(weights, ns=(written, written))
+        models.append(speak(addon, head)[1].model)
+        told.append("run " + hashlib.sha256(weights.read_bytes()).hexdigest()[:12])
+    assert models == told and told[0] != told[1]
 
 
 def add_mesh(vertices, faces) -> bpy.types.Object:

@@ -784,6 +784,8 @@ MESSAGES = {
     '"{folder}" holds no model, as it has no {file}: choose a folder that training has written': "In „{folder}“ ist kein Modell, denn {file} fehlt: einen Ordner wählen, den das Training geschrieben hat",
     'There is no model folder "{folder}": choose another, or clear the field': "Es gibt keinen Modellordner „{folder}“: einen anderen wählen oder das Feld leeren",
     'The model folder "{folder}" cannot be read ({error}): check the drive, or choose another folder': "Der Modellordner „{folder}“ kann nicht gelesen werden ({error}): das Laufwerk prüfen oder einen anderen Ordner wählen",
+    'The model folder "{folder}" is relative to a .blend file, but the preferences belong to none: choose the folder again': "Der Modellordner „{folder}“ ist relativ zu einer .blend-Datei, aber die Einstellungen gehören zu keiner: den Ordner noch einmal wählen",
+    "Reading the model folder": "Der Modellordner wird gelesen",
     'The model in "{folder}" is damaged ({file}): copy it there again': "Das Modell in „{folder}“ ist beschädigt ({file}): es noch einmal dorthin kopieren",
     'The model in "{folder}" moves the FLAME face, and {file}, which carries that to other heads, is missing: docs/paper.md says how to make it': "Das Modell in „{folder}“ bewegt das FLAME-Gesicht, und {file}, das dies auf andere Köpfe überträgt, fehlt: docs/paper.md sagt, wie man es macht",
     'The model "{name}" needs more packages: press Install Transformers in the preferences of the add-on': "Das Modell „{name}“ braucht weitere Pakete: in den Einstellungen des Add-ons „Transformers installieren“ drücken",

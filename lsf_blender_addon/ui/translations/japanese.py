@@ -784,6 +784,8 @@ MESSAGES = {
     '"{folder}" holds no model, as it has no {file}: choose a folder that training has written': "「{folder}」には {file} がないため、モデルがありません：学習が書き出したフォルダーを選んでください",
     'There is no model folder "{folder}": choose another, or clear the field': "モデルフォルダー「{folder}」がありません：別のものを選ぶか、欄を空にしてください",
     'The model folder "{folder}" cannot be read ({error}): check the drive, or choose another folder': "モデルフォルダー「{folder}」を読み込めません（{error}）：ドライブを確認するか、別のフォルダーを選んでください",
+    'The model folder "{folder}" is relative to a .blend file, but the preferences belong to none: choose the folder again': "モデルフォルダー「{folder}」は .blend ファイルからの相対パスですが、プリファレンスはどのファイルにも属していません：フォルダーを選び直してください",
+    "Reading the model folder": "モデルフォルダーを読み込んでいます",
     'The model in "{folder}" is damaged ({file}): copy it there again': "「{folder}」のモデルは壊れています（{file}）：もう一度コピーしてください",
     'The model in "{folder}" moves the FLAME face, and {file}, which carries that to other heads, is missing: docs/paper.md says how to make it': "「{folder}」のモデルは FLAME の顔を動かしますが、それを他の頭部に移す {file} がありません：作り方は docs/paper.md にあります",
     'The model "{name}" needs more packages: press Install Transformers in the preferences of the add-on': "モデル「{name}」には追加のパッケージが必要です：アドオンの設定で「Transformers をインストール」を押してください",

@@ -9,6 +9,7 @@ import pytest
 from lsf_blender_addon.client import environments
 from lsf_blender_addon.client.environments import State
 from lsf_blender_addon.client.requirements import python_tag
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import environment
 from lsf_blender_addon.scene import extension
 
@@ -33,6 +34,49 @@ def test_the_choice_of_the_python(preferences, monkeypatch, tmp_path):
         monkeypatch.setattr(environment, "state_of", {folder: state}.__getitem__)
         works = state in (State.OUTDATED, State.READY)
         assert environment.server_python() == (environments.python_of(folder) if works else None)
+
+
+def other_model(folder: Path) -> Path:
+    """A folder that looks like a model as far as that is found out without loading it."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"motion_space": "arkit", "emotion_bank": false}')
+    (folder / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    return folder
+
+
+def test_a_relative_model_folder_is_the_same_for_the_check_and_the_server(preferences, monkeypatch, tmp_path):
+    """The server has another working folder than Blender."""
+    folder = other_model(tmp_path / "runs" / "run 3")
+    monkeypatch.chdir(tmp_path)
+    preferences.model_folder = "runs/run 3"
+    assert environment.chosen_model().name == "run 3"
+    assert environment.server_arguments() == ["--device", "auto", "--checkpoint", str(folder)]
+
+
+def test_a_model_folder_becomes_absolute_when_it_is_chosen(preferences, monkeypatch, tmp_path):
+    from lsf_blender_addon.ui.preferences import _absolute
+
+    def chosen(text: str) -> str:
+        preferences.model_folder = text
+        _absolute(preferences, bpy.context)
+        return preferences.model_folder
+
+    folder = other_model(tmp_path / "run 3")
+    monkeypatch.chdir(tmp_path)
+    assert chosen("run 3") == chosen(f" {folder}/ ") == chosen(str(folder)) == str(folder) and chosen(" ") == ""
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"), check_existing=False)
+    assert chosen("//run 3") == str(folder)
+
+
+def test_a_model_folder_relative_to_no_file_is_said(preferences, monkeypatch, tmp_path):
+    from lsf_blender_addon.ui.preferences import _absolute
+
+    other_model(tmp_path / "run 3")
+    monkeypatch.chdir(tmp_path)  # where bpy.path.abspath looks for it as long as the file is not saved
+    preferences.model_folder = "//run 3"
+    _absolute(preferences, bpy.context)
+    with pytest.raises(UserError, match=r'"//run 3" is relative to a \.blend file, but the preferences belong to none'):
+        environment.check_model()
 
 
 def test_the_preferences_say_what_there_is(addon, tmp_path):

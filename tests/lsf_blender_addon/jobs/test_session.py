@@ -1,6 +1,7 @@
 """The device of the preferences: how it reaches the server, and what is shown of the device in use."""
 
 import json
+import os
 import sys
 import time
 from types import SimpleNamespace
@@ -27,7 +28,8 @@ reader.read()
 wire.write_message(sink, {{"type": "hello", "protocol": wire.PROTOCOL, "models": []}}, None)
 note = {{}} if device == "cuda" else {{"device_note": {note!r}}}
 wire.write_message(sink, {{"type": "ready", "device": device, **note}}, None)
-reader.read()
+while True:
+    reader.read()
 """
 
 
@@ -171,6 +173,59 @@ def test_a_folder_that_is_gone_is_said_and_a_server_that_has_loaded_it_goes_on(p
     assert len(started()) == 2
 
 
+def write_again(path, content: bytes) -> None:
+    """Give a file another content and a later time, however coarse the clock of the file system is."""
+    later = (path.stat().st_mtime_ns if path.exists() else time.time_ns()) + 10**9
+    path.write_bytes(content)
+    os.utime(path, ns=(later, later))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "face.safetensors"])
+def test_a_model_that_was_trained_again_is_loaded_again(preferences, started, other_model, name):
+    (other_model / "face.safetensors").write_bytes(b"1")
+    preferences.model_folder = str(other_model)
+    start()
+    first = session.client()
+    content = (other_model / name).read_bytes()
+    write_again(other_model / name, content.replace(b"false", b"true"))
+    start()
+    again = session.client()
+    assert again is not first and first.server == "stopped" and len(started()) == 2
+    assert session.client() is again, "it has changed once"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_a_running_job_goes_on_while_its_model_is_trained_again(preferences, started, other_model):
+    preferences.model_folder = str(other_model)
+    start()
+    first = session.client()
+    job = first.submit("generate", {}, {})  # the stand-in never answers
+    write_again(other_model / "config.json", b'{"motion_space": "arkit", "emotion_bank": true}')
+    assert session.client() is first and not job.state.ended
+    first.cancel(job)
+    end = time.monotonic() + 30
+    while not job.state.ended:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert session.client() is not first
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a shell script")
+def test_a_model_that_is_damaged_while_it_runs_is_said_and_the_server_has_the_old_one(
+    preferences, started, other_model
+):
+    preferences.model_folder = str(other_model)
+    start()
+    first, content = session.client(), (other_model / "model.safetensors").read_bytes()
+    write_again(other_model / "model.safetensors", content[:-1])
+    with pytest.raises(UserError, match=r"is damaged \(model\.safetensors\)"):
+        session.client()
+    assert first.server == "ready"
+    write_again(other_model / "model.safetensors", content)
+    assert session.client() is not first, "its time is another one"
+
+
 def test_a_folder_that_cannot_be_used_is_not_looked_at_again_while_panels_are_drawn(preferences, monkeypatch, tmp_path):
     monkeypatch.setenv("LSF_SERVER_PYTHON", str(tmp_path / "python"))
     preferences.model_folder = str(tmp_path / "unmounted")
@@ -192,6 +247,15 @@ def test_a_folder_that_cannot_be_used_is_not_looked_at_again_while_panels_are_dr
     assert registered == [session._preload]
     registered.clear()
     monkeypatch.undo()
+
+
+def test_the_preferences_are_drawn_again_when_the_folder_was_looked_at(preferences, monkeypatch):
+    check, drawn = SimpleNamespace(running=True), []
+    monkeypatch.setattr(environment, "model_check", lambda: check)
+    monkeypatch.setattr(session, "redraw", lambda: drawn.append(True))
+    assert session._show_model() == session.TICK and not drawn
+    check.running = False
+    assert session._show_model() is None and drawn
 
 
 @pytest.mark.parametrize(

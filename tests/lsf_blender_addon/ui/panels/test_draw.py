@@ -1,6 +1,8 @@
 """All panels are drawn on a layout that knows which properties, operators and icons exist."""
 
 import functools
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from lsf_blender_addon.animation.chosen_line import chosen_line
-from lsf_blender_addon.client import environments, requirements
+from lsf_blender_addon.client import environments, model_folder, requirements
 from lsf_blender_addon.client.environments import InstallationError
 from lsf_blender_addon.client.jobs import State
 from lsf_blender_addon.client.pip_install import Progress
@@ -346,18 +348,72 @@ def test_the_preferences(addon, monkeypatch, tmp_path):
         assert button in texts and any(said in text for text in texts), (state, texts)
 
 
+def draw_preferences() -> list[str]:
+    """Draw the preferences that `extension.preferences` returns; return the texts and the names of the properties."""
+    texts: list[str] = []
+    context = SimpleNamespace(preferences=PREFERENCES, region=SimpleNamespace(width=10_000))
+    layout = Layout(texts, context)
+    layout.prop = lambda _self, name, **_options: texts.append(name)
+    preferences_module.LSF_preferences.draw(SimpleNamespace(layout=layout), context)
+    return texts
+
+
+def wait_for(check) -> None:
+    """Wait until a folder was looked at."""
+    end = time.monotonic() + 60
+    while check.running:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_drive_that_does_not_answer_blocks_no_drawing(addon, monkeypatch, tmp_path):
+    """The preferences are drawn at each move of the mouse; the folder is looked at in a thread, now and then."""
+    chosen = SimpleNamespace(python="", wheels="/wheels", device="cpu", build="CPU", model_folder=str(tmp_path))
+    monkeypatch.setattr(extension, "preferences", lambda: chosen)
+    answers, looks = threading.Event(), []
+
+    def read(folder):
+        looks.append(folder)
+        assert threading.current_thread() is not threading.main_thread()
+        assert answers.wait(60)
+        return model_folder.Model(folder.name, True, False)
+
+    monkeypatch.setattr(model_folder, "read", read)
+    try:
+        for _ in range(20):
+            assert "Reading the model folder" in draw_preferences()
+        check = environment.model_check()
+        assert check.running
+    finally:
+        answers.set()
+    wait_for(check)
+    for _ in range(20):
+        assert f"The model {tmp_path.name} is used" in draw_preferences()
+    monkeypatch.setattr(model_folder, "LOOK_AGAIN_SECONDS", 600.0)
+    draw_preferences()
+    wait_for(check)
+    count = len(looks)
+    for _ in range(20):
+        draw_preferences()
+    assert len(looks) == count, "it was looked at a moment ago"
+    chosen.model_folder = str(tmp_path / "another")
+    assert "Reading the model folder" in draw_preferences(), "of another folder nothing is known"
+    wait_for(environment.model_check())
+    assert "The model another is used" in draw_preferences()
+
+
 def test_the_preferences_say_what_is_wrong_with_a_model_and_offer_what_it_lacks(addon, monkeypatch, tmp_path):
     chosen = SimpleNamespace(python="", wheels="/wheels", device="cpu", build="CPU", model_folder=str(tmp_path))
     monkeypatch.setattr(extension, "preferences", lambda: chosen)
     monkeypatch.delenv("LSF_SERVER_PYTHON")
 
+    monkeypatch.setattr(model_folder, "LOOK_AGAIN_SECONDS", -1.0)
+
     def drawn() -> list[str]:
-        texts: list[str] = []
-        context = SimpleNamespace(preferences=PREFERENCES, region=SimpleNamespace(width=10_000))
-        layout = Layout(texts, context)
-        layout.prop = lambda _self, name, **_options: texts.append(name)
-        preferences_module.LSF_preferences.draw(SimpleNamespace(layout=layout), context)
-        return texts
+        draw_preferences()
+        if (check := environment.model_check()) is not None:
+            wait_for(check)
+        return draw_preferences()
 
     assert "model_folder" in drawn() and any("holds no model, as it has no config.json" in text for text in drawn())
     (tmp_path / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
@@ -370,7 +426,7 @@ def test_the_preferences_say_what_is_wrong_with_a_model_and_offer_what_it_lacks(
     monkeypatch.setattr(environment, "state", lambda: environments.State.READY)
     texts = drawn()
     assert any("press Install Transformers in the preferences" in text for text in texts)
-    assert "Install Transformers (25 MB)" in texts and environment.lacks_transformers()
+    assert "Install Transformers (25 MB)" in texts
     with pytest.raises(UserError, match="needs more packages: press Install Transformers"):
         environment.check_model()
     monkeypatch.setattr(environment, "server_python", lambda: tmp_path / "python")
