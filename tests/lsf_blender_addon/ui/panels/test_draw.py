@@ -410,8 +410,10 @@ def test_the_preferences_say_what_is_wrong_with_a_model_and_offer_what_it_lacks(
     monkeypatch.setattr(model_folder, "LOOK_AGAIN_SECONDS", -1.0)
 
     def drawn() -> list[str]:
-        draw_preferences()
+        """What is drawn after a look that has begun after this call."""
         if (check := environment.model_check()) is not None:
+            wait_for(check)
+            check.found()
             wait_for(check)
         return draw_preferences()
 
