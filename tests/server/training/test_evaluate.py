@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from server.model import LSFConfig
 from server.training import evaluate
 from server.training.evaluation.spread import Spread
 
@@ -16,7 +17,9 @@ def command(monkeypatch, tmp_path):
     """command(*arguments) runs it on a made-up checkpoint and returns what it wrote as JSON."""
     checkpoint = tmp_path / "checkpoint"
     checkpoint.mkdir()
-    (checkpoint / "model").write_bytes(bytes(1000))
+    config = LSFConfig().to_json()
+    (checkpoint / "config.json").write_text(config)
+    (checkpoint / "model").write_bytes(bytes(10_000 - len(config)))
     model = SimpleNamespace(parameters=lambda: [torch.zeros(10)])
     monkeypatch.setattr(evaluate, "Runner", lambda *_: SimpleNamespace(model=model, run_seconds=1, audio_seconds=4))
     monkeypatch.setitem(evaluate.SCORES, "people", lambda runner, data: {"aperture_r": Spread(0.8, 0.6, 0.9, 6)})
@@ -36,7 +39,7 @@ def test_the_parts_asked_for_are_printed_and_written_with_their_spread(command, 
     report = command("--only", "people", "effort", "vertices")  # the last one needs --work
     assert set(report) == {"people", "effort", "speed", "size"}
     assert report["people"]["aperture_r"] == {"value": 0.8, "low": 0.6, "high": 0.9, "count": 6}
-    assert report["speed"]["real_time_factor"] == 0.25 and report["size"]["megabytes"] == 0.001
+    assert report["speed"]["real_time_factor"] == 0.25 and report["size"]["megabytes"] == 0.01
     assert "0.8 (0.6 to 0.9, n 6)" in capsys.readouterr().out
 
 
