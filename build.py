@@ -615,7 +615,8 @@ def run_pytest(name: str, arguments: list[str], title: str, together: bool = Fal
 def test_parts() -> list[tuple[str, str, list[str]]]:
     """All tests in parts that run in a process each: environment, name of the part, what it tells pytest.
 
-    torch and bpy must not share a process, and bpy 4.2 crashes in one that runs a hundred tests of `jobs`.
+    torch and bpy must not share a process, and bpy 4.2 crashes in one that runs a hundred tests of `jobs`. The two
+    longest come first, so that no processor waits for one of them at the end.
     """
     addon_parts = []
     folders = [ROOT / ADDON_TESTS, *sorted(path for path in (ROOT / ADDON_TESTS).iterdir() if path.is_dir())]
@@ -625,13 +626,14 @@ def test_parts() -> list[tuple[str, str, list[str]]]:
         for first in range(0, len(files), FILES_AT_ONCE):
             part = files[first : first + FILES_AT_ONCE]
             addon_parts.append((f"{part[0]} to {Path(part[-1]).name}", part))
-    parts = [(MAIN, "tests/server", ["tests/server"])]
+    others = ["tests", "--ignore=tests/server", f"--ignore={ADDON_TESTS}"]
+    parts = [(MAIN, "tests/server", ["tests/server"]), (MAIN, "others", others)]
     for name in BLENDERS:
         if obtain_python(BLENDERS[name])[0] is None:
             say(f"There is no Python {BLENDERS[name]} here: tests on {name} are left out.")
         else:
             parts += [(name, title, what) for title, what in addon_parts]
-    return [*parts, (MAIN, "others", ["tests", "--ignore=tests/server", f"--ignore={ADDON_TESTS}"])]
+    return parts
 
 
 def test(arguments: list[str]) -> None:
