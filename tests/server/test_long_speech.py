@@ -101,10 +101,9 @@ def test_six_times_as_long_speech_takes_hardly_more_memory(spoken, small_checkpo
 
 @needs_unix
 def test_progress_is_true_and_a_job_can_stop_at_any_moment(spoken):
-    # The first use of the memory alone differs by a tenth of these two seconds from run to run.
-    jobs = [run(spoken(45), long_seconds=40.0) for _ in range(3)]
-    assert min(job["untrue"] for job in jobs) < 0.1
-    assert min(job["deaf"] for job in jobs) < 1.0
+    # On a busy machine the first use of memory alone takes a tenth of these two seconds, now and then.
+    jobs = (run(spoken(45), long_seconds=40.0) for _ in range(3))
+    assert any(job["untrue"] < 0.1 and job["deaf"] < 1.0 for job in jobs)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the memory of a process so")
