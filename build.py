@@ -301,7 +301,7 @@ def requirements(name: str) -> list[list[str]]:
     if name != MAIN:
         return [blender]
     locked = [["--require-hashes", "-r", str(path)] for path in (LOCK, TRANSFORMERS_LOCK)]
-    return [locked[0], ["-r", str(TORCH)], locked[1], blender]
+    return [locked[0], ["-r", str(TORCH)], locked[1], [*blender, *listed("farm-tests")]]
 
 
 @contextlib.contextmanager
@@ -576,6 +576,10 @@ def server(arguments: list[str]) -> None:
 AT_ONCE = min(2, os.cpu_count() or 1)  # runs of the tests; each keeps a processor busy and takes up to 2 GB
 ADDON_TESTS = "tests/lsf_blender_addon"
 FILES_AT_ONCE = 6  # of the add-on's tests, in one process
+WITHOUT_BLENDER = ("client", "formats", "rigs")  # folders of the add-on's tests that need Python alone
+# Tests with the marker `exhaustive` go through each step or each case of a piece of work, for minutes. They run where
+# Blender's animation data differ most: before Actions had slots, and in the newest.
+EXHAUSTIVE = ("bpy-4.2", "bpy-5.2")
 PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
 
 
@@ -616,23 +620,28 @@ def test_parts() -> list[tuple[str, str, list[str]]]:
     """All tests in parts that run in a process each: environment, name of the part, what it tells pytest.
 
     torch and bpy must not share a process, and bpy 4.2 crashes in one that runs a hundred tests of `jobs`. The two
-    longest come first, so that no processor waits for one of them at the end.
+    longest come first, so that no processor waits for one of them at the end. What needs no Blender runs once for each
+    version of Python.
     """
     addon_parts = []
+    pythons: set[str] = set()
     folders = [ROOT / ADDON_TESTS, *sorted(path for path in (ROOT / ADDON_TESTS).iterdir() if path.is_dir())]
     for folder in folders:
         found = folder.glob("test_*.py") if folder == folders[0] else folder.rglob("test_*.py")
         files = [str(path.relative_to(ROOT)) for path in sorted(found)]
         for first in range(0, len(files), FILES_AT_ONCE):
             part = files[first : first + FILES_AT_ONCE]
-            addon_parts.append((f"{part[0]} to {Path(part[-1]).name}", part))
+            addon_parts.append((folder.name, f"{part[0]} to {Path(part[-1]).name}", part))
     others = ["tests", "--ignore=tests/server", f"--ignore={ADDON_TESTS}"]
     parts = [(MAIN, "tests/server", ["tests/server"]), (MAIN, "others", others)]
     for name in BLENDERS:
         if obtain_python(BLENDERS[name])[0] is None:
             say(f"There is no Python {BLENDERS[name]} here: tests on {name} are left out.")
         else:
-            parts += [(name, title, what) for title, what in addon_parts]
+            fewer = [] if name in EXHAUSTIVE else ["-m", "not exhaustive"]
+            left_out = WITHOUT_BLENDER if BLENDERS[name] in pythons else ()
+            parts += [(name, title, [*what, *fewer]) for inside, title, what in addon_parts if inside not in left_out]
+            pythons.add(BLENDERS[name])
     return parts
 
 

@@ -289,7 +289,7 @@ def test_the_parts_have_every_test_once():
     given = [what for name, _title, what in build.test_parts() if name == build.MAIN]
     everything = {path.relative_to(build.ROOT) for path in (build.ROOT / "tests").rglob("test_*.py")}
     ignored = {option.split("=")[1] for what in given for option in what if option.startswith("--ignore=")}
-    whole = [build.ROOT / path for what in given for path in what if path != "tests" and not path.startswith("--")]
+    whole = [build.ROOT / path for what in given for path in what if path.startswith("tests/")]
     named = [test for path in whole for test in (path.rglob("test_*.py") if path.is_dir() else [path])]
     rest = [path for path in everything if not any(path.is_relative_to(folder) for folder in ignored)]
     assert sorted([*(path.relative_to(build.ROOT) for path in named), *rest]) == sorted(everything)
@@ -297,6 +297,23 @@ def test_the_parts_have_every_test_once():
 
 def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
     first, second = build.package(tmp_path / "a"), build.package(tmp_path / "b")
+def test_each_blender_runs_what_depends_on_it():
+    def run_by(name):
+        return {
+            path: "exhaustive" not in " ".join(what)
+            for environment, _title, what in build.test_parts()
+            for path in what
+            if environment == name and path.startswith(build.ADDON_TESTS)
+        }
+
+    main, first, last = (run_by(name) for name in ("bpy-5.0", "bpy-4.2", "bpy-5.2"))
+    assert set(main) == set(last) > set(first)  # 5.0 and 4.2 have one Python, 5.2 has another
+    without = set(main) - set(first)
+    assert without and all(path.split("/")[2] in build.WITHOUT_BLENDER for path in without)
+    assert not [path for path in without if "bpy" in (build.ROOT / path).read_text().split()]
+    assert all(first.values()) and all(last.values()) and not any(main.values())
+
+
     assert first.read_bytes() == second.read_bytes()
     names = set(zipfile.ZipFile(first).namelist())
     assert {

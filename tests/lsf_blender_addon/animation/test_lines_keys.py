@@ -139,6 +139,7 @@ class Artist:
             assert too_far.max() <= 0, (name, too_far.argmax() + 1, before[too_far.argmax()], too_far.max())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["jawOpen", SOMEWHERE, NOWHERE])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_key_anywhere_survives_everything(head, place, name):

@@ -139,6 +139,7 @@ def attempt(write, head, stop: int = -1) -> list[tuple[str, int]]:
     return tracer.lines
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 def test_whatever_raises_the_head_is_as_before(head, dump, write, tmp_path):
     prepare(write, head)

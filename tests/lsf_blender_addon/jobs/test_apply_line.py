@@ -390,6 +390,7 @@ SCENES = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("prepare", SCENES, ids=lambda prepare: prepare.__name__ if prepare else "first_run")
 def test_whatever_raises_the_file_is_as_before(scene, addon, monkeypatch, dump, prepare):
     if prepare:
