@@ -62,9 +62,11 @@ def test_requirements_are_those_of_pyproject():
 
 def test_tests_run_on_what_the_add_on_installs():
     assert (build.LOCK, build.TORCH) == (requirements.LOCK, requirements.TORCH)
-    locked, torch, transformers, _ = build.requirements(build.MAIN)
+    locked, torch, transformers, tests = build.requirements(build.MAIN)
     assert locked == ["--require-hashes", "-r", str(build.LOCK)] and torch == ["-r", str(build.TORCH)]
     assert transformers == ["--require-hashes", "-r", str(build.TRANSFORMERS_LOCK)]
+    groups = toml("pyproject.toml")["dependency-groups"]
+    assert tests == ["bpy==5.0.*", *groups["tests"], *groups["farm-tests"]]
 
 
 def locked_packages(path: Path) -> list[str]:
@@ -295,8 +297,6 @@ def test_the_parts_have_every_test_once():
     assert sorted([*(path.relative_to(build.ROOT) for path in named), *rest]) == sorted(everything)
 
 
-def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
-    first, second = build.package(tmp_path / "a"), build.package(tmp_path / "b")
 def test_each_blender_runs_what_depends_on_it():
     def run_by(name):
         return {
@@ -314,6 +314,8 @@ def test_each_blender_runs_what_depends_on_it():
     assert all(first.values()) and all(last.values()) and not any(main.values())
 
 
+def test_the_zip_is_the_whole_product_and_always_the_same(tmp_path):
+    first, second = build.package(tmp_path / "a"), build.package(tmp_path / "b")
     assert first.read_bytes() == second.read_bytes()
     names = set(zipfile.ZipFile(first).namelist())
     assert {
