@@ -1,6 +1,7 @@
 """Layers: movements of a talking person besides speech. Each is a separate curve that the artist can remove."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ EYES = ("blinks", "gaze")  # layers of which a line may have several variants, t
 
 
 def make_layers(
-    names: tuple[str, ...], voice: Voice, times: FloatArray, seed: int, variants: int = 1
+    names: tuple[str, ...], voice: Voice, times: FloatArray, seed: int, variants: int = 1, blink_rate: float = 1.0
 ) -> dict[str, NDArray[np.float32]]:
     """Make the curves of some layers.
 
@@ -31,16 +32,18 @@ def make_layers(
         times: (F,) evenly spaced seconds of the audio.
         seed: Selects the curves.
         variants: Number V of different curves for each of EYES.
+        blink_rate: How many blinks there are, relative to the default.
 
     Returns:
         For each name its curve (F, …), see the layer's module; (V, F, …) for those of EYES.
     """
+    makers = LAYERS | {"blinks": partial(blinks.curve, rate=blink_rate)}
     line_seed = voice.checksum ^ seed
     # Variant v takes the seed of a take that is v wide steps away, so that it is not the first of a neighbouring take.
     seeds = [(line_seed + v * SEED_STEP) % 2**32 for v in range(variants)]
     return {
-        name: np.stack([LAYERS[name](voice, times, one) for one in seeds])
+        name: np.stack([makers[name](voice, times, one) for one in seeds])
         if name in EYES
-        else LAYERS[name](voice, times, line_seed)
+        else makers[name](voice, times, line_seed)
         for name in names
     }

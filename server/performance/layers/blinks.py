@@ -17,19 +17,20 @@ MIN_INTERVAL = 1.0  # seconds
 EARLY, LATE = 1.2, 0.8  # seconds by which a blink may move from its random time to the end of a phrase
 
 
-def curve(voice: prosody.Voice, times: FloatArray, seed: int) -> NDArray[np.float32]:
+def curve(voice: prosody.Voice, times: FloatArray, seed: int, rate: float = 1.0) -> NDArray[np.float32]:
     """Make the blinks of a line.
 
     Args:
         voice: What is measured of the line.
         times: (F,) evenly spaced seconds of the audio.
         seed: The same seed gives the same blinks.
+        rate: How many blinks there are, relative to the default.
 
     Returns:
         (F,) closure of the lids, 0 to 1.
     """
     fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 1.0
-    return lid_closure(blink_times(voice, seed) - times[0], len(times), fps)
+    return lid_closure(blink_times(voice, seed, rate) - times[0], len(times), fps)
 
 
 def lid_closure(times: FloatArray, frames: int, fps: float) -> NDArray[np.float32]:
@@ -58,15 +59,17 @@ def lid_closure(times: FloatArray, frames: int, fps: float) -> NDArray[np.float3
     return curve
 
 
-def blink_times(voice: prosody.Voice, seed: int) -> FloatArray:
+def blink_times(voice: prosody.Voice, seed: int, rate: float = 1.0) -> FloatArray:
     """Draw the times (n,) in seconds of the blinks in a line, moved to phrase ends that are near."""
+    median = MEDIAN_INTERVAL / rate
+    least = min(MIN_INTERVAL, median / 2)
     rng = np.random.default_rng(seed)
     duration, ends = voice.seconds, prosody.phrase_ends(voice.level) + CLOSING
     times: list[float] = []
-    last = -rng.uniform(0, MEDIAN_INTERVAL)  # the line is a part of a longer performance
+    last = -rng.uniform(0, median)  # the line is a part of a longer performance
     while True:
-        planned = last + max(MIN_INTERVAL, MEDIAN_INTERVAL * np.exp(LOG_SPREAD * rng.standard_normal()))
-        earliest = max(last + MIN_INTERVAL, planned - EARLY)
+        planned = last + max(least, median * np.exp(LOG_SPREAD * rng.standard_normal()))
+        earliest = max(last + least, planned - EARLY)
         near = ends[np.searchsorted(ends, earliest, "right") : np.searchsorted(ends, planned + LATE)]
         last = near[np.argmin(np.abs(near - planned))] if len(near) else planned
         if last > duration - CLOSED - OPENING:  # a lid that is closed on the last frame would stay closed
