@@ -13,7 +13,7 @@ scaled and cards are mixed by adding their numbers. `server/style` fits a card t
 | sides | gain by which the left side moves more than the right one, see sides.py |
 | blinks | logarithm of their rate, relative to the default |
 
-Lips that meet still meet, and lips that are apart stay apart: the change is guarded like an expression (lip_contact.py).
+Lips that meet still meet, and lips that are apart stay apart: see `lip_contact.keep_contacts`.
 """
 
 import argparse
@@ -433,7 +433,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=float,
         metavar="AMOUNT",
-        help=f"how much of the card is applied, 0 to {MAX_AMOUNT:g} (default: 1); once for each --style, in their order",
+        help=f"how much of the card is applied, 0 to {MAX_AMOUNT:g} (default: 1); once a card, in their order",
     )
 
 
