@@ -1,6 +1,7 @@
 """The command line: `python -m server` (message loop), `python -m server generate …`, `… batch …`, `… fit …`."""
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -12,10 +13,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import batch, liveness
-from .engine import KEYS, Engine, ReadSound, Result, Settings, prepare_face
+from .engine import KEYS, Engine, ReadSound, Result, Settings, frame_count, prepare_face
 from .errors import LSFError, explain
 from .face import cache as face_cache
 from .files import audio, meshes
+from .performance import style
+from .performance.emotion import choice
+from .performance.emotion.bank import Bank
 from .performance.layers import EYES, LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
@@ -96,12 +100,15 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
     p.add_argument(
         "--emotion",
-        choices=EMOTIONS,
+        default="",
         metavar="EMOTION",
-        help=f"instead of the emotion detected in the voice: {', '.join(EMOTIONS)}",
+        help=f"instead of the emotion detected in the voice: {', '.join(EMOTIONS)}, the name of an entry of the bank, "
+        "the .json file of keys over time (docs/pipeline.md), or words, which need the text encoder",
     )
+    p.add_argument("--bank", type=Path, metavar="FILE.json", help="expressions that can be shown as emotions are")
     p.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
     p.add_argument("--emotion-mix", type=float, help="0 (detected in the voice) to 1 (as chosen, the default)")
+    style.add_options(p)
     p.add_argument(
         "--one-voice",
         action="store_true",
@@ -139,7 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         run = {"generate": _generate, "batch": batch.run, "fit": _fit}[args.command]
-        with liveness.HangWatch(_end_hung).work():
+        waits = batch.waits_for_others(args)
+        with contextlib.nullcontext() if waits else liveness.HangWatch(_end_hung).work():
             return run(args, checkpoint, device, cache_folder)
     except KeyboardInterrupt:
         return 130
@@ -152,17 +160,21 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
+    bank = Bank.load(args.bank) if args.bank else Bank()
+    emotion = choice.parse(args.emotion.strip(), Path(), bank)
     settings = Settings(
         args.fps,
         temperature=args.temperature,
         seed=args.seed,
-        emotion=args.emotion,
+        emotion=emotion.name,
         emotion_strength=args.emotion_strength,
         emotion_mix=args.emotion_mix,
         layers=tuple(dict.fromkeys(args.layers)),  # each once
         keys=args.keys,
         whole=args.whole,
         window=args.window,
+        bank=bank,
+        styles=style.from_options(args.style, args.style_amount),
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
@@ -173,7 +185,11 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     for number, (path, output) in enumerate(zip(args.audio, outputs, strict=True)):
         others = _other_lines(args.audio, number) if args.one_voice else []
         try:
-            result = engine.generate(*audio.load(path), mesh, settings, other_lines=others)
+            samples, rate = audio.load(path)
+            fps = settings.fps or engine.model.config.fps
+            frames = frame_count(len(samples) / rate, fps, settings.t0)
+            direction = emotion.direction(settings.emotion_strength, settings.emotion_mix, bank, fps, frames)
+            result = engine.generate(samples, rate, mesh, settings, direction=direction, other_lines=others)
             save(output, result)
             seconds = f"{len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s"
             heard = f", heard against {result.heard_lines} lines" if result.heard_lines > 1 else ""

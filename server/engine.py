@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +26,10 @@ from .files import audio
 from .files.meshes import Mesh
 from .numerics import FloatArray, IntArray
 from .performance import layers
+from .performance.emotion.bank import Bank
 from .performance.emotion.direction import Direction
 from .performance.perform import Performance, Report, perform, stage
+from .performance.style import Styles, check, mixed
 
 if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from .face.space import FaceSpace
@@ -72,7 +74,8 @@ class Settings:
         t0: Seconds of the audio at which frame 0 lies; may be negative.
         temperature: 0 is the most likely take, the same every time; the variation of takes grows with it.
         seed: Selects the take, at a temperature above 0, and the layers.
-        emotion: One of EMOTIONS, shown instead of the detected emotion or mixed with it; None is the detected one.
+        emotion: One of EMOTIONS or the name of an entry of the bank, shown instead of the detected emotion or mixed
+            with it; None is the detected one.
         emotion_strength: 0 (none at all) to 1.
         emotion_mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is chosen, else 0.
         layers: Keys of LAYERS; each becomes a separate curve.
@@ -81,8 +84,10 @@ class Settings:
             None: if its result depends on the whole clip, and the clip is not longer than those in its training.
         window: Seconds of the windows, MIN_WINDOW to MAX_WINDOW; None: as long as the clips in training where the
             result depends on the whole clip, else `model.inference.WINDOW`.
+        styles: Style cards, and how much of each is applied, 0 to style.MAX_AMOUNT.
         keys: One of KEYS. "flame" is for a FLAME model alone: the channels and the basis are FLAME's own shapes,
             `FlameHead.key_names`: 50 expressions, and keys of the jaw at several angles.
+        bank: Expressions that an artist has made; they can be shown as emotions are.
 
     Raises:
         LSFError: "bad_settings" if a value is out of range.
@@ -99,7 +104,9 @@ class Settings:
     eye_variants: int = 1
     whole: bool | None = None
     window: float | None = None
+    styles: Styles = ()
     keys: str = "named"
+    bank: Bank = field(default_factory=Bank)
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
@@ -121,13 +128,14 @@ class Settings:
         if self.keys not in KEYS:
             raise LSFError("bad_settings", f'There are no keys "{self.keys}": choose one of {", ".join(KEYS)}.')
         self.direction()
+        check(self.styles)
         if unknown := sorted(set(self.layers) - set(layers.LAYERS)):
             known = ", ".join(layers.LAYERS)
             raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose one of {known}.')
 
     def direction(self) -> Direction:
         """Return the direction for the whole line."""
-        return Direction.constant(self.emotion, self.emotion_strength, self.emotion_mix)
+        return Direction.constant(self.emotion, self.emotion_strength, self.emotion_mix, self.bank)
 
 
 @dataclass
@@ -267,6 +275,8 @@ class Engine:
         settings = settings or Settings()
         direction = direction or settings.direction()
         self._check_keys(settings, own_rig, face_optional)
+        if settings.styles and tuple(self.model.config.channels) != CHANNELS:
+            raise LSFError("bad_settings", "This model takes no style: switch the style off, or choose another model.")
         fps, t0 = float(settings.fps or self.model.config.fps), settings.t0
         clock = _Clock(cancelled)
         report(0.0, "Analysing the speech")
@@ -294,6 +304,7 @@ class Engine:
             speech,
             self._identity(face),
             own_mean=own_mean,
+            styles=settings.styles,
             temperature=settings.temperature,
             seed=settings.seed,
             direction=direction.resampled(self._times(speech), fps, t0),
@@ -309,7 +320,10 @@ class Engine:
         report(performed, "Resampling the curves")
         motion, expression, emotion = self._resampled(performance, fps, t0, count)
         times = t0 + np.arange(count) / fps
-        curves = layers.make_layers(settings.layers, performance.voice, times, settings.seed, settings.eye_variants)
+        blink_rate = mixed(settings.styles).blink_rate
+        curves = layers.make_layers(
+            settings.layers, performance.voice, times, settings.seed, settings.eye_variants, blink_rate
+        )
         clock.lap("timing")
         rig_motion = None
         if own_rig is not None:
@@ -342,7 +356,7 @@ class Engine:
             self.name,
             self.digest,
             self.model.frame_count(len(speech)) <= min(window * self.model.config.fps, self.model.max_frames),
-            direction.asks_for_emotion() and not self.model.config.emotion_bank,
+            direction.asks_for_emotion() and not self._shows(direction),
             motion_error,
         )
 
@@ -405,6 +419,11 @@ class Engine:
             raise LSFError("bad_settings", "This model does not move the FLAME face: choose the named keys.")
         if own_rig is not None or face_optional:
             raise LSFError("bad_settings", "Shape keys of the mesh are solved for the named keys only: choose these.")
+
+    def _shows(self, direction: Direction) -> bool:
+        """Whether the model can show a direction."""
+        named = tuple(self.model.config.channels) == CHANNELS
+        return self.model.config.emotion_bank or (named and direction.shows_poses_alone())
 
     def _window(self, settings: Settings, samples: int) -> float:
         """Seconds of a clip (N samples) that the network is given at once; math.inf: all, as far as it can take it.

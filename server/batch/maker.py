@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from .. import __version__
-from ..engine import Engine, ReadSound, default_head
+from ..engine import Engine, ReadSound, default_head, frame_count
 from ..face import cache as face_cache
 from ..files import audio, meshes
 from ..files.meshes import Mesh
@@ -23,6 +23,15 @@ from .results import Results, file_digest
 
 MODEL_FILES = ("config.json", "model.safetensors", "face.safetensors")  # of a checkpoint; the last of a FLAME model
 REMEMBERED_SOUNDS = 4096  # whose digests are kept: several lines may be of one, and each is heard with others
+
+
+def model_digests(checkpoint: Path) -> dict[str, str]:
+    """SHA-256 of each file of a model that is there, hexadecimal. Raises OSError.
+
+    Args:
+        checkpoint: Folder of the model.
+    """
+    return {name: file_digest(checkpoint / name) for name in MODEL_FILES if (checkpoint / name).is_file()}
 
 
 class Maker:
@@ -48,7 +57,7 @@ class Maker:
             new_engine: Loads it.
         """
         self._folder, self._results, self._finished = folder, results, finished
-        self._model = {name: file_digest(checkpoint / name) for name in MODEL_FILES if (checkpoint / name).is_file()}
+        self._model = model_digests(checkpoint)
         self._new_engine = new_engine
         self._engine: Engine | None = None
         self._digest = lru_cache(REMEMBERED_SOUNDS)(file_digest)
@@ -108,13 +117,16 @@ class Maker:
         """
         engine = self.load()
         samples, rate = self._reader(line, line.duration)()
-        fps = line.settings.fps or engine.model.config.fps
+        settings, fps = line.settings, line.settings.fps or engine.model.config.fps
+        frames = frame_count(len(samples) / rate, fps, settings.t0)
         result = engine.generate(
             samples,
             rate,
             self._mesh,
-            line.settings,
-            direction=line.emotion.direction(line.settings, fps, len(samples) / rate),
+            settings,
+            direction=line.emotion.direction(
+                settings.emotion_strength, settings.emotion_mix, settings.bank, fps, frames
+            ),
             other_lines=[self._reader(o, min(LINE_SECONDS, o.duration or LINE_SECONDS)) for o in self._others(line)],
         )
         if not self._face:

@@ -15,17 +15,16 @@ from typing import TextIO
 
 from ..engine import Settings
 from ..errors import LSFError, shortened
-from . import emotion
-from .emotion import Emotion
+from ..performance import style
+from ..performance.emotion import choice
+from ..performance.emotion.bank import Bank
+from ..performance.emotion.choice import Emotion
 
 COLUMNS = (
     "sound", "id", "start", "end", "character", "emotion", "strength", "mix", "take", "temperature", "fps", "format",
-    "voice",
+    "voice", "style", "bank",
 )  # fmt: skip
-NOT_YET = {
-    name: f'"{name}": expression banks and style cards do not exist yet. Take this column out.'
-    for name in ("bank", "expression_bank", "style", "style_card")
-}
+NOT_YET = {name: f'"{name}": style cards do not exist yet. Take this column out.' for name in ("style", "style_card")}
 SUFFIXES = {"npz": ".npz", "json": ".json", "live_link": ".csv"}  # of the results, by their format
 MAX_BYTES = 1 << 30  # of a manifest: a hundred thousand lines have 20 MB
 MAX_ID = 150  # characters; names of files have at most 255 bytes
@@ -39,6 +38,7 @@ FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, s
 RESULTS = tuple(SUFFIXES.values())  # endings of results
 
 settings = lru_cache(1024)(Settings)  # most lines share them
+bank_file = lru_cache(64)(Bank.load)  # as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Line:
         settings: The settings of its animation.
         format: A key of SUFFIXES.
         voice: Lines with the same one are of one speaker; "" if it is heard on its own.
+        bank: The file of its expressions, relative to the manifest's folder; "" if it has none of its own.
         output: Its result, relative to the folder of the results; "/" between folders. No two lines have the same.
     """
 
@@ -67,6 +68,7 @@ class Line:
     settings: Settings
     format: str
     voice: str
+    bank: str
     output: str
 
     @property
@@ -90,12 +92,13 @@ class Manifest:
     inputs: set[Path] = field(default_factory=set)
 
 
-def read(path: Path) -> Manifest:
+def read(path: Path, bank: Bank | None = None) -> Manifest:
     """Read a manifest.
 
     Args:
         path: A .csv file in UTF-8 with commas, semicolons or tabs, whose first line has the names of the columns; or a
             .jsonl file with one object a line. Files that it names are relative to its folder.
+        bank: The expressions that lines without a bank of their own may show; None: there are none.
 
     Returns:
         What it says. Whether the sounds and characters exist is not looked at.
@@ -109,7 +112,7 @@ def read(path: Path) -> Manifest:
             manifest.faults.append(f'"{path.name}" has more than {MAX_BYTES >> 20} MB: divide it.')
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
-                _read_rows(rows(file, manifest.faults), path.parent, manifest)
+                _read_rows(rows(file, manifest.faults), path.parent, bank or Bank(), manifest)
     except UnicodeDecodeError:
         manifest.faults.append(f'"{path.name}" is not text in UTF-8: save it as "CSV UTF-8".')
     except OSError as error:
@@ -119,11 +122,11 @@ def read(path: Path) -> Manifest:
     return manifest
 
 
-def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, manifest: Manifest) -> None:
+def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, bank: Bank, manifest: Manifest) -> None:
     """Add a line, or what is wrong with it, for each row."""
     outputs: dict[str, int] = {}
     for number, cells in rows:
-        row = _Row(cells, folder)
+        row = _Row(cells, folder, bank)
         line = row.line(number)
         # Two names that differ in case or in the way of writing accents alone are one file on some systems.
         first = outputs.setdefault(unicodedata.normalize("NFC", line.output).casefold(), number)
@@ -132,7 +135,7 @@ def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, manifest: Mani
         manifest.faults += [f"Line {number} {fault}" for fault in row.faults]
         if not row.faults:
             manifest.lines.append(line)
-            named = (line.sound, line.character, line.emotion.file)
+            named = (line.sound, line.character, line.emotion.file, line.bank)
             manifest.inputs |= {folder / name for name in named if name.lower().endswith(RESULTS)}
 
 
@@ -190,7 +193,7 @@ def _column_faults(titles: list[str]) -> list[str]:
     """Sentences about columns that cannot be used."""
     known = ", ".join(COLUMNS)
     faults = [
-        NOT_YET.get(title) or f'There is no column "{shortened(title, SHOWN)}": the columns are {known}.'
+        f'There is no column "{shortened(title, SHOWN)}": the columns are {known}.'
         for title in titles
         if title not in COLUMNS
     ]
@@ -201,8 +204,8 @@ def _column_faults(titles: list[str]) -> list[str]:
 class _Row:
     """Makes a line of the cells of a row. What cannot be used is a sentence in `faults`, without its beginning."""
 
-    def __init__(self, cells: Cells, folder: Path):
-        self._cells, self._folder = cells, folder
+    def __init__(self, cells: Cells, folder: Path, bank: Bank):
+        self._cells, self._folder, self._bank = cells, folder, bank
         self.faults: list[str] = []
 
     def line(self, number: int) -> Line:
@@ -211,7 +214,9 @@ class _Row:
         assert start is not None
         if start < 0 or (end is not None and end <= start):
             self.faults.append(f"starts at {start:g} s and ends at {end} s: 0 ≤ start < end is needed.")
-        shown = self._emotion()
+        own_bank = self._text("bank").replace("\\", "/")
+        bank = self._own_bank(own_bank) if own_bank else self._bank
+        shown = self._emotion(bank)
         kind = self._text("format") or "npz"
         if kind not in SUFFIXES:
             self.faults.append(f'has the format "{shortened(kind, SHOWN)}": choose one of {", ".join(SUFFIXES)}.')
@@ -232,9 +237,10 @@ class _Row:
             end,
             sys.intern(self._text("character").replace("\\", "/")),
             shown,
-            self._settings(shown),
+            self._settings(shown, bank),
             sys.intern(kind),
             sys.intern(self._text("voice")),
+            sys.intern(own_bank),
             output,
         )
 
@@ -250,16 +256,26 @@ class _Row:
             )
         return posixpath.normpath(text.replace("\\", "/"))
 
-    def _emotion(self) -> Emotion:
+    def _own_bank(self, name: str) -> Bank:
+        """The expressions of a file."""
+        try:
+            return bank_file(self._folder / name)
+        except LSFError as error:
+            self.faults.append(f"has a bank that cannot be used: {error}")
+        except (OSError, ValueError):  # ValueError: a NUL character
+            self.faults.append(f'has a bank that cannot be read: there is no file "{shortened(name, SHOWN)}".')
+        return Bank()
+
+    def _emotion(self, bank: Bank) -> Emotion:
         """The emotion that is shown."""
         value = self._cells.get("emotion")
         try:
-            return emotion.parse(value if isinstance(value, list) else self._text("emotion"), self._folder)
+            return choice.parse(value if isinstance(value, list) else self._text("emotion"), self._folder, bank)
         except LSFError as error:
             self.faults.append(f"has an emotion that cannot be used: {error}")
-            return emotion.DETECTED
+            return choice.DETECTED
 
-    def _settings(self, shown: Emotion) -> Settings:
+    def _settings(self, shown: Emotion, bank: Bank) -> Settings:
         """The settings."""
         fps, temperature, mix = self._number("fps", None), self._number("temperature", 0.0), self._number("mix", None)
         strength, take = self._number("strength", 1.0), self._number("take", 0.0)
@@ -274,10 +290,20 @@ class _Row:
                 emotion=shown.name,
                 emotion_strength=strength,
                 emotion_mix=mix,
+                styles=self._styles(),
+                bank=shown.used(bank),
             )
         except LSFError as error:
             self.faults.append(f"has a setting that cannot be used: {error}")
             return settings()
+
+    def _styles(self) -> style.Styles:
+        """The style cards."""
+        try:
+            return style.parse(self._text("style"), self._folder)
+        except LSFError as error:
+            self.faults.append(f"has a style that cannot be used: {error}")
+            return ()
 
     def _text(self, column: str) -> str:
         """A text without spaces around it; "" if there is none."""

@@ -8,16 +8,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from ..engine import DEFAULT_CHECKPOINT, Engine
 from ..errors import LSFError, explain
+from ..performance.emotion.bank import Bank
 from . import manifest
 from .maker import Maker
-from .manifest import Line
+from .manifest import Line, Manifest
 from .report import Report, Row, finished
 from .results import Results
 
@@ -26,8 +28,84 @@ MAX_FAULTS_SHOWN = 50
 PROGRESS_SECONDS = 10.0  # between two lines of progress
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch: all that another process needs to make lines of it.
+
+    Attributes:
+        manifest: The manifest, an absolute path.
+        out: Folder of the results, an absolute path.
+        checkpoint: As of `Engine`.
+        device: As of `Engine`.
+        cache_folder: As of `Engine`.
+        bank: File of expressions that lines without a bank of their own may show.
+    """
+
+    manifest: Path
+    out: Path
+    checkpoint: str | None
+    device: str
+    cache_folder: Path | None
+    bank: Path | None = None
+
+    @property
+    def model_folder(self) -> Path:
+        """Folder of the model."""
+        return Path(self.checkpoint or DEFAULT_CHECKPOINT)
+
+    def read(self) -> Manifest:
+        """Read the manifest. Raises LSFError or OSError if the bank cannot be used."""
+        read = manifest.read(self.manifest, None if self.bank is None else Bank.load(self.bank))
+        if self.bank is not None:
+            read.inputs.add(self.bank)
+        return read
+
+    def maker(self, read: Manifest, lines: Sequence[Line]) -> Maker:
+        """Return what makes lines of the batch.
+
+        Args:
+            read: What its manifest says.
+            lines: Those that it may be asked for.
+
+        Raises:
+            OSError: The folder of the results cannot be written.
+        """
+
+        def load() -> Engine:
+            engine = Engine(self.checkpoint, self.device, self.cache_folder)
+            if engine.device_note:
+                print(engine.device_note, file=sys.stderr)
+            return engine
+
+        made_before = finished(self.out, {line.output for line in lines})
+        return Maker(self.manifest.parent, read.lines, Results(self.out), made_before, self.model_folder, load)
+
+
+Drive = Callable[[Job, Manifest, Sequence[Line], threading.Event], Iterator[Row | None]]
+"""Makes lines of a batch, until all are done or the event is set.
+
+It yields for each line its row of the report, or None if it was there.
+"""
+
+
+def serially(job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event) -> Iterator[Row | None]:
+    """Make one line after the other, in this process; see `Drive`. Raises what `Maker.load` raises."""
+    maker = job.maker(read, lines)
+    for line in lines:
+        if ending.is_set():
+            return
+        yield make_line(maker, line)
+
+
 def run(
-    path: Path, out: Path, shard: tuple[int, int], checkpoint: str | None, device: str, cache_folder: Path | None
+    path: Path,
+    out: Path,
+    shard: tuple[int, int],
+    checkpoint: str | None,
+    device: str,
+    cache_folder: Path | None,
+    bank: Path | None = None,
+    drive: Drive = serially,
 ) -> int:
     """Make the lines of a manifest that are not made yet. Every failure is a sentence on stderr.
 
@@ -38,56 +116,59 @@ def run(
         checkpoint: As of `Engine`.
         device: As of `Engine`.
         cache_folder: As of `Engine`.
+        bank: File of expressions that lines without a bank of their own may show.
+        drive: Makes the lines: in this process, or on a farm.
 
     Returns:
         One of the exit codes.
 
     Raises:
-        LSFError: The model cannot be used.
-        OSError: The folder of the results cannot be written.
+        LSFError: The model, the bank or the farm cannot be used.
+        OSError: The folder of the results cannot be written, or the bank cannot be read.
     """
-    read = manifest.read(path)
-    if out.resolve() == path.parent.resolve():
+    folders = None if checkpoint is None else os.path.realpath(checkpoint), cache_folder and cache_folder.resolve()
+    job = Job(path.resolve(), out.resolve(), folders[0], device, folders[1], bank and bank.resolve())
+    read = job.read()
+    if job.out == job.manifest.parent:
         read.faults.append("The results need another folder than that of the manifest.")
     read.faults += _overwritten(read, out)
     if read.faults:
         return _refuse(read.faults)
-
-    def load() -> Engine:
-        engine = Engine(checkpoint, device, cache_folder)
-        if engine.device_note:
-            print(engine.device_note, file=sys.stderr)
-        return engine
-
     part, parts = shard
     lines = [line for line in read.lines if shard_of(line, parts) == part]
-    results = Results(out)
-    made_before = finished(out, {line.output for line in lines})
-    maker = Maker(path.parent, read.lines, results, made_before, Path(checkpoint or DEFAULT_CHECKPOINT), load)
+    Results(out)  # that it can be written is known before anything begins
     with contextlib.closing(Report(out, part, parts)) as report, _ends_after_a_line() as ending:
-        there = []
-        for line in lines:  # what is missing is told before the model is loaded
-            if missing := _missing(line, path.parent):
-                report.add(_failure(line, missing, time.perf_counter(), ""))
-            else:
-                there.append(line)
-        counts = {"made": 0, "there": 0, "failed": len(lines) - len(there)}
-        progress = _Progress(len(there))
-        # One character after the other, as only a few faces are kept in memory. The order changes no result.
-        for count, line in enumerate(sorted(there, key=lambda line: line.character)):
-            if ending.is_set():
-                print(f"Interrupted: {len(there) - count} lines are left.", file=sys.stderr)
-                return INTERRUPTED
-            progress.show(count)
-            row = _line(maker, line)
+        counts = {"made": 0, "there": 0, "failed": 0}
+
+        def note(row: Row | None) -> None:
             if row is not None:
                 report.add(row)
+                if "code" in row:
+                    print(f"Line {row['number']}, {row['line']}: {row['sentence']}", file=sys.stderr, flush=True)
             counts["there" if row is None else "failed" if "code" in row else "made"] += 1
+
+        there = []
+        for line in lines:  # what is missing is told before the model is loaded
+            if missing := _missing(line, job.manifest.parent):
+                note(failure(line, missing, time.perf_counter()))
+            else:
+                there.append(line)
+        progress = _Progress(len(there))
+        # One character after the other, as only a few faces are kept in memory. The order changes no result.
+        there.sort(key=lambda line: line.character)
+        done = 0
+        with contextlib.closing(drive(job, read, there, ending)) as rows:
+            for done, row in enumerate(rows, 1):
+                note(row)
+                progress.show(done)
+        if done < len(there):
+            print(f"Interrupted: {len(there) - done} lines are left.", file=sys.stderr)
+            return INTERRUPTED
     print(f"{len(lines)} lines: {counts['made']} made, {counts['there']} were there, {counts['failed']} failed.")
     return SOME_FAILED if counts["failed"] else DONE
 
 
-def _overwritten(read: manifest.Manifest, out: Path) -> list[str]:
+def _overwritten(read: Manifest, out: Path) -> list[str]:
     """Return a sentence for each line whose result would take the place of a file that the manifest names."""
     folder = lru_cache(None)(os.path.realpath)
     inputs = {os.path.realpath(path) for path in read.inputs}
@@ -112,27 +193,44 @@ def _refuse(faults: Sequence[str]) -> int:
     return UNUSABLE
 
 
-def _line(maker: Maker, line: Line) -> Row | None:
-    """Make a line. Returns its row of the report; None if it is there. Raises what loading the model raises."""
+def make_line(maker: Maker, line: Line) -> Row | None:
+    """Make a line.
+
+    Args:
+        maker: What makes it.
+        line: The line.
+
+    Returns:
+        Its row of the report; None if it is there.
+
+    Raises:
+        LSFError: The model cannot be used.
+    """
     started, inputs = time.perf_counter(), ""
     try:
         inputs = maker.inputs(line)
         if maker.is_there(line, inputs):
             return None
     except Exception as error:
-        return _failure(line, error, started, inputs)
+        return failure(line, error, started, inputs)
     maker.load()  # without a model no line can be made: its error ends the batch
     try:
         made = maker.make(line, inputs)
     except Exception as error:
-        return _failure(line, error, started, inputs)
+        return failure(line, error, started, inputs)
     return _row(line, started, inputs) | made
 
 
-def _failure(line: Line, error: Exception, started: float, inputs: str) -> Row:
-    """Say on stderr why a line failed. Returns its row of the report."""
+def failure(line: Line, error: Exception, started: float, inputs: str = "") -> Row:
+    """Return the row of a line that failed.
+
+    Args:
+        line: The line.
+        error: Why.
+        started: Seconds of `time.perf_counter` at which it began.
+        inputs: Digest of what decides its result, if it is known.
+    """
     code, sentence = explain(error)
-    print(f"Line {line.number}, {line.output}: {sentence}", file=sys.stderr, flush=True)
     return _row(line, started, inputs) | {"code": code, "sentence": sentence}
 
 
@@ -159,17 +257,19 @@ class _Progress:
     """Prints how far a batch is, now and then, by what was done since the last time."""
 
     def __init__(self, total: int):
-        self._total, self._shown, self._count = total, time.perf_counter(), 0
+        self._total, self._count = total, 0
+        self._shown: float | None = None  # no time is counted before the first line: the model is loaded then
 
     def show(self, count: int) -> None:
         """Print the progress if it is time, after `count` lines."""
         now = time.perf_counter()
-        if now - self._shown < PROGRESS_SECONDS:
-            return
-        rate = max(count - self._count, 1) / max(now - self._shown, 1e-9)
-        self._shown, self._count = now, count
-        left = (self._total - count) / rate
-        print(f"{count} of {self._total} lines, {rate:.1f} a second, {left:.0f} s left", flush=True)
+        if self._shown is None:
+            self._shown, self._count = now, count
+        elif now - self._shown >= PROGRESS_SECONDS:
+            rate = max(count - self._count, 1) / max(now - self._shown, 1e-9)
+            self._shown, self._count = now, count
+            left = (self._total - count) / rate
+            print(f"{count} of {self._total} lines, {rate:.1f} a second, {left:.0f} s left", flush=True)
 
 
 @contextlib.contextmanager

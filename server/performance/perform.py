@@ -16,9 +16,11 @@ from ..protocol.emotions import EMOTION_CLASSES, EMOTIONS
 from . import lip_contact, prosody
 from .brows import brow_prominence
 from .emotion import expression as emotion_expression
+from .emotion.bank import limited
 from .emotion.direction import Direction
 from .rest import rest_in_pauses
 from .sides import with_sides
+from .style import Styles, apply_style, mixed
 from .variation import Take
 
 if TYPE_CHECKING:  # it loads torch, which must not delay the server's first answer
@@ -57,6 +59,7 @@ def perform(
     seed: int = 0,
     direction: Direction | None = None,
     own_mean: NDArray[np.float32] | None = None,
+    styles: Styles = (),
     window: float | None = None,
     overlap: float | None = None,
     report: Report = lambda fraction, text: None,
@@ -75,6 +78,7 @@ def perform(
         direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
             emotion detected in the voice.
         own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is heard; None if unknown.
+        styles: Style cards, and how much of each is applied; curves of other channels than ARKit's do without them.
         window: Seconds of speech that the network is given at once; None: those of `model.inference`; math.inf: all, as
             far as its encoders can take it.
         overlap: Seconds that neighbouring windows share; None: those of `model.inference`.
@@ -145,11 +149,22 @@ def perform(
     if temperature > 0:
         variation = Take.draw(len(speech), fps, temperature, seed)
         speech, expression = variation.apply(speech), expression * variation.emotion[:, None]
+    style = mixed(styles) if styles else None
+    if style is not None:
+        speech = apply_style(speech, style, voice, fps)
     closed = lip_contact.close_near_contacts(speech)
     check(EXPRESSED)
     motion = lip_contact.add_expression(closed, expression)
     check(EXPRESSED)
-    closed, motion = with_sides(closed, motion, fps, identity, seed if temperature > 0 else 0)
+    closed, motion = with_sides(
+        closed, motion, fps, identity, seed if temperature > 0 else 0, None if style is None else style.lean
+    )
+    if direction is not None and direction.bank.expressions:  # after the sides: what an artist has posed stays so
+        pose = np.broadcast_to(direction.pose(), motion.shape)
+        if temperature > 0:
+            pose = limited(pose * variation.emotion[:, None])
+        motion = lip_contact.add_pose(closed, motion, pose, lip_contact.held_closures(closed, activity, fps))
+        check(EXPRESSED)
     return Performance(voice, motion, motion - closed, detected)
 
 

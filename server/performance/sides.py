@@ -26,7 +26,6 @@ How large the gains are was measured on seven tracked speakers of GRID: the rati
   sees between them depends on the direction of the gaze (r .55 over one person's lines).
 """
 
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +33,7 @@ from numpy.typing import NDArray
 
 from ..arkit import CHANNELS
 from ..numerics import FloatArray
+from .lip_contact import TOUCHING, lip_gaps
 
 
 class Difference(NamedTuple):
@@ -82,11 +82,9 @@ LINE_SCALE = 30.0  # the means of two lines differ by .07 in all channels togeth
 HABIT_SEED = 20  # with it the average face is about as asymmetric as the median person
 PAIRS = np.array([[CHANNELS.index(f"{name}{side}") for side in ("Left", "Right")] for name in DIFFERENCES])
 JAW_OPEN, JAW_LEFT, JAW_RIGHT = (CHANNELS.index(name) for name in ("jawOpen", "jawLeft", "jawRight"))
-# Lips look torn if they meet in the middle and part beside it. iBUG-68 points of the upper and the lower inner lip:
-LEFT_LIPS, MIDDLE_LIPS, RIGHT_LIPS = (63, 65), (62, 66), (61, 67)
-TOUCHING = 0.00005  # metres by which the sides of closed lips may part
+# Lips look torn if they meet in the middle and part beside it: see TOUCHING.
 OPEN_SHARE = 0.5  # of the least distance of open lips by which their sides may part or come closer
-LIP_PAIRS = [  # those that move a lip at LEFT_LIPS otherwise than at RIGHT_LIPS, by 1 mm or more at weight 1
+LIP_PAIRS = [  # those that move a lip on the left otherwise than on the right, by 1 mm or more at weight 1
     i
     for i, name in enumerate(DIFFERENCES)
     if name in ("mouthUpperUp", "mouthLowerDown", "mouthPress", "mouthDimple", "noseSneer")
@@ -99,6 +97,7 @@ def with_sides(
     fps: float,
     identity: FloatArray | None = None,
     seed: int = 0,
+    lean: FloatArray | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give the two sides of a line their differences.
 
@@ -111,6 +110,7 @@ def with_sides(
         fps: Frames per second.
         identity: (I,) identity coefficients of the face, which decide its habit; None is the average face.
         seed: Another seed makes another performance of the line; the habit stays.
+        lean: (len(DIFFERENCES),) what the gains get in addition, see style.py; None: nothing.
 
     Returns:
         Speech and motion with their sides (F, 52), 0 to 1, the same for the same arguments. The mean of both sides is
@@ -120,6 +120,8 @@ def with_sides(
     even[:, PAIRS] = speech[:, PAIRS].mean(2, keepdims=True)
     even[:, [JAW_LEFT, JAW_RIGHT]] = 0
     gains = side_gains(even, fps, identity, seed)
+    if lean is not None:
+        gains[:, :-1] = (gains[:, :-1] + lean).clip(-MAX_GAIN, MAX_GAIN)
     return _apply(gains, even), _apply(gains, (motion + even - speech).clip(0, 1))
 
 
@@ -156,7 +158,7 @@ def _apply(gains: NDArray[np.float32], curves: NDArray[np.float32]) -> NDArray[n
 
 def _lip_limit(curves: FloatArray, change: FloatArray) -> FloatArray:
     """Factor (F, 1), 0 to 1, on changes (F, len(DIFFERENCES)) with which no side of the lips tears open or crosses."""
-    offsets = _lip_gaps()
+    offsets = lip_gaps()
     parted = np.abs(change @ (offsets[PAIRS[:, 0]] - offsets[PAIRS[:, 1]])).max(1)
     allowed = TOUCHING + OPEN_SHARE * np.maximum((curves @ offsets).min(1), 0)
     factor: FloatArray = np.minimum(1, allowed / np.maximum(parted, 1e-9))[:, None]
@@ -199,13 +201,3 @@ def _gain(
     )
     limited: NDArray[np.float64] = MAX_GAIN * np.tanh(gain / MAX_GAIN)
     return limited
-
-
-@cache
-def _lip_gaps() -> NDArray[np.float32]:
-    """Metres (52, 3) by which each channel at 1 opens the head's lips on the left, in the middle and on the right."""
-    from ..face.head import load_head  # loads scipy, which must not delay the server's first answer
-
-    head = load_head()
-    heights = head.basis[:, head.landmark_vertices, 2]
-    return np.stack([heights[:, upper] - heights[:, lower] for upper, lower in (LEFT_LIPS, MIDDLE_LIPS, RIGHT_LIPS)], 1)

@@ -16,7 +16,9 @@ from ..face.rig_solver import MAX_SHAPES, Rig
 from ..files import audio
 from ..files.meshes import Mesh
 from ..numerics import FloatArray, IntArray
+from ..performance import style
 from ..performance.emotion import text as emotion_text
+from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
 from ..performance.perform import Report
 from . import wire
@@ -53,7 +55,7 @@ def generate(header: wire.Header, arrays: wire.Arrays) -> Run:
     read = _sound(header, arrays)
     settings = _settings(header)
     control = arrays.get("emotion_control")
-    direction = None if control is None else Direction.from_control(control)
+    direction = None if control is None else Direction.from_control(control, settings.bank)
     mesh, others = _mesh(arrays), _other_lines(header, arrays)
     landmarks, parts = _landmarks(arrays), _parts(arrays)
     own_rig, face_optional = _rig(header, arrays, mesh), _flag(header, "face_optional")
@@ -192,7 +194,9 @@ def _settings(header: wire.Header) -> Settings:
         emotion_mix=_optional_number(fields, "emotion_mix"),
         whole=None if fields.get("whole") is None else _flag(fields, "whole"),
         window=_optional_number(fields, "window"),
+        styles=style.read_fields(fields.get("styles")),
         keys=_text(fields, "keys") or "named",
+        bank=Bank() if fields.get("bank") is None else Bank.from_fields(fields["bank"]),
     )
 
 

@@ -87,7 +87,7 @@ def test_files_of_one_voice_are_heard_together(sounds, small_checkpoint, monkeyp
     """Each with the others, the nearest first; one that cannot be read is left to the engine."""
     real, heard = cli.Engine.generate, []
 
-    def generate(self, *arguments, other_lines):
+    def generate(self, *arguments, other_lines, direction):
         heard.append([read.args[0].name for read in other_lines])
         return real(self, *arguments, other_lines=other_lines)
 

@@ -1,61 +1,84 @@
-"""The artist's direction: an emotion with its strength, constant or over time, mixed with the detected emotion."""
+"""The artist's direction: emotions and expressions with their strength, mixed with the emotion that is detected."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import LSFError
 from ...numerics import FloatArray
 from ...protocol.emotions import EMOTIONS
+from .bank import Bank, limited
 
-CONTROL_SIZE = 2 + len(EMOTIONS)  # strength, mix, and a weight for each emotion
+CONTROL_SIZE = 2 + len(EMOTIONS)  # strength, mix, and a weight for each emotion; then one for each entry of the bank
 
 
 @dataclass(frozen=True)
 class Direction:
-    """The emotion to show, one row per frame: strength · (mix · chosen + (1 − mix) · detected)."""
+    """The emotion to show, one row per frame: strength · (mix · chosen + (1 − mix) · detected).
 
-    strength: FloatArray  # (F,) 0 to 1
-    mix: FloatArray  # (F,) 0 to 1: the share of the chosen emotion; the rest is the detected one
-    chosen: FloatArray  # (F, 8) 0 to 1, in the order of EMOTIONS
+    Attributes:
+        strength: (F,) 0 to 1.
+        mix: (F,) 0 to 1: the share of the chosen emotion; the rest is the detected one.
+        chosen: (F, 8 + B) 0 to 1, in the order of EMOTIONS, then of the entries of the bank.
+        bank: The B expressions that an artist has made.
+    """
+
+    strength: FloatArray
+    mix: FloatArray
+    chosen: FloatArray
+    bank: Bank = field(default_factory=Bank)
 
     @classmethod
-    def constant(cls, emotion: str | None = None, strength: float = 1.0, mix: float | None = None) -> "Direction":
+    def constant(
+        cls, emotion: str | None = None, strength: float = 1.0, mix: float | None = None, bank: Bank | None = None
+    ) -> "Direction":
         """Make a direction of one row, for the whole line.
 
         Args:
-            emotion: One of EMOTIONS, or None for the detected emotion only.
+            emotion: One of EMOTIONS, or the name of an entry of the bank, or None for the detected emotion only.
             strength: 0 (no emotion) to 1.
             mix: 0 (detected) to 1 (chosen); None is 1 if an emotion is given, else 0.
+            bank: The expressions that an artist has made; None: there are none.
 
         Raises:
             LSFError: "bad_settings" for an unknown emotion or a number out of range.
         """
-        if emotion is not None and emotion not in EMOTIONS:
-            raise LSFError("bad_settings", f'There is no emotion "{emotion}": choose one of {", ".join(EMOTIONS)}.')
+        bank = bank or Bank()
+        names = (*EMOTIONS, *bank.names)
+        if emotion is not None and emotion not in names:
+            raise LSFError("bad_settings", f'There is no emotion "{emotion}": choose one of {", ".join(names)}.')
         mix = float(emotion is not None) if mix is None else mix
-        row = np.array([[strength, mix, *(float(name == emotion) for name in EMOTIONS)]])
-        return cls.from_control(row)
+        row = np.array([[strength, mix, *(float(name == emotion) for name in names)]])
+        return cls.from_control(row, bank)
 
     @classmethod
-    def from_control(cls, control: FloatArray) -> "Direction":
+    def from_control(cls, control: FloatArray, bank: Bank | None = None) -> "Direction":
         """Make a direction from the rows of a request.
 
         Args:
-            control: (F, 10) strength, mix, and the weights of EMOTIONS, all 0 to 1.
+            control: (F, 10 + B) strength, mix, the weights of EMOTIONS, and those of the bank's entries, all 0 to 1.
+            bank: The B expressions that an artist has made; None: there are none.
 
         Raises:
             LSFError: "bad_settings" for another shape or a number out of range.
         """
-        if control.ndim != 2 or control.shape[1] != CONTROL_SIZE or not len(control):
-            raise LSFError("bad_settings", f"Emotion over time needs {CONTROL_SIZE} numbers per frame.")
+        bank = bank or Bank()
+        size = CONTROL_SIZE + len(bank.expressions)
+        if control.ndim != 2 or control.shape[1] != size or not len(control):
+            raise LSFError("bad_settings", f"Emotion over time needs {size} numbers per frame.")
         if not ((control >= 0) & (control <= 1)).all():  # NaN fails, too
             raise LSFError("bad_settings", "Strength, mix and emotions must be between 0 and 1.")
-        return cls(control[:, 0], control[:, 1], control[:, 2:])
+        return cls(control[:, 0], control[:, 1], control[:, 2:], bank)
 
     def asks_for_emotion(self) -> bool:
         """Return whether this shows anything but the emotion that is detected, at its full strength."""
         return bool((self.strength < 1).any() or (self.mix > 0).any())
+
+    def shows_poses_alone(self) -> bool:
+        """Return whether no emotion of the model is asked for: a model without emotions can show such a direction."""
+        named, entries = self.chosen[:, : len(EMOTIONS)], self.chosen[:, len(EMOTIONS) :]
+        return bool(self.bank.expressions) and not named.any() and not (entries @ self.bank.emotion_weights).any()
 
     def resampled(self, times: FloatArray, fps: float, t0: float) -> "Direction":
         """Interpolate the rows linearly; the first and the last row hold.
@@ -77,16 +100,23 @@ class Direction:
             between: FloatArray = (1 - weight) * rows[low] + weight * rows[high]
             return between
 
-        return Direction(interpolate(self.strength), interpolate(self.mix), interpolate(self.chosen))
+        return Direction(interpolate(self.strength), interpolate(self.mix), interpolate(self.chosen), self.bank)
 
     def rows(self, first: int, count: int) -> "Direction":
         """Return the direction of `count` frames from `first` on; a direction of one row is for all frames."""
         if len(self.strength) == 1:
             return self
         some = slice(first, first + count)
-        return Direction(self.strength[some], self.mix[some], self.chosen[some])
+        return Direction(self.strength[some], self.mix[some], self.chosen[some], self.bank)
 
     def applied_to(self, detected: FloatArray) -> FloatArray:
         """Return the emotions (F, 8) to show, given those detected in the voice (F, 8)."""
-        mix = self.mix[:, None]
-        return self.strength[:, None] * (mix * self.chosen + (1 - mix) * detected)
+        mix, chosen = self.mix[:, None], self.chosen[:, : len(EMOTIONS)]
+        if self.bank.expressions:
+            chosen = np.minimum(chosen + self.chosen[:, len(EMOTIONS) :] @ self.bank.emotion_weights, 1)
+        return self.strength[:, None] * (mix * chosen + (1 - mix) * detected)
+
+    def pose(self) -> NDArray[np.float64]:
+        """Return what the entries of the bank add to ARKit's channels (F, 52), without the emotions that they show."""
+        shown = (self.strength * self.mix)[:, None] * self.chosen[:, len(EMOTIONS) :]
+        return limited(shown @ self.bank.poses)

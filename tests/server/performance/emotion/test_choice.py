@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from server.batch import emotion
-from server.engine import Settings
 from server.errors import LSFError
+from server.performance.emotion import choice
+from server.performance.emotion.bank import Bank, Expression
 from server.protocol.emotions import EMOTIONS
 
 SAD, HAPPY = EMOTIONS.index("sad"), EMOTIONS.index("happy")
@@ -15,8 +15,8 @@ KEYS = [[0.5, "sad", 1.0], [1.5, "happy", 0.5]]
 
 
 def test_keys_are_linear_between_two_and_hold_outside(tmp_path):
-    shown = emotion.parse(json.dumps(KEYS), tmp_path)
-    direction = shown.direction(Settings(emotion_strength=0.5), 10.0, 4.0)
+    shown = choice.parse(json.dumps(KEYS), tmp_path, Bank())
+    direction = shown.direction(0.5, None, Bank(), 10.0, 41)
     assert len(direction.strength) == 16, "no more rows than up to the last key"
     np.testing.assert_allclose(direction.strength[[0, 5, 10, 15]], [0.5, 0.5, 0.375, 0.25])
     np.testing.assert_allclose(direction.chosen[[0, 5, 10, 15]][:, [SAD, HAPPY]], [[1, 0], [1, 0], [0.5, 0.5], [0, 1]])
@@ -24,24 +24,25 @@ def test_keys_are_linear_between_two_and_hold_outside(tmp_path):
 
 
 def test_keys_beyond_the_end_of_the_line_cost_nothing(tmp_path):
-    direction = emotion.parse([[0, "sad", 0], [1e9, "sad", 1]], tmp_path).direction(
-        Settings(emotion_mix=0.5), 25.0, 2.0
-    )
+    direction = choice.parse([[0, "sad", 0], [1e9, "sad", 1]], tmp_path, Bank()).direction(1.0, 0.5, Bank(), 25.0, 51)
     assert len(direction.strength) == 51 and direction.strength.max() < 1e-6 and (direction.mix == 0.5).all()
 
 
 def test_keys_in_a_file_in_a_cell_and_as_a_list_are_the_same(tmp_path):
     (tmp_path / "keys.json").write_text(json.dumps(KEYS), "utf-8")
     assert (
-        emotion.parse("keys.json", tmp_path)
-        == emotion.parse(json.dumps(KEYS), tmp_path)
-        == emotion.parse(KEYS, tmp_path)
+        choice.parse("keys.json", tmp_path, Bank())
+        == choice.parse(json.dumps(KEYS), tmp_path, Bank())
+        == choice.parse(KEYS, tmp_path, Bank())
     )
 
 
 def test_names_need_no_direction(tmp_path):
-    assert emotion.parse(" Happy ".strip(), tmp_path) == emotion.Emotion("happy")
-    assert emotion.parse("", tmp_path) == emotion.DETECTED and emotion.DETECTED.direction(Settings(), 25.0, 1.0) is None
+    assert choice.parse(" Happy ".strip(), tmp_path, Bank()) == choice.Emotion("happy")
+    assert (
+        choice.parse("", tmp_path, Bank()) == choice.DETECTED
+        and choice.DETECTED.direction(1.0, None, Bank(), 25.0, 26) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,27 +62,27 @@ def test_names_need_no_direction(tmp_path):
 )
 def test_keys_that_cannot_be_used(tmp_path, keys):
     with pytest.raises(LSFError, match="keys are"):
-        emotion.parse(keys, tmp_path)
+        choice.parse(keys, tmp_path, Bank())
     (tmp_path / f"{len(str(keys))}.json").write_text(json.dumps(keys), "utf-8")
     with pytest.raises(LSFError, match="keys are"):
-        emotion.parse(f"{len(str(keys))}.json", tmp_path)
+        choice.parse(f"{len(str(keys))}.json", tmp_path, Bank())
 
 
 def test_a_file_of_keys_that_is_not_there_or_no_text(tmp_path):
     (tmp_path / "bad.json").write_bytes(b"\xff")
     for name, words in (("none.json", "no file"), ("x" * 5000 + ".json", "no file"), ("bad.json", "cannot be read")):
         with pytest.raises(LSFError, match=words):
-            emotion.parse(name, tmp_path)
+            choice.parse(name, tmp_path, Bank())
 
 
 def test_words_are_read_by_the_text_encoder_if_it_is_there(tmp_path, monkeypatch):
     with pytest.raises(LSFError, match="text encoder"):
-        emotion.parse("tired but relieved", tmp_path)
-    monkeypatch.setattr(emotion.importlib.util, "find_spec", lambda name: object())
+        choice.parse("tired but relieved", tmp_path, Bank())
+    monkeypatch.setattr(choice.importlib.util, "find_spec", lambda name: object())
     weights = np.array([0, 0, 0, 0.25, 0.75, 0, 0, 0], np.float32)
-    monkeypatch.setattr(emotion.text, "read", lambda words: (weights, 0.5))
-    direction = emotion.parse("tired but relieved", tmp_path).direction(Settings(emotion_strength=0.5), 25.0, 2.0)
+    monkeypatch.setattr(choice.text, "read", lambda words: (weights, 0.5))
+    direction = choice.parse("tired but relieved", tmp_path, Bank()).direction(0.5, None, Bank(), 25.0, 51)
     assert direction.strength.tolist() == [0.25] and direction.mix.tolist() == [1]
     np.testing.assert_array_equal(direction.chosen, weights[None])
     with pytest.raises(LSFError, match="at most"):
-        emotion.parse("long " * 100, tmp_path)
+        choice.parse("long " * 100, tmp_path, Bank())
