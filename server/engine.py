@@ -28,6 +28,7 @@ from .numerics import FloatArray, IntArray
 from .performance import layers
 from .performance.emotion.bank import Bank
 from .performance.emotion.direction import Direction
+from .performance.emotion.passing import Following
 from .performance.perform import Performance, Report, perform, stage
 from .performance.style import Styles, check, mixed
 
@@ -88,6 +89,7 @@ class Settings:
         keys: One of KEYS. "flame" is for a FLAME model alone: the channels and the basis are FLAME's own shapes,
             `FlameHead.key_names`: 50 expressions, and keys of the jaw at several angles.
         bank: Expressions that an artist has made; they can be shown as emotions are.
+        following: How emotions follow phrases and words.
 
     Raises:
         LSFError: "bad_settings" if a value is out of range.
@@ -107,6 +109,7 @@ class Settings:
     styles: Styles = ()
     keys: str = "named"
     bank: Bank = field(default_factory=Bank)
+    following: Following = field(default_factory=Following)
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
@@ -308,6 +311,7 @@ class Engine:
             temperature=settings.temperature,
             seed=settings.seed,
             direction=direction.resampled(self._times(speech), fps, t0),
+            follow=settings.following,
             window=window,
             overlap=WINDOW_OVERLAP * window,
             report=stage(report, found, performed),

@@ -18,6 +18,7 @@ from .brows import brow_prominence
 from .emotion import expression as emotion_expression
 from .emotion.bank import limited
 from .emotion.direction import Direction
+from .emotion.passing import Following
 from .rest import rest_in_pauses
 from .sides import with_sides
 from .style import Styles, apply_style, mixed
@@ -58,6 +59,7 @@ def perform(
     temperature: float = 0.0,
     seed: int = 0,
     direction: Direction | None = None,
+    follow: Following | None = None,
     own_mean: NDArray[np.float32] | None = None,
     styles: Styles = (),
     window: float | None = None,
@@ -77,6 +79,7 @@ def perform(
         seed: Selects the take, at a temperature above 0.
         direction: The artist's direction, one row per frame of the model or one row for the whole line. None shows the
             emotion detected in the voice.
+        follow: How the direction follows phrases and words; None: not at all.
         own_mean: (2 · Ce,) mean statistics of the speaker's lines, against which emotion is heard; None if unknown.
         styles: Style cards, and how much of each is applied; curves of other channels than ARKit's do without them.
         window: Seconds of speech that the network is given at once; None: those of `model.inference`; math.inf: all, as
@@ -109,6 +112,8 @@ def perform(
         report(spoken, text)
 
     voice = prosody.measure(audio, lambda fraction: check(MEASURED * fraction))
+    if follow is not None:
+        direction = follow.applied(direction or Direction.constant(), voice, fps, model.frame_count(len(audio)))
     output = synthesize(
         model,
         audio,

@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from ..files.audio import SAMPLE_RATE
 from ..files.spool import release
 from ..numerics import FloatArray
+from ..protocol.phrases import LOUD_PERCENTILE as LOUD_PERCENTILE
+from ..protocol.phrases import WINDOWS
+from ..protocol.phrases import pauses as pauses
 
-HOP_LENGTH = SAMPLE_RATE // 50  # samples from one window to the next, and the length of a window of loudness
+HOP_LENGTH = round(SAMPLE_RATE / WINDOWS)  # samples from one window to the next, and the length of a window of loudness
 PITCH_WINDOW = 1024  # samples; 64 ms hold more than four periods of the lowest pitch
 PITCH_PADDING = (PITCH_WINDOW - HOP_LENGTH) // 2  # samples by which a window of pitch begins before that of loudness
 MIN_PITCH, MAX_PITCH = 70, 500  # Hz
@@ -24,9 +27,6 @@ VOICING_THRESHOLD = 0.45  # least autocorrelation of a voiced window at its pitc
 MAX_PITCH_DEVIATION = 14  # semitones from the voice's median; more is an octave error
 BLOCK = 1500  # windows analysed at a time, 30 s, so that hours of speech need little memory and stop at once
 
-LOUD_PERCENTILE = 95  # of the levels: the loud parts of a voice
-MIN_PAUSE = 0.2  # seconds; the closure of a plosive is shorter
-PAUSE_DEPTH = 30.0  # decibels below the loud parts
 ACCENT_RANGE = 15  # decibels below the loud parts; quieter syllables have no prominence
 ACCENT_PITCH_RANGE = 8  # semitones above the median of full prominence
 MIN_ACCENT_PITCH = -0.5  # lower limit of pitch / ACCENT_PITCH_RANGE: a low voice weakens an accent only so far
@@ -144,9 +144,11 @@ def pitch(audio: FloatArray, report: Callable[[float], None] = lambda fraction: 
 
 def _pitch_of_windows(windows: NDArray[np.float32]) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return semitones (n,) above 1 Hz of windows (n, PITCH_WINDOW), and which of them are voiced (n,)."""
+    from scipy.fft import irfft, rfft  # in single precision, which NumPy has from 2.0 on: a third of the time
+
     taper = np.hanning(PITCH_WINDOW).astype(np.float32)
-    spectrum = np.fft.rfft(windows * taper, 2 * PITCH_WINDOW)
-    correlation = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :MAX_LAG]
+    spectrum = rfft(windows * taper, 2 * PITCH_WINDOW)
+    correlation = irfft(spectrum.real**2 + spectrum.imag**2)[:, :MAX_LAG]
     lags = correlation[:, MIN_LAG:] / (correlation[:, :1] + 1e-9)
     return 12 * np.log2(SAMPLE_RATE / (lags.argmax(1) + MIN_LAG)), lags.max(1) > VOICING_THRESHOLD
 
@@ -159,45 +161,37 @@ def median_filtered(pitch: FloatArray) -> FloatArray:
     return filtered
 
 
+def prominence(voice: Voice) -> FloatArray:
+    """Return how prominent each moment (n,) of a line is, by its loudness and pitch over a syllable, 0 to about 1.
+
+    Nothing is prominent in a sound that is shorter than 0.1 s.
+    """
+    level = voice.level
+    if len(level) < PITCH_MEDIAN:
+        return np.zeros(len(level))
+    height = np.clip(median_filtered(voice.pitch) / ACCENT_PITCH_RANGE, MIN_ACCENT_PITCH, 1)
+    stress = relative_loudness(level, ACCENT_RANGE) * (LOUDNESS_WEIGHT + PITCH_WEIGHT * height)
+    hann = np.hanning(SYLLABLE_WINDOW)[1:-1]
+    smooth: FloatArray = np.convolve(stress, hann / hann.sum(), "same")
+    return smooth[: len(level)]
+
+
 def accents(voice: Voice) -> Accents:
-    """Find the stressed syllables of a line: local maxima of a prominence of loudness and pitch.
+    """Find the stressed syllables of a line: local maxima of its prominence.
 
     Returns:
         Time and strength of each accent; none if the sound is shorter than 0.1 s.
     """
     from scipy.signal import find_peaks
 
-    level = voice.level
-    if len(level) < PITCH_MEDIAN:
+    height = prominence(voice)
+    if not len(height):
         return Accents(np.zeros(0), np.zeros(0))
-    height = np.clip(median_filtered(voice.pitch) / ACCENT_PITCH_RANGE, MIN_ACCENT_PITCH, 1)
-    stress = relative_loudness(level, ACCENT_RANGE) * (LOUDNESS_WEIGHT + PITCH_WEIGHT * height)
-    hann = np.hanning(SYLLABLE_WINDOW)[1:-1]
-    prominence = np.convolve(stress, hann / hann.sum(), "same")
     distance = round(MIN_ACCENT_DISTANCE * SAMPLE_RATE / HOP_LENGTH)
     peaks, properties = find_peaks(
-        prominence, height=MIN_ACCENT_HEIGHT, prominence=MIN_ACCENT_PROMINENCE, distance=distance
+        height, height=MIN_ACCENT_HEIGHT, prominence=MIN_ACCENT_PROMINENCE, distance=distance
     )
-    return Accents(centres(len(level))[peaks], np.clip(properties["peak_heights"], 0, 1))
-
-
-def pauses(level: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Find the pauses of at least MIN_PAUSE seconds.
-
-    Args:
-        level: (n,) level of the line in decibels, see `loudness`.
-
-    Returns:
-        Starts (m,) and ends (m,) of the pauses in seconds, silence before and after the speech included.
-    """
-    if not len(level):
-        return np.zeros(0), np.zeros(0)
-    quiet = level < np.percentile(level, LOUD_PERCENTILE) - PAUSE_DEPTH
-    changes = np.flatnonzero(np.diff(np.concatenate(([False], quiet, [False])).astype(np.int8)))
-    edges = changes * HOP_LENGTH / SAMPLE_RATE  # a pause begins and ends with a window, not at its centre
-    starts, ends = edges[::2], edges[1::2]
-    long = ends - starts >= MIN_PAUSE
-    return starts[long], ends[long]
+    return Accents(centres(len(height))[peaks], np.clip(properties["peak_heights"], 0, 1))
 
 
 def phrase_ends(level: FloatArray) -> FloatArray:

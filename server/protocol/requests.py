@@ -20,8 +20,10 @@ from ..performance import style
 from ..performance.emotion import text as emotion_text
 from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
+from ..performance.emotion.passing import Following
 from ..performance.perform import Report
 from . import wire
+from .affect import Change
 from .emotions import EMOTIONS
 from .wire import quoted
 
@@ -197,6 +199,20 @@ def _settings(header: wire.Header) -> Settings:
         styles=style.read_fields(fields.get("styles")),
         keys=_text(fields, "keys") or "named",
         bank=Bank() if fields.get("bank") is None else Bank.from_fields(fields["bank"]),
+        following=_following(fields),
+    )
+
+
+def _following(fields: wire.Header) -> Following:
+    """How the emotion follows what is said."""
+    changes = fields.get("emotion_changes") or []
+    pairs = [pair for pair in changes if isinstance(pair, list) and len(pair) == 2] if isinstance(changes, list) else []
+    if not isinstance(changes, list) or len(pairs) < len(changes) or not all(_is_number(x) for p in pairs for x in p):
+        raise LSFError("bad_request", "emotion_changes must be a list of pairs of seconds.")
+    return Following(
+        _flag(fields, "follow_sentence"),
+        _number(fields, "follow_words", 0.0),
+        tuple(Change(float(start), float(end)) for start, end in pairs),
     )
 
 
@@ -313,9 +329,14 @@ def _optional_number(fields: wire.Header, name: str) -> float | None:
     value = fields.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > MAX_NUMBER:
+    if not _is_number(value):
         raise LSFError("bad_request", f"{name} must be a number, not {quoted(value)}.")
     return value
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that float64 holds exactly if it is whole."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
 def _flag(fields: wire.Header, name: str) -> bool:

@@ -93,6 +93,8 @@ class ControlledEngine:
             model_digest=self.digest,
             whole=bool(settings.whole),
             motion_error=self.motion_error,
+            sounds=None,
+            no_sounds=None,
             ignores_emotion=self.ignores_emotion,
         )
 
@@ -219,6 +221,25 @@ def test_a_direction_travels_as_settings_or_over_time(peer):
         assert peer.receive("progress")["code"] == code
     peer.send({"type": "generate", "job": "a", "rate": 16000}, {"audio": SPEECH, "emotion_control": 2 * control[:, :9]})
     assert peer.receive("progress")["code"] == "bad_settings"
+
+
+def test_a_direction_may_follow_the_sentence(peer):
+    peer.engine.go.set()
+    following = {"follow_sentence": True, "follow_words": 0.5, "emotion_changes": [[0.5, 1], [2, 3.5]]}
+    peer.generate("a", settings=following)
+    assert peer.receive("progress")["type"] == "result"
+    found = peer.engine.runs[0].following
+    assert (found.sentence, found.words, found.changes) == (True, 0.5, ((0.5, 1), (2, 3.5)))
+    for settings, code in (
+        ({"follow_sentence": 1}, "bad_request"),
+        ({"follow_words": 2}, "bad_settings"),
+        ({"emotion_changes": [0.5, 1]}, "bad_request"),
+        ({"emotion_changes": [[0.5, "1"]]}, "bad_request"),
+        ({"emotion_changes": [[0.5, 1, 2]]}, "bad_request"),
+        ({"emotion_changes": [[2, 3], [1, 2]]}, "bad_settings"),
+    ):
+        peer.generate("a", settings=settings)
+        assert peer.receive("progress")["code"] == code
 
 
 def test_fields_with_a_default_may_be_null(peer):
