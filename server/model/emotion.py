@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..protocol.emotions import EMOTIONS
-from .layers import double
 
+CENTRES = 64  # of moving windows computed at a time: work grows with their distance, and with their number
 SPAN = 75  # feature frames at 50 Hz on either side from which an emotion is read: a window of 3 s
 EMBEDDING = 128  # size of the emotion embedding
 MIN_SPOKEN = 1e-3  # weight of a frame without speech; where nobody speaks at all, all frames count alike
@@ -46,19 +46,19 @@ def local_statistics(features: Tensor, weights: Tensor, span: int, step: int) ->
     Returns:
         (T / step, 2 · C) mean and standard deviation.
     """
-    frames = len(features)
-    centres = torch.arange(0, frames, step, device=features.device)
-    low, high = (centres - span).clamp_min(0), (centres + span + 1).clamp_max(frames)
-    # Sums of differences to the clip's mean: hidden states reach hundreds, and their squares would lose precision.
-    centred, weight = double(features - features.mean(0)), double(weights)[:, None]
-    low, high = low.to(centred.device), high.to(centred.device)
-    sums = torch.cat((weight, weight * centred, weight * centred.square()), 1).cumsum(0)
-    sums = torch.cat((sums.new_zeros(1, sums.shape[1]), sums))
-    total, first, second = (sums[high] - sums[low]).split((1, features.shape[1], features.shape[1]), 1)
-    mean = first / total
-    deviation = (second / total - mean.square()).clamp_min(0).sqrt()
-    mean, deviation = (x.float().to(features.device) for x in (mean, deviation))
-    return torch.cat((mean + features.mean(0), deviation), 1)
+    average = features.mean(0)  # hidden states reach hundreds: the squares of differences to it lose no precision
+    frames = torch.arange(len(features), device=features.device)
+    parts = []
+    for first in range(0, len(features), step * CENTRES):
+        last = min(first + step * CENTRES, len(features))
+        seen = slice(max(first - span, 0), last + span)  # frames that the windows of these centres reach
+        shares = weights[seen] * ((frames[first:last:step, None] - frames[seen]).abs() <= span)
+        shares = shares / shares.sum(1, keepdim=True)
+        centred = features[seen] - average
+        mean = shares @ centred
+        deviation = (shares @ centred.square() - mean.square()).clamp_min(0).sqrt()
+        parts.append(torch.cat((mean + average, deviation), 1))
+    return torch.cat(parts)
 
 
 class EmotionReader(nn.Module):
