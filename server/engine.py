@@ -31,10 +31,12 @@ from .performance.emotion.direction import Direction
 from .performance.emotion.passing import Following
 from .performance.perform import Performance, Report, perform, stage
 from .performance.style import Styles, check, mixed
+from .sounds.hearing import Sounds, check_speech
 
 if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer
     from .face.space import FaceSpace
     from .flame.face import FlameHead
+    from .sounds.listener import Listener
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "default"
 MAX_FPS = 240  # frames per second
@@ -89,6 +91,9 @@ class Settings:
         keys: One of KEYS. "flame" is for a FLAME model alone: the channels and the basis are FLAME's own shapes,
             `FlameHead.key_names`: 50 expressions, and keys of the jaw at several angles.
         bank: Expressions that an artist has made; they can be shown as emotions are.
+        sounds: Whether the sounds that were heard are wanted, too.
+        transcript: What is said, which pins the sounds; "" if it is not known.
+        language: Code of the language of the speech, as "de"; "" if it is not known.
         following: How emotions follow phrases and words.
 
     Raises:
@@ -110,6 +115,9 @@ class Settings:
     keys: str = "named"
     bank: Bank = field(default_factory=Bank)
     following: Following = field(default_factory=Following)
+    sounds: bool = False
+    transcript: str = ""
+    language: str = ""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 1 <= self.fps <= MAX_FPS:
@@ -132,6 +140,7 @@ class Settings:
             raise LSFError("bad_settings", f'There are no keys "{self.keys}": choose one of {", ".join(KEYS)}.')
         self.direction()
         check(self.styles)
+        check_speech(self.transcript, self.language)
         if unknown := sorted(set(self.layers) - set(layers.LAYERS)):
             known = ", ".join(layers.LAYERS)
             raise LSFError("bad_settings", f'There is no layer "{unknown[0]}": choose one of {known}.')
@@ -165,6 +174,8 @@ class Result:
     # Of a FLAME model: how far the project's head is from FLAME's own motion with these curves, millimetres; the
     # figures of flame.named_weights.FitError
     motion_error: dict[str, float] | None
+    sounds: Sounds | None = None  # what was heard, if it was asked for
+    no_sounds: LSFError | None = None  # why there is nothing, if it was asked for
 
 
 class Engine:
@@ -196,7 +207,7 @@ class Engine:
             LSFError: "no_model", "bad_checkpoint" or "no_device".
         """
         folder = Path(checkpoint or DEFAULT_CHECKPOINT)
-        self._weights, self._loaded = folder / "model.safetensors", (0, 0)
+        self._folder, self._weights, self._loaded = folder, folder / "model.safetensors", (0, 0)
         self.name = model_name(folder)
         if not (folder / "config.json").is_file():
             raise LSFError("no_model", f'There is no model in "{folder}": reinstall the add-on, or choose another.')
@@ -225,6 +236,13 @@ class Engine:
                 return digest if _stamp(os.fstat(file.fileno())) == self._loaded else ""
         except OSError:
             return ""
+
+    @cached_property
+    def _listener(self) -> "Listener":
+        """The recogniser of sounds, loaded when it is first asked for. Raises LSFError if none fits the model."""
+        from .sounds.listener import Listener
+
+        return Listener(self.model, self._folder)
 
     def _load_flame(self, folder: Path) -> "FlameHead | None":
         """FLAME's shapes on the project's head, which are part of a FLAME model; None for another model."""
@@ -302,6 +320,12 @@ class Engine:
         report(found, "Comparing with other lines of the voice" if other_lines else "Analysing the speech")
         own_mean, heard_lines = self._voices.own_mean((samples, rate), other_lines, cancelled)
         window = self._window(settings, len(speech))
+        listener, no_sounds = None, None
+        try:
+            listener = self._listener if settings.sounds else None
+        except LSFError as error:
+            no_sounds = error
+        seconds, said = len(speech) / audio.SAMPLE_RATE, (settings.transcript, settings.language)
         performance = perform(
             self.model,
             speech,
@@ -314,6 +338,7 @@ class Engine:
             follow=settings.following,
             window=window,
             overlap=WINDOW_OVERLAP * window,
+            hear=None if listener is None else lambda result: listener.hear(result, seconds, *said, cancelled),
             report=stage(report, found, performed),
             cancelled=cancelled,
         )
@@ -362,7 +387,40 @@ class Engine:
             self.model.frame_count(len(speech)) <= min(window * self.model.config.fps, self.model.max_frames),
             direction.asks_for_emotion() and not self._shows(direction),
             motion_error,
+            performance.sounds,
+            no_sounds,
         )
+
+    def hear(
+        self,
+        samples: FloatArray,
+        rate: float,
+        transcript: str = "",
+        language: str = "",
+        report: Report = lambda fraction, text: None,
+        cancelled: IsCancelled = lambda: False,
+    ) -> Sounds:
+        """Find the sounds of speech without animating anything.
+
+        Args:
+            samples: (N,) or (N, C) speech.
+            rate: Its sample rate in Hz.
+            transcript: What is said; "" if it is not known.
+            language: Code of the language, as "de"; "" if it is not known.
+            report: Called with the progress.
+            cancelled: Called between windows; returns true when the job shall stop.
+
+        Returns:
+            The sounds.
+
+        Raises:
+            LSFError: If the input cannot be used; docs/protocol.md lists the codes.
+            Cancelled: If `cancelled` returned true.
+        """
+        check_speech(transcript, language)
+        report(0.0, "Reading the sound")
+        speech = audio.to_mono_16k(samples, rate, cancelled)
+        return self._listener.listen(speech, transcript, language, report, cancelled)
 
     def prepare_face(
         self,

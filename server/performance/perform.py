@@ -26,6 +26,8 @@ from .variation import Take
 
 if TYPE_CHECKING:  # it loads torch, which must not delay the server's first answer
     from ..model import LSF
+    from ..model.inference import SpeechResult
+    from ..sounds.hearing import Sounds
 
 Report = Callable[[float, str], None]
 """Called with the fraction done, 0 to 1, and a sentence for people."""
@@ -49,6 +51,7 @@ class Performance:
     motion: NDArray[np.float32]  # (F, K)
     expression: NDArray[np.float32]  # (F, K) the part of `motion` that emotion adds
     emotion: NDArray[np.float32]  # (F, 8) detected in the voice, in the order of EMOTIONS; (F, 0): not detected
+    sounds: "Sounds | None" = None  # what was heard, if it was asked for
 
 
 def perform(
@@ -64,6 +67,7 @@ def perform(
     styles: Styles = (),
     window: float | None = None,
     overlap: float | None = None,
+    hear: "Callable[[SpeechResult], Sounds] | None" = None,
     report: Report = lambda fraction, text: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Performance:
@@ -85,6 +89,7 @@ def perform(
         window: Seconds of speech that the network is given at once; None: those of `model.inference`; math.inf: all, as
             far as its encoders can take it.
         overlap: Seconds that neighbouring windows share; None: those of `model.inference`.
+        hear: Finds the sounds of the line in what the network has encoded; None: they are not asked for.
         report: Called with the fraction done, 0 to 1, and a sentence.
         cancelled: Returns true when the job shall stop.
 
@@ -148,6 +153,7 @@ def perform(
             cancelled=cancelled,
         )
         expression = _expression(shown, EXPRESSION_SMOOTHING * fps, changes, speech.shape[1])
+    sounds = None if hear is None else hear(output)
     del output
     check(EXPRESSED)
     speech = np.maximum(speech, brow_prominence(voice, activity, fps))
@@ -170,7 +176,7 @@ def perform(
             pose = limited(pose * variation.emotion[:, None])
         motion = lip_contact.add_pose(closed, motion, pose, lip_contact.held_closures(closed, activity, fps))
         check(EXPRESSED)
-    return Performance(voice, motion, motion - closed, detected)
+    return Performance(voice, motion, motion - closed, detected, sounds)
 
 
 def _windows(window: float | None, overlap: float | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
 from ..performance.emotion.passing import Following
 from ..performance.perform import Report
+from ..sounds.hearing import Sounds, check_speech
 from . import wire
 from .affect import Change
 from .emotions import EMOTIONS
@@ -105,16 +106,60 @@ def read_emotion(header: wire.Header, arrays: wire.Arrays) -> Run:
         raise LSFError(
             "bad_request", f"A read_emotion message needs a text of 1 to {emotion_text.MAX_CHARACTERS} characters."
         )
+    bank = Bank.from_fields(header.get("bank") or [])
 
     def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
         report(0.0, "Reading the direction")
-        weights, strength = emotion_text.read(text)
-        return {"emotions": list(EMOTIONS), "strength": strength}, {"weights": weights}
+        reading = emotion_text.read(text, bank)
+        fields = {
+            "emotions": list(EMOTIONS),
+            "strength": reading.strength,
+            "entries": dict(reading.entries),
+            "expression": {"weights": reading.pose(bank), "emotions": reading.felt(bank)},
+            "understood": [
+                {"text": part.span, "names": list(part.names), "negated": part.negated} for part in reading.understood
+            ],
+            "missed": list(reading.missed),
+        }
+        return fields, {"weights": reading.weights}
 
     return run
 
 
-JOBS = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion}
+def hear(header: wire.Header, arrays: wire.Arrays) -> Run:
+    """Check a `hear` request; arguments, result and errors as in `generate`."""
+    read = _sound(header, arrays)
+    fields = header.get("settings")
+    if fields is not None and not isinstance(fields, dict):
+        raise LSFError("bad_request", "settings must be an object.")
+    transcript, language = _text(fields or {}, "transcript") or "", _text(fields or {}, "language") or ""
+    check_speech(transcript, language)
+
+    def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
+        samples, rate = read(report, cancelled)
+        started = time.perf_counter()
+        sounds = engine.hear(samples, rate, transcript, language, report, cancelled)
+        seconds = {"model": round(time.perf_counter() - started, 4)}
+        return {**_sound_fields(sounds), "seconds": seconds}, _sound_arrays(sounds)
+
+    return run
+
+
+def _sound_fields(sounds: Sounds) -> wire.Header:
+    """Fields of a reply that describe the sounds."""
+    return {"sounds": list(sounds.symbols), "words": list(sounds.words), "transcript_note": sounds.note}
+
+
+def _sound_arrays(sounds: Sounds) -> wire.Arrays:
+    """Arrays of a reply that describe the sounds."""
+    return {
+        "sound_times": sounds.times,
+        "sound_confidence": sounds.confidence,
+        "word_times": sounds.word_times,
+    }
+
+
+JOBS = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion, "hear": hear}
 
 
 def job_name(header: wire.Header) -> str:
@@ -198,6 +243,9 @@ def _settings(header: wire.Header) -> Settings:
         window=_optional_number(fields, "window"),
         styles=style.read_fields(fields.get("styles")),
         keys=_text(fields, "keys") or "named",
+        sounds=_flag(fields, "sounds"),
+        transcript=_text(fields, "transcript") or "",
+        language=_text(fields, "language") or "",
         bank=Bank() if fields.get("bank") is None else Bank.from_fields(fields["bank"]),
         following=_following(fields),
     )
@@ -233,6 +281,10 @@ def _generate_fields(result: Result) -> wire.Header:
         fields["ignored"] = ["emotion"]
     if result.motion_error is not None:
         fields["motion_error"] = result.motion_error
+    if result.sounds is not None:
+        fields |= _sound_fields(result.sounds)
+    if result.no_sounds is not None:
+        fields["no_sounds"] = {"code": result.no_sounds.code, "message": str(result.no_sounds)}
     if result.no_face is not None:
         fields["no_face"] = {"code": result.no_face.code, "message": str(result.no_face)}
     return fields
@@ -249,6 +301,8 @@ def _generate_arrays(result: Result, own_head: bool) -> wire.Arrays:
     }
     if own_head:
         arrays |= {"vertices": result.mesh.vertices, "triangles": result.mesh.triangles}
+    if result.sounds is not None:
+        arrays |= _sound_arrays(result.sounds)
     if result.rig_motion is not None:
         arrays["rig_motion"] = result.rig_motion
     return arrays
