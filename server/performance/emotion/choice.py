@@ -1,6 +1,5 @@
 """The emotion of a line as people write it, on the command line or in a manifest: a name, keys over time, or words."""
 
-import importlib.util
 import json
 import math
 import os
@@ -44,6 +43,8 @@ class Emotion:
 
     def used(self, bank: Bank) -> Bank:
         """Return the entries of a bank that this shows: no other one can change the result."""
+        if self.words:
+            return bank
         return bank.only({self.name or "", *(key[1] for key in self.keys)})
 
     def direction(self, strength: float, mix: float | None, bank: Bank, fps: float, frames: int) -> Direction | None:
@@ -57,12 +58,12 @@ class Emotion:
             frames: Number of its frames.
 
         Raises:
-            LSFError: "missing_package" if the encoder of words is not there.
+            LSFError: "not_understood" if the words are not clear, "missing_package" if they need the encoder of words
+                and it is not there.
         """
         mix = 1.0 if mix is None else mix
         if self.words:
-            weights, own = text.read(self.words)
-            return Direction.from_control(np.array([[own * strength, mix, *weights.tolist()]]))
+            return text.read(self.words, bank).direction(strength, mix, bank)
         if not self.keys:
             return None
         at = np.array([key[0] for key in self.keys])
@@ -105,14 +106,14 @@ def parse(value: object, folder: Path, bank: Bank) -> Emotion:
         return Emotion(keys=_keys(_json(value), bank))
     if value.lower().endswith(".json"):
         return Emotion(keys=_file(folder / value, bank), file=value)
-    if importlib.util.find_spec(text.PACKAGE) is None:
-        raise LSFError(
-            "bad_settings",
-            f'"{shortened(value, 60)}" is none of {", ".join((*EMOTIONS, *bank.names))}, and words need the text '
-            "encoder, which is not installed.",
-        )
     if len(value) > text.MAX_CHARACTERS:
         raise LSFError("bad_settings", f"a direction in words has at most {text.MAX_CHARACTERS} letters.")
+    if not text.can_read(value, bank):
+        raise LSFError(
+            "bad_settings",
+            f'"{shortened(value, 60)}" is none of {", ".join((*EMOTIONS, *bank.names))}, and these words need the text '
+            "encoder, which is not installed.",
+        )
     return Emotion(words=value)
 
 

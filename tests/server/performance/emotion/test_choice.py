@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.performance.emotion import choice
-from server.performance.emotion.bank import Bank, Expression
+from server.performance.emotion.bank import Bank
 from server.protocol.emotions import EMOTIONS
 
 SAD, HAPPY = EMOTIONS.index("sad"), EMOTIONS.index("happy")
@@ -75,14 +76,22 @@ def test_a_file_of_keys_that_is_not_there_or_no_text(tmp_path):
             choice.parse(name, tmp_path, Bank())
 
 
-def test_words_are_read_by_the_text_encoder_if_it_is_there(tmp_path, monkeypatch):
+def test_words_that_the_grammar_reads_need_no_encoder(tmp_path, monkeypatch):
+    monkeypatch.setattr(choice.text, "is_installed", lambda: False)
     with pytest.raises(LSFError, match="text encoder"):
-        choice.parse("tired but relieved", tmp_path, Bank())
-    monkeypatch.setattr(choice.importlib.util, "find_spec", lambda name: object())
-    weights = np.array([0, 0, 0, 0.25, 0.75, 0, 0, 0], np.float32)
-    monkeypatch.setattr(choice.text, "read", lambda words: (weights, 0.5))
-    direction = choice.parse("tired but relieved", tmp_path, Bank()).direction(0.5, None, Bank(), 25.0, 51)
-    assert direction.strength.tolist() == [0.25] and direction.mix.tolist() == [1]
-    np.testing.assert_array_equal(direction.chosen, weights[None])
+        choice.parse("his dog has run away", tmp_path, Bank())
+    direction = choice.parse("slightly sad, left brow up", tmp_path, Bank()).direction(0.5, None, Bank(), 25.0, 51)
+    assert direction.strength.tolist() == [0.5] and direction.mix.tolist() == [1]
+    np.testing.assert_allclose(direction.chosen, [[0, 0, 0, 0, 0.4, 0, 0, 0, 1]])
+    assert direction.pose()[0, CHANNELS.index("browOuterUpLeft")] == pytest.approx(0.5 * 0.8)
     with pytest.raises(LSFError, match="at most"):
         choice.parse("long " * 100, tmp_path, Bank())
+
+
+def test_words_may_name_any_entry_of_the_bank(tmp_path):
+    bank = Bank.from_fields([{"name": "Smug", "weights": {"mouthSmileLeft": 0.5}, "emotions": {"contempt": 0.5}}])
+    shown = choice.parse("half smug, jaw set", tmp_path, bank)
+    assert shown.words and shown.used(bank) == bank
+    direction = shown.direction(1.0, None, bank, 25.0, 51)
+    assert direction.applied_to(np.zeros((1, 8)))[0, EMOTIONS.index("contempt")] == pytest.approx(0.25)
+    assert direction.pose()[0, CHANNELS.index("mouthSmileLeft")] == pytest.approx(0.25)
