@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.protocol import emotions, wire
+    from server.protocol import affect, emotions, phrases, wire
     from server.protocol.wire import Arrays, Header
 else:
     try:
-        from ..server.protocol import emotions, wire
+        from ..server.protocol import affect, emotions, phrases, wire
     except ImportError:
-        from server.protocol import emotions, wire
+        from server.protocol import affect, emotions, phrases, wire
     Arrays, Header = wire.Arrays, wire.Header
 
 # The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
@@ -35,5 +35,7 @@ __all__ = [
     "Header",
     "Reader",
     "WireError",
+    "affect",
+    "phrases",
     "write_message",
 ]

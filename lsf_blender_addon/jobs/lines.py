@@ -73,7 +73,7 @@ def start_generation(
     span = strips.current_range(scene) if settings.only_range and not whole else None
     if span:
         line_plan.check_span(_read_state(line, [head]), span)
-    emotion, control = emotion_control.read(_scene_of(settings), line.first_frame, line.frames, line.fps)
+    emotion, control = emotion_control.read(_scene_of(settings), line.first_frame, line.frames, line.fps, line.t0)
     request = {
         **settings.take_request(settings.take),
         "layers": enabled_layers(settings, head),

@@ -117,6 +117,13 @@ def decode(aud: ModuleType, path: str, parts: list[tuple[float, float]]) -> tupl
     return [np.concatenate(kept) if kept else np.zeros(0, np.float32) for kept in pieces], float(rate)
 
 
+def readable(line: Line, folder: str) -> str:
+    """Return the path of a file with the sound of a line that Audaspace can open, which may lie in this folder."""
+    if line.packed is not None:
+        return _unpack(line.path, line.packed, folder, "packed")
+    return _linked(line.path, folder, "line")
+
+
 def _decode_to_file(aud: ModuleType, path: str, part: tuple[float, float], target: Path) -> bool:
     """Decode a part of a sound file into a mono .au file, in little memory; see `decode`.
 

@@ -1,13 +1,15 @@
 """The chosen emotion as the server takes it: one for a line, or one for each frame from keys on the timeline."""
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
-from ..client.wire import EMOTIONS, Header
+from ..client.wire import EMOTIONS, Header, affect
 from .own_properties import choice, number, settings_of
 from .smoothing import hann_average
 
@@ -15,6 +17,37 @@ if TYPE_CHECKING:
     from ..ui.properties.emotion import LSF_PG_emotion
 
 PATH = "lsf.emotion."  # of the properties, in a scene
+FREE = 50  # number of the choice "Circle of Affect"; an F-curve holds these numbers
+CIRCLE, DIRECT = "circle", "direct"  # identifiers of the ways from one emotion to the next
+LONGEST = 2.5  # times the duration of a transition: what the longest way through the circle takes is less
+
+Floats = NDArray[np.floating]
+
+
+class Entry(NamedTuple):
+    """An expression of the artist's own that can be chosen.
+
+    Attributes:
+        number: That of the choice.
+        place: Valence and arousal; None: not known.
+    """
+
+    number: int
+    place: affect.Place | None
+
+
+class Control(NamedTuple):
+    """The emotion of F frames.
+
+    Attributes:
+        rows: (F, 10 + B) strength, weight of the choice, weights of the eight emotions and of B entries, all 0 to 1.
+        points: (F, 2) valence and arousal of the choice; NaN where there are none.
+        changes: First and last frame of each change of the choice, from row 0 on, ascending.
+    """
+
+    rows: NDArray[np.float32]
+    points: NDArray[np.float64]
+    changes: tuple[affect.Change, ...]
 
 
 def is_keyed(scene: bpy.types.Scene) -> bool:
@@ -22,8 +55,13 @@ def is_keyed(scene: bpy.types.Scene) -> bool:
     return bool(_curves(scene))
 
 
+def changes_over_time(scene: bpy.types.Scene) -> bool:
+    """Whether the choice itself has an F-curve, so that there are transitions."""
+    return "chosen" in _curves(scene)
+
+
 def read(
-    scene: bpy.types.Scene, first_frame: int, frames: int, fps: float
+    scene: bpy.types.Scene, first_frame: int, frames: int, fps: float, t0: float = 0.0, entries: Sequence[Entry] = ()
 ) -> tuple[Header, dict[str, NDArray[np.float32]]]:
     """The part of a request that sets the emotion of a line, see docs/protocol.md.
 
@@ -32,56 +70,138 @@ def read(
         first_frame: First frame of the line.
         frames: Number of frames F of the line.
         fps: Frames per second of the scene.
+        t0: Seconds of the sound at the first frame.
+        entries: The B expressions of the bank.
 
     Returns:
-        Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10).
+        Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10 + B).
     """
     emotion = settings_of(scene).emotion
-    curves = _curves(scene)
-    if not curves:
-        chosen = EMOTIONS[i - 1] if (i := _enum_value(emotion)) else None
+    follow: Header = {}
+    if emotion.follow_sentence:
+        follow["follow_sentence"] = True
+    if words := number(emotion, "follow_words"):
+        follow["follow_words"] = words
+    keyed, chosen = is_keyed(scene), _enum_value(emotion)
+    if not keyed and chosen != FREE:
+        name = choice(emotion, "chosen") if chosen else None
         return {
-            "emotion": chosen,
+            "emotion": name,
             "emotion_strength": number(emotion, "strength"),
             "emotion_mix": number(emotion, "mix") if chosen else 0.0,
+            **follow,
         }, {}
     transition = number(emotion, "transition") * fps
-    margin = round(transition)  # transitions to keys outside the line reach into it
-    times = first_frame + np.arange(-margin, frames + margin)
+    circle = choice(emotion, "passing") == CIRCLE
+    # Transitions to keys outside the line reach into it.
+    margin = (math.ceil(LONGEST * transition) if circle else round(transition)) if keyed else 0
+    found = control(scene, first_frame - margin, (frames if keyed else 1) + 2 * margin, fps, entries)
+    if emotion.follow_sentence and found.changes:
+        follow["emotion_changes"] = [[t0 + (edge - margin) / fps for edge in change] for change in found.changes]
+    return follow, {"emotion_control": found.rows[margin : len(found.rows) - margin]}
+
+
+def control(
+    scene: bpy.types.Scene, first_frame: int, frames: int, fps: float, entries: Sequence[Entry] = ()
+) -> Control:
+    """Return the emotion of so many frames of a scene from `first_frame` on, by its properties and F-curves."""
+    emotion, curves = settings_of(scene).emotion, _curves(scene)
+    times = first_frame + np.arange(frames)
 
     def sampled(name: str, value: float) -> NDArray[np.float64]:
         """Return a property at `times`: its curve, or its value (given here) if it is not keyed."""
         curve = curves.get(name)
         return np.array([curve.evaluate(float(time)) for time in times]) if curve else np.full(len(times), float(value))
 
-    rows = control_rows(
+    return control_rows(
         sampled("chosen", _enum_value(emotion)),
         sampled("strength", number(emotion, "strength")),
         sampled("mix", number(emotion, "mix")),
-        transition,
+        number(emotion, "transition") * fps,
+        np.column_stack([sampled(name, number(emotion, name)) for name in ("valence", "arousal")]),
+        entries,
+        choice(emotion, "passing") == CIRCLE,
     )
-    return {}, {"emotion_control": rows[margin : margin + frames]}
 
 
 def control_rows(
-    chosen: NDArray[np.floating], strength: NDArray[np.floating], mix: NDArray[np.floating], transition: float
-) -> NDArray[np.float32]:
+    chosen: Floats,
+    strength: Floats,
+    mix: Floats,
+    transition: float,
+    free: Floats | None = None,
+    entries: Sequence[Entry] = (),
+    circle: bool = False,
+) -> Control:
     """Emotion for each frame, as the protocol has it.
 
     Args:
-        chosen: (F,) 0 where the audio decides, and i + 1 for EMOTIONS[i].
+        chosen: (F,) 0 where the audio decides, i + 1 for EMOTIONS[i], FREE for the point `free`, or an entry's number.
         strength: (F,) intensity of the expression, 0 to 1.
         mix: (F,) weight of the chosen emotion against the one of the audio, 0 to 1.
         transition: Frames over which a change of the choice is spread.
-
-    Returns:
-        (F, 10) strength, weight of the choice, and weights of the eight emotions, all 0 to 1.
+        free: (F, 2) valence and arousal, −1 to 1.
+        entries: The B expressions of the bank.
+        circle: Whether changes lead through the circle of affect; else they are cross-fades.
     """
-    weights = np.eye(len(EMOTIONS) + 1)[np.clip(np.rint(chosen), 0, len(EMOTIONS)).astype(int)][:, 1:]
+    columns = len(EMOTIONS) + len(entries)
+    free = np.zeros((len(chosen), 2)) if free is None else np.clip(free, -1, 1)
+    known = {i + 1: i for i in range(len(EMOTIONS))} | {FREE: columns}
+    known |= {entry.number: len(EMOTIONS) + i for i, entry in enumerate(entries)}
+    picked = np.array([known.get(value, -1) for value in np.rint(chosen).astype(int).tolist()], int)
+    if circle:
+        passed = affect.rows_of_choices(picked, free, [entry.place for entry in entries], transition)
+        has_choice = (picked >= 0).astype(float)
+        weight = hann_average(has_choice, transition) * mix
+        rows = np.column_stack((strength, weight, passed.weights))
+        starts = np.flatnonzero(np.diff(has_choice)) + 0.5
+        fades = [affect.Change(at - transition / 2, at + transition / 2) for at in starts]
+        return Control(_limited(rows), passed.points, _merged([*passed.changes, *fades]))
+    table = np.vstack([np.eye(columns), np.zeros((2, columns))])  # then FREE, and at −1 no choice
+    weights = table[picked]
+    is_free = picked == columns
+    weights[is_free, : len(EMOTIONS)] = affect.weights(free[is_free])
     weight = hann_average(weights.sum(1) * mix, transition)
     weights = hann_average(weights, transition)
     weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
-    return np.clip(np.column_stack((strength, weight, weights)), 0, 1).astype(np.float32)
+    edges = np.flatnonzero(np.diff(picked)) + 0.5
+    fades = [affect.Change(at - transition / 2, at + transition / 2) for at in edges]
+    rows = np.column_stack((strength, weight, weights))
+    return Control(_limited(rows), np.full((len(chosen), 2), np.nan), _merged(fades))
+
+
+def keep_old_transitions() -> None:
+    """Let the keyed emotions of a file that does not say how they pass cross-fade, as when it was made.
+
+    Add-on 0.1.0 had no other way. `state_transitions` writes what later files use.
+    """
+    for scene in bpy.data.scenes:
+        emotion = settings_of(scene).emotion
+        if scene.library is None and changes_over_time(scene) and not emotion.is_property_set("passing"):
+            emotion.passing = DIRECT
+
+
+def state_transitions() -> None:
+    """Store how keyed emotions pass even where it is the default, so that the file says it."""
+    for scene in bpy.data.scenes:
+        emotion = settings_of(scene).emotion
+        if scene.library is None and changes_over_time(scene):
+            emotion.passing = choice(emotion, "passing")
+
+
+def _limited(rows: Floats) -> NDArray[np.float32]:
+    """Rows within 0 to 1."""
+    return np.clip(rows, 0, 1).astype(np.float32)
+
+
+def _merged(changes: list[affect.Change]) -> tuple[affect.Change, ...]:
+    """Changes in ascending order; those that overlap are one."""
+    merged: list[affect.Change] = []
+    for change in sorted(changes):
+        if merged and change.start < merged[-1].end:
+            change = affect.Change(merged[-1].start, max(merged.pop().end, change.end))
+        merged.append(change)
+    return tuple(merged)
 
 
 def _enum_value(emotion: "LSF_PG_emotion") -> int:

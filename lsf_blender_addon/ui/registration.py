@@ -9,7 +9,7 @@ from ..animation import action_cache, override_settings
 from ..jobs import checkup, environment, face_cache, session
 from ..jobs import self_test as engine_test
 from ..preview import mouth_graph, playback
-from ..scene import empty_keys
+from ..scene import emotion_control, empty_keys
 from . import preferences, translations
 from .operators import (
     add_head,
@@ -28,6 +28,7 @@ from .operators import (
     copy_report,
     cut_mouth,
     demo_line,
+    draw_transitions,
     edit_landmarks,
     edit_line,
     export_character,
@@ -147,6 +148,7 @@ CLASSES: tuple[type, ...] = (
     add_head.LSF_OT_add_head,
     add_speech.LSF_OT_add_speech,
     demo_line.LSF_OT_demo_line,
+    draw_transitions.LSF_OT_draw_transitions,
     extend_scene.LSF_OT_extend_scene,
     add_parts.LSF_OT_add_parts,
     add_missing_keys.LSF_OT_add_missing_keys,
@@ -262,6 +264,18 @@ def _on_undo(*_arguments: object) -> None:
     session.say("")
 
 
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]
+def _on_loaded(*_arguments: object) -> None:
+    """Let a file of an earlier add-on look as it did: a handler of load_post."""
+    emotion_control.keep_old_transitions()
+
+
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]
+def _on_save(*_arguments: object) -> None:
+    """Let the file say what earlier files leave open: a handler of save_pre."""
+    emotion_control.state_transitions()
+
+
 def _allow_overrides(group: type[bpy.types.PropertyGroup]) -> None:
     """Let the properties of a group be changed on library overrides; see animation/override_settings.py.
 
@@ -292,6 +306,10 @@ def register() -> None:
     for menu, draw in MENUS:
         menu.append(draw)
     bpy.app.handlers.load_pre.append(_on_load)
+    bpy.app.handlers.load_post.append(_on_loaded)
+    bpy.app.handlers.save_pre.append(_on_save)
+    # The file that is open now may be one of an earlier add-on, too. Its data cannot be read before this returns.
+    bpy.app.timers.register(emotion_control.keep_old_transitions)
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_on_undo)
     action_cache.register()
@@ -317,6 +335,10 @@ def unregister() -> None:
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.remove(_on_undo)
     bpy.app.handlers.load_pre.remove(_on_load)
+    bpy.app.handlers.load_post.remove(_on_loaded)
+    bpy.app.handlers.save_pre.remove(_on_save)
+    if bpy.app.timers.is_registered(emotion_control.keep_old_transitions):
+        bpy.app.timers.unregister(emotion_control.keep_old_transitions)
     for menu, draw in MENUS:
         menu.remove(draw)
     for owner, _group in reversed(PROPERTY_GROUPS):

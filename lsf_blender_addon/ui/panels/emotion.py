@@ -10,7 +10,7 @@ from ...prediction import emotion_segments, store
 from ...scene import emotion_control
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
-from ..properties.emotion import FROM_AUDIO, emotion_label
+from ..properties.emotion import FROM_AUDIO, ON_CIRCLE, LSF_PG_emotion, emotion_label
 from ..text import wrapped
 from . import emotion_icons
 from .common import NEEDS_GENERATE, Tab, frames_text
@@ -18,6 +18,7 @@ from .common import NEEDS_GENERATE, Tab, frames_text
 MAX_SEGMENTS = 12  # listed in the panel
 ICON_SIZE = 18  # pixels at an interface scale of 1
 MARGIN = 30  # pixels of a sidebar beside its panels
+CIRCLE_SCALE = 6.0  # of the picture of the circle of affect, in lines of text
 
 
 class _EmotionPanel(Tab):
@@ -34,6 +35,8 @@ class _EmotionPanel(Tab):
         column.active = not reason
         column.use_property_split = True  # shows the dots that insert keyframes
         column.prop(emotion, "chosen")
+        if emotion.chosen == ON_CIRCLE:
+            _draw_circle(column, emotion)
         row = column.row(align=True)
         row.use_property_decorate = False
         row.prop(emotion, "direction")
@@ -43,10 +46,22 @@ class _EmotionPanel(Tab):
         row.active = emotion.chosen != FROM_AUDIO or keyed
         row.prop(emotion, "mix")
         column.prop(emotion, "strength")
+        column = column.column()
+        column.use_property_decorate = False
+        column.prop(emotion, "follow_words")
+        column.prop(emotion, "follow_sentence")
         if keyed:
-            column.use_property_decorate = False
             column.prop(emotion, "transition")
+            column.prop(emotion, "passing")
+            column.operator("lsf.draw_transitions", icon="FCURVE")
         _draw_detected(layout, context)
+
+
+def _draw_circle(layout: bpy.types.UILayout, emotion: LSF_PG_emotion) -> None:
+    """Draw the circle of affect and the two numbers that choose a point of it."""
+    layout.template_icon(icon_value=emotion_icons.circle(emotion.valence, emotion.arousal), scale=CIRCLE_SCALE)
+    layout.prop(emotion, "valence", slider=True)
+    layout.prop(emotion, "arousal", slider=True)
 
 
 def disabled_reason_emotion() -> str:

@@ -1,4 +1,4 @@
-"""Icons for the emotion panel: a swatch of each emotion's colour, and a chart of the chosen line."""
+"""Icons for the emotion panel: a swatch of each emotion's colour, a chart of the chosen line, the circle of affect."""
 
 from typing import Any
 
@@ -7,15 +7,17 @@ import bpy.utils.previews
 import numpy as np
 from numpy.typing import NDArray
 
-from ...prediction import emotion_segments
+from ...prediction import affect_circle, emotion_segments
 from ...prediction.store import DetectedEmotion
 
 SWATCH_SIZE = 16  # pixels
 TILE_SIZE = 64  # pixels
+CIRCLE_SIZE = 128  # pixels
 TILES = 6  # square icons side by side that form the chart, as Blender draws no wide icons
 
 _icons: bpy.utils.previews.ImagePreviewCollection | None = None
 _charted: DetectedEmotion | None = None  # what the chart shows
+_circled: tuple[float, float] | None = None  # the point that the circle shows
 
 
 def swatch(emotion: str) -> int:
@@ -47,12 +49,31 @@ def chart(detected: DetectedEmotion) -> list[int]:
     return [icons[name].icon_id for name in tiles]
 
 
+def circle(valence: float, arousal: float) -> int:
+    """Draw the circle of affect with a point in it, if the picture shows another one.
+
+    Args:
+        valence: −1, at the left, to 1.
+        arousal: −1, at the bottom, to 1.
+
+    Returns:
+        Icon number of the picture.
+    """
+    global _circled
+    icons, point = _collection(), (round(valence, 2), round(arousal, 2))
+    if _circled != point:
+        name = "circle"
+        _fill(icons[name] if name in icons else icons.new(name), affect_circle.picture(CIRCLE_SIZE, *point))
+        _circled = point
+    return icons["circle"].icon_id
+
+
 def free() -> None:
     """Free all icons; they are made again when they are needed."""
-    global _icons, _charted
+    global _icons, _charted, _circled
     if _icons is not None:
         bpy.utils.previews.remove(_icons)
-    _icons = _charted = None
+    _icons = _charted = _circled = None
 
 
 def _collection() -> bpy.utils.previews.ImagePreviewCollection:

@@ -3,9 +3,11 @@
 import bpy
 
 from ...client.wire import EMOTIONS
+from ...scene import emotion_control
 from ..translations import OWN_CONTEXT
 
 FROM_AUDIO = "voice"  # identifier of the choice to use the emotion that is detected in the audio
+ON_CIRCLE = "affect"  # identifier of the choice of a point of the circle of affect
 
 
 def emotion_label(emotion: str) -> str:
@@ -22,6 +24,12 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
             *(
                 (name, emotion_label(name), f"{emotion_label(name)}, regardless of the audio", i + 1)
                 for i, name in enumerate(EMOTIONS)
+            ),
+            (
+                ON_CIRCLE,
+                "Circle of Affect",
+                "The emotion at a point of the circle of affect, which Valence and Arousal choose. Both can be keyed",
+                emotion_control.FREE,
             ),
         ],
         default=FROM_AUDIO,
@@ -56,4 +64,45 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
         soft_max=2.0,
         subtype="TIME_ABSOLUTE",
         unit="TIME_ABSOLUTE",
+    )
+    passing: bpy.props.EnumProperty(
+        name="Passing",
+        description="How one keyed emotion becomes the next",
+        items=[
+            (
+                emotion_control.CIRCLE,
+                "By the Circle of Affect",
+                "Pass what lies between: neutral on a long way, hints of emotions beside it, in up to twice the time",
+            ),
+            (emotion_control.DIRECT, "Cross-Fade", "Mix both. Half way, the face shows half of each"),
+        ],
+        default=emotion_control.CIRCLE,
+    )
+    valence: bpy.props.FloatProperty(
+        name="Valence",
+        description="How pleasant the emotion is: -1 is unpleasant, 1 is pleasant, 0 with Arousal at 0 is neutral",
+        default=0.0,
+        min=-1.0,
+        max=1.0,
+    )
+    arousal: bpy.props.FloatProperty(
+        name="Arousal",
+        description="How excited the emotion is: -1 is sleepy, 1 is excited",
+        default=0.0,
+        min=-1.0,
+        max=1.0,
+    )
+    follow_sentence: bpy.props.BoolProperty(
+        name="Follow Sentence",
+        description="Changes of the emotion move to the start of a phrase that is near, and the expression eases in "
+        "long pauses. Heard when you generate",
+        default=False,
+    )
+    follow_words: bpy.props.FloatProperty(
+        name="Follow Words",
+        description="How much the strength follows the weight of the words: stressed words show more of the emotion",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
     )

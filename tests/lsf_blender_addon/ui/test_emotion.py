@@ -29,7 +29,7 @@ def test_a_choice_for_the_whole_line(addon):
 def test_keys_on_the_timeline_become_a_row_for_each_frame(addon):
     scene = bpy.context.scene
     emotion = scene.lsf.emotion
-    emotion.transition = 0.5
+    emotion.transition, emotion.passing = 0.5, "direct"
     for frame, chosen, strength in ((1, "voice", 0.2), (40, "angry", 0.2), (80, "happy", 1.0)):
         emotion.chosen, emotion.strength = chosen, strength
         emotion.keyframe_insert("chosen", frame=frame)
@@ -50,7 +50,7 @@ def test_keys_on_the_timeline_become_a_row_for_each_frame(addon):
 
 def test_a_transition_of_no_time_is_a_cut():
     chosen = np.array([0, 0, 1, 1, 4, 4])
-    rows = emotion_control.control_rows(chosen, np.ones(6), np.full(6, 0.5), 0.0)
+    rows = emotion_control.control_rows(chosen, np.ones(6), np.full(6, 0.5), 0.0).rows
     np.testing.assert_array_equal(rows[:, 1], [0, 0, 0.5, 0.5, 0.5, 0.5])
     assert rows[2, 2] == 1 and rows[4, 2 + 3] == 1
 
