@@ -1,4 +1,4 @@
-"""The command line: `python -m server` (message loop), `python -m server generate …`, `… batch …`, `… fit …`."""
+"""The command line: `python -m server` (message loop), or with `generate`, `batch`, `sounds` or `fit`."""
 
 import argparse
 import contextlib
@@ -24,6 +24,8 @@ from .performance.layers import EYES, LAYERS
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
 from .protocol.wire import HUNG, LINE_SECONDS, MAX_OTHER_LINES
+from .sounds import formats as sound_files
+from .sounds.hearing import Sounds
 
 NO_EMOTIONS = (
     "this model has no emotions to choose from, as it hears the emotion in the voice: --emotion, --emotion-strength "
@@ -47,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command")
     _add_generate(commands.add_parser("generate", parents=[common], help="animate a head: one .npz per sound file"))
     batch.add_options(commands.add_parser("batch", parents=[common], help="animate the lines of a manifest"))
+    heard = commands.add_parser("sounds", parents=[common], help="only what is said: sounds with their times")
+    heard.add_argument("audio", type=Path, help="a sound file: anything libsndfile reads")
+    heard.add_argument("--out", type=Path, required=True, metavar="FILE", help=".json, .TextGrid or .lab")
+    _add_speech(heard)
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
@@ -69,6 +75,17 @@ def _add_common(p: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help='where fitted faces are kept; "off" keeps none (default: the user\'s cache folder, or LSF_CACHE_DIR)',
     )
+
+
+def _add_speech(p: argparse.ArgumentParser) -> None:
+    """Add the options that say what is spoken."""
+    p.add_argument(
+        "--transcript",
+        default="",
+        metavar="TEXT|FILE.txt",
+        help="what is said: it pins the sounds and gives the times of the words (needs espeakng-loader)",
+    )
+    p.add_argument("--language", default="", metavar="CODE", help="of the speech: en, de, fr … (default: unknown)")
 
 
 def _add_generate(p: argparse.ArgumentParser) -> None:
@@ -110,6 +127,10 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--emotion-mix", type=float, help="0 (detected in the voice) to 1 (as chosen, the default)")
     style.add_options(p)
     p.add_argument(
+        "--sounds", type=Path, metavar="FILE", help="of one sound file: what is said, as of the command sounds"
+    )
+    _add_speech(p)
+    p.add_argument(
         "--one-voice",
         action="store_true",
         help="the files are lines of one speaker: the emotion of each is heard against the average of all, if "
@@ -145,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have bytes that are not text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        run = {"generate": _generate, "batch": batch.run, "fit": _fit}[args.command]
+        run = {"generate": _generate, "batch": batch.run, "fit": _fit, "sounds": _sounds}[args.command]
         waits = batch.waits_for_others(args)
         with contextlib.nullcontext() if waits else liveness.HangWatch(_end_hung).work():
             return run(args, checkpoint, device, cache_folder)
@@ -160,6 +181,12 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
     outputs = [args.out / f"{path.stem}.npz" for path in args.audio]
     if len(set(outputs)) < len(outputs):
         raise LSFError("bad_request", "Two sound files have the same name: their results would overwrite each other.")
+    if args.sounds is not None:
+        if len(args.audio) > 1:
+            raise LSFError(
+                "bad_request", "--sounds writes one file: give one sound, or use the command sounds for each."
+            )
+        sound_files.check_name(args.sounds)
     bank = Bank.load(args.bank) if args.bank else Bank()
     emotion = choice.parse(args.emotion.strip(), Path(), bank)
     settings = Settings(
@@ -175,6 +202,9 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         window=args.window,
         bank=bank,
         styles=style.from_options(args.style, args.style_amount),
+        sounds=args.sounds is not None,
+        transcript=sound_files.read_transcript(args.transcript),
+        language=args.language,
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
     engine = Engine(checkpoint, device, cache_folder)
@@ -191,6 +221,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
             direction = emotion.direction(settings.emotion_strength, settings.emotion_mix, bank, fps, frames)
             result = engine.generate(samples, rate, mesh, settings, direction=direction, other_lines=others)
             save(output, result)
+            if args.sounds is not None:
+                _write_sounds(args.sounds, result.sounds or _raise(result.no_sounds), len(samples) / rate)
             seconds = f"{len(result.motion)} frames at {result.fps:g} fps, {sum(result.seconds.values()):.2f} s"
             heard = f", heard against {result.heard_lines} lines" if result.heard_lines > 1 else ""
             if args.one_voice and not heard:
@@ -201,6 +233,33 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         except Exception as error:
             code = _fail(error, path.name)
     return code
+
+
+def _sounds(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
+    """Find the sounds of a file and write them. Returns the exit code."""
+    sound_files.check_name(args.out)
+    transcript = sound_files.read_transcript(args.transcript)
+    samples, rate = audio.load(args.audio)
+    engine = Engine(checkpoint, device, cache_folder)
+    if engine.device_note:
+        print(engine.device_note, file=sys.stderr)
+    _write_sounds(args.out, engine.hear(samples, rate, transcript, args.language), len(samples) / rate)
+    return 0
+
+
+def _write_sounds(path: Path, sounds: Sounds, seconds: float) -> None:
+    """Write sounds, and print how many there are and what is said of the transcript."""
+    sound_files.write(path, sounds, seconds)
+    words = f", {len(sounds.words)} words" if sounds.words else ""
+    print(f"{path}  {len(sounds.symbols)} sounds{words} in {seconds:.1f} s")
+    if sounds.note:
+        print(sounds.note, file=sys.stderr)
+
+
+def _raise(error: Exception | None) -> NoReturn:
+    """Raise an error that says why something is missing."""
+    assert error is not None
+    raise error
 
 
 def _error(result: Result) -> str:

@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Cancelled, LSFError
 from ..numerics import FloatArray
-from .decoding import RATE, Decoder, Segment, merged
+from .decoding import RATE, Aligned, Aligner, Decoder, Segment, Spoken, merged
 from .inventory import SILENCE, SYMBOLS
+from .transcript import spoken_words, words_of
 
 if TYPE_CHECKING:  # they load torch, which must not delay the server's first answer
     from ..model import LSF
@@ -22,6 +23,11 @@ if TYPE_CHECKING:  # they load torch, which must not delay the server's first an
 WEIGHTS = Path(__file__).parent / "sounds.safetensors"
 MAX_TRANSCRIPT = 200_000  # letters: an hour of speech has 60,000
 MAX_LANGUAGE = 20  # letters of a language's code
+GUESSED = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv")  # languages that a transcript may be in
+GUESS_SOUNDS = 400  # whose order tells the language
+# A transcript is another text if its sounds are as confident as this on average; it differs in a place where words of
+# so many sounds are, or where as many sounds were surely heard between two words. docs/sounds.md has the measurements.
+OTHER_TEXT, MISMATCH, MISMATCH_SOUNDS, SURE, GAP = 0.3, 0.12, 5, 0.6, 0.03
 Cancel = Callable[[], bool]
 Report = Callable[[float, str], None]
 
@@ -158,12 +164,111 @@ def hear(
     Raises:
         Cancelled: If `cancelled` returned true.
     """
+    words = words_of(transcript)
+    kept: list[NDArray[np.float16]] = []  # 40 MB for an hour
+
+    def frames() -> Iterator[FloatArray]:
+        for rows in posteriors(network, windows, fps, cancelled):
+            if words:
+                kept.append(rows.astype(np.float16))
+            yield rows
+
+    free = _free(network, frames(), language)
+    if not words:
+        return sounds_of(free, seconds)
+    try:
+        language, said = _pronounced(words, language, free)
+    except LSFError as error:
+        return replace(sounds_of(free, seconds), note=str(error))
+    aligner, aligned = Aligner(said, network.log_prior.numpy()), []
+    for rows in kept:
+        if cancelled():
+            raise Cancelled
+        aligned += aligner.add(rows.astype(np.float32))
+    left, whole = aligner.finish()
+    return _pinned([*aligned, *left], whole, words, sounds_of(free, seconds), seconds)
+
+
+def _free(network: "SoundNet", frames: Iterable[FloatArray], language: str) -> list[Segment]:
+    """Segments of a line without a transcript, from log probabilities (F, S) of its parts."""
     row = network.language_row(language)
     decoder = Decoder(network.log_prior.numpy(), network.bigrams[row].numpy(), network.durations.numpy())
     segments: list[Segment] = []
-    for rows in posteriors(network, windows, fps, cancelled):
+    for rows in frames:
         segments += decoder.add(rows)
-    return sounds_of(merged([*segments, *decoder.finish()]), seconds)
+    return merged([*segments, *decoder.finish()])
+
+
+def _pronounced(words: list[str], language: str, free: Sequence[Segment]) -> tuple[str, list[Spoken]]:
+    """Language and sounds of a transcript; without a language, of that of GUESSED which is most like what was heard.
+
+    Raises:
+        LSFError: "missing_espeak", "bad_settings", or "bad_transcript" if nothing in it can be spoken.
+    """
+    heard = [segment.symbol for segment in free if segment.symbol][:GUESS_SOUNDS]
+    guesses = {code: spoken_words(words, code) for code in ([language] if language else GUESSED)}
+    near = {code: distance([sound.symbols[0] for sound in said][: len(heard)], heard) for code, said in guesses.items()}
+    best = min(near, key=lambda code: near[code])
+    if not guesses[best]:
+        raise LSFError("bad_transcript", "There is no word in the transcript that can be spoken: check its text.")
+    return best, guesses[best]
+
+
+def distance(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return how many insertions, deletions and replacements make one sequence the other (Levenshtein 1966)."""
+    row = np.arange(len(right) + 1)
+    for count, symbol in enumerate(left, 1):
+        best = np.minimum(row[:-1] + (np.asarray(right) != symbol), row[1:] + 1)
+        best = np.concatenate([[count], best])
+        row = np.minimum.accumulate(best - np.arange(len(best))) + np.arange(len(best))  # insertions
+    return int(row[-1])
+
+
+def _pinned(aligned: Sequence[Aligned], whole: bool, words: list[str], free: Sounds, seconds: float) -> Sounds:
+    """The sounds that a transcript pins, or those that were heard freely if it is another text."""
+    sounds = sounds_of([found.segment for found in aligned], seconds)
+    numbers = np.array([found.word for found in aligned])
+    spoken = np.unique(numbers)
+    if not len(spoken) or sounds.confidence.mean() < OTHER_TEXT:
+        return replace(free, note="The transcript is not what is said here, so it was not used: check its text.")
+    first, last = np.searchsorted(numbers, spoken), np.searchsorted(numbers, spoken, "right") - 1
+    times = np.stack([sounds.times[first, 0], sounds.times[last, 1]], 1)
+    note = _mismatch([words[i] for i in spoken], times, sounds, numbers, spoken, free)
+    if not note and not whole:
+        note = f'The sound ends before the transcript, at "{words[spoken[-1]]}": remove what is not said.'
+    return replace(sounds, words=tuple(words[i] for i in spoken), word_times=times, note=note)
+
+
+def _mismatch(
+    words: list[str],
+    times: NDArray[np.float32],
+    sounds: Sounds,
+    numbers: NDArray[Any],
+    spoken: NDArray[Any],
+    free: Sounds,
+) -> str:
+    """A sentence that says where the transcript first differs from the sound; "" if it does not."""
+    scores = np.array([sounds.confidence[numbers == number].mean() for number in spoken])
+    counts = np.array([(numbers == number).sum() for number in spoken])
+    for i in range(len(words)):
+        run = slice(i, i + 1)
+        while counts[run].sum() < MISMATCH_SOUNDS and run.stop < len(words):
+            run = slice(i, run.stop + 1)
+        if counts[run].sum() >= MISMATCH_SOUNDS and np.average(scores[run], weights=counts[run]) < MISMATCH:
+            said = " ".join(words[run])
+            return f'The transcript does not match the sound at {clock(times[i, 0])}, "{said}": check these words.'
+    inside = np.concatenate([[-1.0], times[:, 1], [np.inf]])
+    before = np.concatenate([times[:, 0], [np.inf]])
+    for start, end in zip(inside[:-1], before, strict=True):
+        missed = (free.times[:, 0] > start + GAP) & (free.times[:, 1] < end - GAP) & (free.confidence > SURE)
+        if missed.sum() >= MISMATCH_SOUNDS:
+            return f"There is speech at {clock(free.times[missed][0, 0])} that the transcript does not have: add it."
+    return ""
+
+
+def clock(seconds: float) -> str:
+    """A time as minutes and seconds, 1:05.3."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
 
 
 def sounds_of(segments: Sequence[Segment], seconds: float) -> Sounds:
