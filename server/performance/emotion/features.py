@@ -37,6 +37,8 @@ GROUPS = {
     "jaw": "mouth",
 }
 LOOK = "look"
+MODIFIERS = ("degree", "not", "less", "more", "hiding")
+MAX_PART_WORDS = 6  # of a phrase about a part of the face; a longer one tells a story, which the encoder may know
 WORD_ENDS = r"(?!\w|-\w)"  # "bitter" is not in "bitter-sweet"
 WORD_OR_MARK = re.compile(r"[\w']+|[,;:.!?()/—–…。、，]")
 BROWS_OF_WORRY = ("fearful", "sad")
@@ -66,13 +68,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Rest:
-    """A part of the text that the grammar does not understand; its degree and negation are what stands beside it."""
+    """A part of the text that the grammar does not understand; its degree and negation are what stands beside it.
+
+    `names_part` is whether it is about a part of the face: what that does is for the grammar alone.
+    """
 
     start: int
     end: int
     text: str
     degree: float = 1.0
     negated: bool = False
+    names_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -464,7 +470,7 @@ def _rests(phrase: _Phrase, text: str, items: Sequence[_Item], before: Sequence[
                 (runs[-1].append(token) if adjacent else runs.append([token]))
         return [Rest(run[0].start, run[-1].end, text[run[0].start : run[-1].end]) for run in runs]
     degree = 1.0
-    kept = [token for token in phrase.tokens if token.kind not in ("degree", "not", "less", "more", "hiding")]
+    kept = [token for token in phrase.tokens if token.kind not in MODIFIERS and token.value not in words.FACE]
     for token in phrase.of("degree"):
         degree *= float(token.value)
     content = ""
@@ -473,7 +479,8 @@ def _rests(phrase: _Phrase, text: str, items: Sequence[_Item], before: Sequence[
             joint = text[before_it.end : token.start] if before_it in kept and before_it else " "
             content += joint + text[token.start : token.end]
     content = content.strip()
-    return [Rest(phrase.tokens[0].start, phrase.tokens[-1].end, content, degree, negated)] if kept else []
+    about_part = bool(phrase.of("part")) and len(content.split()) <= MAX_PART_WORDS
+    return [Rest(phrase.tokens[0].start, phrase.tokens[-1].end, content, degree, negated, about_part)] if kept else []
 
 
 def _name_sides(items: Sequence[_Item]) -> None:

@@ -29,7 +29,7 @@ IDIOMS: dict[str, tuple[str, ...]] = {
     "mouth open": ("jaw on the floor", "mouth hanging", "catching flies", "chin drops"),
     "jaw set": ("biting down hard", "determined jaw", "muscles working in the jaw", "grinding her molars"),
     "lip trembling": ("fighting for composure", "mouth wavering", "chin crumples", "lips unsteady"),
-    "grimace": ("in pain", "bit into something sour", "toothache", "pulls a face"),
+    "grimace": ("bit into something sour", "toothache", "pulls a face"),
     "looks up": ("eyes to heaven", "looks at the ceiling", "stares at the sky", "watching a plane overhead"),
     "looks down": ("eyes on the floor", "staring at her shoes", "studies the ground", "avoids eye contact"),
 }

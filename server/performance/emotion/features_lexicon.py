@@ -16,7 +16,9 @@ OWN = r"(?:the|a|an|her|his|their|your|my|its|one's)"
 
 PARTS: dict[str, str] = {
     r"(?:eye ?)?brows?": "brow",
-    r"inner (?:eye ?)?brows?|inner (?:corners?|ends?) of " + OWN + r" (?:eye ?)?brows?": "inner brow",
+    r"(?:inner|inside) (?:eye ?)?brows?|(?:inner|inside) (?:corners?|ends?) of "
+    + OWN
+    + r"? ?(?:eye ?)?brows?": "inner brow",
     r"outer (?:eye ?)?brows?": "outer brow",
     r"forehead": "forehead",
     r"eyes?|gaze|glance": "eye",
@@ -37,32 +39,33 @@ PARTS: dict[str, str] = {
 
 ACTIONS: dict[str, str] = {
     r"up|upwards?|rais(?:e|es|ed|ing)|lift(?:s|ed|ing)?|higher|high|cock(?:s|ed|ing)?|arch(?:es|ed|ing)?"
-    r"|rises?|rising": "up",
+    r"|rises?|rising|slant(?:s|ed|ing)? up(?:wards?)?|(?:turn|pull)(?:s|ed|ing)? up": "up",
     r"down|downwards?|lower(?:s|ed|ing)?|low|drop(?:s|ped|ping)?|droop(?:s|ed|ing|y)?|sink(?:s|ing)?"
-    r"|turned down": "down",
+    r"|(?:turn(?:s|ed|ing)?|pull(?:s|ed|ing)?) down|down ?turned": "down",
     r"knit(?:s|ted|ting)?|furrow(?:s|ed|ing)?|together|(?:pull|drawn?|pinch)(?:s|ed|ing)? together"
     r"|contract(?:s|ed)?": "knit",
-    r"wide|widen(?:s|ed|ing)?|wide open|open wide|bulg(?:e|es|ed|ing)": "wide",
-    r"narrow(?:s|ed|ing)?|slits?|screwed up|pinched": "narrow",
-    r"clos(?:e|es|ed|ing)|shut|shuts": "closed",
+    r"wide|widen(?:s|ed|ing)?|wide open|open(?:s|ed|ing)? wide|bulg(?:e|es|ed|ing)": "wide",
+    r"narrow(?:s|ed|ing)?|slits?|screwed up": "narrow",
+    r"clos(?:e|es|ed|ing)|shuts?|squeez(?:e|es|ed|ing)(?: shut)?": "closed",
     r"open(?:s|ed|ing)?|agape|ajar|part(?:s|ed|ing)|slack|loose|hangs? open|hanging(?: open)?|falls? open": "open",
     r"press(?:es|ed|ing)?(?: together)?|thin|pinched|compress(?:ed|es)?|sealed": "pressed",
-    r"tight|tighten(?:s|ed|ing)?|tense[ds]?|set|clench(?:es|ed|ing)?|grit(?:s|ted|ting)?|hard|firm|locked": "tight",
+    r"tight|tighten(?:s|ed|ing)?|tense[ds]?|set|clench(?:es|ed|ing)?|grit(?:s|ted|ting)?"
+    r"|hard|firm|locked|grind(?:s|ing)?|ground": "tight",
     r"puff(?:s|ed|ing)?(?: out| up)?|blow(?:s|n|ing)?(?: out| up)": "puffed",
     r"wrinkl(?:e|es|ed|ing)|scrunch(?:es|ed|ing)?(?: up)?|crinkl(?:e|es|ed|ing)|creas(?:e|es|ed)": "wrinkled",
-    r"flar(?:e|es|ed|ing)": "flared",
+    r"flar(?:e|es|ed|ing)|dilat(?:e|es|ed|ing)": "flared",
     r"curl(?:s|ed|ing)?(?: up)?|twitch(?:es|ed|ing)?(?: up(?:wards?)?)?"
     r"|quirk(?:s|ed|ing)?(?: up)?|tug(?:s|ged|ging)?": "curled",
     r"purs(?:e|es|ed|ing)|pucker(?:s|ed|ing)?": "pursed",
     r"out|stick(?:s|ing)? out|stuck out"
-    r"|push(?:es|ed|ing)? (?:out|forward)|forwards?|jut(?:s|ted|ting)?(?: out)?": "out",
+    r"|push(?:es|ed|ing)? (?:out|forward)|forwards?|jut(?:s|ted|ting)?(?: out)?|thrust(?:s|ing)?(?: out)?": "out",
     r"bit(?:e|es|ten|ing)|chew(?:s|ed|ing)?|suck(?:s|ed|ing)?(?: in)?|roll(?:s|ed|ing)? in|tucked in": "bitten",
     r"trembl(?:e|es|ed|ing)|quiver(?:s|ed|ing)?|wobbl(?:e|es|ed|ing)|shak(?:e|es|ing)": "trembling",
     r"show(?:s|n|ing)?|bar(?:e|es|ed|ing)": "shown",
     r"stretch(?:es|ed|ing)?|pulled back|drawn back": "stretched",
     r"heavy|sleepy|droopy|tired": "heavy",
     r"cold|icy|steely": "cold",
-    r"twinkl(?:e|es|ing)|sparkl(?:e|es|ing)": "smiling",
+    r"twinkl(?:e|es|ed|ing)|sparkl(?:e|es|ed|ing)": "smiling",
     r"relax(?:es|ed|ing)?|still|at rest|soft|stays? (?:put|still)|unmoved|neutral": "still",
 }
 HALF_CLOSED = r"half (?:closed|shut)"
@@ -140,6 +143,7 @@ POSES: dict[tuple[str, str], Amounts] = {
     ("lip", "out"): _POUT,
     ("lip", "bitten"): {"mouthRollLower": 0.6},
     ("lip", "curled"): {"mouthUpperUp": 0.5},
+    ("lip", "down"): {"mouthFrown": 0.5},
     ("lip", "up"): {"mouthUpperUp": 0.5},
     ("lip", "trembling"): {"mouthShrugLower": 0.4},
     ("lip", "stretched"): {"mouthStretch": 0.6},
@@ -184,6 +188,24 @@ FEATURES: dict[str, tuple[str, Amounts]] = {  # pattern: name of the feature, it
     r"gap(?:e|es|ed|ing)|open mouthed|slack jawed": ("gape", {"jawOpen": 0.3, "eyeWide": 0.2}),
     r"star(?:e|es|ed|ing)": ("stare", {"eyeWide": 0.2}),
     r"wide eyed|doe eyed|goggle eyed|(?:big|huge|round) eyes": ("wide eyes", {"eyeWide": 0.8}),
+    r"(?:lines?|creases?|furrows?) between (?:" + OWN + r" )?(?:eye ?)?(?:brows|eyes)": (
+        "knit brows",
+        {"browDown": 0.6},
+    ),
+    r"(?:icy|cold|piercing|intense|hard|steely) (?:stare|gaze|look)": (
+        "hard look",
+        {"browDown": 0.3, "eyeSquint": 0.3},
+    ),
+    r"crow's feet": ("smiling eyes", _SMILE_EYES),
+    r"determined|resolute|grimly?": ("determined", {"browDown": 0.4, "mouthPress": 0.4}),
+    r"concentrat(?:ed|ing)|focused|thoughtful(?:ly)?|pensive": ("thoughtful", {"browDown": 0.35}),
+    r"curious(?:ly)?|interested|questioning(?:ly)?": ("curious", {"browOuterUp": 0.3, "browInnerUp": 0.3}),
+    r"confused|puzzled|bewildered": ("puzzled", {"browDown": 0.3, "browInnerUp": 0.3, "eyeSquint": 0.2}),
+    r"embarrassed|sheepish(?:ly)?|bashful(?:ly)?": ("embarrassed", {"eyeLookDown": 0.4, "mouthPress": 0.3}),
+    r"suspicious(?:ly)?|suspicion|distrustful|wary": ("suspicious", {"eyeSquint": 0.4, "browDown": 0.25}),
+    r"serious(?:ly)?|stern(?:ly)?": ("serious", {"browDown": 0.35, "mouthPress": 0.3}),
+    r"bored": ("bored", {"eyeBlink": 0.3}),
+    r"in pain|pained|agony": ("pain", {"eyeSquint": 0.6, "browDown": 0.5, "mouthStretch": 0.4}),
     r"narrow eyed": ("narrow eyes", {"eyeSquint": 0.7}),
     r"tight lipped|thin lipped": ("pressed lips", _PRESSED),
     r"heavy lidded|hooded eyes|half asleep|sleepy|drowsy|bleary(?: eyed)?": ("heavy lids", {"eyeBlink": 0.45}),
@@ -203,6 +225,7 @@ FEATURES: dict[str, tuple[str, Amounts]] = {  # pattern: name of the feature, it
 }
 ONE_SIDED: dict[str, tuple[str, Amounts]] = {  # on one side even without a word for it
     r"smirk(?:s|ed|ing|y)?|half smil(?:e|es|ing)|half smirk": ("smile", {"mouthSmile": 0.5, "mouthDimple": 0.3}),
+    r"s[kc]eptical(?:ly)?|doubtful(?:ly)?": ("doubt", {"browOuterUp": 0.6}),
     r"wink(?:s|ed|ing)?": ("wink", {"eyeBlink": 1.0, "cheekSquint": 0.2}),
 }
 CHANNEL_AMOUNT, SPEECH_AMOUNT = 0.6, 0.3  # of a channel that is called by its own name
@@ -218,7 +241,8 @@ LOOKS = r"looks?|looked|looking|gaz(?:e|es|ing)|glanc(?:e|es|ing)"
 SIDES: dict[str, str] = {
     r"left|l|left (?:side|one|half)|on the left(?: side)?": "left",
     r"right|r|right (?:side|one|half)|on the right(?: side)?": "right",
-    r"one|single|on one side|one side|one sided|lopsided|lop sided|crooked|asymmetric(?:al)?|uneven|wonky"
+    r"one|an?(?= (?:eye ?)?brow\b)|single|on one side|one side|one sided|lopsided|lop sided|crooked"
+    r"|asymmetric(?:al)?|uneven|wonky"
     r"|skewed": "one",
     r"(?:the )?other(?: one| side)?": "other",
     r"both|both sides|left and right|right and left": "both",
@@ -237,7 +261,7 @@ DEGREES: dict[str, float] = {
     r"nearly|almost|mostly": 0.85,
     r"very|really|extreme(?:ly)?|absolutely|totally|completely|utterly|deeply|so|big|broad(?:ly)?|huge|hugely"
     r"|incredibly"
-    r"|fully|strong(?:ly)?|intense(?:ly)?|wildly|terribly|full|wide": 1.4,
+    r"|fully|firmly|tightly|strong(?:ly)?|intense(?:ly)?|wildly|terribly|full|wide": 1.4,
 }
 HIDDEN = 0.5  # of an emotion that somebody tries to hide
 HIDING = (
@@ -261,6 +285,7 @@ LESS = r"less|fewer|reduce[ds]?"
 MORE = r"more"
 NOT_NEGATIONS = r"not only|not just|no doubt|no wonder|no matter"
 
+FACE = ("face", "expression", "expressions", "facial")  # words that say nothing more to the encoder
 STOPS = (
     r"the|a|an|of|her|his|their|your|my|its|he|she|it|they|you|i|is|are|was|be|being|been|in|on|at|to|for|with"
     r"|by|as|if|that"
@@ -274,7 +299,9 @@ STOPS = (
     r"|spreading|slow|slowly"
     r"|polite|politely|please|want|wants|i want|i'd like|nothing else|else|towards?|trace|hint|sign|off|away"
     r"|over|out|bit|really"
-    r"|about|now|'\w+"
+    r"|about|now|hint(?:s|ing) at|suggest(?:s|ing)|betray(?:s|ing)|indicat(?:es|ing)|may|might|directed|subject"
+    r"|character"
+    r"|person|man|woman|old|young|girl|boy|somebody|someone|very much|'\w+"
 )
 SEPARATORS = (
     r"[,;:.!?()/—–…。、，]|but|while|although|though|yet|however|then|with|whereas|instead|except|as if|plus|and|or|nor"
@@ -302,7 +329,8 @@ EMOTION_WORDS: dict[str, str | dict[str, float]] = {
     r"sad(?:ly|ness)?|unhappy|sorrow(?:ful)?|griev(?:ing|es)|grief|mourn(?:s|ing|ful)|miserable|depressed|heartbroken"
     r"|melanchol(?:y|ic)|gloomy|tearful|crying|cries|cry|weep(?:s|ing)?|sobs?|sobbing|dejected|desolate|gutted"
     r"|devastated"
-    r"|(?:close to|in|near) tears|tears|lonely|hopeless|disappointed|disappointment|sorry|ashamed|remorseful": "sad",
+    r"|(?:close to|in|near) tears|tears|(?:teary|wet|moist) eye(?:s|d)|lonely|hopeless|disappointed"
+    r"|disappointment|sorry|ashamed|remorseful": "sad",
     r"surprised?|surprise|astonish(?:ed|ment)|amazed?|amazement|startled|stunned|flabbergasted|dumbfounded"
     r"|taken aback"
     r"|shocked|speechless|baffled|incredulous|thunderstruck": "surprised",
@@ -313,7 +341,6 @@ EMOTION_WORDS: dict[str, str | dict[str, float]] = {
     r"|look(?:s|ing)? down (?:" + OWN + r" )?nose(?: at \w+)?|look(?:s|ing)? down (?:up)?on \w+": "contempt",
     r"pleasantly": {"happy": 0.4},
     r"tired|weary|exhausted": {"sad": 0.3},
-    r"suspicious(?:ly)?|distrustful": {"contempt": 0.25},
 }
 EMOTION_PARTS: dict[tuple[str, str], Amounts] = {  # "angry eyes": the emotion in this part of the face alone
     ("angry", "eye"): {"browDown": 0.7, "eyeSquint": 0.3},

@@ -143,24 +143,18 @@ def read(text: str, bank: Bank | None = None) -> Reading:
     bank = bank or Bank()
     text = _checked(text)
     found, rests = features.read(text, bank.names)
-    encoder = _encoder(_model_folder()) if rests and (not found or is_installed()) else None
-    missed: list[Rest] = []
-    if encoder is not None:
-        if not found and not any(rest.negated for rest in rests):  # a sentence means more than its parts
-            degree = min(rest.degree for rest in rests)
-            whole = rests[0].text if len(rests) == 1 else text
-            rests = [Rest(0, len(text), whole, degree)]
-        for rest in rests:
-            part = meaning(
-                encoder, rest, bank, MIN_SIMILARITY if len(rests) == 1 and not found else MIN_REST_SIMILARITY
-            )
-            found += [part] if part else []
-            missed += [] if part else [rest]
-    else:
-        missed = rests
+    if not found and not any(rest.negated or rest.names_part for rest in rests):  # it means more than its parts
+        whole = rests[0].text if len(rests) == 1 else text
+        rests = [Rest(0, len(text), whole, min(rest.degree for rest in rests))] if rests else []
+    if rests and (is_installed() or not (found or all(rest.names_part for rest in rests))):
+        encoder = _encoder(_model_folder())
+        least = MIN_REST_SIMILARITY if found or len(rests) > 1 else MIN_SIMILARITY
+        meanings = {rest: part for rest in rests if (part := meaning(encoder, rest, bank, least))}
+        found += meanings.values()
+        rests = [rest for rest in rests if rest not in meanings]
     if not found:
         raise LSFError("not_understood", f'"{shortened(text, 60)}" is not clear about a face: use other words.')
-    return _reading(text, found, missed)
+    return _reading(text, found, rests)
 
 
 def can_read(text: str, bank: Bank) -> bool:
@@ -290,7 +284,7 @@ def meaning(encoder: _Encoder, rest: Rest, bank: Bank, least: float) -> Found | 
     emotions, likeness = emotions_of(encoder.examples, vector)
     by_feature = encoder.features @ vector
     best = int(by_feature.argmax())
-    if bank.names:
+    if bank.names and not rest.names_part:
         by_name = encoder.encode(*bank.names) @ vector
         if by_name.max() >= max(MIN_ENTRY_SIMILARITY, likeness, by_feature[best]):
             entry = {bank.names[int(by_name.argmax())]: min(1.0, rest.degree)}
@@ -300,7 +294,7 @@ def meaning(encoder: _Encoder, rest: Rest, bank: Bank, least: float) -> Found | 
         channels = {c: min(1.0, rest.degree * a) for part in known for c, a in part.channels.items()}
         felt = {e: min(1.0, rest.degree * a) for part in known for e, a in part.emotions.items()}
         return Found(rest.start, rest.end, channels, felt, negated=rest.negated)
-    if not emotions or likeness < least:
+    if not emotions or likeness < least or rest.names_part:
         return None
     felt = {name: min(1.0, rest.degree * amount) for name, amount in emotions.items()}
     return Found(rest.start, rest.end, emotions=felt, negated=rest.negated)
