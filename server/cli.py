@@ -201,6 +201,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         whole=args.whole,
         window=args.window,
         bank=bank,
+        following=emotion.following(bank),
         styles=style.from_options(args.style, args.style_amount),
         sounds=args.sounds is not None,
         transcript=sound_files.read_transcript(args.transcript),

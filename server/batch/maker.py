@@ -5,7 +5,7 @@ import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Maker:
             LSFError, OSError: The mesh or the sound cannot be read.
         """
         self._choose_character(line.character)
+        shown = line.emotion
         parts = {
             "format": [line.format, formats.VERSION],
             "server": __version__,
@@ -86,7 +87,7 @@ class Maker:
             "others": [[self._digest_if_there(other), other.start, other.end] for other in self._others(line)],
             "character": self._mesh_key,
             "settings": asdict(line.settings),
-            "emotion": [line.emotion.name, line.emotion.keys, line.emotion.words, text.SHA256],
+            "emotion": [shown.name, shown.keys, shown.words, text.SHA256, astuple(shown.way)],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -270,7 +270,7 @@ class _Row:
         """The emotion that is shown."""
         value = self._cells.get("emotion")
         try:
-            return choice.parse(value if isinstance(value, list) else self._text("emotion"), self._folder, bank)
+            return choice.parse(value if isinstance(value, list | dict) else self._text("emotion"), self._folder, bank)
         except LSFError as error:
             self.faults.append(f"has an emotion that cannot be used: {error}")
             return choice.DETECTED
@@ -292,6 +292,7 @@ class _Row:
                 emotion_mix=mix,
                 styles=self._styles(),
                 bank=shown.used(bank),
+                following=shown.following(shown.used(bank)),
             )
         except LSFError as error:
             self.faults.append(f"has a setting that cannot be used: {error}")

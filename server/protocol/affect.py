@@ -285,6 +285,12 @@ def rows_of_choices(
     return Rows(result, points, tuple(changes))
 
 
+def passed_evenly(start: End, end: End, progress: Floats) -> NDArray[np.float64]:
+    """Return the weights (n, C) when this share (n,) of all that changes on a way has changed; see `passed`."""
+    _, ways = _length(start, end, True)
+    return passed(start, end, np.interp(progress, ways, np.linspace(0, 1, len(ways))))[0]
+
+
 def _length(start: End, end: End, circle: bool) -> tuple[float, NDArray[np.float64]]:
     """How much weight moves on a way, 1 for a cross-fade, and the share of it (STEPS + 1,) at even steps of the way."""
     even = np.linspace(0, 1, STEPS + 1)

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,18 +11,49 @@ import numpy as np
 
 from ...errors import LSFError, shortened
 from ...numerics import FloatArray
+from ...protocol import affect
+from ...protocol.affect import Change, Place
 from ...protocol.emotions import EMOTIONS
+from ...protocol.expressions import Expression
 from . import text
 from .bank import Bank
 from .direction import Direction
+from .passing import Following
 
 MAX_BYTES = 1 << 20  # of a file of keys: thousands of them
 KEYS = (
     'keys are [[seconds, "name", strength], …], each later than the one before, with names of emotions or entries of '
     "the bank, and 0 to 1."
 )
+OPTIONS = (
+    'keys with options are {"keys": [[seconds, "name" or [valence, arousal], strength], …], "passing": "circle" or '
+    '"direct", "transition": seconds, "follow_sentence": true or false, "follow_words": 0 to 1}.'
+)
+MAX_TRANSITION = 60.0  # seconds
+LONGEST = 2.5  # times a transition: what the longest way through the circle takes is less
+CHANGE_RATE = 100.0  # frames per second at which the times of changes are found: they depend on no line
 
-Keys = tuple[tuple[float, str, float], ...]
+Keys = tuple[tuple[float, str | Place, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the emotion of one key becomes that of the next.
+
+    Attributes:
+        circle: Whether it passes through the circle of affect; else both are mixed.
+        transition: Seconds of a change, which lies around its key; None: it lasts from key to key.
+        sentence: Whether changes and expressions follow the phrases of the sentence.
+        words: How much the strength follows the weight of words, 0 to 1.
+    """
+
+    circle: bool = False
+    transition: float | None = None
+    sentence: bool = False
+    words: float = 0.0
+
+
+DIRECT = Way()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +62,9 @@ class Emotion:
 
     Attributes:
         name: One of EMOTIONS or the name of an entry of the bank, for the whole line.
-        keys: (seconds of the line, such a name, strength), ascending; linear between them.
+        keys: (seconds of the line, such a name or a place on the circle of affect, strength), ascending.
         words: A direction in words.
+        way: How the emotion of one key becomes that of the next; the strength is linear between them.
         file: The file that has the keys, as the manifest names it; "" if none.
     """
 
@@ -40,12 +72,22 @@ class Emotion:
     keys: Keys = ()
     words: str = ""
     file: str = field(default="", compare=False)
+    way: Way = DIRECT
 
     def used(self, bank: Bank) -> Bank:
         """Return the entries of a bank that this shows: no other one can change the result."""
         if self.words:
             return bank
-        return bank.only({self.name or "", *(key[1] for key in self.keys)})
+        return bank.only({self.name or "", *(key[1] for key in self.keys if isinstance(key[1], str))})
+
+    def following(self, bank: Bank) -> Following:
+        """Return how the line follows its sentence, with the entries of a bank that this may show."""
+        way = self.way
+        if not way.sentence or way.transition is None:
+            return Following(way.sentence, way.words)
+        frames = math.ceil((self.keys[-1][0] + LONGEST * way.transition) * CHANGE_RATE) + 1
+        changes = self._rows(bank, CHANGE_RATE, frames, way.transition).changes
+        return Following(True, way.words, tuple(Change(*(edge / CHANGE_RATE for edge in c)) for c in changes))
 
     def direction(self, strength: float, mix: float | None, bank: Bank, fps: float, frames: int) -> Direction | None:
         """Return the direction of keys or words; None if the settings say it all.
@@ -66,8 +108,8 @@ class Emotion:
             return text.read(self.words, bank).direction(strength, mix, bank)
         if not self.keys:
             return None
-        at = np.array([key[0] for key in self.keys])
-        count = min(frames, math.ceil(at[-1] * fps) + 1)  # the last row holds
+        at, transition = np.array([key[0] for key in self.keys]), self.way.transition
+        count = min(frames, math.ceil((at[-1] + LONGEST * (transition or 0)) * fps) + 1)  # the last row holds
         times = np.arange(count) / fps
 
         def curve(values: list[float]) -> FloatArray:
@@ -75,11 +117,62 @@ class Emotion:
             return between
 
         own_strength = strength * curve([key[2] for key in self.keys])
-        chosen = [curve([float(key[1] == name) for key in self.keys]) for name in (*EMOTIONS, *bank.names)]
-        return Direction.from_control(np.stack([own_strength, np.full(count, mix), *chosen], 1), bank)
+        if transition is not None:
+            chosen = self._rows(bank, fps, count, transition).weights
+        elif self.way.circle:
+            chosen = self._from_key_to_key(bank, times)
+        else:
+            ends = [self._end(key[1], bank).weights for key in self.keys]
+            chosen = np.stack([curve([float(end[i]) for end in ends]) for i in range(len(ends[0]))], 1)
+        control = np.column_stack([own_strength, np.full(count, mix), chosen])
+        return Direction.from_control(np.clip(control, 0, 1), bank)
+
+    def _rows(self, bank: Bank, fps: float, frames: int, transition: float) -> affect.Rows:
+        """What is shown where each choice holds until the change to the next one."""
+        names, times = (*EMOTIONS, *bank.names), np.arange(frames) / fps
+        chosen = [names.index(key[1]) if isinstance(key[1], str) else len(names) for key in self.keys]
+        current = np.clip(np.searchsorted([key[0] for key in self.keys], times + _ROUNDING, "right") - 1, 0, None)
+        points = [(key[0], *key[1]) for key in self.keys if not isinstance(key[1], str)] or [(0.0, 0.0, 0.0)]
+        at, *free = np.array(points).T
+        places = [_place(entry) for entry in bank.expressions]
+        return affect.rows_of_choices(
+            np.array(chosen)[current],
+            np.column_stack([np.interp(times, at, axis) for axis in free]),
+            places,
+            transition * fps,
+            self.way.circle,
+        )
+
+    def _from_key_to_key(self, bank: Bank, times: FloatArray) -> FloatArray:
+        """Weights (F, 8 + B) on ways that last from one key to the next."""
+        ends = [self._end(key[1], bank) for key in self.keys]
+        rows = np.tile(ends[0].weights, (len(times), 1))
+        for (start, *_), (stop, *_), first, last in zip(self.keys, self.keys[1:], ends, ends[1:], strict=False):
+            between = (times >= start) & (times < stop)
+            rows[between] = affect.passed_evenly(first, last, (times[between] - start) / (stop - start))
+            rows[times >= stop] = last.weights
+        return rows
+
+    @staticmethod
+    def _end(choice: str | Place, bank: Bank) -> affect.End:
+        """What the choice of a key shows, and where it lies on the circle."""
+        names, place = (*EMOTIONS, *bank.names), choice
+        if isinstance(choice, str):
+            weights = np.eye(len(names))[names.index(choice)]
+            entry = bank.find(choice) if choice not in EMOTIONS else None
+            found = affect.PLACES[choice] if entry is None else _place(entry)
+            return affect.End(weights, None if found is None else np.array(found))
+        weights = np.append(affect.weights(np.array(place)), np.zeros(len(bank.names)))
+        return affect.End(weights, np.array(place))
 
 
 DETECTED = Emotion()
+_ROUNDING = 1e-9  # seconds
+
+
+def _place(entry: Expression) -> Place | None:
+    """Where an expression lies on the circle; None: not known."""
+    return entry.affect or affect.place(entry.emotions) or affect.place_of_pose(entry.weights)
 
 
 def parse(value: object, folder: Path, bank: Bank) -> Emotion:
@@ -93,8 +186,8 @@ def parse(value: object, folder: Path, bank: Bank) -> Emotion:
     Raises:
         LSFError: "bad_settings" if it is none of these.
     """
-    if isinstance(value, list):
-        return Emotion(keys=_keys(value, bank))
+    if isinstance(value, list | dict):
+        return _with_keys(value, bank)
     assert isinstance(value, str)
     if not value:
         return DETECTED
@@ -102,10 +195,10 @@ def parse(value: object, folder: Path, bank: Bank) -> Emotion:
         return Emotion(value.casefold())
     if entry := bank.find(value):
         return Emotion(entry.name)
-    if value.startswith("["):
-        return Emotion(keys=_keys(_json(value), bank))
+    if value.startswith(("[", "{")):
+        return _with_keys(_json(value), bank)
     if value.lower().endswith(".json"):
-        return Emotion(keys=_file(folder / value, bank), file=value)
+        return replace(_file(folder / value, bank), file=value)
     if len(value) > text.MAX_CHARACTERS:
         raise LSFError("bad_settings", f"a direction in words has at most {text.MAX_CHARACTERS} letters.")
     if not text.can_read(value, bank):
@@ -118,14 +211,14 @@ def parse(value: object, folder: Path, bank: Bank) -> Emotion:
 
 
 @lru_cache(256)
-def _file(path: Path, bank: Bank) -> Keys:
+def _file(path: Path, bank: Bank) -> Emotion:
     """Keys of a file."""
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a path that is too long)
         raise LSFError("bad_settings", f'there is no file "{path.name}".')
     if path.stat().st_size > MAX_BYTES:
         raise LSFError("bad_settings", f'"{path.name}" has more than {MAX_BYTES >> 20} MB.')
     try:
-        return _keys(_json(path.read_text("utf-8-sig")), bank)
+        return _with_keys(_json(path.read_text("utf-8-sig")), bank)
     except (OSError, UnicodeDecodeError) as error:
         raise LSFError("bad_settings", f'"{path.name}" cannot be read.') from error
 
@@ -138,20 +231,48 @@ def _json(content: str) -> object:
         raise LSFError("bad_settings", KEYS) from None
 
 
-def _keys(value: object, bank: Bank) -> Keys:
-    """Check keys."""
+def _with_keys(value: object, bank: Bank) -> Emotion:
+    """Check keys, alone or with options."""
+    if not isinstance(value, dict):
+        return Emotion(keys=_keys(value, bank))
+    match {"passing": "circle", "transition": None, "follow_sentence": False, "follow_words": 0, **value}:
+        case {
+            "keys": keys,
+            "passing": "circle" | "direct" as passing,
+            "transition": None | int() | float() as transition,
+            "follow_sentence": bool() as sentence,
+            "follow_words": int() | float() as words,
+        } if (
+            not set(value) - {"keys", "passing", "transition", "follow_sentence", "follow_words"}
+            and (transition is None or 0 <= transition <= MAX_TRANSITION)
+            and 0 <= words <= 1
+        ):
+            way = Way(passing == "circle", None if transition is None else float(transition), sentence, float(words))
+            return Emotion(keys=_keys(keys, bank, OPTIONS), way=way)
+    raise LSFError("bad_settings", OPTIONS)
+
+
+def _keys(value: object, bank: Bank, sentence: str = KEYS) -> Keys:
+    """Check keys; the sentence says what they are. Places on the circle are for keys with options."""
     names = (*EMOTIONS, *bank.names)
-    keys: list[tuple[float, str, float]] = []
+    keys: list[tuple[float, str | Place, float]] = []
     if not isinstance(value, list) or not value:
-        raise LSFError("bad_settings", KEYS)
+        raise LSFError("bad_settings", sentence)
     for key in value:
         match key:
-            case [int() | float() as seconds, str() as name, int() | float() as strength]:
-                if not (0 <= seconds < math.inf and 0 <= strength <= 1 and name in names):  # false for NaN, too
-                    raise LSFError("bad_settings", KEYS)
-                if keys and seconds <= keys[-1][0]:
-                    raise LSFError("bad_settings", KEYS)
-                keys.append((float(seconds), name, float(strength)))
+            case [int() | float() as seconds, str() as choice, int() | float() as strength] if choice in names:
+                shown: str | Place = choice
+            case [
+                int() | float() as seconds,
+                [int() | float() as valence, int() | float() as arousal],
+                int() | float() as strength,
+            ] if sentence is OPTIONS and abs(valence) <= 1 and abs(arousal) <= 1:
+                shown = float(valence), float(arousal)
             case _:
-                raise LSFError("bad_settings", KEYS)
+                raise LSFError("bad_settings", sentence)
+        if not (0 <= seconds < math.inf and 0 <= strength <= 1):  # false for NaN, too
+            raise LSFError("bad_settings", sentence)
+        if keys and seconds <= keys[-1][0]:
+            raise LSFError("bad_settings", sentence)
+        keys.append((float(seconds), shown, float(strength)))
     return tuple(keys)

@@ -1,6 +1,7 @@
 """The emotion of a line: names, keys over time, words."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.performance.emotion import choice
 from server.performance.emotion.bank import Bank
+from server.performance.emotion.passing import Following
+from server.protocol import affect
 from server.protocol.emotions import EMOTIONS
+from server.protocol.expressions import Expression
 
 SAD, HAPPY = EMOTIONS.index("sad"), EMOTIONS.index("happy")
 KEYS = [[0.5, "sad", 1.0], [1.5, "happy", 0.5]]
@@ -95,3 +99,82 @@ def test_words_may_name_any_entry_of_the_bank(tmp_path):
     direction = shown.direction(1.0, None, bank, 25.0, 51)
     assert direction.applied_to(np.zeros((1, 8)))[0, EMOTIONS.index("contempt")] == pytest.approx(0.25)
     assert direction.pose()[0, CHANNELS.index("mouthSmileLeft")] == pytest.approx(0.25)
+
+
+NEUTRAL, SURPRISED = EMOTIONS.index("neutral"), EMOTIONS.index("surprised")
+
+
+def keyed(bank: Bank | None = None, seconds: float = 4.0, **options) -> tuple[choice.Emotion, np.ndarray]:
+    """Angry, from 2 s on happy, with options; and the weights at 25 fps."""
+    value = {"keys": [[0, "angry", 1], [2, "happy", 1]]} | options
+    shown = choice.parse(value, Path(), bank or Bank())
+    direction = shown.direction(1.0, None, bank or Bank(), 25.0, round(seconds * 25) + 1)
+    return shown, direction.chosen
+
+
+def test_keys_with_options_pass_by_the_circle():
+    _, rows = keyed()
+    assert rows[0, 0] == 1 and rows[50, HAPPY] == pytest.approx(1) and rows[25, NEUTRAL] > 0.6
+    assert np.minimum(rows[:, 0], rows[:, HAPPY]).max() < 0.1
+    _, faded = keyed(passing="direct")
+    plain = choice.parse([[0, "angry", 1], [2, "happy", 1]], Path(), Bank()).direction(1.0, None, Bank(), 25.0, 101)
+    np.testing.assert_array_equal(faded, plain.chosen)
+
+
+def test_a_transition_lies_around_its_key():
+    _, rows = keyed(transition=0.4)
+    assert rows[35, 0] == pytest.approx(1) and rows[65, HAPPY] == pytest.approx(1), "0.4 s, at most twice as long"
+    assert rows[49, NEUTRAL] > 0.3 and len(rows) == 51 + 25
+    _, faded = keyed(transition=0.4, passing="direct")
+    assert faded[43, 0] == pytest.approx(1) and faded[49, [0, HAPPY]] == pytest.approx([0.5, 0.5], abs=0.2)
+
+
+def test_keys_may_be_places_on_the_circle():
+    keys = [[0, [0, 0], 1], [2, list(affect.PLACES["sad"]), 1]]
+    for options in ({}, {"transition": 0.5}):
+        _, rows = keyed(keys=keys, **options)
+        assert rows[0, NEUTRAL] == 1 and rows[-1, SAD] == pytest.approx(1)
+    _, rows = keyed(keys=keys, transition=0.5)
+    assert rows[25, SAD] == pytest.approx(0.5, abs=0.02), "places are linear between two keys"
+
+
+def test_an_entry_of_the_bank_is_on_the_way():
+    smirk = Bank((Expression("smirk", {"mouthSmileLeft": 1.0}, {}, (0.5, 0.2)),))
+    for options in ({}, {"transition": 0.4}, {"passing": "direct"}):
+        shown, rows = keyed(smirk, keys=[[0, "smirk", 1], [2, "angry", 1]], **options)
+        assert rows.shape[1] == 9 and rows[0, 8] == 1 and rows[-1, 0] == pytest.approx(1)
+        assert shown.used(smirk) == smirk
+
+
+def test_the_changes_that_may_move_are_known_without_the_line():
+    shown, _ = keyed(transition=0.4, follow_sentence=True, follow_words=0.5)
+    following = shown.following(Bank())
+    (change,) = following.changes
+    assert (following.sentence, following.words) == (True, 0.5)
+    assert sum(change) / 2 == pytest.approx(2.0, abs=0.01) and 0.4 < change.end - change.start < 1
+    assert keyed(follow_sentence=True)[0].following(Bank()).changes == (), "from key to key, the keys say it all"
+    assert choice.DETECTED.following(Bank()) == Following()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"passing": "through"},
+        {"transition": -1},
+        {"transition": float("nan")},
+        {"follow_words": 2},
+        {"follow_sentence": 1},
+        {"speed": 1},
+        {"keys": []},
+        {"keys": [[0, [0, 2], 1]]},
+        {"keys": [[0, [0], 1]]},
+        {"keys": "sad"},
+    ],
+)
+def test_wrong_options_are_refused_with_a_sentence(options):
+    with pytest.raises(LSFError, match="keys with options are"):
+        choice.parse({"keys": [[0, "sad", 1]]} | options, Path(), Bank())
+    with pytest.raises(LSFError, match="keys are"):
+        choice.parse([[0, [0.5, 0.5], 1]], Path(), Bank())
+    with pytest.raises(LSFError, match="keys with options"):
+        choice.parse("{}", Path(), Bank())
