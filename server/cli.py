@@ -18,7 +18,7 @@ from .errors import LSFError, explain
 from .face import cache as face_cache
 from .files import audio, meshes
 from .performance import style
-from .performance.emotion import choice
+from .performance.emotion import choice, text
 from .performance.emotion.bank import Bank
 from .performance.layers import EYES, LAYERS
 from .protocol import server as message_loop
@@ -117,10 +117,11 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="which take, at a temperature above 0, and which layers")
     p.add_argument(
         "--emotion",
+        "--direction",
         default="",
         metavar="EMOTION",
         help=f"instead of the emotion detected in the voice: {', '.join(EMOTIONS)}, the name of an entry of the bank, "
-        "the .json file of keys over time (docs/pipeline.md), or words, which need the text encoder",
+        "the .json file of keys over time (docs/pipeline.md), or words (docs/directions.md)",
     )
     p.add_argument("--bank", type=Path, metavar="FILE.json", help="expressions that can be shown as emotions are")
     p.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
@@ -189,6 +190,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         sound_files.check_name(args.sounds)
     bank = Bank.load(args.bank) if args.bank else Bank()
     emotion = choice.parse(args.emotion.strip(), Path(), bank)
+    if emotion.words:
+        print(text.read(emotion.words, bank).explained())
     settings = Settings(
         args.fps,
         temperature=args.temperature,

@@ -154,6 +154,18 @@ def test_an_emotion_is_shown_and_told_apart_from_the_speech(sounds, expressive_c
     np.testing.assert_allclose(speech, motions[0], atol=1e-6)
 
 
+def test_a_direction_in_words_moves_what_it_names_and_says_what_it_does_not_know(sounds, expressive_checkpoint, capsys):
+    direction = "left brow up, half the jaw agape, elbows akimbo"
+    arguments = ("generate", sounds / "one.wav", "--out", sounds / "out", "--direction", direction)
+    assert run(expressive_checkpoint, *arguments) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == 'Understood: "left brow up" is browOuterUpLeft; "half the jaw agape" is jawOpen.'
+    assert told[1] == 'Not understood: "elbows akimbo".'
+    with np.load(sounds / "out" / "one.npz", allow_pickle=False) as z:
+        added = dict(zip(CHANNELS, z["expression"].mean(0), strict=True))
+    assert added["browOuterUpLeft"] > 0.6 and abs(added["browOuterUpRight"]) < 0.05
+
+
 def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
     assert cli.main(["--cache", "off", "fit", str(mesh), "--out", str(tmp_path / "deep" / "fit.npz")]) == 0
     with np.load(tmp_path / "deep" / "fit.npz", allow_pickle=False) as z:
