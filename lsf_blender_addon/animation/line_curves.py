@@ -7,8 +7,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..prediction import eyes, rig_drive, tweaks
+from ..prediction import eyes, rig_drive, sound_edits, sound_poses, tweaks
 from ..prediction.eyes import Eyes
+from ..prediction.sound_edits import SoundEdit
 from ..prediction.store import Prediction
 from ..prediction.tweaks import Tweaks
 from ..scene.smoothing import smoothstep
@@ -30,6 +31,7 @@ class Sliders:
     eyes: Eyes = field(default_factory=Eyes)
     density: float = DENSITY  # of keys, 0 to 1; 1 is a key on every frame
     offset: int = 0  # frames by which the curves are later than the line
+    sounds: tuple[SoundEdit, ...] = ()  # changes of single sounds
 
 
 class Rank(IntEnum):
@@ -103,13 +105,13 @@ def make(
         on_bones: Channels that bones show: no shape key does.
     """
     motion, shown = tweaked(predicted, sliders), [name in on_bones for name in predicted.channels]
-    on_keys = rig_drive.on_keys(predicted, np.where(shown, np.float32(0), motion) if any(shown) else motion)
+    shapes = on_keys(predicted, sliders, np.where(shown, np.float32(0), motion) if any(shown) else motion)
     start, bound = first_frame + sliders.offset, error_bound(sliders.density)
     bones = None
     if any(shown):
         names = tuple(name for name in predicted.channels if name in on_bones)
         bones = LineCurves(names, motion[:, shown], predicted.lips[shown], predicted.fps, start, bound, rank)
-    return LineCurves(on_keys.channels, on_keys.motion, on_keys.lips, predicted.fps, start, bound, rank, bones)
+    return LineCurves(shapes.channels, shapes.motion, shapes.lips, predicted.fps, start, bound, rank, bones)
 
 
 def tweaked(predicted: Prediction, sliders: Sliders) -> Floats:
@@ -119,6 +121,12 @@ def tweaked(predicted: Prediction, sliders: Sliders) -> Floats:
     """
     changed, channels = sliders.tweaks, predicted.channels
     motion = tweaks.apply(changed, channels, predicted.fps, predicted.motion, predicted.expression, predicted.lips)
+    if sliders.sounds:
+        table = sound_poses.table()
+        has_own_keys = predicted.drive is not None
+        motion = sound_edits.apply(
+            sliders.sounds, table, channels, predicted.fps, motion, predicted.lips, to_rest=has_own_keys
+        )
     motion = eyes.mixed(channels, motion, predicted.blinks, predicted.gaze, sliders.eyes)
     muted = [channel in changed.muted for channel in channels]
     return np.where(muted, np.float32(0), motion) if any(muted) else motion
@@ -126,7 +134,20 @@ def tweaked(predicted: Prediction, sliders: Sliders) -> Floats:
 
 def retarget(predicted: Prediction, sliders: Sliders) -> Prediction:
     """The prediction as the sliders change it, in the channels of the head's keys."""
-    return rig_drive.on_keys(predicted, tweaked(predicted, sliders))
+    return on_keys(predicted, sliders, tweaked(predicted, sliders))
+
+
+def on_keys(predicted: Prediction, sliders: Sliders, motion: Floats) -> Prediction:
+    """Convert a prediction to the head's keys.
+
+    Args:
+        predicted: The prediction.
+        sliders: What the artist has set for the line.
+        motion: Values (F, K) of its channels, from `tweaked`.
+    """
+    table, frames = sound_poses.table(), len(motion)
+    closed = sound_edits.closures(sliders.sounds, table, predicted.fps, frames) if sliders.sounds else None
+    return rig_drive.on_keys(predicted, motion, closed)
 
 
 def error_bound(density: float) -> ErrorBound | None:

@@ -30,6 +30,7 @@ from . import (
     fcurves,
     journal,
     line_curves,
+    line_sounds,
     renames,
 )
 from .bone_actions import BoneDrive
@@ -107,8 +108,13 @@ def all_sources() -> list[Source]:
     return [source for action, players in heads.items() for source in sources_of(action, *players)]
 
 
-def sliders(record: "LSF_PG_line | None") -> Sliders:
-    """What the artist has set for the curves of a line; the defaults without one."""
+def sliders(record: "LSF_PG_line | None", start: float | None = None) -> Sliders:
+    """What the artist has set for the curves of a line; the defaults without one.
+
+    Args:
+        record: The line.
+        start: Seconds of the sound file at its first frame; None: as it was generated.
+    """
     if record is None:
         return Sliders()
     values = record.tweaks
@@ -127,7 +133,7 @@ def sliders(record: "LSF_PG_line | None") -> Sliders:
     )
     eyes = Eyes(number(values, "blinks"), number(values, "gaze"), int(number(values, "variant")))
     offset = min(max(values.offset, -stored.LATEST), stored.LATEST)
-    return Sliders(tweaks, eyes, number(values, "density"), offset)
+    return Sliders(tweaks, eyes, number(values, "density"), offset, line_sounds.edits(record, start))
 
 
 def put(
@@ -154,6 +160,8 @@ def put(
         record = lines_of(action).add()
         record.uid, record.kind, record.window, record.first_frame = source.id, kind, NEVER, source.first_frame
     move(action, record, source.first_frame)
+    if record.sound not in ("", source.sound):
+        line_sounds.forget_unchanged(record)
     record.name, record.scene, record.sound = source.strip, source.scene, source.sound
     record.fps, record.frames, record.start, record.content = source.fps, source.frames, source.start, source.content
     store.store(action, record.uid, prediction)

@@ -3,7 +3,17 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ..animation import actions, bone_actions, head_motion, lines, override_settings, part_drivers, rollback, shape_keys
+from ..animation import (
+    actions,
+    bone_actions,
+    head_motion,
+    line_sounds,
+    lines,
+    override_settings,
+    part_drivers,
+    rollback,
+    shape_keys,
+)
 from ..prediction import takes
 from ..scene import strip_identity
 from ..scene.access import ensure_key_animation, mesh_of
@@ -44,6 +54,8 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
     action, record = lines.put(mesh, head.name, plan.line.source, plan.prediction)
     if as_take:
         takes.add(action, record.uid)
+    if plan.sounds is not None:
+        line_sounds.put(record, plan.sounds, plan.line.start, plan.transcript)
     lines.write(mesh, action, record)
     face = face_of(head)
     if plan.head_motion is not None and face.nod.object is not None:

@@ -11,8 +11,8 @@ from ..client import causes
 from ..client.jobs import State
 from ..client.wire import Arrays, Header
 from ..errors import UserError, printable
-from .generate import Generation
 from .server_job import ServerWork
+from .sound_work import SoundWork
 
 
 @dataclass(eq=False)
@@ -29,10 +29,10 @@ class Item:
     """
 
     name: str
-    start: Callable[[], Generation | ServerWork]
+    start: Callable[[], SoundWork | ServerWork]
     state: State = State.WAITING
     error: str = ""
-    work: Generation | ServerWork | None = None
+    work: SoundWork | ServerWork | None = None
     blocked: str = ""
 
     def fail(self, reason: str) -> None:

@@ -16,7 +16,8 @@ from ..client.causes import one_line
 from ..client.model_folder import model_label
 from ..client.wire import Arrays, Header
 from ..errors import UserError
-from ..prediction import blend, eyes, lips, rig_drive, store
+from ..prediction import blend, eyes, lips, rig_drive, sound_edits, sounds, store
+from ..prediction.sounds import Sounds
 from ..prediction.store import Prediction
 from ..prediction.tweaks import ADDED_CHANNELS
 from ..rigs import visemes
@@ -28,7 +29,8 @@ from .name_list import listed
 from .result_check import Expectation
 
 NOISE = 0.01  # a channel that stays below this value is one that the model has not learned, as eyeLook…: it gets 0
-MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS  # channels that a slider may move, even if they rest in the prediction
+# Channels that a slider may move, even if they rest in the prediction.
+MOVED_LATER = ADDED_CHANNELS | eyes.CHANNELS | sound_edits.CHANNELS
 RESERVED = MOVED_LATER | {new_key_name(channel, MOVED_LATER) for channel in MOVED_LATER}  # keys for these
 
 Floats = NDArray[np.float32]
@@ -44,6 +46,8 @@ class Result:
     seed: int
     seconds: float  # since the button was pressed
     span: tuple[int, int] | None = None  # first and last scene frame of the part that is wanted; None: the whole line
+    transcript: str = ""  # the words to which the sounds are pinned
+    expressions: str = ""  # of the bank, which were asked for: what scene.expression_bank.digests returns
 
     @property
     def no_face(self) -> Header | None:
@@ -108,6 +112,8 @@ class LinePlan:
     face: FacePlan | None
     message: Message
     expected: Expectation | None = None  # what is meant to be seen; None if the face is not known
+    sounds: Sounds | None = None  # None if they were not asked for
+    transcript: str = ""  # to which they are pinned
 
 
 def plan(
@@ -138,7 +144,7 @@ def plan(
     prediction, basis = _with_drive(character, result, new, prediction, state)
     prediction = store.rounded(prediction)
     by_channel = line_curves.tweaked(prediction, state.sliders)
-    on_keys = rig_drive.on_keys(prediction, by_channel)
+    on_keys = line_curves.on_keys(prediction, state.sliders, by_channel)
     channels, motion = list(on_keys.channels), np.ascontiguousarray(on_keys.motion)
     pieces = list(character.pieces(basis, axis=1))
     head = key_plan.plan(state.head, character.head, channels, motion, pieces[0][1], character.moving(basis), RESERVED)
@@ -165,6 +171,8 @@ def plan(
         face_plan.plan(character, result.header, result.arrays),
         _message(character, result, state.line, head, parts, iface),
         _expectation(character, result, by_channel),
+        sounds.from_reply(result.header, result.arrays),
+        result.transcript,
     )
 
 
@@ -187,6 +195,7 @@ def predicted(result: Result, line: Line) -> Prediction:
         arrays["gaze"][:, :frames] if "gaze" in arrays else store.NO_GAZE,
         int(result.header.get("heard_lines", 0)),
         model=_model(result.header),
+        expressions=result.expressions,
     )
 
 

@@ -21,16 +21,18 @@ from ..animation import (
 )
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
-from ..scene import character, drivers, emotion_control, meshes, strip_identity, strips, voice
+from ..scene import character, drivers, emotion_control, expression_bank, meshes, strip_identity, strips, voice
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
 from ..scene.snapshots import Line
-from . import line_plan, session
+from . import hear_sounds, line_plan, session
 from .apply_line import apply
 from .generate import Generation
 from .line_plan import LineState, Result
+from .name_list import listed
 from .server_job import ServerWork
+from .sound_work import SoundWork
 
 if TYPE_CHECKING:
     from ..ui.properties.settings import LSF_PG_settings
@@ -73,18 +75,21 @@ def start_generation(
     span = strips.current_range(scene) if settings.only_range and not whole else None
     if span:
         line_plan.check_span(_read_state(line, [head]), span)
-    emotion, control = emotion_control.read(_scene_of(settings), line.first_frame, line.frames, line.fps, line.t0)
+    owner, heard, bank = _scene_of(settings), (line.first_frame, line.frames, line.fps), expression_bank.entries(head)
+    emotion, control = emotion_control.read(owner, *heard, line.t0, bank)
+    expressions = expression_bank.digests(bank, emotion_control.numbers_asked(owner, *heard))
+    action = actions.existing(mesh_of(head))
     request = {
         **settings.take_request(settings.take),
         "layers": enabled_layers(settings, head),
         "eye_variants": EYE_VARIANTS,
+        **hear_sounds.wanted(lines.find(action, line.id), settings.sounds.with_generate),
         **emotion,
         **overrides,
     }
-    action = actions.existing(mesh_of(head))
     sources = lines.sources_of(action, head) if action else []
     others = voice.other_lines(line, voice.spoken_strips(head.name, sources, cast), packed)
-    return Generation(session.client(), face, line, request, control, span, others)
+    return Generation(session.client(), face, line, request, control, span, others, expressions)
 
 
 def apply_result(generation: Generation, as_take: bool = False, with_layers: bool = True) -> str:
@@ -112,10 +117,20 @@ def apply_result(generation: Generation, as_take: bool = False, with_layers: boo
     with_layers = with_layers and not _keeps_layers(objects[0], state, result)
     error = result.header.get("motion_error")
     session.motion_error = error if isinstance(error, dict) else {}
-    return apply(line_plan.plan(face, result, state, with_layers, iface), as_take)
+    text = apply(line_plan.plan(face, result, state, with_layers, iface), as_take)
+    return text + _missing_expressions(objects[0], generation.expressions)
 
 
-def disabled_reason_apply(work: Generation | ServerWork) -> str:
+def _missing_expressions(head: bpy.types.Object, expressions: str) -> str:
+    """Which expressions the line asks for that its head does not have, as the continuation of a sentence."""
+    missing = expression_bank.missing(expressions)
+    if not missing:
+        return ""
+    text = iface("; {head} has no expression {names}: it shows the emotion of the audio there")
+    return text.format(head=head.name, names=listed(missing))
+
+
+def disabled_reason_apply(work: SoundWork | ServerWork) -> str:
     """What the result waits for, because the artist is editing the head or a part of it; empty for nothing."""
     for member in work.character.members if work.character else ():
         obj = find_item(bpy.data.objects, member.object)
@@ -146,7 +161,7 @@ def _read_state(line: Line, objects: list[bpy.types.Object]) -> LineState:
         shape_keys.read(head, drivers.driven_keys(mesh)),
         tuple(part_drivers.read(part) for part in parts),
         store.load(action, line.id) if action else None,
-        lines.sliders(record),
+        lines.sliders(record, line.source.start),
         face_of(head).nod.object is not None,
         np.array(meshes.rest_matrix(head))[:3, :3],
     )

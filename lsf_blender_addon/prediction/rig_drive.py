@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rigs.drive import Drive
+from . import sound_edits
 from .store import Prediction, packed, unpacked
+
+SPEECH_SHARE = 0.5  # of the gains of a key: with more from the channels of speech, it is a key of the mouth
 
 Floats = NDArray[np.float32]
 
@@ -39,12 +42,14 @@ def _unlimited(drive: Drive, motion: Floats) -> Floats:
     return values
 
 
-def on_keys(predicted: Prediction, motion: Floats) -> Prediction:
+def on_keys(predicted: Prediction, motion: Floats, closed: Floats | None = None) -> Prediction:
     """Convert a prediction to the keys of its rig.
 
     Args:
         predicted: A prediction of K channels.
         motion: Values (F, K) that replace those of the prediction.
+        closed: How far the artist has closed the lips, (F,) 0 to 1: so far, keys that speech moves lose what the
+            server has found for them beside the matrix, which would part the lips.
 
     Returns:
         A prediction whose channels are the drive's N keys; the same K channels if there is no drive.
@@ -52,6 +57,10 @@ def on_keys(predicted: Prediction, motion: Floats) -> Prediction:
     drive = predicted.drive
     if drive is None:
         return replace(predicted, motion=motion)
+    if closed is not None:
+        gains = np.abs(drive.matrix)
+        speaks = gains[sound_edits.speech_columns(predicted.channels)].sum(0) > SPEECH_SHARE * gains.sum(0)
+        drive = replace(drive, residual=drive.residual[: len(motion)] * (1 - closed[:, None] * speaks))
     return replace(
         predicted,
         channels=drive.keys,

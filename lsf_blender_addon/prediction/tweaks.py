@@ -105,15 +105,23 @@ def apply(
     result = np.clip(result, low, high)
     if {JAW_OPEN, MOUTH_CLOSE} <= set(channels):
         jaw, close = list(channels).index(JAW_OPEN), list(channels).index(MOUTH_CLOSE)
-        _close_lips(result, motion, lips.opening(lip_offsets), jaw, close, tweaks.closure)
+        close_lips(result, motion, lips.opening(lip_offsets), jaw, close, tweaks.closure)
     result[:, [channel in tweaks.muted for channel in channels]] = 0
     return result
 
 
-def _close_lips(result: Floats, motion: Floats, opening: Floats, jaw: int, close: int, strength: float) -> None:
-    """Change result (F, K) so that the lips touch where they do in motion (F, K); with strength, press them together.
+def close_lips(result: Floats, motion: Floats, opening: Floats, jaw: int, close: int, strength: float) -> None:
+    """Change a motion in place so that the lips touch where they do in another one; with strength, press them together.
 
-    opening (K,) is in millimetres. Column `close` changes, and column `jaw` where `close` has reached its limit.
+    Column `close` changes, and column `jaw` where `close` has reached its limit.
+
+    Args:
+        result: Motion (F, K) that is changed.
+        motion: Motion (F, K) that tells where the lips touch.
+        opening: (K,) millimetres by which each channel opens the lips, see `lips.opening`.
+        jaw: Column of `jawOpen`.
+        close: Column of `mouthClose`.
+        strength: How much lips that nearly touch are pressed together, 0 to 1.
     """
     if opening[close] > -1 or opening[jaw] < 1:  # the lips are not known, or these channels do not move them
         return

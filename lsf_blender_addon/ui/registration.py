@@ -22,6 +22,7 @@ from .operators import (
     allow_online_access,
     cancel,
     cancel_environment,
+    change_sound,
     check_character,
     clear_bones,
     clear_cache,
@@ -49,11 +50,13 @@ from .operators import (
     keep_take,
     key_lines,
     list_lines,
+    listen,
     load_mapping,
     make_environment,
     make_lines_local,
     open_log,
     override_mesh,
+    pick_sound,
     playblast,
     preview,
     read_direction,
@@ -73,6 +76,7 @@ from .operators import (
     share_head,
     show_bones,
     show_mouth_graph,
+    show_sounds,
     step_take,
     take_over_lines,
     unmute_keys,
@@ -94,6 +98,7 @@ from .panels import (
     main,
     own_keys,
     parts,
+    sounds,
     take,
     tweak,
     watch,
@@ -101,12 +106,15 @@ from .panels import (
 from .properties import batch as batch_properties
 from .properties import bones as bone_properties
 from .properties import emotion as emotion_properties
+from .properties import expression_bank as expression_properties
 from .properties import face as face_properties
 from .properties import layers as layer_properties
 from .properties import lines as line_properties
 from .properties import settings
+from .properties import sounds as sound_properties
 from .properties import takes as take_properties
 from .properties import tweaks as tweak_properties
+from .sound_timeline import timeline
 
 CLASSES: tuple[type, ...] = (
     emotion_properties.LSF_PG_emotion,
@@ -115,6 +123,7 @@ CLASSES: tuple[type, ...] = (
     layer_properties.LSF_PG_nod,
     batch_properties.LSF_PG_batch_line,
     batch_properties.LSF_PG_batch,
+    sound_properties.LSF_PG_sound_view,
     settings.LSF_PG_settings,
     face_properties.LSF_PG_part,
     face_properties.LSF_PG_landmark,
@@ -122,9 +131,12 @@ CLASSES: tuple[type, ...] = (
     face_properties.LSF_PG_mapping_row,
     bone_properties.LSF_PG_bone_pose,
     bone_properties.LSF_PG_bones,
+    expression_properties.LSF_PG_expression,
     face_properties.LSF_PG_face,
     tweak_properties.LSF_PG_channel,
     tweak_properties.LSF_PG_tweaks,
+    sound_properties.LSF_PG_sound,
+    sound_properties.LSF_PG_word,
     line_properties.LSF_PG_line,
     line_properties.LSF_PG_action,
     preferences.LSF_preferences,
@@ -162,6 +174,13 @@ CLASSES: tuple[type, ...] = (
     preview.LSF_OT_preview,
     playblast.LSF_OT_playblast,
     show_mouth_graph.LSF_OT_show_mouth_graph,
+    listen.LSF_OT_listen,
+    show_sounds.LSF_OT_show_sounds,
+    pick_sound.LSF_OT_pick_sound,
+    change_sound.LSF_OT_change_sound,
+    change_sound.LSF_OT_add_sound,
+    change_sound.LSF_OT_remove_sound,
+    change_sound.LSF_OT_reset_sound,
     import_live_link.LSF_OT_import_live_link,
     import_recording.LSF_OT_import_recording,
     export_curves.LSF_OT_export_curves,
@@ -211,6 +230,9 @@ CLASSES: tuple[type, ...] = (
     channels.LSF_UL_channels,
     channels.LSF_PT_view3d_channels,
     channels.LSF_PT_sequencer_channels,
+    sounds.LSF_UL_sounds,
+    sounds.LSF_PT_view3d_sounds,
+    sounds.LSF_PT_sequencer_sounds,
     keys.LSF_PT_view3d_keys,
     keys.LSF_PT_sequencer_keys,
     layers.LSF_PT_view3d_layers,
@@ -313,6 +335,7 @@ def register() -> None:
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_on_undo)
     action_cache.register()
+    pick_sound.register()
     override_settings.register()
     empty_keys.register()
 
@@ -324,6 +347,8 @@ def unregister() -> None:
     emotion_icons.free()
     playback.restore_settings()
     mouth_graph.hide()
+    timeline.hide()
+    pick_sound.unregister()
     for watch_timer in (make_environment.watch, self_test.watch, clear_cache.watch):
         if bpy.app.timers.is_registered(watch_timer):
             bpy.app.timers.unregister(watch_timer)

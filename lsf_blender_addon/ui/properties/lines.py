@@ -2,6 +2,7 @@
 
 import bpy
 
+from .sounds import LSF_PG_sound, LSF_PG_word, show_active
 from .tweaks import LSF_PG_tweaks
 
 
@@ -24,6 +25,23 @@ class LSF_PG_line(bpy.types.PropertyGroup):
     value_error: bpy.props.FloatProperty(options={"HIDDEN"})  # largest error of the keys, of a shape key's value
     lip_error: bpy.props.FloatProperty(options={"HIDDEN"})  # the same in millimetres
     tweaks: bpy.props.PointerProperty(type=LSF_PG_tweaks)
+    sounds: bpy.props.CollectionProperty(name="Sounds", type=LSF_PG_sound)
+    words: bpy.props.CollectionProperty(name="Words", type=LSF_PG_word)
+    active_sound: bpy.props.IntProperty(
+        name="Active Sound",
+        description="Click a sound to select its keys and to see its sliders",
+        default=-1,
+        options=set(),
+        update=show_active,
+    )
+    sounds_stamp: bpy.props.IntProperty(options={"HIDDEN"})  # another number whenever a sound changes
+    transcript: bpy.props.StringProperty(
+        name="Transcript",
+        description="The words that are spoken, as far as you know them. Listen and Generate put the sounds of these "
+        "words to their times, instead of guessing the sounds",
+        options=set(),
+    )
+    pinned: bpy.props.StringProperty(options={"HIDDEN"})  # the transcript with which the sounds were heard
 
 
 class LSF_PG_action(bpy.types.PropertyGroup):

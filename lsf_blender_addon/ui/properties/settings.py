@@ -7,7 +7,7 @@ from ...jobs import line_list
 from ...scene import strip_identity, strips
 from ...scene.own_properties import number
 from ..translations import OWN_CONTEXT
-from . import batch, emotion, layers, takes
+from . import batch, emotion, layers, sounds, takes
 
 MAX_TAKE = 2**31 - 1  # the largest value of an integer property
 
@@ -109,6 +109,7 @@ class LSF_PG_settings(bpy.types.PropertyGroup):
     emotion: bpy.props.PointerProperty(type=emotion.LSF_PG_emotion)
     layers: bpy.props.PointerProperty(type=layers.LSF_PG_layers)
     batch: bpy.props.PointerProperty(type=batch.LSF_PG_batch)
+    sounds: bpy.props.PointerProperty(type=sounds.LSF_PG_sound_view)
 
     def take_request(self, take: int) -> dict[str, float]:
         """Return the part of a request that chooses the take.
