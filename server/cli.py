@@ -26,6 +26,7 @@ from .protocol.emotions import EMOTIONS
 from .protocol.wire import HUNG, LINE_SECONDS, MAX_OTHER_LINES
 from .sounds import formats as sound_files
 from .sounds.hearing import Sounds
+from .style import command as style_command
 
 NO_EMOTIONS = (
     "this model has no emotions to choose from, as it hears the emotion in the voice: --emotion, --emotion-strength "
@@ -53,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     heard.add_argument("audio", type=Path, help="a sound file: anything libsndfile reads")
     heard.add_argument("--out", type=Path, required=True, metavar="FILE", help=".json, .TextGrid or .lab")
     _add_speech(heard)
+    style_command.add_options(
+        commands.add_parser("style", parents=[common], help="a style card from a sound and a recording of the face")
+    )
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
@@ -167,7 +171,14 @@ def main(arguments: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path may have bytes that are not text
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        run = {"generate": _generate, "batch": batch.run, "fit": _fit, "sounds": _sounds}[args.command]
+        commands = {
+            "generate": _generate,
+            "batch": batch.run,
+            "fit": _fit,
+            "sounds": _sounds,
+            "style": style_command.run,
+        }
+        run = commands[args.command]
         waits = batch.waits_for_others(args)
         with contextlib.nullcontext() if waits else liveness.HangWatch(_end_hung).work():
             return run(args, checkpoint, device, cache_folder)

@@ -22,6 +22,7 @@ from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
 from ..performance.emotion.passing import Following
 from ..performance.perform import Report
+from ..performance.style import StyleCard
 from ..sounds.hearing import Sounds, check_speech
 from . import wire
 from .affect import Change
@@ -115,6 +116,7 @@ def read_emotion(header: wire.Header, arrays: wire.Arrays) -> Run:
             "emotions": list(EMOTIONS),
             "strength": reading.strength,
             "entries": dict(reading.entries),
+            "channels": dict(reading.expression),
             "expression": {"weights": reading.pose(bank), "emotions": reading.felt(bank)},
             "understood": [
                 {"text": part.span, "names": list(part.names), "negated": part.negated} for part in reading.understood
@@ -159,7 +161,41 @@ def _sound_arrays(sounds: Sounds) -> wire.Arrays:
     }
 
 
-JOBS = {"generate": generate, "prepare_face": prepare_face, "read_emotion": read_emotion, "hear": hear}
+def make_style(header: wire.Header, arrays: wire.Arrays) -> Run:
+    """Check a `make_style` request; arguments, result and errors as in `generate`."""
+    from ..style.recording import Recording  # not before it is needed: it is the only request that measures a face
+
+    read, values, names = _sound(header, arrays), arrays.get("recording"), header.get("channels")
+    if values is None or not _is_list_of_names(names):
+        raise LSFError("bad_request", 'A make_style message needs the array "recording" and the names of its channels.')
+    assert isinstance(names, list)
+    recording, name = Recording.of(names, values, _number(header, "fps")), _text(header, "name") or ""
+    StyleCard(name)  # a name that no card can have is refused before the work
+
+    def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
+        from ..style.make import make_card
+
+        made = make_card(engine, *read(report, cancelled), recording, name, report, cancelled)
+        return {
+            "card": made.card.to_fields(),
+            "lag": round(made.lag, 4),
+            "correlation": round(made.correlation, 4),
+            "seconds": round(made.seconds, 2),
+            "gains": {family: round(gain, 4) for family, gain in made.gains.items()},
+            "error": round(made.error, 5),
+            "default_error": round(made.default_error, 5),
+        }, {}
+
+    return run
+
+
+JOBS = {
+    "generate": generate,
+    "prepare_face": prepare_face,
+    "read_emotion": read_emotion,
+    "hear": hear,
+    "make_style": make_style,
+}
 
 
 def job_name(header: wire.Header) -> str:

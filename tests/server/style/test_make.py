@@ -1,0 +1,100 @@
+"""A card is made of a sound and a recording, by the command line and by a request, and is applied again."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from server import cli
+from server.arkit import CHANNELS
+from server.errors import LSFError
+from server.performance.perform import Performance
+from server.performance.style import StyleCard
+from server.protocol import requests
+from server.style import make
+from server.style.recording import Recording
+from tests.server.style.performances import FPS, card, recorded, speech, voice
+
+SECONDS = 30.0
+SOUND = np.sin(np.arange(int(SECONDS * 16000)) * 0.1).astype(np.float32)  # the model does not hear it
+KNOWN = card(amplitude__jaw_small=0.3, amplitude__jaw_large=0.3, rest__smile=0.1)
+
+
+class _Model:
+    """A model of which the channels and the rate are asked for alone."""
+
+    class config:
+        channels, fps = CHANNELS, FPS
+
+
+class _Engine:
+    """An engine whose prediction is `speech`."""
+
+    model, device_note = _Model, ""
+
+
+@pytest.fixture(autouse=True)
+def prediction(monkeypatch):
+    """The model says what `speech` does, whatever it hears."""
+
+    def perform(model: object, audio: np.ndarray, **options: object) -> Performance:
+        curves = speech(SECONDS)
+        return Performance(voice(SECONDS), curves, np.zeros_like(curves), np.zeros((len(curves), 0), np.float32))
+
+    monkeypatch.setattr(make, "perform", perform)
+    monkeypatch.setattr("server.style.command.Engine", lambda *a: _Engine())
+
+
+def face(lag: float = 0.0) -> Recording:
+    """A recording in the style of KNOWN, later by a time."""
+    curves = recorded(speech(SECONDS), KNOWN, voice(SECONDS))
+    times = np.arange(len(curves)) / FPS
+    late = np.stack([np.interp(times - lag, times, c) for c in curves.T], 1)
+    return Recording.of(list(CHANNELS), late, FPS)
+
+
+def test_a_card_is_found_in_a_late_recording():
+    made = make.make_card(_Engine(), SOUND, 16000, face(0.12), "Anna")
+    assert made.lag == pytest.approx(0.12, abs=0.015) and made.error < made.default_error
+    numbers = made.card.to_fields()["numbers"]
+    assert numbers["amplitude"]["jaw_large"] == pytest.approx(0.3, abs=0.1)
+    assert numbers["rest"]["smile"] == pytest.approx(0.1, abs=0.02)
+    assert dict(made.card.left_out)["blinks"] == "not_moved"
+    assert any(line.startswith("amplitude: kept") for line in make.summary(made))
+    assert any("blinks: default, the recording does not move it" in line for line in make.summary(made))
+
+
+def test_too_short_and_wrong_recordings_are_refused():
+    with pytest.raises(LSFError, match="at least"):
+        make.make_card(_Engine(), SOUND[: 5 * 16000], 16000, face())
+    other = Recording.of(list(CHANNELS), speech(SECONDS, 4).astype(float), FPS)
+    with pytest.raises(LSFError) as refusal:
+        make.make_card(_Engine(), SOUND, 16000, other)
+    assert refusal.value.code == "wrong_recording"
+
+
+def test_the_command_line_writes_a_card(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", SOUND, 16000)
+    recording = face()
+    fields = {"format": "lsf-curves", "fps": FPS, "names": list(CHANNELS), "values": recording.curves.tolist()}
+    (tmp_path / "a.json").write_text(json.dumps(fields))
+    arguments = [str(tmp_path / "a.wav"), str(tmp_path / "a.json"), "--out", str(tmp_path / "cards" / "anna.json")]
+    assert cli.main(["style", *arguments]) == 0
+    assert StyleCard.load(tmp_path / "cards" / "anna.json").name == "anna"
+    assert "amplitude: kept" in capsys.readouterr().out
+    assert cli.main(["style", arguments[0], str(tmp_path / "none.csv"), *arguments[2:]]) == 2
+    assert "none.csv" in capsys.readouterr().err
+
+
+def test_a_request_gives_a_card():
+    header = {"type": "make_style", "rate": 16000, "fps": FPS, "channels": list(CHANNELS), "name": "Anna"}
+    arrays = {"audio": SOUND, "recording": face().curves}
+    fields, replies = requests.JOBS["make_style"](header, arrays)(_Engine(), lambda f, t: None, lambda: False)
+    assert not replies and StyleCard.from_fields(fields["card"]).name == "Anna"
+    json.dumps(fields, allow_nan=False)
+    for wrong in ({"channels": "x"}, {"channels": ["jawOpen"]}, {"fps": 0.1}, {"name": "x" * 70}):
+        with pytest.raises(LSFError):
+            requests.JOBS["make_style"](header | wrong, arrays)
+    with pytest.raises(LSFError):
+        requests.JOBS["make_style"](header, {"audio": arrays["audio"]})
