@@ -21,6 +21,7 @@ from .performance import style
 from .performance.emotion import choice, text
 from .performance.emotion.bank import Bank
 from .performance.layers import EYES, LAYERS
+from .picture import command as picture_command
 from .protocol import server as message_loop
 from .protocol.emotions import EMOTIONS
 from .protocol.wire import HUNG, LINE_SECONDS, MAX_OTHER_LINES
@@ -56,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     _add_speech(heard)
     style_command.add_options(
         commands.add_parser("style", parents=[common], help="a style card from a sound and a recording of the face")
+    )
+    picture_command.add_options(
+        commands.add_parser("picture", parents=[common], help="an expression of a bank from a picture of a face")
     )
     fit = commands.add_parser("fit", parents=[common], help="only the face space of a mesh: basis, landmarks, report")
     fit.add_argument("mesh", type=Path, help=".obj, .ply or .npz, Z up, facing -Y")
@@ -175,6 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
             "generate": _generate,
             "batch": batch.run,
             "fit": _fit,
+            "picture": picture_command.run,
             "sounds": _sounds,
             "style": style_command.run,
         }

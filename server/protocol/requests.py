@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arkit import CHANNELS
 from ..engine import Engine, IsCancelled, ReadSound, Result, Settings
 from ..errors import LSFError
 from ..face.rig_solver import MAX_SHAPES, Rig
@@ -128,6 +129,23 @@ def read_emotion(header: wire.Header, arrays: wire.Arrays) -> Run:
     return run
 
 
+def read_picture(header: wire.Header, arrays: wire.Arrays) -> Run:
+    """Check a `read_picture` request; arguments, result and errors as in `generate`."""
+    picture, neutral = arrays.get("picture"), arrays.get("neutral")
+    if picture is None:
+        raise LSFError("bad_request", 'A read_picture message needs the array "picture".')
+
+    def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
+        from ..picture import reading  # it loads scipy, which must not delay the first answer
+
+        report(0.0, "Reading the picture")
+        found = reading.read(picture, neutral)
+        fields = {"channels": list(CHANNELS), "error": found.error}
+        return fields, {"weights": found.weights.astype(np.float32), "landmarks": found.landmarks.astype(np.float32)}
+
+    return run
+
+
 def hear(header: wire.Header, arrays: wire.Arrays) -> Run:
     """Check a `hear` request; arguments, result and errors as in `generate`."""
     read = _sound(header, arrays)
@@ -193,6 +211,7 @@ JOBS = {
     "generate": generate,
     "prepare_face": prepare_face,
     "read_emotion": read_emotion,
+    "read_picture": read_picture,
     "hear": hear,
     "make_style": make_style,
 }

@@ -1,0 +1,94 @@
+"""From a picture of a face, and a neutral one of the same person if there is one, to the weights of the channels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arkit import CHANNELS
+from ..errors import LSFError
+from ..numerics import FloatArray
+from . import faces, fit, landmarks
+from .crops import Pyramid
+
+MIN_SIDE, MAX_SIDE = 32, 16384  # pixels
+# A face beside the largest one is left out if it is smaller than this share: somebody in the background.
+BACKGROUND = 0.5
+LEAST = 0.05  # weights below it are 0: they cannot be told from the errors of the landmarks
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read from a picture.
+
+    Attributes:
+        weights: Weights (52,) of the channels, 0 to 1.
+        landmarks: Column and row (478, 2) of the landmarks, pixels.
+        error: How far the fitted landmarks are from those found, root mean square, millimetres of the average head.
+        has_neutral: Whether a neutral picture was used.
+    """
+
+    weights: FloatArray
+    landmarks: FloatArray
+    error: float
+    has_neutral: bool
+
+    @property
+    def channels(self) -> dict[str, float]:
+        """The weights above 0, the largest first."""
+        order = np.argsort(-self.weights, kind="stable")
+        return {CHANNELS[k]: round(float(self.weights[k]), 4) for k in order if self.weights[k] > 0}
+
+
+def read(picture: NDArray[np.uint8], neutral: NDArray[np.uint8] | None = None) -> Reading:
+    """Read an expression.
+
+    Args:
+        picture: RGB (H, W, 3).
+        neutral: A picture of the same person with a neutral face, RGB (H, W, 3); None if there is none.
+
+    Raises:
+        LSFError: "bad_picture" if a picture cannot be used, "no_face" if there is no face in it, "several_faces" if
+            there is more than one.
+    """
+    known = None
+    if neutral is not None:
+        known = fit.fit(find_landmarks(neutral, "the neutral picture"), expression=False)
+    points = find_landmarks(picture, "the picture")
+    found = fit.fit(points, known)
+    weights = np.where(found.weights < LEAST, 0.0, found.weights)
+    return Reading(weights, points, found.error, neutral is not None)
+
+
+def find_landmarks(picture: NDArray[np.uint8], name: str) -> FloatArray:
+    """Return the landmarks (478, 2) of the one face in a picture, in pixels; the name is for sentences."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise LSFError("bad_picture", f"{_capital(name)} must have three values of 8 bits for each pixel.")
+    height, width = picture.shape[:2]
+    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
+        raise LSFError(
+            "bad_picture", f"{_capital(name)} must have sides of {MIN_SIDE} to {MAX_SIDE} pixels: scale it first."
+        )
+    pyramid = Pyramid(picture.astype(np.float32) / 255)
+    found: list[FloatArray] = []
+    largest = 0.0
+    for face in faces.find(pyramid, width, height):
+        if face.size < BACKGROUND * largest:
+            break
+        points, presence = landmarks.find(pyramid, face.square)
+        if presence >= landmarks.MIN_PRESENCE:
+            found.append(points[:, :2])
+            largest = max(largest, face.size)
+    if not found:
+        raise LSFError(
+            "no_face",
+            f"No face was found in {name}: use one that shows a whole face from the front, with some room around it.",
+        )
+    if len(found) > 1:
+        raise LSFError("several_faces", f"There are {len(found)} faces in {name}: crop it to one face.")
+    return found[0]
+
+
+def _capital(text: str) -> str:
+    """Return a text with a capital first letter."""
+    return text[:1].upper() + text[1:]
