@@ -4,19 +4,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.protocol import affect, emotions, phrases, wire
+    from server.protocol import affect, emotions, expressions, phrases, wire
+    from server.protocol.expressions import Expression, ExpressionError
     from server.protocol.wire import Arrays, Header
 else:
     try:
-        from ..server.protocol import affect, emotions, phrases, wire
+        from ..server.protocol import affect, emotions, expressions, phrases, wire
     except ImportError:
-        from server.protocol import affect, emotions, phrases, wire
+        from server.protocol import affect, emotions, expressions, phrases, wire
     Arrays, Header = wire.Arrays, wire.Header
+    Expression, ExpressionError = expressions.Expression, expressions.ExpressionError
 
 # The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
 SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
 
 EMOTIONS = emotions.EMOTIONS
+MAX_ENTRIES, MAX_NAME = expressions.MAX_ENTRIES, expressions.MAX_NAME
+name_fault, read_expressions, expressions_text = expressions.name_fault, expressions.read_file, expressions.file_text
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 MAX_OTHER_LINES, LINE_SECONDS, VOICE_SECONDS = wire.MAX_OTHER_LINES, wire.LINE_SECONDS, wire.VOICE_SECONDS
 EYE_VARIANTS = wire.EYE_VARIANTS
@@ -27,15 +31,22 @@ __all__ = [
     "EYE_VARIANTS",
     "HUNG",
     "LINE_SECONDS",
+    "MAX_ENTRIES",
+    "MAX_NAME",
     "MAX_OTHER_LINES",
     "PROTOCOL",
     "SERVER_PARENT",
     "VOICE_SECONDS",
     "Arrays",
+    "Expression",
+    "ExpressionError",
     "Header",
     "Reader",
     "WireError",
     "affect",
+    "expressions_text",
+    "name_fault",
     "phrases",
+    "read_expressions",
     "write_message",
 ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from .. import compat
 from ..client.wire import EMOTIONS, Header, affect
+from . import expression_bank
+from .expression_bank import chosen_number, is_number
 from .own_properties import choice, number, settings_of
 from .smoothing import hann_average
-
-if TYPE_CHECKING:
-    from ..ui.properties.emotion import LSF_PG_emotion
 
 PATH = "lsf.emotion."  # of the properties, in a scene
 FREE = 50  # number of the choice "Circle of Affect"; an F-curve holds these numbers
@@ -61,7 +60,12 @@ def changes_over_time(scene: bpy.types.Scene) -> bool:
 
 
 def read(
-    scene: bpy.types.Scene, first_frame: int, frames: int, fps: float, t0: float = 0.0, entries: Sequence[Entry] = ()
+    scene: bpy.types.Scene,
+    first_frame: int,
+    frames: int,
+    fps: float,
+    t0: float = 0.0,
+    entries: Sequence[expression_bank.Entry] = (),
 ) -> tuple[Header, dict[str, NDArray[np.float32]]]:
     """The part of a request that sets the emotion of a line, see docs/protocol.md.
 
@@ -71,34 +75,61 @@ def read(
         frames: Number of frames F of the line.
         fps: Frames per second of the scene.
         t0: Seconds of the sound at the first frame.
-        entries: The B expressions of the bank.
+        entries: The expressions of the head. A choice that is none of them is that of the audio.
 
     Returns:
         Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10 + B).
+        The settings have the B expressions that the line shows.
     """
     emotion = settings_of(scene).emotion
+    asked = numbers_asked(scene, first_frame, frames, fps)
+    own = [entry for entry in entries if entry.number in asked]
     follow: Header = {}
     if emotion.follow_sentence:
         follow["follow_sentence"] = True
     if words := number(emotion, "follow_words"):
         follow["follow_words"] = words
-    keyed, chosen = is_keyed(scene), _enum_value(emotion)
+    if own:
+        follow["bank"] = [entry.expression.to_fields() for entry in own]
+    keyed, chosen = is_keyed(scene), chosen_number(emotion)
     if not keyed and chosen != FREE:
-        name = choice(emotion, "chosen") if chosen else None
+        names = dict(enumerate(EMOTIONS, 1)) | {entry.number: entry.expression.name for entry in own}
+        name = names.get(chosen)
         return {
             "emotion": name,
             "emotion_strength": number(emotion, "strength"),
-            "emotion_mix": number(emotion, "mix") if chosen else 0.0,
+            "emotion_mix": number(emotion, "mix") if name else 0.0,
             **follow,
         }, {}
-    transition = number(emotion, "transition") * fps
-    circle = choice(emotion, "passing") == CIRCLE
-    # Transitions to keys outside the line reach into it.
-    margin = (math.ceil(LONGEST * transition) if circle else round(transition)) if keyed else 0
-    found = control(scene, first_frame - margin, (frames if keyed else 1) + 2 * margin, fps, entries)
+    margin = _margin(scene, fps)
+    found = control(scene, first_frame - margin, (frames if keyed else 1) + 2 * margin, fps, placed(own))
     if emotion.follow_sentence and found.changes:
         follow["emotion_changes"] = [[t0 + (edge - margin) / fps for edge in change] for change in found.changes]
     return follow, {"emotion_control": found.rows[margin : len(found.rows) - margin]}
+
+
+def numbers_asked(scene: bpy.types.Scene, first_frame: int, frames: int, fps: float) -> set[int]:
+    """Return the numbers of the expressions that a line asks for; arguments as of `read`."""
+    curve, margin = _curves(scene).get("chosen"), _margin(scene, fps)
+    if curve is None:
+        found = {chosen_number(settings_of(scene).emotion)}
+    else:
+        times = range(first_frame - margin, first_frame + frames + margin)
+        found = {round(curve.evaluate(float(time))) for time in times}
+    return set(filter(is_number, found))
+
+
+def placed(entries: Sequence[expression_bank.Entry]) -> list[Entry]:
+    """Return where expressions lie on the circle of affect."""
+    return [
+        Entry(
+            entry.number,
+            entry.expression.affect
+            or affect.place(entry.expression.emotions)
+            or affect.place_of_pose(entry.expression.weights),
+        )
+        for entry in entries
+    ]
 
 
 def control(
@@ -114,7 +145,7 @@ def control(
         return np.array([curve.evaluate(float(time)) for time in times]) if curve else np.full(len(times), float(value))
 
     return control_rows(
-        sampled("chosen", _enum_value(emotion)),
+        sampled("chosen", chosen_number(emotion)),
         sampled("strength", number(emotion, "strength")),
         sampled("mix", number(emotion, "mix")),
         number(emotion, "transition") * fps,
@@ -204,11 +235,13 @@ def _merged(changes: list[affect.Change]) -> tuple[affect.Change, ...]:
     return tuple(merged)
 
 
-def _enum_value(emotion: "LSF_PG_emotion") -> int:
-    """The choice as a number, as its F-curve holds it."""
-    prop = emotion.bl_rna.properties["chosen"]
-    assert isinstance(prop, bpy.types.EnumProperty)
-    return prop.enum_items[choice(emotion, "chosen")].value
+def _margin(scene: bpy.types.Scene, fps: float) -> int:
+    """Frames by which transitions to keys outside a line reach into it."""
+    if not is_keyed(scene):
+        return 0
+    emotion = settings_of(scene).emotion
+    transition = number(emotion, "transition") * fps
+    return math.ceil(LONGEST * transition) if choice(emotion, "passing") == CIRCLE else round(transition)
 
 
 def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:

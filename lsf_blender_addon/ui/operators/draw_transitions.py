@@ -7,10 +7,11 @@ from ... import compat
 from ...animation import affect_curves
 from ...errors import UserError
 from ...jobs import session
-from ...scene import spoken, strips
+from ...scene import emotion_control, expression_bank, spoken, strips
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
+from ..head import find_head
 from .poll import enabled_unless
 
 
@@ -51,4 +52,6 @@ def _draw(context: bpy.types.Context) -> int:
         sequencer = compat.sequencer_scene(context)
         strip = strips.find_strip(sequencer, settings.strip, settings.strip_id)
         phrases = spoken.phrase_frames(sequencer, strip)
-    return affect_curves.draw(scene, phrases)
+    head = find_head(context)
+    entries = expression_bank.entries(head) if head else ()
+    return affect_curves.draw(scene, phrases, emotion_control.placed(entries))

@@ -8,7 +8,8 @@ from bpy.app.translations import pgettext_iface as iface
 from ...animation import actions, lines, lines_of_0_1
 from ...animation.line_curves import Rank
 from ...jobs import line_list
-from ...scene import strip_identity
+from ...prediction import store
+from ...scene import expression_bank, strip_identity
 from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of, settings_of
 from ...scene.strip_identity import State, Status
@@ -140,6 +141,14 @@ def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Ro
     sources = lines.sources_of(action, head)
     statuses = dict(zip((source.id for source in sources), strip_identity.states(sources), strict=True))
     rows = {record.uid: _row(record, statuses.get(record.uid)) for record in lines_of(action)}
+    for uid, row in rows.items():
+        kept = store.expressions_of(store.record_of(action, store.PROPERTY, uid))
+        changed = expression_bank.changed(head, kept) if kept and not row.word else []
+        if changed:
+            text = iface("Expressions were changed since: {names}. Press Generate Again").format(
+                names=", ".join(changed)
+            )
+            rows[uid] = row._replace(icon="ERROR", word=iface("changed"), sentence=text)
     for uid, others in _overlapping(action).items():
         row = rows[uid]
         blended = tuple(rows[other].name for other in others if rows[other].rank == row.rank)

@@ -1,9 +1,13 @@
 """The emotion of a performance, stored in the scene so that it can be keyed on the timeline."""
 
+from functools import lru_cache
+
 import bpy
+from bpy.app.translations import pgettext_iface as iface
 
 from ...client.wire import EMOTIONS
-from ...scene import emotion_control
+from ...scene import emotion_control, expression_bank
+from ...scene.selection import head_of
 from ..translations import OWN_CONTEXT
 
 FROM_AUDIO = "voice"  # identifier of the choice to use the emotion that is detected in the audio
@@ -15,24 +19,55 @@ def emotion_label(emotion: str) -> str:
     return "Contemptuous" if emotion == "contempt" else emotion.capitalize()
 
 
+Item = tuple[str, str, str, int]
+
+CHOICES: list[Item] = [  # those that are always there
+    (FROM_AUDIO, "From Audio", "Use the emotion that is detected in the audio", 0),
+    *(
+        (name, emotion_label(name), f"{emotion_label(name)}, regardless of the audio", i + 1)
+        for i, name in enumerate(EMOTIONS)
+    ),
+    (
+        ON_CIRCLE,
+        "Circle of Affect",
+        "The emotion at a point of the circle of affect, which Valence and Arousal choose. Both can be keyed",
+        emotion_control.FREE,
+    ),
+]
+
+
+@lru_cache(4096)
+def _item(identifier: str, label: str, description: str, number: int) -> Item:
+    """Return an item, always the same one: Blender holds no reference to its texts."""
+    return identifier, label, description, number
+
+
+def _choices(emotion: "LSF_PG_emotion", context: bpy.types.Context | None) -> list[Item]:
+    """Return the items of the choice: those that are always there, then the expressions of the chosen head.
+
+    What is chosen is among them in any case. F-curves hold the numbers, so these never change.
+    """
+    head = head_of(context) if getattr(context, "scene", None) is not None else None
+    names = expression_bank.names(head) if head is not None and head.type == "MESH" else {}
+    chosen = expression_bank.chosen_number(emotion)
+    own = iface("Expression of this head's bank, regardless of the audio")
+    found = {number: (name, own) for number, name in names.items()}
+    if expression_bank.is_number(chosen) and chosen not in found:
+        missing = iface("This head has no such expression: it shows the emotion of the audio")
+        found[chosen] = (expression_bank.name_in_file(chosen) or iface("Missing Expression"), missing)
+    items = [_item(name, iface(label), iface(text), number) for name, label, text, number in CHOICES]
+    for number, (name, text) in found.items():
+        identifier = name if number in names or name not in names.values() else str(number)
+        items.append(_item(identifier, name, text, number))
+    return items
+
+
 class LSF_PG_emotion(bpy.types.PropertyGroup):
     chosen: bpy.props.EnumProperty(
         name="Emotion",
         description="Emotion that the face shows. Insert keyframes to change it over time",
-        items=[
-            (FROM_AUDIO, "From Audio", "Use the emotion that is detected in the audio", 0),
-            *(
-                (name, emotion_label(name), f"{emotion_label(name)}, regardless of the audio", i + 1)
-                for i, name in enumerate(EMOTIONS)
-            ),
-            (
-                ON_CIRCLE,
-                "Circle of Affect",
-                "The emotion at a point of the circle of affect, which Valence and Arousal choose. Both can be keyed",
-                emotion_control.FREE,
-            ),
-        ],
-        default=FROM_AUDIO,
+        items=_choices,
+        default=0,  # FROM_AUDIO
     )
     direction: bpy.props.StringProperty(
         name="Direction",

@@ -7,6 +7,7 @@ from ...rigs.mapping import Mapping
 from ...scene import parts, rig
 from ...scene.access import mesh_of
 from .bones import LSF_PG_bones
+from .expression_bank import LSF_PG_expression
 from .layers import LSF_PG_nod
 
 
@@ -136,6 +137,13 @@ class LSF_PG_face(bpy.types.PropertyGroup):
     nod: bpy.props.PointerProperty(type=LSF_PG_nod)
     bones: bpy.props.PointerProperty(type=LSF_PG_bones)
     active_part: bpy.props.IntProperty(name="Active Part", options={"HIDDEN"})
+    bank: bpy.props.CollectionProperty(
+        name="Expression Bank", description="Expressions that you have made for this head", type=LSF_PG_expression
+    )
+    removed_expressions: bpy.props.StringProperty(options={"HIDDEN"})  # JSON: {number: last name}
+    active_expression: bpy.props.IntProperty(
+        name="Active Expression", description="Double-click a name to change it", options=set()
+    )
 
     def add_part(self, obj: bpy.types.Object) -> bool:
         """Add an object to the parts, unless it is one already; return whether it was added."""

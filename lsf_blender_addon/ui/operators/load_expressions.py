@@ -1,0 +1,50 @@
+"""Load Bank: adds the expressions of a file to the head's bank."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.app.translations import pgettext_iface as iface
+from bpy_extras.io_utils import ImportHelper
+
+from ...animation import expression_bank_edits
+from ...client.wire import ExpressionError, read_expressions
+from ...errors import UserError
+from ...jobs import session
+from ..blender_types import OperatorResult
+from ..head import require_head
+from .poll import enabled_with_head
+
+
+class LSF_OT_load_expressions(bpy.types.Operator, ImportHelper):
+    """Add the expressions of a JSON file to the head's bank.
+
+    Those of the same name are replaced: keys of the emotion mean the new ones then.
+    """
+
+    bl_idname = "lsf.load_expressions"
+    bl_label = "Load Bank"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filename_ext = ".json"
+    filter_glob: bpy.props.StringProperty(default="*.json", options={"HIDDEN"})
+
+    if TYPE_CHECKING:
+        filepath: str  # a property of ImportHelper
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return enabled_with_head(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> OperatorResult:
+        try:
+            found = read_expressions(Path(self.filepath))
+            added = expression_bank_edits.add_all(require_head(context), found, replace=True)
+        except (UserError, ExpressionError) as error:
+            self.report({"ERROR"}, f"{str(error).removesuffix('.')}.")
+            return {"CANCELLED"}
+        except OSError as error:
+            self.report({"ERROR"}, f'"{self.filepath}" cannot be read ({error.strerror}).')
+            return {"CANCELLED"}
+        session.say(iface("{count} expressions loaded").format(count=len(added)))
+        return {"FINISHED"}
