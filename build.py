@@ -374,7 +374,7 @@ def child_environment(**more: str) -> dict[str, str]:
 # ---- The product: version, lock, zip --------------------------------------------------------------------------------
 
 
-DOES_NOT_SHIP = {"__pycache__", "training", "build"}  # folders: server/training and server/face/build
+DOES_NOT_SHIP = {"__pycache__", "training", "build", "farm"}  # folders: server/training, server/face/build, the farm
 
 # torch and the packages of CUDA that it brings along on Linux are not locked; see LOCK_HEAD.
 NOT_LOCKED = re.compile(r"(torch|triton|nvidia-.+|cuda-.+)==")
@@ -755,6 +755,7 @@ def wheels(arguments: list[str]) -> None:
     )
     parser.add_argument("--gpu", action="store_true", help="on Linux: the build of PyTorch with CUDA, which is large")
     parser.add_argument("--text-encoder", action="store_true", help="also what Set Emotion from Text needs")
+    parser.add_argument("--transcripts", action="store_true", help="also what transcripts of speech need")
     chosen = parser.parse_args(arguments)
     if chosen.gpu and (chosen.platform, HERE) != ("linux", "linux"):
         sys.exit("The build with CUDA is for Linux, and is fetched there.")
@@ -771,6 +772,8 @@ def wheels(arguments: list[str]) -> None:
     calls = [["--no-deps", "--require-hashes", "-r", "locked.txt"]]
     if chosen.text_encoder:
         calls.append(["--no-deps", "--require-hashes", "-r", str(client / "requirements-text.txt")])
+    if chosen.transcripts:
+        calls.append(["--no-deps", "--require-hashes", "-r", str(client / "requirements-transcripts.txt")])
     if is_cpu:
         calls.append(["--no-deps", "--extra-index-url", TORCH_CPU_INDEX, f"{torch}+cpu"])
     else:  # with the packages of CUDA; the others are there already

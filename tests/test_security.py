@@ -39,7 +39,7 @@ def test_the_tests_that_are_named_exist(path, name):
 def test_every_row_of_a_table_with_tests_names_one():
     tables = re.findall(r"(?:^\|.*\n)+", DOCUMENT, re.MULTILINE)
     with_tests = [table.splitlines() for table in tables if table.splitlines()[0].endswith("| tests |")]
-    assert len(with_tests) == 4
+    assert len(with_tests) == 5
     assert [row for _head, _line, *rows in with_tests for row in rows if "`tests/" not in row.split("|")[-2]] == []
 
 
@@ -66,6 +66,11 @@ def imported(tree: ast.Module) -> set[str]:
 
 def test_the_product_has_no_module_for_the_network():
     assert [(name, used) for name, tree in product() if (used := imported(tree) & NETWORK)] == []
+
+
+def test_the_product_has_no_farm():
+    assert [(name, used) for name, tree in product() if (used := imported(tree) & {"dask", "distributed"})] == []
+    assert not [name for name, _tree in product() if "farm" in name]
 
 
 def test_nothing_that_is_read_can_be_run():

@@ -39,7 +39,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--workers", type=count, metavar="N", help="make the lines in N processes of this machine (needs Dask)"
     )
     farm.add_argument(
-        "--scheduler", metavar="ADDRESS", help="make them on the workers of a Dask scheduler, tls://host:8786 for example"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="make them on the workers of a Dask scheduler, tls://host:8786 for example",
     )
 
 
@@ -107,6 +109,6 @@ def _farm(args: argparse.Namespace) -> "Drive":
         if error.name and error.name.startswith(f"{__package__}."):
             sentence = "The copy in the add-on has no --workers and no --scheduler: use the project's own folder."
         else:
-            sentence = f'--workers and --scheduler need the package "{error.name}": pip install distributed cryptography'
+            sentence = f'--workers and --scheduler need "{error.name}": pip install distributed cryptography'
         raise LSFError("missing_package", sentence) from error
     return driver.on_this_machine(args.workers) if args.workers else driver.on_scheduler(args.scheduler)

@@ -126,7 +126,7 @@ def run(
         LSFError: The model, the bank or the farm cannot be used.
         OSError: The folder of the results cannot be written, or the bank cannot be read.
     """
-    folders = None if checkpoint is None else os.path.realpath(checkpoint), cache_folder and cache_folder.resolve()
+    folders = os.path.realpath(checkpoint) if checkpoint else None, cache_folder and cache_folder.resolve()
     job = Job(path.resolve(), out.resolve(), folders[0], device, folders[1], bank and bank.resolve())
     read = job.read()
     if job.out == job.manifest.parent:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,7 +139,7 @@ def test_a_new_line_moves_no_other_one_to_another_shard():
 
 def line(output: str):
     """A line of this result."""
-    return maker.Line(1, "", 0.0, None, "", None, None, "npz", "", output)
+    return SimpleNamespace(output=output)
 
 
 def test_a_second_run_makes_nothing_and_does_not_load_the_model(run, all_lines, tmp_path, made, monkeypatch):
