@@ -17,12 +17,10 @@ Lips that meet still meet, and lips that are apart stay apart: see `lip_contact.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +28,18 @@ from numpy.typing import NDArray
 from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError, shortened
 from ..numerics import FloatArray, smoothstep
+from ..protocol.style_cards import (
+    FAMILIES,
+    MAX_AMOUNT,
+    MAX_NAME,
+    MAX_STYLES,
+    NUMBERS,
+    StyleCard,
+    limits,
+    number_of,
+)
 from . import lip_contact, prosody
 from .sides import DIFFERENCES
-
-FORMAT, VERSION = "lsf-style", 1
-MAX_NAME = 60  # letters of a card's name
-MAX_BYTES = 1 << 16  # of a card's file: it has 2 KB
-MAX_STYLES = 8  # cards in one mix
-MAX_AMOUNT = 1.5
 
 # What is added at rest. Pressed and pushed-out lips are a matter of a closed mouth, and go as the mouth opens.
 REST = {
@@ -72,33 +74,6 @@ SIDES = {
     "lower_lip": ("mouthLowerDown", "mouthFrown", "mouthStretch"),
     "brow": ("browDown", "browOuterUp"),
 }
-# Families and the names of their numbers, and the limits of these.
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "rest": tuple(REST),
-    "amplitude": tuple(f"{region}_{size}" for region in REGIONS for size in ("small", "large")),
-    "visemes": tuple(f"{mouth}_{part}" for mouth in MOUTHS for part in ("jaw", "corners")),
-    "timing": ("onset", "smoothing"),
-    "poses": tuple(f"{pose}_{part}" for pose in POSES for part in POSE_PARTS),
-    "sides": tuple(SIDES),
-    "blinks": ("rate",),
-}
-LIMITS = {
-    "rest": (-0.3, 0.3),
-    "amplitude": (-0.7, 0.7),  # half to twice
-    "visemes": (-0.25, 0.25),
-    "onset": (-0.15, 0.15),  # beyond .2 s, the time before a phrase would run backwards
-    "smoothing": (0.0, 0.1),
-    "poses": (-0.3, 0.3),
-    "sides": (-0.6, 0.6),
-    "blinks": (-1.1, 1.1),  # a third to three times
-}
-NUMBERS = tuple((family, name) for family, names in FAMILIES.items() for name in names)
-MAX_NUMBERS = 40
-assert len(NUMBERS) <= MAX_NUMBERS
-REASONS = ("no_gain", "not_moved", "too_short")
-"""Why a family was left out by the fit: no better than the default on parts kept out of it; the recording does not move
-its channels; or too little was recorded to tell."""
-
 WIDE_MOUTH, NARROW_MOUTH = (0.004, 0.010), (0.001, 0.003, 0.006)  # metres of the opening of the head's lips
 ONSET_BEFORE = (0.9, 0.6, 0.3, 0.0)  # seconds before a phrase: where its shift begins, is whole, ends to be, is over
 ACCENT_WIDTH = 0.15  # seconds, standard deviation of the movement on an accent
@@ -107,101 +82,8 @@ TIMED = [i for i, c in enumerate(CHANNELS) if c.startswith(("jaw", "mouth"))]
 JAW_OPEN = CHANNELS.index("jawOpen")
 
 
-@dataclass(frozen=True)
-class StyleCard:
-    """A style card.
-
-    Attributes:
-        name: Its name, for people.
-        numbers: One for each of NUMBERS; 0 is the default.
-        left_out: (family, one of REASONS) of the families that the fit has left at 0.
-
-    Raises:
-        LSFError: "bad_style" if a value cannot be used.
-    """
-
-    name: str = ""
-    numbers: tuple[float, ...] = (0.0,) * len(NUMBERS)
-    left_out: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or len(self.name) > MAX_NAME or not self.name.isprintable():
-            raise LSFError("bad_style", f"The name of a style card must have at most {MAX_NAME} letters.")
-        for (family, name), value in zip(NUMBERS, self.numbers, strict=True):
-            low, high = limits(family, name)
-            if not low <= value <= high:
-                raise LSFError(
-                    "bad_style", f"The number {family}/{name} of a style card must be {low:g} to {high:g}, not {value}."
-                )
-
-    @classmethod
-    def from_fields(cls, fields: object) -> "StyleCard":
-        """Read a card from the object of its JSON.
-
-        Raises:
-            LSFError: "bad_style" if it is not a style card, or has anything that a card does not have.
-        """
-        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-            raise LSFError("bad_style", "This is not a style card: choose a .json file that Save Card has written.")
-        if fields.get("version") != VERSION:
-            raise LSFError("bad_style", "The style card was written by a newer version: update the add-on.")
-        if unknown := sorted(str(key) for key in set(fields) - {"format", "version", "name", "numbers", "left_out"}):
-            raise LSFError("bad_style", f'A style card has no field "{shortened(unknown[0], MAX_NAME)}".')
-        given, left_out = fields.get("numbers", {}), fields.get("left_out", {})
-        if not isinstance(given, dict) or not isinstance(left_out, dict):
-            raise LSFError("bad_style", "The numbers of a style card must be an object for each family.")
-        values = dict.fromkeys(NUMBERS, 0.0)
-        for family, group in given.items():
-            if family not in FAMILIES or not isinstance(group, dict):
-                raise LSFError("bad_style", f'A style card has no family "{shortened(str(family), MAX_NAME)}".')
-            for name, value in group.items():
-                if (family, name) not in values:
-                    raise LSFError("bad_style", f'A style card has no number "{shortened(str(name), MAX_NAME)}".')
-                values[family, name] = _number(value)
-        for family, reason in left_out.items():
-            if family not in FAMILIES or reason not in REASONS:
-                raise LSFError("bad_style", "The field left_out of a style card cannot be read: make the card again.")
-        return cls(fields.get("name", ""), tuple(values.values()), tuple(sorted(left_out.items())))
-
-    @classmethod
-    def load(cls, path: str | Path) -> "StyleCard":
-        """Read a card's file. Raises LSFError("bad_style"), or OSError if it cannot be read."""
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        try:
-            if len(data) > MAX_BYTES:
-                raise ValueError
-            fields = json.loads(data.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
-            fields = None
-        return cls.from_fields(fields)
-
-    def to_fields(self) -> dict[str, Any]:
-        """Return the object of the card's JSON. A family that is at its default is not in it."""
-        numbers: dict[str, dict[str, float]] = {}
-        for (family, name), value in zip(NUMBERS, self.numbers, strict=True):
-            if value:
-                numbers.setdefault(family, {})[name] = value
-        return {
-            "format": FORMAT,
-            "version": VERSION,
-            "name": self.name,
-            "numbers": numbers,
-            "left_out": dict(self.left_out),
-        }
-
-    def save(self, path: str | Path) -> None:
-        """Write the card's file."""
-        Path(path).write_text(json.dumps(self.to_fields(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 Styles = tuple[tuple[StyleCard, float], ...]
 """Cards, and how much of each is applied: 0 to MAX_AMOUNT."""
-
-
-def limits(family: str, name: str) -> tuple[float, float]:
-    """Return the least and the greatest value of a number of a card."""
-    return LIMITS[name] if family == "timing" else LIMITS[family]
 
 
 def check(styles: Styles) -> None:
@@ -397,18 +279,11 @@ def _add_brows(curves: FloatArray, weight: FloatArray) -> None:
     _add(curves, ("browDown",), np.maximum(-weight, 0))
 
 
-def _number(value: object) -> float:
-    """A finite number of a card. Raises LSFError("bad_style")."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise LSFError("bad_style", f"{shortened(str(value), MAX_NAME)} is not a number of a style card.")
-    return float(value)
-
-
 def read_fields(entries: object) -> Styles:
     """Read the field `styles` of a request: a list of objects with a `card` and an `amount`.
 
     Raises:
-        LSFError: "bad_request" or "bad_style".
+        LSFError: "bad_request"; or StyleError.
     """
     if entries is None:
         return ()
@@ -418,7 +293,7 @@ def read_fields(entries: object) -> Styles:
     for entry in entries:
         if not isinstance(entry, Mapping) or not set(entry) <= {"card", "amount"}:
             raise LSFError("bad_request", "Each of styles needs a card, and may have an amount.")
-        styles.append((StyleCard.from_fields(entry.get("card")), _number(entry.get("amount", 1.0))))
+        styles.append((StyleCard.from_fields(entry.get("card")), number_of(entry.get("amount", 1.0))))
     return tuple(styles)
 
 

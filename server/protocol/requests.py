@@ -23,11 +23,11 @@ from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
 from ..performance.emotion.passing import Following
 from ..performance.perform import Report
-from ..performance.style import StyleCard
 from ..sounds.hearing import Sounds, check_speech
 from . import wire
 from .affect import Change
 from .emotions import EMOTIONS
+from .style_cards import StyleCard
 from .wire import quoted
 
 if TYPE_CHECKING:  # it loads scipy, which must not delay the first answer

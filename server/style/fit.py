@@ -21,7 +21,8 @@ from ..numerics import BoolArray, FloatArray, smoothstep
 from ..performance import lip_contact, prosody, style
 from ..performance.layers import blinks
 from ..performance.sides import DIFFERENCES, PAIRS
-from ..performance.style import NUMBERS, Cues, Numbers
+from ..performance.style import Cues, Numbers
+from ..protocol.style_cards import FAMILIES, NUMBERS, limits
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 MIN_BLOCK, MAX_BLOCKS, MIN_BLOCKS = 3.0, 8, 3  # seconds of a block, and their number
@@ -140,7 +141,7 @@ class Fit:
 
     Attributes:
         numbers: (len(NUMBERS),) of the card.
-        left_out: Why families are at the default, one of style.REASONS each.
+        left_out: Why families are at the default, one of style_cards.REASONS each.
         gains: By family, the share of the squared error on blocks kept out that it takes away, in its own channels.
     """
 
@@ -187,7 +188,7 @@ def fit(reference: Reference, step: Callable[[float], None] = lambda fraction: N
             estimate = unit.estimate(reference, others, reference.valid)
             if estimate is not None:
                 found.numbers[unit.places] = _limited(unit, share * estimate)
-    for family in style.FAMILIES:
+    for family in FAMILIES:
         if family in gains:
             before, after = np.sum(gains[family], 0)
             found.gains[family] = float(1 - after / before)
@@ -256,7 +257,7 @@ def _blocks(reference: Reference) -> list[BoolArray]:
 
 def _limited(unit: Unit, values: FloatArray) -> NDArray[np.float64]:
     """Values of a unit's numbers within their limits."""
-    low, high = np.array([style.limits(unit.family, name) for name in unit.names]).T
+    low, high = np.array([limits(unit.family, name) for name in unit.names]).T
     limited: NDArray[np.float64] = np.clip(np.asarray(values, float), low, high)
     return limited
 
@@ -326,7 +327,7 @@ def _amplitude(reference: Reference, others: FloatArray, frames: BoolArray, regi
     values = others.copy()
     values[[i for i, (family, name) in enumerate(NUMBERS) if family == "amplitude" and name.startswith(region)]] = 0
     timed = np.zeros(len(NUMBERS))
-    places = [NUMBERS.index(("timing", name)) for name in style.FAMILIES["timing"]]
+    places = [NUMBERS.index(("timing", name)) for name in FAMILIES["timing"]]
     timed[places] = values[places]
     own = style.shaped(reference.speech, Numbers(timed), reference.cues, reference.fps)
     moving = own[:, channels].sum(1).astype(float)
@@ -339,8 +340,8 @@ def _amplitude(reference: Reference, others: FloatArray, frames: BoolArray, regi
         return np.zeros(2)
     rows, logs = [], []
     for low, high in (SMALL, LARGE):
-        limits = np.quantile(moving[used], [low, high])
-        band = used & (moving >= limits[0]) & (moving <= limits[1])
+        least, most = np.quantile(moving[used], [low, high])
+        band = used & (moving >= least) & (moving <= most)
         weight = moving[band] ** 2
         ratio = float(moving[band] @ target[band] / weight.sum())
         rows.append(float(weight @ size[band] / weight.sum()))

@@ -11,7 +11,8 @@ from ..errors import Cancelled, LSFError
 from ..files import audio
 from ..numerics import FloatArray
 from ..performance.perform import Report, perform, stage
-from ..performance.style import FAMILIES, NUMBERS, StyleCard, mixed
+from ..performance.style import mixed
+from ..protocol.style_cards import FAMILIES, NUMBERS, StyleCard
 from . import fit as fitting
 from .match import match
 from .recording import Recording

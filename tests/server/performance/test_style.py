@@ -12,7 +12,8 @@ from server.errors import LSFError
 from server.performance import lip_contact, prosody, style
 from server.performance.layers import blinks
 from server.performance.sides import DIFFERENCES, PAIRS, with_sides
-from server.performance.style import FAMILIES, NUMBERS, Numbers, StyleCard, apply_style, limits, mixed
+from server.performance.style import Numbers, apply_style, mixed
+from server.protocol.style_cards import FAMILIES, NUMBERS, StyleCard, limits
 
 FPS = 25
 TIMES = np.arange(150) / FPS
@@ -201,3 +202,17 @@ def test_fields_of_a_request():
     ):
         with pytest.raises(LSFError):
             style.read_fields(wrong)
+
+
+def test_every_number_of_a_card_is_applied():
+    assert FAMILIES["rest"] == tuple(style.REST) and FAMILIES["sides"] == tuple(style.SIDES)
+    assert FAMILIES["amplitude"] == tuple(f"{region}_{size}" for region in style.REGIONS for size in ("small", "large"))
+    assert FAMILIES["visemes"] == tuple(f"{mouth}_{part}" for mouth in style.MOUTHS for part in ("jaw", "corners"))
+    assert FAMILIES["poses"] == tuple(f"{pose}_{part}" for pose in style.POSES for part in style.POSE_PARTS)
+    silent = style.Cues.of(voice(), len(TIMES), FPS)
+    for family, name in NUMBERS:
+        if family not in ("sides", "blinks"):
+            numbers = mixed(((card(**{f"{family}__{name}": limits(family, name)[1]}), 1.0),))
+            given = speech() + np.float32(0.1)
+            cues = style.Cues(np.ones(len(TIMES)), silent.pause, silent.onset)
+            assert np.abs(style.shaped(given, numbers, cues, FPS) - given).max() > 1e-3, (family, name)

@@ -5,7 +5,8 @@ import numpy as np
 from server.arkit import CHANNELS, channel_indices
 from server.performance import prosody, style
 from server.performance.sides import DIFFERENCES, PAIRS
-from server.performance.style import NUMBERS, Cues, StyleCard, mixed
+from server.performance.style import Cues, mixed
+from server.protocol.style_cards import NUMBERS, StyleCard
 
 FPS = 25.0
 MOUTH = [i for i, c in enumerate(CHANNELS) if c.startswith(("jaw", "mouth"))]

@@ -5,7 +5,7 @@ import pytest
 
 from server.arkit import CHANNELS, channel_indices
 from server.performance.layers import blinks
-from server.performance.style import NUMBERS, StyleCard
+from server.protocol.style_cards import NUMBERS, StyleCard
 from server.style.fit import DEFAULT_BLINKS, Fit, Reference, fit
 from tests.server.style.performances import FPS, card, recorded, speech, voice
 

@@ -10,8 +10,8 @@ from server import cli
 from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.performance.perform import Performance
-from server.performance.style import StyleCard
 from server.protocol import requests
+from server.protocol.style_cards import StyleCard
 from server.style import make
 from server.style.recording import Recording
 from tests.server.style.performances import FPS, card, recorded, speech, voice

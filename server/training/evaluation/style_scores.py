@@ -1,0 +1,309 @@
+"""Measures style cards: the tables of docs/style.md.
+
+    python -m server.training.evaluation.style_scores --data DATA [--parts match known real speech]
+
+`match`: how often a recording is refused that belongs to its sound, and how often one is taken that does not. `known`:
+numbers of simulated styles against the numbers that were found, and the nearest card among 20. `real`: FACEGOOD, whose
+mouth no step has learned from his sound, and GRID's speaker, whom the model knows: the error on what a card has not
+seen. `speech`: closures and timing of GRID's test sentences in random styles.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine import Engine
+from ...files.audio import load_16k
+from ...numerics import BoolArray, FloatArray
+from ...performance import lip_contact, prosody, style
+from ...performance.perform import perform
+from ...performance.sides import DIFFERENCES, PAIRS
+from ...performance.style import Cues, Numbers, mixed
+from ...protocol.style_cards import FAMILIES, NUMBERS, StyleCard, limits
+from ...style.fit import Reference, fit
+from ...style.match import match
+from ...style.recording import STILL
+from .. import FPS, corpora
+from ..corpora import Clip, required
+from . import metrics
+from .temporal_misalignment import match_extrema
+
+LENGTHS = (10, 20, 30, 60)  # seconds of the pairs of `match`
+WRONG_PAIRS = 25  # of each sound
+KNOWN_LENGTHS = (10, 30, 60, 180)  # seconds of the references of `known`
+CARDS = 20
+SPREAD = 0.5  # of the limits of a card's numbers: random ones are uniform within this share
+NOISE = 0.02  # standard deviation of what is added to a simulated recording, and of what drifts over a second
+GRID_CLIPS = 160
+SPEECH_CARDS = 8
+
+
+@dataclass
+class Performed:
+    """A clip with what the model makes of it.
+
+    Attributes:
+        clip: The clip, with recorded curves.
+        speech, expression: (F, 52) of the model.
+        voice: What is measured of the sound.
+    """
+
+    clip: Clip
+    speech: NDArray[np.float32]
+    expression: NDArray[np.float32]
+    voice: prosody.Voice
+
+    @property
+    def frames(self) -> int:
+        """Frames that both have."""
+        return min(len(self.speech), len(required(self.clip.curves)))
+
+    def reference(self) -> Reference:
+        """The clip as a reference performance."""
+        n, recorded = self.frames, required(self.clip.curves)
+        speech, expression, moved = self.speech[:n], self.expression[:n], recorded.std(0) > STILL
+        return Reference.of(speech, expression, self.voice, recorded[:n], np.ones(n, bool), moved, FPS)
+
+
+def performed(engine: Engine, clips: list[Clip]) -> list[Performed]:
+    """Animate clips with the defaults of the engine."""
+    found = []
+    for clip in clips:
+        p = perform(engine.model, load_16k(clip.audio))
+        found.append(Performed(clip, p.motion - p.expression, p.expression, p.voice))
+    return found
+
+
+def joined(references: list[Reference]) -> Reference:
+    """Several references, one after the other. What moves in half of them counts as moving."""
+
+    def all_of(get: Callable[[Reference], FloatArray]) -> NDArray[np.float32]:
+        return np.concatenate([get(r) for r in references]).astype(np.float32)
+
+    cues = Cues(*(np.concatenate([getattr(r.cues, name) for r in references]) for name in ("accent", "pause", "onset")))
+    return Reference(
+        all_of(lambda r: r.speech),
+        all_of(lambda r: r.expression),
+        all_of(lambda r: r.recorded),
+        np.concatenate([r.valid for r in references]),
+        np.mean([r.moved for r in references], 0) >= 0.5,
+        cues,
+        FPS,
+    )
+
+
+def part(reference: Reference, first: int, end: int) -> Reference:
+    """A reference whose recording covers some frames alone."""
+    valid: BoolArray = np.zeros_like(reference.valid)
+    valid[first:end] = reference.valid[first:end]
+    return replace(reference, valid=valid, _known={})
+
+
+def error(reference: Reference, numbers: FloatArray) -> float:
+    """Root mean square error of the channels that move."""
+    errors = (reference.current(numbers) - reference.even)[reference.valid][:, reference.moved]
+    return float(np.sqrt(np.square(errors, dtype=np.float64).mean()))
+
+
+def match_scores(sets: dict[str, list[Performed]]) -> None:
+    """Print both error rates."""
+    print("| recordings | seconds | true pairs refused | wrong pairs taken | largest lag of a true pair, ms |")
+    print("|---|---|---|---|---|")
+    rng = np.random.default_rng(1)
+    for name, clips in sets.items():
+        for seconds in LENGTHS:
+            pieces = list(_pieces(clips, round(seconds * FPS)))
+            valid = np.ones(round(seconds * FPS), bool)
+            true = [match(speech, recorded, valid, FPS) for speech, recorded in pieces]
+            wrong = [
+                match(pieces[i][0], pieces[j][1], valid, FPS).belongs
+                for i in range(len(pieces))
+                for j in rng.permutation(len(pieces))[:WRONG_PAIRS]
+                if i != j
+            ]
+            refused = sum(not found.belongs for found in true)
+            lag = max(abs(found.lag) for found in true if found.belongs)
+            print(
+                f"| {name} | {seconds} | {refused} of {len(true)} | {sum(wrong)} of {len(wrong)} | {1000 * lag:.0f} |",
+                flush=True,
+            )
+
+
+def _pieces(clips: list[Performed], frames: int) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Predicted and recorded curves of this length: parts of long clips, or short ones joined."""
+    speech = np.zeros((0, 52), np.float32)
+    recorded = speech
+    for clip in clips:
+        n = clip.frames
+        speech = np.concatenate([speech, clip.speech[:n]])
+        recorded = np.concatenate([recorded, required(clip.clip.curves)[:n]])
+        while len(speech) >= frames:
+            yield speech[:frames], recorded[:frames]
+            speech, recorded = (a[frames:] if n > frames else a[:0] for a in (speech, recorded))
+
+
+def random_card(seed: int, share: float = SPREAD) -> StyleCard:
+    """A card whose numbers are uniform within a share of their limits; blinks are not simulated."""
+    rng = np.random.default_rng((seed, 19))
+    low, high = share * np.array([limits(*number) for number in NUMBERS]).T
+    values = rng.uniform(low, high)
+    values[NUMBERS.index(("blinks", "rate"))] = 0
+    return StyleCard(f"random {seed}", tuple(values))
+
+
+def simulated(source: Reference, card: StyleCard, seed: int) -> Reference:
+    """A recording of an actor with the style of a card: with noise, with drift, and with what the model cannot know."""
+    from scipy.ndimage import gaussian_filter1d
+
+    numbers, rng = mixed(((card, 1.0),)), np.random.default_rng((seed, 20))
+    face = style.shaped(source.speech, numbers, source.cues, FPS) + source.expression
+    lean = np.zeros(len(DIFFERENCES)) if numbers.lean is None else numbers.lean
+    gains = lean + [difference.lead for difference in DIFFERENCES.values()]
+    for (left, right), gain in zip(PAIRS, gains, strict=True):
+        difference = gain * (face[:, left] + face[:, right]) / 2
+        face[:, left] += difference
+        face[:, right] -= difference
+    moved = face.std(0) > STILL
+    drift = gaussian_filter1d(rng.standard_normal(face.shape), FPS, 0)
+    face[:, moved] += NOISE * (rng.standard_normal(face.shape) + drift / drift.std())[:, moved]
+    return replace(source, recorded=face.clip(0, 1).astype(np.float32), moved=moved, _known={})
+
+
+def known_scores(source: Reference) -> None:
+    """Print how well the numbers of simulated styles are found, by the seconds of the reference."""
+    cards = [random_card(seed) for seed in range(CARDS)]
+    values = np.array([card.numbers for card in cards])
+    families = [family for family in FAMILIES if family != "blinks"]
+    print("| seconds | " + " | ".join(families) + " | nearest of 20 is the right one |")
+    print("|---" * (len(families) + 2) + "|")
+    for seconds in KNOWN_LENGTHS:
+        errors, right, wanted = [], 0, []
+        frames = round(seconds * FPS)
+        for seed, card in enumerate(cards):
+            first = (seed * 997) % max(1, len(source.valid) - frames)
+            piece = _cut(source, first, first + frames)
+            reference = simulated(piece, card, seed)
+            found = fit(reference).numbers
+            shown = np.array([_is_shown(reference, *number) for number in NUMBERS])
+            errors.append(np.where(shown, np.abs(found - values[seed]), np.nan))
+            wanted.append(np.where(shown, np.abs(values[seed]), np.nan))
+            scale = np.array([high - low for low, high in (limits(*number) for number in NUMBERS)])
+            right += int(np.argmin(np.square((values - found) / scale)[:, shown].sum(1)) == seed)
+        cells = []
+        for family in families:
+            places = [i for i, (of, _) in enumerate(NUMBERS) if of == family]
+            missed, given = (np.nanmean(np.array(of)[:, places]) for of in (errors, wanted))
+            cells.append(f"{missed:.3f} ({given:.3f})")
+        print(f"| {seconds} | " + " | ".join(cells) + f" | {right} of {CARDS} |", flush=True)
+
+
+def _is_shown(reference: Reference, family: str, name: str) -> bool:
+    """Whether a recording moves a channel that a number is for."""
+    if family == "amplitude":
+        return bool(reference.moved[style.region_channels(name.rpartition("_")[0])].any())
+    if family == "sides":
+        return any(reference.moved[PAIRS[list(DIFFERENCES).index(pair)]].all() for pair in style.SIDES[name])
+    return family != "blinks"
+
+
+def _cut(reference: Reference, first: int, end: int) -> Reference:
+    """Some frames of a reference."""
+    rows = slice(first, end)
+    cues = Cues(*(getattr(reference.cues, name)[rows] for name in ("accent", "pause", "onset")))
+    return Reference(
+        reference.speech[rows],
+        reference.expression[rows],
+        reference.recorded[rows],
+        reference.valid[rows],
+        reference.moved,
+        cues,
+        FPS,
+    )
+
+
+def real_scores(facegood: list[Performed], grid: list[Performed]) -> None:
+    """Print the errors of cards on recordings that they were not made of."""
+    references = {clip.clip.name: clip.reference() for clip in facegood}
+    nothing = np.zeros(len(NUMBERS))
+    print("| card of | tested on | error by default | with the card | change | kept |")
+    print("|---|---|---|---|---|---|")
+
+    def row(name: str, tested: str, card: FloatArray, reference: Reference) -> None:
+        before, after = error(reference, nothing), error(reference, card)
+        kept = sorted({family for (family, _), value in zip(NUMBERS, card, strict=True) if value})
+        change = f"{100 * (after / before - 1):+.1f} %"
+        print(f"| {name} | {tested} | {before:.4f} | {after:.4f} | {change} | {', '.join(kept)} |", flush=True)
+
+    for name, reference in references.items():
+        half = len(reference.valid) // 2
+        for first, second, label in (((0, half), (half, 2 * half), "first"), ((half, 2 * half), (0, half), "second")):
+            card = fit(part(reference, *first)).numbers
+            row(f"{name}, {label} half", "its other half", card, part(reference, *second))
+    for name, reference in references.items():
+        same = [r for other, r in references.items() if other != name and other[:6] == name[:6]]
+        row(f"other clips of the session ({len(same)})", name, fit(joined(same)).numbers, reference)
+    for name, reference in references.items():
+        others = [r for other, r in references.items() if other[:6] != name[:6]]
+        row("the other session", name, fit(joined(others)).numbers, reference)
+    known = [clip.reference() for clip in grid]
+    half = len(known) // 2
+    row("GRID, first half", "second half", fit(joined(known[:half])).numbers, joined(known[half:]))
+
+
+def speech_scores(grid: list[Performed]) -> None:
+    """Print closures and timing of GRID's test sentences without and in random styles."""
+    clips = [clip for clip in grid if clip.clip.split == "test"]
+    print("| style | p b m closed | other sounds apart | lag of the lips, ms | extrema in time (MTM, ms) |")
+    print("|---|---|---|---|---|")
+    plain = [clip.speech for clip in clips]
+    for number in range(-1, SPEECH_CARDS):
+        numbers = Numbers(np.zeros(len(NUMBERS))) if number < 0 else mixed(((random_card(number, 1.0), 1.0),))
+        outcomes: dict[str, list[bool]] = {"contact": [], "no_false_contact": []}
+        lags, misaligned = [], []
+        for clip, before in zip(clips, plain, strict=True):
+            after = before if number < 0 else style.apply_style(before, numbers, clip.voice, FPS)
+            after = lip_contact.close_near_contacts(after)
+            tests = metrics.phone_tests(lip_contact.opening(after), required(clip.clip.phones))
+            for name, found in outcomes.items():
+                found += tests[name]
+            lags.append(match(before, after, np.ones(len(before), bool), FPS).lag)
+            truth = required(clip.clip.lips)[: len(after), 0]
+            misaligned.append(match_extrema(truth, lip_contact.opening(after)[: len(truth)]))
+        closed, apart = (np.mean(outcomes[name]) for name in ("contact", "no_false_contact"))
+        times = [1000 * np.mean(found.distances) for found in misaligned if found.distances]
+        name = "none" if number < 0 else f"random {number}"
+        print(f"| {name} | {closed:.3f} | {apart:.3f} | {1000 * np.median(lags):+.1f} | {np.nanmedian(times):.1f} |")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Measure style cards.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the corpora, see docs/training.md")
+    parser.add_argument("--checkpoint", help="folder of the model (default: the one that ships)")
+    parts = ("match", "known", "real", "speech")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
+    arguments = parser.parse_args()
+    engine = Engine(arguments.checkpoint)
+    facegood = performed(engine, list(corpora.read_facegood(arguments.data / "facegood")))
+    every = list(corpora.read_grid(arguments.data / "grid_s1"))
+    test = [clip for clip in every if clip.split == "test"]
+    others = [clip for clip in every if clip.split != "test"][: GRID_CLIPS - len(test)]
+    grid = performed(engine, others + test)
+    for name in arguments.parts:
+        print(f"\n## {name}\n")
+        if name == "match":
+            match_scores({"FACEGOOD": facegood, "GRID": grid})
+        elif name == "known":
+            known_scores(joined([clip.reference() for clip in facegood]))
+        elif name == "real":
+            real_scores(facegood, grid)
+        else:
+            speech_scores(grid)
+
+
+if __name__ == "__main__":
+    main()
