@@ -18,6 +18,7 @@ from .requirements import (
     LOCKED_SIZE,
     REQUIREMENTS,
     TEXT_ENCODER_SIZE,
+    TRANSCRIPTS_SIZE,
     TRANSFORMERS_SIZE,
     Size,
     TorchBuild,
@@ -77,6 +78,7 @@ def make(
         is_renewed = state_of(folder) in (State.OUTDATED, State.UNFIT)
         size = LOCKED_SIZE if is_renewed and _has_torch(folder) else LOCKED_SIZE + torch.size
         with_text_encoder, with_transformers = has_text_encoder(folder), has_transformers(folder)
+        with_transcripts = has_transcripts(folder)
         downloads = Downloads(folder.parent / DOWNLOADS)
         needed = size.stored + (0 if wheels else max(0, size.download - round(megabytes(downloads.kept))))
         with _Attempt(folder, is_renewed, needed) as attempt:
@@ -95,6 +97,9 @@ def make(
             if with_transformers and not has_transformers(folder):
                 with contextlib.suppress(InstallationError):  # likewise
                     _install_transformers(pip)
+            if with_transcripts and not has_transcripts(folder):
+                with contextlib.suppress(InstallationError):  # likewise
+                    _install_transcripts(pip)
             report(Progress(0.98, "Checking the packages"))
             command.run([inside, "-c", "import " + ", ".join([*map(name, REQUIREMENTS), "scipy.signal"])])
             set_finished(folder, probe(inside))
@@ -120,6 +125,16 @@ def _install_text_encoder(pip: Pip) -> None:
 def _install_transformers(pip: Pip) -> None:
     """Install the package transformers with all that it needs."""
     pip.install(["--require-hashes", "-r", requirements.TRANSFORMERS])
+
+
+def _install_transcripts(pip: Pip) -> None:
+    """Install the package that says how words are spoken; it needs no other."""
+    pip.install(["--require-hashes", "--no-deps", "-r", requirements.TRANSCRIPTS])
+
+
+def has_transcripts(folder: StrPath) -> bool:
+    """Return whether an environment has what transcripts of speech need."""
+    return _has(folder, "espeakng_loader")
 
 
 def has_text_encoder(folder: StrPath) -> bool:
@@ -181,9 +196,11 @@ def _add(
     return inside
 
 
-# The optional text encoder, and the package transformers alone. The other arguments are those of `_add`.
+# What is optional: the text encoder, the package transformers alone, and what transcripts need. The other arguments are
+# those of `_add`.
 add_text_encoder = partial(_add, _install_text_encoder, TEXT_ENCODER_SIZE)
 add_transformers = partial(_add, _install_transformers, TRANSFORMERS_SIZE)
+add_transcripts = partial(_add, _install_transcripts, TRANSCRIPTS_SIZE)
 
 
 class Installation:
@@ -197,7 +214,7 @@ class Installation:
     Args:
         folder: Folder of the environment.
         log_path: File for the output of commands.
-        work: `make`, `add_text_encoder` or `add_transformers`.
+        work: `make`, or one that adds packages, such as `add_text_encoder`.
         options: Keyword arguments of the work.
     """
 

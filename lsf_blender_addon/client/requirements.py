@@ -25,6 +25,7 @@ PIP = Path(__file__).with_name("requirements-pip.txt")  # where Blender's own pi
 # The optional text encoder, see server/performance/emotion/text.py, and what it and some models need.
 TEXT_ENCODER = Path(__file__).with_name("requirements-text.txt")
 TRANSFORMERS = Path(__file__).with_name("requirements-transformers.lock")
+TRANSCRIPTS = Path(__file__).with_name("requirements-transcripts.txt")  # see server/sounds/transcript.py
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ TORCH_BUILDS = {
 LOCKED_SIZE = Size(70, 280)  # of the packages in LOCK, and of the environment with its pip
 TEXT_ENCODER_SIZE = Size(115, 300)  # with the packages that it needs
 TRANSFORMERS_SIZE = Size(25, 210)  # these packages alone
+TRANSCRIPTS_SIZE = Size(10, 21)
 
 
 def torch_builds(system: str = sys.platform) -> dict[str, TorchBuild]:

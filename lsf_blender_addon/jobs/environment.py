@@ -12,8 +12,10 @@ from ..client.environments import State, python_of, state_of
 from ..client.installation import (
     Installation,
     add_text_encoder,
+    add_transcripts,
     add_transformers,
     has_text_encoder,
+    has_transcripts,
     has_transformers,
 )
 from ..client.model_folder import FolderCheck, Model, ModelError
@@ -43,6 +45,11 @@ def state() -> State:
 def text_encoder_is_installed() -> bool:
     """Whether the environment has the text encoder."""
     return has_text_encoder(environment_folder())
+
+
+def transcripts_are_installed() -> bool:
+    """Whether the environment has what transcripts of speech need."""
+    return has_transcripts(environment_folder())
 
 
 def transformers_are_installed() -> bool:
@@ -198,6 +205,13 @@ def install_text_encoder() -> Installation:
     """Start to add the text encoder to the environment, in a thread."""
     global installation
     installation = Installation(environment_folder(), install_log(), add_text_encoder, **_sources())
+    return installation
+
+
+def install_transcripts() -> Installation:
+    """Start to add to the environment what transcripts of speech need, in a thread."""
+    global installation
+    installation = Installation(environment_folder(), install_log(), add_transcripts, **_sources())
     return installation
 
 

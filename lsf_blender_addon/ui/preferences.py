@@ -7,7 +7,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ..client.jobs import State
 from ..client.model_folder import ModelError
-from ..client.requirements import TEXT_ENCODER_SIZE, TRANSFORMERS_SIZE
+from ..client.requirements import TEXT_ENCODER_SIZE, TRANSCRIPTS_SIZE, TRANSFORMERS_SIZE
 from ..jobs import environment, face_cache, health, self_test, session
 from ..scene.extension import PACKAGE
 from .blender_types import IconItems
@@ -89,6 +89,9 @@ class LSF_preferences(bpy.types.AddonPreferences):
             if environment.state().usable and not environment.text_encoder_is_installed():
                 text = iface("Install Text Encoder ({size})").format(size=size_text(TEXT_ENCODER_SIZE.download))
                 layout.operator("lsf.install_text_encoder", text=text, icon="IMPORT", translate=False)
+            if environment.state().usable and not environment.transcripts_are_installed():
+                text = iface("Install Transcripts ({size})").format(size=size_text(TRANSCRIPTS_SIZE.download))
+                layout.operator("lsf.install_transcripts", text=text, icon="IMPORT", translate=False)
         layout.prop(self, "device")
         layout.prop(self, "model_folder")
         _draw_model(layout, context)

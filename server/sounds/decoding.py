@@ -20,10 +20,10 @@ LONGEST = 40  # frames that a sound lasts at most in one piece; silence and long
 SHORTEST = 2  # frames
 FIXED_AFTER = 1000  # frames after which a decision is final: 10 s, far longer than any two paths differ
 PIECE = 3000  # frames between two such decisions
-PRIOR_WEIGHT = 0.6  # of the share of each sound in training, by which posteriors are divided
+PRIOR_WEIGHT = 0.4  # of the share of each sound in training, by which posteriors are divided
 BIGRAM_WEIGHT = 0.9
 DURATION_WEIGHT = 1.0
-INSERTION = -1.0  # log probability added for each sound
+INSERTION = 0.5  # log probability added for each sound
 # Of the alignment: log probability that a pause between two words must gain, and by which a sound that is not in the
 # transcript must be likelier than those that are; the range of scores that are kept, and how many states at most.
 PAUSE_ENTRY, FOREIGN, BEAM, MAX_STATES = 4.0, 2.5, 200.0, 3000

@@ -83,8 +83,8 @@ class Pronouncer:
 
 
 MISSING = (
-    "A transcript needs the package espeak-ng, which is not installed: install it in the add-on's preferences, or with "
-    "`pip install espeakng-loader`. The sounds were found without the transcript."
+    "A transcript needs espeak-ng: press Install Transcripts in the preferences of the add-on, or run `pip install "
+    "espeakng-loader`. The sounds were found without the transcript."
 )
 
 
