@@ -15,7 +15,8 @@ LOUD_PERCENTILE = 95  # of the levels: the loud parts of a voice
 MIN_PAUSE = 0.2  # seconds; the closure of a plosive is shorter
 PAUSE_DEPTH = 30.0  # decibels below the loud parts
 
-REACH = 0.75  # seconds by which a change is moved at most: farther away, the artist has meant another moment
+REACH = 0.75  # seconds between a change and the nearest pause: farther away, the artist has meant another moment
+FARTHEST = 1.5  # seconds by which a change is moved at most: in a long pause, too, it may be meant where it is
 BEFORE_START = 0.75  # share of a change that lies before the phrase starts: the face is there with the first word
 ONSET = 0.4  # seconds over which an expression comes back before a phrase starts
 RELEASE = 0.8  # seconds over which it eases behind a phrase; faces relax more slowly than they tighten
@@ -57,15 +58,16 @@ def moved(changes: Sequence[Change], spoken: Floats) -> tuple[Change, ...]:
         spoken: (m, 2) start and end of the phrases in seconds.
 
     Returns:
-        The changes, in the same order and as long as they were. Each one that is within REACH of the start of a phrase
-        lies there, most of it before the phrase, unless it would overlap another one.
+        The changes, in the same order and as long as they were. Each one within REACH of the pause before a phrase lies
+        where the phrase starts, most of it before, unless that is too far away or it would overlap another one.
     """
-    found = list(changes)
+    found, before_pause = list(changes), np.append(-np.inf, spoken[:-1, 1])  # the end of the phrase before each one
     for i, change in enumerate(changes):
         centre, length = (change.start + change.end) / 2, change.end - change.start
         if len(spoken):
-            start = float(spoken[np.abs(spoken[:, 0] - centre).argmin(), 0])
-            if abs(start - centre) <= REACH:
+            away = np.maximum(np.maximum(centre - spoken[:, 0], before_pause - centre), 0)
+            start = float(spoken[away.argmin(), 0])
+            if away.min() <= REACH and abs(start - centre) <= FARTHEST:
                 found[i] = Change(start - BEFORE_START * length, start + (1 - BEFORE_START) * length)
     while True:
         clash = [i for i in range(1, len(found)) if found[i].start < found[i - 1].end - _LEAST]

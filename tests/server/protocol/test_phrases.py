@@ -21,7 +21,10 @@ def test_a_change_moves_to_the_start_of_the_phrase_near_it():
     (found,) = phrases.moved([Change(2.2, 2.8)], SPOKEN)
     assert found == pytest.approx((3.0 - 0.45, 3.0 + 0.15)), "three quarters of 0.6 s before 3.0"
     assert phrases.moved([Change(3.3, 3.9)], SPOKEN) == (pytest.approx((2.55, 3.15)),), "from behind it, too"
-    assert phrases.moved([Change(3.9, 4.5)], SPOKEN) == (Change(3.9, 4.5),), "1.1 s away is another moment"
+    assert phrases.moved([Change(1.4, 2.0)], SPOKEN) == (pytest.approx((2.55, 3.15)),), "0.3 s before the pause"
+    assert phrases.moved([Change(3.9, 4.5)], SPOKEN) == (Change(3.9, 4.5),), "0.8 s before the next pause"
+    far = np.array([[0.0, 1.0], [6.0, 7.0]])
+    assert phrases.moved([Change(1.5, 2.5)], far) == (Change(1.5, 2.5),), "4 s into the pause is another moment, too"
     assert phrases.moved([Change(1.0, 2.0)], np.zeros((0, 2))) == (Change(1.0, 2.0),)
 
 
