@@ -51,18 +51,19 @@ class Face:
         return Square((self.box[:2] + self.box[2:]) / 2, CROP_SCALE * self.size, angle)
 
 
-def find(pyramid: Pyramid, width: int, height: int) -> list[Face]:
+def find(pyramid: Pyramid, width: int, height: int, angle: float = 0.0) -> list[Face]:
     """Find faces.
 
     Args:
         pyramid: The picture.
         width: Its width in pixels.
         height: Its height in pixels.
+        angle: How far the faces are turned clockwise as seen, about, radians.
 
     Returns:
         The faces, the largest first.
     """
-    candidates = [face for square in _squares(width, height) for face in _candidates(pyramid, square)]
+    candidates = [face for square in _squares(width, height, angle) for face in _candidates(pyramid, square)]
     faces: list[Face] = []
     for face in sorted(candidates, key=lambda face: -face.score):
         if all(_overlap(face.box, other.box) <= MAX_OVERLAP for other in faces):
@@ -70,11 +71,11 @@ def find(pyramid: Pyramid, width: int, height: int) -> list[Face]:
     return sorted(faces, key=lambda face: -face.size)
 
 
-def _squares(width: int, height: int) -> Iterator[Square]:
-    """Yield the squares in which faces are looked for, the whole picture first."""
+def _squares(width: int, height: int, angle: float) -> Iterator[Square]:
+    """Yield the squares in which faces are looked for, the whole picture first; arguments as in `find`."""
     extent = np.array([width, height], float)
     for share in WHOLE:
-        yield Square(extent / 2, share * max(width, height))
+        yield Square(extent / 2, share * max(width, height), angle)
     for share in PARTS:
         side = share * min(width, height)
         if side < MIN_PART:
@@ -85,7 +86,7 @@ def _squares(width: int, height: int) -> Iterator[Square]:
             ranges.append(np.linspace(side / 2, length - side / 2, count) if count > 1 else [length / 2])
         for row in ranges[1]:
             for column in ranges[0]:
-                yield Square(np.array([column, row]), side)
+                yield Square(np.array([column, row]), side, angle)
 
 
 def _candidates(pyramid: Pyramid, square: Square) -> list[Face]:
@@ -97,14 +98,12 @@ def _candidates(pyramid: Pyramid, square: Square) -> list[Face]:
     points = values.reshape(len(chosen), 2 + KEYPOINTS, 2)
     centres = _anchors()[chosen]
     middle, size, keypoints = centres + points[:, 0], points[:, 1], centres[:, None] + points[:, 2:]
-    return [
-        Face(
-            float(probabilities[index]),
-            square.to_picture(np.stack([middle[k] - size[k] / 2, middle[k] + size[k] / 2])).ravel(),
-            square.to_picture(keypoints[k]),
-        )
-        for k, index in enumerate(chosen)
-    ]
+    found = []
+    for k, index in enumerate(chosen):
+        corners = square.to_picture(np.stack([middle[k] - size[k] / 2, middle[k] + size[k] / 2]))
+        box = np.concatenate([corners.min(0), corners.max(0)])
+        found.append(Face(float(probabilities[index]), box, square.to_picture(keypoints[k])))
+    return found
 
 
 def _anchors() -> FloatArray:

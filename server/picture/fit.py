@@ -51,7 +51,7 @@ def fit(pixels: FloatArray, neutral: Fit | None = None, expression: bool = True,
 
     Args:
         pixels: Column and row of the landmarks (478, 2).
-        neutral: The fit of a neutral picture of the same person. Identity, and what its fit has left, are taken from it.
+        neutral: The fit of a neutral picture of the same person: identity, and what its fit has left, are used.
         expression: Whether to fit the weights; without, they are 0.
         places: Where the landmarks lie on the head; None for the project's.
     """
@@ -92,7 +92,7 @@ class _Problem:
         points = places.points.astype(float)
         self.frame: Level = level(pixels, _size(points))
         self._seen = self.frame.inside(pixels)
-        self._whitening = places.whitening()
+        self._whitening = places.whitening(neutral is not None)
         self._points = points
         self._known = neutral
         if neutral is not None:

@@ -24,9 +24,9 @@ class Places:
         points: Of the neutral average head (478, 3).
         basis: Offsets (52, 478, 3) of each channel at value 1.
         identity: Offsets (50, 478, 3) of each identity mode at value 1.
-        errors: Directions (E, 956) in which the network errs, columns and rows, in the level frame, metres: one
-            standard deviation each.
-        noise: Standard deviation (956,) of the error beside these directions, metres.
+        errors: Directions (2, E, 956) in which the network errs, columns and rows in the level frame, metres: one
+            standard deviation each. Of one picture, and of the difference of two pictures of the same person.
+        noise: Standard deviation (2, 956) of the error beside these directions, metres.
     """
 
     points: NDArray[np.float32]
@@ -35,12 +35,16 @@ class Places:
     errors: NDArray[np.float32]
     noise: NDArray[np.float32]
 
-    def whitening(self) -> FloatArray:
+    def whitening(self, difference: bool) -> FloatArray:
         """Return the matrix (956, 956) that makes the errors independent with a standard deviation of 1.
 
         It is the inverse of the Cholesky factor of their covariance.
+
+        Args:
+            difference: Whether they are those of the difference of two pictures of the same person.
         """
-        covariance = self.errors.T.astype(float) @ self.errors + np.diag(self.noise.astype(float) ** 2)
+        errors, noise = self.errors[int(difference)].astype(float), self.noise[int(difference)].astype(float)
+        covariance = errors.T @ errors + np.diag(noise**2)
         inverse: FloatArray = np.linalg.inv(np.linalg.cholesky(covariance))
         return inverse
 

@@ -14,6 +14,8 @@ from .crops import Pyramid
 MIN_SIDE, MAX_SIDE = 32, 16384  # pixels
 # A face beside the largest one is left out if it is smaller than this share: somebody in the background.
 BACKGROUND = 0.5
+# How far the face may be turned clockwise, about: upright first; a camera that was held sideways, or upside down.
+TURNS = (0.0, np.pi / 2, -np.pi / 2, np.pi)
 LEAST = 0.05  # weights below it are 0: they cannot be told from the errors of the landmarks
 
 
@@ -71,14 +73,10 @@ def find_landmarks(picture: NDArray[np.uint8], name: str) -> FloatArray:
         )
     pyramid = Pyramid(picture.astype(np.float32) / 255)
     found: list[FloatArray] = []
-    largest = 0.0
-    for face in faces.find(pyramid, width, height):
-        if face.size < BACKGROUND * largest:
+    for turn in TURNS:
+        found = _faces(pyramid, width, height, turn)
+        if found:
             break
-        points, presence = landmarks.find(pyramid, face.square)
-        if presence >= landmarks.MIN_PRESENCE:
-            found.append(points[:, :2])
-            largest = max(largest, face.size)
     if not found:
         raise LSFError(
             "no_face",
@@ -87,6 +85,20 @@ def find_landmarks(picture: NDArray[np.uint8], name: str) -> FloatArray:
     if len(found) > 1:
         raise LSFError("several_faces", f"There are {len(found)} faces in {name}: crop it to one face.")
     return found[0]
+
+
+def _faces(pyramid: Pyramid, width: int, height: int, turn: float) -> list[FloatArray]:
+    """Return the landmarks (478, 2) of each large face of a picture that is turned by about an angle in radians."""
+    found: list[FloatArray] = []
+    largest = 0.0
+    for face in faces.find(pyramid, width, height, turn):
+        if face.size < BACKGROUND * largest:
+            break
+        points, presence = landmarks.find(pyramid, face.square)
+        if presence >= landmarks.MIN_PRESENCE:
+            found.append(points[:, :2])
+            largest = max(largest, face.size)
+    return found
 
 
 def _capital(text: str) -> str:

@@ -63,13 +63,14 @@ def observe(count: int, seed: int = SEED, path: Path | None = None) -> dict[str,
     return arrays
 
 
-def place(head: Head, seen: dict[str, FloatArray]) -> Places:
+def place(head: Head, pairs: dict[str, FloatArray]) -> Places:
     """Compute the places from observations.
 
     Args:
         head: The head.
-        seen: The result of `observe`.
+        pairs: The result of `observe`.
     """
+    seen = {name: array.reshape(-1, *array.shape[2:]) for name, array in pairs.items()}  # a neutral one after each
     cameras = [
         Camera(*values) for values in zip(seen["rotation"], seen["place"], seen["scale"], seen["nearness"], strict=True)
     ]
@@ -99,16 +100,24 @@ def place(head: Head, seen: dict[str, FloatArray]) -> Places:
     everyone = np.arange(len(cameras))
     left = np.empty((len(cameras), 2 * landmarks.COUNT))
     for fold in range(FOLDS):
-        others = answers(everyone[everyone % FOLDS != fold])
-        for number in everyone[everyone % FOLDS == fold]:
+        is_held = everyone // 2 % FOLDS == fold
+        others = answers(everyone[~is_held])
+        for number in everyone[is_held]:
             posed = np.tensordot(features[number], others, 1)
             left[number] = _error(cameras[number], posed, pixels[number])
+    spread = [_covariance(errors) for errors in (left, left[0::2] - left[1::2])]
+    errors, noise = (np.stack(parts).astype(np.float16) for parts in zip(*spread, strict=True))
+    final = answers(everyone).astype(np.float16)
+    split = 1 + len(head.channels)
+    return Places(final[0], final[1:split], final[split:], errors, noise)
+
+
+def _covariance(left: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the common directions (MODES, 956) of errors (N, 956), and the standard deviation (956,) of the rest."""
     _, deviations, directions = np.linalg.svd(left, full_matrices=False)
     errors = directions[:MODES] * deviations[:MODES, None] / np.sqrt(len(left))
     noise = np.sqrt(np.maximum((left**2).mean(0) - (errors**2).sum(0), MIN_NOISE**2))
-    final = answers(everyone).astype(np.float16)
-    split = 1 + len(head.channels)
-    return Places(final[0], final[1:split], final[split:], errors.astype(np.float16), noise.astype(np.float16))
+    return errors, noise
 
 
 def _ridge(count: int) -> FloatArray:
