@@ -71,7 +71,7 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
     )
     direction: bpy.props.StringProperty(
         name="Direction",
-        description="How the line is spoken, in a few English words, for example: tired but relieved",
+        description="How the line is played, in English words, for example: tired but relieved, one eyebrow up",
         translation_context=OWN_CONTEXT,  # Blender translates "Direction" as one in space
     )
     strength: bpy.props.FloatProperty(

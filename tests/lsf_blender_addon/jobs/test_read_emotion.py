@@ -7,48 +7,111 @@ import bpy
 import numpy as np
 import pytest
 
+from lsf_blender_addon.animation import expression_bank_edits
 from lsf_blender_addon.client import environments
 from lsf_blender_addon.client import installation as maker
 from lsf_blender_addon.client.jobs import Job, State
+from lsf_blender_addon.client.wire import Expression
 from lsf_blender_addon.jobs import environment
-from lsf_blender_addon.scene import extension
+from lsf_blender_addon.scene import expression_bank, extension
 from lsf_blender_addon.scene.emotion_control import EMOTIONS
 from tests.lsf_blender_addon.fake_client import Client, use
 
+NEUTRAL = EMOTIONS.index("neutral")
+
 
 class Reader(Client):
-    def __init__(self, state=State.DONE, weights=(0.05, 0.05, 0.05, 0.3, 0.4, 0.05, 0.05, 0.05), strength=0.5):
+    """Answers with a reading: emotions, channels, entries, and parts of the text with what they mean."""
+
+    def __init__(self, emotions=None, channels=None, entries=None, parts=(), missed=(), state=State.DONE, **other):
         super().__init__(state)
-        self.weights, self.strength = weights, strength
+        emotions, channels, entries = emotions or {}, channels or {}, entries or {}
+        row = [emotions.get(name, 0.0) for name in EMOTIONS]
+        if not emotions:
+            row[NEUTRAL] = 1.0
+        self.weights, self.code = other.pop("weights", np.array(row) / sum(row)), other.pop("code", "missing_package")
+        self.header = {
+            "emotions": list(EMOTIONS),
+            "strength": max(emotions.values(), default=1.0),
+            "channels": channels,
+            "entries": entries,
+            "expression": {"weights": channels, "emotions": emotions},
+            "understood": [{"text": text, "names": names, "negated": negated} for text, names, negated in parts],
+            "missed": list(missed),
+        } | other
 
     def submit(self, kind, request, arrays):
         assert kind == "read_emotion"
         job = Job("1", kind, request, arrays, self.state)
-        job.header = {"emotions": list(EMOTIONS), "strength": self.strength}
-        job.arrays = {"weights": np.array(self.weights, np.float32)}
-        job.error = "The text encoder is not installed: install it in the add-on's preferences."
+        job.header, job.arrays = self.header, {"weights": np.array(self.weights, np.float32)}
+        if self.state is State.FAILED:
+            job.code, job.error = self.code, "The text encoder is not installed: install it."
         self.jobs.append(job)
         return job
 
 
-def test_the_direction_chooses_emotion_and_strength(addon, monkeypatch):
-    client = use(addon, monkeypatch, Reader())
+@pytest.fixture
+def head(addon):
+    mesh = bpy.data.meshes.new("Head")
+    head = bpy.data.objects.new("Head", mesh)
+    bpy.context.scene.collection.objects.link(head)
+    bpy.context.view_layer.objects.active = head
+    return head
+
+
+def test_one_emotion_is_chosen_as_it_is(addon, monkeypatch):
+    client = use(addon, monkeypatch, Reader({"sad": 0.4}, parts=[("slightly tired", ["sad"], False)]))
     emotion = bpy.context.scene.lsf.emotion
-    emotion.direction, emotion.mix = "slightly tired but relieved", 0.2
+    emotion.direction, emotion.mix = "slightly tired", 0.2
     assert bpy.ops.lsf.read_direction() == {"FINISHED"}
-    assert client.jobs[0].request == {"text": "slightly tired but relieved"}
-    assert (emotion.chosen, emotion.strength, emotion.mix) == ("sad", 0.5, 1.0)
-    assert addon.session.message == "Sad 40%, Happy 30%"
+    assert client.jobs[0].request == {"text": "slightly tired", "bank": []}
+    assert (emotion.chosen, round(emotion.strength, 3), emotion.mix) == ("sad", 0.4, 1.0)
+    assert addon.session.message == "Understood: slightly tired → Sad."
+
+
+def test_features_become_an_expression_of_the_head_and_what_was_not_understood_is_told(addon, monkeypatch, head):
+    channels = {"browOuterUpLeft": 0.8, "eyeWideLeft": 0.5, "eyeWideRight": 0.5}
+    parts = [
+        ("left brow up", ["browOuterUpLeft"], False),
+        ("wide-eyed", ["eyeWideLeft", "eyeWideRight"], False),
+        ("not angry", ["angry"], True),
+        ("all of it", ["jawOpen", "jawLeft", "jawRight", "tongueOut", "cheekPuff"], False),
+    ]
+    use(addon, monkeypatch, Reader({"sad": 1.0}, channels, parts=parts, missed=["hums"]))
+    emotion = bpy.context.scene.lsf.emotion
+    emotion.direction = "sad, left brow up, hums"
+    assert bpy.ops.lsf.read_direction() == {"FINISHED"}
+    assert addon.session.message == (
+        "Understood: left brow up → Brow Outer Up Left; wide-eyed → Eye Wide; not angry → not Angry; "
+        "all of it → Jaw Open, Jaw, Tongue Out, …. Not understood: hums."
+    )
+    (entry,) = expression_bank.entries(head)
+    assert emotion.chosen == entry.expression.name == "sad, left brow up, hums" and emotion.strength == 1
+    assert entry.expression.weights == channels and entry.expression.emotions == {"sad": 1.0}
+
+
+def test_the_expressions_of_the_head_can_be_named(addon, monkeypatch, head):
+    expression_bank_edits.add(head, Expression("Smug", {"mouthSmileLeft": 0.5}))
+    client = use(addon, monkeypatch, Reader(entries={"Smug": 0.5}, parts=[("half smug", ["Smug"], False)]))
+    emotion = bpy.context.scene.lsf.emotion
+    emotion.direction = "half smug"
+    assert bpy.ops.lsf.read_direction() == {"FINISHED"}
+    assert client.jobs[0].request["bank"] == [{"name": "Smug", "weights": {"mouthSmileLeft": 0.5}}]
+    assert (emotion.chosen, emotion.strength) == ("Smug", 0.5) and len(expression_bank.entries(head)) == 1
 
 
 @pytest.mark.parametrize(
     ("client", "sentence"),
     [
-        (Reader(State.FAILED), "text encoder is not installed"),
-        (Reader(weights=[1 / 8] * 8), "not clear about the emotion"),
+        (Reader(state=State.FAILED), "text encoder is not installed"),
         (Reader(weights=[np.nan] * 8), "answer is damaged"),
         (Reader(weights=[1.0]), "answer is damaged"),
-        (Reader(strength=7), "answer is damaged"),
+        (Reader({"sad": 7}), "answer is damaged"),
+        (Reader(channels={"jawOpen": "wide"}), "answer is damaged"),
+        (Reader(missed=[3]), "answer is damaged"),
+        (Reader(understood=[{"text": "x", "names": [1], "negated": False}]), "answer is damaged"),
+        (Reader(understood="x"), "answer is damaged"),
+        (Reader({"sad": 1.0}, {"jawOpen": 0.2}), "Select the head first"),
     ],
 )
 def test_without_a_clear_answer_nothing_changes(addon, monkeypatch, client, sentence):
@@ -60,8 +123,15 @@ def test_without_a_clear_answer_nothing_changes(addon, monkeypatch, client, sent
     assert (emotion.chosen, round(emotion.strength, 3)) == ("voice", 0.7) and addon.session.failed
 
 
+def test_a_text_that_is_not_understood_says_so_in_the_words_of_the_add_on(addon, monkeypatch):
+    use(addon, monkeypatch, Reader(state=State.FAILED, code="not_understood"))
+    bpy.context.scene.lsf.emotion.direction = "hums a tune"
+    with pytest.raises(RuntimeError, match="not clear about a face: use other words"):
+        bpy.ops.lsf.read_direction()
+
+
 def test_cancelled(addon, monkeypatch):
-    use(addon, monkeypatch, Reader(State.CANCELLED))
+    use(addon, monkeypatch, Reader(state=State.CANCELLED))
     bpy.context.scene.lsf.emotion.direction = "sad"
     assert bpy.ops.lsf.read_direction() == {"CANCELLED"}
     assert bpy.context.scene.lsf.emotion.chosen == "voice" and addon.session.batch is None
