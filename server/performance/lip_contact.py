@@ -30,6 +30,7 @@ PRESSED = 0.0005  # metres by which soft lips are pressed together so that they 
 SPEECH_REACH, SPEECH_FADE = 0.35, 0.2  # seconds around sound in which closures belong to speech: "p" is silent itself
 PARTING = 0.001  # metres by which a channel at 1 parts the lips, from which on it gives way to a closure
 MIN_HELD = 0.001  # of a closure; what is weaker moves no lip
+SPOKEN = [CHANNELS.index("jawOpen"), CHANNELS.index("mouthFunnel")]  # open the mouth in speech
 HALVINGS = 7  # steps of a bisection: shares to within 1 %
 
 
@@ -112,7 +113,8 @@ def held_closures(speech: NDArray[np.float32], activity: FloatArray, fps: float)
 
     talking = maximum_filter1d(np.asarray(activity, float), 2 * round(SPEECH_REACH * fps) + 1, mode="nearest")
     talking = uniform_filter1d(talking, 2 * round(SPEECH_FADE / 2 * fps) + 1, mode="nearest")
-    held: NDArray[np.float64] = talking * np.exp(-((opening(speech) / GUARDED_APERTURE) ** 4))
+    closures = np.exp(-((opening(speech) / GUARDED_APERTURE) ** 4))
+    held: NDArray[np.float64] = talking * maximum_filter1d(closures, 3, mode="nearest")  # at other frame rates, too
     return held
 
 
@@ -121,9 +123,9 @@ def add_pose(
 ) -> NDArray[np.float32]:
     """Add a pose, of any strength and on any side, without opening the closures of speech.
 
-    Where the lips must meet, `mouthClose` and `mouthRollLower` compensate for the pose, as in `add_expression`. What is
-    then left, on one side or because these channels are at their limits, the pose gives up in that closure: the muscles
-    that raise a lip relax on "p".
+    Where the lips must meet, jaw and funnel belong to the speech alone, and `mouthClose` and `mouthRollLower`
+    compensate for the rest, as in `add_expression`. What is then left, on one side or because these channels are at
+    their limits, the pose gives up in that closure: the muscles that raise a lip relax on "p".
 
     Args:
         speech: ARKit curves (F, 52), 0 to 1, of the speech alone.
@@ -147,9 +149,11 @@ def add_pose(
 
 
 def _closed_pose(motion: NDArray[np.float32], pose: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Curves (n, 52) of a pose (n, 52) on motion (n, 52) with which the lips are no farther apart than in the motion."""
+    """Curves (n, 52) of a pose (n, 52) on motion (n, 52), with the lips no farther apart than in the motion."""
     gaps = lip_gaps()
     parting = (np.abs(gaps).max(1) > PARTING) & ~np.isin(np.arange(len(CHANNELS)), (MOUTH_CLOSE, MOUTH_ROLL_LOWER))
+    pose = pose.copy()
+    pose[:, SPOKEN] = np.minimum(pose[:, SPOKEN], 0)
     allowed = np.maximum(motion @ gaps, 0) + TOUCHING
     offsets = _lip_offsets()
     compensation = np.linalg.inv(offsets[[MOUTH_CLOSE, MOUTH_ROLL_LOWER]])
