@@ -12,10 +12,10 @@ Floats = NDArray[np.floating]
 
 LEAST = 0.01  # value of a key or a channel; less is not seen
 ROUNDS = 60  # of the search for the values that are at their limits: one of them is found in each
-RIDGE = 1e-3  # share of the mean squared norm of a shape; see rigs.drive
+RIDGE = 1e-3  # share of the squared norm of each shape; without it, similar shapes share a pose in odd ways
 
 
-def bounded_values(gains: Floats, values: Floats, ridge: float = 0.0) -> NDArray[np.float64]:
+def bounded_values(gains: Floats, values: Floats, ridge: Floats | None = None) -> NDArray[np.float64]:
     """Find the channels that give values: least squares within 0 and 1, the smallest channels where several fit.
 
     The channel that is farthest beyond its limits is held there, and the others are found anew, until all are within.
@@ -23,7 +23,7 @@ def bounded_values(gains: Floats, values: Floats, ridge: float = 0.0) -> NDArray
     Args:
         gains: (K, N) how much of each value a channel at 1 gives.
         values: (N,) the values.
-        ridge: What is added to the diagonal of the normal equations; 0 solves them exactly.
+        ridge: (K,) what is added to the diagonal of the normal equations; None solves them exactly.
 
     Returns:
         (K,) channels, 0 to 1.
@@ -33,9 +33,9 @@ def bounded_values(gains: Floats, values: Floats, ridge: float = 0.0) -> NDArray
     gains = np.asarray(gains, float)
     for _ in range(min(ROUNDS, len(gains)) + 1):
         rest = target - found[~free] @ gains[~free]
-        if ridge:
-            gram = gains[free] @ gains[free].T
-            found[free] = np.linalg.solve(gram + ridge * np.eye(len(gram)), gains[free] @ rest)
+        if ridge is not None:
+            gram = gains[free] @ gains[free].T + np.diag(ridge[free])
+            found[free] = np.linalg.solve(gram, gains[free] @ rest)
         else:
             found[free] = np.linalg.lstsq(gains[free].T, rest, rcond=1e-9)[0]
         beyond = np.maximum(-found, found - 1) * free
@@ -88,8 +88,7 @@ def of_shape(basis: Floats, shape: Floats) -> tuple[NDArray[np.float64], float]:
         (K,) channels, 0 to 1, and the share of the shape that they do not show, 0 to 1.
     """
     flat, target = basis.reshape(len(basis), -1).astype(float), shape.ravel().astype(float)
-    ridge = RIDGE * max(float((flat**2).sum()) / max(1, len(flat)), 1e-30)
-    found = bounded_values(flat, target, ridge)
+    found = bounded_values(flat, target, RIDGE * np.maximum((flat**2).sum(1), 1e-30))
     size = float(target @ target)
     rest = target - found @ flat
     return found, float(rest @ rest) / size if size else 0.0

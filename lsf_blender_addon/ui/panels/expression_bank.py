@@ -42,6 +42,7 @@ class _ExpressionBankPanel(Tab):
             wrapped(layout, context, "Pose the face, then press Add to Bank: the face is an emotion then", "INFO")
         column = layout.column(align=True)
         column.operator("lsf.add_expression", icon="ADD")
+        column.operator("lsf.add_from_picture", text="From Picture", icon="IMAGE_DATA")
         column.operator("lsf.add_expression_from_action", text="From Action or Pose Asset", icon="ACTION")
         column.operator("lsf.add_expression_from_recording", text="From Live Link Recording", icon="REC")
         row = layout.row(align=True)
