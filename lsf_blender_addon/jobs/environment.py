@@ -67,6 +67,11 @@ def server_log() -> Path:
     return extension.user_folder() / "server.log"
 
 
+def results_folder() -> Path:
+    """Where results of Generate All are kept."""
+    return extension.user_folder() / "results"
+
+
 def server_python() -> Path | None:
     """The Python that runs the server.
 

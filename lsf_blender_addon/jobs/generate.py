@@ -1,12 +1,15 @@
 """A `generate` job, from reading the sound of a strip to the server's result. Touches no Blender data."""
 
+import threading
+
 import numpy as np
 
-from ..client.jobs import Client, Job
+from ..client.jobs import Client, Job, State
 from ..client.wire import EYE_VARIANTS, Arrays, Header
 from ..prediction import sounds
 from ..scene import audio
 from ..scene.snapshots import Character, Line
+from .kept_results import KeptResults
 from .line_plan import Result
 from .shared_arrays import shared
 from .sound_work import SoundWork
@@ -19,6 +22,7 @@ class Generation(SoundWork):
         character: Head and parts that speak the line.
         span: First and last scene frame of the part that is wanted; None: the whole line.
         expressions: Of the bank, which the line asks for: what scene.expression_bank.digests returns.
+        was_kept: Whether the result is that of an earlier run with the same inputs.
 
     Args:
         client: The connection to the server.
@@ -29,6 +33,7 @@ class Generation(SoundWork):
         span: First and last scene frame of the part that is wanted; None: the whole line.
         others: Other lines of the same head, with which its voice is compared; see scene/voice.py.
         expressions: Of the bank, which the line asks for: what scene.expression_bank.digests returns.
+        kept: Where the result is kept, and looked for first; None: nowhere.
     """
 
     character: Character
@@ -43,10 +48,12 @@ class Generation(SoundWork):
         span: tuple[int, int] | None = None,
         others: list[Line] | None = None,
         expressions: str = "",
+        kept: KeptResults | None = None,
     ) -> None:
         self.character, self.span, self.expressions = character, span, expressions
         self._control = control or {}
         self._others = others or []
+        self._kept, self._key, self.was_kept = kept, "", False
         self._settings: Header = {"fps": line.fps, "t0": line.t0, **overrides}
         super().__init__(client, line)
 
@@ -114,11 +121,35 @@ class Generation(SoundWork):
         others, other_arrays = self._read_others(folder)
         if self.state.ended:
             return None
+        if (known := self._known()) is not None:
+            return known
         return self._client.submit(
             "generate",
             {**header, **others, **self.character.header(), "settings": self._settings},
             arrays | other_arrays | self.character.arrays() | self._control,
         )
+
+    def poll(self) -> State:
+        """Update the state from the server's messages since the last call. Returns at once."""
+        had_ended, state = self.state.ended, super().poll()
+        if state is State.DONE and not had_ended and self._kept and self._key and self.job and not self.was_kept:
+            save = self._kept.put, (self._key, self.job.header, self.job.arrays)
+            threading.Thread(target=save[0], args=save[1], name="lsf-keep").start()
+        return state
+
+    def _known(self) -> Job | None:
+        """A job that is done, with the result of an earlier run; None if there is none."""
+        if self._kept is None:
+            return None
+        fields, arrays = {**self.character.header(), "settings": self._settings}, self.character.arrays()
+        self._key = self._kept.key(fields, arrays | self._control, [self.line, *self._others])
+        found = self._kept.get(self._key)
+        if found is None:
+            return None
+        header, arrays = found
+        job = Job("", "generate", {}, {}, State.DONE, 1.0, header=header, arrays=arrays)
+        self.was_kept = self.is_valid(job)
+        return job if self.was_kept else None
 
     def _read_others(self, folder: str) -> tuple[Header, Arrays]:
         """The other lines in the form of a request; nothing if they cannot be read: the line does not need them."""

@@ -29,6 +29,7 @@ from ..scene.snapshots import Line
 from . import hear_sounds, line_plan, session
 from .apply_line import apply
 from .generate import Generation
+from .kept_results import KeptResults
 from .line_plan import LineState, Result
 from .name_list import listed
 from .server_job import ServerWork
@@ -46,6 +47,7 @@ def start_generation(
     strip: "bpy.types.SoundStrip",
     cast: Mapping[str, str] = MappingProxyType({}),
     whole: bool = False,
+    kept: KeptResults | None = None,
     **overrides: Any,
 ) -> Generation:
     """Read what a request needs from the file, and send it.
@@ -58,6 +60,7 @@ def start_generation(
         strip: A sound strip.
         cast: Ids of the strips that are generated together, and the names of the heads that speak them.
         whole: Whether all of the line is generated, though Only Current Range is on.
+        kept: Where the result is kept, and looked for first; None: nowhere.
         overrides: Settings of docs/protocol.md that replace those in the panel.
 
     Returns:
@@ -89,7 +92,7 @@ def start_generation(
     }
     sources = lines.sources_of(action, head) if action else []
     others = voice.other_lines(line, voice.spoken_strips(head.name, sources, cast), packed)
-    return Generation(session.client(), face, line, request, control, span, others, expressions)
+    return Generation(session.client(), face, line, request, control, span, others, expressions, kept)
 
 
 def apply_result(generation: Generation, as_take: bool = False, with_layers: bool = True) -> str:

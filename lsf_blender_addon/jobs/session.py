@@ -18,6 +18,7 @@ from ..client.wire import Header
 from ..errors import UserError
 from . import environment
 from .batch import Batch
+from .kept_results import KeptResults, engine_stamp
 
 PRELOAD_SECONDS = 0.5  # from the first drawing of a panel to the start of the server
 TICK = 0.25  # seconds between two redraws while it loads
@@ -65,6 +66,13 @@ def client() -> Client:
     if _client is None:
         _client = Client(python, environment.server_log(), arguments)
     return _client
+
+
+def kept_results() -> KeptResults:
+    """Where results of Generate All are kept, for the model and the speech engine that run now."""
+    folder = environment.chosen_folder()
+    files = model_folder.stamps(folder) if folder is not None else {}
+    return KeptResults(environment.results_folder(), f"{folder} {sorted(map(str, files.items()))} {engine_stamp()}")
 
 
 def running_client() -> Client | None:

@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
-from ...jobs import environment, face_cache, session
+from ...jobs import environment, face_cache, kept_results, session
 from ..blender_types import OperatorResult
 from .poll import disabled_reason_engine, enabled_unless
 
@@ -11,7 +11,7 @@ TICK = 0.25  # seconds between two looks at its progress
 
 
 class LSF_OT_clear_cache(bpy.types.Operator):
-    """Delete the faces that the speech engine has kept on this computer.
+    """Delete the faces and the results of Generate All that were kept on this computer.
 
     Nothing in your files is changed. The next Generate on each head takes a few seconds longer.
     """
@@ -28,6 +28,7 @@ class LSF_OT_clear_cache(bpy.types.Operator):
         python = environment.server_python()
         if python is None:
             return {"CANCELLED"}
+        kept_results.clear(environment.results_folder())
         session.stop()  # it keeps the last faces in memory
         clearing = face_cache.start(python)
         if not bpy.app.background:

@@ -1,5 +1,7 @@
 """Generate All: generates all lines of the table unattended."""
 
+import threading
+
 import bpy
 from bpy.app.translations import pgettext_iface as iface
 
@@ -10,6 +12,7 @@ from ...jobs import line_plan, lines, session
 from ...jobs.batch import Batch, Item
 from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.generate import Generation
+from ...jobs.kept_results import KeptResults
 from ...jobs.name_list import listed
 from ...scene import character, meshes, strips
 from ...scene.access import active_scene, find_item
@@ -23,7 +26,8 @@ from .poll import enabled_unless
 class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
     """Generate all ticked lines of the list, one after the other.
 
-    All results are written at the end as one undo step. A line that fails does not stop the others.
+    All results are written at the end as one undo step. A line that fails does not stop the others. After a crash, the
+    lines that were done are not computed again.
     """
 
     bl_idname = "lsf.generate_all"
@@ -55,12 +59,18 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
         if not ticked:
             raise UserError("No line is ticked in the list: tick the lines to generate")
         cast = {line.strip_id: line.head.name for line in ticked}
-        return [_item(*names, line.shown_strip(sequencer), line.strip_id, line.head.name, cast) for line in ticked]
+        kept = session.kept_results()
+        threading.Thread(target=kept.prune, name="lsf-prune", daemon=True).start()
+        return [
+            _item(*names, line.shown_strip(sequencer), line.strip_id, line.head.name, cast, kept) for line in ticked
+        ]
 
     def finish(self, batch: Batch, texts: list[str]) -> OperatorResult:
         text = iface("{count} of {total} lines written, {seconds} s").format(
             count=len(texts), total=len(batch.items), seconds=round(batch.seconds)
         )
+        if known := sum(isinstance(item.work, Generation) and item.work.was_kept for item in batch.items):
+            text += iface("; {count} of them were there from an earlier run").format(count=known)
         text += line_plan.of_model(batch.headers, iface)
         cancelled = sum(item.state is State.CANCELLED for item in batch.items)
         if cancelled:
@@ -99,7 +109,9 @@ def disabled_reason(context: bpy.types.Context) -> str:
     return ""
 
 
-def _item(settings_scene: str, strips_scene: str, strip: str, known: str, name: str, cast: dict[str, str]) -> Item:
+def _item(
+    settings_scene: str, strips_scene: str, strip: str, known: str, name: str, cast: dict[str, str], kept: KeptResults
+) -> Item:
     """Return the item of one line. It holds names, because undo may replace all data-blocks before its turn comes.
 
     Args:
@@ -109,6 +121,7 @@ def _item(settings_scene: str, strips_scene: str, strip: str, known: str, name: 
         known: The id by which the strip is found if it is renamed meanwhile.
         name: Name of the head.
         cast: The ids of the strips of all items, and the names of their heads.
+        kept: Where results are kept, and looked for first.
     """
 
     def begin() -> Generation:
@@ -121,7 +134,7 @@ def _item(settings_scene: str, strips_scene: str, strip: str, known: str, name: 
         meshes.check(speaker)
         chosen = strips.find_strip(sequencer, strip, known)
         return lines.start_generation(
-            settings_of(scene), speaker, character.listed_parts(speaker), sequencer, chosen, cast
+            settings_of(scene), speaker, character.listed_parts(speaker), sequencer, chosen, cast, kept=kept
         )
 
     return Item(strip, begin)

@@ -1,5 +1,6 @@
 """Generate All for a whole scene, with a client that answers at once. test_real_server.py uses the real server."""
 
+import threading
 from pathlib import Path
 
 import bpy
@@ -314,3 +315,51 @@ def test_an_other_line_without_its_file_fails_alone(scene, addon, monkeypatch, t
         bpy.ops.lsf.generate_all()
     assert compared(client)["Anna_02"] == ["Narrator_01", "Anna_01"]
     assert lines_of("Anna") == ["Anna_01", "Anna_02", "Narrator_01"]
+
+
+def test_after_a_crash_the_lines_that_were_done_are_not_computed_again(scene, addon, monkeypatch, tmp_path):
+    """The first run ends in its third line, as Blender crashes: nothing was written, but two results are on disk."""
+
+    class Crash(BaseException):
+        pass
+
+    class Crashing(Client):
+        def submit(self, kind, request, arrays):
+            if len(self.jobs) == 2:
+                raise Crash
+            return super().submit(kind, request, arrays)
+
+    crashed = use(addon, monkeypatch, Crashing())
+    monkeypatch.setattr("threading.excepthook", lambda arguments: None)
+    bpy.ops.lsf.list_lines()
+    for line in scene.lsf.batch.lines:
+        line.head = bpy.data.objects["Anna"]
+    with monkeypatch.context() as patch:  # the thread that dies leaves its line waiting for ever
+        real = addon.session.Batch.poll
+
+        def poll(batch):
+            if sum(item.state is State.DONE for item in batch.items) == 2:
+                raise KeyboardInterrupt
+            real(batch)
+
+        patch.setattr(addon.session.Batch, "poll", poll)
+        with pytest.raises((RuntimeError, KeyboardInterrupt)):
+            bpy.ops.lsf.generate_all()
+    addon.session.batch = None
+    wait_for_threads()
+    assert actions.existing(bpy.data.objects["Anna"].data) is None and len(crashed.jobs) == 2
+    client = use(addon, monkeypatch, Client())
+    assert bpy.ops.lsf.generate_all() == {"FINISHED"} and len(client.jobs) == 2, "the other two"
+    assert lines_of("Anna") == sorted(STRIPS) and "2 of them were there from an earlier run" in addon.session.message
+    scene.lsf.variation, scene.lsf.take = 0.5, 3
+    assert bpy.ops.lsf.generate_all() == {"FINISHED"} and len(client.jobs) == 6, "other settings"
+    wait_for_threads()
+    with pytest.raises(RuntimeError):  # there is no server's Python, which knows where faces are
+        bpy.ops.lsf.clear_cache()
+    assert not list((tmp_path / "results").glob("*"))
+
+
+def wait_for_threads() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "lsf-keep":
+            thread.join()
