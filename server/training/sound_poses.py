@@ -3,10 +3,10 @@
     python -m server.training.sound_poses --data DATA [--out FILE.json]
 
 For each sound of server/sounds/inventory.py: its ARPAbet, its viseme, how many were measured, and the mean of the
-curves of a neutral voice at its peak. The peak is where the mouth is most closed within a closure (p, b, m), most
-closed within f and v, most open within open vowels, and otherwise the middle of the sound. Only sounds that last
-at least as long as the median count, since short ones do not reach their pose. Lips of p, b and m that do not
-quite meet are closed; nothing else is corrected.
+curves of a neutral voice at its peak. The peak is where the mouth is most closed within p, b, m, f and v, most open
+within open vowels, and otherwise the middle of the sound. Only the longer sounds count (LONG), since short ones do not
+reach their pose. Two things are corrected: the lips of p, b and m meet, and the lower lip of f and v is at the upper
+teeth (TEETH): the tracker behind the training curves sees no difference between f and p.
 """
 
 import argparse
@@ -30,7 +30,10 @@ from .speech.sound_labels import sounds
 OUT = Path(__file__).parents[2] / "lsf_blender_addon" / "assets" / "sounds.json"
 CLIPS = {"ljspeech": 41, "kokoro": 160, "emodb": 120, "kokoro_more": 160}  # the first of each corpus
 CLOSED = ("p", "b", "m")
-NARROW = ("f", "v", "w", "u")  # measured where the mouth is least open
+TEETH = ("f", "v")
+LIP_AT_TEETH = {"mouthRollLower": 0.55, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25, "jawOpen": 0.06}
+LIPS_APART = ("mouthClose", "mouthPressLeft", "mouthPressRight", "mouthRollUpper", "mouthShrugUpper")  # then 0
+LONG = 0.6  # quantile of a sound's durations from which on it counts
 OPEN = ("a", "ɑ", "æ", "ɒ", "aɪ", "aʊ", "ɛ", "ʌ", "ɐ")
 DECIMALS, LEAST = 3, 0.005  # of weights that are written; smaller ones are left out
 MOUTH = [i for i, name in enumerate(CHANNELS) if name.startswith(("jaw", "mouth", "tongue", "cheekPuff"))]
@@ -46,7 +49,7 @@ def poses(model: LSF, clips: list[corpora.Clip]) -> dict[str, tuple[FloatArray, 
             first, last = round(start * FPS), max(round(start * FPS) + 1, round(end * FPS))
             if not symbol or last > len(curves):
                 continue
-            if symbol in CLOSED or symbol in NARROW:
+            if symbol in CLOSED or symbol in TEETH:
                 frame = first + int(gap[first:last].argmin())
             elif symbol in OPEN:
                 frame = first + int(gap[first:last].argmax())
@@ -55,8 +58,8 @@ def poses(model: LSF, clips: list[corpora.Clip]) -> dict[str, tuple[FloatArray, 
             found[symbol].append((end - start, curves[frame]))
     means = {}
     for symbol, several in found.items():
-        median = np.median([seconds for seconds, _ in several])
-        clear = [curve for seconds, curve in several if seconds >= median]
+        least = np.quantile([seconds for seconds, _ in several], LONG)
+        clear = [curve for seconds, curve in several if seconds >= least]
         means[symbol] = (np.mean(clear, 0), len(clear))
     return means
 
@@ -69,6 +72,15 @@ def closed(pose: FloatArray) -> FloatArray:
         if opening(result[None].astype(np.float32))[0] <= 0 or result[close] >= 1:
             break
         result[close] = min(1.0, result[close] + 0.01)
+    return result
+
+
+def at_teeth(pose: FloatArray) -> FloatArray:
+    """Return a pose (52,) whose lower lip is at the upper teeth."""
+    result = pose.copy()
+    result[[CHANNELS.index(name) for name in LIPS_APART]] = 0
+    for name, weight in LIP_AT_TEETH.items():
+        result[CHANNELS.index(name)] = weight
     return result
 
 
@@ -85,6 +97,8 @@ def table(model: LSF, data: Path) -> dict[str, object]:
         pose, count = measured.get(symbol, (np.zeros(len(CHANNELS)), 0))
         if symbol in CLOSED:
             pose = closed(pose)
+        elif symbol in TEETH:
+            pose = at_teeth(pose)
         weights = [round(float(w), DECIMALS) if i in MOUTH and w >= LEAST else 0 for i, w in enumerate(pose)]
         entries[symbol] = {"arpabet": arpabet, "viseme": VISEME[symbol], "count": count, "pose": weights}
     same = {other: list(parts) for other, parts in SAME.items()}
