@@ -9,6 +9,7 @@ import lsf_blender_addon
 from lsf_blender_addon.client import causes
 from lsf_blender_addon.client.wire import SERVER_PARENT
 from lsf_blender_addon.ui import registration
+from lsf_blender_addon.ui.properties import emotion
 
 ROOT = Path(lsf_blender_addon.__file__).parent
 SERVER = SERVER_PARENT / "server"
@@ -48,6 +49,7 @@ def of_classes() -> set[str]:
             found |= {prop.name, prop.description}
             if prop.type == "ENUM":
                 found |= {text for item in prop.enum_items for text in (item.name, item.description)}
+    found |= {text for _identifier, *texts, _number in emotion.CHOICES for text in texts}  # of a menu that grows
     return {message for message in found if _is_text(message)}
 
 
@@ -86,7 +88,9 @@ def _own_properties(cls) -> list[bpy.types.Property]:
     for base in reversed(cls.__mro__):
         if base.__module__.startswith(lsf_blender_addon.__name__):
             annotations |= getattr(base, "__annotations__", {})
-    return [rna.properties[name] for name in annotations if name in rna.properties]
+    inherited = bpy.types.PropertyGroup.bl_rna.properties["name"]  # found in place of one that a group declares anew
+    found = [rna.properties[name] for name in annotations if name in rna.properties]
+    return [prop for prop in found if prop != inherited]
 
 
 def _operator(cls):

@@ -34,7 +34,7 @@ class LSF_OT_copy_expressions(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_with_head(cls, context) and enabled_unless(cls, _reason(context))
+        return enabled_with_head(cls, context) and enabled_unless(cls, disabled_reason(context))
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         source = find_item(bpy.data.objects, self.head)
@@ -49,6 +49,6 @@ class LSF_OT_copy_expressions(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _reason(context: bpy.types.Context) -> str:
+def disabled_reason(context: bpy.types.Context) -> str:
     """Return why there is nothing to copy, as a sentence; empty if there is."""
     return "" if _heads(None, context) else "No other head has expressions."
