@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,30 @@ from ..arkit import CHANNELS, mirrored
 from ..engine import Result
 from ..protocol.emotions import EMOTIONS
 
-VERSION = 1  # of what is written; with another one, every line is made again
+VERSION = 2  # of what is written; with another one, every line is made again
 DECIMALS = 4  # of values in text: finer than a hundredth of a millimetre on a face
 # The columns of Live Link Face: ARKit's channels, but the right side first where jaw and mouth move sideways.
 SIDEWAYS = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 COLUMNS = tuple(mirrored(name) if name in SIDEWAYS else name for name in CHANNELS)
 ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", *(f"{side}Eye{axis}" for side in ("Left", "Right") for axis in
           ("Yaw", "Pitch", "Roll")))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a result says of where it comes from.
+
+    Attributes:
+        face: Name of its face.
+        inputs: Digest of all that it was made of.
+        sound: Name of its sound file, without folders.
+        start: Seconds of that file at which the line starts.
+    """
+
+    face: str
+    inputs: str
+    sound: str = ""
+    start: float = 0.0
 
 
 def face(result: Result) -> bytes:
@@ -43,7 +61,7 @@ def face(result: Result) -> bytes:
     )
 
 
-def npz(result: Result, face_name: str, inputs: str) -> bytes:
+def npz(result: Result, origin: Origin) -> bytes:
     """Encode the curves of a line with the names of `generate`.
 
     They are float16: values of up to 1 are exact to 0.00025, which moves no vertex by a hundredth of a millimetre, and
@@ -51,8 +69,7 @@ def npz(result: Result, face_name: str, inputs: str) -> bytes:
 
     Args:
         result: The result.
-        face_name: Name of its face.
-        inputs: Digest of all that it was made of.
+        origin: Where it comes from.
     """
     return _npz(
         np.savez_compressed,
@@ -64,34 +81,38 @@ def npz(result: Result, face_name: str, inputs: str) -> bytes:
         expression=result.expression.astype(np.float16),
         emotions=np.array(EMOTIONS if result.emotion.shape[1] else (), dtype=str),
         emotion=result.emotion.astype(np.float16),
-        face=face_name,
+        face=origin.face,
         model=json.dumps({"digest": result.model_digest, "whole": result.whole}),
-        inputs=inputs,
+        inputs=origin.inputs,
+        sound=origin.sound,
+        start=origin.start,
     )
 
 
-def curves_json(result: Result, face_name: str, inputs: str) -> bytes:
-    """Encode the curves as the JSON of docs/formats.md, which names face, model and inputs, too; arguments as `npz`."""
+def curves_json(result: Result, origin: Origin) -> bytes:
+    """Encode the curves as the JSON of docs/formats.md, which names face, model and so on, too; arguments as `npz`."""
     head = {
         "format": "lsf-curves",
         "version": 1,
         "fps": result.fps,
         "first_frame": 0,
-        "face": face_name,
+        "face": origin.face,
         "model": result.model_digest,
-        "inputs": inputs,
+        "inputs": origin.inputs,
+        "sound": origin.sound,
+        "start": origin.start,
         "names": result.channels,
     }
     rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in _rounded(result.motion))
     return f'{json.dumps(head)[:-1]}, "values": [\n{rows}\n]}}\n'.encode()
 
 
-def live_link(result: Result, face_name: str, inputs: str) -> bytes:
+def live_link(result: Result, origin: Origin) -> bytes:
     """Encode the ARKit channels as a .csv of Live Link Face, see docs/formats.md; arguments as `npz`.
 
     Timecode 0 is the start of the line, and it counts at the nearest integer rate. Angles of head and eyes are 0.
     """
-    del face_name, inputs  # this layout has no place for them; the report names them
+    del origin  # this layout has no place for it; the report has it
     table = np.zeros((len(result.motion), len(COLUMNS) + len(ANGLES)), np.float32)
     for column, name in enumerate(COLUMNS):
         if name in result.channels:
@@ -106,7 +127,7 @@ def live_link(result: Result, face_name: str, inputs: str) -> bytes:
     return file.getvalue().encode()
 
 
-ENCODERS: dict[str, Callable[[Result, str, str], bytes]] = {"npz": npz, "json": curves_json, "live_link": live_link}
+ENCODERS: dict[str, Callable[[Result, Origin], bytes]] = {"npz": npz, "json": curves_json, "live_link": live_link}
 
 
 def _npz(save: Callable[..., None], **arrays: Any) -> bytes:

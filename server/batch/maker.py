@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import posixpath
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -132,7 +133,8 @@ class Maker:
         )
         if not self._face:
             self._face = self._results.put_face(formats.face(result))
-        data = formats.ENCODERS[line.format](result, self._face, inputs)
+        origin = formats.Origin(self._face, inputs, posixpath.basename(line.sound), line.start)
+        data = formats.ENCODERS[line.format](result, origin)
         self._results.write(line.output, data)
         row: Row = {
             "file": hashlib.sha256(data).hexdigest(),

@@ -32,8 +32,9 @@ def load(data: bytes) -> dict[str, np.ndarray]:
 
 def test_half_precision_is_invisible(result):
     """The greatest error of a value, and how far the farthest vertex goes astray if all values err to the same side."""
-    z = load(formats.npz(result, "f" * 64, "i" * 64))
+    z = load(formats.npz(result, formats.Origin("f" * 64, "i" * 64, "a.wav", 1.5)))
     assert z["motion"].dtype == np.float16 and str(z["face"]) == "f" * 64 and tuple(z["channels"]) == CHANNELS
+    assert (str(z["sound"]), float(z["start"])) == ("a.wav", 1.5)
     error = np.abs(z["motion"].astype(float) - result.motion)
     assert error.max() < 2**-12 + 1e-9
     moved = np.einsum("fk,kvc->fvc", (z["motion"] - result.motion)[::20], result.face.basis)
@@ -50,14 +51,14 @@ def test_a_face_is_written_once_with_all_that_its_lines_need(result):
 
 @pytest.mark.parametrize("encode", [*formats.ENCODERS.values(), lambda result, *_names: formats.face(result)])
 def test_the_bytes_do_not_tell_the_time(result, encode, monkeypatch):
-    before = encode(result, "f", "i")
+    before = encode(result, formats.Origin("f", "i"))
     monkeypatch.setattr("time.time", lambda: 1e9)
     monkeypatch.setattr("time.localtime", lambda *_: (1999, 1, 1, 0, 0, 0, 0, 0, 0))
-    assert encode(result, "f", "i") == before
+    assert encode(result, formats.Origin("f", "i")) == before
 
 
 def test_json_has_the_fields_of_the_add_on(result):
-    data = json.loads(formats.curves_json(result, "f" * 64, "i" * 64))
+    data = json.loads(formats.curves_json(result, formats.Origin("f" * 64, "i" * 64, "a.wav", 1.5)))
     assert (data["format"], data["version"], data["fps"], data["first_frame"]) == ("lsf-curves", 1, 25, 0)
     assert tuple(data["names"]) == CHANNELS and (data["face"], data["model"]) == ("f" * 64, "abc")
     np.testing.assert_allclose(data["values"], result.motion, atol=0.51e-4)
@@ -67,7 +68,7 @@ def test_json_has_the_fields_of_the_add_on(result):
 def test_the_add_on_reads_live_link_files(result, tmp_path, fps):
     result = SimpleNamespace(**{**vars(result), "fps": fps})
     path = tmp_path / "line.csv"
-    path.write_bytes(formats.live_link(result, "", ""))
+    path.write_bytes(formats.live_link(result, formats.Origin("", "")))
     recording = live_link.read(path, round(fps))
     assert tuple(recording.shapes.names) == live_link.CHANNELS
     order = [CHANNELS.index(name) for name in live_link.CHANNELS]
@@ -79,7 +80,7 @@ def test_the_add_on_reads_live_link_files(result, tmp_path, fps):
 def test_it_is_the_layout_that_the_add_on_writes(result, tmp_path):
     curves = live_link.Curves(list(CHANNELS), np.arange(101) / 25, result.motion)
     live_link.write(tmp_path / "addon.csv", curves, 25.0)
-    ours = formats.live_link(result, "", "").decode().splitlines()
+    ours = formats.live_link(result, formats.Origin("", "")).decode().splitlines()
     theirs = (tmp_path / "addon.csv").read_text("utf-8").splitlines()
     assert ours[0] == theirs[0] and len(ours) == len(theirs)
     assert [row.split(",")[:2] for row in ours] == [row.split(",")[:2] for row in theirs]
@@ -87,6 +88,6 @@ def test_it_is_the_layout_that_the_add_on_writes(result, tmp_path):
 
 def test_a_channel_that_arkit_lacks_has_no_column(result):
     few = SimpleNamespace(**{**vars(result), "channels": ("jawOpen", "own"), "motion": result.motion[:, :2]})
-    rows = [row.split(",") for row in formats.live_link(few, "", "").decode().splitlines()]
+    rows = [row.split(",") for row in formats.live_link(few, formats.Origin("", "")).decode().splitlines()]
     filled = {name for name, value in zip(rows[0][2:], rows[1][2:], strict=True) if float(value)}
     assert filled == {"JawOpen"}
