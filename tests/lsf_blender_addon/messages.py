@@ -49,6 +49,7 @@ def of_classes() -> set[str]:
             found |= {prop.name, prop.description}
             if prop.type == "ENUM":
                 found |= {text for item in prop.enum_items for text in (item.name, item.description)}
+    found |= _own_names()
     found |= {text for _identifier, *texts, _number in emotion.CHOICES for text in texts}  # of a menu that grows
     return {message for message in found if _is_text(message)}
 
@@ -88,9 +89,16 @@ def _own_properties(cls) -> list[bpy.types.Property]:
     for base in reversed(cls.__mro__):
         if base.__module__.startswith(lsf_blender_addon.__name__):
             annotations |= getattr(base, "__annotations__", {})
-    inherited = bpy.types.PropertyGroup.bl_rna.properties["name"]  # found in place of one that a group declares anew
+    inherited = bpy.types.PropertyGroup.bl_rna.properties["name"]  # found in place of a group's own, see _own_names
     found = [rna.properties[name] for name in annotations if name in rna.properties]
     return [prop for prop in found if prop != inherited]
+
+
+def _own_names() -> set[str]:
+    """Labels and tooltips of the properties `name` that groups declare instead of the one that all groups have."""
+    groups = [cls for cls in registration.CLASSES if issubclass(cls, bpy.types.PropertyGroup)]
+    declared = [cls.__annotations__["name"] for cls in groups if "name" in cls.__annotations__]
+    return {deferred.keywords.get(text, "") for deferred in declared for text in ("name", "description")}
 
 
 def _operator(cls):
