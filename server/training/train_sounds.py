@@ -4,13 +4,14 @@
 
 Its input are the projected features of the checkpoint that ships, which the model computes anyway. They are computed
 once, with augmented copies, into WORK/sounds (features.py says how). The corpora are those with the times of phones
-that may ship. With --fold, the people of one fold of FOLDS are left out, for evaluate_sounds; without it, nobody is. The
-training writes its state every CHECKPOINT_SECONDS to OUT.state and goes on from there.
+that may ship. With --fold, the people of one fold of FOLDS are left out, for evaluate_sounds; without it, nobody is.
+The training writes its state every CHECKPOINT_SECONDS to OUT.state and goes on from there.
 """
 
 import argparse
 import json
 import time
+import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,8 +271,9 @@ def _resume(
         optimizer.state[parameter] = {
             name: state[f"optimizer.{index}.{name}"].clone() for name in ("exp_avg", "exp_avg_sq", "step")
         }
-    for _ in range(step):
-        schedule.step()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # the steps of the optimizer are in its state
+        for _ in range(step):
+            schedule.step()
     return step
 
 
