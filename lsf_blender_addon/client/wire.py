@@ -4,16 +4,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from server.protocol import affect, emotions, expressions, phrases, wire
+    from server.protocol import affect, emotions, expressions, phrases, style_cards, wire
     from server.protocol.expressions import Expression, ExpressionError
+    from server.protocol.style_cards import StyleCard, StyleError
     from server.protocol.wire import Arrays, Header
 else:
     try:
-        from ..server.protocol import affect, emotions, expressions, phrases, wire
+        from ..server.protocol import affect, emotions, expressions, phrases, style_cards, wire
     except ImportError:
-        from server.protocol import affect, emotions, expressions, phrases, wire
+        from server.protocol import affect, emotions, expressions, phrases, style_cards, wire
     Arrays, Header = wire.Arrays, wire.Header
     Expression, ExpressionError = expressions.Expression, expressions.ExpressionError
+    StyleCard, StyleError = style_cards.StyleCard, style_cards.StyleError
 
 # The folder to put on the server's PYTHONPATH, so that `python -m server` finds it.
 SERVER_PARENT = Path(wire.__file__).resolve().parents[2]
@@ -24,6 +26,7 @@ name_fault, read_expressions, expressions_text = expressions.name_fault, express
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 MAX_OTHER_LINES, LINE_SECONDS, VOICE_SECONDS = wire.MAX_OTHER_LINES, wire.LINE_SECONDS, wire.VOICE_SECONDS
 EYE_VARIANTS = wire.EYE_VARIANTS
+STYLE_FAMILIES, MAX_STYLES, MAX_STYLE_AMOUNT = style_cards.FAMILIES, style_cards.MAX_STYLES, style_cards.MAX_AMOUNT
 HUNG = wire.HUNG
 
 __all__ = [
@@ -34,14 +37,19 @@ __all__ = [
     "MAX_ENTRIES",
     "MAX_NAME",
     "MAX_OTHER_LINES",
+    "MAX_STYLES",
+    "MAX_STYLE_AMOUNT",
     "PROTOCOL",
     "SERVER_PARENT",
+    "STYLE_FAMILIES",
     "VOICE_SECONDS",
     "Arrays",
     "Expression",
     "ExpressionError",
     "Header",
     "Reader",
+    "StyleCard",
+    "StyleError",
     "WireError",
     "affect",
     "expressions_text",

@@ -7,7 +7,7 @@ import numpy as np
 from ..client.jobs import Client, Job, State
 from ..client.wire import EYE_VARIANTS, Arrays, Header
 from ..prediction import sounds
-from ..scene import audio
+from ..scene import audio, style_cards
 from ..scene.snapshots import Character, Line
 from .kept_results import KeptResults
 from .line_plan import Result
@@ -76,6 +76,7 @@ class Generation(SoundWork):
             span,
             settings.get("transcript", ""),
             self.expressions,
+            style_cards.digest_of(settings.get("styles", [])),
         )
 
     def is_valid(self, job: Job) -> bool:

@@ -48,6 +48,7 @@ class Result:
     span: tuple[int, int] | None = None  # first and last scene frame of the part that is wanted; None: the whole line
     transcript: str = ""  # the words to which the sounds are pinned
     expressions: str = ""  # of the bank, which were asked for: what scene.expression_bank.digests returns
+    style: str = ""  # of the head: what scene.style_cards.digest returns
 
     @property
     def no_face(self) -> Header | None:
@@ -196,6 +197,7 @@ def predicted(result: Result, line: Line) -> Prediction:
         int(result.header.get("heard_lines", 0)),
         model=_model(result.header),
         expressions=result.expressions,
+        style=result.style,
     )
 
 

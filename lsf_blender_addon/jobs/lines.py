@@ -21,7 +21,17 @@ from ..animation import (
 )
 from ..client.wire import EYE_VARIANTS
 from ..prediction import store
-from ..scene import character, drivers, emotion_control, expression_bank, meshes, strip_identity, strips, voice
+from ..scene import (
+    character,
+    drivers,
+    emotion_control,
+    expression_bank,
+    meshes,
+    strip_identity,
+    strips,
+    style_cards,
+    voice,
+)
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
@@ -88,6 +98,7 @@ def start_generation(
         "eye_variants": EYE_VARIANTS,
         **hear_sounds.wanted(lines.find(action, line.id), settings.sounds.with_generate),
         **emotion,
+        **style_cards.request(head),
         **overrides,
     }
     sources = lines.sources_of(action, head) if action else []

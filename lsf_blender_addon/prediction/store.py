@@ -38,6 +38,7 @@ MAX_SHOWN_FRAMES = 1 << 15  # of detected emotions: 23 minutes at 24 fps; of lon
 MAX_NAMES = 4096  # of channels, of emotions or of keys
 MAX_SCALE = 2.0**40  # the largest value of an array; what is multiplied with it stays finite
 MAX_MODEL = 200  # letters of the models' names
+MAX_STYLE = 64  # letters of the text that tells of a style
 MAX_EXPRESSIONS = 10_000  # letters of the text that tells of expressions; 64 have 2,000
 MIN_FPS, MAX_FPS = 0.01, 10_000.0
 # Errors of a damaged record.
@@ -69,6 +70,7 @@ class Prediction:
     heard_lines: int = 0  # of the same head with which the voice was compared, this line included; 0: not known
     drive: Drive | None = None  # how the head's own keys follow the channels; None if channels have keys of their own
     expressions: str = ""  # of the bank, with which it was made: what scene.expression_bank.digests returns
+    style: str = ""  # of the head, with which it was made: what scene.style_cards.digest returns
     model: str = ""  # name of the model that made it, and the start of the digest of its weights; "": not known
 
 
@@ -107,6 +109,7 @@ def store(action: bpy.types.Action, uid: str, prediction: Prediction) -> None:
         "heard_lines": int(prediction.heard_lines),
         "model": prediction.model[:MAX_MODEL],
         "expressions": prediction.expressions,
+        "style": prediction.style,
         "has_expression": bool(np.any(np.abs(prediction.expression) > MIN_EXPRESSION)),
         **arrays,
     }
@@ -145,6 +148,7 @@ def read(kept: Any) -> Prediction | None:
             heard_lines=int(kept["heard_lines"]),
             model=model_of(kept),
             expressions=expressions_of(kept),
+            style=style_of(kept),
             drive=None if drive is None else _drive(drive),
             **arrays,
         )
@@ -159,6 +163,12 @@ def model_of(kept: Any) -> str:
     """
     model = kept.get("model") if hasattr(kept, "get") else None
     return "".join(filter(str.isprintable, model[:MAX_MODEL])) if isinstance(model, str) else ""
+
+
+def style_of(kept: Any) -> str:
+    """Return with which style the prediction in a record was made; "" for none. As `expressions_of`."""
+    found = kept.get("style") if hasattr(kept, "get") else None
+    return found if isinstance(found, str) and len(found) <= MAX_STYLE else ""
 
 
 def expressions_of(kept: Any) -> str:

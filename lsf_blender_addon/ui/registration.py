@@ -44,7 +44,9 @@ from .operators import (
     find_landmarks,
     follow_strip,
     generate,
+    export_manifest,
     generate_all,
+    import_batch_results,
     generate_line,
     generate_takes,
     hide_check,
@@ -61,6 +63,7 @@ from .operators import (
     load_mapping,
     make_environment,
     make_lines_local,
+    make_style,
     open_log,
     override_mesh,
     pick_sound,
@@ -87,6 +90,7 @@ from .operators import (
     show_mouth_graph,
     show_sounds,
     step_take,
+    style_card_files,
     take_over_lines,
     unmute_keys,
     unpin_key,
@@ -109,6 +113,7 @@ from .panels import (
     own_keys,
     parts,
     sounds,
+    style,
     take,
     tweak,
     watch,
@@ -122,6 +127,7 @@ from .properties import layers as layer_properties
 from .properties import lines as line_properties
 from .properties import settings
 from .properties import sounds as sound_properties
+from .properties import style as style_properties
 from .properties import takes as take_properties
 from .properties import tweaks as tweak_properties
 from .sound_timeline import timeline
@@ -135,6 +141,7 @@ CLASSES: tuple[type, ...] = (
     batch_properties.LSF_PG_batch,
     sound_properties.LSF_PG_sound_view,
     settings.LSF_PG_settings,
+    style_properties.LSF_PG_style,
     face_properties.LSF_PG_part,
     face_properties.LSF_PG_landmark,
     face_properties.LSF_PG_seam_point,
@@ -161,6 +168,9 @@ CLASSES: tuple[type, ...] = (
     keep_take.LSF_OT_keep_take,
     share_head.LSF_OT_share_head,
     generate_all.LSF_OT_generate_all,
+    import_batch_results.LSF_OT_import_batch_results,
+    import_batch_results.LSF_OT_pick_batch_results,
+    export_manifest.LSF_OT_export_manifest,
     cancel.LSF_OT_cancel,
     edit_line.LSF_OT_edit_line,
     generate_line.LSF_OT_generate_line,
@@ -213,6 +223,11 @@ CLASSES: tuple[type, ...] = (
     use_relative_keys.LSF_OT_use_relative_keys,
     override_mesh.LSF_OT_override_mesh,
     make_lines_local.LSF_OT_make_lines_local,
+    make_style.LSF_OT_make_style_from_recording,
+    make_style.LSF_OT_make_style_from_action,
+    style_card_files.LSF_OT_load_style,
+    style_card_files.LSF_OT_save_style,
+    style_card_files.LSF_OT_remove_style,
     find_landmarks.LSF_OT_find_landmarks,
     edit_landmarks.LSF_OT_edit_landmarks,
     cut_mouth.LSF_OT_cut_mouth,
@@ -248,6 +263,9 @@ CLASSES: tuple[type, ...] = (
     expression_bank.LSF_UL_expressions,
     expression_bank.LSF_PT_view3d_expression_bank,
     expression_bank.LSF_PT_sequencer_expression_bank,
+    style.LSF_UL_styles,
+    style.LSF_PT_view3d_style,
+    style.LSF_PT_sequencer_style,
     tweak.LSF_PT_view3d_tweak,
     tweak.LSF_PT_sequencer_tweak,
     channels.LSF_UL_channels,

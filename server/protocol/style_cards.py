@@ -143,9 +143,13 @@ class StyleCard:
             "left_out": dict(self.left_out),
         }
 
+    def text(self) -> str:
+        """Return what the card's file holds."""
+        return json.dumps(self.to_fields(), indent=1, ensure_ascii=False) + "\n"
+
     def save(self, path: str | Path) -> None:
         """Write the card's file."""
-        Path(path).write_text(json.dumps(self.to_fields(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(path).write_text(self.text(), encoding="utf-8")
 
 
 def limits(family: str, name: str) -> tuple[float, float]:

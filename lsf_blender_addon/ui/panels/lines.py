@@ -9,7 +9,7 @@ from ...animation import actions, lines, lines_of_0_1
 from ...animation.line_curves import Rank
 from ...jobs import line_list
 from ...prediction import store
-from ...scene import expression_bank, strip_identity
+from ...scene import expression_bank, strip_identity, style_cards
 from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of, settings_of
 from ...scene.strip_identity import State, Status
@@ -141,8 +141,13 @@ def _read_rows(action: bpy.types.Action, head: bpy.types.Object) -> dict[str, Ro
     sources = lines.sources_of(action, head)
     statuses = dict(zip((source.id for source in sources), strip_identity.states(sources), strict=True))
     rows = {record.uid: _row(record, statuses.get(record.uid)) for record in lines_of(action)}
+    style = style_cards.digest(head)
     for uid, row in rows.items():
-        kept = store.expressions_of(store.record_of(action, store.PROPERTY, uid))
+        prediction = store.record_of(action, store.PROPERTY, uid)
+        if not row.word and prediction is not None and store.style_of(prediction) != style:
+            text = iface("The style of the head was changed since. Press Generate Again")
+            rows[uid] = row = row._replace(icon="ERROR", word=iface("changed"), sentence=text)
+        kept = store.expressions_of(prediction)
         changed = expression_bank.changed(head, kept) if kept and not row.word else []
         if changed:
             text = iface("Expressions were changed since: {names}. Press Generate Again").format(

@@ -9,6 +9,7 @@ from ...scene.access import mesh_of
 from .bones import LSF_PG_bones
 from .expression_bank import LSF_PG_expression
 from .layers import LSF_PG_nod
+from .style import LSF_PG_style
 
 
 def _may_be_part(part: "LSF_PG_part", obj: bpy.types.Object) -> bool:
@@ -139,6 +140,12 @@ class LSF_PG_face(bpy.types.PropertyGroup):
     active_part: bpy.props.IntProperty(name="Active Part", options={"HIDDEN"})
     bank: bpy.props.CollectionProperty(
         name="Expression Bank", description="Expressions that you have made for this head", type=LSF_PG_expression
+    )
+    styles: bpy.props.CollectionProperty(
+        name="Styles", description="Style cards of this head: how an actor moves", type=LSF_PG_style
+    )
+    active_style: bpy.props.IntProperty(
+        name="Active Style", description="Double-click a name to change it", options=set()
     )
     removed_expressions: bpy.props.StringProperty(options={"HIDDEN"})  # JSON: {number: last name}
     active_expression: bpy.props.IntProperty(

@@ -213,6 +213,6 @@ def test_every_number_of_a_card_is_applied():
     for family, name in NUMBERS:
         if family not in ("sides", "blinks"):
             numbers = mixed(((card(**{f"{family}__{name}": limits(family, name)[1]}), 1.0),))
-            given = speech() + np.float32(0.1)
+            given = speech() + np.float32(0.03)
             cues = style.Cues(np.ones(len(TIMES)), silent.pause, silent.onset)
             assert np.abs(style.shaped(given, numbers, cues, FPS) - given).max() > 1e-3, (family, name)
