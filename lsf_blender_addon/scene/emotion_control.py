@@ -189,7 +189,7 @@ def control_rows(
         fades = [affect.Change(at - transition / 2, at + transition / 2) for at in starts]
         return Control(_limited(rows), passed.points, _merged([*passed.changes, *fades]))
     table = np.vstack([np.eye(columns), np.zeros((2, columns))])  # then FREE, and at −1 no choice
-    weights = table[picked]
+    weights: Floats = table[picked]
     is_free = picked == columns
     weights[is_free, : len(EMOTIONS)] = affect.weights(free[is_free])
     weight = hann_average(weights.sum(1) * mix, transition)

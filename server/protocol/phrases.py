@@ -87,7 +87,8 @@ def earlier_times(times: Floats, before: Sequence[Change], after: Sequence[Chang
     last = max(float(times[-1]), old[-1], new[-1]) + 1
     apart = _LEAST * np.arange(len(old) + 2)  # a cut has both edges in one place
     new, old = np.array([first, *new, last]) + apart, np.array([first, *old, last])
-    return np.interp(times, new, old)
+    earlier: NDArray[np.float64] = np.interp(times, new, old)
+    return earlier
 
 
 def presence(times: Floats, spoken: Floats) -> NDArray[np.float64]:

@@ -440,7 +440,8 @@ def _optional_number(fields: wire.Header, name: str) -> float | None:
         return None
     if not _is_number(value):
         raise LSFError("bad_request", f"{name} must be a number, not {quoted(value)}.")
-    return value
+    number: float = value
+    return number
 
 
 def _is_number(value: object) -> bool:

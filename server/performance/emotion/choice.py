@@ -117,6 +117,7 @@ class Emotion:
             return between
 
         own_strength = strength * curve([key[2] for key in self.keys])
+        chosen: FloatArray
         if transition is not None:
             chosen = self._rows(bank, fps, count, transition).weights
         elif self.way.circle:

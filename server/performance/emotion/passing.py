@@ -62,7 +62,8 @@ class Following:
         times = np.arange(frames) / fps
         if len(direction.strength) == 1:
             rows = (np.repeat(part, frames, 0) for part in (direction.strength, direction.mix, direction.chosen))
-            direction = replace(direction, **dict(zip(("strength", "mix", "chosen"), rows, strict=True)))
+            strength, mix, chosen = rows
+            direction = replace(direction, strength=strength, mix=mix, chosen=chosen)
         strength = direction.strength
         if self.sentence:
             spoken = phrases.phrases(voice.level)
