@@ -154,6 +154,29 @@ def test_an_emotion_is_shown_and_told_apart_from_the_speech(sounds, expressive_c
     np.testing.assert_allclose(speech, motions[0], atol=1e-6)
 
 
+def test_an_expression_of_a_bank_is_shown_on_its_side_and_in_keys(sounds, small_checkpoint, capsys):
+    bank, keys = sounds / "bank.json", sounds / "keys.json"
+    smirk = {"name": "Smirk", "weights": {"browDownLeft": 0.5, "jawOpen": 1.0}}
+    bank.write_text(json.dumps({"format": "lsf-expressions", "version": 1, "expressions": [smirk]}), "utf-8")
+    keys.write_text(json.dumps([[0, "neutral", 1], [0.8, "Smirk", 1]]), "utf-8")
+    common = (small_checkpoint, "generate", sounds / "one.wav", "--bank", bank, "--out", sounds / "out")
+    shown = {}
+    for emotion in ("neutral", "smirk", keys):
+        assert run(*common, "--emotion", emotion) == 0
+        with np.load(sounds / "out" / "one.npz", allow_pickle=False) as z:
+            shown[emotion] = z["motion"]
+    left, right, jaw = (CHANNELS.index(name) for name in ("browDownLeft", "browDownRight", "jawOpen"))
+    added = shown["smirk"] - shown["neutral"]
+    np.testing.assert_allclose(shown["smirk"][:, left], np.minimum(shown["neutral"][:, left] + 0.5, 1), atol=1e-5)
+    assert not added[:, right].any() and added[:, jaw].max() < 0.3 + 1e-5
+    np.testing.assert_allclose(shown[keys][0, left], shown["neutral"][0, left], atol=1e-5)
+    np.testing.assert_allclose(shown[keys][20:25], shown["smirk"][20:25], atol=1e-5)
+    capsys.readouterr()
+    assert run(*common, "--emotion", "Xyzzy") == 2 and '"Xyzzy" is none of' in capsys.readouterr().err
+    bank.write_text("{", "utf-8")
+    assert run(*common) == 2 and "not JSON" in capsys.readouterr().err
+
+
 def test_a_direction_in_words_moves_what_it_names_and_says_what_it_does_not_know(sounds, expressive_checkpoint, capsys):
     direction = "left brow up, half the jaw agape, elbows akimbo"
     arguments = ("generate", sounds / "one.wav", "--out", sounds / "out", "--direction", direction)

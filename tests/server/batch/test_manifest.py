@@ -7,6 +7,7 @@ import pytest
 
 from server.batch import manifest
 from server.batch.manifest import COLUMNS, Line
+from server.performance.emotion.bank import Bank
 
 
 def read(tmp_path, content: str | bytes, name: str = "m.csv") -> manifest.Manifest:
@@ -142,7 +143,6 @@ def test_names_that_differ_in_their_accents_alone_are_one_file_on_a_mac(tmp_path
     ("head", "words"),
     [
         ("sound,mood", 'no column "mood"'),
-        ("sound,style", "do not exist yet"),
         ("sound,style_card", 'no column "style_card"'),
         ("sound,sound", "twice"),
         ("start,end", 'no column "sound"'),
@@ -186,3 +186,43 @@ def test_files_that_are_no_manifest(tmp_path):
     ):
         assert words in read(tmp_path, content, name).faults[0], words
     assert "cannot be read" in manifest.read(tmp_path / "none.csv").faults[0]
+
+
+SMIRK = {"name": "Smirk", "weights": {"mouthSmileLeft": 1.0}}
+SNARL = {"name": "Snarl", "weights": {"noseSneerRight": 0.5}}
+
+
+def bank_file(tmp_path, name, *expressions) -> None:
+    content = {"format": "lsf-expressions", "version": 1, "expressions": expressions}
+    (tmp_path / name).write_text(json.dumps(content), "utf-8")
+
+
+def test_lines_show_the_expressions_of_their_banks(tmp_path):
+    bank_file(tmp_path, "ann.json", SMIRK, SNARL)
+    bank_file(tmp_path, "all.json", SNARL)
+    keys = '"[[0, ""Smirk"", 1], [2, ""sad"", 1]]"'
+    rows = ("sound,id,emotion,bank", "a.wav,1,smirk,ann.json", f"a.wav,2,{keys},ann.json", "a.wav,3,Snarl,")
+    (tmp_path / "m.csv").write_text("\n".join((*rows, "a.wav,4,sad,ann.json")), "utf-8")
+    found = manifest.read(tmp_path / "m.csv", Bank.load(tmp_path / "all.json"))
+    assert not found.faults
+    settings = [line.settings for line in found.lines]
+    assert [s.emotion for s in settings] == ["Smirk", None, "Snarl", "sad"]
+    assert [s.bank.names for s in settings] == [("Smirk",), ("Smirk",), ("Snarl",), ()], "a change of others is none"
+    assert tmp_path / "ann.json" in found.inputs
+
+
+@pytest.mark.parametrize(
+    ("bank", "emotion", "words"),
+    [
+        ("none.json", "Smirk", "there is no file"),
+        ("bad.json", "Smirk", "is not JSON"),
+        ("ann.json", "Xyzzy", '"Xyzzy" is none of'),
+        ("ann.json", '"[[0, ""Grin"", 1]]"', "keys are"),
+    ],
+)
+def test_banks_that_cannot_be_used(tmp_path, bank, emotion, words, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    bank_file(tmp_path, "ann.json", SMIRK)
+    (tmp_path / "bad.json").write_text("{", "utf-8")
+    (fault,) = read(tmp_path, f"sound,emotion,bank\na.wav,{emotion},{bank}\n").faults[:1]
+    assert words in fault and fault.startswith("Line 2 ")
