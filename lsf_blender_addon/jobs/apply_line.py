@@ -68,7 +68,9 @@ def _write(plan: LinePlan, objects: list[bpy.types.Object], as_take: bool) -> st
     if plan.face is not None:
         face_result.write(objects, plan.face)
     placement = _placement(mesh, action, plan) + _shared_frames(action, plan.line)
-    return plan.message.text(lines.summary(action, record, iface), placement)
+    text = plan.message.text(lines.summary(action, record, iface), placement)
+    note = plan.sounds.note.rstrip(".") if plan.sounds is not None else ""
+    return f"{text}; {iface(note)}" if note else text
 
 
 def _placement(mesh: bpy.types.Mesh, action: bpy.types.Action, plan: LinePlan) -> str:

@@ -39,6 +39,7 @@ def main() -> int:
             "first_half_hour",
             "check",
             "health",
+            "sounds",
         ],
         help="which of the files here",
     )

@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import line_sounds
 from ...animation.chosen_line import ChosenLine
+from ...jobs import environment
 from ...prediction import sound_poses
 from ...scene.own_properties import choice, settings_of
 from ..sound_timeline import timeline
@@ -74,6 +75,9 @@ class _SoundsPanel(Tab):
         column.prop(record, "transcript", icon="TEXT", text="", placeholder=iface("Transcript"))
         has_sounds = bool(len(record.sounds))
         column.operator("lsf.listen", text="Listen Again" if has_sounds else "Listen", icon="PLAY_SOUND")
+        if record.transcript.strip() and environment.state().usable and not environment.transcripts_are_installed():
+            wrapped(column, context, "A transcript needs a package that is not installed yet", "INFO")
+            column.operator("lsf.install_transcripts", icon="IMPORT")
         if has_sounds and record.transcript.strip() != record.pinned:
             wrapped(column, context, "The transcript has changed: press Listen Again", "INFO")
         column.prop(settings, "with_generate")

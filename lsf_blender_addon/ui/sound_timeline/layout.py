@@ -39,7 +39,7 @@ TEXT_DARK: Colour = (0.0, 0.0, 0.0, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """N sounds or words beside each other. Times are seconds after the line's first frame.
+    """N sounds or words beside each other, in order. Times are seconds after the line's first frame.
 
     Attributes:
         times: (N, 2) when each begins and ends.
@@ -111,6 +111,18 @@ def rectangles(times: Floats, inset: float = 0.0) -> Floats:
     return corners.reshape(-1, 2)
 
 
+def ends(times: Floats) -> Floats:
+    """The lines at the ends of N boxes from 0 to 1 in height.
+
+    Args:
+        times: (N, 2) left and right edges.
+
+    Returns:
+        Ends (2 N, 2) of the lines.
+    """
+    return np.stack([np.repeat(times[:, 1], 2), np.tile([0.0, 1.0], len(times))], 1)
+
+
 def shown_labels(row: Row, place: Place, width: float, text_width: Callable[[str], float]) -> list[tuple[int, float]]:
     """The labels that have room.
 
@@ -123,15 +135,22 @@ def shown_labels(row: Row, place: Place, width: float, text_width: Callable[[str
     Returns:
         For each label its place in the row, and where its text begins, in pixels.
     """
-    edges = place.left + row.times * place.scale
-    visible = np.flatnonzero((edges[:, 1] > 0) & (edges[:, 0] < width) & (np.diff(edges)[:, 0] > 2 * PADDING))
+    first = int(np.searchsorted(row.times[:, 1], -place.left / place.scale, "right"))
+    last = int(np.searchsorted(row.times[:, 0], (width - place.left) / place.scale))
+    edges = place.left + row.times[first:last] * place.scale
+    roomy = np.flatnonzero(edges[:, 1] - edges[:, 0] > 2 * PADDING)
     found = []
-    for i in visible.tolist():
-        left, right = edges[i].tolist()
-        needed = text_width(row.labels[i])
+    for i in roomy.tolist():
+        left, right = max(float(edges[i, 0]), 0.0), min(float(edges[i, 1]), width)  # what can be seen of it
+        needed = text_width(row.labels[first + i])
         if 0 < needed <= right - left - 2 * PADDING:
-            found.append((i, (left + right - needed) / 2))
+            found.append((first + i, (left + right - needed) / 2))
     return found
+
+
+def short_length(row: Row) -> float:
+    """Seconds of a short sound of the row: one in ten is shorter; 0 without sounds."""
+    return float(np.percentile(row.times[:, 1] - row.times[:, 0], 10)) if len(row.times) else 0.0
 
 
 def index_at(row: Row, place: Place, x: float) -> int | None:

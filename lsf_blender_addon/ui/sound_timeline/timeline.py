@@ -38,10 +38,11 @@ KEY_MODES = {"DOPESHEET", "ACTION", "SHAPEKEY", "TIMELINE", "FCURVES"}  # of the
 MARGIN = 14.0  # below the rows, over the scroll bar
 MARKERS = 42.0  # the row of markers, where there are some
 STRIP_INSET = 2.0  # between the edge of a strip and the row of sounds
-SMALLEST = 9.0  # lowest row that is drawn
+STRIP_TOP = 0.8  # of a channel's height, below the name of the strip
 LOW_AREA = 90.0  # height of an editor that has no room for words
 FONT = 11.0
 BACKING: Colour = (0.0, 0.0, 0.0, 0.62)  # of the words
+BETWEEN_WORDS: Colour = (1.0, 1.0, 1.0, 0.35)
 WORD_TEXT: Colour = (1.0, 1.0, 1.0, 1.0)
 SEPARATOR: Colour = (0.0, 0.0, 0.0, 0.55)
 OWN: Colour = (1.0, 0.45, 0.0, 1.0)  # along the top of a sound that the artist has changed
@@ -50,6 +51,7 @@ ACTIVE: Colour = (1.0, 1.0, 1.0, 1.0)
 ACTIVE_EDGE: Colour = (0.0, 0.0, 0.0, 1.0)
 
 _handles: list[tuple[str, object]] = []  # of the draw handlers, and the spaces that they are for
+_outline: gpu.types.GPUBatch | None = None  # of a box from 0 to 1
 _pictures: dict[tuple[Any, ...], "Picture"] = {}
 _widths: dict[tuple[str, int], float] = {}  # of texts, in pixels, by text and size
 
@@ -59,10 +61,12 @@ class Picture(NamedTuple):
 
     sounds: Row
     words: Row
+    short: float  # seconds of a short sound
     boxes: gpu.types.GPUBatch | None
     separators: gpu.types.GPUBatch | None
     own: gpu.types.GPUBatch | None
     backing: gpu.types.GPUBatch | None
+    between: gpu.types.GPUBatch | None  # the words
 
 
 class Shown(NamedTuple):
@@ -89,9 +93,11 @@ def show() -> None:
 
 def hide() -> None:
     """Stop drawing the sounds, and forget what was made for it."""
+    global _outline
     for name, handle in _handles:
         getattr(bpy.types, name).draw_handler_remove(handle, "WINDOW")
     _handles.clear()
+    _outline = None
     _pictures.clear()
     _widths.clear()
     redraw()
@@ -148,7 +154,7 @@ def _draw_boxes(shown: Shown, flat: gpu.types.GPUShader, uniform: gpu.types.GPUS
         gpu.matrix.translate((place.left, place.bottom))
         gpu.matrix.scale((place.scale, place.height))
         _draw_batch(picture.boxes, flat, None)
-        if place.scale * _shortest(picture.sounds) >= layout.GAP:
+        if place.scale * picture.short >= layout.GAP:
             _draw_batch(picture.separators, uniform, SEPARATOR)
         _draw_batch(picture.own, uniform, OWN)
     if place.word_height:
@@ -156,18 +162,12 @@ def _draw_boxes(shown: Shown, flat: gpu.types.GPUShader, uniform: gpu.types.GPUS
             gpu.matrix.translate((place.left, place.bottom + place.height))
             gpu.matrix.scale((place.scale, place.word_height))
             _draw_batch(picture.backing, uniform, BACKING)
+            _draw_batch(picture.between, uniform, BETWEEN_WORDS)
     active = np.flatnonzero(picture.sounds.indices == shown.record.active_sound)
     for i in active.tolist():
         left, right = (place.left + picture.sounds.times[i] * place.scale).tolist()
         for inset, colour in ((0.0, ACTIVE_EDGE), (1.0, ACTIVE)):
-            _draw_outline(
-                left + inset, place.bottom + inset, right - inset, place.bottom + place.height - inset, colour
-            )
-
-
-def _shortest(row: Row) -> float:
-    """Seconds of a short sound of the row: one in ten is shorter."""
-    return float(np.percentile(np.diff(row.times), 10)) if len(row.times) else 0.0
+            _draw_outline(place, left, right, inset, colour)
 
 
 def _draw_batch(batch: gpu.types.GPUBatch | None, shader: gpu.types.GPUShader, colour: Colour | None) -> None:
@@ -180,11 +180,15 @@ def _draw_batch(batch: gpu.types.GPUBatch | None, shader: gpu.types.GPUShader, c
     batch.draw(shader)
 
 
-def _draw_outline(left: float, bottom: float, right: float, top: float, colour: Colour) -> None:
-    """Draw the edges of a box, in pixels."""
-    shader = gpu.shader.from_builtin("UNIFORM_COLOR")
-    corners = [(left, bottom, 0), (right, bottom, 0), (right, top, 0), (left, top, 0), (left, bottom, 0)]
-    _draw_batch(batch_for_shader(shader, "LINE_STRIP", {"pos": corners}), shader, colour)
+def _draw_outline(place: Place, left: float, right: float, inset: float, colour: Colour) -> None:
+    """Draw the edges of a sound's box, in pixels."""
+    global _outline
+    if _outline is None:
+        _outline = _batch("UNIFORM_COLOR", "LINE_STRIP", np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)], float))
+    with gpu.matrix.push_pop():
+        gpu.matrix.translate((left + inset, place.bottom + inset))
+        gpu.matrix.scale((right - left - 2 * inset, place.height - 2 * inset))
+        _draw_batch(_outline, gpu.shader.from_builtin("UNIFORM_COLOR"), colour)
 
 
 def _draw_labels(shown: Shown, width: float, scale: float) -> None:
@@ -299,10 +303,10 @@ def _in_sequencer(
             except UserError:  # it is retimed, or plays nothing
                 continue
             fps = scene.render.fps / scene.render.fps_base
-            low, high = view.y(strip.channel) + STRIP_INSET * scale, view.y(strip.channel + 0.8)
-            height = min(layout.ROW * scale, (high - low) / 2)
-            if height < SMALLEST * scale:
-                continue
+            low, high = view.y(strip.channel) + STRIP_INSET * scale, view.y(strip.channel + STRIP_TOP)
+            height = layout.ROW * scale
+            if high - low < 2 * height:  # a strip that is too low for waveform and sounds: they come above it
+                low = high = view.y(strip.channel + 1)
             picture = _picture(record, notation, part.start + part.t0, part.frames / fps)
             has_words = len(picture.words.times) and high - low >= height + 2 * layout.WORD_ROW * scale
             word_height = layout.WORD_ROW * scale if has_words else 0.0
@@ -354,15 +358,15 @@ def _make_picture(record: "LSF_PG_line", notation: str, start: float, seconds: f
     words = layout.clipped(word_times - start, [word.name for word in record.words], seconds)
     own = layout.rectangles(sounds.times[[i for i, item in enumerate(chosen) if item.is_changed]])
     own[:, 1] = 1 - OWN_SHARE * (1 - own[:, 1])
-    edges = np.repeat(sounds.times[:, 1], 2)
-    separators = np.stack([edges, np.tile([0.0, 1.0], len(sounds.times))], 1)
     return Picture(
         sounds,
         words,
+        layout.short_length(sounds),
         _batch("FLAT_COLOR", "TRIS", layout.rectangles(sounds.times), np.repeat(colours, 6, 0)),
-        _batch("UNIFORM_COLOR", "LINES", separators),
+        _batch("UNIFORM_COLOR", "LINES", layout.ends(sounds.times)),
         _batch("UNIFORM_COLOR", "TRIS", own),
         _batch("UNIFORM_COLOR", "TRIS", layout.rectangles(words.times, 0.06)),
+        _batch("UNIFORM_COLOR", "LINES", layout.ends(words.times)),
     )
 
 

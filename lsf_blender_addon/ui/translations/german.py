@@ -827,7 +827,7 @@ MESSAGES = {
     "Follow Words": "Den Worten folgen",
     "How much the strength follows the weight of the words: stressed words show more of the emotion": "Wie sehr die Stärke dem Gewicht der Worte folgt: Betonte Worte zeigen mehr von der Emotion",
     "Transitions to Curves": "Übergänge als Kurven",
-    "Replace the keyed emotions by curves of Valence and Arousal, which you can edit in the Graph Editor. The face stays the same. With Follow Sentence, changes lie where the phrases of the chosen strip start": "Die Emotionen mit Keyframes durch Kurven von „Valenz“ und „Erregung“ ersetzen, die sich im Graph-Editor bearbeiten lassen. Das Gesicht bleibt gleich. Mit „Dem Satz folgen“ liegen Wechsel dort, wo die Satzteile des gewählten Streifens beginnen",
+    "Replace the keyed emotions by curves of Valence and Arousal, which you can edit in the Graph Editor. A cross-fade becomes a way through the circle of affect, else the face stays the same. With Follow Sentence, changes lie where the phrases of the chosen strip start": "Die Emotionen mit Keyframes durch Kurven von „Valenz“ und „Erregung“ ersetzen, die sich im Graph-Editor bearbeiten lassen. Aus einer Überblendung wird ein Weg durch den Kreis der Affekte, sonst bleibt das Gesicht gleich. Mit „Dem Satz folgen“ liegen Wechsel dort, wo die Satzteile des gewählten Streifens beginnen",
     "{count} keys of Valence and Arousal: edit them in the Graph Editor": "{count} Keyframes von „Valenz“ und „Erregung“: im Graph-Editor bearbeiten",
     "The scene is linked from another file: change it there": "Die Szene ist aus einer anderen Datei verknüpft: dort ändern",
     "Key the emotion first: the dot beside it inserts keyframes": "Zuerst Keyframes für die Emotion setzen: der Punkt daneben fügt sie ein",

@@ -827,7 +827,7 @@ MESSAGES = {
     "Follow Words": "言葉に合わせる",
     "How much the strength follows the weight of the words: stressed words show more of the emotion": "強さが言葉の重みに従う度合い。強調された言葉ほど感情が強く出ます",
     "Transitions to Curves": "移り変わりをカーブに",
-    "Replace the keyed emotions by curves of Valence and Arousal, which you can edit in the Graph Editor. The face stays the same. With Follow Sentence, changes lie where the phrases of the chosen strip start": "キーを打った感情を「感情価」と「覚醒度」のカーブに置き換えます。グラフエディターで編集でき、顔は変わりません。「文に合わせる」がオンなら、変化は選んだストリップの句の始まりに置かれます",
+    "Replace the keyed emotions by curves of Valence and Arousal, which you can edit in the Graph Editor. A cross-fade becomes a way through the circle of affect, else the face stays the same. With Follow Sentence, changes lie where the phrases of the chosen strip start": "キーを打った感情を「感情価」と「覚醒度」のカーブに置き換えます。グラフエディターで編集できます。クロスフェードは円環を通る移り変わりになり、それ以外では顔は変わりません。「文に合わせる」がオンなら、変化は選んだストリップの句の始まりに置かれます",
     "{count} keys of Valence and Arousal: edit them in the Graph Editor": "「感情価」と「覚醒度」のキー {count} 個: グラフエディターで編集できます",
     "The scene is linked from another file: change it there": "シーンは別のファイルからリンクされています: そちらで変更してください",
     "Key the emotion first: the dot beside it inserts keyframes": "先に感情にキーを打ってください: 横の点でキーフレームを挿入できます",
