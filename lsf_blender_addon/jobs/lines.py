@@ -35,7 +35,7 @@ from ..scene import (
 from ..scene.access import find_item, key_animation, mesh_of
 from ..scene.own_properties import face_of
 from ..scene.selection import enabled_layers
-from ..scene.snapshots import Line
+from ..scene.snapshots import Character, Line
 from . import hear_sounds, line_plan, session
 from .apply_line import apply
 from .generate import Generation
@@ -47,6 +47,7 @@ from .sound_work import SoundWork
 
 if TYPE_CHECKING:
     from ..ui.properties.settings import LSF_PG_settings
+    from .import_results import ImportedLine
 
 
 def start_generation(
@@ -106,7 +107,28 @@ def start_generation(
     return Generation(session.client(), face, line, request, control, span, others, expressions, kept)
 
 
-def apply_result(generation: Generation, as_take: bool = False, with_layers: bool = True) -> str:
+def read_line_of(
+    head: bpy.types.Object, scene: bpy.types.Scene, strip: "bpy.types.SoundStrip"
+) -> tuple[Line, Character]:
+    """Read a line, and the head that speaks it with its listed parts.
+
+    Args:
+        head: The head.
+        scene: The scene of the strip.
+        strip: A sound strip.
+
+    Raises:
+        UserError: Something is missing, or the head cannot take the line.
+    """
+    strip_identity.ensure_id(scene, strip, lines.all_sources())
+    line = strips.read_line(scene, strip, {})
+    renames.adopt(head)
+    face = character.read(head, character.listed_parts(head))
+    _check(head)
+    return line, face
+
+
+def apply_result(generation: "Generation | ImportedLine", as_take: bool = False, with_layers: bool = True) -> str:
     """Plan what the result changes, and write it.
 
     Args:

@@ -68,6 +68,9 @@ class _BatchPanel(Tab):
         else:
             row.progress(factor=session.batch.fraction, text=session.batch.text)
             row.operator("lsf.cancel", text="", icon="X").line = -1
+        row = layout.row(align=True)
+        row.operator("lsf.export_manifest", icon="EXPORT")
+        row.operator("lsf.pick_batch_results", icon="IMPORT")
         reason = generate_all.disabled_reason(context) if session.batch is None else ""
         if reason:
             wrapped(layout, context, reason, "INFO")
