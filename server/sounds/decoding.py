@@ -20,6 +20,7 @@ LONGEST = 40  # frames that a sound lasts at most in one piece; silence and long
 SHORTEST = 2  # frames
 FIXED_AFTER = 1000  # frames after which a decision is final: 10 s, far longer than any two paths differ
 PIECE = 3000  # frames between two such decisions
+MIN_DEVIATION = 0.05  # of the logarithm of a duration
 PRIOR_WEIGHT = 0.4  # of the share of each sound in training, by which posteriors are divided
 BIGRAM_WEIGHT = 0.9
 DURATION_WEIGHT = 1.0
@@ -60,7 +61,7 @@ def duration_scores(durations: FloatArray) -> FloatArray:
         (LONGEST, S); row d is for d + 1 frames. Durations below SHORTEST are impossible.
     """
     log_seconds = np.log(np.arange(1, LONGEST + 1) / RATE)[:, None]
-    mean, deviation = durations.T
+    mean, deviation = durations[:, 0], np.maximum(durations[:, 1], MIN_DEVIATION)
     scores: FloatArray = -0.5 * ((log_seconds - mean) / deviation) ** 2 - np.log(deviation)
     scores[:, 0] = 0.0
     scores[: SHORTEST - 1, 1:] = -np.inf

@@ -18,6 +18,7 @@ from .inventory import SYMBOLS
 SUBFRAMES = 2  # times of the result in a frame of features: 100 Hz, as the edges of sounds are finer than 20 ms
 FEATURE_NOISE = 0.3  # standard deviation of the noise added to the scaled features while training
 WIDTH, BLOCKS, KERNEL, DROPOUT = 192, 4, 9, 0.2
+MAX_BLOCKS = 64  # of a file; more are a damaged one
 MAX_VALUE = 1e4  # greatest magnitude of a weight; half precision ends at 65504
 
 
@@ -120,8 +121,10 @@ class SoundNet(nn.Module):
             if about["symbols"].split(",") != list(SYMBOLS):
                 raise LSFError("bad_sounds", f"{path.name} knows other sounds than this release: reinstall the add-on.")
             width, size = state["first.weight"].shape[:2]
-            languages = tuple(about["languages"].split(","))
-            model = cls(size, languages, about["features"], width, int(about["blocks"]))
+            languages, blocks = tuple(about["languages"].split(",")), int(about["blocks"])
+            if "" not in languages or not 0 < blocks <= MAX_BLOCKS:
+                raise ValueError("no language or no blocks")
+            model = cls(size, languages, about["features"], width, blocks)
             model.load_state_dict(state)
         except LSFError:
             raise

@@ -87,7 +87,7 @@ def test_the_command_line(checkpoint, tmp_path, capsys):
     assert "TextGrid" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "nan", "other symbols", "other shape"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "nan", "other symbols", "other shape", "blocks", "languages"])
 def test_a_damaged_recogniser_is_one_sentence(checkpoint, tmp_path, damage):
     file = tmp_path / FILE_NAME
     shutil.copy(checkpoint / FILE_NAME, file)
@@ -102,6 +102,9 @@ def test_a_damaged_recogniser_is_one_sentence(checkpoint, tmp_path, damage):
         whole.save(file)
     elif damage == "other symbols":
         save_file(state, file, about)
+    elif damage in ("blocks", "languages"):
+        wrong = {"blocks": "1000000000", "languages": "en,de"}
+        save_file(state, file, about | {"symbols": ",".join(SYMBOLS), damage: wrong[damage]})
     else:
         state["bigrams"] = state["bigrams"][:1].contiguous()
         save_file(state, file, about | {"symbols": ",".join(SYMBOLS)})
