@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..prediction.sound_edits import SoundEdit
 from ..prediction.sounds import MAX_SOUNDS, Sounds, matched
+from ..prediction.store import MAX_FPS, MIN_FPS
 from ..scene import stored
 from ..scene.own_properties import number
 
@@ -88,22 +89,36 @@ def edits(record: "LSF_PG_line", start: float | None = None) -> tuple[SoundEdit,
         record: The line.
         start: Seconds of the sound file at the first row of the motion; None: as the line was generated.
     """
+    found, begin_of_line = [], origin(record) if start is None else start
     when = times(record.sounds)
-    if not len(when):
-        return ()
-    changed = np.zeros(len(when), bool)
-    values = np.empty(len(when))
-    for name, rest in NEUTRAL.items():
-        record.sounds.foreach_get(name, values)
-        changed |= values != rest
-    changed |= [sound.symbol != sound.heard for sound in record.sounds]
-    origin, found = record.start if start is None else start, []
-    for i in np.flatnonzero(changed).tolist():
-        sound, (begin, end) = record.sounds[i], (when[i] - origin).tolist()
+    for i in np.flatnonzero(changed(record)).tolist():
+        sound, (begin, end) = record.sounds[i], (when[i] - begin_of_line).tolist()
         shape = [number(sound, name) for name in ("close", "open", "round", "wide")]
-        later = number(sound, "later") / max(record.fps, 1.0)
+        later = number(sound, "later") / rate(record)
         found.append(SoundEdit(begin, end, sound.heard, sound.symbol, *shape, later, number(sound, "strength")))
     return tuple(found)
+
+
+def changed(record: "LSF_PG_line") -> NDArray[np.bool_]:
+    """Which sounds of a line the artist has changed, (N,). Fast enough for a panel."""
+    count = len(times(record.sounds))
+    found, values = np.zeros(count, bool), np.empty(count)
+    if count:
+        for name, rest in NEUTRAL.items():
+            record.sounds.foreach_get(name, values)
+            found |= values != rest
+        found |= [sound.symbol != sound.heard for sound in record.sounds]
+    return found
+
+
+def rate(record: "LSF_PG_line") -> float:
+    """Frames a second of a line."""
+    return min(max(number(record, "fps"), MIN_FPS), MAX_FPS)
+
+
+def origin(record: "LSF_PG_line") -> float:
+    """Seconds of the sound file at a line's first frame."""
+    return min(max(number(record, "start"), -stored.LATEST), stored.LATEST)
 
 
 def put(record: "LSF_PG_line", sounds: Sounds, start: float, transcript: str) -> None:
@@ -123,6 +138,8 @@ def put(record: "LSF_PG_line", sounds: Sounds, start: float, transcript: str) ->
         Item(float(begin + start), float(end + start), symbol, symbol, float(confidence), {})
         for symbol, (begin, end), confidence in zip(sounds.symbols, sounds.times, sounds.confidence, strict=True)
     ]
+    shown = active(record)
+    middle = (shown.start + shown.end) / 2 if shown else None
     places = matched(np.array([item[:2] for item in kept]).reshape(-1, 2), sounds.times + start)
     for item, place in zip(kept, places, strict=True):
         if place is None:
@@ -132,6 +149,7 @@ def put(record: "LSF_PG_line", sounds: Sounds, start: float, transcript: str) ->
             own = item.symbol if item.symbol != item.heard else new.symbol
             now[place] = new._replace(symbol=own, values=item.values)
     _write(record, now)
+    _activate_at(record, middle)
     record.words.clear()
     for text, (begin, end) in zip(sounds.words, sounds.word_times, strict=True):
         word = record.words.add()
@@ -148,7 +166,7 @@ def forget_unchanged(record: "LSF_PG_line") -> None:
 
 def add(record: "LSF_PG_line", frame: float, symbol: str) -> None:
     """Add a sound that was missed, with its middle at a frame of the line's Action; it becomes the active one."""
-    middle = record.start + (frame - record.first_frame) / max(record.fps, 1.0)
+    middle = origin(record) + (frame - record.first_frame) / rate(record)
     start, end = middle - ADDED_SECONDS / 2, middle + ADDED_SECONDS / 2
     new = Item(start, end, "", symbol, 1.0, {})
     found = sorted([*items(record), new], key=lambda item: item.start)
@@ -179,16 +197,9 @@ def reset(record: "LSF_PG_line", indices: Iterable[int]) -> None:
     activate(record, min(shown, len(kept) - 1))
 
 
-def index_at(record: "LSF_PG_line", frame: float) -> int | None:
-    """Which sound plays at a frame of the line's Action; None where none does."""
-    when = frames(record, times(record.sounds))
-    inside = np.flatnonzero((when[:, 0] <= frame) & (frame < when[:, 1]))
-    return int(inside[-1]) if len(inside) else None
-
-
 def frames(record: "LSF_PG_line", when: Times) -> Times:
     """Frames of the line's Action at which times of the file are, any shape, without Time Offset."""
-    return record.first_frame + (when - record.start) * record.fps
+    return np.clip(record.first_frame + (when - origin(record)) * rate(record), -stored.LATEST, stored.LATEST)
 
 
 def frames_of(record: "LSF_PG_line", index: int) -> tuple[int, int] | None:
@@ -219,6 +230,18 @@ def activate(record: "LSF_PG_line", index: int) -> None:
 def is_writing() -> bool:
     """Whether a slider of a sound is being set by the add-on itself: the curves are written after that."""
     return _writing
+
+
+def _activate_at(record: "LSF_PG_line", second: float | None) -> None:
+    """Make the sound at a second of the file the active one, without selecting its keys; None: no sound."""
+    global _writing
+    when = times(record.sounds)
+    inside = [] if second is None else np.flatnonzero((when[:, 0] <= second) & (second < when[:, 1])).tolist()
+    _writing = True
+    try:
+        activate(record, inside[0] if inside else -1)
+    finally:
+        _writing = False
 
 
 def stamp(record: "LSF_PG_line") -> None:

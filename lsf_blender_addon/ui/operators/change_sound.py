@@ -115,7 +115,7 @@ class LSF_OT_reset_sound(_SoundOperator, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if reason := disabled_reason(context, needs_choice=False):
             return enabled_unless(cls, reason)
-        if any(item.is_changed for item in line_sounds.items(chosen_line(context).record)):
+        if line_sounds.changed(chosen_line(context).record).any():
             return True
         return enabled_unless(cls, "No sound of this line was changed.")
 

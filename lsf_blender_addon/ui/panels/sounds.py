@@ -45,11 +45,11 @@ class LSF_UL_sounds(RowList, bpy.types.UIList):
         when = line_sounds.frames(record, line_sounds.times(record.sounds))
         first = record.first_frame
         inside = ((when[:, 1] > first) & (when[:, 0] < first + record.frames)).tolist()
-        typed, table = self.filter_name.lower(), sound_poses.table()
-        flags = []
-        for sound, is_inside in zip(record.sounds, inside, strict=False):
+        typed, table, shown = self.filter_name.lower(), sound_poses.table(), self.bitflag_filter_item
+        flags = [shown if is_inside else 0 for is_inside in inside]
+        for i, sound in enumerate(record.sounds if typed else ()):
             names = (sound.symbol, table.arpabet(sound.symbol).lower(), table.viseme(sound.symbol).lower())
-            flags.append(self.bitflag_filter_item if is_inside and (not typed or typed in names) else 0)
+            flags[i] *= typed in names
         return flags, []
 
 

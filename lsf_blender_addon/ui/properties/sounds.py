@@ -113,6 +113,8 @@ def show_active(record: "LSF_PG_line", context: bpy.types.Context) -> None:
         record: The line.
         context: Tells the scene.
     """
+    if line_sounds.is_writing():
+        return
     action, frames = record.id_data, line_sounds.frames_of(record, record.active_sound)
     if frames is None or not isinstance(action, bpy.types.Action) or action.library is not None:
         return

@@ -269,9 +269,10 @@ def _along_keys(
     has_words = view.height >= LOW_AREA * scale
     for record in records:
         first = record.first_frame + record.tweaks.offset
-        picture = _picture(record, notation, record.start, record.frames / max(record.fps, 1.0))
+        rate = line_sounds.rate(record)
+        picture = _picture(record, notation, line_sounds.origin(record), record.frames / rate)
         word_height = layout.WORD_ROW * scale if has_words and len(picture.words.times) else 0.0
-        place = Place(view.x(first), view.x_scale * record.fps, bottom, layout.ROW * scale, word_height)
+        place = Place(view.x(first), view.x_scale * rate, bottom, layout.ROW * scale, word_height)
         yield Shown(record, picture, place)
 
 
