@@ -121,15 +121,7 @@ def numbers_asked(scene: bpy.types.Scene, first_frame: int, frames: int, fps: fl
 
 def placed(entries: Sequence[expression_bank.Entry]) -> list[Entry]:
     """Return where expressions lie on the circle of affect."""
-    return [
-        Entry(
-            entry.number,
-            entry.expression.affect
-            or affect.place(entry.expression.emotions)
-            or affect.place_of_pose(entry.expression.weights),
-        )
-        for entry in entries
-    ]
+    return [Entry(entry.number, affect.place_of_expression(entry.expression)) for entry in entries]
 
 
 def control(

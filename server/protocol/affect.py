@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .emotions import EMOTIONS
+from .expressions import Expression
 
 Floats = NDArray[np.floating]
 Place = tuple[float, float]  # valence and arousal
@@ -130,6 +131,11 @@ def place_of_pose(channels: Mapping[str, float]) -> Place | None:
             likeness[emotion] = float(cosine - MIN_LIKENESS)
     total = sum(likeness.values())
     return place({emotion: value / total for emotion, value in likeness.items()}) if likeness else None
+
+
+def place_of_expression(expression: Expression) -> Place | None:
+    """Return the place of an expression that an artist has made: its own, or that of its emotions or of its pose."""
+    return expression.affect or place(expression.emotions) or place_of_pose(expression.weights)
 
 
 def path(start: Floats, end: Floats, way: Floats) -> NDArray[np.float64]:

@@ -18,7 +18,8 @@ from .poll import enabled_unless
 class LSF_OT_draw_transitions(bpy.types.Operator):
     """Replace the keyed emotions by curves of Valence and Arousal, which you can edit in the Graph Editor.
 
-    The face stays the same. With Follow Sentence, changes lie where the phrases of the chosen strip start.
+    A cross-fade becomes a way through the circle of affect, else the face stays the same. With Follow Sentence, changes
+    lie where the phrases of the chosen strip start.
     """
 
     bl_idname = "lsf.draw_transitions"

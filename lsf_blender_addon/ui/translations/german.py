@@ -982,7 +982,7 @@ MESSAGES = {
     "The style card {name} was saved": "Die Stilkarte {name} wurde gespeichert",
     "The style of the head was changed since. Press Generate Again": "Der Stil des Kopfs wurde seither geändert. Drücken Sie „Neu generieren“",
     "the recording is {ms} ms later than the sound": "die Aufnahme ist {ms} ms später als der Ton",
-    "How much of this style the next generated lines have. 0 is none; several styles add up": "Wie viel von diesem Stil die nächsten generierten Zeilen haben. 0 ist nichts; mehrere Stile addieren sich",
+    "How much of this style the next generated lines have. 0 is none, 1 as it was measured; several styles add up": "Wie viel von diesem Stil die nächsten generierten Zeilen haben. 0 ist nichts, 1 wie gemessen; mehrere Stile addieren sich",
     "Name of the style card": "Name der Stilkarte",
     "Record an actor's face with the sound: the head can move as this actor does": "Nehmen Sie das Gesicht einer Person mit dem Ton auf: Der Kopf kann sich dann so bewegen",
     "Resting face": "Ruhendes Gesicht",

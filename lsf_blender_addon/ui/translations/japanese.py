@@ -982,7 +982,7 @@ MESSAGES = {
     "The style card {name} was saved": "スタイルカード{name}を保存しました",
     "The style of the head was changed since. Press Generate Again": "頭のスタイルがその後変わりました。「再生成」を押してください",
     "the recording is {ms} ms later than the sound": "収録は音声より{ms} ms遅れています",
-    "How much of this style the next generated lines have. 0 is none; several styles add up": "次に生成する台詞にこのスタイルをどれだけ使うか。0はなし。複数のスタイルは足し合わされます",
+    "How much of this style the next generated lines have. 0 is none, 1 as it was measured; several styles add up": "次に生成する台詞にこのスタイルをどれだけ使うか。0はなし、1は測定どおり。複数のスタイルは足し合わされます",
     "Name of the style card": "スタイルカードの名前",
     "Record an actor's face with the sound: the head can move as this actor does": "演者の顔を音声とともに収録すると、頭がその演者のように動きます",
     "Resting face": "静止した顔",

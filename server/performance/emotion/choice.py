@@ -14,7 +14,6 @@ from ...numerics import FloatArray
 from ...protocol import affect
 from ...protocol.affect import Change, Place
 from ...protocol.emotions import EMOTIONS
-from ...protocol.expressions import Expression
 from . import text
 from .bank import Bank
 from .direction import Direction
@@ -135,7 +134,7 @@ class Emotion:
         current = np.clip(np.searchsorted([key[0] for key in self.keys], times + _ROUNDING, "right") - 1, 0, None)
         points = [(key[0], *key[1]) for key in self.keys if not isinstance(key[1], str)] or [(0.0, 0.0, 0.0)]
         at, *free = np.array(points).T
-        places = [_place(entry) for entry in bank.expressions]
+        places = [affect.place_of_expression(entry) for entry in bank.expressions]
         return affect.rows_of_choices(
             np.array(chosen)[current],
             np.column_stack([np.interp(times, at, axis) for axis in free]),
@@ -161,7 +160,7 @@ class Emotion:
         if isinstance(choice, str):
             weights = np.eye(len(names))[names.index(choice)]
             entry = bank.find(choice) if choice not in EMOTIONS else None
-            found = affect.PLACES[choice] if entry is None else _place(entry)
+            found = affect.PLACES[choice] if entry is None else affect.place_of_expression(entry)
             return affect.End(weights, None if found is None else np.array(found))
         weights = np.append(affect.weights(np.array(place)), np.zeros(len(bank.names)))
         return affect.End(weights, np.array(place))
@@ -169,11 +168,6 @@ class Emotion:
 
 DETECTED = Emotion()
 _ROUNDING = 1e-9  # seconds
-
-
-def _place(entry: Expression) -> Place | None:
-    """Where an expression lies on the circle; None: not known."""
-    return entry.affect or affect.place(entry.emotions) or affect.place_of_pose(entry.weights)
 
 
 def parse(value: object, folder: Path, bank: Bank) -> Emotion:

@@ -1,5 +1,6 @@
 """The circle of affect: where emotions lie, what a point of it shows, and the way from one emotion to another."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from server.protocol import affect
 from server.protocol.emotions import EMOTIONS
+from server.protocol.expressions import Expression
 
 NEUTRAL = EMOTIONS.index("neutral")
 FRAMES = 12.5  # half a second
@@ -62,6 +64,15 @@ def test_a_pose_lies_where_poses_that_are_like_it_do():
     frown = affect.place_of_pose({"browInnerUp": 0.7, "mouthFrownLeft": 0.4, "mouthFrownRight": 0.4})
     assert smile[0] > 0.7 and frown[0] < -0.5 and frown[1] < 0
     assert affect.place_of_pose({}) is None and affect.place_of_pose({"tongueOut": 1.0}) is None
+
+
+def test_an_expression_lies_at_its_own_place_or_at_that_of_what_it_shows():
+    own = Expression("smirk", {"mouthSmileLeft": 1.0}, {"sad": 1.0}, (0.2, 0.1))
+    assert affect.place_of_expression(own) == (0.2, 0.1)
+    assert affect.place_of_expression(replace(own, affect=None)) == pytest.approx(affect.PLACES["sad"])
+    smile = affect.place_of_expression(replace(own, affect=None, emotions={}))
+    assert smile is not None and smile[0] > 0
+    assert affect.place_of_expression(Expression("tongue", {"tongueOut": 1.0})) is None
 
 
 def test_a_way_bends_towards_neutral_the_farther_it_leads():
