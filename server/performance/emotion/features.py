@@ -40,7 +40,8 @@ LOOK = "look"
 MODIFIERS = ("degree", "not", "less", "more", "hiding")
 MAX_PART_WORDS = 6  # of a phrase about a part of the face; a longer one tells a story, which the encoder may know
 WORD_ENDS = r"(?!\w|-\w)"  # "bitter" is not in "bitter-sweet"
-WORD_OR_MARK = re.compile(r"[\w']+|[,;:.!?()/—–…。、，]")
+MARKS = ",;:.!?()/—–…。、，"
+WORD_OR_MARK = re.compile(rf"[\w']+|[{MARKS}]")
 BROWS_OF_WORRY = ("fearful", "sad")
 
 
@@ -127,7 +128,7 @@ def read(text: str, names: Sequence[str] = ()) -> tuple[list[Found], list[Rest]]
     Returns:
         What was understood and what was not, each in the order of the text.
     """
-    lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text).replace("’", "'")
+    lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text).replace("’", "'").replace(" - ", " – ")
     phrases = _phrases(_tokens(lower, names))
     _share_actions(phrases)
     items: list[_Item] = []
@@ -204,7 +205,7 @@ def _tokens(text: str, names: Sequence[str]) -> list[_Token]:
     at = 0
     while (start := WORD_OR_MARK.search(text, at)) is not None:
         place = start.start()
-        best = _Token("word", start[0], place, start.end())
+        best = _Token("word" if start[0] not in MARKS else "separator", start[0], place, start.end())
         longest = -1
         for kind, value, pattern in vocabulary:
             match = pattern.match(text, place)

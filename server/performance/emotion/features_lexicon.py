@@ -304,7 +304,7 @@ STOPS = (
     r"|person|man|woman|old|young|girl|boy|somebody|someone|very much|'\w+"
 )
 SEPARATORS = (
-    r"[,;:.!?()/—–…。、，]|but|while|although|though|yet|however|then|with|whereas|instead|except|as if|plus|and|or|nor"
+    r"but|while|although|though|yet|however|then|with|whereas|instead|except|as if|plus|and|or|nor"
     r"|than|until|before"
 )
 CARRY = ("or", "nor")  # a negation before these goes on after them

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from ...arkit import CHANNELS
 from ...errors import LSFError, shortened
 from ...protocol.emotions import EMOTIONS
 from ...protocol.expressions import Expression
-from . import features, features_examples
+from . import features, features_examples, features_languages
 from .bank import Bank
 from .direction import Direction
 from .features import Found, Rest
@@ -142,7 +142,7 @@ def read(text: str, bank: Bank | None = None) -> Reading:
     """
     bank = bank or Bank()
     text = _checked(text)
-    found, rests = features.read(text, bank.names)
+    found, rests = _read_features(text, bank)
     if not found and not any(rest.negated or rest.names_part for rest in rests):  # it means more than its parts
         whole = rests[0].text if len(rests) == 1 else text
         rests = [Rest(0, len(text), whole, min(rest.degree for rest in rests))] if rests else []
@@ -157,9 +157,26 @@ def read(text: str, bank: Bank | None = None) -> Reading:
     return _reading(text, found, rests)
 
 
+def _read_features(text: str, bank: Bank) -> tuple[list[Found], list[Rest]]:
+    """What the grammar understands and what it does not, also of a text in another language than English."""
+    found, rests = features.read(text, bank.names)
+    other = features_languages.translate(text) if rests else None
+    if other is None:
+        return found, rests
+    translated, left = features.read(other.text, bank.names)
+    if (len(translated), -len(left)) <= (len(found), -len(rests)):
+        return found, rests
+
+    def placed(part: Found | Rest) -> dict[str, int]:
+        start, end = other.span(part.start, part.end)
+        return {"start": start, "end": end}
+
+    return [replace(part, **placed(part)) for part in translated], [replace(part, **placed(part)) for part in left]
+
+
 def can_read(text: str, bank: Bank) -> bool:
     """Return whether a text can be read here: without the encoder, only what has features or plain words of emotion."""
-    return is_installed() or bool(features.read(_checked(text), bank.names)[0])
+    return is_installed() or bool(_read_features(_checked(text), bank)[0])
 
 
 def is_installed() -> bool:

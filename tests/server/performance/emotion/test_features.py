@@ -3,10 +3,12 @@
 import pytest
 
 from server.arkit import CHANNELS
-from server.performance.emotion import features, features_examples
+from server.performance.emotion import features, features_examples, text
 from server.performance.emotion import features_lexicon as words
 from server.performance.emotion.bank import SPEECH_CHANNELS, SPEECH_SHARE
 from server.protocol.emotions import EMOTIONS
+
+from . import directions_page, scoring
 
 
 def shown(direction, names=()):
@@ -48,6 +50,7 @@ def both(**stems):
         ("pretends not to be afraid", {"fearful": 0.5}),
         ("mouthSmileLeft, jawOpen", {"mouthSmileLeft": 0.6, "jawOpen": 0.3}),
         ("jaw on the floor", {"jawOpen": 0.3}),
+        ("sad,jaw open - left brow up", {"sad": 1.0, "jawOpen": 0.3, "browOuterUpLeft": 0.8}),
     ],
 )
 def test_what_a_direction_shows(direction, amounts):
@@ -128,3 +131,23 @@ def test_every_idiom_means_what_the_grammar_reads():
 def test_texts_that_are_not_about_a_face_give_nothing():
     texts = features_examples.NOT_ABOUT_A_FACE
     assert [text for text in texts if features.read(text)[0]] == []
+
+
+@pytest.mark.parametrize(("name", "least"), [("directions.json", 58), ("directions_second.json", 37)])
+def test_the_directions_are_read_as_expected_without_the_encoder(name, least, monkeypatch):
+    monkeypatch.setattr(text, "is_installed", lambda: False)
+    monkeypatch.setattr(text, "PACKAGE", "no_such_package")
+    wrong = [prompt["text"] for prompt in scoring.load(name)["prompts"] if directions_page.faults_now(prompt)]
+    count = len(scoring.load(name)["prompts"])
+    assert count - len(wrong) >= least, wrong
+
+
+def test_the_rule_finds_what_is_wrong():
+    prompts = scoring.load("directions.json")["prompts"]
+    nothing = dict.fromkeys(EMOTIONS, 0.0)
+    one_brow = next(prompt for prompt in prompts if prompt["text"] == "one eyebrow up")
+    assert scoring.faults(one_brow, nothing, {"browOuterUpLeft": 0.5}, {}) == []
+    assert scoring.faults(one_brow, nothing, {"browOuterUpLeft": 0.5, "browOuterUpRight": 0.4}, {})
+    assert scoring.faults(one_brow, nothing, {"browOuterUpLeft": 0.5, "jawOpen": 0.3}, {}) == ["stray jawOpen 0.30"]
+    assert scoring.faults(one_brow, nothing | {"sad": 0.5}, {"browOuterUpLeft": 0.5}, {}) == ["stray sad 0.50"]
+    assert sum(not directions_page.faults_before(prompt) for prompt in prompts) == 8

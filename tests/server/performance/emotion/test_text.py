@@ -13,6 +13,8 @@ from server.performance.emotion import text
 from server.performance.emotion.bank import Bank
 from server.performance.emotion.text_examples import EXAMPLES
 
+from . import directions_page
+
 NAMES = list(EXAMPLES)
 SMUG = Bank.from_fields([{"name": "Smug Grin", "weights": {"mouthSmileLeft": 0.6}, "emotions": {"contempt": 0.4}}])
 installed = pytest.mark.skipif(importlib.util.find_spec(text.PACKAGE) is None, reason="no text encoder here")
@@ -177,3 +179,8 @@ def test_all_emotions_of_the_protocol_have_enough_examples():
 def test_directions_are_understood_as_people_do():
     right = [NAMES[text.read(words).weights.argmax()] == emotion for words, emotion in DIRECTIONS.items()]
     assert np.mean(right) >= 0.8
+
+
+@installed
+def test_the_page_of_directions_is_up_to_date():
+    assert directions_page.PAGE.read_text("utf-8") == directions_page.page()
