@@ -25,9 +25,10 @@ MAX_TRANSCRIPT = 200_000  # letters: an hour of speech has 60,000
 MAX_LANGUAGE = 20  # letters of a language's code
 GUESSED = ("en", "de", "fr", "es", "it", "pt", "nl", "pl", "sv")  # languages that a transcript may be in
 GUESS_SOUNDS = 400  # whose order tells the language
-# A transcript is another text if its sounds are as confident as this on average; it differs in a place where words of
-# so many sounds are, or where as many sounds were surely heard between two words. docs/sounds.md has the measurements.
-OTHER_TEXT, MISMATCH, MISMATCH_SOUNDS, SURE, GAP = 0.3, 0.12, 5, 0.6, 0.03
+# A transcript is another text if the mean confidence of its sounds is below this share of that of the sounds that were
+# heard freely. It differs in a place where words of so many sounds have a mean confidence below MISMATCH, or where as
+# many sounds were surely heard between two words. docs/sounds.md has the measurements.
+OTHER_TEXT, MISMATCH, MISMATCH_SOUNDS, SURE, GAP = 0.6, 0.2, 5, 0.6, 0.03
 Cancel = Callable[[], bool]
 Report = Callable[[float, str], None]
 
@@ -229,7 +230,7 @@ def _pinned(aligned: Sequence[Aligned], whole: bool, words: list[str], free: Sou
     sounds = sounds_of([found.segment for found in aligned], seconds)
     numbers = np.array([found.word for found in aligned])
     spoken = np.unique(numbers)
-    if not len(spoken) or sounds.confidence.mean() < OTHER_TEXT:
+    if not len(spoken) or not len(free.symbols) or sounds.confidence.mean() < OTHER_TEXT * free.confidence.mean():
         return replace(free, note="The transcript is not what is said here, so it was not used: check its text.")
     first, last = np.searchsorted(numbers, spoken), np.searchsorted(numbers, spoken, "right") - 1
     times = np.stack([sounds.times[first, 0], sounds.times[last, 1]], 1)
