@@ -26,7 +26,8 @@ name_fault, read_expressions, expressions_text = expressions.name_fault, express
 PROTOCOL, Reader, WireError, write_message = wire.PROTOCOL, wire.Reader, wire.WireError, wire.write_message
 MAX_OTHER_LINES, LINE_SECONDS, VOICE_SECONDS = wire.MAX_OTHER_LINES, wire.LINE_SECONDS, wire.VOICE_SECONDS
 EYE_VARIANTS = wire.EYE_VARIANTS
-STYLE_FAMILIES, MAX_STYLES, MAX_STYLE_AMOUNT = style_cards.FAMILIES, style_cards.MAX_STYLES, style_cards.MAX_AMOUNT
+STYLE_FAMILIES, MAX_STYLES = style_cards.FAMILIES, style_cards.MAX_STYLES
+STYLE_AMOUNT, MAX_STYLE_AMOUNT = style_cards.DEFAULT_AMOUNT, style_cards.MAX_AMOUNT
 HUNG = wire.HUNG
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "MAX_STYLE_AMOUNT",
     "PROTOCOL",
     "SERVER_PARENT",
+    "STYLE_AMOUNT",
     "STYLE_FAMILIES",
     "VOICE_SECONDS",
     "Arrays",

@@ -29,6 +29,7 @@ from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError, shortened
 from ..numerics import FloatArray, smoothstep
 from ..protocol.style_cards import (
+    DEFAULT_AMOUNT,
     FAMILIES,
     MAX_AMOUNT,
     MAX_NAME,
@@ -53,14 +54,14 @@ REST = {
 }
 CLOSED_MOUTH = ("press", "pucker")
 # Regions of the face with a gain of their own, and the sum of their channels at which a movement is large: about the
-# 95th percentile of the shipped model on speech without emotion.
+# 95th percentile of the shipped model on the sound of FACEGOOD and GRID, without emotion.
 REGIONS = {
     "jaw": (("jawOpen",), 0.30),
-    "lips": (("mouthLowerDown", "mouthUpperUp"), 1.0),
-    "rounding": (("mouthFunnel", "mouthPucker"), 0.6),
-    "corners": (("mouthSmile", "mouthDimple", "mouthStretch", "mouthFrown"), 0.5),
-    "press": (("mouthRoll", "mouthPress", "mouthShrug"), 0.6),
-    "brows": (("browInnerUp", "browOuterUp", "browDown"), 0.6),
+    "lips": (("mouthLowerDown", "mouthUpperUp"), 0.06),
+    "rounding": (("mouthFunnel", "mouthPucker"), 0.35),
+    "corners": (("mouthSmile", "mouthDimple", "mouthStretch", "mouthFrown"), 0.15),
+    "press": (("mouthRoll", "mouthPress", "mouthShrug"), 0.25),
+    "brows": (("browInnerUp", "browOuterUp", "browDown"), 0.25),
 }
 MOUTHS = ("wide", "round", "narrow")
 POSES = ("accent", "pause")
@@ -293,7 +294,7 @@ def read_fields(entries: object) -> Styles:
     for entry in entries:
         if not isinstance(entry, Mapping) or not set(entry) <= {"card", "amount"}:
             raise LSFError("bad_request", "Each of styles needs a card, and may have an amount.")
-        styles.append((StyleCard.from_fields(entry.get("card")), number_of(entry.get("amount", 1.0))))
+        styles.append((StyleCard.from_fields(entry.get("card")), number_of(entry.get("amount", DEFAULT_AMOUNT))))
     return tuple(styles)
 
 
@@ -308,7 +309,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=float,
         metavar="AMOUNT",
-        help=f"how much of the card is applied, 0 to {MAX_AMOUNT:g} (default: 1); once a card, in their order",
+        help=f"how much of the card is applied, 0 to {MAX_AMOUNT:g} (default: {DEFAULT_AMOUNT:g}), once a card",
     )
 
 
@@ -321,7 +322,7 @@ def from_options(cards: Sequence[Path], amounts: Sequence[float]) -> Styles:
     """
     if len(amounts) > len(cards):
         raise LSFError("bad_settings", "--style-amount needs a --style before it.")
-    shares = [*amounts, *[1.0] * (len(cards) - len(amounts))]
+    shares = [*amounts, *[DEFAULT_AMOUNT] * (len(cards) - len(amounts))]
     return tuple((StyleCard.load(card), amount) for card, amount in zip(cards, shares, strict=True))
 
 
@@ -339,9 +340,9 @@ def parse(text: str, folder: Path) -> Styles:
     for part in text.split(" + ") if text.strip() else []:
         name, _, amount = part.strip().rpartition(" ")
         try:
-            share = float(amount.replace(",", ".")) if name else 1.0
+            share = float(amount.replace(",", ".")) if name else DEFAULT_AMOUNT
         except ValueError:  # a name with a space in it
-            share, name = 1.0, ""
+            share, name = DEFAULT_AMOUNT, ""
         file = name or part.strip()
         try:
             styles.append((StyleCard.load(folder / file), share))

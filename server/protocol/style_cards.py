@@ -16,7 +16,9 @@ FORMAT, VERSION = "lsf-style", 1
 MAX_NAME = 60  # letters of a card's name
 MAX_BYTES = 1 << 16  # of a card's file: it has 2 KB
 MAX_STYLES = 8  # cards in one mix
-MAX_AMOUNT = 1.5
+# How much of a card is applied: 1 is what was measured. An actor differs from take to take, so half of it is the
+# default: it was never worse than no style on the rest of a recording (docs/style.md).
+DEFAULT_AMOUNT, MAX_AMOUNT = 0.5, 1.5
 MAX_NUMBERS = 40
 
 # Families and the names of their numbers, and the limits of these.

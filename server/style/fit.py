@@ -36,6 +36,7 @@ SMALL, LARGE = (0.3, 0.7), (0.85, 1.0)  # quantiles of a movement, between which
 # Least correlation of a region's movement with the predicted one. Below it, a gain would say how wrong the prediction
 # is, and not how large the actor moves.
 MIN_FOLLOWED = 0.25
+SLOPE_PRIOR = 0.04  # of two sizes of movement, squared: nearer ones say little of how the gain depends on the size
 MOVING = 0.05  # of a large movement; less does not move
 ONSETS = np.arange(-0.14, 0.141, 0.02)  # seconds
 SMOOTHINGS = np.arange(0.0, 0.101, 0.01)  # seconds
@@ -348,8 +349,10 @@ def _amplitude(reference: Reference, others: FloatArray, frames: BoolArray, regi
         logs.append(float(np.log(np.clip(ratio, 0.3, 3.0))))
     if rows[1] - rows[0] < 0.1:  # all movements are of one size
         return np.full(2, np.mean(logs))
-    slope = (logs[1] - logs[0]) / (rows[1] - rows[0])
-    return np.array([logs[0] - slope * rows[0], logs[0] + slope * (1 - rows[0])])
+    # Between both sizes, a line; its slope is drawn to 0, as it is continued to sizes that hardly occur.
+    apart, middle, mean = rows[1] - rows[0], np.mean(rows), np.mean(logs)
+    slope = (logs[1] - logs[0]) * apart / (apart**2 + SLOPE_PRIOR)
+    return np.array([mean - slope * middle, mean + slope * (1 - middle)])
 
 
 def _regression(cues: list[FloatArray], target: FloatArray, frames: BoolArray) -> FloatArray | None:

@@ -30,12 +30,11 @@ from ...style.recording import STILL
 from .. import FPS, corpora
 from ..corpora import Clip, required
 from . import metrics
-from .temporal_misalignment import match_extrema
 
 LENGTHS = (10, 20, 30, 60)  # seconds of the pairs of `match`
 WRONG_PAIRS = 25  # of each sound
 KNOWN_LENGTHS = (10, 30, 60, 180)  # seconds of the references of `known`
-CARDS = 20
+CARDS, LONG = 20, 100  # styles, half of them for references of so many seconds or more
 SPREAD = 0.5  # of the limits of a card's numbers: random ones are uniform within this share
 NOISE = 0.02  # standard deviation of what is added to a simulated recording, and of what drifts over a second
 GRID_CLIPS = 160
@@ -183,7 +182,7 @@ def known_scores(source: Reference) -> None:
     for seconds in KNOWN_LENGTHS:
         errors, right, wanted = [], 0, []
         frames = round(seconds * FPS)
-        for seed, card in enumerate(cards):
+        for seed, card in enumerate(cards[: CARDS if seconds < LONG else CARDS // 2]):
             first = (seed * 997) % max(1, len(source.valid) - frames)
             piece = _cut(source, first, first + frames)
             reference = simulated(piece, card, seed)
@@ -198,7 +197,7 @@ def known_scores(source: Reference) -> None:
             places = [i for i, (of, _) in enumerate(NUMBERS) if of == family]
             missed, given = (np.nanmean(np.array(of)[:, places]) for of in (errors, wanted))
             cells.append(f"{missed:.3f} ({given:.3f})")
-        print(f"| {seconds} | " + " | ".join(cells) + f" | {right} of {CARDS} |", flush=True)
+        print(f"| {seconds} | " + " | ".join(cells) + f" | {right} of {len(errors)} |", flush=True)
 
 
 def _is_shown(reference: Reference, family: str, name: str) -> bool:
@@ -229,14 +228,14 @@ def real_scores(facegood: list[Performed], grid: list[Performed]) -> None:
     """Print the errors of cards on recordings that they were not made of."""
     references = {clip.clip.name: clip.reference() for clip in facegood}
     nothing = np.zeros(len(NUMBERS))
-    print("| card of | tested on | error by default | with the card | change | kept |")
+    print("| card of | tested on | error by default | at half strength | at full strength | kept |")
     print("|---|---|---|---|---|---|")
 
     def row(name: str, tested: str, card: FloatArray, reference: Reference) -> None:
-        before, after = error(reference, nothing), error(reference, card)
-        kept = sorted({family for (family, _), value in zip(NUMBERS, card, strict=True) if value})
-        change = f"{100 * (after / before - 1):+.1f} %"
-        print(f"| {name} | {tested} | {before:.4f} | {after:.4f} | {change} | {', '.join(kept)} |", flush=True)
+        before = error(reference, nothing)
+        half, full = (f"{100 * (error(reference, share * card) / before - 1):+.1f} %" for share in (0.5, 1.0))
+        kept = ", ".join(family for family in FAMILIES if any(card[[f == family for f, _ in NUMBERS]]))
+        print(f"| {name} | {tested} | {before:.4f} | {half} | {full} | {kept} |", flush=True)
 
     for name, reference in references.items():
         half = len(reference.valid) // 2
@@ -255,28 +254,41 @@ def real_scores(facegood: list[Performed], grid: list[Performed]) -> None:
 
 
 def speech_scores(grid: list[Performed]) -> None:
-    """Print closures and timing of GRID's test sentences without and in random styles."""
+    """Print closures and timing of GRID's test sentences without and in random styles, against those without."""
     clips = [clip for clip in grid if clip.clip.split == "test"]
-    print("| style | p b m closed | other sounds apart | lag of the lips, ms | extrema in time (MTM, ms) |")
+    print("| style | p b m closed | other sounds closed | lag of the lips in speech, ms | r with the default |")
     print("|---|---|---|---|---|")
-    plain = [clip.speech for clip in clips]
     for number in range(-1, SPEECH_CARDS):
-        numbers = Numbers(np.zeros(len(NUMBERS))) if number < 0 else mixed(((random_card(number, 1.0), 1.0),))
-        outcomes: dict[str, list[bool]] = {"contact": [], "no_false_contact": []}
-        lags, misaligned = [], []
-        for clip, before in zip(clips, plain, strict=True):
-            after = before if number < 0 else style.apply_style(before, numbers, clip.voice, FPS)
-            after = lip_contact.close_near_contacts(after)
-            tests = metrics.phone_tests(lip_contact.opening(after), required(clip.clip.phones))
-            for name, found in outcomes.items():
-                found += tests[name]
-            lags.append(match(before, after, np.ones(len(before), bool), FPS).lag)
-            truth = required(clip.clip.lips)[: len(after), 0]
-            misaligned.append(match_extrema(truth, lip_contact.opening(after)[: len(truth)]))
-        closed, apart = (np.mean(outcomes[name]) for name in ("contact", "no_false_contact"))
-        times = [1000 * np.mean(found.distances) for found in misaligned if found.distances]
+        numbers = Numbers(np.zeros(len(NUMBERS))) if number < 0 else mixed(((random_card(number), 1.0),))
+        closed: dict[bool, list[bool]] = {True: [], False: []}
+        lags, similar = [], []
+        for clip in clips:
+            phones = required(clip.clip.phones)
+            plain = lip_contact.close_near_contacts(clip.speech)
+            styled = clip.speech if number < 0 else style.apply_style(clip.speech, numbers, clip.voice, FPS)
+            before, after = (lip_contact.opening(lip_contact.close_near_contacts(c)) for c in (plain, styled))
+            for symbol, start, end in phones:
+                rows = slice(int(start * FPS), max(int(start * FPS) + 1, int(np.ceil(end * FPS))))
+                if symbol and len(after[rows]):
+                    closed[symbol in metrics.LABIALS].append(bool(after[rows].min() < lip_contact.CONTACT_APERTURE))
+            start, end = (round(second * FPS) for second in metrics.speech_span(phones))
+            lags.append(_lag(before[start:end], after[start:end]))
+            similar.append(metrics.pearson(before[start:end], after[start:end]))
         name = "none" if number < 0 else f"random {number}"
-        print(f"| {name} | {closed:.3f} | {apart:.3f} | {1000 * np.median(lags):+.1f} | {np.nanmedian(times):.1f} |")
+        print(
+            f"| {name} | {np.mean(closed[True]):.3f} | {np.mean(closed[False]):.3f} | {1000 * np.mean(lags):+.1f} "
+            f"| {np.mean(similar):.3f} |",
+            flush=True,
+        )
+
+
+def _lag(before: FloatArray, after: FloatArray) -> float:
+    """Seconds by which a curve is later than another, between frames: the peak of their correlation, by a parabola."""
+    a, b = before - before.mean(), after - after.mean()
+    values = np.correlate(b, a, "full")[len(a) - 4 : len(a) + 3]
+    i = int(values[1:-1].argmax()) + 1
+    bend = values[i - 1] - 2 * values[i] + values[i + 1]
+    return float((i - 3 + (0.5 * (values[i - 1] - values[i + 1]) / bend if bend < 0 else 0.0)) / FPS)
 
 
 def main() -> None:

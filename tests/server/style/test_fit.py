@@ -41,7 +41,7 @@ def test_an_actor_who_moves_as_the_model_does_has_no_style():
     [
         ({"rest__smile": 0.12}, 0.02),
         ({"amplitude__jaw_small": 0.3, "amplitude__jaw_large": 0.3}, 0.08),
-        ({"amplitude__lips_small": -0.4, "amplitude__lips_large": -0.2}, 0.1),
+        ({"amplitude__lips_small": -0.3, "amplitude__lips_large": -0.3}, 0.1),
         ({"timing__onset": 0.08}, 0.03),
         ({"timing__smoothing": 0.05}, 0.015),
         ({"visemes__round_jaw": 0.1}, 0.03),

@@ -61,11 +61,11 @@ def test_generate_asks_for_the_styles_of_its_head_alone(stage, client):
     assert "styles" not in client.jobs[-1].request["settings"]  # nobody pays for what is not used
     style_card_edits.add(stage.head, StyleCard.from_fields(CARD))
     style_card_edits.add(stage.head, StyleCard.from_fields(CARD))
-    assert [(row.name, row.amount) for row in stage.head.lsf.styles] == [("Anna", 1.0), ("Anna 2", 0.0)]
-    stage.head.lsf.styles[1].amount = 0.5
+    assert [(row.name, row.amount) for row in stage.head.lsf.styles] == [("Anna", 0.5), ("Anna 2", 0.0)]
+    stage.head.lsf.styles[1].amount = 1.5
     stage.generate(0)
     asked = styles(client.jobs[-1].request)
-    assert [style["amount"] for style in asked] == [1.0, 0.5]
+    assert [style["amount"] for style in asked] == [0.5, 1.5]
     assert StyleCard.from_fields(asked[0]["card"]).numbers == StyleCard.from_fields(CARD).numbers
     other = bpy.data.objects.new("Other", stage.head.data.copy())
     assert style_cards.request(other) == {}
@@ -156,7 +156,7 @@ def test_cards_are_saved_and_loaded(stage, tmp_path):
     assert json.loads(path.read_text("utf-8")) == CARD
     bpy.ops.lsf.remove_style()
     assert bpy.ops.lsf.load_style(filepath=str(path)) == {"FINISHED"}
-    assert stage.head.lsf.styles[0].amount == 1 and style_cards.styles(stage.head)[0].card.name == "Anna"
+    assert stage.head.lsf.styles[0].amount == 0.5 and style_cards.styles(stage.head)[0].card.name == "Anna"
     path.write_text("{}")
     with pytest.raises(RuntimeError, match="not a style card"):
         bpy.ops.lsf.load_style(filepath=str(path))
@@ -168,7 +168,7 @@ def test_what_a_file_holds_is_not_trusted(stage):
         row.fields = fields
         assert style_cards.request(stage.head) == {} and style_cards.digest(stage.head) == ""
     row.fields, row["amount"] = json.dumps({k: v for k, v in CARD.items() if k != "name"}), float("nan")
-    assert style_cards.styles(stage.head)[0].amount == 1.0
+    assert style_cards.styles(stage.head)[0].amount == 0.5
 
 
 def test_every_family_has_a_name():
