@@ -10,7 +10,7 @@ from ..jobs import checkup, environment, face_cache, session
 from ..jobs import self_test as engine_test
 from ..preview import mouth_graph, playback
 from ..scene import emotion_control, empty_keys
-from . import preferences, translations
+from . import preferences, scene_files, translations
 from .operators import (
     add_expression,
     add_expression_from_action,
@@ -356,6 +356,9 @@ def _allow_overrides(group: type[bpy.types.PropertyGroup]) -> None:
             deferred.keywords["override"] = {"LIBRARY_OVERRIDABLE"}
 
 
+_commands: list[object] = []  # of the command line
+
+
 def register() -> None:
     """Register everything. Called when the add-on is enabled."""
     _allow_overrides(face_properties.LSF_PG_face)
@@ -379,6 +382,7 @@ def register() -> None:
     pick_sound.register()
     override_settings.register()
     empty_keys.register()
+    _commands.append(scene_files.register())
 
 
 def unregister() -> None:
@@ -395,6 +399,8 @@ def unregister() -> None:
             bpy.app.timers.unregister(watch_timer)
     engine_test.forget()
     face_cache.forget()
+    while _commands:
+        bpy.utils.unregister_cli_command(_commands.pop())
     empty_keys.unregister()
     override_settings.unregister()
     action_cache.unregister()
