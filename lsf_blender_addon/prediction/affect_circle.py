@@ -42,6 +42,7 @@ def _background(size: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     pixels = np.zeros((size, size, 4), np.float32)
     pixels[..., :3] = affect.weights(places) @ palette
     radius = np.hypot(places[..., 0], places[..., 1])
-    pixels[..., 3] = radius <= 1
+    pixels[..., 3] = 1
+    pixels[radius > 1] = 0  # icons are drawn as if their colours were multiplied by alpha
     pixels[np.abs(radius - 1) < EDGE / 2] = BLACK
     return places, pixels
