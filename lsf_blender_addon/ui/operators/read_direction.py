@@ -24,6 +24,7 @@ from .poll import enabled_unless
 
 SHOWN_NAMES = 3  # channels that are told of each part of the text
 SIDES = ("Left", "Right")
+CHANNEL = re.compile(r"[a-z]+([A-Z][a-z]+)+")  # the names of ARKit's; what an artist has named stays as it is
 
 
 class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
@@ -101,9 +102,11 @@ def _labels(names: Sequence[str]) -> list[str]:
         both = all(stem + side in names for side in SIDES)
         if name in EMOTIONS:
             label = iface(emotion_label(name))
-        else:
-            label = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem if both else name)
+        elif CHANNEL.fullmatch(name):
+            label = re.sub(r"(?=[A-Z])", " ", stem if both else name)
             label = label[:1].upper() + label[1:]
+        else:
+            label = name
         labels.append(label)
     labels = list(dict.fromkeys(labels))
     return labels[:SHOWN_NAMES] + ["…"] * (len(labels) > SHOWN_NAMES)

@@ -34,7 +34,7 @@ SHARPNESS = 12.0  # inverse temperature of the softmax over emotions
 MIX_SHARE = 0.5  # of the weight of the strongest emotion: a weaker one is not meant
 MAX_CHARACTERS = 300
 # Least similarities (cosines) and, of an emotion, the least weight. docs/directions.md says how they were chosen.
-MIN_SIMILARITY, MIN_REST_SIMILARITY, MIN_WEIGHT = 0.35, 0.45, 0.25  # of a whole text, of what the grammar left over
+MIN_SIMILARITY, MIN_REST_SIMILARITY, MIN_WEIGHT = 0.30, 0.45, 0.25  # of a whole text, of what the grammar left over
 MIN_FEATURE_SIMILARITY, MIN_ENTRY_SIMILARITY = 0.75, 0.60
 HELD_BACK = 0.3  # of a channel that is not to be shown, where an emotion would show it
 REDUCED = 0.2  # of a channel that is to be shown less

@@ -92,11 +92,12 @@ def test_features_become_an_expression_of_the_head_and_what_was_not_understood_i
 
 def test_the_expressions_of_the_head_can_be_named(addon, monkeypatch, head):
     expression_bank_edits.add(head, Expression("Smug", {"mouthSmileLeft": 0.5}))
-    client = use(addon, monkeypatch, Reader(entries={"Smug": 0.5}, parts=[("half smug", ["Smug"], False)]))
+    client = use(addon, monkeypatch, Reader(entries={"Smug": 0.5}, parts=[("half smug", ["Smug", "old man"], False)]))
     emotion = bpy.context.scene.lsf.emotion
     emotion.direction = "half smug"
     assert bpy.ops.lsf.read_direction() == {"FINISHED"}
     assert client.jobs[0].request["bank"] == [{"name": "Smug", "weights": {"mouthSmileLeft": 0.5}}]
+    assert addon.session.message == "Understood: half smug → Smug, old man."
     assert (emotion.chosen, emotion.strength) == ("Smug", 0.5) and len(expression_bank.entries(head)) == 1
 
 

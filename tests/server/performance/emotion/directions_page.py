@@ -103,7 +103,7 @@ def _thresholds() -> Iterator[str]:
             found, likeness = text.emotions_of(others, vector)
             read_.append((_leader(found) == emotion, likeness))
     other = [text.emotions_of(encoder.examples, encoder.encode(words)[0]) for words in NOT_ABOUT_A_FACE]
-    for least in (0.3, text.MIN_SIMILARITY, 0.4, text.MIN_REST_SIMILARITY, 0.5):
+    for least in (0.25, text.MIN_SIMILARITY, 0.35, 0.4, text.MIN_REST_SIMILARITY, 0.5):
         right = np.mean([is_right and likeness >= least for is_right, likeness in read_])
         wrong = np.mean([not is_right and likeness >= least for is_right, likeness in read_])
         shown = np.mean([_leader(found) not in ("", "neutral") and likeness >= least for found, likeness in other])
