@@ -14,6 +14,9 @@ from ..numerics import FloatArray
 from .landmarks import LEFT_EYE, RIGHT_EYE
 
 ASSET = Path(__file__).parent / "assets" / "places.npz"
+# Factor of the noise beside the common errors: in other pictures it is less independent than in those observed. By
+# pictures that the places do not come from: the error of all channels is .074 at 1, and .043 at 3.
+CAUTION = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Places:
         Args:
             difference: Whether they are those of the difference of two pictures of the same person.
         """
-        errors, noise = self.errors[int(difference)].astype(float), self.noise[int(difference)].astype(float)
+        errors, noise = self.errors[int(difference)].astype(float), CAUTION * self.noise[int(difference)].astype(float)
         covariance = errors.T @ errors + np.diag(noise**2)
         inverse: FloatArray = np.linalg.inv(np.linalg.cholesky(covariance))
         return inverse

@@ -14,8 +14,8 @@ from .crops import Pyramid
 MIN_SIDE, MAX_SIDE = 32, 16384  # pixels
 # A face beside the largest one is left out if it is smaller than this share: somebody in the background.
 BACKGROUND = 0.5
-# How far the face may be turned clockwise, about: upright first; a camera that was held sideways, or upside down.
-TURNS = (0.0, np.pi / 2, -np.pi / 2, np.pi)
+# How far the face may be turned clockwise, about: upright first, then a camera that was held sideways.
+TURNS = (0.0, np.pi / 2, -np.pi / 2)
 LEAST = 0.05  # weights below it are 0: they cannot be told from the errors of the landmarks
 
 
@@ -50,8 +50,8 @@ def read(picture: NDArray[np.uint8], neutral: NDArray[np.uint8] | None = None) -
         neutral: A picture of the same person with a neutral face, RGB (H, W, 3); None if there is none.
 
     Raises:
-        LSFError: "bad_picture" if a picture cannot be used, "no_face" if there is no face in it, "several_faces" if
-            there is more than one.
+        LSFError: "bad_picture" if a picture cannot be used, "no_face_in_picture" if no face is found in it,
+            "several_faces_in_picture" if there is more than one.
     """
     known = None
     if neutral is not None:
@@ -79,11 +79,11 @@ def find_landmarks(picture: NDArray[np.uint8], name: str) -> FloatArray:
             break
     if not found:
         raise LSFError(
-            "no_face",
+            "no_face_in_picture",
             f"No face was found in {name}: use one that shows a whole face from the front, with some room around it.",
         )
     if len(found) > 1:
-        raise LSFError("several_faces", f"There are {len(found)} faces in {name}: crop it to one face.")
+        raise LSFError("several_faces_in_picture", f"There are {len(found)} faces in {name}: crop it to one face.")
     return found[0]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arkit import CHANNELS
 from ...face.head import Head, HeadPart, load_head
 from ...numerics import FloatArray, IntArray
 from .. import landmarks
@@ -23,8 +24,9 @@ from . import scenes
 
 SEED = 1
 EYES = (HeadPart.EYE_LEFT, HeadPart.EYE_RIGHT)
-TRIAL = 300  # observations that choose the vertices
-RIDGE = 10.0  # of the corrections of answers, in units of one observation at weight 1
+TRIAL = 60  # observations that choose the vertices
+# Ridge of the corrections of the answers to channels and to identity modes, in units of one observation at weight 1.
+RIDGE, IDENTITY_RIDGE = 2.0, 30.0
 FOLDS = 4  # for the errors, in observations that the places do not come from
 MODES = 60  # directions of common errors that are kept
 MIN_NOISE = 2e-4  # metres
@@ -121,8 +123,9 @@ def _covariance(left: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _ridge(count: int) -> FloatArray:
-    """Return the ridge of each feature (103,): none of the place itself."""
-    return np.concatenate([[1e-3], np.full(count - 1, RIDGE)])
+    """Return the ridge of each feature (103,): almost none of the place itself."""
+    channels = len(CHANNELS)
+    return np.concatenate([[1e-3], np.full(channels, RIDGE), np.full(count - 1 - channels, IDENTITY_RIDGE)])
 
 
 def _error(camera: Camera, posed: FloatArray, pixels: FloatArray) -> FloatArray:
@@ -135,10 +138,10 @@ def _error(camera: Camera, posed: FloatArray, pixels: FloatArray) -> FloatArray:
 
 def _nearest_vertices(head: Head, seen: dict[str, FloatArray], cameras: list[Camera], pixels: FloatArray) -> IntArray:
     """Return for each landmark (478,) the vertex that projects nearest to it: of the eyes for those of the irises."""
-    squares = np.zeros((len(head.vertices), landmarks.COUNT))
+    squares = np.zeros((len(head.vertices), landmarks.COUNT), np.float32)
     for number, camera in enumerate(cameras[:TRIAL]):
         posed = head.with_identity(seen["identity"][number]) + np.tensordot(seen["weights"][number], head.basis, 1)
-        places, at = camera.project(posed) / camera.scale, pixels[number] / camera.scale
+        places, at = ((points / camera.scale).astype(np.float32) for points in (camera.project(posed), pixels[number]))
         squares += (places**2).sum(1)[:, None] - 2 * places @ at.T + (at**2).sum(1)
     is_eye = np.isin(head.part, EYES)
     squares[head.part != HeadPart.SKIN, : landmarks.IRISES.start] = np.inf

@@ -93,7 +93,7 @@ def random_weights(rng: np.random.Generator) -> FloatArray:
     """Return a random expression (52,) that a face can make: nothing moves two opposite ways."""
     weights = np.zeros(len(CHANNELS))
     roots = list(POSSIBLE)
-    for _ in range(rng.integers(1, MOST_CHANNELS + 1)):
+    for _ in range(rng.integers(0, MOST_CHANNELS + 1)):
         root = str(rng.choice(roots))
         roots = [name for name in roots if name != root and name not in OPPOSITES.get(root, ())]
         strength = rng.uniform(0.3, 1.0)

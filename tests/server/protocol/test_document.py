@@ -34,12 +34,13 @@ def test_every_field_and_array_of_a_request_is_documented():
     assert [name for name in sorted(names) if not re.search(rf"`(settings\.)?{name}`", DOCUMENT)] == []
 
 
-@pytest.mark.parametrize("request_name", ["generate", "prepare_face", "read_emotion"])
+@pytest.mark.parametrize("request_name", ["generate", "prepare_face", "read_emotion", "read_picture"])
 def test_every_field_and_array_of_a_result_is_documented(request_name):
     makers = {
         "generate": (requests._generate_fields, requests._generate_arrays, requests._face_arrays),
         "prepare_face": (requests._face_arrays,),
         "read_emotion": (requests.read_emotion,),
+        "read_picture": (requests.read_picture,),
     }
     source = "".join(inspect.getsource(maker) for maker in makers[request_name])
     names = set(re.findall(r'"(\w+)":', source)) | set(re.findall(r'arrays\["(\w+)"\]', source))
