@@ -77,7 +77,7 @@ def clipped(times: Floats, labels: Sequence[str], seconds: float) -> Row:
         seconds: Length of the line.
     """
     inside = np.flatnonzero((times[:, 1] > 0) & (times[:, 0] < seconds) & (times[:, 1] > times[:, 0]))
-    return Row(np.clip(times[inside], 0, seconds), tuple(labels[i] for i in inside), inside)
+    return Row(np.clip(times[inside], 0, seconds), tuple(labels[i] for i in inside.tolist()), inside)
 
 
 def colour(viseme: str, confidence: float, is_there: bool) -> Colour:
