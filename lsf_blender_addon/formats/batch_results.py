@@ -145,7 +145,9 @@ def matches(
         The result of each strip that has one, as indices; why others have none, a sentence each, for those of which
         several results could be; and the results that fit no strip.
     """
-    by_tag, by_name, by_sound = ({} for _ in range(3))
+    by_tag: dict[str, list[int]] = {}
+    by_name: dict[str, list[int]] = {}
+    by_sound: dict[str, list[int]] = {}
     for place, (name, identity, sound) in enumerate(strips):
         by_tag.setdefault(name_of("", identity)[-8:], []).append(place)
         by_name.setdefault(plain(name), []).append(place)
