@@ -197,13 +197,13 @@ def shaped(speech: FloatArray, numbers: Numbers, cues: Cues, fps: float) -> NDAr
     if numbers.any("rest"):
         closed = 1 - smoothstep(lip_contact.opening(speech), 0, WIDE_MOUTH[1])
         for name, channels in REST.items():
-            weight = numbers["rest", name] * (closed if name in CLOSED_MOUTH else np.ones(len(speech)))
-            _add(styled, channels, weight)
+            share = numbers["rest", name] * (closed if name in CLOSED_MOUTH else np.ones(len(speech)))
+            _add(styled, channels, share)
     if numbers.any("poses"):
-        for pose, weight in (("accent", cues.accent), ("pause", cues.pause)):
-            _add_brows(styled, numbers["poses", f"{pose}_brows"] * weight)
-            _add(styled, ("eyeSquint",), numbers["poses", f"{pose}_squint"] * weight)
-            _add_corners(styled, numbers["poses", f"{pose}_corners"] * weight)
+        for pose, cue in (("accent", cues.accent), ("pause", cues.pause)):
+            _add_brows(styled, numbers["poses", f"{pose}_brows"] * cue)
+            _add(styled, ("eyeSquint",), numbers["poses", f"{pose}_squint"] * cue)
+            _add_corners(styled, numbers["poses", f"{pose}_corners"] * cue)
     return styled.clip(0, 1).astype(np.float32)
 
 
@@ -214,7 +214,8 @@ def region_channels(region: str) -> list[int]:
 
 def size(curves: FloatArray, region: str) -> NDArray[np.float64]:
     """Return how large the movement (F,) of a region is: 0, small, to 1, large."""
-    return np.clip(curves[:, region_channels(region)].sum(1) / REGIONS[region][1], 0, 1).astype(float)
+    movement: NDArray[np.float64] = curves[:, region_channels(region)].sum(1).astype(float) / REGIONS[region][1]
+    return movement.clip(0, 1)
 
 
 def region_gains(curves: FloatArray, numbers: Numbers) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ and not frames are kept out.
 Numbers are fitted one after the other, each with those before it applied; then all are fitted once more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
@@ -30,7 +30,7 @@ MIN_GAIN = 0.002  # of the squared error: a number that gains less is not worth 
 STANDARD_ERRORS = 2.0  # over the blocks, that a gain must exceed
 MIN_FRAMES = 12  # that an estimate needs
 SHOWN = 0.25  # of a cue; less is not counted among these frames
-SWEEPS = 2
+SWEEPS = 4
 RESTING = 0.3  # share of the frames, those with the least movement, in which a face rests
 SMALL, LARGE = (0.3, 0.7), (0.85, 1.0)  # quantiles of a movement, between which it is small or large
 # Least correlation of a region's movement with the predicted one. Below it, a gain would say how wrong the prediction
@@ -166,9 +166,9 @@ def fit(reference: Reference, step: Callable[[float], None] = lambda fraction: N
     reasons: dict[str, list[str]] = {}
     kept: list[tuple[Unit, float]] = []
     gains: dict[str, list[tuple[float, float]]] = {}
-    units = _units()
-    for number, unit in enumerate(units):
-        step(number / len(units))
+    every = units()
+    for number, unit in enumerate(every):
+        step(number / len(every))
         unit = replace(unit, channels=[c for c in unit.channels if reference.moved[c]])
         if not unit.channels:
             reasons.setdefault(unit.family, []).append("not_moved")
@@ -276,24 +276,24 @@ MOUTH = [i for i, c in enumerate(CHANNELS) if c.startswith(("jaw", "mouth"))]
 FIRST, SECOND = {"corners": SMILE, "squint": SQUINT, "brows": BROWS_UP}, {"corners": PUCKER, "brows": BROWS_DOWN}
 
 
-def _units() -> list[Unit]:
-    """All numbers, in the order in which they are fitted."""
-    units = [
+def units() -> list[Unit]:
+    """Return all numbers, in the order in which they are fitted."""
+    found = [
         Unit("timing", ("smoothing",), MOUTH, _smoothing),
         Unit("timing", ("onset",), MOUTH, _onset),
         *(Unit("rest", (name,), _channels(*c), partial(_rest, name=name)) for name, c in style.REST.items()),
     ]
     for region in style.REGIONS:
-        names = f"{region}_small", f"{region}_large"
-        units.append(Unit("amplitude", names, style.region_channels(region), partial(_amplitude, region=region)))
+        names: tuple[str, ...] = (f"{region}_small", f"{region}_large")
+        found.append(Unit("amplitude", names, style.region_channels(region), partial(_amplitude, region=region)))
     for part, channels in (("jaw", [style.JAW_OPEN]), ("corners", SMILE + PUCKER)):
         names = tuple(f"{mouth}_{part}" for mouth in style.MOUTHS)
-        units.append(Unit("visemes", names, channels, partial(_visemes, part=part)))
+        found.append(Unit("visemes", names, channels, partial(_visemes, part=part)))
     for part in style.POSE_PARTS:
         names = tuple(f"{pose}_{part}" for pose in style.POSES)
-        units.append(Unit("poses", names, FIRST[part] + SECOND.get(part, []), partial(_poses, part=part)))
-    units += [Unit("sides", (name,), _side_channels(name), partial(_side, name=name)) for name in style.SIDES]
-    return [*units, Unit("blinks", ("rate",), LIDS, _blink_rate)]
+        found.append(Unit("poses", names, FIRST[part] + SECOND.get(part, []), partial(_poses, part=part)))
+    found += [Unit("sides", (name,), _side_channels(name), partial(_side, name=name)) for name in style.SIDES]
+    return [*found, Unit("blinks", ("rate",), LIDS, _blink_rate)]
 
 
 def _residual(reference: Reference, values: FloatArray) -> NDArray[np.float32]:
@@ -355,7 +355,7 @@ def _amplitude(reference: Reference, others: FloatArray, frames: BoolArray, regi
     return np.array([mean - slope * middle, mean + slope * (1 - middle)])
 
 
-def _regression(cues: list[FloatArray], target: FloatArray, frames: BoolArray) -> FloatArray | None:
+def _regression(cues: Sequence[FloatArray], target: FloatArray, frames: BoolArray) -> FloatArray | None:
     """Least-squares weights of cues (F,) for a target (F,)."""
     design = np.stack(cues, 1)[frames]
     if min((design > SHOWN).sum(0)) < MIN_FRAMES:

@@ -113,4 +113,4 @@ def _syllables(signal: FloatArray, fps: float) -> NDArray[np.float64]:
 
     fast = signal - gaussian_filter1d(signal.astype(float), SLOW * fps)
     smooth: NDArray[np.float64] = gaussian_filter1d(fast, FAST * fps)
-    return smooth - smooth.mean()
+    return np.asarray(smooth - smooth.mean(), float)

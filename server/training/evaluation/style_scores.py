@@ -24,7 +24,7 @@ from ...performance.perform import perform
 from ...performance.sides import DIFFERENCES, PAIRS
 from ...performance.style import Cues, Numbers, mixed
 from ...protocol.style_cards import FAMILIES, NUMBERS, StyleCard, limits
-from ...style.fit import Reference, fit
+from ...style.fit import Reference, fit, units
 from ...style.match import match
 from ...style.recording import STILL
 from .. import FPS, corpora
@@ -34,7 +34,7 @@ from . import metrics
 LENGTHS = (10, 20, 30, 60)  # seconds of the pairs of `match`
 WRONG_PAIRS = 25  # of each sound
 KNOWN_LENGTHS = (10, 30, 60, 180)  # seconds of the references of `known`
-CARDS, LONG = 20, 100  # styles, half of them for references of so many seconds or more
+CARDS, PERFORMED, LONG = 20, 10, 100  # styles; how many are performed, half of them if it takes so many seconds
 SPREAD = 0.5  # of the limits of a card's numbers: random ones are uniform within this share
 NOISE = 0.02  # standard deviation of what is added to a simulated recording, and of what drifts over a second
 GRID_CLIPS = 160
@@ -177,16 +177,17 @@ def known_scores(source: Reference) -> None:
     cards = [random_card(seed) for seed in range(CARDS)]
     values = np.array([card.numbers for card in cards])
     families = [family for family in FAMILIES if family != "blinks"]
-    print("| seconds | " + " | ".join(families) + " | nearest of 20 is the right one |")
-    print("|---" * (len(families) + 2) + "|")
+    print("| seconds | " + " | ".join(families) + " | effect found | nearest of 20 is the right one |")
+    print("|---" * (len(families) + 3) + "|")
     for seconds in KNOWN_LENGTHS:
-        errors, right, wanted = [], 0, []
+        errors, right, wanted, effects = [], 0, [], []
         frames = round(seconds * FPS)
-        for seed, card in enumerate(cards[: CARDS if seconds < LONG else CARDS // 2]):
+        for seed, card in enumerate(cards[: PERFORMED if seconds < LONG else PERFORMED // 2]):
             first = (seed * 997) % max(1, len(source.valid) - frames)
             piece = _cut(source, first, first + frames)
             reference = simulated(piece, card, seed)
             found = fit(reference).numbers
+            effects.append(1 - _effect(reference, found, values[seed]) / _effect(reference, 0 * found, values[seed]))
             shown = np.array([_is_shown(reference, *number) for number in NUMBERS])
             errors.append(np.where(shown, np.abs(found - values[seed]), np.nan))
             wanted.append(np.where(shown, np.abs(values[seed]), np.nan))
@@ -197,16 +198,23 @@ def known_scores(source: Reference) -> None:
             places = [i for i, (of, _) in enumerate(NUMBERS) if of == family]
             missed, given = (np.nanmean(np.array(of)[:, places]) for of in (errors, wanted))
             cells.append(f"{missed:.3f} ({given:.3f})")
-        print(f"| {seconds} | " + " | ".join(cells) + f" | {right} of {len(errors)} |", flush=True)
+        print(
+            f"| {seconds} | " + " | ".join(cells) + f" | {np.mean(effects):.2f} | {right} of {len(errors)} |",
+            flush=True,
+        )
+
+
+def _effect(reference: Reference, numbers: FloatArray, others: FloatArray) -> float:
+    """Root mean square difference that two cards make in the channels that move."""
+    difference = (reference.current(numbers) - reference.current(others))[:, reference.moved]
+    return float(np.sqrt(np.square(difference, dtype=np.float64).mean()))
 
 
 def _is_shown(reference: Reference, family: str, name: str) -> bool:
-    """Whether a recording moves a channel that a number is for."""
-    if family == "amplitude":
-        return bool(reference.moved[style.region_channels(name.rpartition("_")[0])].any())
+    """Whether a recording moves a channel that a number is for; a fit leaves the others at the default."""
     if family == "sides":
         return any(reference.moved[PAIRS[list(DIFFERENCES).index(pair)]].all() for pair in style.SIDES[name])
-    return family != "blinks"
+    return any(reference.moved[unit.channels].any() for unit in units() if unit.family == family and name in unit.names)
 
 
 def _cut(reference: Reference, first: int, end: int) -> Reference:
