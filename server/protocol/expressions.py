@@ -74,7 +74,7 @@ class Expression:
         affect = fields.get("affect")
         if affect is not None and not isinstance(affect, Sequence | str):
             raise ExpressionError(f'"{name[:MAX_SHOWN]}" must have two numbers from -1 to 1 as its affect.')
-        return cls(name, dict(weights), dict(emotions), None if affect is None else (*affect,))  # type: ignore[arg-type]
+        return cls(name, dict(weights), dict(emotions), None if affect is None else (*affect,))
 
     def to_fields(self) -> dict[str, object]:
         """Return the fields, for a request or a file; values of 0 are left out."""

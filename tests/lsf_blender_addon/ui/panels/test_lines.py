@@ -21,7 +21,8 @@ from tests.lsf_blender_addon.fake_client import Client, use
 from tests.lsf_blender_addon.ui.panels import test_draw
 
 ORDER = [
-    "lines", "watch", "take", "emotion", "tweak", "channels", "keys", "layers", "face", "parts", "own_keys", "bones",
+    "lines", "watch", "take", "emotion", "expression_bank", "style", "tweak", "channels", "sounds", "keys", "layers",
+    "face", "parts", "own_keys", "bones",
 ]  # fmt: skip
 HAS_SOUND = bpy.app.build_options.audaspace
 needs_strips = pytest.mark.skipif(not HAS_SOUND, reason="the bpy 4.2 wheel can make no strips")
