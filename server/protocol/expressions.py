@@ -1,6 +1,7 @@
 """Expressions that an artist has made, as requests and files hold them. The add-on shares this module.
 
-An expression is a pose of ARKit's channels beside the eight emotions: any face can be shown, mixed and keyed as they are.
+An expression is a pose of ARKit's channels beside the eight emotions: any face can be shown, mixed and keyed as they
+are.
 """
 
 import json
