@@ -175,8 +175,8 @@ def control_rows(
     if circle:
         passed = affect.rows_of_choices(picked, free, [entry.place for entry in entries], transition)
         has_choice = (picked >= 0).astype(float)
-        weight = hann_average(has_choice, transition) * mix
-        rows = np.column_stack((strength, weight, passed.weights))
+        fading: Floats = hann_average(has_choice, transition) * mix
+        rows = np.column_stack((strength, fading, passed.weights))
         starts = np.flatnonzero(np.diff(has_choice)) + 0.5
         fades = [affect.Change(at - transition / 2, at + transition / 2) for at in starts]
         return Control(_limited(rows), passed.points, _merged([*passed.changes, *fades]))
