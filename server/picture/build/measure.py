@@ -1,7 +1,7 @@
 """Measures reading pictures: `python -m server.picture.build.measure OBSERVED.npz`; docs/picture.md has the result.
 
-The file is one of `place_landmarks OBSERVED.npz --observe N --seed S`, with a seed that the places do not come from:
-other persons, expressions, views and lights.
+`--observe N --seed S` makes N pairs of pictures first and writes them there, with a seed that the places do not come
+from: other persons, expressions, views and lights.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from ...arkit import CHANNELS
 from ...numerics import FloatArray
 from .. import fit
 from ..reading import LEAST
+from . import place_landmarks
 
 NEUTRAL = 0.05  # what a neutral picture may give
 SIDES = [
@@ -74,7 +75,11 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("observed", type=Path)
+    parser.add_argument("--observe", type=int, metavar="N", help="make N observations and write them there")
+    parser.add_argument("--seed", type=int, default=2)
     args = parser.parse_args()
+    if args.observe:
+        place_landmarks.observe(args.observe, args.seed, args.observed)
     with np.load(args.observed, allow_pickle=False) as stored:
         pairs = {name: stored[name] for name in stored.files}
     true = pairs["weights"][:, 0]
