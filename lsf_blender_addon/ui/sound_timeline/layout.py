@@ -1,6 +1,6 @@
 """Where the sounds of a line are drawn, in pixels, and which labels have room. No bpy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,29 +123,24 @@ def ends(times: Floats) -> Floats:
     return np.stack([np.repeat(times[:, 1], 2), np.tile([0.0, 1.0], len(times))], 1)
 
 
-def shown_labels(row: Row, place: Place, width: float, text_width: Callable[[str], float]) -> list[tuple[int, float]]:
+def shown_labels(row: Row, widths: Floats, place: Place, region: float) -> list[tuple[int, float]]:
     """The labels that have room.
 
     Args:
         row: What is labelled.
+        widths: (N,) pixels of the texts.
         place: Where it is drawn.
-        width: Width of the region in pixels.
-        text_width: Width of a text in pixels.
+        region: Width of the region in pixels.
 
     Returns:
-        For each label its place in the row, and where its text begins, in pixels.
+        For each label its place in the row, and where its text begins, in pixels: in the middle of what can be seen.
     """
     first = int(np.searchsorted(row.times[:, 1], -place.left / place.scale, "right"))
-    last = int(np.searchsorted(row.times[:, 0], (width - place.left) / place.scale))
-    edges = place.left + row.times[first:last] * place.scale
-    roomy = np.flatnonzero(edges[:, 1] - edges[:, 0] > 2 * PADDING)
-    found = []
-    for i in roomy.tolist():
-        left, right = max(float(edges[i, 0]), 0.0), min(float(edges[i, 1]), width)  # what can be seen of it
-        needed = text_width(row.labels[first + i])
-        if 0 < needed <= right - left - 2 * PADDING:
-            found.append((first + i, (left + right - needed) / 2))
-    return found
+    last = int(np.searchsorted(row.times[:, 0], (region - place.left) / place.scale))
+    edges = np.clip(place.left + row.times[first:last] * place.scale, 0, region)
+    needed, left, right = widths[first:last], edges[:, 0], edges[:, 1]
+    roomy = np.flatnonzero((needed > 0) & (needed <= right - left - 2 * PADDING))
+    return list(zip((first + roomy).tolist(), ((left + right - needed) / 2)[roomy].tolist(), strict=True))
 
 
 def short_length(row: Row) -> float:

@@ -53,7 +53,6 @@ ACTIVE_EDGE: Colour = (0.0, 0.0, 0.0, 1.0)
 _handles: list[tuple[str, object]] = []  # of the draw handlers, and the spaces that they are for
 _outline: gpu.types.GPUBatch | None = None  # of a box from 0 to 1
 _pictures: dict[tuple[Any, ...], "Picture"] = {}
-_widths: dict[tuple[str, int], float] = {}  # of texts, in pixels, by text and size
 
 
 class Picture(NamedTuple):
@@ -67,6 +66,7 @@ class Picture(NamedTuple):
     own: gpu.types.GPUBatch | None
     backing: gpu.types.GPUBatch | None
     between: gpu.types.GPUBatch | None  # the words
+    widths: dict[tuple[bool, int], NDArray[np.floating]]  # of the labels in pixels: of words or sounds, by size
 
 
 class Shown(NamedTuple):
@@ -99,7 +99,6 @@ def hide() -> None:
     _handles.clear()
     _outline = None
     _pictures.clear()
-    _widths.clear()
     redraw()
 
 
@@ -202,17 +201,18 @@ def _draw_labels(shown: Shown, width: float, scale: float) -> None:
         blf.size(0, size)
         blf.color(0, *colour)
         baseline = bottom + (height - 0.7 * size) / 2
-        for i, x in layout.shown_labels(row, place, width, lambda text, size=size: _width(text, size)):  # type: ignore[misc]
+        for i, x in layout.shown_labels(row, _widths_of(shown.picture, row, size), place, width):
             blf.position(0, x, baseline, 0)
             blf.draw(0, row.labels[i])
 
 
-def _width(text: str, size: int) -> float:
-    """Width of a text in pixels; the font has this size."""
-    key = text, size
-    if key not in _widths:
-        _widths[key] = blf.dimensions(0, text)[0]
-    return _widths[key]
+def _widths_of(picture: Picture, row: Row, size: int) -> NDArray[np.floating]:
+    """Pixels (N,) of the labels of a row of a picture; the font has this size."""
+    key = row is picture.words, size
+    if key not in picture.widths:
+        known = {text: blf.dimensions(0, text)[0] for text in set(row.labels)}
+        picture.widths[key] = np.array([known[text] for text in row.labels], float)
+    return picture.widths[key]
 
 
 def _shown(context: bpy.types.Context) -> Iterator[Shown]:
@@ -368,6 +368,7 @@ def _make_picture(record: "LSF_PG_line", notation: str, start: float, seconds: f
         _batch("UNIFORM_COLOR", "TRIS", own),
         _batch("UNIFORM_COLOR", "TRIS", layout.rectangles(words.times, 0.06)),
         _batch("UNIFORM_COLOR", "LINES", layout.ends(words.times)),
+        {},
     )
 
 

@@ -19,11 +19,14 @@ def test_only_what_the_line_plays_is_drawn():
 
 def test_labels_without_room_are_left_out():
     row = layout.clipped(TIMES, LABELS, 1.0)
-    shown = layout.shown_labels(row, Place(0, 100, 0, 17, 0), 2000, lambda _text: 8.0)
+    widths = np.full(3, 8.0)
+    shown = layout.shown_labels(row, widths, Place(0, 100, 0, 17, 0), 2000)
     assert shown == [(1, pytest.approx(16.0))]  # 20 pixels wide; the others have 10
-    assert [i for i, _x in layout.shown_labels(row, Place(0, 200, 0, 17, 0), 2000, lambda _text: 8.0)] == [0, 1, 2]
-    assert layout.shown_labels(row, Place(0, 1, 0, 17, 0), 2000, lambda _text: 8.0) == []
-    assert layout.shown_labels(row, Place(-500, 200, 0, 17, 0), 100, lambda _text: 8.0) == []  # outside of the region
+    assert [i for i, _x in layout.shown_labels(row, widths, Place(0, 200, 0, 17, 0), 2000)] == [0, 1, 2]
+    assert layout.shown_labels(row, widths, Place(0, 1, 0, 17, 0), 2000) == []
+    assert layout.shown_labels(row, widths, Place(-500, 200, 0, 17, 0), 100) == []  # outside of the region
+    wide = layout.shown_labels(row, widths, Place(-1000, 8000, 0, 17, 0), 100)
+    assert wide == [(1, pytest.approx(46.0))]  # its ends are far outside: it is in the middle of what can be seen
 
 
 def test_click_finds_the_sound_of_the_line():
