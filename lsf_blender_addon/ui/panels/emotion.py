@@ -7,9 +7,10 @@ from ...animation.chosen_line import chosen_line
 from ...errors import UserError
 from ...jobs import session
 from ...prediction import emotion_segments, store
-from ...scene import emotion_control
+from ...scene import emotion_control, expression_bank
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
+from ..head import find_head
 from ..properties.emotion import FROM_AUDIO, ON_CIRCLE, LSF_PG_emotion, emotion_label
 from ..text import wrapped
 from . import emotion_icons
@@ -35,6 +36,8 @@ class _EmotionPanel(Tab):
         column.active = not reason
         column.use_property_split = True  # shows the dots that insert keyframes
         column.prop(emotion, "chosen")
+        if _is_unknown(context, emotion):
+            wrapped(column, context, "This head has no such expression: it shows the emotion of the audio", "ERROR")
         if emotion.chosen == ON_CIRCLE:
             _draw_circle(column, emotion)
         row = column.row(align=True)
@@ -62,6 +65,12 @@ def _draw_circle(layout: bpy.types.UILayout, emotion: LSF_PG_emotion) -> None:
     layout.template_icon(icon_value=emotion_icons.circle(emotion.valence, emotion.arousal), scale=CIRCLE_SCALE)
     layout.prop(emotion, "valence", slider=True)
     layout.prop(emotion, "arousal", slider=True)
+
+
+def _is_unknown(context: bpy.types.Context, emotion: LSF_PG_emotion) -> bool:
+    """Return whether an expression is chosen that the chosen head does not have."""
+    number, head = expression_bank.chosen_number(emotion), find_head(context)
+    return head is not None and expression_bank.is_number(number) and number not in expression_bank.names(head)
 
 
 def disabled_reason_emotion() -> str:
