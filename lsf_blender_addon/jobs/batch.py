@@ -11,6 +11,7 @@ from ..client import causes
 from ..client.jobs import State
 from ..client.wire import Arrays, Header
 from ..errors import UserError, printable
+from .import_results import ImportedLine
 from .server_job import ServerWork
 from .sound_work import SoundWork
 
@@ -29,10 +30,10 @@ class Item:
     """
 
     name: str
-    start: Callable[[], SoundWork | ServerWork]
+    start: Callable[[], SoundWork | ServerWork | ImportedLine]
     state: State = State.WAITING
     error: str = ""
-    work: SoundWork | ServerWork | None = None
+    work: SoundWork | ServerWork | ImportedLine | None = None
     blocked: str = ""
 
     def fail(self, reason: str) -> None:

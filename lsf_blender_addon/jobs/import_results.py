@@ -9,7 +9,7 @@ import numpy as np
 
 from ..client import causes
 from ..client.jobs import Job, State
-from ..client.wire import Header
+from ..client.wire import Arrays, Header
 from ..errors import UserError
 from ..formats import batch_results
 from ..formats.batch_results import Face
@@ -103,7 +103,7 @@ class ImportedLine:
         header: Header = {"channels": list(found.channels), "emotions": list(found.emotions)}
         if found.model:
             header["model"] = {"name": "batch", "digest": found.model}
-        arrays = {"motion": motion, "expression": expression, "emotion": emotion}
+        arrays: Arrays = {"motion": motion, "expression": expression, "emotion": emotion}
         face = self._faces.get(found.face)
         if face.channels != found.channels:
             raise UserError("its face has other channels: run the batch again")

@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,8 @@ class KeptResults:
     def _write(self, name: str, arrays: Arrays) -> None:
         """Write a file; it appears complete or not at all."""
         data = io.BytesIO()
-        np.savez(data, **arrays)
+        values: dict[str, Any] = dict(arrays)  # whatever np.savez converts to arrays
+        np.savez(data, **values)
         part = self._folder / f"{name}.{os.getpid()}.part"
         part.write_bytes(data.getbuffer())
         part.replace(self._folder / f"{name}.npz")

@@ -39,6 +39,7 @@ from ..scene.snapshots import Character, Line
 from . import hear_sounds, line_plan, session
 from .apply_line import apply
 from .generate import Generation
+from .import_results import ImportedLine
 from .kept_results import KeptResults
 from .line_plan import LineState, Result
 from .name_list import listed
@@ -47,7 +48,6 @@ from .sound_work import SoundWork
 
 if TYPE_CHECKING:
     from ..ui.properties.settings import LSF_PG_settings
-    from .import_results import ImportedLine
 
 
 def start_generation(
@@ -128,7 +128,7 @@ def read_line_of(
     return line, face
 
 
-def apply_result(generation: "Generation | ImportedLine", as_take: bool = False, with_layers: bool = True) -> str:
+def apply_result(generation: Generation | ImportedLine, as_take: bool = False, with_layers: bool = True) -> str:
     """Plan what the result changes, and write it.
 
     Args:
@@ -166,7 +166,7 @@ def _missing_expressions(head: bpy.types.Object, expressions: str) -> str:
     return text.format(head=head.name, names=listed(missing))
 
 
-def disabled_reason_apply(work: SoundWork | ServerWork) -> str:
+def disabled_reason_apply(work: SoundWork | ServerWork | ImportedLine) -> str:
     """What the result waits for, because the artist is editing the head or a part of it; empty for nothing."""
     for member in work.character.members if work.character else ():
         obj = find_item(bpy.data.objects, member.object)

@@ -74,7 +74,8 @@ def _plan(path: Path, out: Path, suffix: str) -> tuple[list[tuple[Path, Path]], 
         names = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError):
         return [], f'"{printable(str(path))}" cannot be read: it must be text in UTF-8 with one .blend file a line.'
-    folder, pairs, taken = path.resolve().parent, [], {}
+    folder, taken = path.resolve().parent, dict[Path, str]()
+    pairs: list[tuple[Path, Path]] = []
     for name in filter(lambda name: name and not name.startswith("#"), names):
         source = (folder / name).resolve()
         inside = source.relative_to(folder) if source.is_relative_to(folder) else Path(source.name)

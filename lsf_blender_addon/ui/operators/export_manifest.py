@@ -21,7 +21,7 @@ from .list_lines import fill
 from .poll import enabled_unless
 
 
-class LSF_OT_export_manifest(bpy.types.Operator, ExportHelper):
+class LSF_OT_export_manifest(bpy.types.Operator, ExportHelper):  # type: ignore[misc]  # the stubs differ in invoke
     """Write the lines of the list as a manifest, with their characters and sounds, to be animated on other computers.
 
     Import Batch Results brings what they make back.
