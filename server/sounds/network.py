@@ -85,8 +85,8 @@ class SoundNet(nn.Module):
         x = self.first(x.mT).mT
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.out(self.norm(x))
-        return logits.unflatten(-1, (SUBFRAMES, len(SYMBOLS))).flatten(1, 2)
+        logits: Tensor = self.out(self.norm(x)).unflatten(-1, (SUBFRAMES, len(SYMBOLS))).flatten(1, 2)
+        return logits
 
     @torch.inference_mode()
     def log_posteriors(self, x: FloatArray) -> FloatArray:

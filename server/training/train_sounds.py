@@ -233,7 +233,7 @@ def train(model: SoundNet, examples: dict[str, list[Example]], steps: int, state
         model.train()
         loss = loss_of(model(x), y, either)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -34,7 +34,7 @@ def test_windows_that_overlap_are_heard_once(network, say):
 
 
 def test_silence_and_nothing_have_no_sounds(network, say):
-    for features in (say(("", 80)), np.zeros((0, 4 * 54), np.float16), say(("", 1))):
+    for features in (say(("", 80)), np.zeros((0, 4 * 53), np.float16), say(("", 1))):
         sounds = heard(network, features)
         assert sounds.symbols == () and sounds.times.shape == (0, 2) and sounds.confidence.shape == (0,)
 
