@@ -167,11 +167,12 @@ def _read_features(text: str, bank: Bank) -> tuple[list[Found], list[Rest]]:
     if (len(translated), -len(left)) <= (len(found), -len(rests)):
         return found, rests
 
-    def placed(part: Found | Rest) -> dict[str, int]:
-        start, end = other.span(part.start, part.end)
-        return {"start": start, "end": end}
-
-    return [replace(part, **placed(part)) for part in translated], [replace(part, **placed(part)) for part in left]
+    placed = [other.span(part.start, part.end) for part in translated]
+    left_placed = [other.span(part.start, part.end) for part in left]
+    return (
+        [replace(part, start=start, end=end) for part, (start, end) in zip(translated, placed, strict=True)],
+        [replace(part, start=start, end=end) for part, (start, end) in zip(left, left_placed, strict=True)],
+    )
 
 
 def can_read(text: str, bank: Bank) -> bool:

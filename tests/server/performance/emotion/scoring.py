@@ -25,7 +25,9 @@ def load(name: str) -> dict[str, Any]:
     return content
 
 
-def faults(prompt: Prompt, emotions: Mapping[str, float], channels: Mapping[str, float], entries: Mapping[str, float]):
+def faults(
+    prompt: Prompt, emotions: Mapping[str, float], channels: Mapping[str, float], entries: Mapping[str, float]
+) -> list[str]:
     """List what is wrong with a reading; nothing, if it is right.
 
     Args:
