@@ -34,7 +34,7 @@ from .speech.phonetics import Phone
 from .speech.sound_labels import sounds
 from .train_sounds import FOLDS, LANGUAGE, fold_of, read_clips
 
-MOST = 150  # clips of a corpus in a fold
+MOST = 60  # clips of a corpus in a fold
 SAME = {"ʌ": "ə"}  # one sign in ARPAbet
 HEAD = (
     "| corpus | people | sounds | sound errors | with the language | viseme errors "
