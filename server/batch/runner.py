@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -81,14 +81,16 @@ class Job:
         return Maker(self.manifest.parent, read.lines, Results(self.out), made_before, self.model_folder, load)
 
 
-Drive = Callable[[Job, Manifest, Sequence[Line], threading.Event], Iterator[Row | None]]
+Drive = Callable[[Job, Manifest, Sequence[Line], threading.Event], Generator[Row | None, None, None]]
 """Makes lines of a batch, until all are done or the event is set.
 
 It yields for each line its row of the report, or None if it was there.
 """
 
 
-def serially(job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event) -> Iterator[Row | None]:
+def serially(
+    job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event
+) -> Generator[Row | None, None, None]:
     """Make one line after the other, in this process; see `Drive`. Raises what `Maker.load` raises."""
     maker = job.maker(read, lines)
     for line in lines:

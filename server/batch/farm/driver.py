@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import groupby
 from multiprocessing import resource_tracker
 from typing import Any
@@ -49,7 +49,9 @@ def on_this_machine(workers: int) -> Drive:
         workers: Number of processes.
     """
 
-    def drive(job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event) -> Iterator[Row | None]:
+    def drive(
+        job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event
+    ) -> Generator[Row | None, None, None]:
         count = min(workers, len(lines))
         if not count:
             return
@@ -104,7 +106,9 @@ def on_scheduler(address: str) -> Drive:
         address: Where it listens, "tls://host:8786" for example.
     """
 
-    def drive(job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event) -> Iterator[Row | None]:
+    def drive(
+        job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event
+    ) -> Generator[Row | None, None, None]:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its errors are told in sentences below
         try:
             client = distributed.Client(address, timeout=CONNECT_SECONDS)
@@ -120,7 +124,7 @@ def on_scheduler(address: str) -> Drive:
     return drive
 
 
-def _drive(client: Any, job: Job, lines: Sequence[Line], ending: threading.Event) -> Iterator[Row | None]:
+def _drive(client: Any, job: Job, lines: Sequence[Line], ending: threading.Event) -> Generator[Row | None, None, None]:
     """Make lines on the workers of a client; arguments and rows as of `Drive`."""
     digest, model = file_digest(job.manifest), tuple(model_digests(job.model_folder).items())
     waiting = deque(
