@@ -35,7 +35,8 @@ class Camera:
         """Return column and row (..., 2) of points (..., 3) of the head."""
         turned = self.turned(points)
         factor = self.scale / (1 + self.nearness * turned[..., 1:2])
-        return self.place + factor * np.stack([turned[..., 0], -turned[..., 2]], -1)
+        places: FloatArray = self.place + factor * np.stack([turned[..., 0], -turned[..., 2]], -1)
+        return places
 
 
 def rotation_matrix(vector: FloatArray) -> FloatArray:

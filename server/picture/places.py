@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..numerics import FloatArray
 from .landmarks import LEFT_EYE, RIGHT_EYE
@@ -32,11 +31,11 @@ class Places:
         noise: Standard deviation (2, 956) of the error beside these directions, metres.
     """
 
-    points: NDArray[np.float32]
-    basis: NDArray[np.float32]
-    identity: NDArray[np.float32]
-    errors: NDArray[np.float32]
-    noise: NDArray[np.float32]
+    points: FloatArray
+    basis: FloatArray
+    identity: FloatArray
+    errors: FloatArray
+    noise: FloatArray
 
     def whitening(self, difference: bool) -> FloatArray:
         """Return the matrix (956, 956) that makes the errors independent with a standard deviation of 1.

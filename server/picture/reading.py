@@ -71,7 +71,7 @@ def find_landmarks(picture: NDArray[np.uint8], name: str) -> FloatArray:
         raise LSFError(
             "bad_picture", f"{_capital(name)} must have sides of {MIN_SIDE} to {MAX_SIDE} pixels: scale it first."
         )
-    pyramid = Pyramid(picture.astype(np.float32) / 255)
+    pyramid = Pyramid((picture / 255).astype(np.float32))
     found: list[FloatArray] = []
     for turn in TURNS:
         found = _faces(pyramid, width, height, turn)

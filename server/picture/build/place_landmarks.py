@@ -60,7 +60,7 @@ def observe(count: int, seed: int = SEED, path: Path | None = None) -> dict[str,
         if len(pairs) % 50 == 0 or len(pairs) == count:
             arrays = {name: np.array([pair[name] for pair in pairs]) for name in pairs[0]}
             if path is not None:
-                np.savez_compressed(path, **arrays)
+                np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stubs take the names for options
                 print(len(pairs), flush=True)
     return arrays
 

@@ -71,7 +71,7 @@ class Rendering:
     """
 
     picture: NDArray[np.float32]
-    triangle: NDArray[np.int64]
+    triangle: IntArray
     seen: FloatArray
 
 
