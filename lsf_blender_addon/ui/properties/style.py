@@ -9,7 +9,8 @@ class LSF_PG_style(bpy.types.PropertyGroup):
     name: bpy.props.StringProperty(name="Name", description="Name of the style card", maxlen=MAX_NAME)
     amount: bpy.props.FloatProperty(
         name="Strength",
-        description="How much of this style the next generated lines have. 0 is none, 1 as it was measured; several styles add up",
+        description="How much of this style the next generated lines have. 0 is none, 1 as it was measured; "
+        "several styles add up",
         default=STYLE_AMOUNT,
         min=0.0,
         max=MAX_STYLE_AMOUNT,
