@@ -93,9 +93,9 @@ def edits(record: "LSF_PG_line", start: float | None = None) -> tuple[SoundEdit,
     when = times(record.sounds)
     for i in np.flatnonzero(changed(record)).tolist():
         sound, (begin, end) = record.sounds[i], (when[i] - begin_of_line).tolist()
-        shape = [number(sound, name) for name in ("close", "open", "round", "wide")]
-        later = number(sound, "later") / rate(record)
-        found.append(SoundEdit(begin, end, sound.heard, sound.symbol, *shape, later, number(sound, "strength")))
+        values = {name: number(sound, name) for name in NEUTRAL}
+        values["later"] /= rate(record)
+        found.append(SoundEdit(begin, end, sound.heard, sound.symbol, **values))
     return tuple(found)
 
 

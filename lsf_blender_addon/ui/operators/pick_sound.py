@@ -12,7 +12,7 @@ from ..properties.sounds import show_active
 from ..sound_timeline import timeline
 
 # Names of Blender's keymaps in which a click comes to the add-on first, and their spaces.
-KEYMAPS = (
+KEYMAPS: tuple[tuple[str, Any], ...] = (
     ("Sequencer", "SEQUENCE_EDITOR"),
     ("Dopesheet", "DOPESHEET_EDITOR"),
     ("Graph Editor", "GRAPH_EDITOR"),

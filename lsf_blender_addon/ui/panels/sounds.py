@@ -56,7 +56,8 @@ class LSF_UL_sounds(RowList, bpy.types.UIList):
 def _record_of(sound: "LSF_PG_sound") -> "LSF_PG_line":
     """Return the line of a sound."""
     path = sound.path_from_id().rpartition(".")[0]
-    record: LSF_PG_line = sound.id_data.path_resolve(path)
+    found: Any = sound.id_data.path_resolve(path)
+    record: LSF_PG_line = found
     return record
 
 

@@ -149,7 +149,7 @@ def _draw() -> None:
 def _draw_boxes(shown: Shown, flat: gpu.types.GPUShader, uniform: gpu.types.GPUShader) -> None:
     """Draw the boxes of a line's sounds and words."""
     picture, place = shown.picture, shown.place
-    with gpu.matrix.push_pop():
+    with gpu.matrix.push_pop():  # type: ignore[attr-defined]  # the stubs do not know that it is a context
         gpu.matrix.translate((place.left, place.bottom))
         gpu.matrix.scale((place.scale, place.height))
         _draw_batch(picture.boxes, flat, None)
@@ -157,7 +157,7 @@ def _draw_boxes(shown: Shown, flat: gpu.types.GPUShader, uniform: gpu.types.GPUS
             _draw_batch(picture.separators, uniform, SEPARATOR)
         _draw_batch(picture.own, uniform, OWN)
     if place.word_height:
-        with gpu.matrix.push_pop():
+        with gpu.matrix.push_pop():  # type: ignore[attr-defined]  # the stubs do not know that it is a context
             gpu.matrix.translate((place.left, place.bottom + place.height))
             gpu.matrix.scale((place.scale, place.word_height))
             _draw_batch(picture.backing, uniform, BACKING)
@@ -184,7 +184,7 @@ def _draw_outline(place: Place, left: float, right: float, inset: float, colour:
     global _outline
     if _outline is None:
         _outline = _batch("UNIFORM_COLOR", "LINE_STRIP", np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)], float))
-    with gpu.matrix.push_pop():
+    with gpu.matrix.push_pop():  # type: ignore[attr-defined]  # the stubs do not know that it is a context
         gpu.matrix.translate((left + inset, place.bottom + inset))
         gpu.matrix.scale((right - left - 2 * inset, place.height - 2 * inset))
         _draw_batch(_outline, gpu.shader.from_builtin("UNIFORM_COLOR"), colour)
@@ -239,8 +239,9 @@ class _View:
     """What a region shows: x and y of the editor's units at its left and lower edge, and pixels a unit."""
 
     def __init__(self, region: bpy.types.Region) -> None:
-        self.left, self.bottom = region.view2d.region_to_view(0, 0)
-        right, top = region.view2d.region_to_view(region.width, region.height)
+        lower: Any = region.view2d.region_to_view(0, 0)
+        upper: Any = region.view2d.region_to_view(region.width, region.height)
+        (self.left, self.bottom), (right, top) = lower, upper
         self.x_scale = region.width / max(right - self.left, 1e-6)
         self.y_scale = region.height / max(top - self.bottom, 1e-6)
         self.height = region.height
@@ -285,7 +286,7 @@ def _in_sequencer(
 ) -> Iterator[Shown]:
     """The lines on their strips, at the lower edge of the waveforms."""
     scene, scale = compat.sequencer_scene(context), context.preferences.system.ui_scale
-    editor = scene.sequence_editor
+    editor: Any = scene.sequence_editor  # the stubs do not say that a stack holds meta strips
     if editor is None or getattr(context.space_data, "view_type", "") == "PREVIEW":
         return
     strips = compat.strips_of(editor.meta_stack[-1] if len(editor.meta_stack) else editor)
