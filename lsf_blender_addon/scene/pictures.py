@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError
 
-MAX_SIDE = 2048  # pixels that are sent: more show no more of a face
+MAX_SIDE = 1536  # pixels that are sent: more show no more of a face
 
 
 def load(path: str) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arkit import CHANNELS
 from ..engine import Engine, IsCancelled, ReadSound, Result, Settings
@@ -131,9 +132,10 @@ def read_emotion(header: wire.Header, arrays: wire.Arrays) -> Run:
 
 def read_picture(header: wire.Header, arrays: wire.Arrays) -> Run:
     """Check a `read_picture` request; arguments, result and errors as in `generate`."""
-    picture, neutral = arrays.get("picture"), arrays.get("neutral")
-    if picture is None:
+    if "picture" not in arrays:
         raise LSFError("bad_request", 'A read_picture message needs the array "picture".')
+    picture = _bytes(arrays["picture"])
+    neutral = _bytes(arrays["neutral"]) if "neutral" in arrays else None
 
     def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
         from ..picture import reading  # it loads scipy, which must not delay the first answer
@@ -144,6 +146,13 @@ def read_picture(header: wire.Header, arrays: wire.Arrays) -> Run:
         return fields, {"weights": found.weights.astype(np.float32), "landmarks": found.landmarks.astype(np.float32)}
 
     return run
+
+
+def _bytes(values: IntArray) -> NDArray[np.uint8]:
+    """The bytes of a picture; messages have no type for them."""
+    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() <= 255):
+        raise LSFError("bad_picture", "A picture must have whole numbers from 0 to 255.")
+    return values.astype(np.uint8)
 
 
 def hear(header: wire.Header, arrays: wire.Arrays) -> Run:
