@@ -11,6 +11,11 @@ from server.errors import LSFError
 from server.picture import command, reading
 
 
+# The header of an array of 30 terabytes, and nothing behind it.
+HEADER = b"{'descr': '|u1', 'fortran_order': False, 'shape': (3200000, 3200000, 3), }"
+HUGE = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + HEADER.ljust(117) + b"\n"
+
+
 @pytest.fixture
 def picture(tmp_path, monkeypatch):
     """A picture file, in which a half smile is read; with a neutral picture it is weaker."""
@@ -42,7 +47,11 @@ def test_a_bank_is_made_added_to_and_an_entry_replaced(picture, tmp_path, capsys
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
-    [("x.npy", b"no array", "no array of a picture"), ("gone.npy", None, "gone.npy")],
+    [
+        ("x.npy", b"no array", "no array of a picture"),
+        ("promise.npy", HUGE, "no array of a picture"),
+        ("gone.npy", None, "gone.npy"),
+    ],
 )
 def test_a_file_that_is_no_picture_is_one_sentence_and_no_bank(tmp_path, capsys, name, content, sentence):
     if content is not None:

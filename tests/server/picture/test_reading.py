@@ -63,7 +63,7 @@ def test_no_face_and_several_faces_are_said_in_one_sentence():
     assert caught.value.code == "several_faces_in_picture"
 
 
-@pytest.mark.parametrize("shape", [(31, 400, 3), (40, 40), (40, 40, 4), (0, 0, 3)])
+@pytest.mark.parametrize("shape", [(31, 400, 3), (40, 40), (40, 40, 4), (0, 0, 3), (32, 100000, 3)])
 def test_what_is_no_picture_is_refused(shape):
     with pytest.raises(LSFError, match="must have"):
         reading.read(np.zeros(shape, np.uint8))
