@@ -4,7 +4,7 @@ import json
 
 import bpy
 
-from ..client.wire import STYLE_AMOUNT, StyleCard
+from ..client.wire import MAX_NAME, STYLE_AMOUNT, StyleCard
 from ..scene import meshes, style_cards
 from ..scene.own_properties import face_of
 from . import override_settings
@@ -33,7 +33,7 @@ def add(head: bpy.types.Object, card: StyleCard) -> str:
     name, count = base, 2
     while name in taken:
         suffix = f" {count}"
-        name, count = base[: len(base) - max(0, len(base) + len(suffix) - style_cards.MAX_NAME)] + suffix, count + 1
+        name, count = base[: len(base) - max(0, len(base) + len(suffix) - MAX_NAME)] + suffix, count + 1
     row = face.styles.add()
     row.name, row.amount = name, 0.0 if others else STYLE_AMOUNT
     row.fields = json.dumps({key: value for key, value in card.to_fields().items() if key != "name"})

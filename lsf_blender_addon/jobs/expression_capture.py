@@ -118,8 +118,8 @@ def _face(head: bpy.types.Object, values: Mapped[str, float], now: Mapped[str, B
     found |= _of_bones(head, now)
     weights = _rounded(found)
     if not weights:
-        unlike = iface("It is not known what {names} show: press Generate once, then try again")
-        raise UserError(unlike.format(names=listed(unknown)) if unknown else at_rest)
+        unexplained = iface("It is not known what {names} show: press Generate once, then try again")
+        raise UserError(unexplained.format(names=listed(unknown)) if unknown else at_rest)
     return Face(weights, note)
 
 
@@ -216,6 +216,8 @@ def _through_drivers(
             owner = armature.path_resolve(owner_path) if owner_path else armature
             kept = getattr(owner, name)
         except (ValueError, AttributeError):  # of another object
+            continue
+        if not isinstance(owner, bpy.types.bpy_struct):
             continue
         is_array = hasattr(kept, "__len__")
         before.append((owner, name, index, float(kept[index] if is_array else kept)))

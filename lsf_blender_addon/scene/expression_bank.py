@@ -142,10 +142,10 @@ def uses(number: int) -> list[Use]:
     found = []
     for scene in bpy.data.scenes:
         data = scene.animation_data
-        frames = keyed.pop(data.action, ()) if data is not None and data.action is not None else ()
+        places = keyed.pop(data.action, ()) if data is not None and data.action is not None else ()
         emotion: LSF_PG_emotion = scene.lsf.emotion  # type: ignore[attr-defined]  # registered at run time
-        if frames or chosen_number(emotion) == number:
-            found.append(Use(scene.name, frames))
+        if places or chosen_number(emotion) == number:
+            found.append(Use(scene.name, places))
     return [*found, *(Use(action.name, frames) for action, frames in keyed.items())]
 
 

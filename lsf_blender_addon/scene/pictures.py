@@ -2,6 +2,7 @@
 
 import contextlib
 from pathlib import Path
+from typing import cast
 
 import bpy
 import numpy as np
@@ -29,7 +30,7 @@ def load(path: str) -> NDArray[np.uint8]:
     image = None
     try:
         image = bpy.data.images.load(str(whole), check_existing=False)
-        width, height = image.size
+        width, height = cast("tuple[int, int]", image.size)
         values = np.empty(width * height * 4, np.float32)
         if not values.size:
             raise RuntimeError

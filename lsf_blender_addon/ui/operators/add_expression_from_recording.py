@@ -11,7 +11,7 @@ from ...jobs.expression_capture import Face
 from .add_expression import AddsExpression
 
 
-class LSF_OT_add_expression_from_recording(AddsExpression, bpy.types.Operator, ImportHelper):
+class LSF_OT_add_expression_from_recording(AddsExpression, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Add the face in a row of a Live Link Face recording to the head's bank."""
 
     bl_idname = "lsf.add_expression_from_recording"

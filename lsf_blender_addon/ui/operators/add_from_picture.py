@@ -39,7 +39,7 @@ class PictureOptions:
     )
 
 
-class LSF_OT_add_from_picture(PictureOptions, bpy.types.Operator, ImportHelper):
+class LSF_OT_add_from_picture(PictureOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Read the expression of the face in a photograph or drawing, and add it to the bank.
 
     The picture must show one face, best from the front.

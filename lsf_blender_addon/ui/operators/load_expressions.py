@@ -16,7 +16,7 @@ from ..head import require_head
 from .poll import enabled_with_head
 
 
-class LSF_OT_load_expressions(bpy.types.Operator, ImportHelper):
+class LSF_OT_load_expressions(bpy.types.Operator, ImportHelper):  # type: ignore[misc]  # the stubs differ in invoke
     """Add the expressions of a JSON file to the head's bank.
 
     Those of the same name are replaced: keys of the emotion mean the new ones then.

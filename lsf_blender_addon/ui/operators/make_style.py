@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from ... import compat
 from ...animation import arkit_keys, style_card_edits
-from ...client.wire import STYLE_FAMILIES, StyleCard
+from ...client.wire import MAX_NAME, STYLE_FAMILIES, StyleCard
 from ...errors import UserError
 from ...formats.curves import Curves
 from ...jobs import make_style, session
@@ -45,7 +45,7 @@ class _MakesStyle(BatchModal):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return enabled_unless(cls, disabled_reason(context))  # type: ignore[arg-type]  # a mixin of operators
+        return enabled_unless(cls, disabled_reason(context))
 
     def batch_items(self, context: bpy.types.Context) -> list[Item]:
         head, scene, settings = require_head(context), compat.sequencer_scene(context), settings_of(context.scene)
@@ -92,7 +92,7 @@ class LSF_OT_make_style_from_recording(_MakesStyle, bpy.types.Operator, ImportHe
     ) -> OperatorResult:
         if self.properties.is_property_set("filepath"):
             return _MakesStyle.invoke(self, context, event)
-        return ImportHelper.invoke(self, context, event)
+        return ImportHelper.invoke(self, context, event)  # type: ignore[return-value]  # likewise
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         """Start the job: with progress from the dialog; a script waits for its end."""
@@ -108,7 +108,7 @@ class LSF_OT_make_style_from_recording(_MakesStyle, bpy.types.Operator, ImportHe
 
     def source(self, head: bpy.types.Object, line: Line) -> tuple[Callable[[], tuple[Curves, float]], str]:
         path = bpy.path.abspath(self.filepath)
-        return make_style.of_file(path, self.rate), Path(path).stem[: style_card_edits.style_cards.MAX_NAME]
+        return make_style.of_file(path, self.rate), Path(path).stem[:MAX_NAME]
 
 
 class LSF_OT_make_style_from_action(_MakesStyle, bpy.types.Operator):
@@ -150,7 +150,7 @@ class LSF_OT_make_style_from_action(_MakesStyle, bpy.types.Operator):
         if action is None:
             raise UserError("Choose an Action of the head's shape keys")
         curves = action_curves(head, action, line)
-        return lambda: (curves, line.fps), f"{head.name}, {line.strip}"[: style_card_edits.style_cards.MAX_NAME]
+        return lambda: (curves, line.fps), f"{head.name}, {line.strip}"[:MAX_NAME]
 
 
 def action_curves(head: bpy.types.Object, action: bpy.types.Action, line: Line) -> Curves:
@@ -165,7 +165,7 @@ def action_curves(head: bpy.types.Object, action: bpy.types.Action, line: Line) 
     paths = {f'key_blocks["{bpy.utils.escape_identifier(key.name)}"].value': key.name for key in keys.key_blocks}
     curves = [curve for curve in compat.fcurves_of(action) if curve.data_path in paths]
     names = [paths[curve.data_path] for curve in curves]
-    values = np.array([[curve.evaluate(frame) for frame in frames] for curve in curves], np.float32)
+    values = np.array([[curve.evaluate(float(frame)) for frame in frames] for curve in curves], np.float32)
     if not names or not values.size:
         raise UserError(f'"{action.name}" moves no shape keys of "{head.name}": choose another Action')
     channels, moved = arkit_keys.keys_to_channels(head, names, values.T)

@@ -48,6 +48,7 @@ class LSF_OT_remove_expression(bpy.types.Operator):
         return context.window_manager.invoke_props_dialog(self)
 
     def draw(self, context: bpy.types.Context) -> None:
+        assert self.layout is not None
         wrapped(self.layout, context, _where(context), "ERROR")
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:

@@ -16,7 +16,7 @@ from ..head import find_head, require_head
 from .poll import enabled_unless
 
 
-class LSF_OT_save_expressions(bpy.types.Operator, ExportHelper):
+class LSF_OT_save_expressions(bpy.types.Operator, ExportHelper):  # type: ignore[misc]  # the stubs differ in invoke
     """Save the expressions of the head's bank as a small JSON file."""
 
     bl_idname = "lsf.save_expressions"

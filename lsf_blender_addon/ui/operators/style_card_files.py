@@ -18,7 +18,7 @@ from ..head import find_head, require_head
 from .poll import enabled_unless, enabled_with_head, linked_reason
 
 
-class LSF_OT_load_style(bpy.types.Operator, ImportHelper):
+class LSF_OT_load_style(bpy.types.Operator, ImportHelper):  # type: ignore[misc]  # the stubs differ in invoke
     """Add the style card of a JSON file to the head."""
 
     bl_idname = "lsf.load_style"
@@ -48,7 +48,7 @@ class LSF_OT_load_style(bpy.types.Operator, ImportHelper):
         return {"FINISHED"}
 
 
-class LSF_OT_save_style(bpy.types.Operator, ExportHelper):
+class LSF_OT_save_style(bpy.types.Operator, ExportHelper):  # type: ignore[misc]  # the stubs differ in invoke
     """Save the active style card as a small JSON file, for other heads, files and the command line."""
 
     bl_idname = "lsf.save_style"

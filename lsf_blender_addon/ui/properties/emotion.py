@@ -47,7 +47,7 @@ def _choices(emotion: "LSF_PG_emotion", context: bpy.types.Context | None) -> li
 
     What is chosen is among them in any case. F-curves hold the numbers, so these never change.
     """
-    head = head_of(context) if getattr(context, "scene", None) is not None else None
+    head = head_of(context) if context is not None and context.scene is not None else None
     names = expression_bank.names(head) if head is not None and head.type == "MESH" else {}
     chosen = expression_bank.chosen_number(emotion)
     own = iface("Expression of this head's bank, regardless of the audio")
