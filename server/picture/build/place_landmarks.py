@@ -32,29 +32,31 @@ MODES = 60  # directions of common errors that are kept
 MIN_NOISE = 2e-4  # metres
 
 
-def observe(count: int, seed: int = SEED, path: Path | None = None) -> dict[str, FloatArray]:
-    """Make observations of pairs: a picture, and a neutral one of the same person.
+def observe(count: int, seed: int = SEED, path: Path | None = None, neutrals: int = 1) -> dict[str, FloatArray]:
+    """Make observations of persons: a picture of each, and neutral ones of the same person.
 
     Args:
-        count: How many pairs, N.
+        count: How many persons, N.
         seed: Of the random numbers.
         path: A file to which they are written now and then.
+        neutrals: How many neutral pictures of each.
 
     Returns:
-        Arrays (N, 2, …), the neutral picture second: weights, identity, rotation, place, scale, nearness, landmarks.
+        Arrays (N, 1 + neutrals, …), the neutral pictures last: weights, identity, rotation, place, scale, nearness,
+        landmarks.
     """
     head, rng = load_head(), np.random.default_rng(seed)
     pairs: list[dict[str, Any]] = []
     arrays: dict[str, FloatArray] = {}
     while len(pairs) < count:
         scene = scenes.random_scene(rng, head)
-        both = [scene, scenes.neutral_of(rng, scene, head)]
-        found = [scenes.observe(head, one) for one in both]
+        group = [scene, *(scenes.neutral_of(rng, scene, head) for _ in range(neutrals))]
+        found = [scenes.observe(head, one) for one in group]
         if any(points is None for points in found):
             continue
         rows = [
             {"weights": one.weights, "identity": one.identity, "landmarks": points} | vars(one.camera)
-            for one, points in zip(both, found, strict=True)
+            for one, points in zip(group, found, strict=True)
         ]
         pairs.append({name: np.array([row[name] for row in rows]) for name in rows[0]})
         if len(pairs) % 50 == 0 or len(pairs) == count:

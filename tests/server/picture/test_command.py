@@ -10,7 +10,6 @@ from server import cli
 from server.errors import LSFError
 from server.picture import command, reading
 
-
 # The header of an array of 30 terabytes, and nothing behind it.
 HEADER = b"{'descr': '|u1', 'fortran_order': False, 'shape': (3200000, 3200000, 3), }"
 HUGE = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + HEADER.ljust(117) + b"\n"

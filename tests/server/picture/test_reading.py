@@ -1,5 +1,6 @@
 """From a picture to weights, with the networks that ship and rendered pictures of the project's head."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -8,52 +9,60 @@ import pytest
 from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.face.head import load_head
-from server.picture import faces, network, reading
-from server.picture.build import scenes
+from server.picture import faces, fit, network, reading
+from server.picture.build import render, scenes
 from server.picture.crops import Pyramid, Square
+
+PIXELS = 192  # side of the pictures: the detector looks at twelve squares of one
 
 
 @cache
 def rendered(**weights):
-    """A picture (384, 384, 3) of the head, from the front, and the scene."""
+    """A picture (192, 192, 3) of the head, from the front, and the scene."""
     head = load_head()
     values = np.array([weights.get(name, 0.0) for name in CHANNELS])
     scene = scenes.random_scene(np.random.default_rng(4), head, values)
-    scene = scenes.replace(scene, identity=np.zeros(50))
-    return np.round(255 * scene.picture(head)).astype(np.uint8), scene
+    camera = replace(scene.camera, scale=scene.camera.scale / 2, place=scene.camera.place / 2)
+    scene = replace(scene, identity=np.zeros(50), camera=camera)
+    picture = render.render(head, scene.vertices(head), camera, PIXELS, scene.light, scene.look).picture
+    return np.round(255 * picture).astype(np.uint8), scene
+
+
+@cache
+def upright():
+    """The landmarks (478, 2) of the neutral picture."""
+    return reading.find_landmarks(rendered()[0], "the picture")
 
 
 def test_the_landmarks_lie_on_the_face():
-    picture, scene = rendered()
+    _, scene = rendered()
     head = load_head()
-    found = reading.find_landmarks(picture, "the picture")
     # Nose tip and corners of the mouth, in MediaPipe's numbers and those of 300-W.
     true = scene.camera.project(scene.vertices(head)[head.landmark_vertices[[30, 48, 54]]])
-    assert np.linalg.norm(found[[1, 61, 291]] - true, axis=1).max() < 8
+    assert np.linalg.norm(upright()[[1, 61, 291]] - true, axis=1).max() < 4
 
 
 @pytest.mark.parametrize("turns", [1, 3])
 def test_a_picture_that_lies_on_its_side_is_read(turns):
     picture, _ = rendered()
-    upright = reading.find_landmarks(picture, "the picture")
     turned = reading.find_landmarks(np.ascontiguousarray(np.rot90(picture, turns)), "the picture")
-    assert np.ptp(turned, axis=0) == pytest.approx(np.roll(np.ptp(upright, axis=0), turns), abs=8)
+    assert np.ptp(turned, axis=0) == pytest.approx(np.roll(np.ptp(upright(), axis=0), turns), abs=4)
 
 
 def test_small_faces_and_faces_that_fill_the_picture_are_found():
     picture, _ = rendered()
-    small = np.full((1500, 1500, 3), 90, np.uint8)
-    small[700:1084, 200:584] = picture
+    small = np.full((700, 700, 3), 90, np.uint8)
+    small[300:492, 100:292] = picture
     at = reading.find_landmarks(small, "the picture")
-    expected = reading.find_landmarks(picture, "the picture")
-    assert np.abs(at - expected - [200, 700]).max() < 8
+    expected = upright()
+    assert np.abs(at - expected - [100, 300]).max() < 4
     low, high = expected.min(0).astype(int), expected.max(0).astype(int)
     filled = np.ascontiguousarray(picture[low[1] : high[1], low[0] : high[0]])
-    assert np.abs(reading.find_landmarks(filled, "the picture") + low - expected).mean() < 8
+    assert np.abs(reading.find_landmarks(filled, "the picture") + low - expected).mean() < 4
 
 
 def test_no_face_and_several_faces_are_said_in_one_sentence():
-    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 255, (70, 100, 3), np.uint8)
     with pytest.raises(LSFError, match="No face was found in the picture: use one that") as caught:
         reading.read(noise)
     assert caught.value.code == "no_face_in_picture"
@@ -71,15 +80,16 @@ def test_what_is_no_picture_is_refused(shape):
         reading.read(np.zeros((40, 40, 3), np.float32))
 
 
-def test_a_neutral_picture_gives_next_to_nothing_with_itself():
-    picture, _ = rendered()
-    assert reading.read(picture, picture).weights.max() < 0.05
+def test_a_neutral_picture_is_at_rest_and_a_clear_expression_leads():
+    neutral = rendered()[0]
+    assert not reading.settled(fit.fit(upright()).weights).any()
+    found = reading.read(rendered(jawOpen=0.8)[0], neutral)
+    assert next(iter(found.channels)) == "jawOpen" and found.channels["jawOpen"] > 0.4 and found.has_neutral
 
 
-def test_a_clear_expression_leads_with_a_neutral_picture():
-    picture, _ = rendered(jawOpen=0.8)
-    found = reading.read(picture, rendered()[0])
-    assert next(iter(found.channels)) == "jawOpen" and found.channels["jawOpen"] > 0.4
+def test_weights_below_the_noise_are_none_and_the_others_stay_whole():
+    fitted = np.array([0.0, 0.1999, 0.2, 0.4, 0.9])
+    assert reading.settled(fitted, noise=0.2, gain=1.5) == pytest.approx([0, 0, 0.3, 0.6, 1])
 
 
 def test_squares_are_turned_as_seen():
