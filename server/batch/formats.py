@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..arkit import CHANNELS, mirrored
 from ..engine import Result
 from ..protocol.emotions import EMOTIONS
+from ..sounds import formats as sound_files
 
 VERSION = 2  # of what is written; with another one, every line is made again
 DECIMALS = 4  # of values in text: finer than a hundredth of a millimetre on a face
@@ -32,12 +33,14 @@ class Origin:
         inputs: Digest of all that it was made of.
         sound: Name of its sound file, without folders.
         start: Seconds of that file at which the line starts.
+        transcript: What is said, as far as it was known.
     """
 
     face: str
     inputs: str
     sound: str = ""
     start: float = 0.0
+    transcript: str = ""
 
 
 def face(result: Result) -> bytes:
@@ -86,12 +89,13 @@ def npz(result: Result, origin: Origin) -> bytes:
         inputs=origin.inputs,
         sound=origin.sound,
         start=origin.start,
+        **_heard(result, origin),
     )
 
 
 def curves_json(result: Result, origin: Origin) -> bytes:
     """Encode the curves as the JSON of docs/formats.md, which names face, model and so on, too; arguments as `npz`."""
-    head = {
+    head: dict[str, Any] = {
         "format": "lsf-curves",
         "version": 1,
         "fps": result.fps,
@@ -103,6 +107,8 @@ def curves_json(result: Result, origin: Origin) -> bytes:
         "start": origin.start,
         "names": result.channels,
     }
+    if result.sounds is not None:
+        head |= {**sound_files.as_fields(result.sounds), "transcript_note": result.sounds.note}
     rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in _rounded(result.motion))
     return f'{json.dumps(head)[:-1]}, "values": [\n{rows}\n]}}\n'.encode()
 
@@ -128,6 +134,22 @@ def live_link(result: Result, origin: Origin) -> bytes:
 
 
 ENCODERS: dict[str, Callable[[Result, Origin], bytes]] = {"npz": npz, "json": curves_json, "live_link": live_link}
+
+
+def _heard(result: Result, origin: Origin) -> dict[str, Any]:
+    """Arrays of the sounds of a line, with the names of the protocol; none if they were not asked for."""
+    sounds = result.sounds
+    if sounds is None:
+        return {}
+    return {
+        "sounds": np.array(sounds.symbols, dtype=str),
+        "sound_times": sounds.times,
+        "sound_confidence": sounds.confidence,
+        "words": np.array(sounds.words, dtype=str),
+        "word_times": sounds.word_times,
+        "transcript": origin.transcript,
+        "transcript_note": sounds.note,
+    }
 
 
 def _npz(save: Callable[..., None], **arrays: Any) -> bytes:

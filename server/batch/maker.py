@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, astuple
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from .. import __version__
@@ -17,6 +17,7 @@ from ..files import audio, meshes
 from ..files.meshes import Mesh
 from ..performance.emotion import text
 from ..protocol.wire import LINE_SECONDS, MAX_OTHER_LINES
+from ..sounds.hearing import WEIGHTS
 from . import formats
 from .manifest import Line
 from .report import Finished, Row
@@ -58,7 +59,7 @@ class Maker:
             new_engine: Loads it.
         """
         self._folder, self._results, self._finished = folder, results, finished
-        self._model = model_digests(checkpoint)
+        self._model, self._checkpoint = model_digests(checkpoint), checkpoint
         self._new_engine = new_engine
         self._engine: Engine | None = None
         self._digest = lru_cache(REMEMBERED_SOUNDS)(file_digest)
@@ -88,6 +89,7 @@ class Maker:
             "others": [[self._digest_if_there(other), other.start, other.end] for other in self._others(line)],
             "character": self._mesh_key,
             "settings": asdict(line.settings),
+            "recogniser": self._recogniser if line.settings.sounds else "",
             "emotion": [shown.name, shown.keys, shown.words, text.SHA256, astuple(shown.way)],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -133,7 +135,9 @@ class Maker:
         )
         if not self._face:
             self._face = self._results.put_face(formats.face(result))
-        origin = formats.Origin(self._face, inputs, posixpath.basename(line.sound), line.start)
+        origin = formats.Origin(
+            self._face, inputs, posixpath.basename(line.sound), line.start, line.settings.transcript
+        )
         data = formats.ENCODERS[line.format](result, origin)
         self._results.write(line.output, data)
         row: Row = {
@@ -149,7 +153,19 @@ class Maker:
             row["ignored"] = ["emotion"]
         if result.motion_error is not None:
             row["motion_error"] = result.motion_error
+        if line.emotion.words:
+            row["understood"] = text.read(line.emotion.words, settings.bank).explained()
+        if result.sounds is not None and result.sounds.note:
+            row["transcript_note"] = result.sounds.note
+        if result.no_sounds is not None:
+            row["no_sounds"] = {"code": result.no_sounds.code, "sentence": str(result.no_sounds)}
         return row
+
+    @cached_property
+    def _recogniser(self) -> str:
+        """Digest of what hears the sounds: the model's own recogniser, or the one for the default model."""
+        own = self._checkpoint / WEIGHTS.name
+        return file_digest(own if own.is_file() else WEIGHTS)
 
     def _choose_character(self, character: str) -> None:
         """Read the mesh of a line, unless it is that of the last one. Raises for each line of a bad one."""

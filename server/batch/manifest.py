@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from ..engine import Settings
 from ..errors import LSFError, shortened
@@ -19,12 +19,14 @@ from ..performance import style
 from ..performance.emotion import choice
 from ..performance.emotion.bank import Bank
 from ..performance.emotion.choice import Emotion
+from ..sounds.formats import read_transcript
 
 COLUMNS = (
     "sound", "id", "start", "end", "character", "emotion", "strength", "mix", "take", "temperature", "fps", "format",
-    "voice", "style", "bank",
+    "voice", "style", "bank", "transcript", "language", "sounds",
 )  # fmt: skip
-NOT_YET = {name: f'"{name}": style cards do not exist yet. Take this column out.' for name in ("style", "style_card")}
+WITHOUT_SOUNDS = "live_link"  # the format that has no place for them
+ANSWERS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}  # in cells
 SUFFIXES = {"npz": ".npz", "json": ".json", "live_link": ".csv"}  # of the results, by their format
 MAX_BYTES = 1 << 30  # of a manifest: a hundred thousand lines have 20 MB
 MAX_ID = 150  # characters; names of files have at most 255 bytes
@@ -293,10 +295,43 @@ class _Row:
                 styles=self._styles(),
                 bank=shown.used(bank),
                 following=shown.following(shown.used(bank)),
+                **self._speech(),
             )
         except LSFError as error:
             self.faults.append(f"has a setting that cannot be used: {error}")
             return settings()
+
+    def _speech(self) -> dict[str, Any]:
+        """The settings of what is said. A transcript changes no curve, so it counts only where sounds are written."""
+        transcript, fits = self._transcript(), self._text("format") != WITHOUT_SOUNDS
+        asked = self._answer("sounds")
+        if asked and not fits:
+            self.faults.append(f"asks for sounds in a {WITHOUT_SOUNDS} file, which has no place for them.")
+        if not fits or not (bool(transcript) if asked is None else asked):
+            return {}
+        return {"sounds": True, "transcript": transcript, "language": self._text("language")}
+
+    def _transcript(self) -> str:
+        """What is said: the text of the cell, or of the file that it names."""
+        value = self._cells.get("transcript")
+        cell = " ".join(value.split()) if isinstance(value, str) else self._text("transcript")
+        if not cell.lower().endswith(".txt"):
+            return cell
+        try:
+            return read_transcript(str(self._folder / cell))
+        except LSFError as error:
+            self.faults.append(f"has a transcript that cannot be used: {error}")
+        except ValueError:  # a NUL character
+            self.faults.append("has a transcript that cannot be used: there is no such file.")
+        return ""
+
+    def _answer(self, column: str) -> bool | None:
+        """Yes or no; None if the cell is empty."""
+        value = self._cells.get(column)
+        text = str(value).casefold() if isinstance(value, bool) else self._text(column).casefold()
+        if text and text not in ANSWERS:
+            self.faults.append(f'has "{shortened(text, SHOWN)}" as {column}: write yes or no.')
+        return ANSWERS.get(text)
 
     def _styles(self) -> style.Styles:
         """The style cards."""

@@ -16,12 +16,20 @@ MAX_TEXT = 1 << 20  # bytes of a transcript's file
 
 def as_json(sounds: Sounds, seconds: float) -> str:
     """Return the JSON of docs/formats.md."""
-    found = zip(sounds.symbols, sounds.times.tolist(), sounds.confidence.tolist(), strict=True)
     data = {
         "format": "lsf-heard",
         "version": 1,
         "seconds": round(seconds, DECIMALS),
         "note": sounds.note,
+        **as_fields(sounds),
+    }
+    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
+
+
+def as_fields(sounds: Sounds) -> dict[str, list[dict[str, object]]]:
+    """Return the fields of JSON files that hold the sounds and the words."""
+    found = zip(sounds.symbols, sounds.times.tolist(), sounds.confidence.tolist(), strict=True)
+    return {
         "sounds": [
             {
                 "ipa": symbol,
@@ -38,7 +46,6 @@ def as_json(sounds: Sounds, seconds: float) -> str:
             for word, (start, end) in zip(sounds.words, sounds.word_times.tolist(), strict=True)
         ],
     }
-    return json.dumps(data, ensure_ascii=False, indent=1) + "\n"
 
 
 def as_textgrid(sounds: Sounds, seconds: float) -> str:

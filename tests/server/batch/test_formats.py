@@ -11,6 +11,7 @@ from lsf_blender_addon.formats import live_link
 from server.arkit import CHANNELS
 from server.batch import formats
 from server.engine import default_head
+from server.sounds.hearing import Sounds
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def result():
     motion = rng.random((101, 52), dtype=np.float32)
     return SimpleNamespace(
         channels=CHANNELS, fps=25.0, t0=0.0, motion=motion, expression=motion / 3, emotion=rng.random((101, 8)),
-        face=face, mesh=mesh, model_digest="abc", whole=False,
+        face=face, mesh=mesh, model_digest="abc", whole=False, sounds=None,
     )  # fmt: skip
 
 
@@ -91,3 +92,24 @@ def test_a_channel_that_arkit_lacks_has_no_column(result):
     rows = [row.split(",") for row in formats.live_link(few, formats.Origin("", "")).decode().splitlines()]
     filled = {name for name, value in zip(rows[0][2:], rows[1][2:], strict=True) if float(value)}
     assert filled == {"JawOpen"}
+
+
+def test_sounds_are_in_npz_and_json_where_they_are_wanted(result):
+    heard = Sounds(
+        ("h", "a\u026a"), np.array([[0.1, 0.2], [0.2, 0.5]], np.float32), np.array([0.5, 1], np.float32),
+        ("Hi",), np.array([[0.1, 0.5]], np.float32), "A note.",
+    )  # fmt: skip
+    with_sounds = SimpleNamespace(**{**vars(result), "sounds": heard})
+    origin = formats.Origin("f" * 64, "i" * 64, "a.wav", 1.5, "Hi!")
+    z = load(formats.npz(with_sounds, origin))
+    assert tuple(z["sounds"]) == heard.symbols and tuple(z["words"]) == ("Hi",) and str(z["transcript"]) == "Hi!"
+    np.testing.assert_array_equal(z["sound_times"], heard.times)
+    assert z.keys() - load(formats.npz(result, origin)).keys() == {
+        "sounds", "sound_times", "sound_confidence", "words", "word_times", "transcript", "transcript_note",
+    }  # fmt: skip
+    data = json.loads(formats.curves_json(with_sounds, origin))
+    assert [(s["ipa"], s["start"], s["end"], s["confidence"]) for s in data["sounds"]] == [
+        ("h", 0.1, 0.2, 0.5), ("a\u026a", 0.2, 0.5, 1),
+    ]  # fmt: skip
+    assert data["words"] == [{"word": "Hi", "start": 0.1, "end": 0.5}] and data["transcript_note"] == "A note."
+    assert "sounds" not in json.loads(formats.curves_json(result, origin))

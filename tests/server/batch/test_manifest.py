@@ -23,7 +23,8 @@ def test_every_column_in_both_forms_says_the_same(tmp_path):
     row = {
         "sound": "act 1/Frühling, leise.wav", "id": "VO_12", "start": 0.5, "end": 2, "character": "faces/ann.obj",
         "emotion": "happy", "strength": 0.8, "mix": 0.25, "take": 7, "temperature": 0.5, "fps": 29.97, "format": "json",
-        "voice": "ann", "style": "", "bank": "",
+        "voice": "ann", "style": "", "bank": "", "transcript": "Good day", "language": "en",
+        "sounds": "yes",
     }  # fmt: skip
     assert tuple(row) == COLUMNS
     with (tmp_path / "m.csv").open("w", encoding="utf-8", newline="") as file:
@@ -48,6 +49,7 @@ def test_every_column_in_both_forms_says_the_same(tmp_path):
             0.25,
         )
         assert (line.settings.seed, line.settings.temperature, line.settings.fps) == (7, 0.5, 29.97)
+        assert (line.settings.sounds, line.settings.transcript, line.settings.language) == (True, "Good day", "en")
 
 
 def test_empty_cells_are_the_defaults(tmp_path):
@@ -226,3 +228,36 @@ def test_banks_that_cannot_be_used(tmp_path, bank, emotion, words, monkeypatch):
     (tmp_path / "bad.json").write_text("{", "utf-8")
     (fault,) = read(tmp_path, f"sound,emotion,bank\na.wav,{emotion},{bank}\n").faults[:1]
     assert words in fault and fault.startswith("Line 2 ")
+
+
+def test_sounds_are_wanted_with_a_transcript_or_when_the_column_says_so(tmp_path):
+    (tmp_path / "said.txt").write_text("Guten Tag.\n", "utf-8")
+    rows = [
+        {"transcript": "Good  day,\nyou"},
+        {"transcript": "said.txt", "language": "de"},
+        {"transcript": "Good day", "sounds": "no"},
+        {"sounds": True},
+        {"transcript": "Good day", "format": "live_link"},
+        {"language": "de"},
+    ]
+    lines = [json.dumps({"sound": f"{i}.wav", **row}) for i, row in enumerate(rows)]
+    found = read(tmp_path, "\n".join(lines), "m.jsonl")
+    assert found.faults == []
+    settings = [(s.sounds, s.transcript, s.language) for s in (line.settings for line in found.lines)]
+    none = (False, "", "")
+    wanted = [(True, "Good day, you", ""), (True, "Guten Tag.\n", "de"), none, (True, "", ""), none, none]
+    assert settings == wanted, "a transcript changes no curve, and without sounds it changes no digest"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("missing.txt,,,", "Line 2 has a transcript that cannot be used"),
+        (",,perhaps,", 'Line 2 has "perhaps" as sounds: write yes or no'),
+        (",,yes,live_link", "has no place for them"),
+        ("Hello,not a code!,,", "A language is a code"),
+    ],
+)
+def test_faults_of_what_is_said(tmp_path, row, words):
+    faults = read(tmp_path, f"sound,transcript,language,sounds,format\na.wav,{row}\n").faults
+    assert len(faults) == 1 and words in faults[0]

@@ -410,3 +410,17 @@ def test_no_result_takes_the_place_of_a_file_that_the_manifest_names(run, show, 
     (folder / "cast" / "cast" / "bob.wav").write_bytes((show / "act1/one.wav").read_bytes())
     assert run(lines, folder) == runner.UNUSABLE, "the manifest itself"
     assert all(content == before[name] for name, content in files(folder).items() if name in before)
+
+
+def test_words_and_missing_sounds_are_told_in_the_report(run, show, tmp_path):
+    """The tiny model has no recogniser of sounds: its lines are there without them, and the report says why."""
+    body = "sound,emotion,sounds\nact1/one.wav,one eyebrow up,\nact1/two.wav,,yes\n"
+    assert run(write(show, "told.csv", body), tmp_path) == 0
+    words, sounds = rows(tmp_path)
+    assert words["understood"].startswith("Understood: ") and "eyebrow" in words["understood"]
+    assert "understood" not in sounds and "no_sounds" not in words
+    assert sounds["no_sounds"]["code"] and sounds["no_sounds"]["sentence"].endswith(".")
+    before = {row["line"]: row["inputs"] for row in rows(tmp_path)}
+    assert run(write(show, "told.csv", body.replace(",yes", ",")), tmp_path) == 0
+    assert [row["line"] for row in rows(tmp_path)[2:]] == [sounds["line"]], "sounds are a part of the inputs"
+    assert rows(tmp_path)[2]["inputs"] != before[sounds["line"]]
