@@ -192,21 +192,35 @@ def make_style(header: wire.Header, arrays: wire.Arrays) -> Run:
     """Check a `make_style` request; arguments, result and errors as in `generate`."""
     from ..style.recording import Recording  # not before it is needed: it is the only request that measures a face
 
-    read, values, names = _sound(header, arrays), arrays.get("recording"), header.get("channels")
-    if values is None or not _is_list_of_names(names):
-        raise LSFError("bad_request", 'A make_style message needs the array "recording" and the names of its channels.')
-    assert isinstance(names, list)
-    recording, name = Recording.of(names, values, _number(header, "fps")), _text(header, "name") or ""
+    more = header.get("more_takes", [])
+    if not isinstance(more, list) or not all(isinstance(fields, dict) for fields in more):
+        raise LSFError("bad_request", "more_takes must be a list of objects.")
+    sounds, recordings = [], []
+    for number, fields in enumerate([header, *more], 1):
+        suffix = "" if number == 1 else f"_{number}"
+        values, names = arrays.get(f"recording{suffix}"), fields.get("channels")
+        if values is None or not _is_list_of_names(names):
+            raise LSFError(
+                "bad_request",
+                f'A make_style message needs the array "recording{suffix}" and the names of its channels.',
+            )
+        assert isinstance(names, list)
+        own = {"audio": arrays[f"audio{suffix}"]} if f"audio{suffix}" in arrays else {}
+        sounds.append(_sound(fields, own))
+        recordings.append(Recording.of(names, values, _number(fields, "fps")))
+    name = _text(header, "name") or ""
     StyleCard(name)  # a name that no card can have is refused before the work
 
     def run(engine: Engine, report: Report, cancelled: IsCancelled) -> Reply:
-        from ..style.make import make_card
+        from ..style.make import Take, make_card
 
-        made = make_card(engine, *read(report, cancelled), recording, name, report, cancelled)
+        takes = [Take(*read(report, cancelled), face) for read, face in zip(sounds, recordings, strict=True)]
+        made = make_card(engine, takes, name, report, cancelled)
         return {
             "card": made.card.to_fields(),
-            "lag": round(made.lag, 4),
-            "correlation": round(made.correlation, 4),
+            "lag": round(made.lags[0], 4),
+            "correlation": round(made.correlations[0], 4),
+            "lags": [round(lag, 4) for lag in made.lags],
             "seconds": round(made.seconds, 2),
             "gains": {family: round(gain, 4) for family, gain in made.gains.items()},
             "error": round(made.error, 5),

@@ -1,4 +1,4 @@
-"""`python -m server style`: a style card from a sound and a recording of the face that belongs to it."""
+"""`python -m server style`: a style card from sounds and the recordings of the face that belong to them."""
 
 import argparse
 import sys
@@ -15,9 +15,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The parser of the sub-command.
     """
-    parser.add_argument("sound", type=Path, help="sound of the performance: anything libsndfile reads")
     parser.add_argument(
-        "recording", type=Path, help=".csv of Live Link Face, .json of curves (docs/formats.md), or .npz of generate"
+        "takes",
+        type=Path,
+        nargs="+",
+        metavar="SOUND RECORDING",
+        help="sound of a performance (anything libsndfile reads) and the face recorded with it: a .csv of Live Link "
+        "Face, a .json of curves (docs/formats.md), or an .npz of generate; more takes of the actor may follow",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="CARD.json", help="the card")
     parser.add_argument("--name", default="", help="its name (default: that of the file)")
@@ -42,12 +46,18 @@ def run(args: argparse.Namespace, checkpoint: str | None, device: str, cache_fol
 
     if args.recording_fps is not None and not recording.MIN_FPS <= args.recording_fps <= recording.MAX_FPS:
         raise LSFError("bad_settings", f"--recording-fps must be {recording.MIN_FPS:g} to {recording.MAX_FPS:g}.")
-    curves = recording.load(args.recording, args.recording_fps)
-    sound = audio.load(args.sound, 0.0, make.MAX_SECONDS)
+    if len(args.takes) % 2:
+        raise LSFError(
+            "bad_settings", "Each sound needs its recording after it: SOUND RECORDING [SOUND RECORDING ...]."
+        )
+    takes = []
+    for path, face in zip(args.takes[::2], args.takes[1::2], strict=True):
+        curves = recording.load(face, args.recording_fps)
+        takes.append(make.Take(*audio.load(path, 0.0, make.MAX_SECONDS), curves))
     engine = Engine(checkpoint, device, cache_folder)
     if engine.device_note:
         print(engine.device_note, file=sys.stderr)
-    made = make.make_card(engine, *sound, curves, args.name or args.out.stem)
+    made = make.make_card(engine, takes, args.name or args.out.stem)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     made.card.save(args.out)
     print(args.out, *make.summary(made), sep="\n  ")

@@ -1,16 +1,21 @@
-"""Fits the numbers of a style card to a recording, and keeps those alone that hold on parts kept out of the fit.
+"""Fits the numbers of a style card to recordings, and keeps those alone that hold on parts kept out of the fit.
 
-Every number, or pair of numbers, has an estimate in closed form. It is multiplied by one of SHARES, which is chosen by
-blocked cross-validation: the recording is cut into blocks, and for each of them the estimate is made from the others.
-The share with the least error on the blocks that were kept out counts. A number is kept only if it beats the default
-there by more than one standard error over the blocks; otherwise it is 0. Frames next to each other are alike, so blocks
-and not frames are kept out.
+Every number, or pair of numbers, has an estimate in closed form. It is made smaller by what a number of one actor may
+differ by from take to take (`safe`), and multiplied by one of SHARES, which is chosen by blocked cross-validation: the
+recording is cut into blocks, or, if there are several takes, each is a block; for each of them the estimate is made
+from the others. The share with the least error on the blocks that were kept out counts. A number is kept only if it
+beats the default there by more than two standard errors over the blocks; otherwise it is 0. Frames next to each other
+are alike, so blocks and not frames are kept out.
 
-Numbers are fitted one after the other, each with those before it applied; then all are fitted once more.
+Blocks of one take share the calibration of the tracker and the mood of the day, so cross-validation alone would keep
+what holds for this take and no other.
+
+Numbers are fitted one after the other, each with those before it applied. Fitting them again after that would divide
+one habit between numbers that do much the same, and each part would be too small to tell.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -26,11 +31,28 @@ from ..protocol.style_cards import FAMILIES, NUMBERS, limits
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 MIN_BLOCK, MAX_BLOCKS, MIN_BLOCKS = 3.0, 8, 3  # seconds of a block, and their number
+MIN_TAKES = 2  # of which each can be a block
+# By how much a number of one actor may differ between two takes without a change of his manner. The neutral face of a
+# calibration is .05 off, and its extremes a third (a logarithm of .3); a lag is known to half a frame; the rate of
+# blinks changes by a half with the mood. How far the lips are rounded differs most, so one take never tells it: the
+# gain of rounding has no larger limit than this, and what a round or narrow mouth adds to its corners is the same by
+# another name.
+DIFFERENCE = {
+    "rest": 0.05,
+    "amplitude": 0.3,
+    "visemes": 0.05,
+    "round_corners": 0.25,
+    "narrow_corners": 0.25,
+    "onset": 0.02,
+    "smoothing": 0.01,
+    "poses": 0.05,
+    "sides": 0.1,
+    "blinks": 0.4,
+}
 MIN_GAIN = 0.002  # of the squared error: a number that gains less is not worth having
 STANDARD_ERRORS = 2.0  # over the blocks, that a gain must exceed
 MIN_FRAMES = 12  # that an estimate needs
 SHOWN = 0.25  # of a cue; less is not counted among these frames
-SWEEPS = 4
 RESTING = 0.3  # share of the frames, those with the least movement, in which a face rests
 SMALL, LARGE = (0.3, 0.7), (0.85, 1.0)  # quantiles of a movement, between which it is small or large
 # Least correlation of a region's movement with the predicted one. Below it, a gain would say how wrong the prediction
@@ -61,6 +83,7 @@ class Reference:
         moved: (52,) channels that the recording moves.
         cues: When a style shows.
         fps: Frames per second.
+        take: (F,) number of the take to which a frame belongs.
     """
 
     speech: NDArray[np.float32]
@@ -70,6 +93,7 @@ class Reference:
     moved: BoolArray
     cues: Cues
     fps: float
+    take: NDArray[np.intp]
     _known: dict[bytes, NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -94,7 +118,32 @@ class Reference:
             moved,
             Cues.of(voice, len(even), fps),
             fps,
+            np.zeros(len(even), np.intp),
         )
+
+    @classmethod
+    def joined(cls, takes: Sequence["Reference"]) -> "Reference":
+        """Join takes of one actor, one after the other. A channel moves if it does in half of them."""
+
+        def all_of(get: Callable[[Reference], FloatArray]) -> NDArray[np.float32]:
+            return np.concatenate([get(take) for take in takes]).astype(np.float32)
+
+        names = [field.name for field in fields(Cues)]
+        return cls(
+            all_of(lambda take: take.speech),
+            all_of(lambda take: take.expression),
+            all_of(lambda take: take.recorded),
+            np.concatenate([take.valid for take in takes]),
+            np.mean([take.moved for take in takes], 0) >= 0.5,
+            Cues(*(np.concatenate([getattr(take.cues, name) for take in takes]) for name in names)),
+            takes[0].fps,
+            np.repeat(np.arange(len(takes)), [len(take.valid) for take in takes]),
+        )
+
+    @property
+    def takes(self) -> int:
+        """Number of takes in which there is a recording."""
+        return len(np.unique(self.take[self.valid]))
 
     @cached_property
     def even(self) -> NDArray[np.float32]:
@@ -164,7 +213,6 @@ def fit(reference: Reference, step: Callable[[float], None] = lambda fraction: N
     found = Fit(np.zeros(len(NUMBERS)))
     blocks = _blocks(reference)
     reasons: dict[str, list[str]] = {}
-    kept: list[tuple[Unit, float]] = []
     gains: dict[str, list[tuple[float, float]]] = {}
     every = units()
     for number, unit in enumerate(every):
@@ -179,22 +227,14 @@ def fit(reference: Reference, step: Callable[[float], None] = lambda fraction: N
         if estimate is None:
             reasons.setdefault(unit.family, []).append("no_gain" if scorer.enough else "too_short")
             continue
-        found.numbers[unit.places] = _limited(unit, share * estimate)
-        kept.append((unit, share))
+        found.numbers[unit.places] = share * safe(unit, estimate)
         gains.setdefault(unit.family, []).append((before, after))
-    for _ in range(SWEEPS - 1):
-        for unit, share in kept:
-            others = found.numbers.copy()
-            others[unit.places] = 0
-            estimate = unit.estimate(reference, others, reference.valid)
-            if estimate is not None:
-                found.numbers[unit.places] = _limited(unit, share * estimate)
     for family in FAMILIES:
-        if family in gains:
+        if family in gains and any(found.numbers[[of == family for of, _ in NUMBERS]]):
             before, after = np.sum(gains[family], 0)
             found.gains[family] = float(1 - after / before)
         else:
-            given = reasons.get(family, [])
+            given = [*reasons.get(family, []), *["no_gain" for _ in gains.get(family, [])]]
             found.left_out[family] = next((r for r in ("no_gain", "too_short") if r in given), "not_moved")
     return found
 
@@ -206,7 +246,7 @@ class _Scorer:
         self._reference, self._blocks, self._unit = reference, blocks, unit
         self._others = others.copy()
         self._others[unit.places] = 0
-        self.enough = len(blocks) >= MIN_BLOCKS
+        self.enough = len(blocks) >= (MIN_TAKES if reference.takes > 1 else MIN_BLOCKS)
 
     def best_share(self) -> tuple[float, float, float]:
         """Return the share with the least error, 0 if none beats the default; and the errors without and with it."""
@@ -220,9 +260,10 @@ class _Scorer:
             if estimate is None:
                 self.enough = False
                 return nothing
+            found = safe(self._unit, estimate)
             for row, share in enumerate(SHARES):
                 values = self._others.copy()
-                values[self._unit.places] = _limited(self._unit, share * estimate)
+                values[self._unit.places] = share * found
                 after[row, number] = self._errors(values, [block])[0]
         best = int(after.sum(1).argmin())
         gain = before - after[best]
@@ -245,7 +286,9 @@ class _Scorer:
 
 
 def _blocks(reference: Reference) -> list[BoolArray]:
-    """Cut the frames with a recording into blocks, (F,) each."""
+    """Cut the frames with a recording into blocks, (F,) each: takes, if there are several."""
+    if reference.takes > 1:
+        return [reference.valid & (reference.take == take) for take in np.unique(reference.take[reference.valid])]
     frames = np.flatnonzero(reference.valid)
     count = min(MAX_BLOCKS, int(len(frames) / reference.fps / MIN_BLOCK))
     blocks = []
@@ -256,11 +299,27 @@ def _blocks(reference: Reference) -> list[BoolArray]:
     return blocks
 
 
-def _limited(unit: Unit, values: FloatArray) -> NDArray[np.float64]:
-    """Values of a unit's numbers within their limits."""
+def safe(unit: Unit, values: FloatArray) -> NDArray[np.float64]:
+    """Make numbers small enough to do no harm in another take.
+
+    If the number of this take is x, that of another one is at least x - d, with d of DIFFERENCE. Applying n there takes
+    away from the squared error as long as n is less than twice the other take's number: so with x - d² / x, which is
+    at most 2 (x - d), it never grows. This is the non-negative garrote (Breiman, "Better subset regression using the
+    nonnegative garrote", Technometrics 37, 1995), with d in the place of the noise.
+    Several takes do not make d smaller: they may be of one session, with one calibration.
+
+    Args:
+        unit: Whose numbers they are.
+        values: The numbers as estimated.
+
+    Returns:
+        The numbers, within their limits; 0 where the estimate is no larger than the difference.
+    """
     low, high = np.array([limits(unit.family, name) for name in unit.names]).T
+    differences = np.array([DIFFERENCE.get(name, DIFFERENCE.get(unit.family, 0.0)) for name in unit.names])
     limited: NDArray[np.float64] = np.clip(np.asarray(values, float), low, high)
-    return limited
+    shares = 1 - np.square(differences / np.maximum(np.abs(limited), differences))
+    return limited * shares
 
 
 def _channels(*names: str) -> list[int]:

@@ -1,15 +1,16 @@
 """Measures style cards: the tables of docs/style.md.
 
-    python -m server.training.evaluation.style_scores --data DATA [--parts match known real speech]
+    python -m server.training.evaluation.style_scores --data DATA [--parts match known sessions real speech]
 
 `match`: how often a recording is refused that belongs to its sound, and how often one is taken that does not. `known`:
-numbers of simulated styles against the numbers that were found, and the nearest card among 20. `real`: FACEGOOD, whose
-mouth no step has learned from his sound, and GRID's speaker, whom the model knows: the error on what a card has not
-seen. `speech`: closures and timing of GRID's test sentences in random styles.
+numbers of simulated styles against the numbers that were found, and the nearest card among 20. `sessions`: the error on
+another take, with another calibration, of a simulated style. `real`: FACEGOOD, whose mouth no step has learned from his
+sound, and GRID's speaker, whom the model knows: the error on what a card has not seen. `speech`: closures and timing of
+GRID's test sentences in random styles.
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,10 +36,13 @@ LENGTHS = (10, 20, 30, 60)  # seconds of the pairs of `match`
 WRONG_PAIRS = 25  # of each sound
 KNOWN_LENGTHS = (10, 30, 60, 180)  # seconds of the references of `known`
 CARDS, PERFORMED, LONG = 20, 10, 100  # styles; how many are performed, half of them if it takes so many seconds
+SHARES = (0.5, 1.0)  # of a card: the default amount, and all of it
 SPREAD = 0.5  # of the limits of a card's numbers: random ones are uniform within this share
 NOISE = 0.02  # standard deviation of what is added to a simulated recording, and of what drifts over a second
 GRID_CLIPS = 160
 SPEECH_CARDS = 8
+CALIBRATIONS = ((0.0, 0.0), (0.1, 0.02), (0.2, 0.04), (0.3, 0.06))  # deviations of the logarithm of gains, of weights
+ACTORS = 10  # of `sessions`
 
 
 @dataclass
@@ -75,24 +79,6 @@ def performed(engine: Engine, clips: list[Clip]) -> list[Performed]:
         p = perform(engine.model, load_16k(clip.audio))
         found.append(Performed(clip, p.motion - p.expression, p.expression, p.voice))
     return found
-
-
-def joined(references: list[Reference]) -> Reference:
-    """Several references, one after the other. What moves in half of them counts as moving."""
-
-    def all_of(get: Callable[[Reference], FloatArray]) -> NDArray[np.float32]:
-        return np.concatenate([get(r) for r in references]).astype(np.float32)
-
-    cues = Cues(*(np.concatenate([getattr(r.cues, name) for r in references]) for name in ("accent", "pause", "onset")))
-    return Reference(
-        all_of(lambda r: r.speech),
-        all_of(lambda r: r.expression),
-        all_of(lambda r: r.recorded),
-        np.concatenate([r.valid for r in references]),
-        np.mean([r.moved for r in references], 0) >= 0.5,
-        cues,
-        FPS,
-    )
 
 
 def part(reference: Reference, first: int, end: int) -> Reference:
@@ -217,6 +203,43 @@ def _is_shown(reference: Reference, family: str, name: str) -> bool:
     return any(reference.moved[unit.channels].any() for unit in units() if unit.family == family and name in unit.names)
 
 
+def session_scores(takes: list[Reference]) -> None:
+    """Print the error on another take of a simulated style; each take has a calibration of its own."""
+    print("| calibration: gains, offsets | card of | mean, half strength | worst | mean, full strength | worst |")
+    print("|---|---|---|---|---|---|")
+    rng = np.random.default_rng(21)
+    for gain, offset in CALIBRATIONS:
+        changes: dict[int, list[list[float]]] = {1: [], 3: []}
+        for seed in range(ACTORS):
+            card, order = random_card(seed), rng.permutation(len(takes))
+            *made, tested = [_calibrated(simulated(takes[i], card, int(i)), gain, offset, rng) for i in order[:4]]
+            for count, found in changes.items():
+                numbers = fit(Reference.joined(made[:count])).numbers
+                found.append([_change(tested, share * numbers) for share in SHARES])
+        for count, found in changes.items():
+            (half, full), (worst_half, worst) = np.mean(found, 0), np.max(found, 0)
+            made_of = "1 take" if count == 1 else f"{count} takes"
+            print(
+                f"| ± {gain:.1f}, ± {offset:.2f} | {made_of} | {half:+.1f} % | {worst_half:+.1f} % "
+                f"| {full:+.1f} % | {worst:+.1f} % |",
+                flush=True,
+            )
+
+
+def _calibrated(take: Reference, gain: float, offset: float, rng: np.random.Generator) -> Reference:
+    """A take whose tracker has gains and offsets of its own; those of both sides are alike."""
+    gains, offsets = gain * rng.standard_normal(52), offset * rng.standard_normal(52)
+    gains[PAIRS], offsets[PAIRS] = gains[PAIRS].mean(1, keepdims=True), offsets[PAIRS].mean(1, keepdims=True)
+    face = take.recorded.copy()
+    face[:, take.moved] = (face * np.exp(gains) + offsets)[:, take.moved].clip(0, 1)
+    return replace(take, recorded=face, _known={})
+
+
+def _change(reference: Reference, numbers: FloatArray) -> float:
+    """By how many percent the error is larger with the numbers of a card."""
+    return 100 * (error(reference, numbers) / error(reference, np.zeros(len(NUMBERS))) - 1)
+
+
 def _cut(reference: Reference, first: int, end: int) -> Reference:
     """Some frames of a reference."""
     rows = slice(first, end)
@@ -229,6 +252,7 @@ def _cut(reference: Reference, first: int, end: int) -> Reference:
         reference.moved,
         cues,
         FPS,
+        reference.take[rows],
     )
 
 
@@ -241,7 +265,7 @@ def real_scores(facegood: list[Performed], grid: list[Performed]) -> None:
 
     def row(name: str, tested: str, card: FloatArray, reference: Reference) -> None:
         before = error(reference, nothing)
-        half, full = (f"{100 * (error(reference, share * card) / before - 1):+.1f} %" for share in (0.5, 1.0))
+        half, full = (f"{_change(reference, share * card):+.1f} %" for share in SHARES)
         kept = ", ".join(family for family in FAMILIES if any(card[[f == family for f, _ in NUMBERS]]))
         print(f"| {name} | {tested} | {before:.4f} | {half} | {full} | {kept} |", flush=True)
 
@@ -252,13 +276,33 @@ def real_scores(facegood: list[Performed], grid: list[Performed]) -> None:
             row(f"{name}, {label} half", "its other half", card, part(reference, *second))
     for name, reference in references.items():
         same = [r for other, r in references.items() if other != name and other[:6] == name[:6]]
-        row(f"other clips of the session ({len(same)})", name, fit(joined(same)).numbers, reference)
+        row(f"other clips of the session ({len(same)})", name, fit(Reference.joined(same)).numbers, reference)
     for name, reference in references.items():
         others = [r for other, r in references.items() if other[:6] != name[:6]]
-        row("the other session", name, fit(joined(others)).numbers, reference)
+        row("the other session", name, fit(Reference.joined(others)).numbers, reference)
     known = [clip.reference() for clip in grid]
     half = len(known) // 2
-    row("GRID, first half", "second half", fit(joined(known[:half])).numbers, joined(known[half:]))
+    row("GRID, first half", "second half", fit(Reference.joined(known[:half])).numbers, Reference.joined(known[half:]))
+
+
+def take_scores(facegood: list[Performed]) -> None:
+    """Print the errors of cards of one take on the other takes of its session, and on those of the other session."""
+    references = {clip.clip.name: clip.reference() for clip in facegood}
+    cards = {name: fit(reference).numbers for name, reference in references.items()}
+    print("\n| card of one take, on | pairs | mean, half strength | worst | mean, full strength | worst |")
+    print("|---|---|---|---|---|---|")
+    for label, same in (("other takes of the session", True), ("takes of the other session", False)):
+        changes = [
+            [_change(reference, share * card) for share in SHARES]
+            for maker, card in cards.items()
+            for name, reference in references.items()
+            if maker != name and (maker[:6] == name[:6]) == same
+        ]
+        (half, full), (worst_half, worst) = np.mean(changes, 0), np.max(changes, 0)
+        print(
+            f"| {label} | {len(changes)} | {half:+.1f} % | {worst_half:+.1f} % | {full:+.1f} % | {worst:+.1f} % |",
+            flush=True,
+        )
 
 
 def speech_scores(grid: list[Performed]) -> None:
@@ -304,7 +348,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure style cards.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the corpora, see docs/training.md")
     parser.add_argument("--checkpoint", help="folder of the model (default: the one that ships)")
-    parts = ("match", "known", "real", "speech")
+    parts = ("match", "known", "sessions", "real", "speech")
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     arguments = parser.parse_args()
     engine = Engine(arguments.checkpoint)
@@ -318,9 +362,12 @@ def main() -> None:
         if name == "match":
             match_scores({"FACEGOOD": facegood, "GRID": grid})
         elif name == "known":
-            known_scores(joined([clip.reference() for clip in facegood]))
+            known_scores(Reference.joined([clip.reference() for clip in facegood]))
+        elif name == "sessions":
+            session_scores([clip.reference() for clip in facegood])
         elif name == "real":
             real_scores(facegood, grid)
+            take_scores(facegood)
         else:
             speech_scores(grid)
 

@@ -16,9 +16,9 @@ from server.style import make
 from server.style.recording import Recording
 from tests.server.style.performances import FPS, card, recorded, speech, voice
 
-SECONDS = 30.0
+SECONDS = 20.0
 SOUND = np.sin(np.arange(int(SECONDS * 16000)) * 0.1).astype(np.float32)  # the model does not hear it
-KNOWN = card(amplitude__jaw_small=0.3, amplitude__jaw_large=0.3, rest__smile=0.1)
+KNOWN = card(amplitude__jaw_small=0.6, amplitude__jaw_large=0.6, rest__smile=0.1)
 
 
 class _Model:
@@ -55,11 +55,11 @@ def face(lag: float = 0.0) -> Recording:
 
 
 def test_a_card_is_found_in_a_late_recording():
-    made = make.make_card(_Engine(), SOUND, 16000, face(0.12), "Anna")
-    assert made.lag == pytest.approx(0.12, abs=0.015) and made.error < made.default_error
+    made = make.make_card(_Engine(), [make.Take(SOUND, 16000, face(0.12))], "Anna")
+    assert made.lags == pytest.approx((0.12,), abs=0.015) and made.error < made.default_error
     numbers = made.card.to_fields()["numbers"]
-    assert numbers["amplitude"]["jaw_large"] == pytest.approx(0.3, abs=0.1)
-    assert numbers["rest"]["smile"] == pytest.approx(0.1, abs=0.02)
+    assert numbers["amplitude"]["jaw_large"] == pytest.approx(0.6 - 0.3**2 / 0.6, abs=0.1)
+    assert numbers["rest"]["smile"] == pytest.approx(0.1 - 0.05**2 / 0.1, abs=0.02)
     assert dict(made.card.left_out)["blinks"] == "not_moved"
     assert any(line.startswith("amplitude: kept") for line in make.summary(made))
     assert any("blinks: default, the recording does not move it" in line for line in make.summary(made))
@@ -67,11 +67,15 @@ def test_a_card_is_found_in_a_late_recording():
 
 def test_too_short_and_wrong_recordings_are_refused():
     with pytest.raises(LSFError, match="at least"):
-        make.make_card(_Engine(), SOUND[: 5 * 16000], 16000, face())
+        make.make_card(_Engine(), [make.Take(SOUND[: 5 * 16000], 16000, face())])
     other = Recording.of(list(CHANNELS), speech(SECONDS, 4).astype(float), FPS)
     with pytest.raises(LSFError) as refusal:
-        make.make_card(_Engine(), SOUND, 16000, other)
+        make.make_card(_Engine(), [make.Take(SOUND, 16000, other)])
     assert refusal.value.code == "wrong_recording"
+    with pytest.raises(LSFError, match=r"^Take 2: The recording does not"):
+        make.make_card(_Engine(), [make.Take(SOUND, 16000, face()), make.Take(SOUND, 16000, other)])
+    with pytest.raises(LSFError, match="1 to 16 takes, not 17"):
+        make.make_card(_Engine(), [make.Take(SOUND, 16000, face())] * 17)
 
 
 def test_the_command_line_writes_a_card(tmp_path, capsys):
@@ -79,21 +83,36 @@ def test_the_command_line_writes_a_card(tmp_path, capsys):
     recording = face()
     fields = {"format": "lsf-curves", "fps": FPS, "names": list(CHANNELS), "values": recording.curves.tolist()}
     (tmp_path / "a.json").write_text(json.dumps(fields))
-    arguments = [str(tmp_path / "a.wav"), str(tmp_path / "a.json"), "--out", str(tmp_path / "cards" / "anna.json")]
+    pair = [str(tmp_path / "a.wav"), str(tmp_path / "a.json")]
+    arguments = [*pair, *pair, "--out", str(tmp_path / "cards" / "anna.json")]
     assert cli.main(["style", *arguments]) == 0
     assert StyleCard.load(tmp_path / "cards" / "anna.json").name == "anna"
-    assert "amplitude: kept" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "amplitude: kept" in told and told.count("recording later") == 2
     assert cli.main(["style", arguments[0], str(tmp_path / "none.csv"), *arguments[2:]]) == 2
     assert "none.csv" in capsys.readouterr().err
+    assert cli.main(["style", *arguments[1:]]) == 2
+    assert "SOUND RECORDING" in capsys.readouterr().err
 
 
 def test_a_request_gives_a_card():
     header = {"type": "make_style", "rate": 16000, "fps": FPS, "channels": list(CHANNELS), "name": "Anna"}
     arrays = {"audio": SOUND, "recording": face().curves}
-    fields, replies = requests.JOBS["make_style"](header, arrays)(_Engine(), lambda f, t: None, lambda: False)
+    second = {name: header[name] for name in ("rate", "fps", "channels")}
+    two = arrays | {"audio_2": SOUND, "recording_2": face(0.08).curves}
+    request = requests.JOBS["make_style"](header | {"more_takes": [second]}, two)
+    fields, replies = request(_Engine(), lambda f, t: None, lambda: False)
+    assert fields["lags"] == pytest.approx([0.0, 0.08], abs=0.015) and fields["lag"] == fields["lags"][0]
     assert not replies and StyleCard.from_fields(fields["card"]).name == "Anna"
     json.dumps(fields, allow_nan=False)
-    for wrong in ({"channels": "x"}, {"channels": ["jawOpen"]}, {"fps": 0.1}, {"name": "x" * 70}):
+    for wrong in (
+        {"channels": "x"},
+        {"channels": ["jawOpen"]},
+        {"fps": 0.1},
+        {"name": "x" * 70},
+        {"more_takes": [second]},
+        {"more_takes": 1},
+    ):
         with pytest.raises(LSFError):
             requests.JOBS["make_style"](header | wrong, arrays)
     with pytest.raises(LSFError):
