@@ -33,7 +33,7 @@ AGAINST_WIDE, WIDE_SHARE = {"mouthPucker", "mouthFunnel"}, 0.8
 AGAINST_OPEN = {MOUTH_CLOSE, "mouthRollLower", "mouthRollUpper", *both_sides("mouthPress")}
 CHANNELS = {JAW_OPEN, MOUTH_CLOSE, *ROUND, *WIDE}  # that a change may move even if they rest in the prediction
 SPEECH_REGIONS = {"jaw", "lips"}  # of tweaks.region: what a sound moves
-SPEECH_CHANNELS = {"cheekPuff"}  # besides those regions
+ALSO_SPEECH = {"cheekPuff"}  # channels that a sound moves besides those regions
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def closures(edits: Sequence[SoundEdit], table: SoundTable, fps: float, frames: 
 
 def speech_columns(channels: Sequence[str]) -> NDArray[np.integer]:
     """Indices of the channels that a sound moves: jaw, lips, tongue and cheeks."""
-    return _columns(channels, SPEECH_CHANNELS, SPEECH_REGIONS)
+    return _columns(channels, ALSO_SPEECH, SPEECH_REGIONS)
 
 
 def window(times: NDArray[np.floating], start: float, end: float, fps: float, edge: float = EDGE) -> Floats:

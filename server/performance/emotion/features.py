@@ -21,7 +21,6 @@ DEFAULT_SIDE = "Left"  # of "one eyebrow", where nothing says which
 OTHER = {"Left": "Right", "Right": "Left"}
 MAX_EXAMPLE_WORDS = 2  # of an example of the encoder that is read as a word, without the encoder
 THAN = 0.3  # of what stands behind "than": "more afraid than angry"
-SMILE_ALONE = ("smile", "squint")  # features that are also actions of a part: "smiling eyes"
 AS_ACTION = {"smile": "smiling", "squint": "narrow"}
 GROUPS = {
     "lid": "eye",

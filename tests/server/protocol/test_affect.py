@@ -98,9 +98,8 @@ def test_angry_to_happy_passes_surprise_and_neutral():
 
 
 def test_every_change_is_monotone_and_no_faster_than_a_cross_fade():
-    steepest = (
-        1 / 7
-    )  # of a step that is averaged with a Hann window of 13 frames: its middle is the 7th part of its sum
+    # Of a step that is averaged with a Hann window of 13 frames: its middle is the 7th part of its sum.
+    steepest = 1 / 7
     for before, after in permutations(EMOTIONS, 2):
         a, b = EMOTIONS.index(before), EMOTIONS.index(after)
         rows = changed(before, after).weights

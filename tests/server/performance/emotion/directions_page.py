@@ -14,7 +14,6 @@ import numpy as np
 from server.errors import LSFError
 from server.performance.emotion import text
 from server.performance.emotion.bank import Bank
-from server.performance.emotion.features_examples import NOT_ABOUT_A_FACE
 from server.protocol.emotions import EMOTIONS
 
 from . import scoring
@@ -102,7 +101,7 @@ def _thresholds() -> Iterator[str]:
             others[k, i] = 0
             found, likeness = text.emotions_of(others, vector)
             read_.append((_leader(found) == emotion, likeness))
-    other = [text.emotions_of(encoder.examples, encoder.encode(words)[0]) for words in NOT_ABOUT_A_FACE]
+    other = [text.emotions_of(encoder.examples, encoder.encode(words)[0]) for words in scoring.NOT_ABOUT_A_FACE]
     for least in (0.25, text.MIN_SIMILARITY, 0.35, 0.4, text.MIN_REST_SIMILARITY, 0.5):
         right = np.mean([is_right and likeness >= least for is_right, likeness in read_])
         wrong = np.mean([not is_right and likeness >= least for is_right, likeness in read_])

@@ -16,6 +16,19 @@ STRAY_CHANNEL, STRAY_EMOTION, STRAY_ENTRY = 0.2, 0.3, 0.1
 ABSENT_CHANNEL, ABSENT_OTHER = 0.05, 0.1
 OTHER_SIDE = 0.5  # most of the larger side that the other one may have
 
+NOT_ABOUT_A_FACE = (  # what must not be read as anything; the thresholds of text.py are chosen on these, too
+    "walks to the door", "picks up the phone", "sits down at the table", "the camera moves in", "cut to the next scene",
+    "enters from stage left", "same energy as the previous take", "pause before the line", "a bit faster",
+    "louder please", "hand on the shoulder", "turns round", "night, exterior", "in the kitchen", "shot on a long lens",
+    "second take",
+    "the dog barks outside", "rain on the window", "he opens the fridge", "puts on her coat", "line 42",
+    "see reference", "blue hour", "wearing a hat", "holding a cup of tea", "to be continued", "as rehearsed",
+    "use the storyboard",
+    "more bass", "keep the head still", "lean back in the chair", "pours the wine", "drives the car", "closes the book",
+    "three steps forward", "ties his shoe", "waits for the bus", "two fingers up", "the lights go out",
+    "check the script",
+)  # fmt: skip
+
 Prompt = Mapping[str, Any]
 
 

@@ -129,7 +129,7 @@ def test_every_idiom_means_what_the_grammar_reads():
 
 
 def test_texts_that_are_not_about_a_face_give_nothing():
-    texts = features_examples.NOT_ABOUT_A_FACE
+    texts = scoring.NOT_ABOUT_A_FACE
     assert [text for text in texts if features.read(text)[0]] == []
 
 
