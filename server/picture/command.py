@@ -44,14 +44,11 @@ def run(args: argparse.Namespace, checkpoint: str | None, device: str, cache_fol
 
     name = args.picture.stem if args.name is None else args.name
     if fault := expressions.name_fault(name):
-        raise LSFError("bad_bank", fault)
-    try:
-        before = expressions.read_file(args.bank) if args.bank.exists() else ()
-        others = [entry for entry in before if entry.name.casefold() != name.casefold()]
-        if len(others) >= expressions.MAX_ENTRIES:
-            raise ExpressionError(f"A bank has at most {expressions.MAX_ENTRIES} expressions: use another file.")
-    except ExpressionError as error:
-        raise LSFError("bad_bank", str(error)) from error
+        raise ExpressionError(fault)
+    before = expressions.read_file(args.bank) if args.bank.exists() else ()
+    others = [entry for entry in before if entry.name.casefold() != name.casefold()]
+    if len(others) >= expressions.MAX_ENTRIES:
+        raise ExpressionError(f"A bank has at most {expressions.MAX_ENTRIES} expressions: use another file.")
     reading = read(load(args.picture), None if args.neutral is None else load(args.neutral))
     text = expressions.file_text([*others, Expression(name, reading.channels)])
     args.bank.parent.mkdir(parents=True, exist_ok=True)

@@ -11,18 +11,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..arkit import CHANNELS
+from ..errors import LSFError
 from .emotions import EMOTIONS
+from .json_files import Format
 
-FORMAT, VERSION = "lsf-expressions", 1  # of files
 FIELDS = ("name", "weights", "emotions", "affect")
 MAX_ENTRIES = 64
 MAX_NAME = 60  # letters
-MAX_BYTES = 1 << 20  # of a file: 64 expressions with all channels have 150 kB
 MAX_SHOWN = 40  # letters of a foreign name in a sentence
 
 
-class ExpressionError(ValueError):
-    """Expressions cannot be used; the message is a sentence that says why."""
+class ExpressionError(LSFError):
+    """Expressions cannot be used. Its code is "bad_bank"."""
+
+    def __init__(self, message: str):
+        super().__init__("bad_bank", message)
+
+
+FORMAT = Format("lsf-expressions", 1, "a bank of expressions", 1 << 20, ExpressionError)  # a full one has 150 kB
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,14 @@ class Expression:
             raise ExpressionError("Each expression must be an object with a name.")
         if unknown := next((key for key in fields if key not in FIELDS), None):
             raise ExpressionError(f'"{name[:MAX_SHOWN]}" has an unknown field, "{str(unknown)[:MAX_SHOWN]}".')
-        weights, emotions = fields.get("weights"), fields.get("emotions") or {}
-        if not isinstance(weights, Mapping) or not isinstance(emotions, Mapping):
+        weights, emotions, affect = fields.get("weights"), fields.get("emotions"), fields.get("affect")
+        if not isinstance(weights, Mapping):
             raise ExpressionError(f'"{name[:MAX_SHOWN]}" must have an object of channels as its weights.')
-        affect = fields.get("affect")
-        if affect is not None and not isinstance(affect, Sequence | str):
+        if emotions is not None and not isinstance(emotions, Mapping):
+            raise ExpressionError(f'"{name[:MAX_SHOWN]}" must have an object of emotions as its emotions.')
+        if affect is not None and not isinstance(affect, list | tuple):
             raise ExpressionError(f'"{name[:MAX_SHOWN]}" must have two numbers from -1 to 1 as its affect.')
-        return cls(name, dict(weights), dict(emotions), None if affect is None else (*affect,))
+        return cls(name, dict(weights), dict(emotions or {}), None if affect is None else (*affect,))
 
     def to_fields(self) -> dict[str, object]:
         """Return the fields, for a request or a file; values of 0 are left out."""
@@ -131,22 +138,13 @@ def read_file(path: Path) -> tuple[Expression, ...]:
         ExpressionError: If it is no such file, or its expressions cannot be used.
         OSError: If it cannot be read.
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise ExpressionError(f'"{path.name}" has more than {MAX_BYTES >> 20} MB: it is no file of expressions.')
-    try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, RecursionError):
-        raise ExpressionError(f'"{path.name}" is not JSON: choose a file of expressions.') from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ExpressionError(f'"{path.name}" is no file of expressions.')
-    if content.get("version") != VERSION:
-        raise ExpressionError(f'"{path.name}" was written by a newer version of this tool: update it.')
-    return read_fields(content.get("expressions"))
+    return read_fields(FORMAT.read(path).get("expressions"))
 
 
 def file_text(expressions: Sequence[Expression]) -> str:
     """Return the text of a file of expressions."""
-    content = {"format": FORMAT, "version": VERSION, "expressions": [entry.to_fields() for entry in expressions]}
+    fields = [entry.to_fields() for entry in expressions]
+    content = {"format": FORMAT.name, "version": FORMAT.version, "expressions": fields}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LSFError, shortened
+from .json_files import Format
 
-FORMAT, VERSION = "lsf-style", 1
 MAX_NAME = 60  # letters of a card's name
-MAX_BYTES = 1 << 16  # of a card's file: it has 2 KB
 MAX_STYLES = 8  # cards in one mix
 # How much of a card is applied: 1 is what was measured. An actor differs from take to take, so half of it is the
 # default: it was never worse than no style on the rest of a recording (docs/style.md).
@@ -62,6 +61,9 @@ class StyleError(LSFError):
         super().__init__("bad_style", message)
 
 
+FORMAT = Format("lsf-style", 1, "a style card", 1 << 16, StyleError)  # a card has 2 KB
+
+
 @dataclass(frozen=True)
 class StyleCard:
     """A style card.
@@ -96,13 +98,10 @@ class StyleCard:
         Raises:
             StyleError: If it is not a style card, or has anything that a card does not have.
         """
-        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-            raise StyleError("This is not a style card: choose a .json file that Save Card has written.")
-        if fields.get("version") != VERSION:
-            raise StyleError("The style card was written by a newer version: update the add-on.")
-        if unknown := sorted(str(key) for key in set(fields) - {"format", "version", "name", "numbers", "left_out"}):
+        card = FORMAT.checked(fields)
+        if unknown := sorted(str(key) for key in set(card) - {"format", "version", "name", "numbers", "left_out"}):
             raise StyleError(f'A style card has no field "{shortened(unknown[0], MAX_NAME)}".')
-        given, left_out = fields.get("numbers", {}), fields.get("left_out", {})
+        given, left_out = card.get("numbers", {}), card.get("left_out", {})
         if not isinstance(given, dict) or not isinstance(left_out, dict):
             raise StyleError("The numbers of a style card must be an object for each family.")
         values = dict.fromkeys(NUMBERS, 0.0)
@@ -116,20 +115,12 @@ class StyleCard:
         for family, reason in left_out.items():
             if family not in FAMILIES or reason not in REASONS:
                 raise StyleError("The field left_out of a style card cannot be read: make the card again.")
-        return cls(fields.get("name", ""), tuple(values.values()), tuple(sorted(left_out.items())))
+        return cls(card.get("name", ""), tuple(values.values()), tuple(sorted(left_out.items())))
 
     @classmethod
     def load(cls, path: str | Path) -> "StyleCard":
         """Read a card's file. Raises StyleError, or OSError if it cannot be read."""
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-        try:
-            if len(data) > MAX_BYTES:
-                raise ValueError
-            fields = json.loads(data.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
-            fields = None
-        return cls.from_fields(fields)
+        return cls.from_fields(FORMAT.read(Path(path)))
 
     def to_fields(self) -> dict[str, Any]:
         """Return the object of the card's JSON. A family that is at its default is not in it."""
@@ -138,8 +129,8 @@ class StyleCard:
             if value:
                 numbers.setdefault(family, {})[name] = value
         return {
-            "format": FORMAT,
-            "version": VERSION,
+            "format": FORMAT.name,
+            "version": FORMAT.version,
             "name": self.name,
             "numbers": numbers,
             "left_out": dict(self.left_out),

@@ -4,7 +4,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import expression_bank_edits
-from ...client.wire import Expression
+from ...client.wire import Expression, ExpressionError
 from ...errors import UserError
 from ...jobs import expression_capture, session
 from ...jobs.expression_capture import Face
@@ -42,7 +42,7 @@ class AddsExpression(OperatorMixin):
             if not self.replace:
                 name = expression_bank.free_name(name, expression_bank.names(head).values())
             added = expression_bank_edits.add(head, Expression(name, face.weights), self.replace)
-        except (UserError, ValueError) as error:  # ValueError: the name is that of an emotion
+        except (UserError, ExpressionError) as error:  # ExpressionError: the name is that of an emotion
             self.report({"ERROR"}, f"{str(error).removesuffix('.')}.")
             return {"CANCELLED"}
         text = iface("{name}: {count} channels").format(name=added, count=len(face.weights)) + face.note

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arkit import CHANNELS
-from ...errors import LSFError
 from ...numerics import FloatArray
 from ...protocol import expressions as fields_and_files
 from ...protocol.emotions import EMOTIONS
@@ -27,18 +26,15 @@ class Bank:
     """The expressions that a line may show, in the order of the columns of `Direction.chosen` after EMOTIONS.
 
     Raises:
-        LSFError: "bad_bank" if there are too many, or two of one name.
+        ExpressionError: If there are too many, or two of one name.
     """
 
     expressions: tuple[Expression, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.expressions) > fields_and_files.MAX_ENTRIES:
-            raise LSFError("bad_bank", f"A bank has at most {fields_and_files.MAX_ENTRIES} expressions.")
-        try:
-            fields_and_files.check_names(entry.name for entry in self.expressions)
-        except ExpressionError as error:
-            raise LSFError("bad_bank", str(error)) from error
+            raise ExpressionError(f"A bank has at most {fields_and_files.MAX_ENTRIES} expressions.")
+        fields_and_files.check_names(entry.name for entry in self.expressions)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,19 +43,13 @@ class Bank:
 
     @classmethod
     def from_fields(cls, fields: object) -> "Bank":
-        """Read the bank of a request: a list of objects. Raises LSFError("bad_bank")."""
-        try:
-            return cls(fields_and_files.read_fields(fields))
-        except ExpressionError as error:
-            raise LSFError("bad_bank", str(error)) from error
+        """Read the bank of a request: a list of objects. Raises ExpressionError."""
+        return cls(fields_and_files.read_fields(fields))
 
     @classmethod
     def load(cls, path: Path) -> "Bank":
-        """Read a file of expressions. Raises LSFError("bad_bank"), OSError."""
-        try:
-            return cls(fields_and_files.read_file(path))
-        except ExpressionError as error:
-            raise LSFError("bad_bank", str(error)) from error
+        """Read a file of expressions. Raises ExpressionError, OSError."""
+        return cls(fields_and_files.read_file(path))
 
     def to_fields(self) -> list[dict[str, object]]:
         """Return the bank as a list of objects, for a request or a file."""

@@ -65,7 +65,7 @@ def test_a_bank_that_is_none_is_left_alone(picture, tmp_path, capsys):
     bank = tmp_path / "bank.json"
     bank.write_text("{}")
     assert cli.main(["picture", str(picture), "--bank", str(bank)]) == 2
-    assert bank.read_text() == "{}" and "no file of expressions" in capsys.readouterr().err
+    assert bank.read_text() == "{}" and "not a bank of expressions" in capsys.readouterr().err
     assert cli.main(["picture", str(picture), "--bank", str(tmp_path / "b.json"), "--name", "happy"]) == 2
     assert "one of the emotions" in capsys.readouterr().err
 

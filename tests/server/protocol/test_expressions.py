@@ -41,6 +41,8 @@ def test_values_of_0_are_not_written():
         ({"name": "A", "weights": {}, "affect": 0.5}, "affect"),
         ({"name": "A", "weights": [1]}, "object of channels"),
         ({"name": "A"}, "object of channels"),
+        ({"name": "A", "weights": {}, "emotions": ["happy"]}, "object of emotions"),
+        ({"name": "A", "weights": {}, "affect": range(10**9)}, "affect"),
         ({"name": "A", "weights": {}, "weigths": {}}, "unknown field"),
         ({"name": "", "weights": {}}, "1 to 60 letters"),
         ({"name": " A", "weights": {}}, "1 to 60 letters"),
@@ -74,16 +76,17 @@ def test_lists_that_cannot_be_used():
     [
         (b"\xff", "not JSON"),
         (b"[" * 100_000, "not JSON"),
-        (b"[]", "no file of expressions"),
-        (b'{"format": "lsf-style", "version": 1}', "no file of expressions"),
+        (b"[]", "not a bank of expressions"),
+        (b'{"format": "lsf-style", "version": 1}', "not a bank of expressions"),
         (b'{"format": "lsf-expressions", "version": 2, "expressions": []}', "newer version"),
         (b'{"format": "lsf-expressions", "version": 1}', "list"),
-        (b" " * ((1 << 20) + 1), "more than 1 MB"),
+        (b" " * ((1 << 20) + 1), "more than 1024 KB"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, content, words):
     (tmp_path / "bank.json").write_bytes(content)
-    with pytest.raises(ExpressionError, match=words):
+    with pytest.raises(ExpressionError, match=words) as refusal:
         expressions.read_file(tmp_path / "bank.json")
+    assert refusal.value.code == "bad_bank"
     with pytest.raises(FileNotFoundError):
         expressions.read_file(tmp_path / "none.json")

@@ -95,6 +95,6 @@ def test_a_file_goes_to_another_head(head, tmp_path):
     assert not pressed(bpy.ops.lsf.remove_expression)
     assert not pressed(bpy.ops.lsf.copy_expressions, head=head.name) and weights(other) == weights(head)
     path.write_text('{"format": "lsf-style"}', "utf-8")
-    assert "no file of expressions" in pressed(bpy.ops.lsf.load_expressions, filepath=str(path))
+    assert "not a bank of expressions" in pressed(bpy.ops.lsf.load_expressions, filepath=str(path))
     assert "cannot be read" in pressed(bpy.ops.lsf.load_expressions, filepath=str(tmp_path / "none.json"))
     assert "cannot be written" in pressed(bpy.ops.lsf.save_expressions, filepath=str(tmp_path / "no" / "bank.json"))
