@@ -28,7 +28,7 @@ from .numerics import FloatArray, IntArray
 from .performance import layers
 from .performance.emotion.bank import Bank
 from .performance.emotion.direction import Direction
-from .performance.emotion.passing import Following
+from .performance.emotion.following import Following
 from .performance.perform import Performance, Report, perform, stage
 from .performance.style import Styles, check, mixed
 from .sounds.hearing import Sounds, check_speech

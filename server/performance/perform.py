@@ -18,7 +18,7 @@ from .brows import brow_prominence
 from .emotion import expression as emotion_expression
 from .emotion.bank import limited
 from .emotion.direction import Direction
-from .emotion.passing import Following
+from .emotion.following import Following
 from .rest import rest_in_pauses
 from .sides import with_sides
 from .style import Styles, apply_style, mixed

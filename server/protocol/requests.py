@@ -22,7 +22,7 @@ from ..performance import style
 from ..performance.emotion import text as emotion_text
 from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
-from ..performance.emotion.passing import Following
+from ..performance.emotion.following import Following
 from ..performance.perform import Report
 from ..sounds.hearing import Sounds, check_speech
 from . import wire

@@ -17,7 +17,7 @@ from ...protocol.emotions import EMOTIONS
 from . import text
 from .bank import Bank
 from .direction import Direction
-from .passing import Following
+from .following import Following
 
 MAX_BYTES = 1 << 20  # of a file of keys: thousands of them
 KEYS = (

@@ -91,7 +91,11 @@ class Direction:
         Returns:
             A direction of n rows.
         """
-        position = np.clip((times - t0) * fps, 0, len(self.strength) - 1)
+        return self.at((times - t0) * fps)
+
+    def at(self, positions: FloatArray) -> "Direction":
+        """Return the rows at positions (n,) between them, by linear interpolation; the first and the last row hold."""
+        position = np.clip(positions, 0, len(self.strength) - 1)
         low = np.floor(position).astype(int)
         high, fraction = np.minimum(low + 1, len(self.strength) - 1), position - low
 

@@ -1,6 +1,8 @@
 """The emotion of a line: names, keys over time, words."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from server.arkit import CHANNELS
 from server.errors import LSFError
 from server.performance.emotion import choice
 from server.performance.emotion.bank import Bank
-from server.performance.emotion.passing import Following
+from server.performance.emotion.following import Following
 from server.protocol import affect
 from server.protocol.emotions import EMOTIONS
 from server.protocol.expressions import Expression
@@ -29,8 +31,8 @@ def test_keys_are_linear_between_two_and_hold_outside(tmp_path):
 
 
 def test_keys_beyond_the_end_of_the_line_cost_nothing(tmp_path):
-    direction = choice.parse([[0, "sad", 0], [1e9, "sad", 1]], tmp_path, Bank()).direction(1.0, 0.5, Bank(), 25.0, 51)
-    assert len(direction.strength) == 51 and direction.strength.max() < 1e-6 and (direction.mix == 0.5).all()
+    direction = choice.parse([[0, "sad", 0], [14400, "sad", 1]], tmp_path, Bank()).direction(1.0, 0.5, Bank(), 25.0, 51)
+    assert len(direction.strength) == 51 and direction.strength.max() < 2e-4 and (direction.mix == 0.5).all()
 
 
 def test_keys_in_a_file_in_a_cell_and_as_a_list_are_the_same(tmp_path):
@@ -63,6 +65,12 @@ def test_names_need_no_direction(tmp_path):
         [[float("nan"), "sad", 1]],
         [[0, "sad", float("nan")]],
         [0],
+        [[True, "sad", 1]],
+        [[0, "sad", True]],
+        [[0, "sad", 10**400]],
+        [[10**400, "sad", 1]],
+        [[0, "sad", 1], [14401, "happy", 1]],  # more than the longest sound
+        [[i, "sad", 1] for i in range(1001)],
     ],
 )
 def test_keys_that_cannot_be_used(tmp_path, keys):
@@ -156,13 +164,35 @@ def test_the_changes_that_may_move_are_known_without_the_line():
     assert choice.DETECTED.following(Bank()) == Following()
 
 
+def test_many_keys_in_hours_of_sound_are_read_in_a_moment():
+    keys = [[14.4 * i, ("angry", "happy", "sad")[i % 3], 1] for i in range(choice.MAX_KEYS)]
+    shown, _ = keyed(keys=keys, transition=0.5, follow_sentence=True)
+    assert len(shown.following(Bank()).changes) == choice.MAX_KEYS - 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+def test_a_file_of_keys_that_has_no_end_or_too_much(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    (tmp_path / "large.json").write_bytes(b" " * (choice.MAX_BYTES + 1))
+    for name, words in (("pipe.json", "no file"), ("device.json", "no file"), ("large.json", "more than 1 MB")):
+        with pytest.raises(LSFError, match=words):
+            choice.parse(name, tmp_path, Bank())
+
+
 @pytest.mark.parametrize(
     "options",
     [
         {"passing": "through"},
         {"transition": -1},
         {"transition": float("nan")},
+        {"transition": True},
+        {"transition": 10**400},
         {"follow_words": 2},
+        {"follow_words": True},
+        {"keys": [[0, [True, 0], 1]]},
+        {"keys": [[0, [0, 10**400], 1]]},
+        {"keys": [[0, "sad", 1], [1e7, "happy", 1]], "transition": 0.5, "follow_sentence": True},
         {"follow_sentence": 1},
         {"speed": 1},
         {"keys": []},

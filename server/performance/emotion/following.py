@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import LSFError
-from ...numerics import FloatArray
 from ...protocol import phrases
 from ...protocol.affect import Change
 from .. import prosody
@@ -69,7 +68,7 @@ class Following:
             spoken = phrases.phrases(voice.level)
             moved = phrases.moved(self.changes, spoken)
             if moved != self.changes:
-                direction = _retimed(direction, phrases.earlier_times(times, self.changes, moved) * fps)
+                direction = direction.at(phrases.earlier_times(times, self.changes, moved) * fps)
             strength = strength * phrases.presence(times, spoken)
         if self.words:
             strength = strength * (1 - self.words * WORD_DEPTH * (1 - word_weight(voice, frames, fps)))
@@ -86,13 +85,3 @@ def word_weight(voice: prosody.Voice, frames: int, fps: float) -> NDArray[np.flo
     full = np.percentile(prominence[prominence > 0], WORD_PERCENTILE)
     smooth = gaussian_filter1d(np.minimum(prominence / full, 1), WORD_SMOOTHING * phrases.WINDOWS, mode="nearest")
     return prosody.at_frames(smooth / max(smooth.max(), 1e-9), frames, fps)
-
-
-def _retimed(direction: Direction, rows: FloatArray) -> Direction:
-    """A direction whose choice is that of other rows (F,), which may lie between two; strength stays where it is."""
-    position = np.clip(rows, 0, len(direction.strength) - 1)
-    low = np.floor(position).astype(int)
-    high, share = np.minimum(low + 1, len(direction.strength) - 1), position - low
-    mix = (1 - share) * direction.mix[low] + share * direction.mix[high]
-    chosen = (1 - share)[:, None] * direction.chosen[low] + share[:, None] * direction.chosen[high]
-    return replace(direction, mix=mix, chosen=chosen)

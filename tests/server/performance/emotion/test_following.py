@@ -6,7 +6,7 @@ import pytest
 from server.errors import LSFError
 from server.performance import prosody
 from server.performance.emotion.direction import Direction
-from server.performance.emotion.passing import Following, word_weight
+from server.performance.emotion.following import Following, word_weight
 from server.protocol.affect import Change
 from server.protocol.emotions import EMOTIONS
 
