@@ -258,6 +258,15 @@ def rows_of_choices(
             return End(_padded(weights(free[at]), columns), free[at])
         return End(np.eye(columns)[choice], places[choice])
 
+    def way(before: int, after: int, at: int) -> tuple[float, NDArray[np.float64]]:
+        """The way from one choice to another at a frame; the same two have one way, unless the point is among them."""
+        if columns in (before, after):
+            return _length(end(before, at), end(after, at), circle)
+        if (before, after) not in ways_of:
+            ways_of[before, after] = _length(end(before, at), end(after, at), circle)
+        return ways_of[before, after]
+
+    ways_of: dict[tuple[int, int], tuple[float, NDArray[np.float64]]] = {}
     runs = _runs(chosen)
     result, points, changes = np.zeros((count, columns)), np.full((count, 2), np.nan), []
     if not runs:
@@ -272,7 +281,7 @@ def rows_of_choices(
     edges = [0.0, *(after - 0.5 for _, _, after in runs[:-1]), float(count - 1)]
     for i, ((before, _, _), (after, _, _)) in enumerate(pairwise(runs)):
         centre, frame = edges[i + 1], min(round(edges[i + 1]), count - 1)
-        length, ways = _length(end(before, frame), end(after, frame), circle)
+        length, ways = way(before, after, frame)
         half = (frames + HANN_ENDS) * max(1.0, EASE * length / HANN) / 2
         low = centre - half if i == 0 else max(centre - half, (edges[i] + centre) / 2)
         high = centre + half if i == len(runs) - 2 else min(centre + half, (centre + edges[i + 2]) / 2)
@@ -283,8 +292,8 @@ def rows_of_choices(
         eased = smoothstep(np.clip((np.arange(span.start, span.stop) - low) / (high - low), 0, 1))
         a, b = end(before, span), end(after, span)
         if circle:
-            result[span], way = passed(a, b, np.interp(eased, ways, np.linspace(0, 1, len(ways))))
-            points[span] = np.nan if way is None else way
+            result[span], passing = passed(a, b, np.interp(eased, ways, np.linspace(0, 1, len(ways))))
+            points[span] = np.nan if passing is None else passing
         else:
             result[span], points[span] = (1 - eased[:, None]) * a.weights + eased[:, None] * b.weights, np.nan
         changes.append(Change(low, high))
@@ -315,7 +324,7 @@ def _runs(chosen: NDArray[np.integer]) -> list[tuple[int, int, float]]:
         return runs
     firsts = known[np.flatnonzero(np.diff(chosen[known], prepend=-1))]
     for first, following in zip(firsts, [*firsts[1:], len(chosen)], strict=True):
-        last = int(known[known < following][-1])
+        last = int(known[np.searchsorted(known, following) - 1])
         runs.append((int(chosen[first]), int(first), (last + 1 + int(following)) / 2))
     return runs
 

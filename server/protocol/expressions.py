@@ -5,7 +5,6 @@ are.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +63,11 @@ class Expression:
                     raise ExpressionError(f'"{self.name}" must have a number from {low} to 1 as "{name}".')
         if self.affect is not None and not (len(self.affect) == 2 and all(_is_number(v, -1) for v in self.affect)):
             raise ExpressionError(f'"{self.name}" must have two numbers from -1 to 1 as its affect.')
+        # 1, 1.0 and -0.0 are equal to others, but are written differently: what is equal has one spelling.
+        object.__setattr__(self, "weights", {name: float(value) + 0.0 for name, value in self.weights.items()})
+        object.__setattr__(self, "emotions", {name: float(value) + 0.0 for name, value in self.emotions.items()})
+        if self.affect is not None:
+            object.__setattr__(self, "affect", tuple(float(value) + 0.0 for value in self.affect))
 
     def __hash__(self) -> int:
         return hash((self.name, *sorted(self.weights.items())))
@@ -152,4 +156,4 @@ def _is_number(value: object, low: float) -> bool:
     """Whether a value is a number from `low` to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and low <= value <= 1
+    return low <= value <= 1  # false for NaN

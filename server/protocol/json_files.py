@@ -34,6 +34,8 @@ class Format:
             LSFError: That of `error`, if it is no such file.
             OSError: If it cannot be read.
         """
+        if path.exists() and not path.is_file():  # a pipe or a device may have no end
+            raise self._other(f'"{path.name}"', "it is no file")
         with path.open("rb") as file:
             data = file.read(self.max_bytes + 1)
         if len(data) > self.max_bytes:

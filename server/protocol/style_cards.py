@@ -152,6 +152,9 @@ def limits(family: str, name: str) -> tuple[float, float]:
 
 def number_of(value: object) -> float:
     """Return a finite number of a card. Raises StyleError."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise StyleError(f"{shortened(str(value), MAX_NAME)} is not a number of a style card.")
-    return float(value)
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(number := float(value)):
+            return number + 0.0  # -0.0 is 0.0: equal numbers have one spelling
+    except OverflowError:  # an integer of hundreds of digits
+        pass
+    raise StyleError(f"{shortened(str(value), MAX_NAME)} is not a number of a style card.")

@@ -3,13 +3,15 @@
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import LSFError, shortened
+from ...files.audio import MAX_SECONDS
 from ...numerics import FloatArray
 from ...protocol import affect
 from ...protocol.affect import Change, Place
@@ -19,14 +21,16 @@ from .bank import Bank
 from .direction import Direction
 from .following import Following
 
-MAX_BYTES = 1 << 20  # of a file of keys: thousands of them
+MAX_BYTES = 1 << 20  # of a file of keys: it has 40 KB
+MAX_KEYS = 1000  # one for each word of five minutes of speech
 KEYS = (
-    'keys are [[seconds, "name", strength], …], each later than the one before, with names of emotions or entries of '
-    "the bank, and 0 to 1."
+    f'keys are [[seconds, "name", strength], …], at most {MAX_KEYS}, each later than the one before and within '
+    f"{MAX_SECONDS / 3600:g} hours, with names of emotions or entries of the bank, and 0 to 1."
 )
 OPTIONS = (
     'keys with options are {"keys": [[seconds, "name" or [valence, arousal], strength], …], "passing": "circle" or '
-    '"direct", "transition": seconds, "follow_sentence": true or false, "follow_words": 0 to 1}.'
+    '"direct", "transition": seconds, "follow_sentence": true or false, "follow_words": 0 to 1}, with at most '
+    f"{MAX_KEYS} keys within {MAX_SECONDS / 3600:g} hours."
 )
 MAX_TRANSITION = 60.0  # seconds
 LONGEST = 2.5  # times a transition: what the longest way through the circle takes is less
@@ -147,10 +151,14 @@ class Emotion:
         """Weights (F, 8 + B) on ways that last from one key to the next."""
         ends = [self._end(key[1], bank) for key in self.keys]
         rows = np.tile(ends[0].weights, (len(times), 1))
-        for (start, *_), (stop, *_), first, last in zip(self.keys, self.keys[1:], ends, ends[1:], strict=False):
-            between = (times >= start) & (times < stop)
-            rows[between] = affect.passed_evenly(first, last, (times[between] - start) / (stop - start))
-            rows[times >= stop] = last.weights
+        limits = [*np.searchsorted(times, [key[0] for key in self.keys]), len(times)]
+        for i, (key, following) in enumerate(pairwise(self.keys)):
+            between = slice(limits[i], limits[i + 1])
+            if between.start == between.stop:  # it lies after the line
+                continue
+            progress = (times[between] - key[0]) / (following[0] - key[0])
+            rows[between] = affect.passed_evenly(ends[i], ends[i + 1], progress)
+        rows[limits[-2] :] = ends[-1].weights
         return rows
 
     @staticmethod
@@ -170,13 +178,39 @@ DETECTED = Emotion()
 _ROUNDING = 1e-9  # seconds
 
 
-def parse(value: object, folder: Path, bank: Bank) -> Emotion:
+def read_keys(path: Path, bank: Bank) -> Emotion:
+    """Read a file of keys.
+
+    Args:
+        path: JSON: keys, alone or with options.
+        bank: The expressions that they may name.
+
+    Raises:
+        LSFError: "bad_settings" if it cannot be used.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a path that is too long)
+        raise LSFError("bad_settings", f'there is no file "{path.name}".')
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise LSFError("bad_settings", f'"{path.name}" has more than {MAX_BYTES >> 20} MB.')
+        return _with_keys(_json(data.decode("utf-8-sig")), bank)
+    except (OSError, UnicodeDecodeError) as error:
+        raise LSFError("bad_settings", f'"{path.name}" cannot be read.') from error
+
+
+ReadKeys = Callable[[Path, Bank], Emotion]
+
+
+def parse(value: object, folder: Path, bank: Bank, read: ReadKeys = read_keys) -> Emotion:
     """Read a cell or an option.
 
     Args:
         value: A name, keys as JSON or as a list, the name of a .json file of keys, or words; "" is what is detected.
         folder: Where a file of keys lies.
         bank: The expressions that it may name.
+        read: Reads a file of keys.
 
     Raises:
         LSFError: "bad_settings" if it is none of these.
@@ -193,7 +227,7 @@ def parse(value: object, folder: Path, bank: Bank) -> Emotion:
     if value.startswith(("[", "{")):
         return _with_keys(_json(value), bank)
     if value.lower().endswith(".json"):
-        return replace(_file(folder / value, bank), file=value)
+        return replace(read(folder / value, bank), file=value)
     if len(value) > text.MAX_CHARACTERS:
         raise LSFError("bad_settings", f"a direction in words has at most {text.MAX_CHARACTERS} letters.")
     if not text.can_read(value, bank):
@@ -203,19 +237,6 @@ def parse(value: object, folder: Path, bank: Bank) -> Emotion:
             "encoder, which is not installed.",
         )
     return Emotion(words=value)
-
-
-@lru_cache(256)
-def _file(path: Path, bank: Bank) -> Emotion:
-    """Keys of a file."""
-    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a path that is too long)
-        raise LSFError("bad_settings", f'there is no file "{path.name}".')
-    if path.stat().st_size > MAX_BYTES:
-        raise LSFError("bad_settings", f'"{path.name}" has more than {MAX_BYTES >> 20} MB.')
-    try:
-        return _with_keys(_json(path.read_text("utf-8-sig")), bank)
-    except (OSError, UnicodeDecodeError) as error:
-        raise LSFError("bad_settings", f'"{path.name}" cannot be read.') from error
 
 
 def _json(content: str) -> object:
@@ -239,8 +260,8 @@ def _with_keys(value: object, bank: Bank) -> Emotion:
             "follow_words": int() | float() as words,
         } if (
             not set(value) - {"keys", "passing", "transition", "follow_sentence", "follow_words"}
-            and (transition is None or 0 <= transition <= MAX_TRANSITION)
-            and 0 <= words <= 1
+            and (transition is None or _is_number(transition, MAX_TRANSITION))
+            and _is_number(words, 1)
         ):
             way = Way(passing == "circle", None if transition is None else float(transition), sentence, float(words))
             return Emotion(keys=_keys(keys, bank, OPTIONS), way=way)
@@ -251,23 +272,26 @@ def _keys(value: object, bank: Bank, sentence: str = KEYS) -> Keys:
     """Check keys; the sentence says what they are. Places on the circle are for keys with options."""
     names = (*EMOTIONS, *bank.names)
     keys: list[tuple[float, str | Place, float]] = []
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_KEYS:
         raise LSFError("bad_settings", sentence)
     for key in value:
         match key:
-            case [int() | float() as seconds, str() as choice, int() | float() as strength] if choice in names:
+            case [seconds, str() as choice, strength] if choice in names:
                 shown: str | Place = choice
-            case [
-                int() | float() as seconds,
-                [int() | float() as valence, int() | float() as arousal],
-                int() | float() as strength,
-            ] if sentence is OPTIONS and abs(valence) <= 1 and abs(arousal) <= 1:
+            case [seconds, [valence, arousal], strength] if (
+                sentence is OPTIONS and _is_number(valence, 1, -1) and _is_number(arousal, 1, -1)
+            ):
                 shown = float(valence), float(arousal)
             case _:
                 raise LSFError("bad_settings", sentence)
-        if not (0 <= seconds < math.inf and 0 <= strength <= 1):  # false for NaN, too
+        if not (_is_number(seconds, MAX_SECONDS) and _is_number(strength, 1)):
             raise LSFError("bad_settings", sentence)
         if keys and seconds <= keys[-1][0]:
             raise LSFError("bad_settings", sentence)
         keys.append((float(seconds), shown, float(strength)))
     return tuple(keys)
+
+
+def _is_number(value: object, high: float, low: float = 0.0) -> bool:
+    """Whether a value is a number from `low` to `high`; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high  # false for NaN

@@ -59,6 +59,20 @@ def test_a_card_has_at_most_40_numbers():
     assert len(NUMBERS) <= 40 and set(FAMILIES) == {family for family, _ in NUMBERS}
 
 
+@pytest.mark.parametrize("value", [10**400, float("nan"), True, "0.1"])
+def test_a_number_of_a_card_that_is_none(value):
+    with pytest.raises(LSFError, match="is not a number"):
+        StyleCard.from_fields({"format": "lsf-style", "version": 1, "numbers": {"rest": {"smile": value}}})
+
+
+def test_equal_cards_are_written_in_one_spelling():
+    cards = [
+        StyleCard.from_fields({"format": "lsf-style", "version": 1, "numbers": {"rest": {"smile": value}}})
+        for value in (0, -0.0, 0.0)
+    ]
+    assert len({repr(card) for card in cards}) == 1
+
+
 def test_a_card_comes_back_from_its_file(tmp_path):
     given = StyleCard("Anna", random_card(1).numbers, (("blinks", "not_moved"),))
     given.save(tmp_path / "card.json")

@@ -1,6 +1,8 @@
 """Expressions as requests and files hold them: what is read is what was written, and nothing else is read."""
 
 import json
+import os
+import sys
 
 import pytest
 
@@ -20,6 +22,17 @@ def test_a_file_gives_back_what_was_written(tmp_path):
     assert found[1].affect == (0.5, -0.25) and hash(found[0]) == hash(Expression.from_fields(SMIRK))
     content = json.loads((tmp_path / "bank.json").read_text("utf-8"))
     assert content["format"] == "lsf-expressions" and content["version"] == 1
+
+
+def test_equal_expressions_are_written_in_one_spelling():
+    whole = Expression.from_fields(
+        {"name": "A", "weights": {"jawOpen": 1}, "emotions": {"sad": 1}, "affect": [0, -0.0]}
+    )
+    point = Expression.from_fields(
+        {"name": "A", "weights": {"jawOpen": 1.0}, "emotions": {"sad": 1.0}, "affect": [-0.0, 0.0]}
+    )
+    assert whole == point and repr(whole) == repr(point)
+    assert json.dumps(whole.to_fields()) == json.dumps(point.to_fields())
 
 
 def test_values_of_0_are_not_written():
@@ -90,3 +103,12 @@ def test_files_that_cannot_be_used(tmp_path, content, words):
     assert refusal.value.code == "bad_bank"
     with pytest.raises(FileNotFoundError):
         expressions.read_file(tmp_path / "none.json")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+def test_what_is_no_file_is_refused_and_never_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    for name in ("pipe.json", "device.json", "."):
+        with pytest.raises(ExpressionError, match="it is no file"):
+            expressions.read_file(tmp_path / name)
