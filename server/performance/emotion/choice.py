@@ -21,8 +21,8 @@ from .bank import Bank
 from .direction import Direction
 from .following import Following
 
-MAX_BYTES = 1 << 20  # of a file of keys: it has 40 KB
-MAX_KEYS = 1000  # one for each word of five minutes of speech
+MAX_BYTES = 1 << 20  # of a file of keys: MAX_KEYS have 400 KB
+MAX_KEYS = 10_000  # a curve of strength may need one for each frame: of six minutes
 KEYS = (
     f'keys are [[seconds, "name", strength], …], at most {MAX_KEYS}, each later than the one before and within '
     f"{MAX_SECONDS / 3600:g} hours, with names of emotions or entries of the bank, and 0 to 1."
@@ -155,6 +155,9 @@ class Emotion:
         for i, (key, following) in enumerate(pairwise(self.keys)):
             between = slice(limits[i], limits[i + 1])
             if between.start == between.stop:  # it lies after the line
+                continue
+            if key[1] == following[1]:  # a change of strength alone
+                rows[between] = ends[i].weights
                 continue
             progress = (times[between] - key[0]) / (following[0] - key[0])
             rows[between] = affect.passed_evenly(ends[i], ends[i + 1], progress)
