@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..client.wire import Arrays, Header
 from ..errors import UserError, printable
 
 Floats = NDArray[np.float32]
@@ -44,6 +45,9 @@ class LineResult:
         face: Name of the face.
         model: SHA-256 of the model's weights.
         sound: Name of the sound file.
+        heard: The sounds that were heard, as fields and arrays of a reply of the server (docs/protocol.md); empty if
+            they were not asked for.
+        transcript: The words to which they are pinned.
     """
 
     fps: float
@@ -56,6 +60,8 @@ class LineResult:
     face: str
     model: str
     sound: str
+    heard: tuple[Header, Arrays]
+    transcript: str
 
     def at(self, start: float, fps: float, frames: int) -> tuple[Floats, Floats, Floats]:
         """Motion, expression and emotion at other frames, linear between those that are there.
@@ -197,6 +203,8 @@ def read_line(path: Path) -> LineResult:
             str(arrays["face"]),
             str(model["digest"]),
             str(arrays["sound"]),
+            _heard(arrays),
+            str(arrays.get("transcript", "")),
         )
     except (OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise UserError("it is damaged, or no result of a batch: run the batch again") from error
@@ -263,6 +271,15 @@ def _walk(folder: Path) -> Iterator[Path]:
 def plain(name: str) -> str:
     """A name as that of a file: without what no file may have, and not longer than MAX_NAME."""
     return NO_NAME.sub("_", name).strip(". ")[:MAX_NAME] or "line"
+
+
+def _heard(arrays: dict[str, NDArray[np.generic]]) -> tuple[Header, Arrays]:
+    """Fields and arrays of the sounds in a file; none if it has none. Raises KeyError if they are not complete."""
+    if "sounds" not in arrays:
+        return {}, {}
+    texts = {name: [str(text) for text in arrays[name].ravel()] for name in ("sounds", "words")}
+    times = {name: arrays[name].astype(np.float32) for name in ("sound_times", "sound_confidence", "word_times")}
+    return {**texts, "transcript_note": str(arrays["transcript_note"])}, times
 
 
 def _arrays(data: bytes) -> dict[str, NDArray[np.generic]]:

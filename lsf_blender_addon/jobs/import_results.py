@@ -13,6 +13,7 @@ from ..client.wire import Arrays, Header
 from ..errors import UserError
 from ..formats import batch_results
 from ..formats.batch_results import Face
+from ..prediction import sounds
 from ..scene.snapshots import Character, Line
 from .line_plan import Result
 
@@ -65,7 +66,7 @@ class ImportedLine:
         self.state, self.fraction, self.text, self.error = State.RUNNING, 0.0, "Reading the result", ""
         self.job = Job("", "generate", {}, {})
         self._path, self._faces, self._started = path, faces, time.monotonic()
-        self._failure = ""
+        self._failure, self._transcript = "", ""
         self._reader = threading.Thread(target=self._run, name="lsf-result", daemon=True)
         self._reader.start()
 
@@ -85,7 +86,8 @@ class ImportedLine:
         Args:
             moved: Frames by which the strip was moved since; it changes nothing.
         """
-        return Result(self.job.header, self.job.arrays, 0.0, 0, time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        return Result(self.job.header, self.job.arrays, 0.0, 0, seconds, transcript=self._transcript)
 
     def _run(self) -> None:
         """Read the files; runs in the thread."""
@@ -104,6 +106,14 @@ class ImportedLine:
         if found.model:
             header["model"] = {"name": "batch", "digest": found.model}
         arrays: Arrays = {"motion": motion, "expression": expression, "emotion": emotion}
+        fields, times = found.heard
+        if not sounds.is_valid(fields, times):
+            raise UserError("it is damaged: run the batch again")
+        header |= fields
+        arrays |= {
+            name: values + (name != "sound_confidence") * (found.start - line.start) for name, values in times.items()
+        }
+        self._transcript = found.transcript
         face = self._faces.get(found.face)
         if face.channels != found.channels:
             raise UserError("its face has other channels: run the batch again")

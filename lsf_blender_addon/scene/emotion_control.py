@@ -49,6 +49,15 @@ class Control(NamedTuple):
     changes: tuple[affect.Change, ...]
 
 
+class Samples(NamedTuple):
+    """What the artist has set for F frames; values as of `control_rows`."""
+
+    chosen: NDArray[np.float64]
+    strength: NDArray[np.float64]
+    mix: NDArray[np.float64]
+    places: NDArray[np.float64]
+
+
 def is_keyed(scene: bpy.types.Scene) -> bool:
     """Whether the chosen emotion has F-curves in this scene."""
     return bool(_curves(scene))
@@ -128,22 +137,33 @@ def control(
     scene: bpy.types.Scene, first_frame: int, frames: int, fps: float, entries: Sequence[Entry] = ()
 ) -> Control:
     """Return the emotion of so many frames of a scene from `first_frame` on, by its properties and F-curves."""
+    emotion, values = settings_of(scene).emotion, sampled(scene, first_frame, frames)
+    return control_rows(
+        values.chosen,
+        values.strength,
+        values.mix,
+        number(emotion, "transition") * fps,
+        values.places,
+        entries,
+        choice(emotion, "passing") == CIRCLE,
+    )
+
+
+def sampled(scene: bpy.types.Scene, first_frame: int, frames: int) -> Samples:
+    """Return what the artist has set for so many frames of a scene from `first_frame` on."""
     emotion, curves = settings_of(scene).emotion, _curves(scene)
     times = first_frame + np.arange(frames)
 
-    def sampled(name: str, value: float) -> NDArray[np.float64]:
+    def values(name: str, value: float) -> NDArray[np.float64]:
         """Return a property at `times`: its curve, or its value (given here) if it is not keyed."""
         curve = curves.get(name)
         return np.array([curve.evaluate(float(time)) for time in times]) if curve else np.full(len(times), float(value))
 
-    return control_rows(
-        sampled("chosen", chosen_number(emotion)),
-        sampled("strength", number(emotion, "strength")),
-        sampled("mix", number(emotion, "mix")),
-        number(emotion, "transition") * fps,
-        np.column_stack([sampled(name, number(emotion, name)) for name in ("valence", "arousal")]),
-        entries,
-        choice(emotion, "passing") == CIRCLE,
+    return Samples(
+        values("chosen", chosen_number(emotion)),
+        values("strength", number(emotion, "strength")),
+        values("mix", number(emotion, "mix")),
+        np.column_stack([values(name, number(emotion, name)) for name in ("valence", "arousal")]),
     )
 
 

@@ -23,22 +23,23 @@ from server.batch.farm import driver, worker
 from server.errors import LSFError
 
 ROOT = Path(__file__).resolve().parents[4]
-# A batch on two workers in a process of its own: manifest, results, checkpoint, a file for notes, and what happens at
-# which row of the report.
+DISTINCT = 20  # lines with the same number modulo this one are of the same sound, and have the same bytes
+# A batch on workers in a process of its own: manifest, results, checkpoint, a file for notes, number of workers, and
+# what happens at which row of the report.
 PROCESS = r"""
 import contextlib, json, os, signal, socket, ssl, sys
 from pathlib import Path
 import psutil
 from server.batch import runner
 from server.batch.farm import driver
-path, out, checkpoint, notes, *happens = sys.argv[1:]
+path, out, checkpoint, notes, count, *happens = sys.argv[1:]
 happens = {int(row): what for row, what in (pair.split("=") for pair in happens)}
 
 def workers():
     return [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
 
 def drive(*arguments):
-    for number, row in enumerate(driver.on_this_machine(2)(*arguments)):
+    for number, row in enumerate(driver.on_this_machine(int(count))(*arguments)):
         what = happens.get(number)
         if what == "look":
             processes = [psutil.Process(), *workers()]
@@ -82,7 +83,10 @@ if not hasattr(audio, "real"):  # Dask runs this file twice
 
 
 def write_show(folder: Path, lines: int) -> Path:
-    """A manifest of short lines of five sounds, one that is no sound, and one that can be made to end its worker."""
+    """A manifest of short lines of five sounds, one that is no sound, and one that can be made to end its worker.
+
+    Beside it is "few.csv", with one of those lines each that have the same bytes.
+    """
     times = np.arange(8000) / 16000
     folder.mkdir()
     for number in range(5):
@@ -90,10 +94,13 @@ def write_show(folder: Path, lines: int) -> Path:
         soundfile.write(folder / f"{number}.wav", tone, 16000)
     (folder / "bad.wav").write_bytes(b"no sound")
     (folder / "poison.wav").write_bytes((folder / "1.wav").read_bytes())
-    rows = [f"{i % 5}.wav,line{i},{i / 10000:.4f},{0.3 + i / 10000:.4f}" for i in range(lines)]
-    rows[lines // 3 : 0] = ["bad.wav,bad,,"]
-    rows[lines // 2 : 0] = ["poison.wav,poison,,"]
-    (folder / "m.csv").write_text("\n".join(["sound,id,start,end", *rows]), "utf-8")
+    starts = [i % DISTINCT / 1000 for i in range(lines)]
+    rows = [f"{i % 5}.wav,line{i},{start:.3f},{0.2 + start:.3f}" for i, start in enumerate(starts)]
+    others = ["bad.wav,bad,,", "poison.wav,poison,0,0.2"]
+    for name, chosen in (("few.csv", rows[:DISTINCT]), ("m.csv", rows)):
+        third = len(chosen) // 3
+        text = ["sound,id,start,end", *chosen[:third], others[0], *chosen[third:-third], others[1], *chosen[-third:]]
+        (folder / name).write_text("\n".join(text), "utf-8")
     return folder / "m.csv"
 
 
@@ -107,8 +114,8 @@ def rows(out: Path) -> list[dict[str, object]]:
     return [json.loads(row) for row in (out / "report.jsonl").read_text("utf-8").splitlines()]
 
 
-def process(manifest: Path, out: Path, checkpoint: Path, notes: Path, *happens: str, **variables: str):
-    arguments = [sys.executable, "-c", PROCESS, *map(str, (manifest, out, checkpoint, notes)), *happens]
+def process(manifest: Path, out: Path, checkpoint: Path, notes: Path, workers: int, *happens: str, **variables: str):
+    arguments = [sys.executable, "-c", PROCESS, *map(str, (manifest, out, checkpoint, notes, workers)), *happens]
     done = subprocess.run(
         arguments,
         cwd=ROOT,
@@ -130,18 +137,21 @@ def wait_for_the_end_of(pids: list[int]) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_500_lines_survive_a_killed_worker_a_killed_driver_an_interrupt_and_a_poisoned_file(tmp_path, small_checkpoint):
     manifest, out, notes = write_show(tmp_path / "show", 500), tmp_path / "out", tmp_path / "notes.json"
-    assert runner.run(manifest, tmp_path / "serial", (1, 1), str(small_checkpoint), "cpu", None) == runner.SOME_FAILED
+    few = manifest.with_name("few.csv")
+    assert runner.run(few, tmp_path / "serial", (1, 1), str(small_checkpoint), "cpu", None) == runner.SOME_FAILED
     wanted = files(tmp_path / "serial")
+    assert len({wanted[f"line{i}.npz"] for i in range(DISTINCT)}) == DISTINCT
+    wanted |= {f"line{i}.npz": wanted[f"line{i % DISTINCT}.npz"] for i in range(500)}
     assert len(wanted) == 502, "500 lines, the poison, which poisons nobody here, and the face"
 
     code, _, errors = process(
-        manifest, out, small_checkpoint, notes, "20=look", "40=kill a worker", "120=kill the driver"
+        manifest, out, small_checkpoint, notes, 2, "20=look", "40=kill a worker", "120=kill the driver"
     )
     assert code == -9, errors
     assert len(rows(out)) == 120
     wait_for_the_end_of(json.loads(notes.read_text()))
 
-    code, _, errors = process(manifest, out, small_checkpoint, notes, "10=look", "170=interrupt")
+    code, _, errors = process(manifest, out, small_checkpoint, notes, 1, "170=interrupt")
     assert (code, "Interrupted: " in errors, "Traceback" in errors) == (runner.INTERRUPTED, True, False), errors
     assert not any(map(psutil.pid_exists, json.loads(notes.read_text())))
     assert len(rows(out)) < 400, "lines are left for the third run"
@@ -149,7 +159,7 @@ def test_500_lines_survive_a_killed_worker_a_killed_driver_an_interrupt_and_a_po
     (tmp_path / "poison.py").write_text(POISON)
     once = {"DASK_DISTRIBUTED__WORKER__PRELOAD": str(tmp_path / "poison.py"),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}  # fmt: skip
-    code, told, errors = process(manifest, out, small_checkpoint, notes, "10=look", **once)
+    code, told, errors = process(manifest, out, small_checkpoint, notes, 2, "10=look", **once)
     assert code == runner.SOME_FAILED, errors
     assert "2 failed" in told and "poison.npz: Its worker ended several times" in errors
     hosts, refused, threads, pids = json.loads(notes.read_text())
