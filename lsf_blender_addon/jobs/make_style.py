@@ -17,11 +17,6 @@ from .sound_work import SoundWork
 FILE_FPS = 60.0  # of a recording that is read from a file
 
 
-def sampled_frames(line: Line) -> tuple[int, float]:
-    """Number of frames of the sound that is read for a line, and the scene frame at which this sound begins."""
-    return math.ceil(line.duration * line.fps), line.first_frame - line.t0 * line.fps
-
-
 def of_file(path: str, rate: float) -> Callable[[], tuple[Curves, float]]:
     """What reads a recording of Live Link Face, whose first row belongs to the start of the strip.
 

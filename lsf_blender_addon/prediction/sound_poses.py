@@ -1,6 +1,6 @@
 """The sounds of speech that the recogniser knows: how they are written, and the mean pose of the face in each. No bpy.
 
-The table is assets/sounds.json, which `python -m server.sounds.poses` makes; docs/sounds.md says how.
+The table is assets/sounds.json, which `python -m server.training.sound_poses` makes; docs/sounds.md says how.
 """
 
 import json

@@ -19,8 +19,8 @@ from ...scene import expression_bank, pictures
 from ...scene.access import find_item
 from ..blender_types import OperatorResult
 from ..head import require_head, usable_head
-from .batch_modal import BatchModal
-from .poll import enabled_unless
+from .batch_modal import BatchModal, run_after_dialog
+from .poll import disabled_reason_busy, enabled_unless
 
 SHOWN = 3  # channels that the message names
 
@@ -61,15 +61,7 @@ class LSF_OT_add_from_picture(PictureOptions, bpy.types.Operator, ImportHelper):
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         """Start the reading: with progress from the dialog; a script waits for its end."""
-        call = "INVOKE_DEFAULT" if self.options.is_invoke else "EXEC_DEFAULT"
-        try:
-            result = bpy.ops.lsf.read_picture(  # type: ignore[attr-defined]  # registered at run time
-                call, filepath=self.filepath, neutral=self.neutral, name=self.name
-            )
-        except RuntimeError:  # its text has the place in this file, too
-            self.report({"ERROR"}, session.message)
-            return {"CANCELLED"}
-        return {"CANCELLED"} if "CANCELLED" in result else {"FINISHED"}
+        return run_after_dialog(self, "read_picture", filepath=self.filepath, neutral=self.neutral, name=self.name)
 
 
 class LSF_OT_read_picture(PictureOptions, BatchModal, bpy.types.Operator):
@@ -114,8 +106,8 @@ class LSF_OT_read_picture(PictureOptions, BatchModal, bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Add to Bank from Picture is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     try:
         usable_head(context)
     except UserError as error:

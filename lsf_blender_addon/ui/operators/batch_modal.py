@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from typing import Any
 
 import bpy
 
@@ -178,6 +179,26 @@ class BatchModal(OperatorMixin):
     def _stop_timer(self, context: bpy.types.Context) -> None:
         """Remove the timer that `invoke` has added."""
         context.window_manager.event_timer_remove(self._timer)
+
+
+def run_after_dialog(dialog: bpy.types.Operator, name: str, /, **properties: Any) -> OperatorResult:
+    """Call an operator that runs a batch, when its dialog was confirmed: with progress; a script waits for its end.
+
+    Args:
+        dialog: The operator whose dialog it was. It shows the error, if there is one.
+        name: Name of the operator in bpy.ops.lsf.
+        **properties: Its properties.
+
+    Returns:
+        What the dialog's operator returns to Blender.
+    """
+    call = getattr(bpy.ops.lsf, name)  # type: ignore[attr-defined]  # registered at run time
+    try:
+        result = call("INVOKE_DEFAULT" if dialog.options.is_invoke else "EXEC_DEFAULT", **properties)
+    except RuntimeError:  # its text has the place in the add-on's file, too
+        dialog.report({"ERROR"}, session.message)
+        return {"CANCELLED"}
+    return {"CANCELLED"} if "CANCELLED" in result else {"FINISHED"}
 
 
 def _is_data_in_use(context: bpy.types.Context) -> bool:

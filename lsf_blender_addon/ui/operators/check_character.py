@@ -16,7 +16,7 @@ from ...scene.lip_seam import from_header
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from .batch_modal import BatchModal
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 NO_FIT = ("no_face", "several_faces", "too_coarse")  # codes of errors after which a line may do without a face
 EDIT = "lsf.edit_landmarks"
@@ -34,8 +34,8 @@ class LSF_OT_check_character(BatchModal, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if session.batch is not None:
-            return enabled_unless(cls, "A generation is running: wait for it or cancel it.")
+        if reason := disabled_reason_busy():
+            return enabled_unless(cls, reason)
         return enabled_unless(cls, "" if find_head(context) is not None else "Select the head: a mesh object.")
 
     def batch_items(self, context: bpy.types.Context) -> list[Item]:

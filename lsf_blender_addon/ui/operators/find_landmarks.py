@@ -11,7 +11,7 @@ from ...jobs.prepare_face import FaceFinding
 from ...scene import character, meshes
 from ..head import require_head, usable_head
 from .batch_modal import BatchModal
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
@@ -46,8 +46,8 @@ class LSF_OT_find_landmarks(BatchModal, bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Find Landmarks is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if server_python() is None:
         return f"{NOT_INSTALLED}."
     try:

@@ -4,7 +4,7 @@ import bpy
 
 from ... import compat
 from ...errors import UserError
-from ...jobs import lines, session
+from ...jobs import lines
 from ...jobs.batch import Item
 from ...jobs.environment import NOT_INSTALLED, server_python
 from ...scene import character, meshes, strips
@@ -12,7 +12,7 @@ from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..head import usable_head
 from .batch_modal import BatchModal
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_generate(BatchModal, bpy.types.Operator):
@@ -38,8 +38,8 @@ class LSF_OT_generate(BatchModal, bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Generate is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     try:
         choose(context)
     except UserError as error:

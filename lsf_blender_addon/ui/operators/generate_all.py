@@ -20,7 +20,7 @@ from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
 from .batch_modal import BatchModal
 from .list_lines import fill
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
@@ -100,8 +100,8 @@ class LSF_OT_generate_all(BatchModal, bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Generate All is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if server_python() is None:
         return f"{NOT_INSTALLED}."
     if not strips.sound_strips(compat.sequencer_scene(context)):

@@ -19,9 +19,9 @@ from ...scene.access import active_scene, find_item
 from ...scene.own_properties import settings_of
 from ...scene.snapshots import file_name
 from ..blender_types import OperatorResult
-from .batch_modal import BatchModal
+from .batch_modal import BatchModal, run_after_dialog
 from .list_lines import fill
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_import_batch_results(BatchModal, bpy.types.Operator):
@@ -120,20 +120,13 @@ class LSF_OT_pick_batch_results(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> OperatorResult:
         """Start the import with progress, after the dialog."""
-        try:
-            result = bpy.ops.lsf.import_batch_results(  # type: ignore[attr-defined]  # registered at run time
-                "INVOKE_DEFAULT", directory=self.directory
-            )
-        except RuntimeError:  # its text has the place in this file, too
-            self.report({"ERROR"}, session.message)
-            return {"CANCELLED"}
-        return {"CANCELLED"} if "CANCELLED" in result else {"FINISHED"}
+        return run_after_dialog(self, "import_batch_results", directory=self.directory)
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why results cannot be imported, as a sentence; empty if they can."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if not strips.sound_strips(compat.sequencer_scene(context)):
         return "Add sound strips to the sequencer first."
     return ""

@@ -6,13 +6,14 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ...errors import UserError
-from ...jobs import environment, session
+from ...jobs import environment
 from ...scene.access import active_scene, mesh_of
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import require_head, usable_head
+from .batch_modal import run_after_dialog
 from .import_recording import RecordingOptions
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_import_live_link(RecordingOptions, bpy.types.Operator, ImportHelper):
@@ -43,27 +44,22 @@ class LSF_OT_import_live_link(RecordingOptions, bpy.types.Operator, ImportHelper
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         """Start the import: with progress from the dialog; a script waits for its end."""
-        call = "INVOKE_DEFAULT" if self.options.is_invoke else "EXEC_DEFAULT"
-        try:
-            result = bpy.ops.lsf.import_recording(  # type: ignore[attr-defined]  # registered at run time
-                call,
-                filepath=self.filepath,
-                first_frame=self.first_frame,
-                rate=self.rate,
-                every_frame=self.every_frame,
-                add_missing=self.add_missing,
-                head_rotation=self.head_rotation,
-            )
-        except RuntimeError:  # its text has the place in this file, too
-            self.report({"ERROR"}, session.message)
-            return {"CANCELLED"}
-        return {"CANCELLED"} if "CANCELLED" in result else {"FINISHED"}
+        return run_after_dialog(
+            self,
+            "import_recording",
+            filepath=self.filepath,
+            first_frame=self.first_frame,
+            rate=self.rate,
+            every_frame=self.every_frame,
+            add_missing=self.add_missing,
+            head_rotation=self.head_rotation,
+        )
 
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Import is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     try:
         head = usable_head(context)
     except UserError as error:

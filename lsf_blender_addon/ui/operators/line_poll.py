@@ -3,7 +3,8 @@
 import bpy
 
 from ...errors import UserError
-from ...jobs import line_list, session
+from ...jobs import line_list
+from .poll import disabled_reason_busy
 
 
 def disabled_reason(context: bpy.types.Context, change: bool = True) -> str:
@@ -13,8 +14,8 @@ def disabled_reason(context: bpy.types.Context, change: bool = True) -> str:
         context: Tells the head and the line.
         change: Whether the line is to be changed, and not only shown.
     """
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     try:
         head, _line = line_list.require_line(context)
         if change:

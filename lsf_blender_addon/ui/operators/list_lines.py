@@ -5,13 +5,13 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ... import compat
 from ...animation import lines
-from ...jobs import head_matching, session
+from ...jobs import head_matching
 from ...scene import strip_identity, strips
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ...scene.selection import head_of
 from ..blender_types import OperatorResult
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_list_lines(bpy.types.Operator):
@@ -26,8 +26,8 @@ class LSF_OT_list_lines(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if session.batch is not None:
-            return enabled_unless(cls, "A generation is running: wait for it or cancel it.")
+        if reason := disabled_reason_busy():
+            return enabled_unless(cls, reason)
         if not strips.sound_strips(compat.sequencer_scene(context)):
             return enabled_unless(cls, "Add sound strips to the sequencer first.")
         return True

@@ -4,13 +4,13 @@ import bpy
 
 from ...animation.chosen_line import chosen_line
 from ...errors import UserError
-from ...jobs import hear_sounds, line_list, session
+from ...jobs import hear_sounds, line_list
 from ...jobs.batch import Item
 from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.hear_sounds import Hearing
 from ..sound_timeline import timeline
 from .batch_modal import BatchModal
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_listen(BatchModal, bpy.types.Operator):
@@ -44,8 +44,8 @@ class LSF_OT_listen(BatchModal, bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Listen is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if server_python() is None:
         return f"{NOT_INSTALLED}."
     try:

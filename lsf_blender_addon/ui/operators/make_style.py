@@ -26,8 +26,8 @@ from ...scene.snapshots import Line
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from ..properties.style_labels import family_label
-from .batch_modal import BatchModal
-from .poll import enabled_unless, linked_reason
+from .batch_modal import BatchModal, run_after_dialog
+from .poll import disabled_reason_busy, enabled_unless, linked_reason
 
 MAX_SECONDS = 600.0  # of a performance that is measured; the server uses no more
 
@@ -98,13 +98,7 @@ class LSF_OT_make_style_from_recording(_MakesStyle, bpy.types.Operator, ImportHe
         """Start the job: with progress from the dialog; a script waits for its end."""
         if not self.options.is_invoke:
             return _MakesStyle.execute(self, context)
-        call = bpy.ops.lsf.make_style_from_recording  # type: ignore[attr-defined]  # registered at run time
-        try:
-            result = call("INVOKE_DEFAULT", filepath=self.filepath, rate=self.rate)
-        except RuntimeError:  # its text has the place in this file, too
-            self.report({"ERROR"}, session.message)
-            return {"CANCELLED"}
-        return {"CANCELLED"} if "CANCELLED" in result else {"FINISHED"}
+        return run_after_dialog(self, "make_style_from_recording", filepath=self.filepath, rate=self.rate)
 
     def source(self, head: bpy.types.Object, line: Line) -> tuple[Callable[[], tuple[Curves, float]], str]:
         path = bpy.path.abspath(self.filepath)
@@ -137,13 +131,7 @@ class LSF_OT_make_style_from_action(_MakesStyle, bpy.types.Operator):
         """Start the job: with progress from the dialog; a script waits for its end."""
         if not self.options.is_invoke:
             return super().execute(context)
-        call = bpy.ops.lsf.make_style_from_action  # type: ignore[attr-defined]  # registered at run time
-        try:
-            result = call("INVOKE_DEFAULT", action=self.action)
-        except RuntimeError:
-            self.report({"ERROR"}, session.message)
-            return {"CANCELLED"}
-        return {"CANCELLED"} if "CANCELLED" in result else {"FINISHED"}
+        return run_after_dialog(self, "make_style_from_action", action=self.action)
 
     def source(self, head: bpy.types.Object, line: Line) -> tuple[Callable[[], tuple[Curves, float]], str]:
         action = find_item(bpy.data.actions, self.action)
@@ -198,8 +186,8 @@ def told(name: str, card: StyleCard, lag: float) -> str:
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Make Style Card is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if server_python() is None:
         return f"{NOT_INSTALLED}."
     head = find_head(context)

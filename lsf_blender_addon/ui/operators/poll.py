@@ -36,14 +36,21 @@ def enabled_with_own_keys(operator: type[bpy.types.Operator], context: bpy.types
     return enabled_unless(operator, linked_reason(head))
 
 
+def disabled_reason_busy() -> str:
+    """Return a sentence if the speech engine works for another operator; else ""."""
+    if session.batch is not None:
+        return "A generation is running: wait for it or cancel it."
+    return ""
+
+
 def disabled_reason_engine() -> str:
     """Return a sentence if the speech engine is missing or in use; else ""."""
     if environment.server_python() is None:
         return "Install the speech engine first."
     if environment.installing():
         return "An installation is running."
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if self_test.running():
         return "The self-test is running."
     if face_cache.running():

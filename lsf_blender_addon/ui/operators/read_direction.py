@@ -20,7 +20,7 @@ from ...scene.own_properties import settings_of
 from ...scene.selection import head_of
 from ..properties.emotion import emotion_label
 from .batch_modal import BatchModal
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 SHOWN_NAMES = 3  # channels that are told of each part of the text
 SIDES = ("Left", "Right")
@@ -114,8 +114,8 @@ def _labels(names: Sequence[str]) -> list[str]:
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Set Emotion from Text is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     if server_python() is None:
         return f"{NOT_INSTALLED}."
     return "" if settings_of(active_scene(context)).emotion.direction.strip() else "Enter a text in Direction first."

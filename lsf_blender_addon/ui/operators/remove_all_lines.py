@@ -10,7 +10,7 @@ from ...scene.access import mesh_of
 from ...scene.own_properties import lines_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_remove_all_lines(bpy.types.Operator):
@@ -40,8 +40,8 @@ class LSF_OT_remove_all_lines(bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Remove All is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     head = find_head(context)
     action = actions.existing(mesh_of(head)) if head else None
     if head is None or action is None or not len(lines_of(action)):

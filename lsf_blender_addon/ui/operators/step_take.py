@@ -10,7 +10,7 @@ from ...jobs import session
 from ...prediction import takes
 from ..blender_types import OperatorResult
 from .all_or_nothing import all_or_nothing
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_step_take(bpy.types.Operator):
@@ -52,8 +52,8 @@ class LSF_OT_step_take(bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why the buttons for takes are disabled, as a sentence; empty if they are not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     try:
         line = chosen_line(context)
     except UserError as error:

@@ -5,12 +5,12 @@ from bpy.app.translations import pgettext_iface as iface
 
 from ...animation import lines_of_0_1
 from ...errors import UserError
-from ...jobs import line_list, session
+from ...jobs import line_list
 from ...scene.access import mesh_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
 from .all_or_nothing import all_or_nothing
-from .poll import enabled_unless
+from .poll import disabled_reason_busy, enabled_unless
 
 
 class LSF_OT_take_over_lines(bpy.types.Operator):
@@ -36,8 +36,8 @@ class LSF_OT_take_over_lines(bpy.types.Operator):
 
 def disabled_reason(context: bpy.types.Context) -> str:
     """Return why Take Over is disabled, as a sentence; empty if it is not."""
-    if session.batch is not None:
-        return "A generation is running: wait for it or cancel it."
+    if reason := disabled_reason_busy():
+        return reason
     head = find_head(context)
     if head is None or not lines_of_0_1.are_there(mesh_of(head)):
         return "This head has no lines of version 0.1.0."
