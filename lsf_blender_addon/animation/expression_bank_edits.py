@@ -7,7 +7,7 @@ import bpy
 
 from ..client.wire import MAX_ENTRIES, Expression
 from ..errors import UserError
-from ..scene import expression_bank, meshes
+from ..scene import entry_names, expression_bank, meshes
 from ..scene.own_properties import face_of
 from . import override_settings
 
@@ -57,8 +57,7 @@ def add_all(head: bpy.types.Object, expressions: Sequence[Expression], replace: 
             number = expression_bank.new_number(head, name)
             row = bank.add()
             row.number, row.name = number, name
-        fields = {key: value for key, value in expression.to_fields().items() if key != "name"}
-        row.fields = json.dumps(fields)
+        row.fields = entry_names.without_name(expression.to_fields())
         face_of(head).active_expression = list(bank).index(row)
         added.append(row.name)
     return added
@@ -109,6 +108,6 @@ def copy(source: bpy.types.Object, head: bpy.types.Object) -> list[str]:
         row = next((row for row in bank if row.number == number), None) or bank.add()
         row.number = number
         row.name = expression_bank.free_name(expression.name, others)
-        row.fields = json.dumps({key: value for key, value in expression.to_fields().items() if key != "name"})
+        row.fields = entry_names.without_name(expression.to_fields())
         copied.append(row.name)
     return copied

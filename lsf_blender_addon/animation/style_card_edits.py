@@ -1,11 +1,9 @@
 """Changes the style cards of a head. Each function changes all that it changes, or nothing."""
 
-import json
-
 import bpy
 
-from ..client.wire import MAX_NAME, STYLE_AMOUNT, StyleCard
-from ..scene import meshes, style_cards
+from ..client.wire import STYLE_AMOUNT, StyleCard
+from ..scene import entry_names, meshes
 from ..scene.own_properties import face_of
 from . import override_settings
 
@@ -29,14 +27,10 @@ def add(head: bpy.types.Object, card: StyleCard) -> str:
     override_settings.own(head)
     face = face_of(head)
     taken, others = {row.name for row in face.styles}, any(row.amount > 0 for row in face.styles)
-    base = style_cards.usable_name(card.name) or NAMELESS
-    name, count = base, 2
-    while name in taken:
-        suffix = f" {count}"
-        name, count = base[: len(base) - max(0, len(base) + len(suffix) - MAX_NAME)] + suffix, count + 1
+    name = entry_names.free(card.name, NAMELESS, taken.__contains__)
     row = face.styles.add()
     row.name, row.amount = name, 0.0 if others else STYLE_AMOUNT
-    row.fields = json.dumps({key: value for key, value in card.to_fields().items() if key != "name"})
+    row.fields = entry_names.without_name(card.to_fields())
     face.active_style = len(face.styles) - 1
     return name
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import bpy
 
 from .. import compat
-from ..client.wire import MAX_NAME, Expression, ExpressionError, name_fault
-from . import stored
+from ..client.wire import Expression, ExpressionError, name_fault
+from . import entry_names, stored
 from .own_properties import face_of
 
 if TYPE_CHECKING:
@@ -110,13 +110,7 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
         taken: Names of the other expressions of the head.
     """
     used = {name.casefold() for name in taken} | {"voice", "affect"}  # identifiers of choices that are always there
-    base = "".join(letter if letter.isprintable() else " " for letter in wanted).strip()[:MAX_NAME].strip()
-    base = base or "Expression"
-    name, count = base, 2
-    while name_fault(name) or name.casefold() in used:
-        suffix = f" {count}"
-        name, count = base[: MAX_NAME - len(suffix)].rstrip() + suffix, count + 1
-    return name
+    return entry_names.free(wanted, "Expression", lambda name: bool(name_fault(name)) or name.casefold() in used)
 
 
 class Use(NamedTuple):

@@ -1,6 +1,6 @@
 """The style cards of a head: how an actor moves, which its generated lines follow.
 
-They are stored in the head object, and go where it goes. Each has a strength; the cards with one above 0 are mixed.
+They are stored in the head object, and go where it goes. Each has an amount; the cards with one above 0 are mixed.
 """
 
 import hashlib
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bpy
 
-from ..client.wire import MAX_NAME, MAX_STYLES, StyleCard, StyleError
-from . import stored
+from ..client.wire import MAX_STYLES, StyleCard, StyleError
+from . import entry_names, stored
 from .own_properties import face_of, number
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def styles(head: bpy.types.Object) -> tuple[Style, ...]:
 def card(row: "LSF_PG_style") -> StyleCard | None:
     """What a row of the list holds; None if that is damaged."""
     try:
-        return StyleCard.from_fields(stored.document(row.fields) | {"name": usable_name(row.name)})
+        return StyleCard.from_fields(stored.document(row.fields) | {"name": entry_names.printable(row.name)})
     except StyleError:
         return None
 
@@ -56,8 +56,3 @@ def digest_of(styles: list[dict[str, Any]]) -> str:
     """A text that changes with what the styles of a request do, and not with their names; empty for none."""
     found = [[style["card"]["numbers"], round(style["amount"], 4)] for style in styles]
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:DIGEST] if found else ""
-
-
-def usable_name(wanted: str) -> str:
-    """A name that a card can have: the wanted one, as far as possible."""
-    return "".join(letter if letter.isprintable() else " " for letter in wanted).strip()[:MAX_NAME].strip()
