@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from ..files.audio import SAMPLE_RATE
 from ..files.spool import release
 from ..numerics import FloatArray
-from ..protocol.phrases import LOUD_PERCENTILE as LOUD_PERCENTILE
-from ..protocol.phrases import WINDOWS
-from ..protocol.phrases import pauses as pauses
+from ..protocol.phrases import LOUD_PERCENTILE, WINDOWS, pauses
 
 HOP_LENGTH = round(SAMPLE_RATE / WINDOWS)  # samples from one window to the next, and the length of a window of loudness
 PITCH_WINDOW = 1024  # samples; 64 ms hold more than four periods of the lowest pitch

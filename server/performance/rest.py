@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..files.audio import SAMPLE_RATE
 from ..numerics import FloatArray, smoothstep
+from ..protocol.phrases import pauses
 from . import prosody
 
 MIN_PAUSE = 0.5  # seconds; in shorter ones soft sounds may hide, or the mouth has no time to close (docs/training.md)
@@ -31,7 +32,7 @@ def pause_weight(level: FloatArray, frames: int, fps: float) -> FloatArray:
     """
     times = np.arange(frames) / fps
     weight = np.ones(frames)
-    starts, ends = prosody.pauses(level)
+    starts, ends = pauses(level)
     last = len(level) * prosody.HOP_LENGTH / SAMPLE_RATE  # the end of a pause that ends the line
     for start, end in zip(starts, ends, strict=True):
         if start > 0 and end < last and end - start >= MIN_PAUSE:

@@ -18,7 +18,7 @@ Lips that meet still meet, and lips that are apart stay apart: see `lip_contact.
 
 import argparse
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from ..arkit import CHANNELS, channel_indices
 from ..errors import LSFError, shortened
 from ..numerics import FloatArray, smoothstep
+from ..protocol.phrases import pauses
 from ..protocol.style_cards import (
     DEFAULT_AMOUNT,
     FAMILIES,
@@ -174,7 +175,7 @@ class Cues:
             near = slice(*np.searchsorted(times, (second - 4 * ACCENT_WIDTH, second + 4 * ACCENT_WIDTH)))
             bump = strength * np.exp(-0.5 * ((times[near] - second) / ACCENT_WIDTH) ** 2)
             accent[near] = np.maximum(accent[near], bump)
-        for start, end in zip(*prosody.pauses(voice.level), strict=True):
+        for start, end in zip(*pauses(voice.level), strict=True):
             near = slice(*np.searchsorted(times, (start, end)))
             inside = np.minimum(times[near] - start, end - times[near])
             pause[near] = np.maximum(pause[near], smoothstep(inside, 0, PAUSE_EDGE))
@@ -327,12 +328,13 @@ def from_options(cards: Sequence[Path], amounts: Sequence[float]) -> Styles:
     return tuple((StyleCard.load(card), amount) for card, amount in zip(cards, shares, strict=True))
 
 
-def parse(text: str, folder: Path) -> Styles:
+def parse(text: str, folder: Path, load: Callable[[Path], StyleCard] = StyleCard.load) -> Styles:
     """Read a cell of a manifest.
 
     Args:
         text: "actor.json", "actor.json 0.7" or "actor.json 0.7 + other.json 0.3"; "" is no style.
         folder: The manifest's folder, to which the files are relative.
+        load: Reads a card.
 
     Raises:
         LSFError: "bad_style", or "no_file".
@@ -346,7 +348,7 @@ def parse(text: str, folder: Path) -> Styles:
             share, name = DEFAULT_AMOUNT, ""
         file = name or part.strip()
         try:
-            styles.append((StyleCard.load(folder / file), share))
+            styles.append((load(folder / file), share + 0.0))  # -0.0 is 0.0
         except OSError:
             raise LSFError("no_file", f'there is no style card "{shortened(file, MAX_NAME)}"') from None
     check(tuple(styles))

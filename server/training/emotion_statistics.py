@@ -24,6 +24,7 @@ from ..model import LSF
 from ..model.emotion import SPAN, EmotionReader, local_statistics
 from ..numerics import BoolArray, FloatArray, IntArray
 from ..performance import prosody
+from ..protocol.phrases import LOUD_PERCENTILE
 from .corpora import Clip
 from .speech import augment
 
@@ -121,7 +122,7 @@ def spoil(audio: FloatArray, copy: int, rng: np.random.Generator) -> FloatArray:
 def spoken_frames(audio: FloatArray, frames: int) -> BoolArray:
     """Return in which of `frames` frames at 50 Hz of clean sound (N,) somebody speaks."""
     level = prosody.loudness(audio)[:frames]
-    threshold = max(float(np.percentile(level, prosody.LOUD_PERCENTILE)) - SPEECH_DEPTH, SPEECH_LEVEL)
+    threshold = max(float(np.percentile(level, LOUD_PERCENTILE)) - SPEECH_DEPTH, SPEECH_LEVEL)
     found: BoolArray = np.pad(level, (0, frames - len(level)), constant_values=-np.inf) > threshold
     return found
 

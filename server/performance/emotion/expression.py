@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...numerics import FloatArray, smoothstep
 from ...protocol.emotions import EMOTION_CLASSES, EMOTIONS
+from ...protocol.phrases import LOUD_PERCENTILE
 from .. import prosody
 
 # Probability of an emotion -> its intensity, linear in between. Below the first it is not shown; from there to the
@@ -42,7 +43,7 @@ def speech_activity(level: FloatArray, opening: FloatArray, fps: float) -> Float
     """
     from scipy.ndimage import maximum_filter1d
 
-    threshold = max(float(np.percentile(level, prosody.LOUD_PERCENTILE)) - SILENCE_DEPTH, SILENCE_LEVEL)
+    threshold = max(float(np.percentile(level, LOUD_PERCENTILE)) - SILENCE_DEPTH, SILENCE_LEVEL)
     loud = prosody.at_frames((level > threshold).astype(float), len(opening), fps)
     widest = maximum_filter1d(opening, max(1, round(fps)), mode="nearest")
     return loud * smoothstep(widest, RESTING_OPENING, TALKING_OPENING)

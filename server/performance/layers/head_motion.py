@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...numerics import FloatArray, smoothstep
+from ...protocol.phrases import pauses
 from .. import prosody
 
 NOD, NOD_LOG_SPREAD = 3.0, 0.4  # degrees of a nod on the strongest accent; standard deviation of its logarithm
@@ -63,7 +64,7 @@ def _sway(voice: prosody.Voice, times: FloatArray, rng: np.random.Generator) -> 
     knots = np.concatenate(([0.0], steps.cumsum()))
     knots = knots[: np.searchsorted(knots, duration) + 2]
     postures = SWAY * np.clip(rng.standard_normal((len(knots), 3)), -MAX_SWAY, MAX_SWAY)
-    for start, end in zip(*prosody.pauses(voice.level), strict=True):
+    for start, end in zip(*pauses(voice.level), strict=True):
         postures[(knots > start) & (knots < end)] *= PAUSE_SWAY
     angles: FloatArray = CubicSpline(knots, postures)(np.clip(times, 0, duration))
     return angles

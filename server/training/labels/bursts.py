@@ -18,6 +18,7 @@ from ...arkit import CHANNELS, channel_indices
 from ...files.audio import SAMPLE_RATE
 from ...numerics import FloatArray
 from ...performance import prosody
+from ...protocol.phrases import LOUD_PERCENTILE
 from .. import FPS
 from .lips import Lips
 
@@ -47,7 +48,7 @@ def burst_opening(audio: FloatArray, frames: int) -> FloatArray:
         return np.zeros(frames)
     band = butter(BAND_ORDER, OPEN_VOICE_BAND, "bandpass", fs=SAMPLE_RATE, output="sos")
     open_voice = prosody.loudness(sosfiltfilt(band, audio).astype(np.float32))
-    loud = max(float(np.percentile(prosody.loudness(audio), prosody.LOUD_PERCENTILE)), SILENCE_LEVEL)
+    loud = max(float(np.percentile(prosody.loudness(audio), LOUD_PERCENTILE)), SILENCE_LEVEL)
     share = np.clip((open_voice - loud) / RANGE + 1, 0, 1)
     opening = np.clip((share - REST_SHARE) / (1 - REST_SHARE), 0, 1)
     smooth: FloatArray = gaussian_filter1d(prosody.at_frames(opening, frames, FPS, DELAY), SMOOTHING * FPS)

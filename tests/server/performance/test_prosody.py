@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from server.performance import prosody
+from server.protocol.phrases import pauses
 
 RATE = 16000
 
@@ -24,7 +25,7 @@ def silence(seconds: float) -> np.ndarray:
 def test_phrases_end_where_the_sound_does_and_short_gaps_do_not_count():
     audio = np.concatenate([voice(2, 120), silence(0.5), voice(1.5, 120), silence(0.1), voice(1, 120)])
     np.testing.assert_allclose(prosody.phrase_ends(prosody.loudness(audio)), [2.0], atol=0.021)
-    starts, stops = prosody.pauses(prosody.loudness(np.concatenate([silence(0.4), audio, silence(0.3)])))
+    starts, stops = pauses(prosody.loudness(np.concatenate([silence(0.4), audio, silence(0.3)])))
     np.testing.assert_allclose(starts, [0, 2.4, 5.5], atol=0.021)
     np.testing.assert_allclose(stops, [0.4, 2.9, 5.8], atol=0.021)
 
