@@ -32,13 +32,14 @@ from ..protocol.style_cards import FAMILIES, NUMBERS, limits
 SHARES = (0.25, 0.5, 0.75, 1.0)
 MIN_BLOCK, MAX_BLOCKS, MIN_BLOCKS = 3.0, 8, 3  # seconds of a block, and their number
 MIN_TAKES = 2  # of which each can be a block
-# By how much a number of one actor may differ between two takes without a change of his manner. The neutral face of a
-# calibration is .05 off, and its extremes a third (a logarithm of .3); a lag is known to half a frame; the rate of
-# blinks changes by a half with the mood. How far the lips are rounded differs most, so one take never tells it: the
-# gain of rounding has no larger limit than this, and what a round or narrow mouth adds to its corners is the same by
-# another name.
+# By how much a number of one actor may differ between two takes without a change of his manner. The neutral faces of
+# two calibrations differ by .1, what is relative to them by .05, and extremes by a third (a logarithm of .3); a lag is
+# known to half a frame; the rate of blinks changes by a half with the mood. How far the lips are pushed out differs
+# most, so no take tells it: the gain of rounding has no larger limit than this, and a pucker at rest, or what a round
+# or narrow mouth adds to its corners, is the same by another name.
 DIFFERENCE = {
-    "rest": 0.05,
+    "rest": 0.1,
+    "pucker": 0.3,
     "amplitude": 0.3,
     "visemes": 0.05,
     "round_corners": 0.25,

@@ -12,7 +12,7 @@ from tests.server.style.performances import FPS, card, recorded, speech, voice
 SECONDS = 24.0
 # Each number is far from the others on the face.
 KNOWN = {
-    "first": {"rest__smile": 0.12, "timing__onset": 0.08, "sides__upper_lip": 0.3, "poses__pause_brows": 0.15},
+    "first": {"rest__smile": 0.2, "timing__onset": 0.08, "sides__upper_lip": 0.3, "poses__pause_brows": 0.15},
     "second": {"amplitude__jaw_small": 0.65, "amplitude__jaw_large": 0.65},
     "third": {"visemes__round_jaw": 0.12, "amplitude__lips_small": -0.65, "amplitude__lips_large": -0.65},
     "fourth": {"timing__smoothing": 0.05},
@@ -88,20 +88,21 @@ def test_what_another_take_may_lack_is_taken_off():
     jaw = unit("amplitude", "jaw_small")
     np.testing.assert_allclose(safe(jaw, np.array([0.6, -0.6])), [0.45, -0.45])  # .6 - .3² / .6
     np.testing.assert_allclose(safe(jaw, np.array([0.25, 9.0])), [0.0, 0.7 - 0.09 / 0.7])
-    assert not safe(unit("amplitude", "rounding_small"), np.array([0.3, 0.3])).any()
+    for family, name in (("amplitude", "rounding_small"), ("rest", "pucker")):
+        assert not safe(unit(family, name), np.array([0.3])).any()
     squint = unit("rest", "squint")
-    for shown in np.linspace(0.06, 0.3, 9):
+    for shown in np.linspace(0.11, 0.3, 9):
         applied, another = safe(squint, np.array([shown]))[0], shown - DIFFERENCE["rest"]
         assert (another - applied) ** 2 <= another**2
 
 
 def test_a_number_that_differs_from_take_to_take_is_not_used():
     """The takes agree about the smile; the jaw opens farther in one and less in the other."""
-    one, other = card(rest__smile=0.15, amplitude__jaw_large=0.6), card(rest__smile=0.15, amplitude__jaw_large=-0.6)
+    one, other = card(rest__smile=0.2, amplitude__jaw_large=0.6), card(rest__smile=0.2, amplitude__jaw_large=-0.6)
     takes = [take(one, 16.0, 1), take(other, 16.0, 2)]
     alone, both = fit(takes[0]), fit(Reference.joined(takes))
     assert found(alone, "amplitude", "jaw_large") > 0.3 and found(both, "amplitude", "jaw_large") == 0
-    wanted = 0.15 - DIFFERENCE["rest"] ** 2 / 0.15
+    wanted = 0.2 - 0.1**2 / 0.2
     assert found(both, "rest", "smile") == pytest.approx(wanted, abs=0.02)
 
 

@@ -18,7 +18,7 @@ from tests.server.style.performances import FPS, card, recorded, speech, voice
 
 SECONDS = 20.0
 SOUND = np.sin(np.arange(int(SECONDS * 16000)) * 0.1).astype(np.float32)  # the model does not hear it
-KNOWN = card(amplitude__jaw_small=0.6, amplitude__jaw_large=0.6, rest__smile=0.1)
+KNOWN = card(amplitude__jaw_small=0.6, amplitude__jaw_large=0.6, rest__smile=0.2)
 
 
 class _Model:
@@ -59,7 +59,7 @@ def test_a_card_is_found_in_a_late_recording():
     assert made.lags == pytest.approx((0.12,), abs=0.015) and made.error < made.default_error
     numbers = made.card.to_fields()["numbers"]
     assert numbers["amplitude"]["jaw_large"] == pytest.approx(0.6 - 0.3**2 / 0.6, abs=0.1)
-    assert numbers["rest"]["smile"] == pytest.approx(0.1 - 0.05**2 / 0.1, abs=0.02)
+    assert numbers["rest"]["smile"] == pytest.approx(0.2 - 0.1**2 / 0.2, abs=0.02)
     assert dict(made.card.left_out)["blinks"] == "not_moved"
     assert any(line.startswith("amplitude: kept") for line in make.summary(made))
     assert any("blinks: default, the recording does not move it" in line for line in make.summary(made))
