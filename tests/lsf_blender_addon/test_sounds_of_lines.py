@@ -1,5 +1,7 @@
 """Sounds of a line on heads: what is heard, what the artist changes in it, and what the evaluated mesh then does."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -29,13 +31,28 @@ def client(addon, add_strip, clicks, monkeypatch) -> HeadClient:
     return use(addon, monkeypatch, HeadClient())
 
 
+@pytest.fixture(scope="module")
+def heard_file(tmp_path_factory) -> Path:
+    """Where the first test that needs a head whose sounds were heard saves it for the others."""
+    return tmp_path_factory.mktemp("heard") / "head.blend"
+
+
 @pytest.fixture
-def head(client) -> bpy.types.Object:
+def head(client, clicks, heard_file) -> bpy.types.Object:
     """The project's own head with a line whose sounds were heard."""
-    bpy.ops.lsf.add_head()
-    bpy.ops.lsf.generate()
-    bpy.ops.lsf.listen()
+    if heard_file.exists():
+        bpy.ops.wm.open_mainfile(filepath=str(heard_file))
+        strip().sound.filepath = str(clicks)
+    else:
+        bpy.ops.lsf.add_head()
+        bpy.ops.lsf.generate()
+        bpy.ops.lsf.listen()
+        bpy.ops.wm.save_as_mainfile(filepath=str(heard_file), relative_remap=False)
     return bpy.context.object
+
+
+def strip():
+    return compat.all_strips(bpy.context.scene.sequence_editor)[0]
 
 
 def record():
@@ -74,13 +91,18 @@ def test_listen_finds_the_sounds_and_leaves_the_curves(client):
 
 def test_generate_asks_for_sounds_only_where_they_are_used(client):
     def asked() -> bool:
-        bpy.ops.lsf.generate()
+        client.state = State.FAILED  # what is asked is known; nothing is written
+        with pytest.raises(RuntimeError, match="headache"):
+            bpy.ops.lsf.generate()
         return "sounds" in client.jobs[-1].request["settings"]
 
     bpy.ops.lsf.add_head()
     assert not asked()
     bpy.context.scene.lsf.sounds.with_generate = True
-    assert asked() and len(record().sounds) == len(HEARD)
+    assert asked()
+    client.state = State.DONE
+    bpy.ops.lsf.generate()
+    assert len(record().sounds) == len(HEARD)
     bpy.context.scene.lsf.sounds.with_generate = False
     assert asked()  # the line has sounds
     record().sounds.clear()
@@ -89,11 +111,11 @@ def test_generate_asks_for_sounds_only_where_they_are_used(client):
     assert asked() and client.jobs[-1].request["settings"]["transcript"] == "one"
 
 
-@pytest.mark.parametrize("reply", [{"sounds": ["m"]}, {}])
-def test_damaged_reply_changes_nothing(head, client, monkeypatch, reply):
-    monkeypatch.setattr(fake_client, "heard", lambda *_: (reply, {}))
-    with pytest.raises(RuntimeError, match="damaged"):
-        bpy.ops.lsf.listen()
+def test_damaged_reply_changes_nothing(head, client, monkeypatch):
+    for reply in ({"sounds": ["m"]}, {}):
+        monkeypatch.setattr(fake_client, "heard", lambda *_, reply=reply: (reply, {}))
+        with pytest.raises(RuntimeError, match="damaged"):
+            bpy.ops.lsf.listen()
     client.state = State.FAILED
     with pytest.raises(RuntimeError, match="headache"):
         bpy.ops.lsf.listen()
@@ -109,6 +131,7 @@ def test_closed_sound_closes_the_lips_of_the_mesh(head):
     assert measured(head)[OPEN][0] == pytest.approx(open_before, abs=0.05)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("family", ["Genesis 8", "Oculus visemes"])
 def test_closed_sound_closes_the_lips_of_other_makers_heads(client, family):
     names = keys_of(family)
@@ -152,18 +175,17 @@ def test_changed_sound_that_is_not_heard_any_more_stays(head, monkeypatch):
 
 def test_trimmed_and_moved_strips_keep_the_place_of_a_change(head):
     sound().close = 1.0
-    strip = bpy.context.scene.sequence_editor.active_strip or compat.all_strips(bpy.context.scene.sequence_editor)[0]
     shut = measured(head)[OPEN][0]
-    name = "content_start" if hasattr(strip, "content_start") else "frame_start"
-    setattr(strip, name, getattr(strip, name) + 10)
+    name = "content_start" if hasattr(strip(), "content_start") else "frame_start"
+    setattr(strip(), name, getattr(strip(), name) + 10)
     bpy.ops.lsf.follow_strip()
     assert line_sounds.frames_of(record(), VOWEL)[0] == FIRST_FRAME + 26 + 10
     assert jaw_at(AT + 10) < 0.3 and jaw_at(AT + 4) < 0.45
-    setattr(strip, name, getattr(strip, name) - 10)
+    setattr(strip(), name, getattr(strip(), name) - 10)
     bpy.ops.lsf.follow_strip()
     assert measured(head)[OPEN][0] == pytest.approx(shut, abs=0.05)
-    handle = "left_handle_offset" if hasattr(strip, "left_handle_offset") else "frame_offset_start"
-    setattr(strip, handle, 12)
+    handle = "left_handle_offset" if hasattr(strip(), "left_handle_offset") else "frame_offset_start"
+    setattr(strip(), handle, 12)
     bpy.ops.lsf.generate()  # half a second less: the sounds of the file stay where they are
     assert record().first_frame == FIRST_FRAME + 12
     found = next(each for each in record().sounds if each.close == 1.0)
@@ -214,21 +236,22 @@ def test_two_heads_have_changes_of_their_own(head):
     copy = bpy.context.object
     assert copy.data != head.data
     bpy.context.scene.lsf.head = copy
-    assert actions.existing(copy.data) is not None and len(record().sounds) == len(HEARD)
-    if actions.existing(copy.data) != actions.existing(head.data):
-        sound().close = 0.0
-        assert curve(of=copy)[OPEN] > one[OPEN] + 0.1
-        np.testing.assert_array_equal(curve(of=head), one)
+    assert actions.existing(copy.data) not in (None, actions.existing(head.data))
+    assert len(record().sounds) == len(HEARD) and sound().close == 1.0
+    sound().close = 0.0
+    assert curve(of=copy)[OPEN] > one[OPEN] + 0.1
+    np.testing.assert_array_equal(curve(of=head), one)
 
 
-def test_another_sound_file_drops_what_was_heard_but_not_what_was_changed(head, clicks):
+def test_another_sound_file_drops_what_was_heard_but_not_what_was_changed(head, client, clicks, monkeypatch):
     sound().close = 1.0
+    monkeypatch.setattr(fake_client, "heard", lambda *_: ({}, {}))  # this time the model hears no sounds
+    bpy.ops.lsf.generate()
+    assert len(symbols()) == len(HEARD)
     other = clicks.with_name("other.wav")
     other.write_bytes(clicks.read_bytes())
-    compat.all_strips(bpy.context.scene.sequence_editor)[0].sound.filepath = str(other)
-    record().transcript = ""
-    assert [each.symbol for each in record().sounds]
-    line_sounds.forget_unchanged(record())
+    strip().sound.filepath = str(other)
+    bpy.ops.lsf.generate()
     assert symbols() == ["æ"] and sound(0).close == 1.0
 
 
