@@ -48,14 +48,14 @@ def draw(scene: bpy.types.Scene, spoken: Floats | None = None, entries: Sequence
     emotion, fps = settings_of(scene).emotion, scene_fps(scene)
     chosen = _curve(scene, "chosen")
     frames = keyframes.read_points(chosen)[:, 0]
-    margin = round(emotion_control.LONGEST * emotion.transition * fps) + 1
+    margin = round(affect.LONGEST * emotion.transition * fps) + 1
     first, last = int(np.floor(frames[0])) - margin, int(np.ceil(frames[-1])) + margin
     emotion_passing, emotion.passing = emotion.passing, emotion_control.CIRCLE
     found = emotion_control.control(scene, first, last - first + 1, fps, entries)
     points, mix = found.points, found.rows[:, 1:2].astype(float)
     if np.isnan(points).any():
         emotion.passing = emotion_passing
-        raise UserError("An expression of the bank is keyed, and the circle of affect shows emotions alone")
+        raise UserError("Transitions to Curves works with emotions only: remove the keys of expressions of the bank")
     if spoken is not None:
         seconds = [affect.Change(*((first + edge) / fps for edge in change)) for change in found.changes]
         moved = phrases.moved(seconds, spoken / fps)

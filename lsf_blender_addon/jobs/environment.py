@@ -1,6 +1,7 @@
 """The Python that runs the server, of the private environment or one that was chosen, and the model that it loads."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def text_encoder_is_installed() -> bool:
 def transcripts_are_installed() -> bool:
     """Whether the environment has what transcripts of speech need."""
     return has_transcripts(environment_folder())
+
+
+def transcripts_are_known() -> bool:
+    """The same, for a panel: the folder is searched again only after an installation of this Blender."""
+    return _found_transcripts(environment_folder(), installation, installing())
+
+
+@lru_cache(1)
+def _found_transcripts(folder: Path, _last: Installation | None, _runs: bool) -> bool:
+    """Whether a folder has what transcripts of speech need, by the installation that has run there."""
+    return has_transcripts(folder)
 
 
 def transformers_are_installed() -> bool:

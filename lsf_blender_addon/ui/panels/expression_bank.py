@@ -39,7 +39,9 @@ class _ExpressionBankPanel(Tab):
             row.template_list("LSF_UL_expressions", "", face, "bank", face, "active_expression", rows=ROWS)
             row.operator("lsf.remove_expression", text="", icon="REMOVE")
         else:
-            wrapped(layout, context, "Pose the face, then press Add to Bank: the face is an emotion then", "INFO")
+            wrapped(
+                layout, context, "Pose the face, then press Add to Bank: it appears in the menu Emotion then", "INFO"
+            )
         column = layout.column(align=True)
         column.operator("lsf.add_expression", icon="ADD")
         column.operator("lsf.add_from_picture", text="From Picture", icon="IMAGE_DATA")

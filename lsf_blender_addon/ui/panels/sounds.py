@@ -76,14 +76,14 @@ class _SoundsPanel(Tab):
         column.prop(record, "transcript", icon="TEXT", text="", placeholder=iface("Transcript"))
         has_sounds = bool(len(record.sounds))
         column.operator("lsf.listen", text="Listen Again" if has_sounds else "Listen", icon="PLAY_SOUND")
-        if record.transcript.strip() and environment.state().usable and not environment.transcripts_are_installed():
+        if record.transcript.strip() and environment.state().usable and not environment.transcripts_are_known():
             wrapped(column, context, "A transcript needs a package that is not installed yet", "INFO")
             column.operator("lsf.install_transcripts", icon="IMPORT")
         if has_sounds and record.transcript.strip() != record.pinned:
             wrapped(column, context, "The transcript has changed: press Listen Again", "INFO")
         column.prop(settings, "with_generate")
         if not has_sounds:
-            wrapped(layout, context, "Listen finds the sounds of the line, and its animation stays", "INFO")
+            wrapped(layout, context, "Listen finds the sounds of the line without changing its animation", "INFO")
             return
         layout.operator("lsf.show_sounds", icon="SEQ_STRIP_DUPLICATE", depress=timeline.is_shown())
         layout.row(align=True).prop(settings, "notation", expand=True)

@@ -6,11 +6,12 @@ import bpy
 from bpy.app.translations import pgettext_iface as iface
 
 from ...client.wire import EMOTIONS
-from ...scene import emotion_control, expression_bank
+from ...scene import emotion_control, expression_bank, expression_keys
 from ...scene.selection import head_of
 from ..translations import OWN_CONTEXT
 
 FROM_AUDIO = "voice"  # identifier of the choice to use the emotion that is detected in the audio
+MAX_DIRECTION = 300  # characters: the server reads no more, see docs/protocol.md
 ON_CIRCLE = "affect"  # identifier of the choice of a point of the circle of affect
 
 
@@ -30,7 +31,7 @@ CHOICES: list[Item] = [  # those that are always there
     (
         ON_CIRCLE,
         "Circle of Affect",
-        "The emotion at a point of the circle of affect, which Valence and Arousal choose. Both can be keyed",
+        "Mix emotions freely, between pleasant and unpleasant (Valence), excited and calm (Arousal). Both can be keyed",
         emotion_control.FREE,
     ),
 ]
@@ -48,18 +49,41 @@ def _choices(emotion: "LSF_PG_emotion", context: bpy.types.Context | None) -> li
     What is chosen is among them in any case. F-curves hold the numbers, so these never change.
     """
     head = head_of(context) if context is not None and context.scene is not None else None
-    names = expression_bank.names(head) if head is not None and head.type == "MESH" else {}
+    names = expression_keys.offered(_scene_of(emotion), head) if head is not None and head.type == "MESH" else {}
     chosen = expression_bank.chosen_number(emotion)
     own = iface("Expression of this head's bank, regardless of the audio")
     found = {number: (name, own) for number, name in names.items()}
     if expression_bank.is_number(chosen) and chosen not in found:
-        missing = iface("This head has no such expression: it shows the emotion of the audio")
-        found[chosen] = (expression_bank.name_in_file(chosen) or iface("Missing Expression"), missing)
+        found[chosen] = _other(_scene_of(emotion), head, chosen)
     items = [_item(name, iface(label), iface(text), number) for name, label, text, number in CHOICES]
     for number, (name, text) in found.items():
         identifier = name if number in names or name not in names.values() else str(number)
         items.append(_item(identifier, name, text, number))
     return items
+
+
+def _other(scene: bpy.types.Scene, head: bpy.types.Object | None, chosen: int) -> tuple[str, str]:
+    """Return name and description of a chosen expression that the menu does not offer under this number."""
+    if head is not None and head.type == "MESH":
+        row = expression_keys.meanings(scene, head).get(chosen)
+        if row is not None:  # the head has it under a later number, too
+            return expression_bank.names(head)[row], iface("Expression of this head's bank, regardless of the audio")
+    missing = iface("This head has no such expression: it shows the emotion of the audio")
+    return expression_keys.name_of(scene, chosen) or iface("Missing Expression"), missing
+
+
+def _keep_meaning(emotion: "LSF_PG_emotion", context: bpy.types.Context) -> None:
+    """Let the scene keep what the choice means for its keys, and how it passes to others."""
+    scene = _scene_of(emotion)
+    if scene.library is None:
+        expression_keys.remember(scene, head_of(context) if context.scene is not None else None)
+        emotion_control.state_passing(scene)
+
+
+def _scene_of(emotion: "LSF_PG_emotion") -> bpy.types.Scene:
+    """Return the scene that an emotion belongs to."""
+    assert isinstance(emotion.id_data, bpy.types.Scene)
+    return emotion.id_data
 
 
 class LSF_PG_emotion(bpy.types.PropertyGroup):
@@ -68,10 +92,14 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
         description="Emotion that the face shows. Insert keyframes to change it over time",
         items=_choices,
         default=0,  # FROM_AUDIO
+        update=_keep_meaning,
     )
+    names: bpy.props.StringProperty(options={"HIDDEN"})  # JSON, see scene/expression_keys.py
     direction: bpy.props.StringProperty(
         name="Direction",
-        description="How the line is played, in English words, for example: tired but relieved, one eyebrow up",
+        description="How the line is played, in words, for example: tired but relieved, one eyebrow up. English is "
+        "understood best; of German, French, Spanish and Japanese, about 60 words each",
+        maxlen=MAX_DIRECTION,
         translation_context=OWN_CONTEXT,  # Blender translates "Direction" as one in space
     )
     strength: bpy.props.FloatProperty(
@@ -101,7 +129,7 @@ class LSF_PG_emotion(bpy.types.PropertyGroup):
         unit="TIME_ABSOLUTE",
     )
     passing: bpy.props.EnumProperty(
-        name="Passing",
+        name="Transition By",
         description="How one keyed emotion becomes the next",
         items=[
             (

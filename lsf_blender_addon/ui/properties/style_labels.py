@@ -19,7 +19,7 @@ def family_label(family: str) -> str:
 def reason_label(reason: str) -> str:
     """Why a family was left at the default, in the artist's language; empty for an unknown reason."""
     return {
-        "no_gain": iface("no closer to the actor on parts that were kept out of the measurement"),
+        "no_gain": iface("it did not make the head more like the actor"),
         "not_moved": iface("the recording does not move it"),
         "too_short": iface("too little was recorded to tell"),
     }.get(reason, "")

@@ -36,3 +36,20 @@ def test_exactly_the_locked_files_are_installed(tmp_path):
     assert maker.has_transcripts(tmp_path)
     (line,) = [x for x in requirements.TRANSCRIPTS.read_text("utf-8").splitlines() if x.startswith("espeakng-loader==")]
     assert line.endswith("\\")  # its hashes follow
+
+
+class Work:
+    """An installation."""
+
+    def __init__(self, running: bool) -> None:
+        self.running = running
+
+
+def test_a_panel_searches_the_folder_once_and_again_after_an_installation(addon, monkeypatch):
+    searched = []
+    monkeypatch.setattr(environment, "has_transcripts", lambda folder: bool(searched.append(folder)))
+    for work in (None, Work(running=True), Work(running=False)):
+        monkeypatch.setattr(environment, "installation", work)
+        for _redraw in range(3):
+            assert not environment.transcripts_are_known()
+    assert len(searched) == 3
