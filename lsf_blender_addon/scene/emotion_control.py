@@ -18,7 +18,6 @@ from .smoothing import hann_average
 PATH = "lsf.emotion."  # of the properties, in a scene
 FREE = 50  # number of the choice "Circle of Affect"; an F-curve holds these numbers
 CIRCLE, DIRECT = "circle", "direct"  # identifiers of the ways from one emotion to the next
-LONGEST = 2.5  # times the duration of a transition: what the longest way through the circle takes is less
 
 Floats = NDArray[np.floating]
 
@@ -253,7 +252,7 @@ def _margin(scene: bpy.types.Scene, fps: float) -> int:
         return 0
     emotion = settings_of(scene).emotion
     transition = number(emotion, "transition") * fps
-    return math.ceil(LONGEST * transition) if choice(emotion, "passing") == CIRCLE else round(transition)
+    return math.ceil(affect.LONGEST * transition) if choice(emotion, "passing") == CIRCLE else round(transition)
 
 
 def _curves(scene: bpy.types.Scene) -> dict[str, bpy.types.FCurve]:

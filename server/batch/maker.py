@@ -90,7 +90,7 @@ class Maker:
             "character": self._mesh_key,
             "settings": asdict(line.settings),
             "recogniser": self._recogniser if line.settings.sounds else "",
-            "emotion": [shown.name, shown.keys, shown.words, text.SHA256, astuple(shown.way)],
+            "emotion": [shown.name, shown.keys, shown.words, text.SHA256, astuple(shown.transition)],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

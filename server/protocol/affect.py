@@ -48,6 +48,7 @@ HANN_ENDS = 2  # frames by which that window is longer with the zeros at its end
 # their angle from the middle. At 2, neighbours 20° apart keep 93 % there, and points 90° apart 18 %.
 BEND = 2.0
 STEPS = 128  # of a way, for its length
+LONGEST = 2.5  # times a transition: what the longest way through the circle takes is less
 ENTRY_REACH = 1.0  # distance in the plane within which an expression of the artist's own fades
 NEAR = 1e-3  # distance between places that are the same
 

@@ -33,30 +33,29 @@ OPTIONS = (
     f"{MAX_KEYS} keys within {MAX_SECONDS / 3600:g} hours."
 )
 MAX_TRANSITION = 60.0  # seconds
-LONGEST = 2.5  # times a transition: what the longest way through the circle takes is less
 CHANGE_RATE = 100.0  # frames per second at which the times of changes are found: they depend on no line
 
 Keys = tuple[tuple[float, str | Place, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Transition:
     """How the emotion of one key becomes that of the next.
 
     Attributes:
         circle: Whether it passes through the circle of affect; else both are mixed.
-        transition: Seconds of a change, which lies around its key; None: it lasts from key to key.
+        seconds: Of a change, which lies around its key; None: it lasts from key to key.
         sentence: Whether changes and expressions follow the phrases of the sentence.
         words: How much the strength follows the weight of words, 0 to 1.
     """
 
     circle: bool = False
-    transition: float | None = None
+    seconds: float | None = None
     sentence: bool = False
     words: float = 0.0
 
 
-DIRECT = Way()
+DIRECT = Transition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Emotion:
         name: One of EMOTIONS or the name of an entry of the bank, for the whole line.
         keys: (seconds of the line, such a name or a place on the circle of affect, strength), ascending.
         words: A direction in words.
-        way: How the emotion of one key becomes that of the next; the strength is linear between them.
+        transition: How the emotion of one key becomes that of the next; the strength is linear between them.
         file: The file that has the keys, as the manifest names it; "" if none.
     """
 
@@ -75,7 +74,7 @@ class Emotion:
     keys: Keys = ()
     words: str = ""
     file: str = field(default="", compare=False)
-    way: Way = DIRECT
+    transition: Transition = DIRECT
 
     def used(self, bank: Bank) -> Bank:
         """Return the entries of a bank that this shows: no other one can change the result."""
@@ -85,12 +84,12 @@ class Emotion:
 
     def following(self, bank: Bank) -> Following:
         """Return how the line follows its sentence, with the entries of a bank that this may show."""
-        way = self.way
-        if not way.sentence or way.transition is None:
-            return Following(way.sentence, way.words)
-        frames = math.ceil((self.keys[-1][0] + LONGEST * way.transition) * CHANGE_RATE) + 1
-        changes = self._rows(bank, CHANGE_RATE, frames, way.transition).changes
-        return Following(True, way.words, tuple(Change(*(edge / CHANGE_RATE for edge in c)) for c in changes))
+        how = self.transition
+        if not how.sentence or how.seconds is None:
+            return Following(how.sentence, how.words)
+        frames = math.ceil((self.keys[-1][0] + affect.LONGEST * how.seconds) * CHANGE_RATE) + 1
+        changes = self._rows(bank, CHANGE_RATE, frames, how.seconds).changes
+        return Following(True, how.words, tuple(Change(*(edge / CHANGE_RATE for edge in c)) for c in changes))
 
     def direction(self, strength: float, mix: float | None, bank: Bank, fps: float, frames: int) -> Direction | None:
         """Return the direction of keys or words; None if the settings say it all.
@@ -111,8 +110,8 @@ class Emotion:
             return text.read(self.words, bank).direction(strength, mix, bank)
         if not self.keys:
             return None
-        at, transition = np.array([key[0] for key in self.keys]), self.way.transition
-        count = min(frames, math.ceil((at[-1] + LONGEST * (transition or 0)) * fps) + 1)  # the last row holds
+        at, seconds = np.array([key[0] for key in self.keys]), self.transition.seconds
+        count = min(frames, math.ceil((at[-1] + affect.LONGEST * (seconds or 0)) * fps) + 1)  # the last row holds
         times = np.arange(count) / fps
 
         def curve(values: list[float]) -> FloatArray:
@@ -121,9 +120,9 @@ class Emotion:
 
         own_strength = strength * curve([key[2] for key in self.keys])
         chosen: FloatArray
-        if transition is not None:
-            chosen = self._rows(bank, fps, count, transition).weights
-        elif self.way.circle:
+        if seconds is not None:
+            chosen = self._rows(bank, fps, count, seconds).weights
+        elif self.transition.circle:
             chosen = self._from_key_to_key(bank, times)
         else:
             ends = [self._end(key[1], bank).weights for key in self.keys]
@@ -131,7 +130,7 @@ class Emotion:
         control = np.column_stack([own_strength, np.full(count, mix), chosen])
         return Direction.from_control(np.clip(control, 0, 1), bank)
 
-    def _rows(self, bank: Bank, fps: float, frames: int, transition: float) -> affect.Rows:
+    def _rows(self, bank: Bank, fps: float, frames: int, seconds: float) -> affect.Rows:
         """What is shown where each choice holds until the change to the next one."""
         names, times = (*EMOTIONS, *bank.names), np.arange(frames) / fps
         chosen = [names.index(key[1]) if isinstance(key[1], str) else len(names) for key in self.keys]
@@ -143,8 +142,8 @@ class Emotion:
             np.array(chosen)[current],
             np.column_stack([np.interp(times, at, axis) for axis in free]),
             places,
-            transition * fps,
-            self.way.circle,
+            seconds * fps,
+            self.transition.circle,
         )
 
     def _from_key_to_key(self, bank: Bank, times: FloatArray) -> FloatArray:
@@ -258,16 +257,16 @@ def _with_keys(value: object, bank: Bank) -> Emotion:
         case {
             "keys": keys,
             "passing": "circle" | "direct" as passing,
-            "transition": None | int() | float() as transition,
+            "transition": None | int() | float() as seconds,
             "follow_sentence": bool() as sentence,
             "follow_words": int() | float() as words,
         } if (
             not set(value) - {"keys", "passing", "transition", "follow_sentence", "follow_words"}
-            and (transition is None or _is_number(transition, MAX_TRANSITION))
+            and (seconds is None or _is_number(seconds, MAX_TRANSITION))
             and _is_number(words, 1)
         ):
-            way = Way(passing == "circle", None if transition is None else float(transition), sentence, float(words))
-            return Emotion(keys=_keys(keys, bank, OPTIONS), way=way)
+            how = Transition(passing == "circle", None if seconds is None else float(seconds), sentence, float(words))
+            return Emotion(keys=_keys(keys, bank, OPTIONS), transition=how)
     raise LSFError("bad_settings", OPTIONS)
 
 
