@@ -118,7 +118,7 @@ def read_emotion(header: wire.Header, arrays: wire.Arrays) -> Run:
             "emotions": list(EMOTIONS),
             "strength": reading.strength,
             "entries": dict(reading.entries),
-            "channels": dict(reading.expression),
+            "channels": dict(reading.channels),
             "expression": {"weights": reading.pose(bank), "emotions": reading.felt(bank)},
             "understood": [
                 {"text": part.span, "names": list(part.names), "negated": part.negated} for part in reading.understood

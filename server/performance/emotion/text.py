@@ -69,7 +69,7 @@ class Reading:
     Attributes:
         weights: (8,) of EMOTIONS, which sum to 1.
         strength: Of the emotion, 0 to 1.
-        expression: Amounts of ARKit's channels, -1 to 1, which are shown besides; the character's left and right.
+        channels: Amounts of ARKit's channels, -1 to 1, which are shown besides; the character's left and right.
         entries: Amounts of entries of the bank, 0 to 1.
         understood: What was understood, in the order of the text.
         missed: What was not.
@@ -77,7 +77,7 @@ class Reading:
 
     weights: NDArray[np.float32]
     strength: float
-    expression: Mapping[str, float] = field(default_factory=dict)
+    channels: Mapping[str, float] = field(default_factory=dict)
     entries: Mapping[str, float] = field(default_factory=dict)
     understood: tuple[Understood, ...] = ()
     missed: tuple[str, ...] = ()
@@ -90,7 +90,7 @@ class Reading:
 
     def pose(self, bank: Bank) -> dict[str, float]:
         """Return the channels that the features and the entries show together, -1 to 1."""
-        total = dict(self.expression)
+        total = dict(self.channels)
         for name, amount in self.entries.items():
             entry = bank.find(name)
             for channel, weight in (entry.weights if entry else {}).items():

@@ -113,4 +113,4 @@ def _sides(stem: str, channels: Mapping[str, float], side: str) -> tuple[float, 
 def amounts(reading: Any) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
     """Return the emotions (strength times weight), channels and entries of a `Reading`."""
     felt = {name: float(reading.strength * w) for name, w in zip(EMOTIONS, reading.weights, strict=True)}
-    return felt, dict(reading.expression), dict(reading.entries)
+    return felt, dict(reading.channels), dict(reading.entries)

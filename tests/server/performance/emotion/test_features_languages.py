@@ -22,7 +22,7 @@ from server.performance.emotion.bank import Bank
 def test_what_is_shown(direction, shown, monkeypatch):
     monkeypatch.setattr(text, "is_installed", lambda: False)
     reading = text.read(direction)
-    assert {**reading.emotions, **reading.expression} == pytest.approx(shown)
+    assert {**reading.emotions, **reading.channels} == pytest.approx(shown)
 
 
 def test_spans_are_those_of_the_original(monkeypatch):
@@ -36,7 +36,7 @@ def test_spans_are_those_of_the_original(monkeypatch):
 def test_names_of_the_bank_stay_as_they_are():
     bank = Bank.from_fields([{"name": "Oma Rosa", "weights": {}}])
     reading = text.read("halb Oma Rosa, Augenbrauen hoch", bank)
-    assert reading.entries == {"Oma Rosa": 0.5} and reading.expression["browOuterUpLeft"] == 0.8
+    assert reading.entries == {"Oma Rosa": 0.5} and reading.channels["browOuterUpLeft"] == 0.8
 
 
 @pytest.mark.parametrize("direction", ["one eyebrow up", "not sad at all", "", "!?", "walks to the door"])

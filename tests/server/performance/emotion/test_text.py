@@ -67,7 +67,7 @@ def test_without_the_package_a_sentence_says_what_to_do(monkeypatch):
 def test_without_the_package_plain_words_and_features_are_read(monkeypatch):
     monkeypatch.setattr(text, "is_installed", lambda: False)
     reading = text.read("very angry, left brow up, and kicks the door in")
-    assert shown(reading) == {"angry": 1.0} and reading.expression == {"browOuterUpLeft": 0.8}
+    assert shown(reading) == {"angry": 1.0} and reading.channels == {"browOuterUpLeft": 0.8}
     assert [(part.span, part.meaning) for part in reading.understood] == [
         ("very angry", "angry"),
         ("left brow up", "browOuterUpLeft"),
@@ -138,7 +138,7 @@ def test_the_nearest_examples_decide(encoder):
 def test_what_the_grammar_leaves_over_is_for_the_encoder(encoder):
     reading = text.read("left brow up, pleased as punch, not bitter-sweet, eyes like soup plates, hums a tune", SMUG)
     assert reading.emotions == {} and reading.strength == 1.0, "the negation wins over its own emotion"
-    assert reading.expression == {"browOuterUpLeft": 0.8, "eyeWideLeft": 0.8, "eyeWideRight": 0.8}
+    assert reading.channels == {"browOuterUpLeft": 0.8, "eyeWideLeft": 0.8, "eyeWideRight": 0.8}
     assert [part.meaning for part in reading.understood][1:3] == ["happy", "not sad, happy"]
     assert reading.missed == ("hums a tune",)
     assert text.read("jaw set, half that self-satisfied air", SMUG).entries == {"Smug Grin": 0.5}
@@ -161,12 +161,12 @@ def test_a_reading_shows_entries_and_features_together():
 
 
 def test_what_is_negated_is_taken_from_an_emotion_and_from_nothing_else():
-    teeth = text.read("happy, without showing teeth").expression
+    teeth = text.read("happy, without showing teeth").channels
     assert teeth == dict.fromkeys(
         ["mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"], -0.3
     )
-    assert text.read("don't frown").expression == {}
-    assert text.read("smile less").expression["mouthSmileLeft"] == -0.2
+    assert text.read("don't frown").channels == {}
+    assert text.read("smile less").channels["mouthSmileLeft"] == -0.2
     assert text.read("not angry").emotions == {} and text.read("not angry").weights[NAMES.index("neutral")] == 1
 
 
