@@ -1,7 +1,7 @@
 """Applies what the artist has set for single sounds of a line to its motion, after the line's sliders. No bpy.
 
-Each change has a weight over time: 1 in the middle of its sound, and 0 a little outside of it. Lips that meet keep
-meeting, unless the sound itself is to open them.
+Each change has a weight over time: 1 in the middle of its sound, and 0 a little outside of it. Where lips meet, they
+keep meeting, unless the sound that closes them is itself changed so that they part.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 
 EDGE = 0.06  # seconds that a change reaches outside of its sound: the lips need as long to get there
 SHIFT_EDGE = 2.0  # of a shift: seconds of its edge for each second, so that time never runs backwards
+SHIFT_SLOPE = 0.75  # frames by which a shift may grow a frame from closed lips that stay: as steep as its own edges
 PRESSED = -0.3  # millimetres between lips that are pressed together: what is rounded in the keys does not part them
 OPENED = 12.0  # millimetres by which a sound opens the lips at full strength
 JAW_SHARE = 0.6  # of the jaw's opening that goes where lips are closed; in speech, the jaw stays a little open
@@ -103,21 +104,25 @@ def apply(
     speech = speech_columns(channels)
     low, high = np.minimum(motion.min(0), 0), np.maximum(motion.max(0), 1)
     mouth = _Mouth(channels, lips.opening(lip_offsets), speech, to_rest)
-    _shift(result, speech, edits, fps)
+    stays = _shift(result, speech, edits, table, fps, mouth.runs(result))
     placed = _placed(edits, fps, len(motion))
+    others = [edit for edit in edits if edit.symbol != edit.heard and not _closes(edit, table)]
+    meant, contact = result.copy(), mouth.kept_contact(result, stays, others, table, fps)
     for edit, reach in placed:
         _show_symbol(result, speech, edit, reach, table, channels)
         if _closes(edit, table):
             mouth.close(result, reach, 1.0)
-    meant = result.copy()  # its lips stay together where they are
+    for _edit, reach in placed:
+        mouth.keep(result, meant, contact, reach.rows)
+    opened = [edit for edit in edits if edit.open > 0]
+    meant, contact = result.copy(), mouth.kept_contact(result, stays, opened, table, fps)
     for edit, reach in placed:
         _set_shape(result, speech, edit, reach, channels)
-    np.clip(result, low, high, out=result)
-    for edit, reach in placed:
-        mouth.keep_contact(result, meant, reach.rows)
         if edit.open > 0:
-            mouth.open(result, meant, reach, edit, fps)
+            mouth.open(result, contact, reach, edit.open)
     np.clip(result, low, high, out=result)
+    for _edit, reach in placed:
+        mouth.keep(result, meant, contact, reach.rows)
     for edit, reach in placed:
         if edit.close > 0:
             mouth.close(result, reach, edit.close)
@@ -183,23 +188,60 @@ class _Mouth:
         self.others = np.flatnonzero([moves and k != self.jaw for k, moves in enumerate(opening > 0)])
         self.against = _columns(channels, AGAINST_OPEN)
 
-    def keep_contact(self, result: Floats, meant: Floats, rows: slice) -> None:
-        """Let the lips touch in some rows of result (F, K) where they do in meant (F, K)."""
-        if self.is_known:
-            assert self.jaw is not None and self.shut is not None
-            tweaks.close_lips(result[rows], meant[rows], self.opening, self.jaw, self.shut, 0.0)
+    def runs(self, motion: Floats) -> list[slice]:
+        """Rows of motion (F, K) in which the lips meet, one slice for each time that they do."""
+        if not self.is_known:
+            return []
+        meet = np.concatenate([[False], motion @ self.opening <= lips.CONTACT_APERTURE, [False]])
+        ends = np.flatnonzero(meet[1:] != meet[:-1]).reshape(-1, 2)
+        return [slice(first, stop) for first, stop in ends.tolist()]
 
-    def open(self, result: Floats, meant: Floats, reach: _Reach, edit: SoundEdit, fps: float) -> None:
-        """Open the mouth, but not in the neighbouring sounds in which the lips meet."""
+    def kept_contact(
+        self, motion: Floats, stays: NDArray[np.bool_], parting: Sequence[SoundEdit], table: SoundTable, fps: float
+    ) -> Floats:
+        """Where the lips stay together.
+
+        Args:
+            motion: Values (F, K) that tell where the lips meet.
+            stays: Where they meet in sounds that are not shifted, (F,).
+            parting: The changes that may part the lips in the sounds that they change, and nowhere else.
+            table: Names and mean poses of the sounds.
+            fps: Frames a second.
+
+        Returns:
+            Weights (F,): 1 where the lips meet and stay as they are, 0 where they may part.
+        """
+        if not self.is_known:
+            return np.zeros(len(motion), np.float32)
+        gap = np.maximum(motion @ self.opening, 0)
+        kept = smoothstep(np.clip(2 - gap / lips.CONTACT_APERTURE, 0, 1)).astype(np.float32)
+        runs, frames = self.runs(motion), np.arange(len(motion))
+        for edit in parting:
+            first, last = (edit.start + edit.later) * fps, (edit.end + edit.later) * fps
+            free = np.clip(1 - np.maximum(first - frames, frames - last), 0, 1)
+            for run in runs:
+                if not _owns(edit, table, first, last, run):
+                    free[run] = 0
+            if edit.later and edit.heard:  # it can be shown over the lips of another sound
+                free[stays] = 0
+            kept *= (1 - free).astype(np.float32)
+        return kept
+
+    def keep(self, result: Floats, meant: Floats, contact: Floats, rows: slice) -> None:
+        """Let the lips meet in some rows of result (F, K), in place, as they do in meant (F, K); contact (F,)."""
+        if not self.is_known:
+            return
+        here = result[rows]
+        before, aperture = meant[rows] @ self.opening, here @ self.opening
+        limited = np.clip(aperture, np.minimum(before, 0), np.maximum(before, 0))
+        self._bring_to(here, aperture + contact[rows] * (limited - aperture))
+
+    def open(self, result: Floats, contact: Floats, reach: _Reach, amount: float) -> None:
+        """Open the mouth in result (F, K), in place, but not where the lips stay together; contact (F,)."""
         if self.jaw is None:
             return
-        rows, weight = reach.rows, edit.open * reach.weight
-        if self.is_known:
-            frames = np.arange(rows.start, rows.stop) / fps - edit.later
-            outside = np.clip(np.maximum(edit.start - frames, frames - edit.end) * fps, 0, 1)[:, None]
-            touching = np.exp(-np.square(np.maximum(meant[rows] @ self.opening, 0) / lips.CONTACT_APERTURE))[:, None]
-            weight = weight * (1 - outside * touching)
-        here = result[rows]  # a view
+        weight = amount * reach.weight * (1 - contact[reach.rows, None])
+        here = result[reach.rows]  # a view
         here[:, self.against] *= 1 - weight
         here[:, self.jaw] += (OPENED / self.opening[self.jaw] if self.is_known else JAW) * weight[:, 0]
 
@@ -210,10 +252,18 @@ class _Mouth:
         if not self.is_known or self.to_rest:
             here[:, self.speech] *= 1 - weight
             return
-        assert self.jaw is not None and self.shut is not None
+        assert self.jaw is not None
         aperture = here @ self.opening
         wanted = aperture - weight[:, 0] * np.maximum(aperture - PRESSED, 0)
         here[:, self.jaw] *= 1 - JAW_SHARE * weight[:, 0]
+        self._bring_to(here, wanted)
+
+    def _bring_to(self, here: Floats, wanted: Floats) -> None:
+        """Bring the lips of motion (n, K), in place, to an aperture (n,) in millimetres.
+
+        `mouthClose` and the jaw do it. What they cannot close, the other channels that part the lips give up.
+        """
+        assert self.jaw is not None and self.shut is not None
         for k in (self.shut, self.jaw):
             here[:, k] = np.clip(here[:, k] + (wanted - here @ self.opening) / self.opening[k], 0, 1)
         parted = np.maximum(here[:, self.others], 0) @ self.opening[self.others]
@@ -247,22 +297,67 @@ def _closes(edit: SoundEdit, table: SoundTable) -> bool:
     return sound is not None and sound.is_closed and edit.symbol != edit.heard
 
 
-def _shift(result: Floats, speech: NDArray[np.integer], edits: Sequence[SoundEdit], fps: float) -> None:
-    """Show sounds earlier or later: time in result (F, K) is bent, in place, in the columns `speech`."""
+def _owns(edit: SoundEdit, table: SoundTable, first: float, last: float, run: slice) -> bool:
+    """Whether lips that meet belong to a changed sound.
+
+    What is heard and what is seen can be a frame apart: closed lips at the edge of a vowel are those of its neighbour.
+
+    Args:
+        edit: What is changed.
+        table: Names and mean poses of the sounds.
+        first: Frame at which the face shows the beginning of the sound.
+        last: The same of its end.
+        run: Frames in which the lips meet.
+    """
+    heard = table.sounds.get(edit.heard)
+    begin: int = run.start
+    final: int = run.stop - 1
+    if heard is not None and heard.is_closed:
+        return begin <= last and final >= first
+    is_inside = abs(begin + final - first - last) <= (last - first) / 2  # the middle of the lips' closure
+    return is_inside or (begin <= first and final >= last)
+
+
+def _shift(
+    result: Floats,
+    speech: NDArray[np.integer],
+    edits: Sequence[SoundEdit],
+    table: SoundTable,
+    fps: float,
+    runs: Sequence[slice],
+) -> NDArray[np.bool_]:
+    """Show sounds earlier or later: time in result (F, K) is bent, in place, in the columns `speech`.
+
+    In `runs` the lips meet. Those of sounds that are not shifted stay where they are: the frames (F,) are returned.
+    """
     frames = np.arange(len(result))
+    shifted = [edit for edit in edits if edit.later and edit.heard]
+    stays = np.zeros(len(result), bool)
+    for run in runs:
+        stays[run] = not any(_owns(edit, table, edit.start * fps, edit.end * fps, run) for edit in shifted)
+    fixed = np.flatnonzero(stays)
     moved = np.zeros(len(result))
-    for edit in edits:
-        if edit.later and edit.heard:
-            edge = max(EDGE, SHIFT_EDGE * abs(edit.later))
-            start, end = edit.start + edit.later, edit.end + edit.later
-            moved += edit.later * fps * window(frames / fps, start, end, fps, edge)
+    for edit in shifted:
+        edge = max(EDGE, SHIFT_EDGE * abs(edit.later))
+        start, end = edit.start + edit.later, edit.end + edit.later
+        weight = window(frames / fps, start, end, fps, edge)
+        before, after = np.split(fixed, [np.searchsorted(fixed, (edit.start + edit.end) / 2 * fps)])
+        weight[: before.max(initial=-1) + 1] = 0
+        weight[after.min(initial=len(result)) :] = 0
+        moved += edit.later * fps * weight
     if not moved.any():
-        return
+        return stays
+    if len(fixed):
+        place = np.searchsorted(fixed, frames)
+        nearest = np.stack([fixed[np.minimum(place, len(fixed) - 1)], fixed[np.maximum(place - 1, 0)]])
+        most = SHIFT_SLOPE * np.abs(frames - nearest).min(0)
+        moved = np.clip(moved, -most, most)
     source = np.clip(np.maximum.accumulate(frames - moved), 0, len(result) - 1)
     before = np.floor(source).astype(int)
     after, share = np.minimum(before + 1, len(result) - 1), (source - before)[:, None].astype(np.float32)
     values = result[:, speech]
     result[:, speech] = (1 - share) * values[before] + share * values[after]
+    return stays
 
 
 def _show_symbol(

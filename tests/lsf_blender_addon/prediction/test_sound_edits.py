@@ -115,6 +115,83 @@ def test_strength_and_rounding_keep_closed_lips():
     assert aperture(applied(closed))[10:15].max() < 0.1
 
 
+CLOSED = slice(10, 15)
+M = SoundEdit(0.4, 0.6, "m", "m")  # the sound of these frames
+# The sounds beside it: what is heard in them begins at the frame at which the lips part, or a frame too early.
+BESIDE = [SoundEdit(start, end, "ɑ", "ɑ") for start, end in ((0.2, 0.4), (0.2, 0.43), (0.6, 0.8), (0.55, 0.68))]
+CHANGES = [
+    {"open": 1.0},
+    {"strength": 3.0},
+    {"round": 1.0, "wide": 1.0},
+    {"later": 0.12},
+    {"later": -0.12},
+    {"later": 0.4},
+    {"symbol": "u"},
+    {"symbol": ""},
+    {"open": 1.0, "strength": 3.0, "wide": 1.0},
+    {"open": 1.0, "strength": 3.0, "round": 1.0, "later": 0.12, "symbol": "ɑ", "heard": "u"},
+]
+
+
+def shown(expression: float) -> np.ndarray:
+    """The motion with an expression on top: it parts the lips, and they still meet in the closed sound, almost."""
+    predicted = motion()
+    predicted[:, LOWER] += expression
+    predicted[CLOSED, CLOSE] += expression * OPENING[LOWER] / -OPENING[CLOSE]
+    predicted[CLOSED.start, JAW] += 0.33 / OPENING[JAW]  # millimetres
+    return predicted
+
+
+@pytest.mark.parametrize("expression", [0.0, 0.8])
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_changed_neighbours_leave_closed_lips(change, expression):
+    predicted = shown(expression)
+    for neighbours in (*([each] for each in BESIDE), BESIDE[::2], BESIDE[1::2]):
+        result = applied(*(replace(each, **change) for each in neighbours), predicted=predicted)
+        assert (aperture(result) - np.maximum(aperture(predicted), 0))[CLOSED].max() < 0.1
+        assert result.min() >= 0 and result.max() <= 1
+
+
+def test_neighbour_whose_other_channels_part_the_lips():
+    opening = (20.0, -2.0, 0.0, 9.0, 0.0)  # mouthClose and the jaw alone cannot close them
+    predicted = np.zeros((FRAMES, len(CHANNELS)), np.float32)
+    predicted[:, [JAW, LOWER]] = 0.1, 0.4
+    predicted[CLOSED, [JAW, CLOSE, LOWER]] = 0.0, 0.9, 0.2
+    result = applied(replace(BESIDE[2], strength=3.0), offsets=lips(opening), predicted=predicted)
+    assert (result @ np.array(opening))[CLOSED].max() < 0.1
+    assert (result @ np.array(opening))[17] > 10
+
+
+def test_closed_sound_itself_opens_moves_and_goes():
+    opened = aperture(applied(replace(M, open=1.0), *(replace(each, open=1.0) for each in BESIDE[::2])))
+    assert opened[CLOSED].min() > 2 and opened[12] > 10
+    moved = aperture(applied(replace(M, later=0.12)))
+    assert moved[10:12].min() > 2 and moved[14:17].max() < 0.1
+    assert aperture(applied(replace(M, symbol="")))[12] > 4
+    two = applied(replace(M, later=0.12), replace(BESIDE[2], later=0.12, open=1.0, strength=3.0))
+    assert aperture(two)[14:17].max() < 0.1  # where it is now
+
+
+def test_closed_sound_shown_over_another_one_leaves_it_closed():
+    predicted = motion()
+    predicted[20:22, [JAW, CLOSE, LOWER]] = 0.1, 0.25, 0.0
+    result = applied(replace(M, later=0.36, open=1.0, strength=3.0), predicted=predicted)
+    assert aperture(result)[20:22].max() < 0.1
+
+
+def test_mouth_that_is_closed_all_through_a_vowel_opens():
+    predicted = motion()
+    predicted[5:23, [JAW, CLOSE, LOWER]] = 0.1, 0.25, 0.0
+    result = applied(replace(BESIDE[2], open=1.0), predicted=predicted)
+    assert aperture(result)[17] > 10 and aperture(result)[CLOSED].max() < 0.1
+
+
+def test_lips_that_are_not_known_follow_every_change():
+    unknown = np.zeros((len(CHANNELS), 0, 3), np.float32)
+    assert applied(replace(BESIDE[2], open=1.0), offsets=unknown)[15, JAW] > motion()[15, JAW] + 0.1
+    assert applied(replace(A, later=0.08), offsets=unknown).shape == motion().shape
+
+
 def test_later_moves_the_sound():
     predicted = motion()
     predicted[20:25, PUCKER] = (0.2, 0.7, 1.0, 0.7, 0.2)
