@@ -17,7 +17,7 @@ from .engine import KEYS, Engine, ReadSound, Result, Settings, frame_count, prep
 from .errors import LSFError, explain
 from .face import cache as face_cache
 from .files import audio, meshes
-from .performance import style
+from .performance import style_choice
 from .performance.emotion import choice, text
 from .performance.emotion.bank import Bank
 from .performance.layers import EYES, LAYERS
@@ -134,7 +134,7 @@ def _add_generate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--bank", type=Path, metavar="FILE.json", help="expressions that can be shown as emotions are")
     p.add_argument("--emotion-strength", type=float, default=1.0, help="0 (no emotion at all) to 1 (default)")
     p.add_argument("--emotion-mix", type=float, help="0 (detected in the voice) to 1 (as chosen, the default)")
-    style.add_options(p)
+    style_choice.add_options(p)
     p.add_argument(
         "--sounds", type=Path, metavar="FILE", help="of one sound file: what is said, as of the command sounds"
     )
@@ -221,7 +221,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         window=args.window,
         bank=bank,
         following=emotion.following(bank),
-        styles=style.from_options(args.style, args.style_amount),
+        styles=style_choice.from_options(args.style, args.style_amount),
         sounds=args.sounds is not None,
         transcript=sound_files.read_transcript(args.transcript),
         language=args.language,

@@ -15,10 +15,11 @@ from typing import Any, TextIO
 
 from ..engine import Settings
 from ..errors import LSFError, shortened
-from ..performance import style
+from ..performance import style_choice
 from ..performance.emotion import choice
 from ..performance.emotion.bank import Bank
 from ..performance.emotion.choice import Emotion
+from ..performance.style import Styles
 from ..sounds.formats import read_transcript
 
 COLUMNS = (
@@ -333,10 +334,10 @@ class _Row:
             self.faults.append(f'has "{shortened(text, SHOWN)}" as {column}: write yes or no.')
         return ANSWERS.get(text)
 
-    def _styles(self) -> style.Styles:
+    def _styles(self) -> Styles:
         """The style cards."""
         try:
-            return style.parse(self._text("style"), self._folder)
+            return style_choice.parse(self._text("style"), self._folder)
         except LSFError as error:
             self.faults.append(f"has a style that cannot be used: {error}")
             return ()

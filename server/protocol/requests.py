@@ -18,7 +18,7 @@ from ..face.rig_solver import MAX_SHAPES, Rig
 from ..files import audio
 from ..files.meshes import Mesh
 from ..numerics import FloatArray, IntArray
-from ..performance import style
+from ..performance import style_choice
 from ..performance.emotion import text as emotion_text
 from ..performance.emotion.bank import Bank
 from ..performance.emotion.direction import Direction
@@ -319,7 +319,7 @@ def _settings(header: wire.Header) -> Settings:
         emotion_mix=_optional_number(fields, "emotion_mix"),
         whole=None if fields.get("whole") is None else _flag(fields, "whole"),
         window=_optional_number(fields, "window"),
-        styles=style.read_fields(fields.get("styles")),
+        styles=style_choice.read_fields(fields.get("styles")),
         keys=_text(fields, "keys") or "named",
         sounds=_flag(fields, "sounds"),
         transcript=_text(fields, "transcript") or "",

@@ -1,7 +1,6 @@
 """Style cards: read strictly, mixed by adding, applied without a lip that closes or opens where it should not."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,43 +178,6 @@ def test_blinks_come_as_often_as_the_style_says():
     long = prosody.Voice(np.full(30_000, -20.0), np.zeros(30_000), 600.0, 1)
     often, usual = (len(blinks.blink_times(long, 3, rate)) for rate in (2.0, 1.0))
     assert 1.8 < often / usual < 2.2
-
-
-def test_cards_in_a_cell_of_a_manifest(tmp_path):
-    card(rest__smile=0.1).save(tmp_path / "a.json")
-    card(rest__smile=0.2).save(tmp_path / "b c.json")
-    assert style.parse("", tmp_path) == ()
-    assert style.parse("a.json", tmp_path) == ((card(rest__smile=0.1), 0.5),)
-    assert style.parse("b c.json", tmp_path) == ((card(rest__smile=0.2), 0.5),)
-    found = style.parse("a.json 0,7 + b c.json 1.2", tmp_path)
-    assert [(c.numbers[0], amount) for c, amount in found] == [(0.1, 0.7), (0.2, 1.2)]
-    for text in ("none.json", "a.json 2", "a.json + "):
-        with pytest.raises(LSFError):
-            style.parse(text, tmp_path)
-
-
-def test_options_pair_cards_with_amounts(tmp_path):
-    path = Path(tmp_path / "a.json")
-    card().save(path)
-    assert style.from_options([path, path], [0.3]) == ((card(), 0.3), (card(), 0.5))
-    with pytest.raises(LSFError):
-        style.from_options([path], [0.3, 0.4])
-
-
-def test_fields_of_a_request():
-    assert style.read_fields(None) == ()
-    fields = card(rest__smile=0.1).to_fields()
-    assert style.read_fields([{"card": fields, "amount": 0.5}]) == ((card(rest__smile=0.1), 0.5),)
-    for wrong in (
-        "x",
-        [1],
-        [{}],
-        [{"card": fields, "amount": "1"}],
-        [{"card": fields, "more": 1}],
-        [{"card": fields}] * 9,
-    ):
-        with pytest.raises(LSFError):
-            style.read_fields(wrong)
 
 
 def test_every_number_of_a_card_is_applied():
