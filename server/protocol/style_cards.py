@@ -16,7 +16,7 @@ from .json_files import Format
 MAX_NAME = 60  # letters of a card's name
 MAX_STYLES = 8  # cards in one mix
 # How much of a card is applied: 1 is what was measured. An actor differs from take to take, so half of it is the
-# default: it was never worse than no style on the rest of a recording (docs/style.md).
+# default: it was never worse than no style on the rest of a recording or on another take (docs/style.md).
 DEFAULT_AMOUNT, MAX_AMOUNT = 0.5, 1.5
 MAX_NUMBERS = 40
 

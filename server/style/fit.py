@@ -319,8 +319,8 @@ def safe(unit: Unit, values: FloatArray) -> NDArray[np.float64]:
     low, high = np.array([limits(unit.family, name) for name in unit.names]).T
     differences = np.array([DIFFERENCE.get(name, DIFFERENCE.get(unit.family, 0.0)) for name in unit.names])
     limited: NDArray[np.float64] = np.clip(np.asarray(values, float), low, high)
-    shares = 1 - np.square(differences / np.maximum(np.abs(limited), differences))
-    return limited * shares
+    certain: NDArray[np.float64] = limited * (1 - np.square(differences / np.maximum(np.abs(limited), differences)))
+    return certain
 
 
 def _channels(*names: str) -> list[int]:
