@@ -199,6 +199,12 @@ def system_properties(block: Any) -> Any:
     return block.bl_system_properties_get() or {} if hasattr(block, "bl_system_properties_get") else block
 
 
+def set_enum_number(block: Any, name: str, number: int) -> None:
+    """Choose an item of a registered enum by its number, though the enum may not offer it in the context of now."""
+    kept = block.bl_system_properties_get(do_create=True) if hasattr(block, "bl_system_properties_get") else block
+    kept[name] = number
+
+
 def fcurves_of(action: bpy.types.Action) -> list[bpy.types.FCurve]:
     """The F-curves of an Action, whatever it animates: those of all slots since 4.4."""
     if not has_slots():

@@ -86,28 +86,5 @@ def remove(head: bpy.types.Object, number: int) -> str:
 
 
 def copy(source: bpy.types.Object, head: bpy.types.Object) -> list[str]:
-    """Give a head the expressions of another one, with their numbers, so that keys mean the same on both.
-
-    An expression of the same number takes the place of the one that the head has.
-
-    Returns:
-        Their names.
-
-    Raises:
-        UserError: The head is linked from another file, or its bank would be full.
-    """
-    check(head)
-    override_settings.own(head)
-    bank, found = face_of(head).bank, expression_bank.entries(source)
-    known = {row.number: row for row in bank}
-    if len(known) + sum(entry.number not in known for entry in found) > MAX_ENTRIES:
-        raise UserError(FULL)
-    copied = []
-    for number, expression in found:
-        others = [row.name for row in bank if row.number != number]
-        row = next((row for row in bank if row.number == number), None) or bank.add()
-        row.number = number
-        row.name = expression_bank.free_name(expression.name, others)
-        row.fields = entry_names.without_name(expression.to_fields())
-        copied.append(row.name)
-    return copied
+    """Give a head the expressions of another one, in place of those of the same names; returns these as `add_all`."""
+    return add_all(head, [entry.expression for entry in expression_bank.entries(source)], replace=True)

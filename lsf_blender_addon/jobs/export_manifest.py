@@ -17,7 +17,17 @@ from ..animation import actions, lines
 from ..client.wire import EMOTIONS, expressions_text
 from ..errors import UserError
 from ..formats.batch_results import name_of, plain
-from ..scene import audio, character, emotion_control, expression_bank, meshes, strip_identity, strips, style_cards
+from ..scene import (
+    audio,
+    character,
+    emotion_control,
+    expression_bank,
+    expression_keys,
+    meshes,
+    strip_identity,
+    strips,
+    style_cards,
+)
 from ..scene.access import mesh_of
 from ..scene.emotion_control import Samples
 from ..scene.own_properties import choice, number, settings_of
@@ -67,7 +77,7 @@ class Manifest:
         """
         identity = strip_identity.ensure_id(self.scene, strip, lines.all_sources())
         line = strips.read_line(self.scene, strip, self._packed)
-        bank, settings = expression_bank.entries(head), settings_of(self.settings)
+        bank, settings = expression_keys.entries(self.settings, head), settings_of(self.settings)
         request = settings.take_request(settings.take)
         action = actions.existing(mesh_of(head))
         heard = hear_sounds.wanted(lines.find(action, line.id) if action else None, settings.sounds.with_generate)
@@ -156,7 +166,8 @@ def _emotion(scene: bpy.types.Scene, line: Line, bank: Sequence[expression_bank.
     """The columns of an emotion: a name, or keys over time with how they pass."""
     emotion, values = settings_of(scene).emotion, emotion_control.sampled(scene, line.first_frame, line.frames)
     names: dict[int, str | None] = dict(enumerate(EMOTIONS, 1))
-    names |= {entry.number: entry.expression.name for entry in bank} | {emotion_control.FREE: None}
+    names |= {choice_: entry.expression.name for entry in bank for choice_ in entry.choices}
+    names[emotion_control.FREE] = None
     chosen = np.rint(values.chosen).astype(int).tolist()
     keyed, over_time = emotion_control.is_keyed(scene), emotion_control.changes_over_time(scene)
     options: dict[str, object] = {}

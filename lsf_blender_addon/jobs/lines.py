@@ -26,6 +26,7 @@ from ..scene import (
     drivers,
     emotion_control,
     expression_bank,
+    expression_keys,
     meshes,
     strip_identity,
     strips,
@@ -89,9 +90,10 @@ def start_generation(
     span = strips.current_range(scene) if settings.only_range and not whole else None
     if span:
         line_plan.check_span(_read_state(line, [head]), span)
-    owner, heard, bank = _scene_of(settings), (line.first_frame, line.frames, line.fps), expression_bank.entries(head)
+    owner, heard = _scene_of(settings), (line.first_frame, line.frames, line.fps)
+    bank = expression_keys.entries(owner, head)
     emotion, control = emotion_control.read(owner, *heard, line.t0, bank)
-    expressions = expression_bank.digests(bank, emotion_control.numbers_asked(owner, *heard))
+    expressions = expression_keys.digests(owner, bank, emotion_control.numbers_asked(owner, *heard))
     action = actions.existing(mesh_of(head))
     request = {
         **settings.take_request(settings.take),

@@ -1,6 +1,6 @@
 """A `make_style` job: the server measures how a recorded face moves to a sound. Touches no Blender data."""
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -94,4 +94,4 @@ class StyleMaking(SoundWork):
 
 def _is_number(value: Any) -> bool:
     """Whether a value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -1,6 +1,5 @@
 """A `read_emotion` job: the server reads a direction in words. Touches no Blender data."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -100,7 +99,7 @@ class DirectionReading(ServerWork):
 def _are_amounts(value: object) -> bool:
     """Whether this is a mapping of names to numbers from -1 to 1."""
     return isinstance(value, Mapping) and all(
-        isinstance(name, str) and isinstance(x, (int, float)) and math.isfinite(x) and abs(x) <= 1
+        isinstance(name, str) and isinstance(x, (int, float)) and abs(x) <= 1  # which NaN is not
         for name, x in value.items()
     )
 

@@ -26,11 +26,11 @@ class Entry(NamedTuple):
     """An expression of the artist's own that can be chosen.
 
     Attributes:
-        number: That of the choice.
+        numbers: Those of the choice that mean it.
         place: Valence and arousal; None: not known.
     """
 
-    number: int
+    numbers: tuple[int, ...]
     place: affect.Place | None
 
 
@@ -83,7 +83,7 @@ def read(
         frames: Number of frames F of the line.
         fps: Frames per second of the scene.
         t0: Seconds of the sound at the first frame.
-        entries: The expressions of the head. A choice that is none of them is that of the audio.
+        entries: The expressions of the head, with the choices that mean them. A choice that means none is the audio's.
 
     Returns:
         Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10 + B).
@@ -91,7 +91,7 @@ def read(
     """
     emotion = settings_of(scene).emotion
     asked = numbers_asked(scene, first_frame, frames, fps)
-    own = [entry for entry in entries if entry.number in asked]
+    own = [entry for entry in entries if asked.intersection(entry.choices)]
     follow: Header = {}
     if emotion.follow_sentence:
         follow["follow_sentence"] = True
@@ -101,7 +101,8 @@ def read(
         follow["bank"] = [entry.expression.to_fields() for entry in own]
     keyed, chosen = is_keyed(scene), chosen_number(emotion)
     if not keyed and chosen != FREE:
-        names = dict(enumerate(EMOTIONS, 1)) | {entry.number: entry.expression.name for entry in own}
+        names = dict(enumerate(EMOTIONS, 1))
+        names |= {number: entry.expression.name for entry in own for number in entry.choices}
         name = names.get(chosen)
         return {
             "emotion": name,
@@ -129,7 +130,7 @@ def numbers_asked(scene: bpy.types.Scene, first_frame: int, frames: int, fps: fl
 
 def placed(entries: Sequence[expression_bank.Entry]) -> list[Entry]:
     """Return where expressions lie on the circle of affect."""
-    return [Entry(entry.number, affect.place_of_expression(entry.expression)) for entry in entries]
+    return [Entry(entry.choices, affect.place_of_expression(entry.expression)) for entry in entries]
 
 
 def control(
@@ -178,7 +179,7 @@ def control_rows(
     """Emotion for each frame, as the protocol has it.
 
     Args:
-        chosen: (F,) 0 where the audio decides, i + 1 for EMOTIONS[i], FREE for the point `free`, or an entry's number.
+        chosen: (F,) 0 where the audio decides, i + 1 for EMOTIONS[i], FREE for the point `free`, or one of an entry's.
         strength: (F,) intensity of the expression, 0 to 1.
         mix: (F,) weight of the chosen emotion against the one of the audio, 0 to 1.
         transition: Frames over which a change of the choice is spread.
@@ -189,7 +190,7 @@ def control_rows(
     columns = len(EMOTIONS) + len(entries)
     free = np.zeros((len(chosen), 2)) if free is None else np.clip(free, -1, 1)
     known = {i + 1: i for i in range(len(EMOTIONS))} | {FREE: columns}
-    known |= {entry.number: len(EMOTIONS) + i for i, entry in enumerate(entries)}
+    known |= {number: len(EMOTIONS) + i for i, entry in enumerate(entries) for number in entry.numbers}
     picked = np.array([known.get(value, -1) for value in np.rint(chosen).astype(int).tolist()], int)
     if circle:
         passed = affect.rows_of_choices(picked, free, [entry.place for entry in entries], transition)
@@ -213,22 +214,30 @@ def control_rows(
 
 
 def keep_old_transitions() -> None:
-    """Let the keyed emotions of a file that does not say how they pass cross-fade, as when it was made.
+    """Let keyed emotions that do not say how they pass cross-fade: they were made with add-on 0.1.0.
 
-    Add-on 0.1.0 had no other way. `state_transitions` writes what later files use.
+    It had no other way. Later ones state it when an emotion is chosen, so that it is said in what is not saved, too.
+    Keys of one emotion alone have no transitions that could change.
     """
     for scene in bpy.data.scenes:
-        emotion = settings_of(scene).emotion
-        if scene.library is None and changes_over_time(scene) and not emotion.is_property_set("passing"):
+        emotion, curve = settings_of(scene).emotion, _curves(scene).get("chosen")
+        if scene.library is not None or curve is None or emotion.is_property_set("passing"):
+            continue
+        if len({round(key.co[1]) for key in curve.keyframe_points}) > 1:
             emotion.passing = DIRECT
+
+
+def state_passing(scene: bpy.types.Scene) -> None:
+    """Store how the emotions of a scene pass, even where it is the default."""
+    emotion = settings_of(scene).emotion
+    emotion.passing = choice(emotion, "passing")
 
 
 def state_transitions() -> None:
     """Store how keyed emotions pass even where it is the default, so that the file says it."""
     for scene in bpy.data.scenes:
-        emotion = settings_of(scene).emotion
         if scene.library is None and changes_over_time(scene):
-            emotion.passing = choice(emotion, "passing")
+            state_passing(scene)
 
 
 def _limited(rows: Floats) -> NDArray[np.float32]:

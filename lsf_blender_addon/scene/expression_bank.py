@@ -1,14 +1,14 @@
 """The expressions that an artist has made for a head, which can be chosen as the emotions are.
 
-They are stored in the head object, and go where it goes. Each has a number, by which F-curves of the choice know it.
-The number follows from the name that the expression is made with, so that equal names mean the same on all heads and in
-all files. It stays when the expression is renamed, and when others are added or removed.
+They are stored in the head object, and go where it goes. Each has a number in the list of its head, which stays when
+the expression is renamed, and when others are added or removed. Keys of the emotion have numbers of their own, which
+mean names: see `expression_keys`.
 """
 
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # Numbers of expressions. Those below are of choices that are always there. F-curves hold numbers in single precision,
 # and Blender rounds them: above 2^23 it can be to a neighbour.
 FIRST_NUMBER, LAST_NUMBER = 100, 2**23 - 1
-PATH = "lsf.emotion.chosen"  # of the choice, in a scene
+MAX_DIGITS = 8  # of a number in a text
+MISSING = "missing"  # what a line was to show and its head did not have: a field of `expression_keys.digests`
 DIGEST = 16  # hexadecimal digits: enough to notice a change
 
 
@@ -33,12 +34,14 @@ class Entry(NamedTuple):
     """An expression of a head.
 
     Attributes:
-        number: That of the choice; F-curves hold it.
+        number: In the list of its head.
         expression: The pose.
+        choices: The numbers by which keys choose it; none where no scene is asked.
     """
 
     number: int
     expression: Expression
+    choices: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -53,21 +56,22 @@ def entries(head: bpy.types.Object) -> tuple[Entry, ...]:
     return tuple(entry for entry in found if entry is not None)
 
 
-def find(head: bpy.types.Object, number: int) -> Entry | None:
-    """The expression of a head with this number; None if there is none that can be used."""
-    row = next((row for row in face_of(head).bank if row.number == number), None)
-    return None if row is None else _entry(row)
-
-
 def names(head: bpy.types.Object) -> dict[int, str]:
-    """Names of the expressions of a head by their numbers; quick."""
-    return {row.number: row.name for row in face_of(head).bank}
+    """Names of the expressions of a head by their numbers in its list; quick."""
+    return {row.number: row.name for row in face_of(head).bank if FIRST_NUMBER <= row.number <= LAST_NUMBER}
 
 
 def removed(head: bpy.types.Object) -> dict[int, str]:
     """The last names of the expressions that were removed from a head, by their numbers."""
     found = stored.document(face_of(head).removed_expressions)
-    return {int(number): name for number, name in found.items() if number.isdecimal() and isinstance(name, str)}
+    numbers = {number_in(word): name for word, name in found.items() if isinstance(name, str)}
+    return {number: name for number, name in numbers.items() if number is not None}
+
+
+def number_in(word: str) -> int | None:
+    """The number of an expression that a word names; None if it names none."""
+    number = int(word) if word.isdecimal() and len(word) <= MAX_DIGITS else 0
+    return number if FIRST_NUMBER <= number <= LAST_NUMBER else None
 
 
 def name_in_file(number: int) -> str:
@@ -89,15 +93,18 @@ def is_number(number: int) -> bool:
 
 
 def new_number(head: bpy.types.Object, name: str) -> int:
-    """The number of a new expression of this name on a head: one that means nothing else in the file.
+    """The number of a new expression of this name on a head.
 
-    An expression of the same name on another head has the same number, and so had one of this name that was removed.
+    An expression of this name that was removed had the same one, unless that means another one by now.
     """
-    others = [pair for obj in bpy.data.objects if obj.type == "MESH" and obj != head for pair in names(obj).items()]
-    others += removed(head).items()
-    used = names(head).keys() | {number for number, other in others if other.casefold() != name.casefold()}
+    gone = (number for number, other in removed(head).items() if other.casefold() != name.casefold())
+    return free_number(name, {*names(head), *gone})
+
+
+def free_number(name: str, used: Container[int]) -> int:
+    """A number that follows from a name and is not used."""
     number = zlib.crc32(name.casefold().encode()) % (LAST_NUMBER + 1 - FIRST_NUMBER) + FIRST_NUMBER
-    while number in used:  # of an expression that was made with this name, and renamed
+    while number in used:
         number = number + 1 if number < LAST_NUMBER else FIRST_NUMBER
     return number
 
@@ -113,72 +120,35 @@ def free_name(wanted: str, taken: Iterable[str]) -> str:
     return entry_names.free(wanted, "Expression", lambda name: bool(name_fault(name)) or name.casefold() in used)
 
 
-class Use(NamedTuple):
-    """Where an expression is chosen.
-
-    Attributes:
-        scene: Name of the scene, or of an Action that no scene plays.
-        frames: Frames of its keys; empty if it is chosen without a key.
-    """
-
-    scene: str
-    frames: tuple[int, ...]
-
-
-def uses(number: int) -> list[Use]:
-    """Where an expression is keyed in the file, or chosen without a key."""
-    keyed: dict[bpy.types.Action, tuple[int, ...]] = {}
-    for action in bpy.data.actions:
-        curves = [curve for curve in compat.fcurves_of(action) if curve.data_path == PATH]
-        frames = [round(key.co[0]) for curve in curves for key in curve.keyframe_points if round(key.co[1]) == number]
-        if frames:
-            keyed[action] = tuple(frames)
-    found = []
-    for scene in bpy.data.scenes:
-        data = scene.animation_data
-        places = keyed.pop(data.action, ()) if data is not None and data.action is not None else ()
-        emotion: LSF_PG_emotion = scene.lsf.emotion  # type: ignore[attr-defined]  # registered at run time
-        if places or chosen_number(emotion) == number:
-            found.append(Use(scene.name, places))
-    return [*found, *(Use(action.name, frames) for action, frames in keyed.items())]
-
-
 def changed(head: bpy.types.Object, text: str) -> list[str]:
-    """Names of the expressions that were changed, or removed, since a line was generated.
+    """Names of the expressions that were changed, added or removed, since a line was generated.
 
     Args:
         head: The head that speaks the line.
-        text: What `digests` has made of the expressions with which the line was generated.
+        text: What `expression_keys.digests` has made of the expressions with which the line was generated.
     """
-    now = {str(entry.number): entry.digest for entry in entries(head)} if text else {}
-    known = names(head) if text else {}
-    return [
-        known.get(int(number)) or name_in_file(int(number)) or number
-        for number, digest in stored.document(text).items()
-        if number.isdecimal() and now.get(number, "") != digest
+    if not text:
+        return []
+    now, known = {str(entry.number): entry.digest for entry in entries(head)}, names(head)
+    there, labels = {name.casefold() for name in known.values()}, removed(head) | known
+    lost = [
+        labels.get(number, word)
+        for word, digest in stored.document(text).items()
+        if (number := number_in(word)) is not None and now.get(word) != digest
     ]
+    return lost + [name for name in missing(text) if name.casefold() in there]
 
 
 def missing(text: str) -> list[str]:
-    """Names of the expressions that a line was to show and its head did not have; see `digests`."""
-    numbers = [int(number) for number, digest in stored.document(text).items() if number.isdecimal() and not digest]
-    return [name_in_file(number) or str(number) for number in numbers]
-
-
-def digests(head_entries: Iterable[Entry], numbers: Iterable[int]) -> str:
-    """A text that tells which expressions a line was generated with; empty for none.
-
-    Args:
-        head_entries: The expressions of the head.
-        numbers: Those that the line asks for, whether the head has them or not.
-    """
-    known = {entry.number: entry.digest for entry in head_entries}
-    found = {str(number): known.get(number, "") for number in sorted(set(numbers))}
-    return json.dumps(found) if found else ""
+    """Names of the expressions that a line was to show and its head did not have; text as of `changed`."""
+    found = stored.document(text).get(MISSING)
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _entry(row: "LSF_PG_expression") -> Entry | None:
     """What a row of the list holds; None if that is damaged."""
+    if not FIRST_NUMBER <= row.number <= LAST_NUMBER:
+        return None
     fields = stored.document(row.fields)
     try:
         return Entry(row.number, Expression.from_fields(fields | {"name": row.name}))

@@ -9,7 +9,7 @@ from ..animation import action_cache, override_settings
 from ..jobs import checkup, environment, face_cache, session
 from ..jobs import self_test as engine_test
 from ..preview import mouth_graph, playback
-from ..scene import emotion_control, empty_keys
+from ..scene import emotion_control, empty_keys, expression_keys
 from . import preferences, scene_files, translations
 from .operators import (
     add_expression,
@@ -329,8 +329,9 @@ def _on_undo(*_arguments: object) -> None:
 
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]
 def _on_loaded(*_arguments: object) -> None:
-    """Let a file of an earlier add-on look as it did: a handler of load_post."""
+    """Let a file of an earlier add-on look as it did: a handler of load_post, and a timer after `register`."""
     emotion_control.keep_old_transitions()
+    expression_keys.learn()
 
 
 @bpy.app.handlers.persistent  # type: ignore[untyped-decorator]
@@ -375,7 +376,7 @@ def register() -> None:
     bpy.app.handlers.load_post.append(_on_loaded)
     bpy.app.handlers.save_pre.append(_on_save)
     # The file that is open now may be one of an earlier add-on, too. Its data cannot be read before this returns.
-    bpy.app.timers.register(emotion_control.keep_old_transitions)
+    bpy.app.timers.register(_on_loaded)
     for handlers in (bpy.app.handlers.undo_post, bpy.app.handlers.redo_post):
         handlers.append(_on_undo)
     action_cache.register()
@@ -409,8 +410,8 @@ def unregister() -> None:
     bpy.app.handlers.load_pre.remove(_on_load)
     bpy.app.handlers.load_post.remove(_on_loaded)
     bpy.app.handlers.save_pre.remove(_on_save)
-    if bpy.app.timers.is_registered(emotion_control.keep_old_transitions):
-        bpy.app.timers.unregister(emotion_control.keep_old_transitions)
+    if bpy.app.timers.is_registered(_on_loaded):
+        bpy.app.timers.unregister(_on_loaded)
     for menu, draw in MENUS:
         menu.remove(draw)
     for owner, _group in reversed(PROPERTY_GROUPS):

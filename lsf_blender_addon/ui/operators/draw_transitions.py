@@ -7,7 +7,7 @@ from ... import compat
 from ...animation import affect_curves
 from ...errors import UserError
 from ...jobs import session
-from ...scene import emotion_control, expression_bank, spoken, strips
+from ...scene import emotion_control, expression_keys, spoken, strips
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..blender_types import OperatorResult
@@ -54,5 +54,5 @@ def _draw(context: bpy.types.Context) -> int:
         strip = strips.find_strip(sequencer, settings.strip, settings.strip_id)
         phrases = spoken.phrase_frames(sequencer, strip)
     head = find_head(context)
-    entries = expression_bank.entries(head) if head else ()
+    entries = expression_keys.entries(scene, head) if head else ()
     return affect_curves.draw(scene, phrases, emotion_control.placed(entries))

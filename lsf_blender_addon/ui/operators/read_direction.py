@@ -14,7 +14,7 @@ from ...jobs import session
 from ...jobs.batch import Item
 from ...jobs.environment import NOT_INSTALLED, server_python
 from ...jobs.read_emotion import DirectionReading
-from ...scene import expression_bank
+from ...scene import expression_bank, expression_keys
 from ...scene.access import active_scene, find_item
 from ...scene.own_properties import settings_of
 from ...scene.selection import head_of
@@ -44,8 +44,9 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
     def batch_items(self, context: bpy.types.Context) -> list[Item]:
         scene, head = active_scene(context), head_of(context)
         self._scene, direction = scene.name, settings_of(scene).emotion.direction
-        bank = []
+        self._head, bank = "", []
         if head is not None and head.type == "MESH":
+            self._head = head.name_full
             bank = [entry.expression for entry in expression_bank.entries(head)]
         return [Item(direction, lambda: DirectionReading(session.client(), direction, bank))]
 
@@ -55,31 +56,46 @@ class LSF_OT_read_direction(BatchModal, bpy.types.Operator):
         scene = find_item(bpy.data.scenes, self._scene)
         if scene is None:
             raise UserError("The scene was deleted or renamed: try again")
-        chosen, strength = _chosen(reading)
-        emotion = settings_of(scene).emotion
-        emotion.chosen, emotion.strength, emotion.mix = chosen, strength, 1.0
-        return told(reading)
+        emotion, emotions = settings_of(scene).emotion, reading.emotions
+        strength, note = 1.0, ""
+        if reading.named is not None:
+            name, strength = reading.named
+            head = self._keeper()
+            if name not in expression_bank.names(head).values():
+                raise UserError("The expression was removed or renamed: try again")
+            expression_keys.choose(scene, head, name)
+        elif not reading.weights and len(emotions) <= 1:
+            emotion.chosen, strength = next(iter(emotions.items()), ("neutral", 1.0))
+        else:
+            try:
+                head = self._keeper()
+                expression_keys.choose(scene, head, _added(head, reading))
+            except UserError as error:
+                if not emotions:
+                    raise
+                emotion.chosen, strength = next(iter(emotions.items()))
+                label = iface(emotion_label(emotion.chosen))
+                note = " " + iface("Only {emotion} was set. {reason}.").format(emotion=label, reason=iface(str(error)))
+        emotion.strength, emotion.mix = strength, 1.0
+        return told(reading) + note
+
+    def _keeper(self) -> bpy.types.Object:
+        """The head that was chosen when the text was sent. Raises UserError."""
+        if not self._head:
+            raise UserError("Select the head first: what is more than one emotion becomes one of its expressions")
+        head = next((obj for obj in bpy.data.objects if obj.name_full == self._head), None)
+        if head is None:
+            raise UserError("The head was deleted or renamed: try again")
+        return head
 
 
-def _chosen(reading: DirectionReading) -> tuple[str, float]:
-    """The choice that shows what was read, and its strength: an emotion, or an expression of the head.
-
-    Raises:
-        UserError: It needs an expression, and there is no head that could keep it.
-    """
-    if reading.named is not None:
-        return reading.named
-    emotions = reading.emotions
-    if not reading.weights and len(emotions) <= 1:
-        return next(iter(emotions.items()), ("neutral", 1.0))
-    head = head_of(bpy.context)
-    if head is None or head.type != "MESH":
-        raise UserError("Select the head first: what is more than one emotion becomes one of its expressions")
+def _added(head: bpy.types.Object, reading: DirectionReading) -> str:
+    """Add what was read to a head's expressions; returns its name there. Raises UserError."""
     try:
-        expression = Expression(expression_bank.free_name(reading.direction, ()), reading.weights, emotions)
+        expression = Expression(expression_bank.free_name(reading.direction, ()), reading.weights, reading.emotions)
     except ExpressionError as error:
         raise UserError(DAMAGED) from error
-    return expression_bank_edits.add(head, expression), 1.0
+    return expression_bank_edits.add(head, expression)
 
 
 def told(reading: DirectionReading) -> str:

@@ -6,8 +6,8 @@ from bpy.app.translations import pgettext_iface as iface
 from ...animation import expression_bank_edits
 from ...errors import UserError
 from ...jobs import session
-from ...scene import expression_bank
-from ...scene.expression_bank import Use
+from ...scene import expression_keys
+from ...scene.expression_keys import Use
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
@@ -69,9 +69,10 @@ class LSF_OT_remove_expression(bpy.types.Operator):
 
 def _where(context: bpy.types.Context) -> str:
     """Return where the active expression is keyed or chosen, a sentence without its full stop; empty for nowhere."""
-    face = face_of(require_head(context))
+    head = require_head(context)
+    face = face_of(head)
     row = face.bank[min(max(face.active_expression, 0), len(face.bank) - 1)]
-    uses = expression_bank.uses(row.number)
+    uses = expression_keys.uses(head, row.number)
     places = ", ".join(_place(use) for use in uses)
     return iface("{name} is the emotion in {places}").format(name=row.name, places=places) if uses else ""
 

@@ -7,7 +7,7 @@ from ...animation.chosen_line import chosen_line
 from ...errors import UserError
 from ...jobs import session
 from ...prediction import emotion_segments, store
-from ...scene import emotion_control, expression_bank
+from ...scene import emotion_control, expression_bank, expression_keys
 from ...scene.access import active_scene
 from ...scene.own_properties import settings_of
 from ..head import find_head
@@ -70,7 +70,9 @@ def _draw_circle(layout: bpy.types.UILayout, emotion: LSF_PG_emotion) -> None:
 def _is_unknown(context: bpy.types.Context, emotion: LSF_PG_emotion) -> bool:
     """Return whether an expression is chosen that the chosen head does not have."""
     number, head = expression_bank.chosen_number(emotion), find_head(context)
-    return head is not None and expression_bank.is_number(number) and number not in expression_bank.names(head)
+    if head is None or not expression_bank.is_number(number):
+        return False
+    return number not in expression_keys.meanings(active_scene(context), head)
 
 
 def disabled_reason_emotion() -> str:

@@ -12,9 +12,11 @@ from lsf_blender_addon.client import environments
 from lsf_blender_addon.client import installation as maker
 from lsf_blender_addon.client.jobs import Job, State
 from lsf_blender_addon.client.wire import Expression
+from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.jobs import environment
-from lsf_blender_addon.scene import expression_bank, extension
+from lsf_blender_addon.scene import expression_bank, expression_keys, extension
 from lsf_blender_addon.scene.emotion_control import EMOTIONS
+from server.performance.emotion.text import MAX_CHARACTERS
 from tests.lsf_blender_addon.fake_client import Client, use
 
 NEUTRAL = EMOTIONS.index("neutral")
@@ -101,6 +103,45 @@ def test_the_expressions_of_the_head_can_be_named(addon, monkeypatch, head):
     assert (emotion.chosen, emotion.strength) == ("Smug", 0.5) and len(expression_bank.entries(head)) == 1
 
 
+def test_without_a_head_that_can_keep_it_the_leading_emotion_is_set_and_the_reason_told(addon, monkeypatch, head):
+    use(addon, monkeypatch, Reader({"sad": 0.25, "angry": 0.75}, {"browInnerUp": 0.5}))
+    emotion = bpy.context.scene.lsf.emotion
+    emotion.direction, bpy.context.view_layer.objects.active = "angry and tired", None
+    assert bpy.ops.lsf.read_direction() == {"FINISHED"}
+    assert (emotion.chosen, emotion.strength) == ("angry", 0.75)
+    assert "Only Angry was set. Select the head first" in addon.session.message
+    emotion.chosen = "voice"
+    bpy.context.view_layer.objects.active = head
+    refused = UserError("The head is linked from another file")
+    monkeypatch.setattr(expression_bank_edits, "check", lambda obj: (_ for _ in ()).throw(refused))
+    assert bpy.ops.lsf.read_direction() == {"FINISHED"}
+    assert emotion.chosen == "angry" and "The head is linked from another file." in addon.session.message
+
+
+def test_the_head_is_the_one_that_was_chosen_when_the_text_was_sent(addon, monkeypatch, head):
+    client = use(addon, monkeypatch, Reader({"sad": 1.0}, {"browInnerUp": 0.5}))
+    other = bpy.data.objects.new("Other", bpy.data.meshes.new("Other"))
+    bpy.context.scene.collection.objects.link(other)
+    submit, emotion = client.submit, bpy.context.scene.lsf.emotion
+
+    def submit_and_select(*arguments):
+        bpy.context.view_layer.objects.active = other
+        return submit(*arguments)
+
+    client.submit, emotion.direction = submit_and_select, "sad, brows up"
+    assert bpy.ops.lsf.read_direction() == {"FINISHED"}
+    (entry,) = expression_bank.entries(head)
+    assert not expression_bank.entries(other) and emotion.chosen == entry.expression.name == "sad, brows up"
+    scene = bpy.context.scene
+    assert expression_keys.meanings(scene, head) == {expression_bank.chosen_number(emotion): entry.number}
+
+
+def test_a_direction_is_no_longer_than_the_server_reads(addon):
+    emotion = bpy.context.scene.lsf.emotion
+    emotion.direction = "x" * 400
+    assert len(emotion.direction) == MAX_CHARACTERS
+
+
 @pytest.mark.parametrize(
     ("client", "sentence"),
     [
@@ -112,7 +153,9 @@ def test_the_expressions_of_the_head_can_be_named(addon, monkeypatch, head):
         (Reader(missed=[3]), "answer is damaged"),
         (Reader(understood=[{"text": "x", "names": [1], "negated": False}]), "answer is damaged"),
         (Reader(understood="x"), "answer is damaged"),
-        (Reader({"sad": 1.0}, {"jawOpen": 0.2}), "Select the head first"),
+        (Reader(channels={"jawOpen": 10**400}), "answer is damaged"),
+        (Reader(channels={"jawOpen": 0.2}), "Select the head first"),
+        (Reader(entries={"Gone": 0.5}), "Select the head first"),
     ],
 )
 def test_without_a_clear_answer_nothing_changes(addon, monkeypatch, client, sentence):

@@ -86,7 +86,7 @@ def test_valence_and_arousal_can_be_keyed(addon):
 
 
 def test_an_entry_of_the_bank_is_a_column_behind_the_emotions():
-    entry = emotion_control.Entry(103, affect.PLACES["happy"])
+    entry = emotion_control.Entry((103,), affect.PLACES["happy"])
     chosen = np.repeat([1, 103, emotion_control.FREE], 40).astype(float)
     for circle in (False, True):
         found = emotion_control.control_rows(chosen, np.ones(120), np.ones(120), 6.0, None, [entry], circle)
@@ -110,12 +110,19 @@ def test_what_follows_the_sentence_is_sent_with_the_changes(addon):
 def test_a_file_that_does_not_say_how_emotions_pass_keeps_cross_fades(addon, tmp_path):
     """As one of add-on 0.1.0, which had no such property."""
     key((1, "angry"), (50, "happy"))
+    bpy.context.scene.lsf.emotion.property_unset("passing")
     path = str(tmp_path / "old.blend")
     bpy.app.handlers.save_pre.remove(addon._on_save)
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.app.handlers.save_pre.append(addon._on_save)
     bpy.ops.wm.open_mainfile(filepath=path)
     assert bpy.context.scene.lsf.emotion.passing == "direct"
+
+
+def test_what_is_not_saved_keeps_what_it_shows_when_the_add_on_is_enabled_again(addon):
+    emotion = key((1, "angry"), (50, "happy"))
+    addon._on_loaded()  # also what an autosave and quit.blend go through: no save handler has run
+    assert emotion.passing == "circle"
 
 
 def test_a_file_of_this_add_on_keeps_what_it_shows(addon, tmp_path):
@@ -160,7 +167,7 @@ def test_a_bank_entry_cannot_be_drawn(addon):
     curve = emotion_control._curves(bpy.context.scene)["chosen"]
     curve.keyframe_points[1].co[1] = 100
     with pytest.raises(UserError, match="bank"):
-        affect_curves.draw(bpy.context.scene, None, [emotion_control.Entry(100, None)])
+        affect_curves.draw(bpy.context.scene, None, [emotion_control.Entry((100,), None)])
     assert emotion.passing == "circle" and len(curve.keyframe_points) == 2
 
 

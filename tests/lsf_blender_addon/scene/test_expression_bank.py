@@ -8,7 +8,7 @@ from lsf_blender_addon.animation import actions, expression_bank_edits
 from lsf_blender_addon.client.wire import MAX_ENTRIES, Expression
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.prediction import store
-from lsf_blender_addon.scene import emotion_control, expression_bank
+from lsf_blender_addon.scene import emotion_control, expression_bank, expression_keys
 from lsf_blender_addon.ui.panels import lines as lines_panel
 from tests.lsf_blender_addon.fake_client import Client, use
 
@@ -32,7 +32,7 @@ def key(*choices: tuple[int, str]) -> None:
 
 def shown(obj: bpy.types.Object, frame: int) -> dict[str, float]:
     """What a request for a line at a frame asks for: the names with their weights; empty for the audio."""
-    bank = expression_bank.entries(obj)
+    bank = expression_keys.entries(bpy.context.scene, obj)
     bpy.context.scene.lsf.emotion.transition = 0
     settings, arrays = emotion_control.read(bpy.context.scene, frame, 1, 24.0, 0.0, bank)
     row = arrays["emotion_control"][0]
@@ -83,8 +83,7 @@ def test_two_heads_whose_banks_differ(addon):
     expression_bank_edits.remove(ann, ann.lsf.bank[0].number)
     assert shown(bob, 1) == {"Half a Smile": 1.0} and shown(ann, 1) == {}
     expression_bank_edits.add(ann, SMIRK)
-    assert shown(ann, 1) == {}, "on Bob the keys mean another one by now"
-    assert [row.name for row in ann.lsf.bank] == ["Smirk"] and ann.lsf.bank[0].number != bob.lsf.bank[1].number
+    assert shown(ann, 1) == {"Smirk": 1.0} and shown(bob, 1) == {"Half a Smile": 1.0}, "each shows what it was keyed as"
     assert expression_bank_edits.copy(bob, ann) == ["Snarl", "Half a Smile"]
     assert shown(ann, 20) == {"Snarl": 1.0} and shown(ann, 1) == {"Half a Smile": 1.0}
 
@@ -94,7 +93,8 @@ def test_numbers_are_exact_in_an_f_curve(addon):
     expression_bank_edits.add(ann, SMIRK)
     ann.lsf.bank[0].number = expression_bank.LAST_NUMBER
     key((1, "Smirk"))
-    assert shown(ann, 1) == {"Smirk": 1.0} and expression_bank.uses(expression_bank.LAST_NUMBER)[0].frames == (1,)
+    last = expression_bank.LAST_NUMBER
+    assert shown(ann, 1) == {"Smirk": 1.0} and expression_keys.uses(ann, last)[0].frames == (1,)
     numbers = {expression_bank.new_number(ann, f"Face {i}") for i in range(1000)}
     assert len(numbers) > 995 and min(numbers) >= 100 and max(numbers) < 2**23
 
@@ -187,3 +187,94 @@ def test_the_bank_goes_where_the_head_goes(addon, tmp_path):
     with pytest.raises(UserError, match=r"mesh .* is linked"):
         expression_bank_edits.add(override, SMIRK)
     assert [entry.expression for entry in expression_bank.entries(override)] == [SNARL]
+
+
+def test_equal_names_mean_the_same_on_two_heads_and_after_save_and_load(addon, tmp_path):
+    ann, bob = head("Ann"), head("Bob")
+    expression_bank_edits.add(ann, Expression("Expression", {"mouthSmileLeft": 0.75}))
+    ann.lsf.bank[0].name = "Smirk"
+    expression_bank_edits.add(bob, SMIRK)
+    assert ann.lsf.bank[0].number != bob.lsf.bank[0].number
+    bpy.context.scene.lsf.head = ann
+    key((1, "Smirk"))
+    assert shown(ann, 1) == shown(bob, 1) == {"Smirk": 1.0}
+    bpy.context.scene.lsf.head = bob
+    assert bpy.context.scene.lsf.emotion.chosen == "Smirk"
+    path = str(tmp_path / "bank.json")
+    bpy.ops.lsf.save_expressions(filepath=path)
+    cal = head("Cal")
+    bpy.ops.lsf.load_expressions(filepath=path)
+    assert shown(cal, 1) == {"Smirk": 1.0}
+    assert expression_keys.uses(cal, cal.lsf.bank[0].number)
+
+
+def test_a_number_that_means_another_expression_on_an_appended_head(addon, tmp_path):
+    path = str(tmp_path / "other.blend")
+    bob = head("Bob")
+    expression_bank_edits.add(bob, Expression("Expression", {"jawOpen": 0.5}))
+    bob.lsf.bank[0].name = "Sneer"
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    ann = head("Ann")
+    expression_bank_edits.add(ann, Expression("Expression", {"jawOpen": 0.25}))
+    ann.lsf.bank[0].name = "Smirk"
+    key((1, "Smirk"))
+    with bpy.data.libraries.load(path) as (_source, target):
+        target.objects = ["Bob"]
+    (bob,) = target.objects
+    bpy.context.collection.objects.link(bob)
+    assert bob.lsf.bank[0].number == ann.lsf.bank[0].number
+    assert shown(ann, 1) == {"Smirk": 1.0} and shown(bob, 1) == {}
+    scene = bpy.context.scene
+    text = expression_keys.digests(scene, expression_keys.entries(scene, bob), {ann.lsf.bank[0].number})
+    assert expression_bank.missing(text) == ["Smirk"]
+    assert not expression_keys.uses(bob, bob.lsf.bank[0].number)
+    scene.lsf.head = bob
+    key((20, "Sneer"))
+    assert shown(bob, 20) == {"Sneer": 1.0} and shown(ann, 20) == {} and shown(ann, 1) == {"Smirk": 1.0}
+    ann.lsf.bank[0].name = "Grin"
+    assert shown(ann, 1) == {"Grin": 1.0} and shown(bob, 20) == {"Sneer": 1.0}
+
+
+def test_renaming_on_one_head_changes_what_no_other_head_shows(addon):
+    ann, bob = head("Ann"), head("Bob")
+    expression_bank_edits.add_all(ann, [SMIRK])
+    expression_bank_edits.add_all(bob, [SMIRK, Expression("Grin", {"jawOpen": 1.0})])
+    key((1, "Smirk"), (20, "Grin"))
+    ann.lsf.bank[0].name = "Grin"
+    assert shown(ann, 1) == {"Grin": 1.0} and shown(bob, 1) == {"Smirk": 1.0}
+    assert shown(ann, 20) == {"Grin": 1.0} and shown(bob, 20) == {"Grin": 1.0}
+    bank = expression_keys.entries(bpy.context.scene, ann)
+    _settings, arrays = emotion_control.read(bpy.context.scene, 1, 30, 24.0, 0.0, bank)
+    assert arrays["emotion_control"].shape == (30, 11), "two numbers, one expression: one column"
+
+
+def test_keys_that_no_scene_names_are_learned_from_the_heads(addon, tmp_path):
+    ann, bob = head("Ann"), head("Bob")
+    expression_bank_edits.add_all(ann, [SMIRK])
+    expression_bank_edits.add_all(bob, [SNARL])
+    bob.lsf.bank[0].name, bob.lsf.bank[0].number = "Smirk", 12345
+    bpy.context.scene.lsf.head = ann
+    key((1, "Smirk"))
+    bpy.context.scene.lsf.emotion.names = ""
+    assert shown(bob, 1) == {}
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "old.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "old.blend"))
+    assert shown(bpy.data.objects["Bob"], 1) == shown(bpy.data.objects["Ann"], 1) == {"Smirk": 1.0}
+
+
+def test_hostile_numbers_are_not_read(addon):
+    ann, long = head(), "9" * 5000
+    expression_bank_edits.add_all(ann, [SMIRK, SNARL])
+    ann.lsf.removed_expressions = f'{{"{long}": "x", "-5": "y", "50": "z", "200": 7}}'
+    emotion = bpy.context.scene.lsf.emotion
+    emotion.names = f'{{"{long}": ["x"], "50": ["y"], "300": "z", "301": [5, "", "\\n"], "302": [], "303": ["Snarl"]}}'
+    assert expression_bank.removed(ann) == {} and expression_keys.table(bpy.context.scene) == {303: ("Snarl",)}
+    emotion.chosen = "Snarl"
+    assert expression_bank.chosen_number(emotion) == 303
+    text = f'{{"{long}": "", "missing": [3, "Smirk"], "101": "x"}}'
+    assert expression_bank.changed(ann, text) == ["101", "Smirk"] and expression_bank.missing(text) == ["Smirk"]
+    for number in (-5, 0, 3, 50, 2**23):
+        ann.lsf.bank[0].number = number
+        assert [entry.expression for entry in expression_bank.entries(ann)] == [SNARL]
+        assert set(expression_keys.offered(bpy.context.scene, ann)) == {303}
