@@ -42,7 +42,7 @@ MAX_STYLE = 64  # letters of the text that tells of a style
 MAX_EXPRESSIONS = 10_000  # letters of the text that tells of expressions; 64 have 2,000
 MIN_FPS, MAX_FPS = 0.01, 10_000.0
 # Errors of a damaged record.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError, zlib.error)
 
 Floats = NDArray[np.float32]
 
