@@ -223,7 +223,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
         following=emotion.following(bank),
         styles=style_choice.from_options(args.style, args.style_amount),
         sounds=args.sounds is not None,
-        transcript=sound_files.read_transcript(args.transcript),
+        transcript=sound_files.transcript_of(args.transcript),
         language=args.language,
     )
     mesh = meshes.load(args.mesh) if args.mesh else None
@@ -258,7 +258,7 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
 def _sounds(args: argparse.Namespace, checkpoint: str | None, device: str, cache_folder: Path | None) -> int:
     """Find the sounds of a file and write them. Returns the exit code."""
     sound_files.check_name(args.out)
-    transcript = sound_files.read_transcript(args.transcript)
+    transcript = sound_files.transcript_of(args.transcript)
     samples, rate = audio.load(args.audio)
     engine = Engine(checkpoint, device, cache_folder)
     if engine.device_note:

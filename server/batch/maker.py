@@ -80,7 +80,9 @@ class Maker:
             LSFError, OSError: The mesh or the sound cannot be read.
         """
         self._choose_character(line.character)
-        shown = line.emotion
+        shown, encoder = line.emotion, text.SHA256 if text.is_installed() else ""
+        # A card's name is for people, and so is what its fit has left out.
+        settings = asdict(line.settings) | {"styles": [(card.numbers, amount) for card, amount in line.settings.styles]}
         parts = {
             "format": [line.format, formats.VERSION],
             "server": __version__,
@@ -88,9 +90,9 @@ class Maker:
             "sound": [self._digest(self._folder / line.sound), line.start, line.end],
             "others": [[self._digest_if_there(other), other.start, other.end] for other in self._others(line)],
             "character": self._mesh_key,
-            "settings": asdict(line.settings),
+            "settings": settings,
             "recogniser": self._recogniser if line.settings.sounds else "",
-            "emotion": [shown.name, shown.keys, shown.words, text.SHA256, astuple(shown.transition)],
+            "emotion": [shown.name, shown.keys, shown.words, shown.words and encoder, astuple(shown.transition)],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -154,7 +156,10 @@ class Maker:
         if result.motion_error is not None:
             row["motion_error"] = result.motion_error
         if line.emotion.words:
-            row["understood"] = text.read(line.emotion.words, settings.bank).explained()
+            reading = text.read(line.emotion.words, settings.bank)
+            row["understood"] = reading.explained()
+            if reading.missed:
+                row["missed"] = list(reading.missed)
         if result.sounds is not None and result.sounds.note:
             row["transcript_note"] = result.sounds.note
         if result.no_sounds is not None:

@@ -1,26 +1,30 @@
 """Reads a manifest: the lines of a batch, as .csv or as .jsonl. All its faults are found before a line runs."""
 
 import csv
+import hashlib
 import json
 import math
 import posixpath
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Concatenate, ParamSpec, TextIO, TypeVar
 
 from ..engine import Settings
 from ..errors import LSFError, shortened
 from ..performance import style_choice
 from ..performance.emotion import choice
+from ..performance.emotion import text as words
 from ..performance.emotion.bank import Bank
 from ..performance.emotion.choice import Emotion
 from ..performance.style import Styles
+from ..protocol.style_cards import StyleCard
 from ..sounds.formats import read_transcript
+from .results import file_digest
 
 COLUMNS = (
     "sound", "id", "start", "end", "character", "emotion", "strength", "mix", "take", "temperature", "fps", "format",
@@ -40,8 +44,8 @@ FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, s
 
 RESULTS = tuple(SUFFIXES.values())  # endings of results
 
-settings = lru_cache(1024)(Settings)  # most lines share them
-bank_file = lru_cache(64)(Bank.load)  # as above
+settings = lru_cache(1024)(Settings)  # most lines share them; those that are equal have one spelling
+REMEMBERED_FILES = 256  # of each kind, while a manifest is read: most lines share them
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,20 @@ class Manifest:
         lines: Its lines.
         faults: Sentences about what is wrong with it; with any of them it is not to be used.
         inputs: Itself and the files that it names, as far as their endings are those of results.
+        digests: SHA-256 of each bank, style card, transcript and file of keys that was read.
     """
 
     lines: list[Line] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     inputs: set[Path] = field(default_factory=set)
+    digests: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def meaning(self) -> str:
+        """SHA-256 of what the manifest's words depend on beside itself, hexadecimal."""
+        encoder = any(line.emotion.words for line in self.lines) and words.is_installed()
+        files = sorted((str(path), digest) for path, digest in self.digests.items())
+        return hashlib.sha256(json.dumps([encoder, files]).encode()).hexdigest()
 
 
 def read(path: Path, bank: Bank | None = None) -> Manifest:
@@ -116,6 +129,7 @@ def read(path: Path, bank: Bank | None = None) -> Manifest:
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 _read_rows(rows(file, manifest.faults), path.parent, bank or Bank(), manifest)
+        manifest.inputs |= {named for named in manifest.digests if named.name.lower().endswith(RESULTS)}
     except UnicodeDecodeError:
         manifest.faults.append(f'"{path.name}" is not text in UTF-8: save it as "CSV UTF-8".')
     except OSError as error:
@@ -128,8 +142,9 @@ def read(path: Path, bank: Bank | None = None) -> Manifest:
 def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, bank: Bank, manifest: Manifest) -> None:
     """Add a line, or what is wrong with it, for each row."""
     outputs: dict[str, int] = {}
+    files = _Files(manifest.digests)
     for number, cells in rows:
-        row = _Row(cells, folder, bank)
+        row = _Row(cells, folder, bank, files)
         line = row.line(number)
         # Two names that differ in case or in the way of writing accents alone are one file on some systems.
         first = outputs.setdefault(unicodedata.normalize("NFC", line.output).casefold(), number)
@@ -138,8 +153,31 @@ def _read_rows(rows: "Iterator[tuple[int, Cells]]", folder: Path, bank: Bank, ma
         manifest.faults += [f"Line {number} {fault}" for fault in row.faults]
         if not row.faults:
             manifest.lines.append(line)
-            named = (line.sound, line.character, line.emotion.file, line.bank)
+            named = (line.sound, line.character)
             manifest.inputs |= {folder / name for name in named if name.lower().endswith(RESULTS)}
+
+
+More = ParamSpec("More")
+Content = TypeVar("Content")
+
+
+class _Files:
+    """Reads the files that say how lines are animated, each once for a manifest, and notes their digests."""
+
+    def __init__(self, digests: dict[Path, str]):
+        self._digests = digests
+        self.bank, self.keys = self._once(Bank.load), self._once(choice.read_keys)
+        self.card, self.transcript = self._once(StyleCard.load), self._once(read_transcript)
+
+    def _once(self, load: Callable[Concatenate[Path, More], Content]) -> Callable[Concatenate[Path, More], Content]:
+        """What reads a file if it was not read lately."""
+
+        def read(path: Path, *more: More.args, **named: More.kwargs) -> Content:
+            content = load(path, *more, **named)
+            self._digests[path] = file_digest(path)
+            return content
+
+        return lru_cache(REMEMBERED_FILES)(read)
 
 
 Cells = dict[str, object]
@@ -207,8 +245,8 @@ def _column_faults(titles: list[str]) -> list[str]:
 class _Row:
     """Makes a line of the cells of a row. What cannot be used is a sentence in `faults`, without its beginning."""
 
-    def __init__(self, cells: Cells, folder: Path, bank: Bank):
-        self._cells, self._folder, self._bank = cells, folder, bank
+    def __init__(self, cells: Cells, folder: Path, bank: Bank, files: _Files):
+        self._cells, self._folder, self._bank, self._files = cells, folder, bank, files
         self.faults: list[str] = []
 
     def line(self, number: int) -> Line:
@@ -262,7 +300,7 @@ class _Row:
     def _own_bank(self, name: str) -> Bank:
         """The expressions of a file."""
         try:
-            return bank_file(self._folder / name)
+            return self._files.bank(self._folder / name)
         except LSFError as error:
             self.faults.append(f"has a bank that cannot be used: {error}")
         except (OSError, ValueError):  # ValueError: a NUL character
@@ -271,9 +309,10 @@ class _Row:
 
     def _emotion(self, bank: Bank) -> Emotion:
         """The emotion that is shown."""
-        value = self._cells.get("emotion")
+        cell = self._cells.get("emotion")
+        value = cell if isinstance(cell, list | dict) else self._text("emotion")
         try:
-            return choice.parse(value if isinstance(value, list | dict) else self._text("emotion"), self._folder, bank)
+            return choice.parse(value, self._folder, bank, self._files.keys)
         except LSFError as error:
             self.faults.append(f"has an emotion that cannot be used: {error}")
             return choice.DETECTED
@@ -319,7 +358,7 @@ class _Row:
         if not cell.lower().endswith(".txt"):
             return cell
         try:
-            return read_transcript(str(self._folder / cell))
+            return self._files.transcript(self._folder / cell)
         except LSFError as error:
             self.faults.append(f"has a transcript that cannot be used: {error}")
         except ValueError:  # a NUL character
@@ -337,7 +376,7 @@ class _Row:
     def _styles(self) -> Styles:
         """The style cards."""
         try:
-            return style_choice.parse(self._text("style"), self._folder)
+            return style_choice.parse(self._text("style"), self._folder, self._files.card)
         except LSFError as error:
             self.faults.append(f"has a style that cannot be used: {error}")
             return ()
@@ -367,7 +406,7 @@ class _Row:
                 raise ValueError
             number = float(value.strip().replace(",", ".") if isinstance(value, str) else value)
             if math.isfinite(number):
-                return number
+                return number + 0.0  # -0.0 is 0.0
         except (ValueError, OverflowError):
             pass
         self.faults.append(f'has "{shortened(str(value), SHOWN)}" as {column}, which is not a number.')

@@ -21,7 +21,7 @@ from . import manifest
 from .maker import Maker
 from .manifest import Line, Manifest
 from .report import Report, Row, finished
-from .results import Results
+from .results import Results, file_digest
 
 DONE, SOME_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130  # exit codes
 MAX_FAULTS_SHOWN = 50
@@ -58,6 +58,7 @@ class Job:
         read = manifest.read(self.manifest, None if self.bank is None else Bank.load(self.bank))
         if self.bank is not None:
             read.inputs.add(self.bank)
+            read.digests[self.bank] = file_digest(self.bank)
         return read
 
     def maker(self, read: Manifest, lines: Sequence[Line]) -> Maker:
@@ -271,7 +272,8 @@ class _Progress:
             rate = max(count - self._count, 1) / max(now - self._shown, 1e-9)
             self._shown, self._count = now, count
             left = (self._total - count) / rate
-            print(f"{count} of {self._total} lines, {rate:.1f} a second, {left:.0f} s left", flush=True)
+            pace = f"{rate:.1f} a second" if rate >= 1 else f"{1 / rate:.1f} s a line"
+            print(f"{count} of {self._total} lines, {pace}, {left:.0f} s left", flush=True)
 
 
 @contextlib.contextmanager

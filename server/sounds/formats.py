@@ -112,16 +112,20 @@ def write(path: Path, sounds: Sounds, seconds: float) -> None:
         file.write_text(WRITERS[path.suffix.lower()](sounds, seconds), encoding="utf-8", newline="\n")
 
 
-def read_transcript(text: str) -> str:
-    """Return a transcript: a text, or what is in the .txt file of this name.
+def transcript_of(text: str) -> str:
+    """Return a transcript: a text, or what is in the .txt file of this name. Raises what `read_transcript` raises."""
+    return read_transcript(Path(text)) if text.lower().endswith(".txt") else text
+
+
+def read_transcript(path: Path) -> str:
+    """Return the transcript of a file.
 
     Raises:
         LSFError: "bad_request" if the file is missing, too large, or no UTF-8.
     """
-    if not text.lower().endswith(".txt"):
-        return text
-    path = Path(text)
     try:
+        if path.exists() and not path.is_file():  # a pipe may have no end
+            raise LSFError("bad_request", f"The transcript {path.name} is no file.")
         with path.open("rb") as file:
             data = file.read(MAX_TEXT + 1)
         if len(data) > MAX_TEXT:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import queue
+import secrets
 import signal
 import tempfile
 import threading
@@ -26,7 +27,7 @@ from ..manifest import Line, Manifest
 from ..report import Row
 from ..results import file_digest
 from ..runner import Drive, Job, failure
-from .worker import Outcome, Task, perform
+from .worker import Batch, Outcome, Task, perform
 
 LINES_A_TASK = 16  # of 60 ms each; what a task costs beside them, a few milliseconds, is then not seen
 LOOK_SECONDS = 1.0  # between two looks at the workers, and for an interrupt
@@ -64,7 +65,7 @@ def on_this_machine(workers: int) -> Drive:
             _cluster(count, scratch) as cluster,
             distributed.Client(cluster) as client,
         ):
-            yield from _drive(client, job, lines, ending)
+            yield from _drive(client, job, read, lines, ending)
 
     return drive
 
@@ -119,14 +120,17 @@ def on_scheduler(address: str) -> Drive:
                 "start one, or look at the address and at the keys of TLS.",
             ) from error
         with client:
-            yield from _drive(client, job, lines, ending)
+            yield from _drive(client, job, read, lines, ending)
 
     return drive
 
 
-def _drive(client: Any, job: Job, lines: Sequence[Line], ending: threading.Event) -> Generator[Row | None, None, None]:
+def _drive(
+    client: Any, job: Job, read: Manifest, lines: Sequence[Line], ending: threading.Event
+) -> Generator[Row | None, None, None]:
     """Make lines on the workers of a client; arguments and rows as of `Drive`."""
-    digest, model = file_digest(job.manifest), tuple(model_digests(job.model_folder).items())
+    model = tuple(model_digests(job.model_folder).items())
+    batch = Batch(secrets.token_hex(), job, file_digest(job.manifest), read.meaning, model, __version__)
     waiting = deque(
         part
         for _character, of_one in groupby(lines, lambda line: line.character)
@@ -143,7 +147,7 @@ def _drive(client: Any, job: Job, lines: Sequence[Line], ending: threading.Event
         # No task waits behind another one on a worker: if it kills the worker, it alone is to blame.
         while waiting and len(flying) < max(1, workers) and not ending.is_set():
             part = waiting.popleft()
-            task = Task(job, digest, model, __version__, tuple(line.number for line in part))
+            task = Task(batch, tuple(line.number for line in part))
             future = client.submit(perform, task, pure=False)
             flying[future] = part
             future.add_done_callback(ended.put)

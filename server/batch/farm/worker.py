@@ -22,21 +22,36 @@ _one_at_a_time = threading.Lock()  # a Maker serves one thread, and a worker may
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """One run of a batch, as its driver knows it.
+
+    Attributes:
+        run: Tells it from all other runs: what a worker has read for one of them may be old in the next.
+        job: What is to be made.
+        manifest: SHA-256 of its manifest, hexadecimal.
+        meaning: `Manifest.meaning` of it.
+        model: (name, SHA-256) of each file of the driver's model.
+        version: The driver's version of this software.
+    """
+
+    run: str
+    job: "Job"
+    manifest: str
+    meaning: str
+    model: tuple[tuple[str, str], ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """Lines for one worker.
 
     Attributes:
-        job: The batch.
-        manifest: SHA-256 of its manifest, hexadecimal.
-        model: (name, SHA-256) of each file of the driver's model.
-        version: The driver's version of this software.
+        batch: Of what.
         numbers: The lines, by their numbers in the manifest.
     """
 
-    job: "Job"
-    manifest: str
-    model: tuple[tuple[str, str], ...]
-    version: str
+    batch: Batch
     numbers: tuple[int, ...]
 
 
@@ -65,7 +80,7 @@ def perform(task: Task) -> Outcome:
         try:
             from ..runner import make_line
 
-            maker, lines = _open(task.job, task.manifest, task.model, task.version)
+            maker, lines = _open(task.batch)
             for number in task.numbers:
                 rows.append(make_line(maker, lines[number]))
                 if time.monotonic() - started > TASK_SECONDS:
@@ -75,19 +90,19 @@ def perform(task: Task) -> Outcome:
     return Outcome(rows)
 
 
-@lru_cache(1)  # the model and the manifest are loaded once
-def _open(
-    job: "Job", digest: str, model: tuple[tuple[str, str], ...], version: str
-) -> "tuple[Maker, Mapping[int, Line]]":
-    """Prepare a batch; arguments as of `Task`.
+@lru_cache(1)  # the model and the manifest are loaded once in a run
+def _open(batch: Batch) -> "tuple[Maker, Mapping[int, Line]]":
+    """Prepare a batch.
 
     Returns:
         What makes its lines, and the lines by their numbers.
 
     Raises:
-        LSFError: This worker has another version, model or manifest than the driver.
+        LSFError: This worker has another version, model, manifest or text encoder than the driver, or other files that
+            the manifest names.
         OSError: The manifest or the folder of the results cannot be used.
     """
+    job, version = batch.job, batch.version
     if version != __version__:
         raise LSFError("version_mismatch", f"it has version {__version__}, and the batch was begun with {version}.")
     from ..maker import model_digests
@@ -95,11 +110,17 @@ def _open(
 
     if not job.manifest.is_file():
         raise LSFError("no_file", f'it has no file "{job.manifest}": all machines of a farm need the same drive.')
-    if file_digest(job.manifest) != digest:
+    if file_digest(job.manifest) != batch.manifest:
         raise LSFError("version_mismatch", f'its "{job.manifest}" is another one than that of the batch.')
-    if tuple(model_digests(job.model_folder).items()) != model:
+    if tuple(model_digests(job.model_folder).items()) != batch.model:
         raise LSFError("version_mismatch", f'its model in "{job.model_folder}" is another one than that of the batch.')
     read = job.read()
     if read.faults:
         raise LSFError("bad_request", read.faults[0])
+    if read.meaning != batch.meaning:
+        raise LSFError(
+            "version_mismatch",
+            "its banks, style cards, transcripts or keys are others than those of the batch, or it alone has or lacks "
+            "the text encoder: run the batch again when its drive and its packages are those of the other machines.",
+        )
     return job.maker(read, read.lines), {line.number: line for line in read.lines}

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import sys
 
 import pytest
 
@@ -261,3 +263,39 @@ def test_sounds_are_wanted_with_a_transcript_or_when_the_column_says_so(tmp_path
 def test_faults_of_what_is_said(tmp_path, row, words):
     faults = read(tmp_path, f"sound,transcript,language,sounds,format\na.wav,{row}\n").faults
     assert len(faults) == 1 and words in faults[0]
+
+
+def test_the_digests_of_what_the_manifest_names_tell_one_meaning_from_another(tmp_path):
+    bank_file(tmp_path, "ann.json", SMIRK)
+    (tmp_path / "card.json").write_text('{"format": "lsf-style", "version": 1}', "utf-8")
+    (tmp_path / "keys.json").write_text('[[0, "sad", 1]]', "utf-8")
+    (tmp_path / "said.txt").write_text("Good day", "utf-8")
+    content = "sound,emotion,bank,style,transcript\na.wav,smirk,ann.json,card.json,said.txt\nb.wav,keys.json,,,\n"
+    found = read(tmp_path, content)
+    assert {path.name for path in found.digests} == {"ann.json", "card.json", "keys.json", "said.txt"}
+    assert {path.name for path in found.inputs} == {"m.csv", "ann.json", "card.json", "keys.json"}, "never overwritten"
+    assert read(tmp_path, content).meaning == found.meaning
+    (tmp_path / "said.txt").write_text("Good night", "utf-8")
+    changed = read(tmp_path, content)
+    assert changed.meaning != found.meaning and changed.lines[0].settings.transcript == "Good night"
+
+
+def test_numbers_have_one_spelling_whoever_wrote_them_first(tmp_path):
+    for name, value in (("whole.json", 1), ("point.json", 1.0)):
+        bank_file(tmp_path, name, {"name": "Smirk", "weights": {"mouthSmileLeft": value}})
+    rows = ("a.wav,1,0,smirk,whole.json", "a.wav,2,-0.0,smirk,point.json")
+    spelled = set()
+    for chosen in (rows, rows[::-1], rows[:1], rows[1:]):
+        found = read(tmp_path, "\n".join(("sound,id,strength,emotion,bank", *chosen)))
+        spelled |= {repr(line.settings) for line in found.lines}
+        manifest.settings.cache_clear()
+    assert len(spelled) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files of POSIX")
+def test_what_is_named_and_is_no_file_is_a_fault_and_never_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    os.mkfifo(tmp_path / "pipe.txt")
+    for row in (",pipe.json,,", "pipe.json,,,", ",,pipe.json,", ",,,pipe.txt"):
+        found = read(tmp_path, f"sound,emotion,bank,style,transcript\na.wav,{row}\n")
+        assert len(found.faults) == 1 and "no file" in found.faults[0]

@@ -328,6 +328,36 @@ def test_progress_tells_lines_a_second_and_the_time_that_is_left(run, all_lines,
     assert any("6 of 7 lines" in line and "a second" in line for line in capsys.readouterr().out.splitlines())
 
 
+@pytest.mark.parametrize(("seconds", "words"), [(0.5, "2.0 a second, 1 s left"), (30, "30.0 s a line, 60 s left")])
+def test_the_pace_of_quick_and_of_slow_lines(monkeypatch, capsys, seconds, words):
+    clock = iter((0.0, seconds * 20))
+    monkeypatch.setattr(runner.time, "perf_counter", lambda: next(clock))
+    progress = runner._Progress(23)
+    progress.show(1)
+    progress.show(21)
+    assert capsys.readouterr().out.strip() == f"21 of 23 lines, {words}"
+
+
+def test_the_name_of_a_card_makes_no_line_again_but_its_numbers_do(run, show, tmp_path, made):
+    manifest = write(show, "styled.csv", "sound,style\nact1/one.wav,anna.json\n")
+    for name, smile, wanted in (("Anna", 0.1, 1), ("Bea", 0.1, 1), ("Bea", 0.2, 2)):
+        content = {"format": "lsf-style", "version": 1, "name": name, "numbers": {"rest": {"smile": smile}}}
+        (show / "anna.json").write_text(json.dumps(content), "utf-8")
+        assert run(manifest, tmp_path) == 0 and len(made) == wanted
+
+
+def test_words_are_made_again_with_the_encoder_and_tell_what_was_missed(run, show, tmp_path, made, monkeypatch):
+    monkeypatch.setattr(maker.text, "is_installed", lambda: False)
+    manifest = write(show, "words.csv", 'sound,emotion\nact1/one.wav,"left brow up, xyzzy"\nact1/two.wav,happy\n')
+    assert run(manifest, tmp_path) == 0 and run(manifest, tmp_path) == 0 and len(made) == 2
+    assert [row.get("missed") for row in rows(tmp_path)] == [["xyzzy"], None]
+    monkeypatch.setattr(maker.text, "is_installed", lambda: True)
+    monkeypatch.setattr(maker.text, "_encoder", lambda folder: None)
+    monkeypatch.setattr(maker.text, "_model_folder", lambda: None)
+    monkeypatch.setattr(maker.text, "meaning", lambda *args: None)
+    assert run(manifest, tmp_path) == 0 and made[2:] == ["act1/one.npz"]
+
+
 def process(manifest, out, shard, checkpoint, code="") -> "subprocess.Popen[bytes]":
     arguments = [sys.executable, "-c", PROCESS, str(manifest), str(out), shard, str(checkpoint), code]
     return subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})

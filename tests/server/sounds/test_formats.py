@@ -54,10 +54,10 @@ def test_the_suffix_chooses_the_format(tmp_path):
 
 def test_a_transcript_is_a_text_or_a_file(tmp_path):
     (tmp_path / "t.txt").write_text("\ufeffGrüß Gott", "utf-8")
-    assert formats.read_transcript("Hello.") == "Hello."
-    assert formats.read_transcript(str(tmp_path / "t.txt")) == "Grüß Gott"
+    assert formats.transcript_of("Hello.") == "Hello."
+    assert formats.transcript_of(str(tmp_path / "t.txt")) == "Grüß Gott"
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa")
     (tmp_path / "long.txt").write_bytes(b"a" * (formats.MAX_TEXT + 1))
     for name in ("bad.txt", "long.txt", "missing.txt"):
         with pytest.raises(LSFError, match=name):
-            formats.read_transcript(str(tmp_path / name))
+            formats.transcript_of(str(tmp_path / name))
