@@ -35,15 +35,13 @@ MIN_TAKES = 2  # of which each can be a block
 # By how much a number of one actor may differ between two takes without a change of his manner. The neutral faces of
 # two calibrations differ by .1, what is relative to them by .05, and extremes by a third (a logarithm of .3); a lag is
 # known to half a frame; the rate of blinks changes by a half with the mood. How far the lips are pushed out differs
-# most, so no take tells it: the gain of rounding has no larger limit than this, and a pucker at rest, or what a round
-# or narrow mouth adds to its corners, is the same by another name.
+# most, so no take tells it: the gain of rounding has no larger limit than this, a pucker at rest is the same by another
+# name, and the corners of the mouth are measured by the smile alone.
 DIFFERENCE = {
     "rest": 0.1,
     "pucker": 0.3,
     "amplitude": 0.3,
     "visemes": 0.05,
-    "round_corners": 0.25,
-    "narrow_corners": 0.25,
     "onset": 0.02,
     "smoothing": 0.01,
     "poses": 0.05,
@@ -330,10 +328,10 @@ def _channels(*names: str) -> list[int]:
 
 
 BROWS_UP, BROWS_DOWN = _channels("browInnerUp", "browOuterUp"), _channels("browDown")
-SQUINT, SMILE, PUCKER = _channels("eyeSquint"), _channels("mouthSmile"), _channels("mouthPucker")
+SQUINT, SMILE = _channels("eyeSquint"), _channels("mouthSmile")
 LIDS = _channels("eyeBlink")
 MOUTH = [i for i, c in enumerate(CHANNELS) if c.startswith(("jaw", "mouth"))]
-FIRST, SECOND = {"corners": SMILE, "squint": SQUINT, "brows": BROWS_UP}, {"corners": PUCKER, "brows": BROWS_DOWN}
+FIRST, SECOND = {"corners": SMILE, "squint": SQUINT, "brows": BROWS_UP}, {"brows": BROWS_DOWN}
 
 
 def units() -> list[Unit]:
@@ -346,7 +344,7 @@ def units() -> list[Unit]:
     for region in style.REGIONS:
         names: tuple[str, ...] = (f"{region}_small", f"{region}_large")
         found.append(Unit("amplitude", names, style.region_channels(region), partial(_amplitude, region=region)))
-    for part, channels in (("jaw", [style.JAW_OPEN]), ("corners", SMILE + PUCKER)):
+    for part, channels in (("jaw", [style.JAW_OPEN]), ("corners", SMILE)):
         names = tuple(f"{mouth}_{part}" for mouth in style.MOUTHS)
         found.append(Unit("visemes", names, channels, partial(_visemes, part=part)))
     for part in style.POSE_PARTS:

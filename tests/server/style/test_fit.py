@@ -115,6 +115,16 @@ def test_joined_takes_stay_apart():
     np.testing.assert_array_equal(both.recorded[250:], takes[1].recorded)
 
 
+def test_lips_that_are_pushed_out_are_no_style():
+    """A calibration does that, too: it must not come back as a pucker of pauses or of round vowels."""
+    face = recorded(speech(SECONDS), card(rest__smile=0.2), voice(SECONDS))
+    noise = 0.03 * np.random.default_rng(0).standard_normal((len(face), 1))
+    face[:, channel_indices("mouthPucker")] = 0.15 + noise
+    result = fit(reference(face))
+    pushing = [n for n, v in zip(NUMBERS, result.numbers, strict=True) if v < 0 and "corners" in n[1]]
+    assert not pushing and found(result, "rest", "pucker") == 0 and found(result, "rest", "smile") > 0.1
+
+
 def test_channels_that_do_not_move_stay_at_the_default():
     face = recorded(speech(SECONDS), card(amplitude__jaw_large=0.6, amplitude__brows_large=0.6), voice(SECONDS))
     face[:, [i for i, c in enumerate(CHANNELS) if c.startswith("brow")]] = 0
