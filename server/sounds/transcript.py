@@ -7,6 +7,7 @@ The library espeak-ng says how words are spoken, in a hundred languages. It come
 import ctypes
 import re
 import threading
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -21,11 +22,32 @@ REDUCED_LETTERS = 4  # a word of so many letters at most may have a weak vowel: 
 RETRIEVAL, DONT_EXIT = 1, 0x8000  # of espeak_Initialize: no sound device; errors are returned
 UTF8, IPA, SEPARATOR = 1, 0x02, ord("_")  # of espeak_TextToPhonemes
 STRESS = "ˈˌ"
+CLOSING = {"[": "]", "(": ")", "<": ">", "*": "*"}  # of what is not spoken: [laughs], (sighs), *coughs*
+OPENING = re.compile(r"[\[(<*]")
 
 
 def words_of(transcript: str) -> list[str]:
     """Return the words of a transcript, without punctuation and what is in brackets: [laughs], (sighs)."""
-    return WORD.findall(re.sub(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*]*\*", " ", transcript))
+    return WORD.findall(" ".join(_outside_brackets(transcript)))
+
+
+def _outside_brackets(transcript: str) -> Iterator[str]:
+    """Yield the parts of a transcript that are not in brackets; a bracket that nothing closes is none.
+
+    It looks at each letter at most once for each kind of bracket.
+    """
+    at, unclosed = 0, set()
+    for opening in OPENING.finditer(transcript):
+        bracket, start = opening.group(), opening.start()
+        if start < at or bracket in unclosed:
+            continue
+        end = transcript.find(CLOSING[bracket], start + 1)
+        if end < 0:
+            unclosed.add(bracket)
+        else:
+            yield transcript[at:start]
+            at = end + 1
+    yield transcript[at:]
 
 
 class Pronouncer:

@@ -18,11 +18,23 @@ from server.sounds.transcript import Pronouncer, pronouncer, spoken_words, words
         ("„Größe“ – Straße", ["Größe", "Straße"]),
         ("co-operate", ["co-operate"]),
         ("…?! -", []),
+        ("a (b (c) d) e", ["a", "d", "e"]),
+        ("a [b (c] d) e", ["a", "d", "e"]),
+        ("a (b <c> d [e", ["a", "b", "d", "e"]),
+        ("5 * 3 < 16", ["5", "3", "16"]),
         ("", []),
     ],
 )
 def test_words(text, words):
     assert words_of(text) == words
+
+
+@pytest.mark.parametrize("opening", ["(", "[", "<", "([<"])
+def test_brackets_that_nothing_closes_take_no_time(opening):
+    words = words_of(
+        f"ha{opening}" * 60_000
+    )  # minutes, if it were quadratic
+    assert len(words) == 60_000
 
 
 def test_a_word_may_be_said_in_several_ways(dictionary):
