@@ -8,11 +8,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..client.wire import Arrays, Header
 from ..errors import UserError, printable
 
 Floats = NDArray[np.float32]
@@ -60,7 +60,7 @@ class LineResult:
     face: str
     model: str
     sound: str
-    heard: tuple[Header, Arrays]
+    heard: tuple[dict[str, Any], dict[str, NDArray[Any]]]
     transcript: str
 
     def at(self, start: float, fps: float, frames: int) -> tuple[Floats, Floats, Floats]:
@@ -273,7 +273,7 @@ def plain(name: str) -> str:
     return NO_NAME.sub("_", name).strip(". ")[:MAX_NAME] or "line"
 
 
-def _heard(arrays: dict[str, NDArray[np.generic]]) -> tuple[Header, Arrays]:
+def _heard(arrays: dict[str, NDArray[np.generic]]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Fields and arrays of the sounds in a file; none if it has none. Raises KeyError if they are not complete."""
     if "sounds" not in arrays:
         return {}, {}
