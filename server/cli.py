@@ -204,6 +204,8 @@ def _generate(args: argparse.Namespace, checkpoint: str | None, device: str, cac
                 "bad_request", "--sounds writes one file: give one sound, or use the command sounds for each."
             )
         sound_files.check_name(args.sounds)
+    elif args.transcript or args.language:
+        raise LSFError("bad_request", "--transcript and --language need a --sounds FILE: they change no curve.")
     bank = Bank.load(args.bank) if args.bank else Bank()
     emotion = choice.parse(args.emotion.strip(), Path(), bank)
     if emotion.words:

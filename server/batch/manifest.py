@@ -45,7 +45,6 @@ FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, s
 RESULTS = tuple(SUFFIXES.values())  # endings of results
 
 settings = lru_cache(1024)(Settings)  # most lines share them; those that are equal have one spelling
-REMEMBERED_FILES = 256  # of each kind, while a manifest is read: most lines share them
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +169,16 @@ class _Files:
         self.card, self.transcript = self._once(StyleCard.load), self._once(read_transcript)
 
     def _once(self, load: Callable[Concatenate[Path, More], Content]) -> Callable[Concatenate[Path, More], Content]:
-        """What reads a file if it was not read lately."""
+        """What reads a file if it was not read before."""
+        found: dict[object, Content] = {}
 
         def read(path: Path, *more: More.args, **named: More.kwargs) -> Content:
-            content = load(path, *more, **named)
-            self._digests[path] = file_digest(path)
-            return content
+            if (path, more) not in found:
+                found[path, more] = load(path, *more, **named)
+                self._digests[path] = file_digest(path)
+            return found[path, more]
 
-        return lru_cache(REMEMBERED_FILES)(read)
+        return read
 
 
 Cells = dict[str, object]

@@ -206,6 +206,8 @@ def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
         (["generate", "x.wav", "--out", "o", "--fps", "0"], "frame rate"),
         (["generate", "x.wav", "--out", "o", "--temperature", "nan"], "temperature"),
         (["generate", "x.wav", "--out", "o", "--seed", "-3"], "seed"),
+        (["generate", "x.wav", "--out", "o", "--transcript", "Hello"], "need a --sounds FILE"),
+        (["generate", "x.wav", "--out", "o", "--language", "en"], "need a --sounds FILE"),
         (["generate", "x.wav", "--out", "o", "--checkpoint", "nowhere"], "no model"),
         (["generate", "x.wav", "--out", "o", "--device", "toaster"], "no device"),
         (["fit", "nowhere.ply", "--out", "o.npz"], "no mesh file"),
