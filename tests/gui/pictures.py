@@ -1,6 +1,8 @@
 """Pictures for docs/artists.md: the subpanels with a generated line, a frame with four emotions, the mouth graph."""
 
+import json
 import sys
+import tempfile
 from pathlib import Path
 
 import bpy
@@ -14,11 +16,25 @@ GROUPS = {
     "take": ["take"],
     "tweak": ["tweak", "keys"],
     "emotion": ["emotion"],
+    "bank": ["emotion", "expression_bank"],
+    "style": ["style"],
     "layers": ["layers"],
     "watch": ["watch", "exchange"],
     "face": ["face", "parts", "own_keys"],
 }
 EMOTIONS = ("neutral", "angry", "happy", "sad")
+FACES = {  # of the bank
+    "Lopsided smile": {"mouthSmileLeft": 0.8, "cheekSquintLeft": 0.5, "mouthSmileRight": 0.1},
+    "One brow up": {"browOuterUpRight": 0.9, "browInnerUp": 0.2, "browDownLeft": 0.4},
+}
+STYLE = {
+    "format": "lsf-style",
+    "version": 1,
+    "name": "Actor",
+    "numbers": {"rest": {"squint": 0.1}, "amplitude": {"jaw_large": -0.2, "corners_large": 0.3}},
+    "left_out": {"timing": "no_gain", "poses": "no_gain", "sides": "not_moved", "blinks": "too_short"},
+}
+SCALES = {"bank": 0.8}  # of the interface, where a window is too low for all of a picture
 PICTURE_SIZE = 480, 600  # pixels, width and height of the pictures of emotions
 
 
@@ -36,6 +52,31 @@ def add_head_with_own_keys() -> None:
     press(bpy.ops.lsf.fill_mapping)
 
 
+def add_faces_to_bank() -> None:
+    """Pose the head's keys and add the faces to its bank; then they are at rest again."""
+    keys = head().data.shape_keys.key_blocks
+    frame = bpy.context.scene.frame_current
+    for name, weights in FACES.items():
+        bpy.context.scene.frame_set(1)  # before the line
+        for channel, weight in weights.items():
+            keys[channel].value = weight
+        with window_override():
+            bpy.ops.lsf.add_expression(name=name)
+        for channel in weights:
+            keys[channel].value = 0
+    bpy.context.scene.frame_set(frame)
+    bpy.context.scene.lsf.emotion.chosen = next(iter(FACES))
+
+
+def add_style() -> None:
+    """Give the head a style card."""
+    with tempfile.TemporaryDirectory() as folder:
+        card = Path(folder) / "actor.json"
+        card.write_text(json.dumps(STYLE))
+        with window_override():
+            bpy.ops.lsf.load_style(filepath=str(card))
+
+
 def shots_of_panels():
     yield from generate()
     bpy.context.scene.frame_set(120)
@@ -46,9 +87,18 @@ def shots_of_panels():
         stage.show_panels(*group, others=False)
         if name == "take":
             yield from generate(bpy.ops.lsf.generate_takes)
+        if name == "bank":
+            add_faces_to_bank()
+            bpy.context.scene.lsf.emotion.direction = "one eyebrow up, a hint of a smile"
+            yield from generate(bpy.ops.lsf.read_direction)
+        if name == "style":
+            add_style()
         if name == "face":
             add_head_with_own_keys()
+        view = bpy.context.preferences.view
+        view.ui_scale = SCALES.get(name, 1.0)
         yield from shot_of_panels(f"panel_{name}")
+        view.ui_scale = 1.0
 
 
 def begin_again(audio: str) -> None:
