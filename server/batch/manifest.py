@@ -45,6 +45,7 @@ FACE_FILE = re.compile(r"faces/[0-9a-f]{64}\.npz")  # where faces are written, s
 RESULTS = tuple(SUFFIXES.values())  # endings of results
 
 settings = lru_cache(1024)(Settings)  # most lines share them; those that are equal have one spelling
+following = lru_cache(256)(Emotion.following)  # thousands of keys take seconds, and may be those of every line
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class _Files:
         """What reads a file if it was not read before."""
         found: dict[object, Content] = {}
 
-        def read(path: Path, *more: More.args, **named: More.kwargs) -> Content:
+        def read(path: Path, /, *more: More.args, **named: More.kwargs) -> Content:
             if (path, more) not in found:
                 found[path, more] = load(path, *more, **named)
                 self._digests[path] = file_digest(path)
@@ -335,7 +336,7 @@ class _Row:
                 emotion_mix=mix,
                 styles=self._styles(),
                 bank=shown.used(bank),
-                following=shown.following(shown.used(bank)),
+                following=following(shown, shown.used(bank)),
                 **self._speech(),
             )
         except LSFError as error:

@@ -280,6 +280,15 @@ def test_the_digests_of_what_the_manifest_names_tell_one_meaning_from_another(tm
     assert changed.meaning != found.meaning and changed.lines[0].settings.transcript == "Good night"
 
 
+def test_how_keys_follow_the_sentence_is_found_once_for_all_lines_that_share_them(tmp_path):
+    keys = {"keys": [[0, "sad", 1], [2, "happy", 1]], "transition": 0.5, "follow_sentence": True}
+    (tmp_path / "keys.json").write_text(json.dumps(keys), "utf-8")
+    manifest.following.cache_clear()
+    found = read(tmp_path, "sound,emotion\n" + "".join(f"{i}.wav,keys.json\n" for i in range(50)))
+    assert manifest.following.cache_info().misses == 1 and len(found.lines) == 50
+    assert all(len(line.settings.following.changes) == 1 for line in found.lines)
+
+
 def test_numbers_have_one_spelling_whoever_wrote_them_first(tmp_path):
     for name, value in (("whole.json", 1), ("point.json", 1.0)):
         bank_file(tmp_path, name, {"name": "Smirk", "weights": {"mouthSmileLeft": value}})
