@@ -47,6 +47,8 @@ def test_values_of_0_are_not_written():
         ({"name": "A", "weights": {"jawOpen": 1.5}}, "from -1 to 1"),
         ({"name": "A", "weights": {"jawOpen": float("nan")}}, "from -1 to 1"),
         ({"name": "A", "weights": {"jawOpen": True}}, "from -1 to 1"),
+        ({"name": "A", "weights": {"jawOpen": 10**400}}, "from -1 to 1"),
+        ({"name": "A", "weights": {}, "affect": [0, -(10**400)]}, "affect"),
         ({"name": "A", "weights": {}, "emotions": {"glee": 1}}, "unknown emotion"),
         ({"name": "A", "weights": {}, "emotions": {"happy": -0.1}}, "from 0 to 1"),
         ({"name": "A", "weights": {}, "affect": [0.5]}, "affect"),
