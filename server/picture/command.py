@@ -1,6 +1,7 @@
 """`python -m server picture`: an expression of a bank from a picture of a face."""
 
 import argparse
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from ..protocol.expressions import Expression, ExpressionError
 
 MAX_PIXELS = 1 << 28  # of a picture file, before it is read
 SHOWN = 8  # channels that are printed
+# What NumPy raises for a damaged header.
+DAMAGED_ARRAY = (ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError, tokenize.TokenError)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -72,10 +75,12 @@ def load(path: Path) -> NDArray[np.uint8]:
         LSFError: "missing_package" without Pillow, "bad_picture" if the file cannot be read.
         OSError: If there is no such file.
     """
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise LSFError("bad_picture", f'"{path.name}" is no file.')
     if path.suffix.lower() == ".npy":
         try:
             array = np.load(path, allow_pickle=False, mmap_mode="r")
-        except (ValueError, EOFError) as error:
+        except DAMAGED_ARRAY as error:
             raise LSFError("bad_picture", f'"{path.name}" is no array of a picture.') from error
         if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
             raise LSFError("bad_picture", f'"{path.name}" must have three values of 8 bits for each pixel.')

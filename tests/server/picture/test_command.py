@@ -49,6 +49,7 @@ def test_a_bank_is_made_added_to_and_an_entry_replaced(picture, tmp_path, capsys
     [
         ("x.npy", b"no array", "no array of a picture"),
         ("promise.npy", HUGE, "no array of a picture"),
+        ("open.npy", b"\x93NUMPY\x01\x00" + (6).to_bytes(2, "little") + b"{'a': ", "no array of a picture"),
         ("gone.npy", None, "gone.npy"),
     ],
 )
