@@ -211,6 +211,7 @@ CLASSES: tuple[type, ...] = (
     change_sound.LSF_OT_add_sound,
     change_sound.LSF_OT_remove_sound,
     change_sound.LSF_OT_reset_sound,
+    change_sound.LSF_OT_reset_all_sounds,
     import_live_link.LSF_OT_import_live_link,
     import_recording.LSF_OT_import_recording,
     export_curves.LSF_OT_export_curves,

@@ -206,7 +206,7 @@ def test_change_add_remove_and_reset(head):
     np.testing.assert_allclose(curve(), before, atol=1e-6)
     bpy.ops.lsf.remove_sound()
     assert sound().symbol == "" and curve()[OPEN] < before[OPEN] - 0.1
-    bpy.ops.lsf.reset_sound(everything=True)
+    bpy.ops.lsf.reset_all_sounds()
     np.testing.assert_allclose(curve(), before, atol=1e-6)
     bpy.context.scene.frame_set(FIRST_FRAME + 55)
     bpy.ops.lsf.add_sound(symbol="ɑ")
@@ -289,4 +289,12 @@ def test_reasons_of_disabled_buttons(client):
     assert change_sound.disabled_reason(bpy.context) == change_sound.NO_CHOICE
     record().active_sound = 0
     assert change_sound.disabled_reason(bpy.context) == ""
+    assert not bpy.ops.lsf.reset_sound.poll() and not bpy.ops.lsf.reset_all_sounds.poll()
+    sound().open = 0.5
+    assert not bpy.ops.lsf.reset_sound.poll() and bpy.ops.lsf.reset_all_sounds.poll()
+    record().active_sound = VOWEL
+    assert bpy.ops.lsf.reset_sound.poll()
+    record().active_sound = -1
     assert not bpy.ops.lsf.reset_sound.poll()
+    bpy.ops.lsf.reset_all_sounds()
+    assert sound().open == 0

@@ -100,16 +100,37 @@ class LSF_OT_remove_sound(_SoundOperator, bpy.types.Operator):
 
 
 class LSF_OT_reset_sound(_SoundOperator, bpy.types.Operator):
-    """Undo what you have changed in this sound, or in all sounds of the line.
+    """Undo what you have changed in this sound: it is as it was heard, or removed if you have added it.
 
-    Sounds that you have added are removed. Keys that you set by hand are kept.
+    Keys that you set by hand are kept.
     """
 
     bl_idname = "lsf.reset_sound"
     bl_label = "Reset Sound"
     bl_options = {"REGISTER", "UNDO"}
 
-    everything: bpy.props.BoolProperty(name="All Sounds", description="Reset all sounds of the line")
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if reason := disabled_reason(context):
+            return enabled_unless(cls, reason)
+        record = chosen_line(context).record
+        if line_sounds.changed(record)[record.active_sound]:
+            return True
+        return enabled_unless(cls, "This sound was not changed.")
+
+    def change(self, context: bpy.types.Context, line: ChosenLine) -> None:
+        line_sounds.reset(line.record, [line.record.active_sound])
+
+
+class LSF_OT_reset_all_sounds(_SoundOperator, bpy.types.Operator):
+    """Undo what you have changed in all sounds of the line.
+
+    Sounds that you have added are removed. Keys that you set by hand are kept.
+    """
+
+    bl_idname = "lsf.reset_all_sounds"
+    bl_label = "Reset All Sounds"
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -121,7 +142,7 @@ class LSF_OT_reset_sound(_SoundOperator, bpy.types.Operator):
 
     def change(self, context: bpy.types.Context, line: ChosenLine) -> None:
         record = line.record
-        line_sounds.reset(record, range(len(record.sounds)) if self.everything else [record.active_sound])
+        line_sounds.reset(record, range(len(record.sounds)))
         self.report({"INFO"}, iface("{name}: the sounds are as they were heard").format(name=record.name))
 
 

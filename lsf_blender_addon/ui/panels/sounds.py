@@ -105,8 +105,8 @@ class _SoundsPanel(Tab):
         column.operator_menu_enum("lsf.add_sound", "symbol", text="Add at Current Frame", icon="ADD")
         column.operator("lsf.remove_sound", icon="REMOVE")
         row = layout.row(align=True)
-        row.operator("lsf.reset_sound", icon="LOOP_BACK").everything = False
-        row.operator("lsf.reset_sound", text="Reset All Sounds").everything = True
+        row.operator("lsf.reset_sound", icon="LOOP_BACK")
+        row.operator("lsf.reset_all_sounds")
 
 
 class LSF_PT_view3d_sounds(_SoundsPanel, bpy.types.Panel):
