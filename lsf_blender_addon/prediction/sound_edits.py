@@ -22,6 +22,7 @@ EDGE = 0.06  # seconds that a change reaches outside of its sound: the lips need
 SHIFT_EDGE = 2.0  # of a shift: seconds of its edge for each second, so that time never runs backwards
 SHIFT_SLOPE = 0.75  # frames by which a shift may grow a frame from closed lips that stay: as steep as its own edges
 PRESSED = -0.3  # millimetres between lips that are pressed together: what is rounded in the keys does not part them
+SLIDE = 0.5  # millimetres by which neighbours may shift closed lips forward or back against each other
 OPENED = 12.0  # millimetres by which a sound opens the lips at full strength
 JAW_SHARE = 0.6  # of the jaw's opening that goes where lips are closed; in speech, the jaw stays a little open
 # Values of channels at full strength, where the lips are not known, or on top of the motion.
@@ -103,7 +104,7 @@ def apply(
     result = motion.astype(np.float32, copy=True)
     speech = speech_columns(channels)
     low, high = np.minimum(motion.min(0), 0), np.maximum(motion.max(0), 1)
-    mouth = _Mouth(channels, lips.opening(lip_offsets), speech, to_rest)
+    mouth = _Mouth(channels, lip_offsets, speech, to_rest)
     stays = _shift(result, speech, edits, table, fps, mouth.runs(result))
     placed = _placed(edits, fps, len(motion))
     others = [edit for edit in edits if edit.symbol != edit.heard and not _closes(edit, table)]
@@ -173,18 +174,19 @@ def window(times: NDArray[np.floating], start: float, end: float, fps: float, ed
 
 
 class _Mouth:
-    """Opens and closes the lips; opening (K,) is in millimetres, zeros where the lips are not known."""
+    """Opens and closes the lips, whose offsets (K, L, 3) are in millimetres; L is 0 where they are not known."""
 
     def __init__(
-        self, channels: Sequence[str], opening: NDArray[np.floating], speech: NDArray[np.integer], to_rest: bool
+        self, channels: Sequence[str], lip_offsets: Floats, speech: NDArray[np.integer], to_rest: bool
     ) -> None:
-        names = list(channels)
+        names, opening = list(channels), lips.opening(lip_offsets)
         self.opening, self.speech, self.to_rest = opening.astype(np.float32), speech, to_rest
         self.jaw = names.index(JAW_OPEN) if JAW_OPEN in names else None
         self.shut = names.index(MOUTH_CLOSE) if MOUTH_CLOSE in names else None
         self.is_known = (
             self.jaw is not None and self.shut is not None and opening[self.shut] < -1 and opening[self.jaw] > 1
         )
+        self.slide = (lip_offsets[:, lips.UPPER] - lip_offsets[:, lips.LOWER])[:, 1] if self.is_known else opening
         self.others = np.flatnonzero([moves and k != self.jaw for k, moves in enumerate(opening > 0)])
         self.against = _columns(channels, AGAINST_OPEN)
 
@@ -235,6 +237,9 @@ class _Mouth:
         before, aperture = meant[rows] @ self.opening, here @ self.opening
         limited = np.clip(aperture, np.minimum(before, 0), np.maximum(before, 0))
         self._bring_to(here, aperture + contact[rows] * (limited - aperture))
+        changed = here - meant[rows]
+        share = np.minimum(1, SLIDE / np.maximum(np.abs(changed @ self.slide), SLIDE))
+        here -= (contact[rows] * (1 - share))[:, None] * changed
 
     def open(self, result: Floats, contact: Floats, reach: _Reach, amount: float) -> None:
         """Open the mouth in result (F, K), in place, but not where the lips stay together; contact (F,)."""

@@ -162,6 +162,15 @@ def test_neighbour_whose_other_channels_part_the_lips():
     assert (result @ np.array(opening))[17] > 10
 
 
+def test_closed_lips_do_not_slide_apart():
+    offsets, predicted = lips(), motion()
+    offsets[[JAW, CLOSE, PUCKER], 14, 1] = -24.0, 24.0, 9.0  # millimetres to the back
+    result = applied(*(replace(each, open=1.0, round=1.0, strength=3.0) for each in BESIDE), offsets=offsets)
+    slid = np.abs((result - predicted) @ offsets[:, 14, 1])
+    assert slid[CLOSED].max() <= sound_edits.SLIDE + 1e-3 and slid[17] > 4
+    assert aperture(result)[CLOSED].max() < 0.1
+
+
 def test_closed_sound_itself_opens_moves_and_goes():
     opened = aperture(applied(replace(M, open=1.0), *(replace(each, open=1.0) for each in BESIDE[::2])))
     assert opened[CLOSED].min() > 2 and opened[12] > 10
