@@ -97,6 +97,7 @@ def shots_of_panels():
             add_head_with_own_keys()
         view = bpy.context.preferences.view
         view.ui_scale = SCALES.get(name, 1.0)
+        yield 1.0  # until the sidebar has its width
         yield from shot_of_panels(f"panel_{name}")
         view.ui_scale = 1.0
 
