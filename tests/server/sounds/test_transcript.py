@@ -31,9 +31,7 @@ def test_words(text, words):
 
 @pytest.mark.parametrize("opening", ["(", "[", "<", "([<"])
 def test_brackets_that_nothing_closes_take_no_time(opening):
-    words = words_of(
-        f"ha{opening}" * 60_000
-    )  # minutes, if it were quadratic
+    words = words_of(f"ha{opening}" * 60_000)  # minutes, if it were quadratic
     assert len(words) == 60_000
 
 
