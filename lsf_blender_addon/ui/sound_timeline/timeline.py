@@ -4,6 +4,8 @@ Nothing is drawn, and no handler is there, until it is turned on. What is drawn 
 sound changes; a redraw only moves and stretches it, and writes the labels that have room.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,7 +54,7 @@ ACTIVE_EDGE: Colour = (0.0, 0.0, 0.0, 1.0)
 
 _handles: list[tuple[str, object]] = []  # of the draw handlers, and the spaces that they are for
 _outline: gpu.types.GPUBatch | None = None  # of a box from 0 to 1
-_pictures: dict[tuple[Any, ...], "Picture"] = {}
+_pictures: dict[tuple[Any, ...], Picture] = {}
 
 
 class Picture(NamedTuple):
@@ -72,7 +74,7 @@ class Picture(NamedTuple):
 class Shown(NamedTuple):
     """A line and where it is drawn in a region."""
 
-    record: "LSF_PG_line"
+    record: LSF_PG_line
     picture: Picture
     place: Place
 
@@ -110,7 +112,7 @@ def redraw() -> None:
                 area.tag_redraw()
 
 
-def hit(context: bpy.types.Context, x: float, y: float) -> "tuple[LSF_PG_line, int] | None":
+def hit(context: bpy.types.Context, x: float, y: float) -> tuple[LSF_PG_line, int] | None:
     """Which sound is drawn at a place in the context's region; None where none is.
 
     Args:
@@ -260,9 +262,7 @@ def _shows_keys(space: Any) -> bool:
     return getattr(space, "mode", "") in KEY_MODES
 
 
-def _along_keys(
-    context: bpy.types.Context, records: "list[LSF_PG_line]", notation: str, view: _View
-) -> Iterator[Shown]:
+def _along_keys(context: bpy.types.Context, records: list[LSF_PG_line], notation: str, view: _View) -> Iterator[Shown]:
     """The lines at the lower edge of a Dope Sheet or Graph Editor."""
     scale = context.preferences.system.ui_scale
     has_markers = context.scene is not None and len(context.scene.timeline_markers) > 0
@@ -280,7 +280,7 @@ def _along_keys(
 def _in_sequencer(
     context: bpy.types.Context,
     action: bpy.types.Action,
-    records: "list[LSF_PG_line]",
+    records: list[LSF_PG_line],
     notation: str,
     view: _View,
 ) -> Iterator[Shown]:
@@ -315,7 +315,7 @@ def _in_sequencer(
             yield Shown(record, picture, Place(view.x(part.first_frame), view.x_scale * fps, low, height, word_height))
 
 
-def _picture(record: "LSF_PG_line", notation: str, start: float, seconds: float) -> Picture:
+def _picture(record: LSF_PG_line, notation: str, start: float, seconds: float) -> Picture:
     """What is drawn of a line, made once.
 
     Args:
@@ -334,7 +334,7 @@ def _picture(record: "LSF_PG_line", notation: str, start: float, seconds: float)
     return _pictures[key]
 
 
-def label(item: "Item", notation: str) -> str:
+def label(item: Item, notation: str) -> str:
     """How a sound is written; a dash for one that the artist has taken out.
 
     Args:
@@ -349,7 +349,7 @@ def label(item: "Item", notation: str) -> str:
     return (table.viseme(item.symbol) or item.symbol) if notation == "VISEME" else item.symbol
 
 
-def _make_picture(record: "LSF_PG_line", notation: str, start: float, seconds: float) -> Picture:
+def _make_picture(record: LSF_PG_line, notation: str, start: float, seconds: float) -> Picture:
     """Make what is drawn of a line; see `_picture`."""
     items, table = line_sounds.items(record), sound_poses.table()
     times = np.array([item[:2] for item in items]).reshape(-1, 2) - start
