@@ -1,4 +1,4 @@
-"""The command line: `python -m server` (message loop), or with `generate`, `batch`, `sounds` or `fit`."""
+"""The command line: the message loop, or one of `generate`, `batch`, `sounds`, `style`, `picture` and `fit`."""
 
 import argparse
 import contextlib

@@ -8,11 +8,10 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy_extras.io_utils import ImportHelper
 
 from ...animation import expression_bank_edits
-from ...client.wire import ExpressionError, read_expressions
-from ...errors import UserError
-from ...jobs import session
+from ...client.wire import read_expressions
 from ..blender_types import OperatorResult
 from ..head import require_head
+from . import entry_files
 from .poll import enabled_with_head
 
 
@@ -37,14 +36,8 @@ class LSF_OT_load_expressions(bpy.types.Operator, ImportHelper):  # type: ignore
         return enabled_with_head(cls, context)
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        try:
-            found = read_expressions(Path(self.filepath))
-            added = expression_bank_edits.add_all(require_head(context), found, replace=True)
-        except (UserError, ExpressionError) as error:
-            self.report({"ERROR"}, f"{str(error).removesuffix('.')}.")
-            return {"CANCELLED"}
-        except OSError as error:
-            self.report({"ERROR"}, f'"{self.filepath}" cannot be read ({error.strerror}).')
-            return {"CANCELLED"}
-        session.say(iface("{count} expressions loaded").format(count=len(added)))
-        return {"FINISHED"}
+        def add(path: Path) -> str:
+            added = expression_bank_edits.add_all(require_head(context), read_expressions(path), replace=True)
+            return iface("{count} expressions loaded").format(count=len(added))
+
+        return entry_files.load(self, self.filepath, add)

@@ -1,6 +1,5 @@
 """Save Bank: writes the expressions of a head as a file, for other heads, files and the command line."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -8,11 +7,11 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy_extras.io_utils import ExportHelper
 
 from ...client.wire import expressions_text
-from ...jobs import session
 from ...scene import expression_bank
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
+from . import entry_files
 from .poll import enabled_unless
 
 
@@ -35,10 +34,5 @@ class LSF_OT_save_expressions(bpy.types.Operator, ExportHelper):  # type: ignore
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         found = [entry.expression for entry in expression_bank.entries(require_head(context))]
-        try:
-            Path(self.filepath).write_text(expressions_text(found), "utf-8")
-        except OSError as error:
-            self.report({"ERROR"}, f'"{self.filepath}" cannot be written ({error.strerror}): choose another folder.')
-            return {"CANCELLED"}
-        session.say(iface("{count} expressions saved").format(count=len(found)))
-        return {"FINISHED"}
+        said = iface("{count} expressions saved").format(count=len(found))
+        return entry_files.save(self, self.filepath, expressions_text(found), said)

@@ -8,13 +8,12 @@ from bpy.app.translations import pgettext_iface as iface
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ...animation import style_card_edits
-from ...client.wire import StyleCard, StyleError
-from ...errors import UserError
-from ...jobs import session
+from ...client.wire import StyleCard
 from ...scene import style_cards
 from ...scene.own_properties import face_of
 from ..blender_types import OperatorResult
 from ..head import find_head, require_head
+from . import entry_files
 from .poll import enabled_unless, enabled_with_head, linked_reason
 
 
@@ -36,16 +35,11 @@ class LSF_OT_load_style(bpy.types.Operator, ImportHelper):  # type: ignore[misc]
         return enabled_with_head(cls, context)
 
     def execute(self, context: bpy.types.Context) -> OperatorResult:
-        try:
-            name = style_card_edits.add(require_head(context), StyleCard.load(self.filepath))
-        except (UserError, StyleError) as error:
-            self.report({"ERROR"}, f"{str(error).removesuffix('.')}.")
-            return {"CANCELLED"}
-        except OSError as error:
-            self.report({"ERROR"}, f'"{self.filepath}" cannot be read ({error.strerror}).')
-            return {"CANCELLED"}
-        session.say(iface("The style card {name} was loaded").format(name=name))
-        return {"FINISHED"}
+        def add(path: Path) -> str:
+            name = style_card_edits.add(require_head(context), StyleCard.load(path))
+            return iface("The style card {name} was loaded").format(name=name)
+
+        return entry_files.load(self, self.filepath, add)
 
 
 class LSF_OT_save_style(bpy.types.Operator, ExportHelper):  # type: ignore[misc]  # the stubs differ in invoke
@@ -67,13 +61,8 @@ class LSF_OT_save_style(bpy.types.Operator, ExportHelper):  # type: ignore[misc]
     def execute(self, context: bpy.types.Context) -> OperatorResult:
         card = _active(require_head(context))
         assert card is not None  # poll
-        try:
-            Path(self.filepath).write_text(card.text(), "utf-8")
-        except OSError as error:
-            self.report({"ERROR"}, f'"{self.filepath}" cannot be written ({error.strerror}): choose another folder.')
-            return {"CANCELLED"}
-        session.say(iface("The style card {name} was saved").format(name=card.name))
-        return {"FINISHED"}
+        said = iface("The style card {name} was saved").format(name=card.name)
+        return entry_files.save(self, self.filepath, card.text(), said)
 
 
 class LSF_OT_remove_style(bpy.types.Operator):
