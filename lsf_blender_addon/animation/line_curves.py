@@ -145,8 +145,9 @@ def on_keys(predicted: Prediction, sliders: Sliders, motion: Floats) -> Predicti
         sliders: What the artist has set for the line.
         motion: Values (F, K) of its channels, from `tweaked`.
     """
-    table, frames = sound_poses.table(), len(motion)
-    closed = sound_edits.closures(sliders.sounds, table, predicted.fps, frames) if sliders.sounds else None
+    if not sliders.sounds:
+        return rig_drive.on_keys(predicted, motion)
+    closed = sound_edits.closures(sliders.sounds, sound_poses.table(), predicted.fps, len(motion))
     return rig_drive.on_keys(predicted, motion, closed)
 
 
