@@ -287,6 +287,27 @@ def test_every_test_counts(tmp_path):
     assert build.run_pytest(build.MAIN, [str(tests)], "some") == (1, 2, 1)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="processes end by signals on POSIX systems")
+@pytest.mark.parametrize(
+    ("environment", "crashes", "counts"),
+    [(build.CRASHES, 1, (1, 0, 0)), (build.CRASHES, 2, (0, 1, 0)), (build.MAIN, 1, (0, 1, 0))],
+)
+def test_only_a_first_crash_of_the_blender_known_for_it_is_forgiven(
+    tmp_path, monkeypatch, capsys, environment, crashes, counts
+):
+    monkeypatch.setattr(build, "environment", lambda _name: sys.executable)
+    tests = tmp_path / "test_some.py"
+    tests.write_text(
+        "import os, signal\nfrom pathlib import Path\n"
+        "def test_it():\n"
+        "    runs = Path(__file__).with_name('runs')\n"
+        "    with runs.open('a') as file:\n        file.write('x')\n"
+        f"    if runs.stat().st_size <= {crashes}:\n        os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    assert build.run_pytest(environment, [str(tests)], "some") == counts
+    assert ("runs once more" in capsys.readouterr().out) == (environment == build.CRASHES)
+
+
 def test_the_parts_have_every_test_once():
     given = [what for name, _title, what in build.test_parts() if name == build.MAIN]
     everything = {path.relative_to(build.ROOT) for path in (build.ROOT / "tests").rglob("test_*.py")}
