@@ -189,6 +189,15 @@ def test_a_direction_in_words_moves_what_it_names_and_says_what_it_does_not_know
     assert added["browOuterUpLeft"] > 0.6 and abs(added["browOuterUpRight"]) < 0.05
 
 
+def test_a_direction_in_words_is_read_once_for_all_files(sounds, small_checkpoint, monkeypatch, capsys):
+    readings, real = [], cli.text._reading
+    monkeypatch.setattr(cli.text, "_reading", lambda words, *rest: readings.append(words) or real(words, *rest))
+    cli.text._read.cache_clear()
+    files = sounds / "one.wav", sounds / "two.wav"
+    assert run(small_checkpoint, "generate", *files, "--out", sounds / "out", "--direction", "left brow up") == 0
+    assert readings == ["left brow up"] and "Understood" in capsys.readouterr().out
+
+
 def test_fit_writes_the_face_space(mesh, tmp_path, given_landmarks):
     assert cli.main(["--cache", "off", "fit", str(mesh), "--out", str(tmp_path / "deep" / "fit.npz")]) == 0
     with np.load(tmp_path / "deep" / "fit.npz", allow_pickle=False) as z:

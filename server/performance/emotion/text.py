@@ -33,6 +33,7 @@ NEIGHBOURS = 3  # examples of each emotion that count: those most similar to the
 SHARPNESS = 12.0  # inverse temperature of the softmax over emotions
 MIX_SHARE = 0.5  # of the weight of the strongest emotion: a weaker one is not meant
 MAX_CHARACTERS = 300
+REMEMBERED = 1024  # readings: lines of a batch share their words, and each line asks twice
 # Least similarities (cosines) and, of an emotion, the least weight. docs/directions.md says how they were chosen.
 MIN_SIMILARITY, MIN_REST_SIMILARITY, MIN_WEIGHT = 0.30, 0.45, 0.25  # of a whole text, of what the grammar left over
 MIN_FEATURE_SIMILARITY, MIN_ENTRY_SIMILARITY = 0.75, 0.60
@@ -140,16 +141,20 @@ def read(text: str, bank: Bank | None = None) -> Reading:
         LSFError: "bad_request" if the text is empty or too long, "not_understood" if it is not clear about anything,
             "missing_package" if only the encoder could have understood it and it is not installed, or not as tested.
     """
-    bank = bank or Bank()
-    text = _checked(text)
-    found, rests = _read_features(text, bank)
+    return _read(_checked(text), (bank or Bank()).names, is_installed())
+
+
+@functools.lru_cache(REMEMBERED)
+def _read(text: str, names: tuple[str, ...], has_encoder: bool) -> Reading:
+    """Read a checked text, with the names of the bank's entries, once: the encoder takes tens of milliseconds."""
+    found, rests = _read_features(text, names)
     if not found and not any(rest.negated or rest.names_part for rest in rests):  # it means more than its parts
         whole = rests[0].text if len(rests) == 1 else text
         rests = [Rest(0, len(text), whole, min(rest.degree for rest in rests))] if rests else []
-    if rests and (is_installed() or not (found or all(rest.names_part for rest in rests))):
+    if rests and (has_encoder or not (found or all(rest.names_part for rest in rests))):
         encoder = _encoder(_model_folder())
         least = MIN_REST_SIMILARITY if found or len(rests) > 1 else MIN_SIMILARITY
-        meanings = {rest: part for rest in rests if (part := meaning(encoder, rest, bank, least))}
+        meanings = {rest: part for rest in rests if (part := meaning(encoder, rest, names, least))}
         found += meanings.values()
         rests = [rest for rest in rests if rest not in meanings]
     if not found:
@@ -157,13 +162,13 @@ def read(text: str, bank: Bank | None = None) -> Reading:
     return _reading(text, found, rests)
 
 
-def _read_features(text: str, bank: Bank) -> tuple[list[Found], list[Rest]]:
+def _read_features(text: str, names: tuple[str, ...]) -> tuple[list[Found], list[Rest]]:
     """What the grammar understands and what it does not, also of a text in another language than English."""
-    found, rests = features.read(text, bank.names)
+    found, rests = features.read(text, names)
     other = features_languages.translate(text) if rests else None
     if other is None:
         return found, rests
-    translated, left = features.read(other.text, bank.names)
+    translated, left = features.read(other.text, names)
     if (len(translated), -len(left)) <= (len(found), -len(rests)):
         return found, rests
 
@@ -177,7 +182,7 @@ def _read_features(text: str, bank: Bank) -> tuple[list[Found], list[Rest]]:
 
 def can_read(text: str, bank: Bank) -> bool:
     """Return whether a text can be read here: without the encoder, only what has features or plain words of emotion."""
-    return is_installed() or bool(_read_features(_checked(text), bank)[0])
+    return is_installed() or bool(_read_features(_checked(text), bank.names)[0])
 
 
 def is_installed() -> bool:
@@ -224,9 +229,11 @@ def _reading(text: str, found: Sequence[Found], missed: Sequence[Rest]) -> Readi
     row = np.array([emotions.get(name, 0.0) for name in EMOTIONS], np.float32)
     if not row.any():
         row[NEUTRAL], strength = 1.0, 1.0
+    weights = (row / row.sum()).astype(np.float32)
+    weights.flags.writeable = False  # a reading is shared by all who read the text
     understood = tuple(Understood(text[part.start : part.end], _names(part), part.negated) for part in found)
     return Reading(
-        (row / row.sum()).astype(np.float32),
+        weights,
         float(strength),
         channels,
         entries,
@@ -289,23 +296,23 @@ class _Encoder:
 _encoder = functools.cache(_Encoder)
 
 
-def meaning(encoder: _Encoder, rest: Rest, bank: Bank, least: float) -> Found | None:
+def meaning(encoder: _Encoder, rest: Rest, names: Sequence[str], least: float) -> Found | None:
     """Return what a part of a text means by its similarity to examples; None if it is similar to none.
 
     Args:
         encoder: The sentence encoder.
         rest: The part of the text.
-        bank: Entries, whose names it may be similar to.
+        names: Names of the bank's entries, which it may be similar to.
         least: Least similarity to the examples of an emotion.
     """
     vector = encoder.encode(rest.text)[0]
     emotions, likeness = emotions_of(encoder.examples, vector)
     by_feature = encoder.features @ vector
     best = int(by_feature.argmax())
-    if bank.names and not rest.names_part:
-        by_name = encoder.encode(*bank.names) @ vector
+    if names and not rest.names_part:
+        by_name = encoder.encode(*names) @ vector
         if by_name.max() >= max(MIN_ENTRY_SIMILARITY, likeness, by_feature[best]):
-            entry = {bank.names[int(by_name.argmax())]: min(1.0, rest.degree)}
+            entry = {names[int(by_name.argmax())]: min(1.0, rest.degree)}
             return Found(rest.start, rest.end, entries=entry, negated=rest.negated)
     if by_feature[best] >= max(MIN_FEATURE_SIMILARITY, likeness):
         known = features.read(encoder.feature_names[best])[0]

@@ -358,6 +358,25 @@ def test_words_are_made_again_with_the_encoder_and_tell_what_was_missed(run, sho
     assert run(manifest, tmp_path) == 0 and made[2:] == ["act1/one.npz"]
 
 
+def test_words_that_lines_share_are_read_once(run, show, tmp_path, monkeypatch):
+    readings, real = [], maker.text._reading
+    monkeypatch.setattr(maker.text, "_reading", lambda words, *rest: readings.append(words) or real(words, *rest))
+    words = "one eyebrow up, a bit sad"
+    lines = [f'act{line},"{words}"\n' for line in ("1/one.wav", "1/two.wav", "2/four.wav")]
+    manifest = write(show, "shared.csv", "sound,emotion\n" + "".join(lines) + "act2/five.wav,jaw open\n")
+    maker.text._read.cache_clear()
+    assert run(manifest, tmp_path / "once") == 0 and sorted(readings) == ["jaw open", words]
+    monkeypatch.setattr(maker.text, "_read", maker.text._read.__wrapped__)
+    assert run(manifest, tmp_path / "each time") == 0 and len(readings) == 2 + 2 * len(read_rows(tmp_path / "once"))
+    assert files(tmp_path / "once") == files(tmp_path / "each time")
+    assert read_rows(tmp_path / "once") == read_rows(tmp_path / "each time")
+
+
+def read_rows(out: Path) -> list[dict[str, object]]:
+    """The rows of the reports without their times."""
+    return [{name: value for name, value in row.items() if name not in ("time", "seconds")} for row in rows(out)]
+
+
 def process(manifest, out, shard, checkpoint, code="") -> "subprocess.Popen[bytes]":
     arguments = [sys.executable, "-c", PROCESS, str(manifest), str(out), shard, str(checkpoint), code]
     return subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})

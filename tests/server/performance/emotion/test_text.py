@@ -118,9 +118,20 @@ class AxisEncoder:
 
 @pytest.fixture
 def encoder(monkeypatch):
+    """The texts that it has encoded."""
+    encoded, real = [], AxisEncoder.encode
+
+    def encode(self, *texts):
+        encoded.extend(texts)
+        return real(self, *texts)
+
+    monkeypatch.setattr(AxisEncoder, "encode", encode)
     monkeypatch.setattr(text, "is_installed", lambda: True)
     monkeypatch.setattr(text, "_model_folder", lambda: None)
     monkeypatch.setattr(text, "_encoder", AxisEncoder)
+    text._read.cache_clear()
+    yield encoded
+    text._read.cache_clear()  # no other test is to find what this encoder meant
 
 
 def shown(reading):
@@ -142,6 +153,19 @@ def test_what_the_grammar_leaves_over_is_for_the_encoder(encoder):
     assert [part.meaning for part in reading.understood][1:3] == ["happy", "not sad, happy"]
     assert reading.missed == ("hums a tune",)
     assert text.read("jaw set, half that self-satisfied air", SMUG).entries == {"Smug Grin": 0.5}
+
+
+def test_a_text_is_encoded_once_for_the_same_names(encoder):
+    first = text.read("bitter-sweet")
+    assert text.read(" bitter-sweet\n") is first and encoder == ["bitter-sweet"]
+    assert text.read("bitter-sweet", SMUG) is not first
+    assert encoder == ["bitter-sweet", "bitter-sweet", "Smug Grin"]
+    other = Bank.from_fields([{"name": "Smug Grin", "weights": {"jawOpen": 0.2}}])
+    named = text.read("half smug grin", SMUG)
+    assert text.read("half smug grin", other) is named, "what an entry looks like is no part of a reading"
+    assert named.pose(SMUG) == {"mouthSmileLeft": 0.3} and named.pose(other) == {"jawOpen": 0.1}
+    with pytest.raises(ValueError, match="read-only"):
+        first.weights[0] = 1
 
 
 def test_a_text_that_is_like_nothing_is_not_understood(encoder):
