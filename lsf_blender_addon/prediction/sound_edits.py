@@ -33,7 +33,14 @@ WIDE = dict.fromkeys(both_sides("mouthStretch"), 0.45) | dict.fromkeys(both_side
 AGAINST_ROUND, ROUND_SHARE = {*both_sides("mouthStretch"), *both_sides("mouthSmile"), *both_sides("mouthDimple")}, 0.7
 AGAINST_WIDE, WIDE_SHARE = {"mouthPucker", "mouthFunnel"}, 0.8
 AGAINST_OPEN = {MOUTH_CLOSE, "mouthRollLower", "mouthRollUpper", *both_sides("mouthPress")}
-CHANNELS = {JAW_OPEN, MOUTH_CLOSE, *ROUND, *WIDE}  # that a change may move even if they rest in the prediction
+POSED = {
+    "mouthRollLower",
+    "mouthRollUpper",
+    *both_sides("mouthPress"),
+    *both_sides("mouthLowerDown"),
+    *both_sides("mouthUpperUp"),
+}  # channels in which the poses of sounds differ, beside those above
+CHANNELS = {JAW_OPEN, MOUTH_CLOSE, *ROUND, *WIDE, *POSED}  # that a change may move even if they rest in the prediction
 SPEECH_REGIONS = {"jaw", "lips"}  # of tweaks.region: what a sound moves
 ALSO_SPEECH = {"cheekPuff"}  # channels that a sound moves besides those regions
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lsf_blender_addon.jobs import line_plan
 from lsf_blender_addon.prediction import sound_edits, sound_poses
 from lsf_blender_addon.prediction.sound_edits import SoundEdit
 from lsf_blender_addon.prediction.sound_poses import Sound, SoundTable
@@ -253,3 +254,10 @@ def test_shipped_table_has_every_channel_and_the_closed_sounds():
     assert all(np.isfinite(sound.pose).all() for sound in table.sounds.values())
     with pytest.raises(ValueError, match="pose"):
         sound_poses.from_fields({"channels": ["jawOpen"], "sounds": {"a": {"pose": [], "arpabet": "", "viseme": ""}}})
+
+
+def test_heads_get_a_key_for_every_channel_that_a_changed_sound_may_move():
+    """Else a sound that was changed would show all of its pose only after Generate was pressed again."""
+    table = sound_poses.table()
+    shown = np.max([sound.pose for sound in table.sounds.values()], axis=0) > line_plan.NOISE
+    assert {channel for channel, is_shown in zip(table.channels, shown, strict=True) if is_shown} <= line_plan.RESERVED
