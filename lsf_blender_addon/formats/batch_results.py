@@ -181,6 +181,20 @@ def matches(
     return found, doubtful, sorted(unused)
 
 
+def is_of_another_strip(name: str, sound: str, strip_id: str, strip_sound: str) -> bool:
+    """Return whether a result that has the name of a strip belongs to another one, by its tag and its sound.
+
+    Args:
+        name: Name of the result, without its ending.
+        sound: Name of the file that it was made of: that of the strip, or the copy beside the manifest.
+        strip_id: Identity of the strip. One that was listed after the manifest was written has another.
+        strip_sound: The file that it plays.
+    """
+    tag = TAG.fullmatch(name)
+    is_its_sound = plain(Path(sound).stem).startswith(plain(Path(strip_sound).stem))
+    return tag is not None and tag[2] != name_of("", strip_id)[-8:] and not is_its_sound
+
+
 def read_line(path: Path) -> LineResult:
     """Read a line.
 

@@ -101,6 +101,8 @@ class ImportedLine:
     def _read(self) -> None:
         """Read line and face, and check that they are of this strip and this mesh."""
         found, line = batch_results.read_line(self._path), self.line
+        if batch_results.is_of_another_strip(self._path.stem, found.sound, line.id, line.path):
+            raise UserError(f'it is of another strip of this name, which plays "{found.sound}"')
         motion, expression, emotion = found.at(line.start + line.t0, line.fps, line.frames)
         header: Header = {"channels": list(found.channels), "emotions": list(found.emotions)}
         if found.model:

@@ -1,6 +1,7 @@
 """`blender --command lsf_scenes`: generates the lines of many .blend files, or imports results of a batch into them."""
 
 import argparse
+import contextlib
 import os
 import traceback
 from pathlib import Path
@@ -9,7 +10,8 @@ import bpy
 
 from ..animation import actions, bone_actions
 from ..client import causes
-from ..errors import printable
+from ..errors import UserError, printable
+from ..formats import batch_results
 from ..jobs import session
 
 COMMAND = "lsf_scenes"
@@ -34,23 +36,30 @@ def run(arguments: list[str]) -> int:
     """
     args = _parser().parse_args(arguments)
     pairs, fault = _plan(args.list, args.out, ACTIONS_SUFFIX if args.actions else "")
+    results, results_written = args.results and args.results.resolve(), 0.0
+    try:
+        if results:
+            results_written = max(path.stat().st_mtime for path in batch_results.files(results))
+    except UserError as error:
+        fault = fault or f"{error}."
     if fault:
         print(f"LSF: {fault}", flush=True)
         return UNUSABLE
     failed = skipped = 0
     for number, (source, target) in enumerate(pairs, 1):
-        if not args.again and _is_newer(target, source):
+        if not args.again and _is_newer(target, source, results_written):
             skipped += 1
             continue
         print(f"LSF: {number} of {len(pairs)}: {source.name}", flush=True)
         try:
-            sentence = _make(source, target, args.results, args.actions)
+            sentence = _make(source, target, results, args.actions)
         except Exception:
             traceback.print_exc()
             sentence = causes.unexpected(traceback.format_exc())
         if sentence:
             failed += 1
             print(f"LSF: {source.name}: {sentence}", flush=True)
+            _let_be_made_again(target, source)
     print(f"LSF: {len(pairs)} files, {skipped} were there, {failed} with failures.", flush=True)
     return SOME_FAILED if failed else DONE
 
@@ -90,32 +99,43 @@ def _plan(path: Path, out: Path, suffix: str) -> tuple[list[tuple[Path, Path]], 
     return pairs, "" if pairs else f'"{path.name}" names no .blend files.'
 
 
-def _is_newer(target: Path, source: Path) -> bool:
-    """Whether a result was written after its file."""
+def _is_newer(target: Path, source: Path, results_written: float) -> bool:
+    """Whether a file was written after its source and after the last result, in seconds as of `stat`."""
     try:
-        return target.stat().st_mtime > source.stat().st_mtime
+        return target.stat().st_mtime > max(source.stat().st_mtime, results_written)
     except OSError:
         return False
+
+
+def _let_be_made_again(target: Path, source: Path) -> None:
+    """Give a file that lacks lines the time of its source, so that the next run makes it again."""
+    with contextlib.suppress(OSError):  # one of both is not there
+        written = source.stat().st_mtime_ns
+        os.utime(target, ns=(written, written))
 
 
 def _make(source: Path, target: Path, results: Path | None, only_actions: bool) -> str:
     """Make the lines of a file and write the result. Returns what went wrong, a sentence, or ""."""
     if not source.is_file():
         return "There is no such file."
+    session.failures = []
     try:
         bpy.ops.wm.open_mainfile(filepath=str(source), load_ui=False)
         if results is None:
             bpy.ops.lsf.generate_all()  # type: ignore[attr-defined]  # registered at run time
         else:
-            bpy.ops.lsf.import_batch_results(directory=str(results.resolve()))  # type: ignore[attr-defined]
-    except RuntimeError as error:  # of some lines or of all
-        if not _made():
+            bpy.ops.lsf.import_batch_results(  # type: ignore[attr-defined]
+                directory=str(results), for_more_files=True
+            )
+    except RuntimeError as error:
+        if not session.failures:  # else it is of these lines, and the others are there
             return causes.one_line(str(error).removeprefix("Error: "))
+    failures = " ".join(f"{name}: {reason}" for name, reason in session.failures)
     made = _made()
     if not made:
-        return session.message or "No line was made."
+        return failures or session.message or "No line was made."
     _write(target, made if only_actions else None)
-    return " ".join(f"{name}: {reason}" for name, reason in session.failures)
+    return failures
 
 
 def _made() -> set[bpy.types.ID]:

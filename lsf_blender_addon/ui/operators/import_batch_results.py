@@ -37,6 +37,9 @@ class LSF_OT_import_batch_results(BatchModal, bpy.types.Operator):
     directory: bpy.props.StringProperty(
         name="Folder", description="Folder of the results, after --out", subtype="DIR_PATH", options={"SKIP_SAVE"}
     )
+    for_more_files: bpy.props.BoolProperty(  # by lsf_scenes: results without a strip here are those of other files
+        default=False, options={"HIDDEN", "SKIP_SAVE"}
+    )
 
     _refused: list[tuple[str, str]]  # what cannot be imported, and why
 
@@ -59,7 +62,8 @@ class LSF_OT_import_batch_results(BatchModal, bpy.types.Operator):
             for name, row in zip(names, rows, strict=True)
         ]
         found, doubtful, unused = batch_results.matches([path.stem for path in paths], known)
-        self._refused = [(printable(paths[i].name), iface("No strip of the list has this name.")) for i in unused]
+        told = () if self.for_more_files else unused
+        self._refused = [(printable(paths[i].name), iface("No strip of the list has this name.")) for i in told]
         faces, items = Faces(folder), []
         for place, (name, row) in enumerate(zip(names, rows, strict=True)):
             if place in doubtful:

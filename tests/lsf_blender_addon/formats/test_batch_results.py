@@ -48,6 +48,20 @@ def test_results_find_their_strips():
     assert batch_results.matches(["Ben", name_of("Ben", "id3")], strips) == ({2: 1}, {}, [0]), "the tag decides"
 
 
+@pytest.mark.parametrize(
+    ("name", "sound", "strip_sound", "is_another"),
+    [
+        (name_of("Line", "id1"), "other.wav", "/show/ann.wav", False),  # its own tag
+        (name_of("Line", "id2"), "ann.wav", "/show/ann.wav", False),  # listed after the manifest was written
+        (name_of("Line", "id2"), "ann_ 1-0a1b2c3d.wav", "/takes/ann? 1.wav", False),  # a copy beside the manifest
+        (name_of("Line", "id2"), "ben.wav", "/show/ann.wav", True),
+        ("Line", "ben.wav", "/show/ann.wav", False),  # of a manifest that names no strips
+    ],
+)
+def test_results_of_other_strips_of_one_name(name, sound, strip_sound, is_another):
+    assert batch_results.is_of_another_strip(name, sound, "id1", strip_sound) == is_another
+
+
 def test_files_are_found_without_faces_and_what_is_unfinished(tmp_path):
     for name in ("b.npz", "act1/a.npz", "faces/x.npz", ".partial/y.npz"):
         line_file(tmp_path / name)

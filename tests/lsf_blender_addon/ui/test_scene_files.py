@@ -78,3 +78,8 @@ def test_lists_that_cannot_be_used(show, names, out, fault, capfd):
     (show / "list.txt").write_text(names, "utf-8")
     assert scene_files.run([str(show / "list.txt"), "--out", str(show.parent / out)]) == scene_files.UNUSABLE
     assert fault in capfd.readouterr().out
+
+
+def test_a_folder_without_results_cannot_be_used(show, capfd):
+    assert run(show, "--results", str(show)) == scene_files.UNUSABLE
+    assert '"show" has no results of a batch (.npz): choose the folder after --out.' in capfd.readouterr().out
