@@ -543,8 +543,10 @@ class Engine:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Motion (F, K), expression (F, K) and emotion (F, 8) at the frames of the result."""
         curves = performance.motion, performance.motion - performance.expression, performance.emotion
-        motion, speech, emotion = (resample_motion(c, self.model.config.fps, fps, t0, count) for c in curves)
-        return motion, motion - speech, emotion  # this interpolation of a difference is not the difference of both
+        resampled = resample_motion(np.concatenate(curves, 1), self.model.config.fps, fps, t0, count)
+        motion, speech, emotion = np.split(resampled, np.cumsum([curve.shape[1] for curve in curves[:2]]), 1)
+        # This interpolation of a difference is not the difference of both.
+        return np.ascontiguousarray(motion), motion - speech, np.ascontiguousarray(emotion)
 
 
 def prepare_face(

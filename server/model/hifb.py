@@ -117,16 +117,18 @@ class FusionBlock(nn.Module):
         Args:
             tokens: (B, n, C).
             emotion: (B, F, C) emotion stream.
-            motion: (B, F, C) motion stream.
+            motion: (B, F, C) motion stream; or (b, F, C) if it and the tokens are the same again after every b rows.
             mask: (B, F) true on valid frames.
             allowed: Mask of the self-attention over tokens and frames, see `layers.attention_mask`.
 
         Returns:
-            Tokens, emotion stream and motion stream, shaped as before.
+            Tokens, emotion stream and motion stream, of B rows each.
         """
-        n = tokens.shape[1]
+        n, different = tokens.shape[1], len(motion)
         emotion = self.emotion_layer(torch.cat((tokens, emotion), 1), allowed)
-        motion = self.motion_layer(torch.cat((tokens, motion), 1), allowed)
+        motion = self.motion_layer(
+            torch.cat((tokens[:different], motion), 1), None if allowed is None else allowed[:different]
+        ).repeat(len(emotion) // different, 1, 1)
         tokens = self.update(tokens, emotion[:, :n], motion[:, :n])
         emotion, motion = emotion[:, n:], motion[:, n:]
         tokens = tokens + self.pairs(tokens, emotion, motion, mask, mask)
@@ -148,8 +150,19 @@ class HIFB(nn.Module):
         self.span = config.fusion_span
 
     def forward(self, emotion: Tensor, motion: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Fuse emotion stream and motion stream (B, F, C) to one (B, F, C); `mask` (B, F) is true on valid frames."""
-        tokens = self.tokens.expand(len(motion), -1, -1)
+        """Fuse two streams.
+
+        Args:
+            emotion: (n · B, F, C) emotion stream: n for each clip, first one of each clip.
+            motion: (B, F, C) motion stream.
+            mask: (n · B, F) true on valid frames.
+
+        Returns:
+            (n · B, F, C).
+        """
+        if self.training:  # each has its own dropout
+            motion = motion.repeat(len(emotion) // len(motion), 1, 1)
+        tokens = self.tokens.expand(len(emotion), -1, -1)
         n = tokens.shape[1]
         allowed = attention_mask(mask, motion.shape[1], self.span, n, motion.device)
         for block in self.blocks:

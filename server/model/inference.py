@@ -1,11 +1,12 @@
 """Inference for a clip of any length, in overlapping windows.
 
 Time is linear in the length; the paper's models, whose clips are one window, need more than that. What is kept of a
-clip is its curves, its emotions and, with an emotion bank, its projected features; those of a long clip, 170 MB for an
-hour, are in a temporary file. The curves of a voice without emotion come first (`synthesize`); what emotions add to
+clip is its curves, its emotions and, with an emotion bank, its projected features and latents; those of a long clip,
+290 MB for an hour, are in temporary files. The curves of a voice without emotion come first (`synthesize`); what emotions add to
 them is the difference to the curves with another place in the emotion stream (`emotion_changes`).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -87,10 +88,12 @@ class Window:
         first: Its first frame.
         motion: (F, stacked) projected motion features. Half precision halves what is kept of a clip; those of a long
             clip are in an array of a `Spool`.
+        z: (F, L) latent of a neutral voice, kept likewise; None if it was not computed.
     """
 
     first: int
     motion: NDArray[np.float16]
+    z: NDArray[np.float32] | None = None
 
 
 @dataclass
@@ -117,27 +120,29 @@ class _Windows:
     """Keeps the windows of a clip, those of a long one in a file."""
 
     def __init__(self, samples: int):
-        self._spool = Spool(np.float16) if samples > LONG_SECONDS * SAMPLE_RATE else None
+        self._spools = (Spool(np.float16), Spool(np.float32)) if samples > LONG_SECONDS * SAMPLE_RATE else None
         self._windows: list[Window] = []
-        self._sizes: list[tuple[int, tuple[int, ...]]] = []  # first frame and shape of each in the file
+        self._shapes: list[tuple[int, list[tuple[int, ...]]]] = []  # first frame of each in the files, and its shapes
 
-    def add(self, first: int, motion: Tensor) -> None:
-        """Keep a window (F, stacked) that begins with frame `first`."""
-        numbers = motion.cpu().numpy()
-        if self._spool is None:
-            self._windows.append(Window(first, numbers))
+    def add(self, first: int, motion: Tensor, z: Tensor) -> None:
+        """Keep features (F, stacked) and latents (F, L) of a window that begins with frame `first`."""
+        arrays = motion.cpu().numpy(), z.cpu().numpy()
+        if self._spools is None:
+            self._windows.append(Window(first, *arrays))
         else:
-            self._spool.append(numbers.ravel())
-            self._sizes.append((first, numbers.shape))
+            for spool, array in zip(self._spools, arrays, strict=True):
+                spool.append(array.ravel())
+            self._shapes.append((first, [array.shape for array in arrays]))
 
     def all(self) -> list[Window]:
         """Return the windows; none can be added any more."""
-        if self._spool is not None:
-            numbers = self._spool.finish()
-            for first, shape in self._sizes:
-                size = int(np.prod(shape))
-                self._windows.append(Window(first, numbers[:size].reshape(shape)))
-                numbers = numbers[size:]
+        if self._spools is not None:
+            files, starts = [spool.finish() for spool in self._spools], [0] * len(self._spools)
+            for first, shapes in self._shapes:
+                ends = [start + math.prod(shape) for start, shape in zip(starts, shapes, strict=True)]
+                parts = [file[a:b] for file, a, b in zip(files, starts, ends, strict=True)]
+                self._windows.append(Window(first, parts[0].reshape(shapes[0]), parts[1].reshape(shapes[1])))
+                starts = ends
         return self._windows
 
 
@@ -249,11 +254,12 @@ def synthesize(
                 report(fraction(number), f"Analysing the speech: {first // config.fps} of {frames // config.fps} s")
             motion, emotion = model.encode_audio(samples, first, end - first, statistics)
             stacked, emotional = model.stack_motion(motion[None]), emotion[None]
-            if neutral is not None:  # `emotion_changes` continues with what is kept
+            if neutral is not None:
                 halved, emotional = stacked.half(), neutral
-                windows.add(first, halved[0])
                 stacked = halved.float()
             z = model.predict(stacked, emotional, coefficients, first=first)
+            if neutral is not None:  # `emotion_changes` continues with what is kept
+                windows.add(first, halved[0], z[0])
             parts = [emotion.new_zeros(end - first, 0)] * 2
             if model.emotion_reader is not None:
                 embedding, logits = model.emotion_reader(emotion, config.frame_stack, average)
@@ -331,9 +337,12 @@ def emotion_changes(
         curves = np.repeat(neutral[None], len(emotions), 0)  # no change where none is needed
         if len(chosen):
             motion = torch.from_numpy(part.motion).to(device)[None].float()
-            z = model.predict(motion, places[chosen], coefficients, first=part.first)
+            spoken = None if part.z is None else torch.from_numpy(part.z).to(device)[None]
+            z = model.predict(motion, places[chosen], coefficients, first=part.first, neutral=spoken)
             curves[chosen] = _decode(model, z, part.first, temperature, seed)
             release(part.motion)
+            if part.z is not None:
+                release(part.z)
         return part.first, [curves]
 
     gain = model.expression_gain[list(emotions)].cpu().numpy()[:, None, None]

@@ -261,6 +261,7 @@ class LSF(nn.Module):
         identity: Tensor | None = None,
         mask: Tensor | None = None,
         first: int = 0,
+        neutral: Tensor | None = None,
     ) -> Tensor:
         """Predict the latent.
 
@@ -271,6 +272,8 @@ class LSF(nn.Module):
             identity: (B, I) identity coefficients; None is the average face.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
+            neutral: (B, F, L) the result for the same clips with the neutral place, if it is known. It spares a model
+                with an emotion bank its direct path.
 
         Returns:
             z (B, F, L), or (n, F, L), not quantised.
@@ -280,18 +283,21 @@ class LSF(nn.Module):
             identity = motion.new_zeros(len(motion), config.identity_size)
         gain, *direct_gain = self.sie_encoder.gains(identity)
         if config.emotion_bank:
-            emotion = emotion[:, None].expand(-1, motion.shape[1], -1)
+            emotion = emotion[:, None]  # the same in all frames
         else:
             emotion = stack_frames(self.emotion_norm(emotion), config.frame_stack)
-        fuse = self._emotional_change if config.emotion_bank and config.direct_path else self._fuse
-        fused: Tensor = fuse(motion, emotion, gain, mask, first)
         if not config.direct_path:
-            return fused
-        z: Tensor = self.direct(motion, direct_gain[0], mask) + self.residual_gate * fused
+            return self._fuse(motion, emotion, gain, mask, first)
+        if not config.emotion_bank:
+            fused, neutral = self._fuse(motion, emotion, gain, mask, first), None
+        else:
+            fused = self._emotional_change(motion, emotion, gain, mask, first)
+        direct = self.direct(motion, direct_gain[0], mask) if neutral is None else neutral
+        z: Tensor = direct + self.residual_gate * fused
         return z
 
     def _fuse(self, motion: Tensor, emotion: Tensor, gain: Tensor, mask: Tensor | None, first: int) -> Tensor:
-        """The fused stream (n · B, F, L) of motion (B, F, stacked) and emotion (n · B, F, emotion_size)."""
+        """The fused stream (n · B, F, L) of motion (B, F, stacked) and emotion (n · B, F or 1, emotion_size)."""
         streams = self.sie_encoder(motion, emotion, gain, mask, first)
         if mask is not None and len(mask) > 1:
             mask = mask.repeat(len(emotion) // len(motion), 1)
@@ -303,12 +309,12 @@ class LSF(nn.Module):
     ) -> Tensor:
         """What emotions change in the fused stream: the difference to that of the neutral place, 0 for this place.
 
-        Motion (B, F, stacked) and places (n, F, EMBEDDING) give (n, F, L). n is B; where B is 1, it may be any number.
+        Motion (B, F, stacked) and places (n, 1, EMBEDDING) give (n, F, L). n is B; where B is 1, it may be any number.
 
         Only the difference is added to a direct path. Otherwise HIFB takes over a part of the lips from the direct
         path, and people whom no training saw are followed worse.
         """
-        neutral = self.emotion_places(emotion.new_zeros(1, len(EMOTIONS)))[:, None].expand(1, motion.shape[1], -1)
+        neutral = self.emotion_places(emotion.new_zeros(1, len(EMOTIONS)))[:, None]
         shown = (emotion != neutral).flatten(1).any(1)
         change = emotion.new_zeros(len(emotion), motion.shape[1], self.config.latent)
         if not shown.any():

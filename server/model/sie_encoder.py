@@ -198,11 +198,13 @@ class SIEEncoder(nn.Module):
 
         Args:
             layers: Those of the stream.
-            stacked: (B, F, size) its features.
+            stacked: (B, F, size) its features; (B, 1, size) if they are the same in all frames.
             gain: (B or 1, 1, width) gain of the identity.
             mask: (B, F) true on valid frames.
             positions: (B or 1, F).
         """
+        if stacked.shape[1] < positions.shape[1]:
+            mask = None  # convolutions repeat the first and the last frame: what is constant stays so
         embedded = self.shared(layers.embed(self.early(layers.linear(stacked), gain), mask))
         return self.late(self.dropout(embedded + sinusoids(positions, self.width)), gain)
 
@@ -213,13 +215,14 @@ class SIEEncoder(nn.Module):
 
         Args:
             motion: (B, F, frame_stack · Cm) motion features.
-            emotion: (n · B, F, emotion_size) emotion features or places: n for each clip, first one of each clip.
+            emotion: (n · B, F, emotion_size) emotion features, or (n · B, 1, emotion_size) places, which are the same in
+                all frames: n for each clip, first one of each clip.
             gain: (B or 1, 1, width) gain of the streams, of `gains`.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
 
         Returns:
-            Emotion stream and motion stream (n · B, F, width).
+            Emotion stream (n · B, F, width) and motion stream (B, F, width).
         """
         clips, frames = motion.shape[:2]
         positions = self.positions(clips, frames, first, motion.device)
@@ -228,6 +231,6 @@ class SIEEncoder(nn.Module):
         def repeated(x: Tensor) -> Tensor:
             return x if len(x) == 1 else x.repeat(several, *[1] * (x.dim() - 1))
 
-        motion_stream = self._stream(self.motion, motion, gain, mask, positions).repeat(several, 1, 1)
+        motion_stream = self._stream(self.motion, motion, gain, mask, positions)
         emotion_mask = None if mask is None else repeated(mask)
         return self._stream(self.emotion, emotion, repeated(gain), emotion_mask, repeated(positions)), motion_stream

@@ -87,3 +87,13 @@ def test_padding_changes_nothing(span):
     together = hifb(emotion, motion, lengths_to_mask((12, 5), 12))
     torch.testing.assert_close(together[:1], hifb(emotion[:1], motion[:1]), atol=1e-5, rtol=0)
     torch.testing.assert_close(together[1:, :5], hifb(emotion[1:, :5], motion[1:, :5]), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_several_emotion_streams_of_a_clip_share_its_motion_stream(train):
+    torch.manual_seed(0)
+    hifb = fusion(fusion_blocks=3).train(train)  # without dropout
+    emotion, motion = torch.randn(6, 12, 32), torch.randn(2, 12, 32)
+    mask = lengths_to_mask((12, 5), 12).repeat(3, 1)
+    shared = hifb(emotion, motion, mask)
+    torch.testing.assert_close(shared, hifb(emotion, motion.repeat(3, 1, 1), mask), atol=1e-5, rtol=0)

@@ -172,6 +172,8 @@ def test_one_clip_with_several_emotions_is_each_of_them_alone(make_open):
     assert together.shape == (8, 20, 16)
     for k in range(8):
         torch.testing.assert_close(together[k : k + 1], model.predict(motion, places[k : k + 1], identity))
+    known = together[NEUTRAL : NEUTRAL + 1]
+    torch.testing.assert_close(model.predict(motion, places, identity, neutral=known), together, rtol=0, atol=0)
     assert (together[HAPPY] - together[NEUTRAL]).abs().max() > 1e-3
 
 

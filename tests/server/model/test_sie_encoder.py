@@ -41,14 +41,25 @@ def test_padded_clip_equals_clip_alone(norm):
 
 def test_positions_start_at_random_only_while_training_and_alike_in_both_streams(make):
     encoder = make(emotion_bank=True).sie_encoder
-    motion, place, gain = torch.randn(1, 8, 48), torch.randn(2, 1, EMBEDDING).expand(-1, 8, -1), torch.ones(1, 1, 32)
+    motion, place, gain = torch.randn(1, 8, 48), torch.randn(2, 1, EMBEDDING), torch.ones(1, 1, 32)
     drawn, again = (encoder.train()(motion, place, gain) for _ in range(2))
     fixed = [encoder.eval()(motion, place, gain, first=first) for first in (0, 0, 5)]
     for trained, other, at_0, at_0_again, at_5 in zip(drawn, again, *fixed, strict=True):
         assert not torch.equal(trained, other) and torch.equal(at_0, at_0_again) and not torch.equal(at_0, at_5)
     moved = [trained - at_0 for trained, at_0 in zip(drawn, fixed[0], strict=True)]
-    for change in (moved[0][0], moved[0][1], moved[1][1]):
+    for change in moved[0]:  # of the emotion stream, for each place
         torch.testing.assert_close(change, moved[1][0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("norm", ["instance", "layer"])
+def test_features_that_are_the_same_in_all_frames_need_one(norm):
+    torch.manual_seed(0)
+    streams = encoder(stream_norm=norm).eval()
+    motion, same = torch.randn(2, 20, 6), torch.randn(2, 1, 6)
+    mask = torch.arange(20)[None] < torch.tensor([[20], [3]])
+    one, all_frames = (streams(motion, x, GAIN, mask)[0] for x in (same, same.expand(-1, 20, -1)))
+    torch.testing.assert_close(one[0], all_frames[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(one[1, :3], all_frames[1, :3], atol=1e-5, rtol=0)
 
 
 def test_identity_starts_near_one_and_tells_faces_apart():
