@@ -2,8 +2,8 @@
 
 Time is linear in the length; the paper's models, whose clips are one window, need more than that. What is kept of a
 clip is its curves, its emotions and, with an emotion bank, its projected features and latents; those of a long clip,
-290 MB for an hour, are in temporary files. The curves of a voice without emotion come first (`synthesize`); what emotions add to
-them is the difference to the curves with another place in the emotion stream (`emotion_changes`).
+290 MB for an hour, are in temporary files. The curves of a voice without emotion come first (`synthesize`); what
+emotions add to them is the difference to the curves with another place in the emotion stream (`emotion_changes`).
 """
 
 import math

@@ -215,8 +215,8 @@ class SIEEncoder(nn.Module):
 
         Args:
             motion: (B, F, frame_stack · Cm) motion features.
-            emotion: (n · B, F, emotion_size) emotion features, or (n · B, 1, emotion_size) places, which are the same in
-                all frames: n for each clip, first one of each clip.
+            emotion: (n · B, F, emotion_size) emotion features, or (n · B, 1, emotion_size) places that hold in all
+                frames: n for each clip, first one of each clip.
             gain: (B or 1, 1, width) gain of the streams, of `gains`.
             mask: (B, F) true on valid frames.
             first: Position of the first frame in its clip.
