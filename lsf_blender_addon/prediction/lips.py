@@ -12,6 +12,7 @@ EYE_DISTANCE = 89.2  # millimetres between the outer corners of the eyes, on the
 RIGHT_EYE, LEFT_EYE, CHIN = 36, 45, 8  # outer corners of the eyes
 OUTER_AND_INNER_LIPS = slice(48, 68)
 UPPER, LOWER = 62 - 48, 66 - 48  # middles of the inner lips, as indices of the 20 points of `measure`
+UPPER_LIP, LOWER_LIP = (61 - 48, UPPER, 63 - 48), (67 - 48, LOWER, 65 - 48)  # of the inner lips, from right to left
 
 
 def measure(
@@ -51,3 +52,10 @@ def opening(lips: NDArray[np.floating]) -> NDArray[np.floating]:
         Millimetres (K,), negative for channels that close the lips; zeros if the lips are not known.
     """
     return lips[:, UPPER, 2] - lips[:, LOWER, 2] if lips.shape[1] else np.zeros(len(lips), np.float32)
+
+
+def gaps(lips: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return by how many millimetres (K, 3) each channel at 1 parts the lips: right, middle, left; as `opening`."""
+    if not lips.shape[1]:
+        return np.zeros((len(lips), 3), np.float32)
+    return lips[:, UPPER_LIP, 2] - lips[:, LOWER_LIP, 2]

@@ -48,8 +48,8 @@ def on_keys(predicted: Prediction, motion: Floats, closed: Floats | None = None)
     Args:
         predicted: A prediction of K channels.
         motion: Values (F, K) that replace those of the prediction.
-        closed: How far the artist has closed the lips, (F,) 0 to 1: so far, keys that speech moves lose what the
-            server has found for them beside the matrix, which would part the lips.
+        closed: How far the artist has closed the lips, (F,) 0 to 1: so far, keys that speech moves lose what they get
+            from elsewhere, as from a brow that was raised in the whole line, and beside the matrix: it would part them.
 
     Returns:
         A prediction whose channels are the drive's N keys; the same K channels if there is no drive.
@@ -58,9 +58,11 @@ def on_keys(predicted: Prediction, motion: Floats, closed: Floats | None = None)
     if drive is None:
         return replace(predicted, motion=motion)
     if closed is not None:
-        gains = np.abs(drive.matrix)
-        speaks = gains[sound_edits.speech_columns(predicted.channels)].sum(0) > SPEECH_SHARE * gains.sum(0)
-        drive = replace(drive, residual=drive.residual[: len(motion)] * (1 - closed[:, None] * speaks))
+        gains, speech = np.abs(drive.matrix), sound_edits.speech_columns(predicted.channels)
+        speaks = gains[speech].sum(0) > SPEECH_SHARE * gains.sum(0)
+        residual = drive.residual[: len(motion)]
+        elsewhere = residual + np.delete(motion, speech, 1) @ np.delete(drive.matrix, speech, 0)
+        drive = replace(drive, residual=residual - closed[:, None] * speaks * elsewhere)
     return replace(
         predicted,
         channels=drive.keys,

@@ -23,6 +23,8 @@ SHIFT_EDGE = 2.0  # of a shift: seconds of its edge for each second, so that tim
 SHIFT_SLOPE = 0.75  # frames by which a shift may grow a frame from closed lips that stay: as steep as its own edges
 PRESSED = -0.3  # millimetres between lips that are pressed together: what is rounded in the keys does not part them
 SLIDE = 0.5  # millimetres by which neighbours may shift closed lips forward or back against each other
+SPREAD = 0.1  # millimetres by which neighbours may part closed lips at any point, as what is rounded in the keys
+PARTING = 1.0  # millimetres by which a channel at 1 parts the lips somewhere, from which on lips that close undo it
 OPENED = 12.0  # millimetres by which a sound opens the lips at full strength
 JAW_SHARE = 0.6  # of the jaw's opening that goes where lips are closed; in speech, the jaw stays a little open
 # Values of channels at full strength, where the lips are not known, or on top of the motion.
@@ -187,13 +189,16 @@ class _Mouth:
         self, channels: Sequence[str], lip_offsets: Floats, speech: NDArray[np.integer], to_rest: bool
     ) -> None:
         names, opening = list(channels), lips.opening(lip_offsets)
-        self.opening, self.speech, self.to_rest = opening.astype(np.float32), speech, to_rest
+        self.opening, self.to_rest = opening.astype(np.float32), to_rest
         self.jaw = names.index(JAW_OPEN) if JAW_OPEN in names else None
         self.shut = names.index(MOUTH_CLOSE) if MOUTH_CLOSE in names else None
         self.is_known = (
             self.jaw is not None and self.shut is not None and opening[self.shut] < -1 and opening[self.jaw] > 1
         )
         self.slide = (lip_offsets[:, lips.UPPER] - lip_offsets[:, lips.LOWER])[:, 1] if self.is_known else opening
+        self.gaps = lips.gaps(lip_offsets).astype(np.float32)
+        self.raising = np.flatnonzero([parts and k != self.jaw for k, parts in enumerate(self.gaps.max(1) > PARTING)])
+        self.relaxing = np.union1d(speech, self.raising)
         self.others = np.flatnonzero([moves and k != self.jaw for k, moves in enumerate(opening > 0)])
         self.against = _columns(channels, AGAINST_OPEN)
 
@@ -245,8 +250,14 @@ class _Mouth:
         limited = np.clip(aperture, np.minimum(before, 0), np.maximum(before, 0))
         self._bring_to(here, aperture + contact[rows] * (limited - aperture))
         changed = here - meant[rows]
-        share = np.minimum(1, SLIDE / np.maximum(np.abs(changed @ self.slide), SLIDE))
+        share = np.zeros(len(here)) if self.to_rest else self._harmless(meant[rows], changed)
         here -= (contact[rows] * (1 - share))[:, None] * changed
+
+    def _harmless(self, meant: Floats, changed: Floats) -> Floats:
+        """Which share (n,) of what is changed (n, K) neither slides nor parts the closed lips of meant (n, K)."""
+        slides, room = np.abs(changed @ self.slide), SPREAD + np.maximum(-meant @ self.gaps, 0)
+        share: Floats = np.minimum(1, room / np.maximum(changed @ self.gaps, room)).min(1)
+        return np.minimum(share, SLIDE / np.maximum(slides, SLIDE))
 
     def open(self, result: Floats, contact: Floats, reach: _Reach, amount: float) -> None:
         """Open the mouth in result (F, K), in place, but not where the lips stay together; contact (F,)."""
@@ -258,17 +269,27 @@ class _Mouth:
         here[:, self.jaw] += (OPENED / self.opening[self.jaw] if self.is_known else JAW) * weight[:, 0]
 
     def close(self, result: Floats, reach: _Reach, amount: float) -> None:
-        """Bring the lips together in result (F, K), changed in place; at an amount of 1 they meet."""
+        """Bring the lips together in result (F, K), changed in place; at an amount of 1 they meet.
+
+        What raises one side of a lip, as an expression may, gives way as far as that side would stay open.
+        """
         rows, weight = reach.rows, amount * reach.weight
         here = result[rows]
         if not self.is_known or self.to_rest:
-            here[:, self.speech] *= 1 - weight
+            here[:, self.relaxing] *= 1 - weight
             return
         assert self.jaw is not None
-        aperture = here @ self.opening
+        aperture, gaps = here @ self.opening, here @ self.gaps
         wanted = aperture - weight[:, 0] * np.maximum(aperture - PRESSED, 0)
+        most = gaps - weight * np.maximum(gaps - SPREAD, 0)
         here[:, self.jaw] *= 1 - JAW_SHARE * weight[:, 0]
         self._bring_to(here, wanted)
+        relaxed = here.copy()
+        relaxed[:, self.raising] = np.minimum(here[:, self.raising], 0)
+        self._bring_to(relaxed, wanted)
+        gaps = here @ self.gaps
+        share = (gaps - most) / np.maximum(gaps - relaxed @ self.gaps, 1e-6)
+        here += np.clip(share, 0, 1).max(1, keepdims=True) * (relaxed - here)
 
     def _bring_to(self, here: Floats, wanted: Floats) -> None:
         """Bring the lips of motion (n, K), in place, to an aperture (n,) in millimetres.

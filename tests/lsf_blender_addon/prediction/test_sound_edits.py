@@ -116,6 +116,48 @@ def test_strength_and_rounding_keep_closed_lips():
     assert aperture(applied(closed))[10:15].max() < 0.1
 
 
+LEFT = (17.0, -8.0, 0.0, 8.0, 2.0)  # millimetres by which each channel opens the left of the lips
+
+
+def left_side_raised() -> tuple[np.ndarray, np.ndarray]:
+    """Offsets of lips whose left side opens by itself, and a motion in which it does, as in a crooked expression."""
+    offsets, predicted = lips(), motion()
+    offsets[:, 15, 2] = LEFT
+    predicted[:, LOWER] = 0.3
+    predicted[10:15, LOWER] = 0.1
+    return offsets, predicted
+
+
+@pytest.mark.parametrize("change", [{"strength": 3.0}, {"round": 1.0, "wide": 1.0, "strength": 2.0}])
+def test_no_side_of_closed_lips_parts(change):
+    offsets, predicted = left_side_raised()
+    result = applied(replace(A, start=0.3, end=0.6, **change), offsets=offsets, predicted=predicted)
+    before, after = (values[10:15] @ LEFT for values in (predicted, result))
+    assert before.max() > 0.6 and (after - np.maximum(before, 0)).max() < sound_edits.SPREAD + 0.01
+
+
+def test_both_sides_of_the_lips_close():
+    offsets, predicted = left_side_raised()
+    result = applied(replace(A, close=1.0), offsets=offsets, predicted=predicted)
+    assert predicted[22] @ LEFT > 6 and abs(result[22] @ LEFT) < sound_edits.SPREAD + 0.01
+
+
+def test_closed_lips_of_a_heads_own_keys_stay_as_they_are():
+    """What cancels out in the channels need not cancel out in such keys."""
+    edits = [replace(A, start=start, end=end, strength=3.0, round=1.0) for start, end in ((0.2, 0.4), (0.6, 0.8))]
+    result = sound_edits.apply(edits, TABLE, CHANNELS, FPS, motion(), lips(), to_rest=True)
+    np.testing.assert_allclose(result[10:15], motion()[10:15], atol=1e-6)
+    assert (result[[8, 17], JAW] > motion()[[8, 17], JAW] + 0.2).all()
+
+
+def test_own_keys_that_part_the_lips_relax_where_they_close():
+    offsets, predicted = left_side_raised()
+    predicted[:, BROW] = 1.0
+    edit = replace(A, close=1.0)
+    result = sound_edits.apply([edit], TABLE, CHANNELS, FPS, predicted, offsets, to_rest=True)
+    assert result[22].max() == 0 and result[30, BROW] == 1
+
+
 CLOSED = slice(10, 15)
 M = SoundEdit(0.4, 0.6, "m", "m")  # the sound of these frames
 # The sounds beside it: what is heard in them begins at the frame at which the lips part, or a frame too early.
