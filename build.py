@@ -358,11 +358,19 @@ def environment(name: str) -> Path:
         say(f"Making {home.relative_to(ROOT)}")
         stamp.unlink(missing_ok=True)
         make_venv(home, base, log)
-        for arguments in requirements(name):
-            run_logged([str(python), "-m", "pip", "install", "--progress-bar", "off", *arguments], log)
+        for arguments in requirements(name):  # compiling all modules takes as long as unpacking them; few are imported
+            run_logged([str(python), "-m", "pip", "install", "--no-compile", "--progress-bar", "off", *arguments], log)
         stamp.write_text(digest)
         say(f"{home.relative_to(ROOT)} is ready ({time.monotonic() - start:.0f} s).")
     return python
+
+
+def environments(names: Sequence[str]) -> None:
+    """Make or complete several environments, AT_ONCE at a time. Exits with a sentence if one cannot be made."""
+    for name in names:
+        obtain_python(PYTHONS[name])  # one after the other: it may install or fetch what they share
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(environment, names))
 
 
 def child_environment(**more: str) -> dict[str, str]:
@@ -667,8 +675,7 @@ def test(arguments: list[str]) -> None:
         parts = [(MAIN, " ".join(arguments), arguments)]
     else:
         parts = [(name, title, [*what, *arguments]) for name, title, what in test_parts() if name == MAIN or not unit]
-    for name in dict.fromkeys(name for name, _title, _what in parts):
-        environment(name)
+    environments(list(dict.fromkeys(name for name, _title, _what in parts)))
     long_tests = [f"--deselect={test}" for test in LONG_TESTS] if unit else []
     together = len(parts) > 1
     with ThreadPoolExecutor(AT_ONCE if together else 1) as pool:
@@ -829,8 +836,7 @@ def installed_size(wheel: Path) -> int:
 
 def setup(arguments: list[str]) -> None:
     """Make the named environments, or the main one."""
-    for name in arguments or [MAIN]:
-        environment(name)
+    environments(arguments or [MAIN])
 
 
 def show_or_set_version(arguments: list[str]) -> None:

@@ -136,6 +136,18 @@ def test_an_environment_is_made_once(sandbox):
     assert build.environment("bpy-9.9") == python and len(sandbox) == 2
 
 
+def test_several_environments_are_made_and_one_that_cannot_be_is_told(sandbox, monkeypatch, tmp_path):
+    monkeypatch.setattr(build, "PYTHONS", {"bpy-9.8": HERE, "bpy-9.9": HERE})
+    build.environments(["bpy-9.8", "bpy-9.9"])
+    assert all((tmp_path / "envs" / name / "complete").exists() for name in ("bpy-9.8", "bpy-9.9"))
+    monkeypatch.setattr(build, "PYTHONS", {"bpy-9.8": HERE, "bpy-9.7": "9.7"})
+    monkeypatch.setattr(build, "find_python", lambda version, module="ensurepip": [sys.executable] * (version == HERE))
+    monkeypatch.setattr(build, "fetch_python", lambda version: None)
+    build.obtain_python.cache_clear()
+    with pytest.raises(SystemExit, match=r"Python 9\.7"):
+        build.environments(["bpy-9.8", "bpy-9.7"])
+
+
 def test_an_interrupted_environment_is_completed(sandbox, monkeypatch):
     whole = build.run_logged
 
