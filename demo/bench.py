@@ -1,18 +1,20 @@
-"""Speed and memory as a table: the server as the add-on talks to it, and the writing of curves in Blender.
+"""Speed and memory as a table: the server as the add-on talks to it, a batch, and the writing of curves in Blender.
 
     python3 build.py bench [--mesh MESH] [--repeats N] [--quick] [--long]
 
-Each figure is the median of several runs of a warm server, with the minimum and the maximum; ten minutes of speech are
-run half as often. This measures and tests nothing.
+Each figure is the median of several runs of a warm server, with the minimum and the maximum; long speech is run half as
+often. Beside a request and a batch stands what limits them: the model's speech encoder alone, with as many threads, in
+turn with the requests. This measures and tests nothing.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,9 +38,15 @@ Message = tuple[dict[str, Any], dict[str, NDArray[Any]]]  # header and arrays
 
 CANCELLED_AT = (0.02, 0.1, 0.5)  # moments of a job, in shares of its time
 LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" / "demo_line.flac"
+LENGTHS = (3, 10, 60)  # seconds of speech; the first is the length of the lines of a batch
+LONG = 30  # seconds: longer speech is run half as often, as it takes long and its times vary less
+BATCH_LINES, BATCH_PROCESSES = 60, 2
+ENCODED_LINES = 10  # of these, by the encoder alone
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # of each process of a batch
+LOOK = 0.05  # seconds between two looks at the memory of a process
 
 
-def row(name: str, seconds: list[float], note: str = "") -> None:
+def row(name: str, seconds: Sequence[float], note: str = "") -> None:
     """Print a row of the table: median, minimum and maximum."""
     print(f"{name:<44}{median(seconds):9.3f}{min(seconds):9.3f}{max(seconds):9.3f}   {note}", flush=True)
 
@@ -109,11 +117,48 @@ class Server:
 
     def peak_megabytes(self) -> float | None:
         """The most memory that the process has held so far; None where the system does not tell (only Linux does)."""
-        try:
-            status = Path(f"/proc/{self.process._process.pid}/status").read_text()
-        except OSError:
-            return None
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+        return peak_megabytes(self.process._process.pid)
+
+
+def peak_megabytes(pid: int) -> float | None:
+    """The most memory that a process has held so far; None if it has ended, or where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        return None
+
+
+class Encoder:
+    """The speech encoder alone, in a process of its own.
+
+    Args:
+        **variables: Variables of its environment; without OMP_NUM_THREADS it has as many threads as the server.
+    """
+
+    def __init__(self, **variables: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("encoder_alone.py")],
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def begin(self, sound: Path) -> None:
+        """Let it encode a sound."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{sound}\n")
+        self._process.stdin.flush()
+
+    def end(self) -> tuple[float, float]:
+        """Seconds that it took: for each second of the sound once, and for the windows of the server, which overlap."""
+        assert self._process.stdout is not None
+        once, overlapping = map(float, self._process.stdout.readline().split())
+        return once, overlapping
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def subdivide(
@@ -143,11 +188,10 @@ def bench_start(folder: Path, repeats: int) -> None:
         torch_alone.append(import_torch())
         started.append(Server(folder / "server.log"))
         started[-1].process.kill()
-    ratios = [server.ready / alone for server, alone in zip(started[1:], torch_alone[1:], strict=True)]
     row("a Python that imports torch alone", torch_alone[1:])
     row("server: start to its first answer", [server.greeted for server in started[1:]])
     ready = [server.ready for server in started[1:]]
-    row("server: start to ready, model loaded", ready, f"{median(ratios):.2f} x the import of torch")
+    row("server: start to ready, model loaded", ready, f"{ratio(ready, torch_alone[1:])} x the import of torch")
 
 
 def import_torch() -> float:
@@ -159,22 +203,95 @@ def import_torch() -> float:
         return time.perf_counter() - start
 
 
-def bench_speech(folder: Path, repeats: int, lengths: list[int]) -> None:
-    """Time whole requests for speech of some lengths in seconds."""
+def bench_speech(folder: Path, repeats: int, lengths: Sequence[int]) -> None:
+    """Time whole requests for speech, and the encoder alone in turn with them.
+
+    Args:
+        folder: Where files are written.
+        repeats: Runs of each that count; of speech longer than LONG, half as many, but two.
+        lengths: Seconds of speech.
+    """
     line, rate = soundfile.read(LINE, dtype="float32")
-    server = Server(folder / "server.log")
+    server, encoder = Server(folder / "server.log"), Encoder()
     for length in lengths:
-        audio = np.resize(line, length * rate)
-        long = length > 100
-        seconds = timed(
-            lambda i, audio=audio: server.ask("generate", {"rate": rate}, {"audio": audio}),
-            max(1, repeats // 2) if long else repeats,
-            warm_up=0 if long else 1,
-        )
-        peak = server.peak_megabytes()
-        memory = f", server's peak memory so far {peak:.0f} MB" if peak else ""
-        row(f"{length} s of speech, whole request", seconds, f"{median(seconds) / length:.3f} x real time{memory}")
+        audio, sound = np.resize(line, length * rate), folder / "speech.wav"
+        soundfile.write(sound, audio, rate, "FLOAT")
+        warm_up, runs = (0, max(2, repeats // 2)) if length > LONG else (1, repeats)
+        requests, alone = [], []
+        for _ in range(warm_up + runs):
+            requests += timed(lambda i, audio=audio: server.ask("generate", {"rate": rate}, {"audio": audio}), 1, 0)
+            encoder.begin(sound)
+            alone.append(encoder.end())
+        requests, (once, overlapping) = requests[warm_up:], zip(*alone[warm_up:], strict=True)
+        row(f"{length} s of speech, the encoder alone", once)
+        note = f"{ratio(requests, once)} x the encoder alone"
+        if overlapping != once:
+            note += f" ({ratio(requests, overlapping)} x with the overlaps of the server's windows)"
+        if peak := server.peak_megabytes():
+            note += f", peak memory so far {peak:.0f} MB"
+        row(f"{length} s of speech, whole request", requests, note)
+    encoder.close()
     server.process.kill()
+
+
+def ratio(seconds: Sequence[float], others: Sequence[float]) -> str:
+    """The median ratio of figures that were measured in turn, with two decimals."""
+    return f"{median(a / b for a, b in zip(seconds, others, strict=True)):.2f}"
+
+
+def bench_batch(folder: Path) -> None:
+    """Time a batch in processes of one thread, and the encoder alone for some of its lines in as many processes."""
+    line, rate = soundfile.read(LINE, dtype="float32")
+    show, made = folder / "show", folder / "made"
+    show.mkdir()
+    for number in range(BATCH_LINES):  # each another part of the demo's line; these names make parts of one size
+        part = np.roll(line, -number * len(line) // BATCH_LINES)[: LENGTHS[0] * rate]
+        soundfile.write(show / f"{number:02}.wav", part, rate)
+    sounds = sorted(show.glob("*.wav"))
+    (show / "lines.csv").write_text("\n".join(["sound", *(sound.name for sound in sounds)]))
+    bound = encoders_at_once(sounds[:ENCODED_LINES])
+    command = [sys.executable, "-m", "server", "batch", show / "lines.csv", "--out", made]
+    start, peak = time.perf_counter(), 0.0
+    processes = [
+        subprocess.Popen(
+            [*command, "--shard", f"{number}/{BATCH_PROCESSES}"],
+            env={**os.environ, **ONE_THREAD},
+            stdout=subprocess.DEVNULL,
+        )
+        for number in range(1, BATCH_PROCESSES + 1)
+    ]
+    while None in [process.poll() for process in processes]:
+        peak = max(peak, *(peak_megabytes(process.pid) or 0.0 for process in processes))
+        time.sleep(LOOK)
+    whole = time.perf_counter() - start
+    if any(process.returncode for process in processes):
+        sys.exit("The batch has failed.")
+    pace = sum(lines_a_second(report) for report in made.glob("report-*.jsonl"))
+    print(f"{f'batch: lines of {LENGTHS[0]} s a second, {BATCH_PROCESSES} processes':<44}{pace:9.2f}", end="")
+    print(f"{'':21}{pace / bound:.0%} of the {bound:.2f} of the encoder alone; ", end="")
+    print(f"{BATCH_LINES / whole:.2f} with the start of Python and the model")
+    if peak:
+        print(f"{'batch: most memory of a process':<44}{peak:9.0f} MB", flush=True)
+
+
+def encoders_at_once(sounds: Sequence[Path]) -> float:
+    """How many sounds a second the encoder alone takes in BATCH_PROCESSES processes of one thread, all together."""
+    encoders = [Encoder(**ONE_THREAD) for _ in range(BATCH_PROCESSES)]
+    seconds: list[list[float]] = [[] for _ in encoders]
+    for sound in (sounds[0], *sounds):
+        for encoder in encoders:
+            encoder.begin(sound)
+        for encoder, known in zip(encoders, seconds, strict=True):
+            known.append(encoder.end()[0])
+    for encoder in encoders:
+        encoder.close()
+    return sum(len(known[1:]) / sum(known[1:]) for known in seconds)  # the first one warms up
+
+
+def lines_a_second(report: Path) -> float:
+    """The pace of a process of a batch by its report. Its first line does not count: it waits for the model."""
+    seconds = [json.loads(row)["seconds"] for row in report.read_text("utf-8").splitlines()][1:]
+    return len(seconds) / sum(seconds)
 
 
 def bench_long_speech(folder: Path) -> None:
@@ -249,23 +366,25 @@ def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mesh", type=Path, help="fit this head instead of subdivided ones of the project")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, help="runs that count (default: 5; 3 with --quick)")
     parser.add_argument("--quick", action="store_true", help="without the 10 minutes of speech")
     parser.add_argument(
         "--long", action="store_true", help="only ten minutes and an hour of speech, half an hour's work"
     )
     args = parser.parse_args()
+    repeats = args.repeats or (3 if args.quick else 5)
     load_average = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    print(f"Blender {bpy.app.version_string}, {os.cpu_count()} cores{load_average}, {args.repeats} runs each")
+    print(f"Blender {bpy.app.version_string}, {os.cpu_count()} cores{load_average}, {repeats} runs each")
     print(f"{'':<44}{'seconds':>9}{'least':>9}{'most':>9}")
     with tempfile.TemporaryDirectory() as folder:
         if args.long:
             bench_long_speech(Path(folder))
         else:
-            bench_start(Path(folder), args.repeats)
-            bench_speech(Path(folder), args.repeats, [10, 60] if args.quick else [10, 60, 600])
-            bench_fit(Path(folder), args.repeats, args.mesh)
-            bench_curves(args.repeats)
+            bench_start(Path(folder), repeats)
+            bench_speech(Path(folder), repeats, LENGTHS if args.quick else (*LENGTHS, 600))
+            bench_batch(Path(folder))
+            bench_fit(Path(folder), repeats, args.mesh)
+            bench_curves(repeats)
 
 
 if __name__ == "__main__":
