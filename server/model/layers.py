@@ -111,8 +111,9 @@ def rotate(x: Tensor) -> Tensor:
     half = x.shape[-1] // 2
     rates = torch.exp(torch.arange(half, device=x.device) * (-math.log(POSITION_BASE) / half))
     angles = torch.arange(x.shape[2], device=x.device)[:, None] * rates
+    cos, sin = angles.cos(), angles.sin()
     a, b = x[..., :half], x[..., half:]
-    return torch.cat((a * angles.cos() - b * angles.sin(), a * angles.sin() + b * angles.cos()), -1)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
 
 
 def attention_mask(
@@ -167,9 +168,8 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x: Tensor, allowed: Tensor | None = None) -> Tensor:
         """Transform x (B, L, C); `allowed` (B or 1, 1, L, L) is true where attention is allowed."""
-        q, k, v = (split_heads(part, self.heads) for part in self.qkv(self.attention_norm(x)).chunk(3, -1))
-        if self.rotary:
-            q, k = rotate(q), rotate(k)
+        qk, v = split_heads(self.qkv(self.attention_norm(x)), 3 * self.heads).split((2 * self.heads, self.heads), 1)
+        q, k = (rotate(qk) if self.rotary else qk).chunk(2, 1)
         dropout = self.dropout if self.training else 0.0
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
         x = x + F.dropout(self.out(attended.transpose(1, 2).flatten(2)), dropout)
