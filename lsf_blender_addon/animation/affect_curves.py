@@ -31,7 +31,8 @@ def check(scene: bpy.types.Scene) -> None:
 def draw(scene: bpy.types.Scene, spoken: Floats | None = None, entries: Sequence[emotion_control.Entry] = ()) -> int:
     """Replace the keyed choice of an emotion by the choice of a point of the circle, and key its valence and arousal.
 
-    The face that the next Generate makes is the same. Mix is keyed, too, where the audio decides in between.
+    The face that the next Generate makes is the same. Where the audio decides in between, Mix is keyed, too: from there
+    and back it is a cross-fade then.
 
     Args:
         scene: The scene with the keys.

@@ -41,11 +41,14 @@ class Control(NamedTuple):
         rows: (F, 10 + B) strength, weight of the choice, weights of the eight emotions and of B entries, all 0 to 1.
         points: (F, 2) valence and arousal of the choice; NaN where there are none.
         changes: First and last frame of each change of the choice, from row 0 on, ascending.
+        passing: (F, 2) how far the change is from what the audio decides, 0, to the choice, 1, over the longest time
+            that it may take; and the weight of the choice along with it, for that of `rows`. None: cross-fades.
     """
 
     rows: NDArray[np.float32]
     points: NDArray[np.float64]
     changes: tuple[affect.Change, ...]
+    passing: NDArray[np.float32] | None = None
 
 
 class Samples(NamedTuple):
@@ -86,8 +89,9 @@ def read(
         entries: The expressions of the head, with the choices that mean them. A choice that means none is the audio's.
 
     Returns:
-        Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10 + B).
-        The settings have the B expressions that the line shows.
+        Settings and arrays: settings alone if the emotion is not keyed, else the array `emotion_control` (F, 10 + B),
+        and `emotion_way` (F,) if there is a change between the audio's emotion and a choice that is no cross-fade. The
+        settings have the B expressions that the line shows.
     """
     emotion = settings_of(scene).emotion
     asked = numbers_asked(scene, first_frame, frames, fps)
@@ -114,7 +118,12 @@ def read(
     found = control(scene, first_frame - margin, (frames if keyed else 1) + 2 * margin, fps, placed(own))
     if emotion.follow_sentence and found.changes:
         follow["emotion_changes"] = [[t0 + (edge - margin) / fps for edge in change] for change in found.changes]
-    return follow, {"emotion_control": found.rows[margin : len(found.rows) - margin]}
+    line = slice(margin, len(found.rows) - margin)
+    rows, passing = found.rows[line], None if found.passing is None else found.passing[line]
+    if passing is None or not ((passing[:, 0] > 0) & (passing[:, 0] < 1)).any():
+        return follow, {"emotion_control": rows}
+    rows[:, 1] = passing[:, 1]
+    return follow, {"emotion_control": rows, "emotion_way": passing[:, 0]}
 
 
 def numbers_asked(scene: bpy.types.Scene, first_frame: int, frames: int, fps: float) -> set[int]:
@@ -199,7 +208,9 @@ def control_rows(
         rows = np.column_stack((strength, fading, passed.weights))
         starts = np.flatnonzero(np.diff(has_choice)) + 0.5
         fades = [affect.Change(at - transition / 2, at + transition / 2) for at in starts]
-        return Control(_limited(rows), passed.points, _merged([*passed.changes, *fades]))
+        changes = _merged([*passed.changes, *fades])
+        way: Floats = hann_average(has_choice, affect.LONGEST * transition)  # how far it is, only the server knows
+        return Control(_limited(rows), passed.points, changes, _limited(np.column_stack((way, way * mix))))
     table = np.vstack([np.eye(columns), np.zeros((2, columns))])  # then FREE, and at −1 no choice
     weights: Floats = table[picked]
     is_free = picked == columns
@@ -241,7 +252,7 @@ def state_transitions() -> None:
 
 
 def _limited(rows: Floats) -> NDArray[np.float32]:
-    """Rows within 0 to 1."""
+    """Numbers of any shape within 0 to 1."""
     return np.clip(rows, 0, 1).astype(np.float32)
 
 

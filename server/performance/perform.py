@@ -139,6 +139,8 @@ def perform(
     if output.emotion.shape[1] == len(EMOTION_CLASSES):  # otherwise there is no emotion reader, or it has other classes
         probabilities = emotion_expression.smooth_probabilities(output.emotion, activity, fps)
         detected = emotion_expression.detected_emotion(probabilities)
+    if direction is not None:
+        direction = direction.passing(detected)
     expression = np.zeros_like(speech)
     if model.config.emotion_bank:
         shown = _shown(direction, detected)

@@ -51,6 +51,7 @@ STEPS = 128  # of a way, for its length
 LONGEST = 2.5  # times a transition: what the longest way through the circle takes is less
 ENTRY_REACH = 1.0  # distance in the plane within which an expression of the artist's own fades
 NEAR = 1e-3  # distance between places that are the same
+WHOLE = 0.05  # from 0 and 1, at which a change that is spread over frames begins and ends
 
 _NEUTRAL = EMOTIONS.index("neutral")
 _FIRST = min(ANGLES.values())
@@ -171,6 +172,10 @@ class End(NamedTuple):
 
     weights: Floats
     place: Floats | None
+
+    def at(self, frame: int) -> "End":
+        """Return the end in one of its n frames."""
+        return End(self.weights[frame], None if self.place is None else self.place[frame])
 
 
 def passed(start: End, end: End, way: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -305,6 +310,27 @@ def passed_evenly(start: End, end: End, progress: Floats) -> NDArray[np.float64]
     """Return the weights (n, C) when this share (n,) of all that changes on a way has changed; see `passed`."""
     _, ways = _length(start, end, True)
     return passed(start, end, np.interp(progress, ways, np.linspace(0, 1, len(ways))))[0]
+
+
+def passed_in_time(start: End, end: End, way: Floats) -> NDArray[np.float64]:
+    """Return the weights (n, C) of a change that takes as long as its way needs; see `passed`.
+
+    Args:
+        start: Where the way begins, in n frames.
+        end: Where it ends, in n frames.
+        way: (n,) 0 to 1 or 1 to 0, in LONGEST times the frames of a change between neighbours. One that turns back, or
+            whose beginning or end is missing, is taken as it is.
+    """
+    middle = int(np.abs(way - 0.5).argmin())
+    length, ways = _length(start.at(middle), end.at(middle), True)
+    steps, edges = np.diff(way), sorted((way[0], way[-1]))
+    if edges[0] < WHOLE and edges[1] > 1 - WHOLE and ((steps >= 0).all() or (steps <= 0).all()):
+        rising = way if way[-1] > way[0] else way[::-1]
+        half = min((len(way) / LONGEST + HANN_ENDS) * max(1.0, EASE * length / HANN), len(way)) / 2
+        from_centre = np.arange(len(way)) - np.interp(0.5, rising, np.arange(len(way)))
+        eased = smoothstep(np.clip(0.5 + from_centre / (2 * half), 0, 1))
+        way = eased if rising is way else eased[::-1]
+    return passed(start, end, np.interp(way, ways, np.linspace(0, 1, len(ways))))[0]
 
 
 def _length(start: End, end: End, circle: bool) -> tuple[float, NDArray[np.float64]]:

@@ -62,7 +62,7 @@ class Following:
         if len(direction.strength) == 1:
             rows = (np.repeat(part, frames, 0) for part in (direction.strength, direction.mix, direction.chosen))
             strength, mix, chosen = rows
-            direction = replace(direction, strength=strength, mix=mix, chosen=chosen)
+            direction = replace(direction, strength=strength, mix=mix, chosen=chosen, way=None)
         strength = direction.strength
         if self.sentence:
             spoken = phrases.phrases(voice.level)

@@ -9,6 +9,7 @@ from lsf_blender_addon.client.wire import EMOTIONS, affect
 from lsf_blender_addon.errors import UserError
 from lsf_blender_addon.scene import audio, emotion_control, spoken
 from lsf_blender_addon.scene.smoothing import hann_average
+from server.performance.emotion.direction import Direction
 
 ANGRY, HAPPY, NEUTRAL = (2 + EMOTIONS.index(name) for name in ("angry", "happy", "neutral"))
 
@@ -60,6 +61,21 @@ def test_from_the_audio_and_back_the_weight_fades(addon):
     rows = rows_of()
     assert rows[0, 1] == rows[-1, 1] == 0 and rows[60, 1] == pytest.approx(1)
     assert (rows[:, ANGRY] == 1).all(), "half way it is half of anger, not anger that is half there"
+
+
+def test_from_the_audio_it_passes_by_the_circle_unless_it_shall_cross_fade(addon):
+    """Add-on and server together: the voice is angry, then the artist chooses joy."""
+    emotion = key((1, "voice"), (50, "happy"))
+    _settings, arrays = emotion_control.read(bpy.context.scene, 1, 100, 24.0)
+    way = arrays["emotion_way"]
+    assert way[0] == 0 and way[-1] == 1 and way.tolist() == arrays["emotion_control"][:, 1].tolist()
+    assert ((way > 0) & (way < 1)).sum() > 2 * 24 * emotion.transition
+    angry = np.tile(np.eye(len(EMOTIONS))[EMOTIONS.index("angry")], (100, 1))
+    shown = Direction.from_control(arrays["emotion_control"], way=way).passing(angry).applied_to(angry)
+    assert np.minimum(shown[:, ANGRY - 2], shown[:, HAPPY - 2]).max() < 0.05 and shown[:, NEUTRAL - 2].max() > 0.6
+    assert "emotion_way" not in emotion_control.read(bpy.context.scene, 70, 20, 24.0)[1]
+    emotion.passing = "direct"
+    assert "emotion_way" not in emotion_control.read(bpy.context.scene, 1, 100, 24.0)[1]
 
 
 def test_a_point_of_the_circle_for_the_whole_line(addon):
@@ -147,10 +163,12 @@ def test_transitions_become_curves_that_show_the_same(addon):
 
 
 def test_curves_keep_where_the_audio_decides(addon):
-    key((1, "voice"), (40, "angry"), (90, "voice"))
+    key((1, "voice"), (40, "angry"), (90, "voice")).passing = "direct"
     before = rows_of(120)
     affect_curves.draw(bpy.context.scene)
-    np.testing.assert_allclose(rows_of(120), before, atol=0.04)
+    after = rows_of(120)  # from the audio and back, a cross-fade
+    np.testing.assert_allclose(after[:, 1], before[:, 1], atol=0.04)
+    np.testing.assert_allclose(after[:, 1] * after[:, ANGRY], before[:, 1] * before[:, ANGRY], atol=0.04)
 
 
 def test_curves_lie_where_phrases_start(addon):

@@ -229,7 +229,7 @@ def test_hostile_messages_are_refused_at_once_and_cost_no_memory():
         process.send({"type": "ping"})
         before = process.receive()["memory"]
         for shape in ([0, 2**30, 2**30, 2**30], [2**26, 0, 3], [2**30, 2**30], [2**30, 0]):
-            for name in ("rig_shapes", "audio", "vertices", "parts", "landmarks68", "emotion_control"):
+            for name in ("rig_shapes", "audio", "vertices", "parts", "landmarks68", "emotion_control", "emotion_way"):
                 entry = {"name": name, "dtype": "float32", "shape": shape}
                 header = json.dumps({**generate, "arrays": [entry]}).encode()
                 process.write(wire.PREFIX.pack(wire.MAGIC, len(header), 0) + header)

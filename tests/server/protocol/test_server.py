@@ -212,6 +212,9 @@ def test_a_direction_travels_as_settings_or_over_time(peer):
     peer.send({"type": "generate", "job": "a", "rate": 16000}, arrays)
     assert peer.receive("progress")["type"] == "result"
     assert peer.engine.direction.mix.tolist() == [0.25] * 5 and peer.engine.direction.chosen.shape == (5, 8)
+    assert peer.engine.direction.way is None
+    peer.send({"type": "generate", "job": "a", "rate": 16000}, arrays | {"emotion_way": control[:, 0]})
+    assert peer.receive("progress")["type"] == "result" and peer.engine.direction.way.tolist() == [0.25] * 5
     for settings, code in (
         ({"emotion": "hungry"}, "bad_settings"),
         ({"emotion": 3}, "bad_request"),
@@ -653,6 +656,7 @@ FIELDS = ("job", "rate", "settings", "start", "duration", "audio_file", "rig_lim
 FIELDS += ("other_lines", "face_optional", "text", "protocol", "type", "arrays")
 SETTINGS = ("fps", "t0", "temperature", "seed", "layers", "eye_variants", "emotion", "emotion_strength", "emotion_mix")
 NAMES = ("audio", "vertices", "triangles", "landmarks68", "parts", "rig_shapes", "emotion_control", "other")
+NAMES += ("emotion_way",)
 ARRAYS = st.dictionaries(
     st.sampled_from(NAMES),
     hypothesis.extra.numpy.arrays(
