@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import bpy
@@ -41,7 +41,7 @@ LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" /
 LENGTHS = (3, 10, 60)  # seconds of speech; the first is the length of the lines of a batch
 LONG = 30  # seconds: longer speech is run half as often, as it takes long and its times vary less
 BATCH_LINES, BATCH_PROCESSES = 60, 2
-ENCODED_LINES = 10  # of these, by the encoder alone
+ENCODED_LINES = 8  # of these, by the encoder alone, before the batch and after it
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # of each process of a batch
 LOOK = 0.05  # seconds between two looks at the memory of a process
 
@@ -240,7 +240,7 @@ def ratio(seconds: Sequence[float], others: Sequence[float]) -> str:
 
 
 def bench_batch(folder: Path) -> None:
-    """Time a batch in processes of one thread, and the encoder alone for some of its lines in as many processes."""
+    """Time a batch in processes of one thread; before and after it the encoder alone, in as many processes at once."""
     line, rate = soundfile.read(LINE, dtype="float32")
     show, made = folder / "show", folder / "made"
     show.mkdir()
@@ -249,12 +249,27 @@ def bench_batch(folder: Path) -> None:
         soundfile.write(show / f"{number:02}.wav", part, rate)
     sounds = sorted(show.glob("*.wav"))
     (show / "lines.csv").write_text("\n".join(["sound", *(sound.name for sound in sounds)]))
-    bound = encoders_at_once(sounds[:ENCODED_LINES])
-    command = [sys.executable, "-m", "server", "batch", show / "lines.csv", "--out", made]
+    encoders = [Encoder(**ONE_THREAD) for _ in range(BATCH_PROCESSES)]
+    encoded_at_once(encoders, sounds[:1])
+    alone = encoded_at_once(encoders, sounds[:ENCODED_LINES])
+    seconds, peak = run_batch(show / "lines.csv", made)
+    alone += encoded_at_once(encoders, sounds[-ENCODED_LINES:])
+    for encoder in encoders:
+        encoder.close()
+    pace = sum(lines_a_second(report) for report in made.glob("report-*.jsonl"))
+    bound = BATCH_PROCESSES / mean(alone)
+    print(f"{f'batch: lines of {LENGTHS[0]} s a second, {BATCH_PROCESSES} processes':<44}{pace:9.2f}{'':21}", end="")
+    print(f"{pace / bound:.0%} of the {bound:.2f} of the encoder alone; {BATCH_LINES / seconds:.2f} with the start")
+    if peak:
+        print(f"{'batch: most memory of a process':<44}{peak:9.0f} MB", flush=True)
+
+
+def run_batch(manifest: Path, out: Path) -> tuple[float, float]:
+    """Make a manifest in BATCH_PROCESSES parts at once. Returns the seconds, and most megabytes of a process or 0."""
     start, peak = time.perf_counter(), 0.0
     processes = [
         subprocess.Popen(
-            [*command, "--shard", f"{number}/{BATCH_PROCESSES}"],
+            [sys.executable, "-m", "server", "batch", manifest, "--out", out, "--shard", f"{number}/{BATCH_PROCESSES}"],
             env={**os.environ, **ONE_THREAD},
             stdout=subprocess.DEVNULL,
         )
@@ -263,29 +278,19 @@ def bench_batch(folder: Path) -> None:
     while None in [process.poll() for process in processes]:
         peak = max(peak, *(peak_megabytes(process.pid) or 0.0 for process in processes))
         time.sleep(LOOK)
-    whole = time.perf_counter() - start
     if any(process.returncode for process in processes):
         sys.exit("The batch has failed.")
-    pace = sum(lines_a_second(report) for report in made.glob("report-*.jsonl"))
-    print(f"{f'batch: lines of {LENGTHS[0]} s a second, {BATCH_PROCESSES} processes':<44}{pace:9.2f}", end="")
-    print(f"{'':21}{pace / bound:.0%} of the {bound:.2f} of the encoder alone; ", end="")
-    print(f"{BATCH_LINES / whole:.2f} with the start of Python and the model")
-    if peak:
-        print(f"{'batch: most memory of a process':<44}{peak:9.0f} MB", flush=True)
+    return time.perf_counter() - start, peak
 
 
-def encoders_at_once(sounds: Sequence[Path]) -> float:
-    """How many sounds a second the encoder alone takes in BATCH_PROCESSES processes of one thread, all together."""
-    encoders = [Encoder(**ONE_THREAD) for _ in range(BATCH_PROCESSES)]
-    seconds: list[list[float]] = [[] for _ in encoders]
-    for sound in (sounds[0], *sounds):
+def encoded_at_once(encoders: Sequence[Encoder], sounds: Sequence[Path]) -> list[float]:
+    """Seconds that each encoder takes for each sound, while the others encode it, too."""
+    seconds = []
+    for sound in sounds:
         for encoder in encoders:
             encoder.begin(sound)
-        for encoder, known in zip(encoders, seconds, strict=True):
-            known.append(encoder.end()[0])
-    for encoder in encoders:
-        encoder.close()
-    return sum(len(known[1:]) / sum(known[1:]) for known in seconds)  # the first one warms up
+        seconds += [encoder.end()[0] for encoder in encoders]
+    return seconds
 
 
 def lines_a_second(report: Path) -> float:
