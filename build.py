@@ -61,6 +61,7 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 LOCK = ADDON / "client" / "requirements.lock"
 TRANSFORMERS_LOCK = ADDON / "client" / "requirements-transformers.lock"
 TORCH = ADDON / "client" / "requirements-torch.txt"
+TRANSCRIPTS = ADDON / "client" / "requirements-transcripts.txt"
 
 MAIN = "bpy-5.0"  # runs the server, the demo and most tests
 CHECKS = "checks"  # runs the linters and the type checker
@@ -301,7 +302,8 @@ def requirements(name: str) -> list[list[str]]:
     if name != MAIN:
         return [blender]
     locked = [["--require-hashes", "-r", str(path)] for path in (LOCK, TRANSFORMERS_LOCK)]
-    return [locked[0], ["-r", str(TORCH)], locked[1], [*blender, *listed("farm-tests")]]
+    transcripts = ["--no-deps", "--require-hashes", "-r", str(TRANSCRIPTS)]
+    return [locked[0], ["-r", str(TORCH)], locked[1], transcripts, [*blender, *listed("farm-tests")]]
 
 
 @contextlib.contextmanager

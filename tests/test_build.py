@@ -62,9 +62,10 @@ def test_requirements_are_those_of_pyproject():
 
 def test_tests_run_on_what_the_add_on_installs():
     assert (build.LOCK, build.TORCH) == (requirements.LOCK, requirements.TORCH)
-    locked, torch, transformers, tests = build.requirements(build.MAIN)
+    locked, torch, transformers, transcripts, tests = build.requirements(build.MAIN)
     assert locked == ["--require-hashes", "-r", str(build.LOCK)] and torch == ["-r", str(build.TORCH)]
     assert transformers == ["--require-hashes", "-r", str(build.TRANSFORMERS_LOCK)]
+    assert transcripts == ["--no-deps", "--require-hashes", "-r", str(requirements.TRANSCRIPTS)]
     groups = toml("pyproject.toml")["dependency-groups"]
     assert tests == ["bpy==5.0.*", *groups["tests"], *groups["farm-tests"]]
 

@@ -59,12 +59,10 @@ def test_without_espeak_it_says_what_to_install(monkeypatch):
     ],
 )
 def test_espeak_knows_languages(words, language, sounds):
-    pytest.importorskip("espeakng_loader")
     assert [SYMBOLS[s.symbols[0]] for s in spoken_words(words, language)] == sounds.split()
 
 
 def test_espeak_refuses_a_language_that_does_not_exist():
-    pytest.importorskip("espeakng_loader")
     with pytest.raises(LSFError, match='no language "xx"'):
         pronouncer().pronounce(["a"], "xx")
     assert transcript.pronouncer() is pronouncer()
