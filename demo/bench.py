@@ -2,9 +2,9 @@
 
     python3 build.py bench [--mesh MESH] [--repeats N] [--quick] [--long]
 
-Each figure is the median of several runs of a warm server, with the minimum and the maximum; long speech is run half as
-often. Beside a request and a batch stands what limits them: the model's speech encoder alone, with as many threads, in
-turn with the requests. This measures and tests nothing.
+Each figure is the median of several runs of a warm server, with the minimum and the maximum; long speech and fits of a
+head are run half as often. Beside a request and a batch stands what limits them: the model's speech encoder alone, with
+as many threads, in turn with the requests. This measures and tests nothing.
 """
 
 import argparse
@@ -40,8 +40,8 @@ CANCELLED_AT = (0.02, 0.1, 0.5)  # moments of a job, in shares of its time
 LINE = Path(__file__).resolve().parent.parent / "lsf_blender_addon" / "assets" / "demo_line.flac"
 LENGTHS = (3, 10, 60)  # seconds of speech; the first is the length of the lines of a batch
 LONG = 30  # seconds: longer speech is run half as often, as it takes long and its times vary less
-BATCH_LINES, BATCH_PROCESSES = 60, 2
-ENCODED_LINES = 8  # of these, by the encoder alone, before the batch and after it
+BATCH_LINES, BATCH_PROCESSES = 40, 2
+ENCODED_LINES = 5  # of these, by the encoder alone, before the batch and after it
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # of each process of a batch
 LOOK = 0.05  # seconds between two looks at the memory of a process
 
@@ -208,7 +208,7 @@ def bench_speech(folder: Path, repeats: int, lengths: Sequence[int]) -> None:
 
     Args:
         folder: Where files are written.
-        repeats: Runs of each that count; of speech longer than LONG, half as many, but two.
+        repeats: Runs of each that count; of speech longer than LONG, `fewer`.
         lengths: Seconds of speech.
     """
     line, rate = soundfile.read(LINE, dtype="float32")
@@ -216,7 +216,7 @@ def bench_speech(folder: Path, repeats: int, lengths: Sequence[int]) -> None:
     for length in lengths:
         audio, sound = np.resize(line, length * rate), folder / "speech.wav"
         soundfile.write(sound, audio, rate, "FLOAT")
-        warm_up, runs = (0, max(2, repeats // 2)) if length > LONG else (1, repeats)
+        warm_up, runs = (0, fewer(repeats)) if length > LONG else (1, repeats)
         requests, alone = [], []
         for _ in range(warm_up + runs):
             requests += timed(lambda i, audio=audio: server.ask("generate", {"rate": rate}, {"audio": audio}), 1, 0)
@@ -234,6 +234,11 @@ def bench_speech(folder: Path, repeats: int, lengths: Sequence[int]) -> None:
     server.process.kill()
 
 
+def fewer(repeats: int) -> int:
+    """How often what takes seconds is run."""
+    return max(2, repeats // 2)
+
+
 def ratio(seconds: Sequence[float], others: Sequence[float]) -> str:
     """The median ratio of figures that were measured in turn, with two decimals."""
     return f"{median(a / b for a, b in zip(seconds, others, strict=True)):.2f}"
@@ -244,7 +249,7 @@ def bench_batch(folder: Path) -> None:
     line, rate = soundfile.read(LINE, dtype="float32")
     show, made = folder / "show", folder / "made"
     show.mkdir()
-    for number in range(BATCH_LINES):  # each another part of the demo's line; these names make parts of one size
+    for number in range(BATCH_LINES):  # each another part of the demo's line; these names make even parts
         part = np.roll(line, -number * len(line) // BATCH_LINES)[: LENGTHS[0] * rate]
         soundfile.write(show / f"{number:02}.wav", part, rate)
     sounds = sorted(show.glob("*.wav"))
@@ -388,7 +393,7 @@ def main() -> None:
             bench_start(Path(folder), repeats)
             bench_speech(Path(folder), repeats, LENGTHS if args.quick else (*LENGTHS, 600))
             bench_batch(Path(folder))
-            bench_fit(Path(folder), repeats, args.mesh)
+            bench_fit(Path(folder), fewer(repeats), args.mesh)
             bench_curves(repeats)
 
 
