@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -694,8 +694,9 @@ def resample_motion(
     return motion
 
 
+@cache
 def default_head() -> tuple[Mesh, "FaceSpace"]:
-    """Return the project's own head and its face space. Its identity is the average; nothing is fitted."""
+    """Return the project's own head and its face space, always the same. Its identity is the average, without a fit."""
     from .face import parts
     from .face.head import load_head
     from .face.space import FaceSpace
