@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..numerics import FloatArray, IntArray
-from .geometry import bounding_box_centre, fit_similarity, sample_surface
+from .geometry import blend_corners, bounding_box_centre, fit_similarity, sample_surface
 from .head import SEAMS, Head, HeadPart
 
 # A sphere through the surface of a piece.
@@ -97,8 +97,7 @@ class Piece:
     def samples(self) -> FloatArray:
         """Points (M, 3) all over it."""
         owner, weight = sample_surface(self.vertices, self.triangles, SAMPLE_SPACING)
-        points: FloatArray = np.einsum("nki,nk->ni", self.vertices[self.triangles[owner]], weight)
-        return points
+        return blend_corners(self.vertices, self.triangles[owner], weight)
 
     @property
     def extent(self) -> FloatArray:

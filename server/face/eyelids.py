@@ -15,7 +15,7 @@ from ..arkit import CHANNELS
 from ..numerics import BoolArray, FloatArray, IntArray
 from .geometry import bounding_box_centre
 from .head import LANDMARK_COUNT
-from .raster import View, render
+from .raster import View, depth_image
 from .target_mesh import TargetMesh
 
 # Landmarks of each eye from its corner at −X: corner, two on the upper lid, corner, two on the lower lid.
@@ -146,7 +146,7 @@ class _EyeView:
         flat = landmarks[:, [0, 2]]
         width, height = np.ptp(flat, axis=0)
         centre, size = bounding_box_centre(flat), VIEW_SIZE * width
-        view = render(target.vertices, target.triangles[target.skin], target.normals, centre, size, PIXELS)
+        view = depth_image(target.vertices, target.triangles[target.skin], centre, size, PIXELS)
         far = np.nanmax(view.depth) + size if view.filled.any() else 0.0
         pixel = size / PIXELS
         return cls(
@@ -161,7 +161,7 @@ class _EyeView:
 
     def shows(self, target: TargetMesh, triangles: BoolArray) -> BoolArray:
         """Return the pixels (P, P) in which some triangles (T,) of the mesh stand clear of the skin behind them."""
-        view = render(target.vertices, target.triangles[triangles], target.normals, self.centre, self.view.size, PIXELS)
+        view = depth_image(target.vertices, target.triangles[triangles], self.centre, self.view.size, PIXELS)
         near = np.abs(self.z - self.centre[1]) < REACH * self.height
         is_clear: BoolArray = near[:, None] & (np.where(view.filled, view.depth, np.inf) < self.depth - CLEAR)
         return is_clear

@@ -59,7 +59,7 @@ LIP_SEAMS = 1 << SEAMS.index("upper_lip") | 1 << SEAMS.index("lower_lip")
 MATERIALS = ("skin", "lips", "sclera", "iris", "pupil", "teeth", "gums", "tongue", "mouth")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Head:
     """The canonical head: V vertices, F triangles. Arrays are float32 or int32 and read-only.
 

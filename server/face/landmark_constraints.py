@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import LSFError
 from ..numerics import BoolArray, FloatArray, IntArray
-from .geometry import fit_similarity, interpolate_offsets, nearest_points
+from .geometry import fit_similarity, interpolate_offsets, nearest_points, used_vertices
 from .head import LANDMARK_COUNT, Head
 
 if TYPE_CHECKING:  # imports torch
@@ -120,7 +120,7 @@ def _without_obstacles(
 
     These lie in front of the guessed face (68, 3), and carry none of the placed points (N, 3).
     """
-    used = np.unique(triangles)
+    used = used_vertices(triangles, len(vertices))
     depth, turned = vertices @ rotation[:, 1], guess @ rotation
     foremost = np.full(piece.max() + 1, np.inf)
     np.minimum.at(foremost, piece[used], depth[used])

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from ..numerics import FloatArray, IntArray
-from .geometry import bounding_box_centre, vertex_normals
+from .geometry import bounding_box_centre, used_vertices, vertex_normals
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, MOUTH_LANDMARKS, NOSE_TIP, load_head
 from .landmark_network import LandmarkNet, to_image
 from .raster import View, may_cover_pixel, render, triangle_bounds
@@ -119,16 +119,17 @@ class LandmarkDetector:
         self.normals = vertex_normals(vertices, triangles)
         self.bounds = triangle_bounds(vertices, triangles)
 
-    def render(self, centre: FloatArray, size: float, pixels: int) -> View:
+    def render(self, centre: FloatArray, size: float, pixels: int, depth_alone: bool = False) -> View:
         """Render a square part of the mesh.
 
         Args:
             centre: x and z of its centre (2,).
             size: Its side, in mesh units.
             pixels: Side of the image.
+            depth_alone: Whether no normals are wanted.
         """
         triangles = self.triangles[may_cover_pixel(*self.bounds, centre, size, pixels)]
-        view = render(self.vertices, triangles, self.normals, centre, size, pixels)
+        view = render(self.vertices, triangles, None if depth_alone else self.normals, centre, size, pixels)
         self.budget.spend(view.work / PIXELS_PER_UNIT)
         return view
 
@@ -168,12 +169,12 @@ class LandmarkDetector:
 
     def initial_windows(self) -> list[Window]:
         """Return squares of growing size from the top of the mesh down, centred sideways on the vertices in each."""
-        used = self.vertices[np.unique(self.triangles)]
+        used = self.vertices[used_vertices(self.triangles, len(self.vertices))]
         top, height = used[:, 2].max(), max(np.ptp(used[:, 2]), MIN_PROPORTION * np.ptp(used, axis=0).max())
         size, windows = MIN_WINDOW * height, []
         while size < MAX_WINDOW * height:
             slab = used[used[:, 2] > top - size, 0]
-            middle = (np.percentile(slab, 2) + np.percentile(slab, 98)) / 2
+            middle = np.percentile(slab, (2, 98)).mean()
             windows.append((np.array([middle, top - 0.5 * size + WINDOW_MARGIN * size]), size))
             size *= WINDOW_RATIO
         return windows
@@ -188,6 +189,7 @@ class LandmarkDetector:
         With `most_likely`, the agreement over zoom is measured for the most face-like of them alone.
         """
         extents = _extents(points)
+        doubt: FloatArray = np.zeros(len(points))
         for _ in range(FOLLOW_ROUNDS):
             windows = [
                 (bounding_box_centre(p), FOLLOW_ZOOM * extent) for p, extent in zip(points, extents, strict=True)
@@ -195,15 +197,16 @@ class LandmarkDetector:
             points, width = self._predict_with_width("face", windows)
             extents = np.clip(_extents(points), 0.5 * extents, 2 * extents)
             distinct = _distinct(points, extents)
-            points, extents, width = points[distinct], extents[distinct], width[distinct]
-        if most_likely and len(points):
-            likely = _doubt(points, width)[0].argmin()
-            points, extents = points[[likely]], extents[[likely]]
+            points, extents, doubt = points[distinct], extents[distinct], _doubt(points[distinct], width[distinct])[0]
+        order = np.argsort(doubt, kind="stable")
         best: FloatArray = np.zeros((LANDMARK_COUNT, 2))
         best_spread: FloatArray = np.full(LANDMARK_COUNT, np.inf)
-        for p, extent in zip(points, extents, strict=True):
-            mean, deviation = self._predict_over_zooms("face", p, extent, FINAL_ZOOMS)
-            spread = deviation / extent
+        clear = doubt < CLEAR_GLANCE
+        for k in order[:1] if most_likely else order:
+            if clear[order[0]] and not clear[k] and best_spread.mean() < CLEAR_SPREAD:
+                break  # a clear face was found, and none of the others looks like one
+            mean, deviation = self._predict_over_zooms("face", points[k], extents[k], FINAL_ZOOMS)
+            spread = deviation / extents[k]
             if spread.mean() < best_spread.mean():
                 best, best_spread = mean, spread
         return best, best_spread
@@ -232,7 +235,7 @@ class LandmarkDetector:
         The nose tip is the most protruding point near its prediction: noses differ most in where their tip is.
         """
         extent = _extent(points)
-        view = self.render(bounding_box_centre(points), LIFT_MARGIN * extent, LIFT_PIXELS)
+        view = self.render(bounding_box_centre(points), LIFT_MARGIN * extent, LIFT_PIXELS, depth_alone=True)
         pixels = view.to_pixels(points).astype(int)
         lifted = np.empty((LANDMARK_COUNT, 3))
         for k, (column, row) in enumerate(pixels):

@@ -9,7 +9,13 @@ import numpy as np
 from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
 from . import landmark_constraints, parts
-from .geometry import StretchedSimilarity, measure_stretch, sample_surface, vertex_normals
+from .geometry import (
+    StretchedSimilarity,
+    blend_corners,
+    measure_stretch,
+    sample_surface,
+    used_vertices,
+)
 from .head import INNER_LANDMARKS, JAW_LINE, LANDMARK_COUNT, Head
 from .raster import render
 from .registration import INNER_FACE_RADIUS, Alignment, Registration, align, deform
@@ -271,10 +277,9 @@ def _uncovered(located: _Located) -> IntArray:
     others = others[np.linalg.norm(target.vertices[others].mean(1) - middle, axis=1) < 2 * INNER_FACE_RADIUS]
     if not len(others):
         return visible
-    normals = vertex_normals(shape, head.faces)
-    view = render(shape, head.faces, normals, middle[[0, 2]], 2 * INNER_FACE_RADIUS, OBSTACLE_PIXELS)
+    view = render(shape, head.faces, None, middle[[0, 2]], 2 * INNER_FACE_RADIUS, OBSTACLE_PIXELS)
     owner, weight = sample_surface(target.vertices, others, OBSTACLE_SPACING)
-    points = np.einsum("nki,nk->ni", target.vertices[others[owner]], weight)
+    points = blend_corners(target.vertices, others[owner], weight)
     pixels = np.floor(view.to_pixels(points[:, [0, 2]])).astype(int)
     inside = ((pixels >= 0) & (pixels < OBSTACLE_PIXELS)).all(1)
     column, row = pixels[inside].T
@@ -325,7 +330,7 @@ def _other_faces(search: _Search, located: _Located | None) -> list[_Located]:
     faces, budget = [], SearchBudget(PIECES_UNITS)
     for piece in np.argsort(-np.bincount(triangle_piece))[: MAX_PIECES + 1]:
         own = visible[triangle_piece == piece]
-        used = np.unique(own)
+        used = used_vertices(own, len(vertices))
         if piece == known_piece or len(own) == len(visible):  # it was searched already
             continue
         if len(used) < MIN_FACE_VERTICES or np.ptp(vertices[used], axis=0).min() < min_size:

@@ -12,7 +12,17 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
 from ..numerics import BoolArray, FloatArray, IntArray, smoothstep
-from .geometry import adjacency, edge_lengths, nearest_points, sample_surface, triangle_normals, unique_edges
+from .geometry import (
+    adjacency,
+    blend_corners,
+    edge_lengths,
+    nearest_points,
+    sample_surface,
+    triangle_normals,
+    unique_edges,
+    used_vertices,
+    within,
+)
 from .head import Head
 from .seam_closure import JAW_OPEN, MOUTH_CLOSE, seam_vertices
 from .target_mesh import TargetMesh
@@ -86,7 +96,7 @@ def surface_graph(vertices: FloatArray, triangles: IntArray, step: float) -> Sur
         step: Longest distance between neighbouring points of an edge, metres.
     """
     edges = unique_edges(triangles)
-    used = np.unique(triangles)
+    used = used_vertices(triangles, len(vertices))
     node = np.full(len(vertices), -1)
     node[used] = np.arange(len(used))
     length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
@@ -228,7 +238,7 @@ def _along_lip(head: Head, name: str, values: FloatArray, share: FloatArray) -> 
 
 def _skin_near(target: TargetMesh, points: FloatArray, radius: float) -> IntArray:
     """Return the triangles (T, 3) of the skin with a corner within `radius` of points (N, 3)."""
-    near = nearest_points(points, target.vertices)[0] < radius
+    near = within(target.vertices, points, radius)
     triangles: IntArray = target.triangles[target.skin & near[target.triangles].any(1)]
     return triangles
 
@@ -279,7 +289,7 @@ def _border_edges(graph: SurfaceGraph, vertices: FloatArray) -> BoolArray:
 def _groove_depth(graph: SurfaceGraph, vertices: FloatArray, normals: FloatArray, radius: float) -> FloatArray:
     """Return how far the surface around each point (N,) lies before it, as a share of the radius around; 0 if flat."""
     owner, weight = sample_surface(vertices, graph.triangles, radius / SAMPLES_PER_RADIUS)
-    samples = (vertices[graph.triangles[owner]] * weight[..., None]).sum(1)
+    samples = blend_corners(vertices, graph.triangles[owner], weight)
     cells = np.floor(samples / (radius / SAMPLES_PER_RADIUS)).astype(int)
     samples = samples[np.unique(cells, axis=0, return_index=True)[1]]  # small triangles must not count for more
     near = cKDTree(graph.points).sparse_distance_matrix(cKDTree(samples), radius, output_type="coo_matrix")
@@ -326,7 +336,7 @@ def sides_of_seam(target: TargetMesh, seam: Seam, landmarks: FloatArray) -> IntA
     count = len(target.vertices)
     cut = np.isin(edges @ [count, 1], crossed @ [count, 1]) | np.isin(edges, on_seam).any(1)
     ways = adjacency(edges[~cut], count, np.maximum(edge_lengths(target.vertices, edges[~cut]), MIN_LENGTH))
-    usable = np.setdiff1d(np.unique(triangles), on_seam)
+    usable = np.setdiff1d(used_vertices(triangles, count), on_seam)
     distances = []
     for marks in (UPPER_LIP, LOWER_LIP):
         seeds = usable[nearest_points(target.vertices[usable], landmarks[marks])[1]]

@@ -9,7 +9,7 @@ import numpy as np
 from ..numerics import FloatArray
 from .geometry import bounding_box_centre
 from .head import INNER_LANDMARKS, OUTER_EYE_CORNERS, Head, HeadPart, HeadRegion
-from .raster import render
+from .raster import depth_image
 from .registration import Registration
 from .target_mesh import TargetMesh
 
@@ -93,7 +93,7 @@ def mouth_opening(target: TargetMesh, landmarks: FloatArray) -> float:
     top = (landmarks[NOSE_BASE, 2] + landmarks[UPPER_LIP, 2]) / 2
     size = VIEW_WIDTHS * width
     centre = np.array([bounding_box_centre(corners)[0], top - size / 2])
-    view = render(target.vertices, target.triangles[target.skin], target.normals, centre, size, PIXELS)
+    view = depth_image(target.vertices, target.triangles[target.skin], centre, size, PIXELS)
     if not view.filled.any():
         return 0.0
     columns = np.abs(np.arange(PIXELS) + 0.5 - PIXELS / 2) * size / PIXELS < MIDDLE * width

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from ..numerics import BoolArray, FloatArray, IntArray
@@ -18,7 +17,9 @@ from .geometry import (
     nearest_points,
     nearest_with_like_normal,
     position_labels,
+    search_tree,
     unique_edges,
+    used_vertices,
     vertex_normals,
 )
 from .head import INNER_LANDMARKS, MOUTH_LANDMARKS, OUTER_EYE_CORNERS, Head, HeadPart
@@ -64,7 +65,9 @@ def connected_pieces(vertices: FloatArray, triangles: IntArray) -> IntArray:
         Numbers from 0 (V,).
     """
     position = position_labels(vertices)
-    return component_labels(unique_edges(position[triangles]), position.max() + 1)[position]
+    corners = position[triangles]
+    edges = np.concatenate([corners[:, :2], corners[:, 1:]])  # the third side joins nothing more
+    return component_labels(edges, position.max() + 1)[position]
 
 
 def check_parts(given: ArrayLike | None, count: int) -> tuple[IntArray, IntArray]:
@@ -138,8 +141,8 @@ def main_piece(vertices: FloatArray, triangles: IntArray, piece: IntArray, landm
         piece: Connected piece of each vertex (V,).
         landmarks: Landmarks (68, 3).
     """
-    used = np.unique(triangles)
-    tree = cKDTree(vertices[used])
+    used = used_vertices(triangles, len(vertices))
+    tree = search_tree(vertices[used])
     right, left = OUTER_EYE_CORNERS
     inner = landmarks[INNER_LANDMARKS]
     reach = np.linalg.norm(landmarks[right] - landmarks[left]) * LANDMARK_REACH + tree.query(inner)[0]
@@ -187,10 +190,10 @@ def classify_parts(
     """
     target = registration.target
     vertex_part = given.copy()
-    skin = np.unique(target.triangles[target.skin])
+    skin = target.skin_vertices()
     vertex_part[skin[given[skin] == AUTOMATIC]] = SKIN
     unknown = np.zeros(len(target.vertices), dtype=bool)
-    unknown[np.unique(target.triangles)] = True
+    unknown[target.triangles] = True
     unknown &= vertex_part == AUTOMATIC
     recognition, doubts, small = _Recognition(registration, head, piece), [], []
     for rows in group_by_piece(piece, np.flatnonzero(unknown)):
@@ -400,8 +403,10 @@ def _smooth_jaw_border(triangles: IntArray, vertex_part: IntArray, basis: FloatA
     if not len(rows):
         return
     mean = sparse.csr_matrix(graph[rows].multiply(1 / np.maximum(graph[rows].sum(1), 1)))
+    around = np.unique(mean.indices)
+    mean = mean[:, around]
     for _ in range(SMOOTHING_ROUNDS):
-        flat = basis.transpose(1, 0, 2).reshape(len(vertex_part), -1)
+        flat = basis[:, around].transpose(1, 0, 2).reshape(len(around), -1)
         basis[:, rows] = (mean @ flat).reshape(len(rows), len(basis), 3).transpose(1, 0, 2)
 
 

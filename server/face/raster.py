@@ -7,13 +7,14 @@ from typing import TypeAlias
 import numpy as np
 
 from ..numerics import BoolArray, FloatArray, IntArray
+from .geometry import lengths
 
 MIN_DOUBLE_AREA = 1e-12  # square pixels; a smaller triangle covers no pixel
 # Layers of triangles over the whole image that are drawn at most, the foremost first. Heads have 2 to 4; triangles at
 # random may have thousands, and would take minutes.
 MAX_LAYERS = 16
 TRIANGLE_WORK = 3.0  # of any triangle, however small, in pixels that take as long to draw
-EdgeFunctions: TypeAlias = tuple[FloatArray, FloatArray, FloatArray]  # a, b, c, (3, T) each
+EdgeFunctions: TypeAlias = list[tuple[FloatArray, FloatArray, FloatArray]]  # a, b, c (T,) of each of three edges
 
 
 @dataclass
@@ -51,7 +52,7 @@ class View:
 
 
 def render(
-    vertices: FloatArray, triangles: IntArray, normals: FloatArray, centre: FloatArray, size: float, pixels: int
+    vertices: FloatArray, triangles: IntArray, normals: FloatArray | None, centre: FloatArray, size: float, pixels: int
 ) -> View:
     """Render a mesh from −Y.
 
@@ -60,22 +61,26 @@ def render(
     Args:
         vertices: Vertices (V, 3).
         triangles: Triangles (T, 3).
-        normals: Vertex normals (V, 3).
+        normals: Vertex normals (V, 3); None: the depth alone is wanted, and View.normal is 0.
         centre: x and z of the image's centre (2,).
         size: Side of the image, in mesh units.
         pixels: Side of the image, in pixels.
     """
     scale = pixels / size
-    corners = triangles.T
+    corners = np.ascontiguousarray(triangles.T)  # each step goes through all first corners, then the second ones
     columns = ((vertices[:, 0] - centre[0]) * scale + pixels / 2)[corners]
     rows = (pixels / 2 - (vertices[:, 2] - centre[1]) * scale)[corners]
     weights, solid = _edge_functions(columns, rows)
-    drawn, work = _foremost(columns, rows, vertices[:, 1][corners], pixels)
+    depth_of_corners = np.ascontiguousarray(vertices[:, 1])[corners]
+    drawn, work = _foremost(columns, rows, depth_of_corners, pixels)
     solid &= drawn
     row, column, owner = _covered_pixels(rows, weights, solid, pixels)
     x, y = column + 0.5, row + 0.5
     # Depth is linear in column and row, as the barycentric weights are.
-    depth_a, depth_b, depth_c = ((w * vertices[:, 1][corners]).sum(0) for w in weights)
+    depth_a, depth_b, depth_c = (
+        (w[0] * depth_of_corners[0] + w[1] * depth_of_corners[1]) + w[2] * depth_of_corners[2]
+        for w in zip(*weights, strict=True)
+    )
     depths = depth_a[owner] * x + depth_b[owner] * y + depth_c[owner]
     cells = row * pixels + column
     least = np.full(pixels * pixels, np.inf)
@@ -85,21 +90,28 @@ def render(
     nearest[cells[shown]] = shown  # of several at one depth, the last
     cell = np.flatnonzero(nearest >= 0)
     shown = nearest[cell]
-    owner, x, y = owner[shown], x[shown], y[shown]
+    owner = owner[shown]
     triangle = np.full(pixels * pixels, -1)
     depth = np.full(pixels * pixels, np.nan)
     normal = np.zeros((pixels * pixels, 3))
     triangle[cell], depth[cell] = owner, depths[shown]
-    mixed = np.zeros((len(owner), 3))
-    for k in range(3):
-        weight = weights[0][k, owner] * x + weights[1][k, owner] * y + weights[2][k, owner]
-        mixed = mixed + weight[:, None] * normals[corners[k, owner]]
-    mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
-    normal[cell] = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-20)
+    if normals is not None:
+        x, y, mixed = x[shown], y[shown], np.zeros((len(owner), 3))
+        for (a, b, c), corner in zip(weights, corners, strict=True):
+            weight = a[owner] * x + b[owner] * y + c[owner]
+            mixed += weight[:, None] * np.take(normals, corner[owner], 0)
+        mixed *= np.where(mixed[:, 1:2] > 0, -1, 1)
+        normal[cell] = mixed / np.maximum(lengths(mixed), 1e-20)[:, None]
     shape = (pixels, pixels)
     return View(
         triangle.reshape(shape), depth.reshape(shape), normal.reshape(*shape, 3), np.asarray(centre), size, work
     )
+
+
+def depth_image(vertices: FloatArray, triangles: IntArray, centre: FloatArray, size: float, pixels: int) -> View:
+    """Render the depth of a mesh; arguments as in `render`. View.triangle counts the triangles near the image alone."""
+    shown = may_cover_pixel(*triangle_bounds(vertices, triangles), centre, size, pixels)
+    return render(vertices, triangles[shown], None, centre, size, pixels)
 
 
 def _foremost(columns: FloatArray, rows: FloatArray, depths: FloatArray, pixels: int) -> tuple[BoolArray, float]:
@@ -130,7 +142,8 @@ def triangle_bounds(vertices: FloatArray, triangles: IntArray) -> tuple[list[Flo
     Returns:
         The lowest x and z, then the highest x and z: two pairs of arrays (T,).
     """
-    corners = [[vertices[triangles[:, k], axis] for k in range(3)] for axis in (0, 2)]
+    ends, places = np.ascontiguousarray(triangles.T), np.ascontiguousarray(vertices.T)
+    corners = [[places[axis][end] for end in ends] for axis in (0, 2)]
     return (
         [np.minimum(np.minimum(a, b), c) for a, b, c in corners],
         [np.maximum(np.maximum(a, b), c) for a, b, c in corners],
@@ -164,12 +177,13 @@ def may_cover_pixel(
 
 def _edge_functions(x: FloatArray, y: FloatArray) -> tuple[EdgeFunctions, BoolArray]:
     """Return the barycentric weights a·x + b·y + c of triangles with corners x, y (3, T), and which are solid (T,)."""
-    after, last = [1, 2, 0], [2, 0, 1]
-    px, py, qx, qy = x[after], y[after], x[last], y[last]
     double_area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     solid = np.abs(double_area) > MIN_DOUBLE_AREA
     factor = 1 / np.where(solid, double_area, 1)
-    return ((py - qy) * factor, (qx - px) * factor, (px * qy - py * qx) * factor), solid
+    return [
+        ((y[p] - y[q]) * factor, (x[q] - x[p]) * factor, (x[p] * y[q] - y[p] * x[q]) * factor)
+        for p, q in ((1, 2), (2, 0), (0, 1))
+    ], solid
 
 
 def _covered_pixels(
@@ -182,15 +196,16 @@ def _covered_pixels(
     top = np.ceil(rows.min(0) - 0.5).clip(0, pixels).astype(int)
     bottom = np.floor(rows.max(0) - 0.5).clip(-1, pixels - 1).astype(int)
     owner, row = _expand_ranges(top, np.where(solid, bottom, -1))
-    left, right = np.full(len(row), -np.inf), np.full(len(row), np.inf)
-    for a, b, c in zip(*weights, strict=True):
+    left, right, y = np.full(len(row), -np.inf), np.full(len(row), np.inf), row + 0.5
+    for a, b, c in weights:
         with np.errstate(divide="ignore", invalid="ignore"):
-            border = (-b / a)[owner] * (row + 0.5) + (-c / a)[owner]
-        rising = a[owner]
-        left = np.where(rising > 0, np.maximum(left, border), left)
-        right = np.where(rising < 0, np.minimum(right, border), right)
-    start = np.ceil(left - 0.5).clip(0, pixels).astype(int)
-    end = np.floor(right - 0.5).clip(-1, pixels - 1).astype(int)
+            border = (-b / a)[owner]
+            border *= y
+            border += (-c / a)[owner]
+        np.maximum(left, border, out=left, where=(a > 0)[owner])
+        np.minimum(right, border, out=right, where=(a < 0)[owner])
+    left, right = np.ceil(left - 0.5), np.floor(right - 0.5)
+    start, end = left.clip(0, pixels, out=left).astype(int), right.clip(-1, pixels - 1, out=right).astype(int)
     span, column = _expand_ranges(start, end)
     return row[span], column, owner[span]
 

@@ -4,6 +4,7 @@ Everything here is in the head's frame (metres, Z up, facing −Y): a similarity
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -142,11 +143,12 @@ def align(
     )
     marks = first.apply_inverse(landmarks)
     shape, inner = head.vertices, inner_face(head)
+    faces = head.faces[np.isin(head.faces, inner).any(1)]
     target.sample(shape[inner].mean(0), SAMPLE_RADIUS)
     to_target = Similarity(1.0, np.eye(3), np.zeros(3))  # from the head's frame to the target's
     for iteration in range(ROUNDS):
         points = to_target.apply(shape[inner])
-        normals = vertex_normals(shape, head.faces)[inner] @ to_target.rotation.T
+        normals = vertex_normals(shape, faces)[inner] @ to_target.rotation.T
         if iteration == 0 and normals_point_inward(target, points, normals):
             target.flip_normals()
         matched, goal, direction = _counterparts(target, to_target, points, normals)
@@ -232,13 +234,13 @@ def solve_identity(
         goal: The corresponding points (N, 3), metres.
         direction: Unit normals of the planes through them (N, 3).
     """
-    modes = head.identity_modes.astype(float)
-    count = len(modes)
-    rows = [modes[:, head.landmark_vertices].reshape(count, -1).T * np.repeat(landmark_weight, 3)[:, None] ** 0.5]
+    modes, count = head.identity_modes, len(head.identity_modes)
+    at_landmarks = modes[:, head.landmark_vertices].astype(float)
+    rows = [at_landmarks.reshape(count, -1).T * np.repeat(landmark_weight, 3)[:, None] ** 0.5]
     wanted = [((landmarks - head.landmarks68) * landmark_weight[:, None] ** 0.5).ravel()]
     if len(vertices):
         weight = (SURFACE_IN_IDENTITY / len(vertices)) ** 0.5
-        rows.append(np.einsum("kvi,vi->vk", modes[:, vertices], direction) * weight)
+        rows.append(np.einsum("kvi,vi->vk", modes[:, vertices].astype(float), direction) * weight)
         wanted.append(((goal - head.vertices[vertices]) * direction).sum(1) * weight)
     a, b = np.concatenate(rows) / NOISE, np.concatenate(wanted) / NOISE
     return np.linalg.solve(a.T @ a + IDENTITY_PRIOR * np.eye(count), a.T @ b)
@@ -270,10 +272,8 @@ def nonrigid_icp(
         The deformed head (H, 3), metres.
     """
     skin = np.flatnonzero(head.part == HeadPart.SKIN)  # a prefix of the vertices
-    faces = head.faces[(head.faces < len(skin)).all(1)]
+    faces, bending = _bending(head)
     region, side = head.region[skin], head.mouth_side[skin]
-    laplacian = uniform_laplacian(unique_edges(faces), len(skin))
-    bending = (laplacian.T @ laplacian).tocsc()
     candidates = np.flatnonzero(~np.isin(region, (HeadRegion.MOUTH_BAG, HeadRegion.SOCKET)))
     confidence = np.where(region == HeadRegion.NECK, NECK_CONFIDENCE, 1.0)
     fitted = shape[skin].copy()
@@ -296,6 +296,15 @@ def nonrigid_icp(
         fitted = _solve_symmetric(system.tocsc(), right)
     target.side = mouth_sides(target, head, fitted)
     return move_parts_with_skin(head, shape, fitted)
+
+
+@lru_cache(maxsize=1)
+def _bending(head: Head) -> tuple[IntArray, sparse.csc_matrix]:
+    """Return the faces of the head's skin (T, 3) and its bi-Laplacian (S, S), the same for all meshes."""
+    count = int((head.part == HeadPart.SKIN).sum())
+    faces = head.faces[(head.faces < count).all(1)]
+    laplacian = uniform_laplacian(unique_edges(faces), count)
+    return faces, (laplacian.T @ laplacian).tocsc()
 
 
 def _solve_symmetric(system: sparse.csc_matrix, right: FloatArray) -> FloatArray:

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
-from scipy.spatial import cKDTree
 
 from ..arkit import CHANNELS
 from ..numerics import BoolArray, FloatArray, IntArray, smoothstep
-from .geometry import adjacency, edge_lengths, nearest_points, unique_edges
+from .geometry import adjacency, edge_lengths, nearest_points, unique_edges, within
 from .head import SEAMS, Head
 
 UPPER_LID_SHARE = 0.85  # share of the remaining gap under a blink that the upper lid closes
@@ -25,7 +24,7 @@ JAW_OPEN, MOUTH_CLOSE = CHANNELS.index("jawOpen"), CHANNELS.index("mouthClose")
 
 def close_seam(
     vertices: FloatArray,
-    triangles: IntArray,
+    laplacian: sparse.csr_matrix,
     posed: FloatArray,
     upper: IntArray,
     lower: IntArray,
@@ -40,7 +39,7 @@ def close_seam(
 
     Args:
         vertices: Vertices at rest (V, 3).
-        triangles: Triangles (T, 3).
+        laplacian: The matrix (V, V) from `harmonic_laplacian`.
         posed: Vertices in the pose that is to be corrected (V, 3).
         upper: Vertices along the upper border (N,).
         lower: Vertices along the lower border (M,).
@@ -65,11 +64,17 @@ def close_seam(
     fixed = fixed.copy()
     fixed[np.union1d(upper, lower)] = True
     free = ~fixed
+    rows = laplacian[free]
+    correction[free] = spsolve(rows[:, free].tocsc(), -(rows[:, fixed] @ correction[fixed]))
+    return correction
+
+
+def harmonic_laplacian(vertices: FloatArray, triangles: IntArray) -> sparse.csr_matrix:
+    """Return the Laplacian (V, V) of a mesh with vertices (V, 3), whose edges are weighted by their inverse length."""
     edges = unique_edges(triangles)
     graph = adjacency(edges, len(vertices), 1 / np.maximum(edge_lengths(vertices, edges), MIN_EDGE_LENGTH))
-    laplacian = (sparse.diags(np.asarray(graph.sum(1)).ravel() + 1e-9) - graph).tocsr()
-    correction[free] = spsolve(laplacian[free][:, free].tocsc(), -(laplacian[free][:, fixed] @ correction[fixed]))
-    return correction
+    laplacian: sparse.csr_matrix = (sparse.diags(np.asarray(graph.sum(1)).ravel() + 1e-9) - graph).tocsr()
+    return laplacian
 
 
 def close_all_seams(
@@ -93,12 +98,12 @@ def close_all_seams(
     Returns:
         Corrected offsets (52, V, 3).
     """
-    shapes = shapes.copy()
+    shapes, laplacian = shapes.copy(), harmonic_laplacian(vertices, triangles)
     travel = np.linalg.norm(shapes[MOUTH_CLOSE], axis=1)
     fixed = (travel < MIN_TRAVEL * travel.max()) & ~mouth_bag
     posed = vertices + shapes[JAW_OPEN] + shapes[MOUTH_CLOSE]
     upper, lower = seams["upper_lip"], seams["lower_lip"]
-    shapes[MOUTH_CLOSE] += close_seam(vertices, triangles, posed, upper, lower, 1.0, 0.5, fixed)
+    shapes[MOUTH_CLOSE] += close_seam(vertices, laplacian, posed, upper, lower, 1.0, 0.5, fixed)
     for side in ("left", "right"):
         blink = CHANNELS.index("eyeBlink" + side.title())
         travel = np.linalg.norm(shapes[blink], axis=1)
@@ -107,7 +112,7 @@ def close_all_seams(
         opening = float(np.linalg.norm(vertices[upper].mean(0) - vertices[lower].mean(0)))
         beyond = min(overlap / max(opening, 1e-9), MAX_OVERLAP)
         posed = vertices + shapes[blink]
-        shapes[blink] += close_seam(vertices, triangles, posed, upper, lower, -beyond, UPPER_LID_SHARE, fixed)
+        shapes[blink] += close_seam(vertices, laplacian, posed, upper, lower, -beyond, UPPER_LID_SHARE, fixed)
     return shapes
 
 
@@ -129,7 +134,7 @@ def keep_lip_distance(points: FloatArray, side: IntArray, seam_points: FloatArra
         basis: Offsets (52, V, 3). Changed in place.
     """
     shift = basis[JAW_OPEN] + basis[MOUTH_CLOSE]
-    near_seam = cKDTree(seam_points).query(points, distance_upper_bound=SEAM_WIDTH)[0] < SEAM_WIDTH
+    near_seam = within(points, seam_points, SEAM_WIDTH)
     lips = {sign: np.flatnonzero(near_seam & (side == sign)) for sign in (1, -1)}
     if not len(lips[1]) or not len(lips[-1]):
         return

@@ -1,20 +1,24 @@
 """Shape transfer: carries the head's shapes over to a registered mesh, vertex by vertex."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
 
-from ..numerics import FloatArray, IntArray, smoothstep
+from ..numerics import BoolArray, FloatArray, IntArray, smoothstep
 from .geometry import (
     adjacency,
+    blend_corners,
     closest_on_triangles,
-    fit_similarity,
+    lengths,
     nearest_points,
     nearest_with_like_normal,
     sample_surface,
     triangle_normals,
     unique_edges,
+    used_vertices,
     vertex_normals,
 )
 from .head import Head, HeadPart, HeadRegion
@@ -51,15 +55,15 @@ def adapt_shapes(registration: Registration, head: Head) -> FloatArray:
     Returns:
         Offsets (52, H, 3) on the fitted head, metres.
     """
-    on_face = (head.region != HeadRegion.MOUTH_BAG) & (head.region != HeadRegion.SOCKET)
-    skin = np.flatnonzero((head.part == HeadPart.SKIN) & on_face)
-    anchors = skin[_one_per_cell(head.vertices[skin], ANCHOR_SPACING)]
-    source, target = head.vertices[skin], registration.fitted[skin]
-    frames = np.stack([_local_frame(source, target, head.vertices[anchor]) for anchor in anchors])  # (A, 3, 3)
-    distance, near = nearest_points(head.vertices[anchors], head.vertices, ANCHORS)
-    weight = np.exp(-((distance - distance[:, :1]) ** 2) / (2 * ANCHOR_WIDTH**2))
-    frame = np.einsum("vk,vkij->vij", weight / weight.sum(1, keepdims=True), frames[near])
-    shapes = np.einsum("vij,cvj->cvi", frame, head.basis)
+    anchors = _Anchors.of(head)
+    frames = _local_frames(anchors, head.vertices.astype(float), registration.fitted)
+    frame = (anchors.blend @ frames.reshape(-1, 9)).reshape(-1, 3, 3)
+    shapes = np.empty(head.basis.shape)
+    for i in range(3):
+        row = frame[:, i]
+        shapes[..., i] = (
+            head.basis[..., 0] * row[:, 0] + head.basis[..., 1] * row[:, 1] + head.basis[..., 2] * row[:, 2]
+        )
     return close_all_seams(
         registration.fitted,
         head.faces,
@@ -89,13 +93,66 @@ def _one_per_cell(points: FloatArray, spacing: float) -> IntArray:
     return first
 
 
-def _local_frame(source: FloatArray, target: FloatArray, centre: FloatArray) -> FloatArray:
-    """Return rotation times scale (3, 3) that maps the neighbourhood of `centre`."""
-    weight = np.exp(-((source - centre) ** 2).sum(1) / (2 * FRAME_RADIUS**2))
-    near = weight > MIN_FRAME_WEIGHT
-    similarity = fit_similarity(source[near], target[near], weight[near])
-    frame: FloatArray = np.clip(similarity.scale, MIN_LOCAL_SCALE, MAX_LOCAL_SCALE) * similarity.rotation
-    return frame
+@dataclass(frozen=True)
+class _Anchors:
+    """The places on the canonical head where local rotations and scales are computed.
+
+    Attributes:
+        near: Weights (A, H) of the head's vertices around each of A anchors; their sum is 1.
+        blend: Shares (H, A) of the anchors' frames at each vertex of the head.
+    """
+
+    near: sparse.csr_matrix
+    blend: sparse.csr_matrix
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def of(head: Head) -> "_Anchors":
+        """Return the anchors of the canonical head, the same for all meshes."""
+        on_face = (head.region != HeadRegion.MOUTH_BAG) & (head.region != HeadRegion.SOCKET)
+        skin, vertices = np.flatnonzero((head.part == HeadPart.SKIN) & on_face), head.vertices.astype(float)
+        anchors = skin[_one_per_cell(vertices[skin], ANCHOR_SPACING)]
+        columns, values = [], []
+        for anchor in anchors:
+            weight = np.exp(-((vertices[skin] - vertices[anchor]) ** 2).sum(1) / (2 * FRAME_RADIUS**2))
+            counts = np.flatnonzero(weight > MIN_FRAME_WEIGHT)
+            columns.append(skin[counts])
+            values.append(weight[counts] / weight[counts].sum())
+        starts = np.cumsum([0, *map(len, columns)])
+        shape = len(anchors), len(vertices)
+        near = sparse.csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=shape)
+        distance, nearest = nearest_points(vertices[anchors], vertices, ANCHORS)
+        weight = np.exp(-((distance - distance[:, :1]) ** 2) / (2 * ANCHOR_WIDTH**2))
+        weight /= weight.sum(1, keepdims=True)
+        starts = np.arange(0, nearest.size + 1, ANCHORS)
+        blend = sparse.csr_matrix((weight.ravel(), nearest.ravel(), starts), shape=shape[::-1])
+        return _Anchors(near, blend)
+
+
+def _local_frames(anchors: _Anchors, source: FloatArray, target: FloatArray) -> FloatArray:
+    """Return rotation times scale (A, 3, 3) of the similarities that map the surroundings of the anchors.
+
+    Each is what `fit_similarity` gives; all are computed at once.
+
+    Args:
+        anchors: The anchors.
+        source: Vertices of the canonical head (H, 3).
+        target: Where they are on the fitted head (H, 3).
+    """
+    source_mean, target_mean = anchors.near @ source, anchors.near @ target
+
+    def moments(one: FloatArray, other: FloatArray) -> FloatArray:
+        products: FloatArray = anchors.near @ (one[:, :, None] * other[:, None]).reshape(-1, 9)
+        return products.reshape(-1, 3, 3)
+
+    covariance = moments(target, source) - target_mean[:, :, None] * source_mean[:, None]
+    u, singular_values, vt = np.linalg.svd(covariance)
+    sign = np.ones((len(u), 3))
+    sign[:, 2] = np.sign(np.linalg.det(u @ vt))  # rotations, never reflections
+    variance = anchors.near @ (source**2).sum(1) - (source_mean**2).sum(1)
+    scale = (singular_values * sign).sum(1) / variance
+    frames: FloatArray = np.clip(scale, MIN_LOCAL_SCALE, MAX_LOCAL_SCALE)[:, None, None] * ((u * sign[:, None]) @ vt)
+    return frames
 
 
 def locate_on_skin(
@@ -115,13 +172,10 @@ def locate_on_skin(
     skin_faces = head.faces[(head.part[head.faces] == HeadPart.SKIN).all(1)]
     owner, weight = sample_surface(fitted, skin_faces, SAMPLE_SPACING, max_subdivision=SAMPLE_SUBDIVISION)
 
-    def at_samples(values: FloatArray) -> FloatArray:
-        mixed: FloatArray = (values[skin_faces[owner]] * weight[..., None]).sum(1)
-        return mixed
-
-    normals = at_samples(vertex_normals(fitted, skin_faces))
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    samples = at_samples(fitted)
+    owners = skin_faces[owner]
+    normals = blend_corners(vertex_normals(fitted, skin_faces), owners, weight)
+    normals /= np.maximum(lengths(normals), 1e-12)[:, None]
+    samples = blend_corners(fitted, owners, weight)
     side = np.sign(head.mouth_side[skin_faces].sum(1))[owner]
     best = np.zeros(len(vertices), int)
     own_side = target.side[vertices]
@@ -138,9 +192,9 @@ def locate_on_skin(
                 samples[allowed], normals[allowed], target.vertices[own], target.normals[own], neighbours
             )
         ]
-    corners = skin_faces[owner[best]]
+    corners = owners[best]
     weights = closest_on_triangles(target.vertices[vertices], fitted[corners])
-    nearest = (fitted[corners] * weights[..., None]).sum(1)
+    nearest = blend_corners(fitted, corners, weights)
     return corners, weights, np.linalg.norm(nearest - target.vertices[vertices], axis=1)
 
 
@@ -160,9 +214,9 @@ def transfer_to_skin(registration: Registration, head: Head, shapes: FloatArray,
     corners, weights, distance = locate_on_skin(registration, head, vertices)
     rows = np.repeat(np.arange(len(vertices)), 3)
     matrix = sparse.csr_matrix((weights.ravel(), (rows, corners.ravel())), shape=(len(vertices), len(head.vertices)))
-    flat = matrix @ shapes.transpose(1, 0, 2).reshape(len(head.vertices), -1)
-    flat *= 1 - smoothstep(distance, *FADE)[:, None]
-    basis[:, vertices] = flat.reshape(len(vertices), len(shapes), 3).transpose(1, 0, 2)
+    share = 1 - smoothstep(distance, *FADE)[:, None]
+    for offsets, shape in zip(basis, shapes, strict=True):
+        offsets[vertices] = (matrix @ shape) * share
     return basis
 
 
@@ -177,45 +231,103 @@ def repair_inverted_triangles(target: TargetMesh, basis: FloatArray, poses: Coll
     Returns:
         The basis.
     """
-    moves = np.abs(basis).max((0, 2)) > MIN_OFFSET
-    triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
-    graph = adjacency(unique_edges(triangles), len(target.vertices))
+    triangles = moving_triangles(target, basis)
+    fit = None
     before = triangle_normals(target.vertices, triangles)
     inverted, changed = np.zeros(len(triangles), dtype=bool), np.arange(len(triangles))
     for _ in range(REPAIR_ROUNDS):
         inverted[changed] = False
         for pose in poses:
-            after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles[changed])
-            inverted[changed] |= (before[changed] * after).sum(1) < 0
-        vertices = np.unique(triangles[inverted])
+            inverted[changed] |= turned(target.vertices, basis, pose, triangles[changed], before[changed])
+        vertices = used_vertices(triangles[inverted], len(target.vertices))
         if not len(vertices):
             break
-        basis[:, vertices] = _affine_fit(target.vertices, graph, basis, vertices)
+        fit = fit or _AffineFit(target.vertices, triangles)
+        basis[:, vertices] = fit.values(basis, vertices)
         repaired = np.zeros(len(target.vertices), dtype=bool)
         repaired[vertices] = True
         changed = np.flatnonzero(repaired[triangles].any(1))
     return basis
 
 
-def _affine_fit(points: FloatArray, graph: sparse.csr_matrix, basis: FloatArray, vertices: IntArray) -> FloatArray:
-    """Return the value (52, N, 3) at each vertex (N,) of an affine fit to the offsets within two edges of it."""
-    rows = (graph[vertices] @ graph + graph[vertices]).tocsr()
-    neighbours = np.full((len(vertices), REPAIR_NEIGHBOURS), -1)
-    for i in range(len(vertices)):
-        near = rows.indices[rows.indptr[i] : rows.indptr[i + 1]]
-        squared = ((points[near] - points[vertices[i]]) ** 2).sum(1)
-        near = near[np.argsort(squared)[:REPAIR_NEIGHBOURS]]
-        neighbours[i, : len(near)] = near
-    present = neighbours >= 0
-    step = points[neighbours] - points[vertices][:, None]  # (N, M, 3)
-    squared = (step**2).sum(-1)
-    scale = np.where(present, squared, 0).sum(1, keepdims=True) / np.maximum(present.sum(1, keepdims=True), 1) + 1e-18
-    weight = np.where(present, np.exp(-squared / scale), 0)
-    design = np.concatenate([np.ones((*step.shape[:2], 1)), step / np.sqrt(scale)[..., None]], axis=-1)
-    normal = np.einsum("nm,nmi,nmj->nij", weight, design, design)
-    normal = normal + REPAIR_RIDGE * np.eye(4) * weight.sum(1)[:, None, None]
-    constant = np.linalg.inv(normal)[:, 0]  # the row that gives the constant term, the value at the vertex itself
-    share = np.einsum("ni,nmi,nm->nm", constant, design, weight)
-    share /= share.sum(1, keepdims=True)
-    fitted: FloatArray = np.einsum("nm,cnmk->cnk", share, basis[:, neighbours])
-    return fitted
+def moving_triangles(target: TargetMesh, basis: FloatArray) -> IntArray:
+    """Return the triangles (T, 3) of the skin of which a vertex moves; basis (52, V, 3)."""
+    most = np.maximum(basis.max(0), -basis.min(0)).max(1)
+    triangles: IntArray = target.triangles[(most > MIN_OFFSET)[target.triangles].any(1) & target.skin]
+    return triangles
+
+
+def turned(
+    vertices: FloatArray, basis: FloatArray, pose: Sequence[int], triangles: IntArray, before: FloatArray
+) -> BoolArray:
+    """Return which triangles (T,) a pose turns by more than 90 degrees.
+
+    Args:
+        vertices: Vertices (V, 3).
+        basis: Offsets (52, V, 3).
+        pose: Rows of the basis whose sum is the pose.
+        triangles: Triangles (T, 3).
+        before: Their normals at rest (T, 3).
+    """
+    used = used_vertices(triangles, len(vertices))
+    local = np.zeros(len(vertices), triangles.dtype)
+    local[used] = np.arange(len(used))
+    after = triangle_normals(vertices[used] + sum(basis[row, used] for row in pose), local[triangles])
+    is_turned: BoolArray = (before * after).sum(1) < 0
+    return is_turned
+
+
+class _AffineFit:
+    """Affine fits to the offsets within two edges of vertices.
+
+    Args:
+        points: Vertices (V, 3).
+        triangles: Triangles (T, 3).
+    """
+
+    def __init__(self, points: FloatArray, triangles: IntArray):
+        self.points = points
+        self.graph = adjacency(unique_edges(triangles), len(points))
+        self.row = np.full(len(points), -1)  # of a vertex in the following arrays, where it has one
+        self.neighbours = np.empty((0, REPAIR_NEIGHBOURS), int)
+        self.share = np.empty((0, REPAIR_NEIGHBOURS))  # of these neighbours in the value at the vertex
+
+    def values(self, basis: FloatArray, vertices: IntArray) -> FloatArray:
+        """Return the value (52, N, 3) at each vertex (N,) of the fit to the offsets (52, V, 3) around it."""
+        new = vertices[self.row[vertices] < 0]
+        if len(new):
+            self.row[new] = len(self.share) + np.arange(len(new))
+            neighbours = self._neighbours(new)
+            self.neighbours = np.concatenate([self.neighbours, neighbours])
+            self.share = np.concatenate([self.share, self._shares(new, neighbours)])
+        rows = self.row[vertices]
+        fitted: FloatArray = np.einsum("nm,cnmk->cnk", self.share[rows], basis[:, self.neighbours[rows]])
+        return fitted
+
+    def _neighbours(self, vertices: IntArray) -> IntArray:
+        """Return the nearest of the vertices within two edges of each vertex (N,), padded with -1."""
+        rows = (self.graph[vertices] @ self.graph + self.graph[vertices]).tocsr()
+        neighbours = np.full((len(vertices), REPAIR_NEIGHBOURS), -1)
+        for i in range(len(vertices)):
+            near = rows.indices[rows.indptr[i] : rows.indptr[i + 1]]
+            squared = ((self.points[near] - self.points[vertices[i]]) ** 2).sum(1)
+            near = near[np.argsort(squared)[:REPAIR_NEIGHBOURS]]
+            neighbours[i, : len(near)] = near
+        return neighbours
+
+    def _shares(self, vertices: IntArray, neighbours: IntArray) -> FloatArray:
+        """Return the share of each of the neighbours (N, M) in the value of the fit at the vertices (N,)."""
+        present = neighbours >= 0
+        step = self.points[neighbours] - self.points[vertices][:, None]  # (N, M, 3)
+        squared = (step**2).sum(-1)
+        scale = (
+            np.where(present, squared, 0).sum(1, keepdims=True) / np.maximum(present.sum(1, keepdims=True), 1) + 1e-18
+        )
+        weight = np.where(present, np.exp(-squared / scale), 0)
+        design = np.concatenate([np.ones((*step.shape[:2], 1)), step / np.sqrt(scale)[..., None]], axis=-1)
+        normal = np.einsum("nm,nmi,nmj->nij", weight, design, design)
+        normal = normal + REPAIR_RIDGE * np.eye(4) * weight.sum(1)[:, None, None]
+        constant = np.linalg.inv(normal)[:, 0]  # the row that gives the constant term, the value at the vertex itself
+        share: FloatArray = np.einsum("ni,nmi,nm->nm", constant, design, weight)
+        share /= share.sum(1, keepdims=True)
+        return share

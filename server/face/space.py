@@ -7,20 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 from threadpoolctl import threadpool_limits
 
 from ..arkit import channel_indices
 from ..errors import LSFError
 from ..numerics import FloatArray, IntArray
 from . import eyelids, mouth_seam, neutral, parts
-from .geometry import fit_similarity, triangle_normals
+from .geometry import fit_similarity, nearest_points, triangle_normals, used_vertices
 from .head import INNER_LANDMARKS, LANDMARK_COUNT, LIP_SEAMS, MOUTH_LANDMARKS, Head, load_head
 from .landmark_constraints import check_landmarks, placed_mask
 from .localisation import MIN_CONFIDENCE, MIN_FACE_VERTICES, locate_face
 from .registration import Registration
 from .seam_closure import keep_lip_distance
-from .shape_transfer import MIN_OFFSET, adapt_shapes, repair_inverted_triangles, transfer_to_skin
+from .shape_transfer import adapt_shapes, moving_triangles, repair_inverted_triangles, transfer_to_skin, turned
 from .target_mesh import TargetMesh
 
 FACE_RADIUS = 0.15  # metres on a head of ordinary size: the front half of a head; its vertices are counted
@@ -154,10 +153,12 @@ def _fit(
         "check_landmarks": np.flatnonzero(found.confidence < MIN_CONFIDENCE).tolist(),
         "seconds": round(time.perf_counter() - began, 2),
     }
-    basis = registration.to_mesh.apply_to_vectors(basis.reshape(-1, 3)).reshape(basis.shape)
+    own_units = np.empty(basis.shape, np.float32)
+    for offsets, own in zip(basis, own_units, strict=True):
+        own[:] = registration.to_mesh.apply_to_vectors(offsets)
     return FaceSpace(
         head.channels,
-        basis.astype(np.float32),
+        own_units,
         landmark_points.astype(np.float32),
         landmark_vertices.astype(np.int32),
         registration.identity.astype(np.float32),
@@ -182,7 +183,7 @@ def check_mesh(vertices: ArrayLike, triangles: ArrayLike) -> tuple[NDArray[np.fl
         raise LSFError("bad_mesh", "The mesh's triangles point to vertices that do not exist.")
     if not np.isfinite(vertices).all():
         raise LSFError("not_finite", "The mesh has vertices that are not finite numbers: remove or repair them.")
-    if not np.ptp(vertices[np.unique(triangles)], axis=0).max() > 0:
+    if not np.ptp(vertices[used_vertices(triangles, len(vertices))], axis=0).max() > 0:
         raise LSFError("no_face", "All vertices of the mesh are at one point: select the character's head.")
     return vertices, triangles.astype(int)
 
@@ -244,7 +245,8 @@ def check_face_resolution(registration: Registration, head: Head) -> None:
     """
     vertices = registration.target.vertices
     centre = registration.fitted[head.landmark_vertices[INNER_LANDMARKS]].mean(0)
-    inside = np.linalg.norm(vertices[np.unique(registration.target.triangles)] - centre, axis=1) < FACE_RADIUS
+    used = used_vertices(registration.target.triangles, len(vertices))
+    inside = np.linalg.norm(vertices[used] - centre, axis=1) < FACE_RADIUS
     if inside.sum() < MIN_FACE_VERTICES:
         raise LSFError(
             "too_coarse",
@@ -309,13 +311,13 @@ def place_landmarks(registration: Registration, head: Head, landmarks: FloatArra
     distance, index = target.nearest_samples(fitted)
     points = np.where((distance < SNAP_DISTANCE)[:, None], target.points[index], fitted)
     points[placed] = registration.to_mesh.apply_inverse(landmarks[placed])
-    skin = np.unique(target.triangles[target.skin])
+    skin = target.skin_vertices()
     is_mouth = np.arange(LANDMARK_COUNT) >= MOUTH_LANDMARKS.start
     sides = np.where(is_mouth, head.mouth_side[head.landmark_vertices], 0)
     wanted, nearest = np.where(placed[:, None], points, fitted), np.zeros(LANDMARK_COUNT, int)
     for side in np.unique(sides):
         allowed = skin[target.side[skin] * side >= 0]
-        nearest[sides == side] = allowed[cKDTree(target.vertices[allowed]).query(wanted[sides == side])[1]]
+        nearest[sides == side] = allowed[nearest_points(target.vertices[allowed], wanted[sides == side])[1]]
     return registration.to_mesh.apply(points), nearest
 
 
@@ -326,11 +328,11 @@ def inverted_shares(target: TargetMesh, basis: FloatArray) -> dict[str, float]:
         target: The mesh.
         basis: Offsets (52, V, 3) in the head's frame, metres.
     """
-    moves = np.abs(basis).max((0, 2)) > MIN_OFFSET
-    triangles = target.triangles[moves[target.triangles].any(1) & target.skin]
+    triangles = moving_triangles(target, basis)
+    if not len(triangles):
+        return dict.fromkeys(POSES, 0.0)
     before = triangle_normals(target.vertices, triangles)
-    shares = {}
-    for name, pose in POSES.items():
-        after = triangle_normals(target.vertices + basis[list(pose)].sum(0), triangles)
-        shares[name] = round(float(((before * after).sum(1) < 0).mean()), 4) if len(triangles) else 0.0
-    return shares
+    return {
+        name: round(float(turned(target.vertices, basis, pose, triangles, before).mean()), 4)
+        for name, pose in POSES.items()
+    }

@@ -7,7 +7,15 @@ from scipy.spatial import cKDTree
 
 from ..errors import LSFError
 from ..numerics import BoolArray, FloatArray, IntArray
-from .geometry import Similarity, sample_surface, triangle_normals
+from .geometry import (
+    Similarity,
+    blend_corners,
+    lengths,
+    sample_surface,
+    search_tree,
+    triangle_normals,
+    used_vertices,
+)
 
 SAMPLE_SPACING = 0.002  # metres between sample points
 # Square metres of skin within the radius of `sample`. Heads have 0.1 to 0.4; triangles at random have hundreds, and
@@ -39,7 +47,8 @@ class TargetMesh:
         points: Sample points of the skin near the face (N, 3), after `sample`.
         point_normals: Their unit normals (N, 3).
         point_corners: Vertices of the triangle of each sample point (N, 3).
-        tree: Search tree over `points`.
+        tree: Search tree over `points`, in the frame in which they were sampled.
+        to_tree: Transform from the present frame to that one.
     """
 
     vertices: FloatArray
@@ -51,6 +60,11 @@ class TargetMesh:
     point_normals: FloatArray = field(init=False)
     point_corners: IntArray = field(init=False)
     tree: cKDTree = field(init=False)
+    to_tree: Similarity = field(init=False)
+
+    def skin_vertices(self) -> IntArray:
+        """Return the vertices of the skin (N,), in order."""
+        return used_vertices(self.triangles[self.skin], len(self.vertices))
 
     def sample(self, centre: FloatArray, radius: float) -> None:
         """Sample the skin within `radius` metres of `centre` (3,).
@@ -63,14 +77,15 @@ class TargetMesh:
         if not near.any():
             raise no_face_error()
         triangles = self.triangles[near]
-        if np.linalg.norm(triangle_normals(self.vertices, triangles), axis=1).sum() / 2 > MAX_AREA:
+        if lengths(triangle_normals(self.vertices, triangles)).sum() / 2 > MAX_AREA:
             raise no_face_error()
         owner, weight = sample_surface(self.vertices, triangles, SAMPLE_SPACING)
         self.point_corners = triangles[owner]
-        self.points = np.einsum("nki,nk->ni", self.vertices[self.point_corners], weight)
-        normals = np.einsum("nki,nk->ni", self.normals[self.point_corners], weight)
-        self.point_normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-        self.tree = cKDTree(self.points)
+        self.points = blend_corners(self.vertices, self.point_corners, weight)
+        normals = blend_corners(self.normals, self.point_corners, weight)
+        self.point_normals = normals / np.maximum(lengths(normals), 1e-12)[:, None]
+        self.tree = search_tree(self.points)
+        self.to_tree = Similarity(1.0, np.eye(3), np.zeros(3))
 
     def flip_normals(self) -> None:
         """Reverse all normals."""
@@ -82,12 +97,12 @@ class TargetMesh:
         self.points = to_present.apply_inverse(self.points)
         self.normals = self.normals @ to_present.rotation
         self.point_normals = self.point_normals @ to_present.rotation
-        self.tree = cKDTree(self.points)
+        self.to_tree = self.to_tree.after(to_present)
 
     def nearest_samples(self, points: FloatArray) -> tuple[FloatArray, IntArray]:
         """Return distance and index (M,) of the sample point nearest to each point (M, 3)."""
-        distance, index = self.tree.query(points)
-        return np.asarray(distance), np.asarray(index)
+        distance, index = self.tree.query(self.to_tree.apply(points))
+        return np.asarray(distance) / self.to_tree.scale, np.asarray(index)
 
     def find_correspondences(
         self,
@@ -109,14 +124,15 @@ class TargetMesh:
         Returns:
             Index of a sample point (M,), -1 where none is suitable.
         """
-        distance, index = self.tree.query(points, k=neighbours, distance_upper_bound=max_distance)
+        scale, queries = self.to_tree.scale, self.to_tree.apply(points)
+        distance, index = self.tree.query(queries, k=neighbours, distance_upper_bound=max_distance * scale)
+        distance = distance / scale
         found = index < len(self.points)
         index = np.where(found, index, 0)
         cosine = np.einsum("nki,ni->nk", self.point_normals[index], normals)
         usable = found & (cosine > MIN_COSINE)
         if side is not None:
-            point_side = np.sign(self.side[self.point_corners].sum(1))
-            usable &= point_side[index] * side[:, None] >= 0
+            usable &= self.side[self.point_corners[index]].sum(2) * side[:, None] >= 0
         score = np.where(usable, distance + NORMAL_PENALTY * (1 - cosine), np.inf)
         best = score.argmin(1)
         rows = np.arange(len(points))

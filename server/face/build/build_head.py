@@ -14,7 +14,7 @@ from ...arkit import CHANNELS, channel_indices
 from ...numerics import BoolArray, FloatArray, IntArray
 from ..geometry import edge_length_matrix
 from ..head import ASSET, MATERIALS, SEAMS, HeadPart, HeadRegion
-from ..seam_closure import close_all_seams, close_seam
+from ..seam_closure import close_all_seams, close_seam, harmonic_laplacian
 from .ict import EYE_LEFT, EYE_RIGHT, GUMS, LANDMARKS, SKIN_END, TEETH, Ict
 from .ict_eyeball import EYE_SEGMENTS, IRIS_RINGS, PUPIL_RINGS, build_eyeball
 from .ict_labels import label_mouth_parts, label_skin
@@ -115,7 +115,14 @@ def _shape_mouth(mesh: _Mesh, borders: dict[str, IntArray], near_mouth: BoolArra
     upper, lower = borders["upper_lip"], borders["lower_lip"]
     fixed = ~near_mouth & ~mouth_bag
     mesh.vertices = mesh.vertices + close_seam(
-        mesh.vertices, mesh.triangles, mesh.vertices, upper, lower, REST_GAP_LEFT, 0.5, fixed
+        mesh.vertices,
+        harmonic_laplacian(mesh.vertices, mesh.triangles),
+        mesh.vertices,
+        upper,
+        lower,
+        REST_GAP_LEFT,
+        0.5,
+        fixed,
     )
     shapes = localise(mesh.vertices, mesh.basis, mesh.part, mesh.region)
     mesh.basis = blend(close_all_seams(mesh.vertices, mesh.triangles, shapes, borders, mouth_bag))

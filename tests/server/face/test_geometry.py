@@ -5,11 +5,14 @@ import pytest
 
 from server.face.build.synthetic import rotation
 from server.face.geometry import (
+    FEW_NEIGHBOURS,
+    NORMAL_PENALTY,
     Similarity,
     StretchedSimilarity,
     closest_on_triangles,
     fit_similarity,
     measure_stretch,
+    nearest_with_like_normal,
     position_labels,
     unique_edges,
 )
@@ -78,3 +81,16 @@ def test_a_similarity_stretches_nothing():
     stretch, ratio = measure_stretch(points, 7 * points @ rotation(10, 50, 0).T, np.ones(20), rotation(10, 50, 0))
     np.testing.assert_allclose(stretch, np.eye(3), atol=1e-9)
     assert abs(ratio - 1) < 1e-9
+
+
+def test_the_nearest_point_with_a_like_normal_is_that_of_all():
+    """The few points that are looked at first do not decide where a farther one may be better."""
+    rng = np.random.default_rng(5)
+    points, queries = 0.02 * rng.normal(size=(400, 3)), 0.02 * rng.normal(size=(200, 3))
+    normals, query_normals = (
+        at / np.linalg.norm(at, axis=1, keepdims=True) for at in (rng.normal(size=(n, 3)) for n in (400, 200))
+    )
+    distance = np.linalg.norm(queries[:, None] - points, axis=2)
+    best = (distance + NORMAL_PENALTY * (1 - query_normals @ normals.T) / 2).argmin(1)
+    assert (np.argsort(distance, axis=1)[:, :FEW_NEIGHBOURS] != best[:, None]).all(1).any()
+    np.testing.assert_array_equal(nearest_with_like_normal(points, normals, queries, query_normals, 400), best)

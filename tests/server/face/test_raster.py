@@ -4,7 +4,7 @@ import numpy as np
 
 from server.face.geometry import vertex_normals
 from server.face.head import load_head
-from server.face.raster import may_cover_pixel, render, triangle_bounds
+from server.face.raster import depth_image, may_cover_pixel, render, triangle_bounds
 
 
 def test_the_nearest_surface_is_rendered():
@@ -32,6 +32,7 @@ def test_triangles_between_pixels_may_be_left_out():
     part = render(vertices, triangles[shown], normals, centre, size, 60)
     np.testing.assert_array_equal(whole.depth, part.depth)
     np.testing.assert_array_equal(whole.normal, part.normal)
+    np.testing.assert_array_equal(whole.depth, depth_image(vertices, triangles, centre, size, 60).depth)
     slab = vertices[triangles[whole.triangle[whole.triangle >= 0]]][:, :, 1]
     seen = whole.depth[whole.triangle >= 0]
     assert (seen > slab.min(1) - 1e-9).all() and (seen < slab.max(1) + 1e-9).all()
