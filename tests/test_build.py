@@ -404,6 +404,7 @@ def shop(tmp_path, monkeypatch):
     sell("torch", f"{TORCH}+cpu", "cp311-cp311-manylinux_2_28_x86_64", content="# the build for the CPU")
     lock = tmp_path / "requirements.lock"
     lock.write_text(LOCKED.format(**digests))
+    monkeypatch.setattr(build, "environment", lambda _name: sys.executable)  # with another lock, it would be changed
     monkeypatch.setattr(build, "LOCK", lock)
     monkeypatch.setattr(build, "TORCH_CPU_INDEX", folder.as_uri())
     for name in [name for name in os.environ if name.startswith("PIP_")]:
