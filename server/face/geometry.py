@@ -7,7 +7,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from ..numerics import BoolArray, FloatArray, IntArray
+from ..numerics import BoolArray, FloatArray, IntArray, lengths
 
 DEGENERATE = 1e-30  # squared length or area below which an edge or a triangle counts as a point, against division by 0
 NORMAL_PENALTY = 0.012  # metres that are added to the distance of a point with the opposite normal
@@ -382,13 +382,6 @@ def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
     total = around @ triangle_normals(vertices, triangles)
     normals: FloatArray = total / np.maximum(lengths(total), 1e-20)[:, None]
     return normals
-
-
-def lengths(vectors: FloatArray) -> FloatArray:
-    """Return the lengths (N,) of vectors (N, 3), sooner than numpy.linalg.norm along so short an axis."""
-    x, y, z = vectors.T
-    squared: FloatArray = x * x + y * y + z * z
-    return np.sqrt(squared)
 
 
 def used_vertices(triangles: IntArray, count: int) -> IntArray:

@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..numerics import BoolArray, FloatArray, IntArray
-from .geometry import lengths
+from ..numerics import BoolArray, FloatArray, IntArray, lengths
 
 MIN_DOUBLE_AREA = 1e-12  # square pixels; a smaller triangle covers no pixel
 # Layers of triangles over the whole image that are drawn at most, the foremost first. Heads have 2 to 4; triangles at

@@ -7,12 +7,11 @@ from functools import lru_cache
 import numpy as np
 from scipy import sparse
 
-from ..numerics import BoolArray, FloatArray, IntArray, smoothstep
+from ..numerics import BoolArray, FloatArray, IntArray, lengths, smoothstep
 from .geometry import (
     adjacency,
     blend_corners,
     closest_on_triangles,
-    lengths,
     nearest_points,
     nearest_with_like_normal,
     sample_surface,

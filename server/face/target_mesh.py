@@ -6,11 +6,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..errors import LSFError
-from ..numerics import BoolArray, FloatArray, IntArray
+from ..numerics import BoolArray, FloatArray, IntArray, lengths
 from .geometry import (
     Similarity,
     blend_corners,
-    lengths,
     sample_surface,
     search_tree,
     triangle_normals,
